@@ -1,0 +1,150 @@
+# Sallyport. `make help` lists the targets.
+#
+#   SAN=1    build with AddressSanitizer and UndefinedBehaviorSanitizer, in build-san/
+#   PREFIX   where the suite lives (compiled in; default /opt/aspera/proxy)
+#   DESTDIR  staging directory for `make install`
+
+PREFIX  ?= /opt/aspera/proxy
+DESTDIR ?=
+SYSCONFDIR ?= /etc
+MANDIR  ?= /usr/share/man
+
+# The tools, once: those that people run, and those that only tools run.
+BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp
+LIBEXEC := ascp_rproxy asp-pinhole
+TOOLS   := $(BIN) $(LIBEXEC)
+
+# Debian packages: to build, to run, and to test. INSTALL has the dnf names.
+DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
+              libnetfilter-conntrack-dev libsrt-openssl-dev libssl-dev
+DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps
+DEPS_TEST  := doctest-dev perl python3 mandoc rsyslog socat tcpdump util-linux
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
+BUILD := build
+CXXFLAGS ?= -O2 -g
+CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow -Werror
+CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
+LDLIBS   := -lssh -lsrt -lcrypto -lnetfilter_conntrack -lexpat -lfmt
+HARDEN_CXX := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
+HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+
+ifdef SAN
+BUILD := build-san
+CXXFLAGS += -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS  += -fsanitize=address,undefined
+else
+CXXFLAGS += $(HARDEN_CXX)
+LDFLAGS  += $(HARDEN_LD)
+endif
+
+LIB_OBJ  := $(patsubst %.cc,$(BUILD)/%.o,$(sort $(wildcard lib/*.cc)))
+UNIT_OBJ := $(patsubst %.cc,$(BUILD)/%.o,$(sort $(wildcard t/unit/*.cc)))
+tool_obj  = $(patsubst %.cc,$(BUILD)/%.o,$(sort $(wildcard cmd/$(1)/*.cc)))
+# Tool-private code that has unit tests of its own: all but main.cc.
+PRIVATE_OBJ := $(filter-out %/main.o,$(foreach t,$(TOOLS),$(call tool_obj,$(t))))
+
+all: $(TOOLS:%=$(BUILD)/bin/%)
+
+define tool_rule
+$(BUILD)/bin/$(1): $(call tool_obj,$(1)) $(BUILD)/libsallyport.a
+	@mkdir -p $$(@D)
+	@echo '  LD  $$@'
+	$$(Q)$$(CXX) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(LDLIBS)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+$(BUILD)/libsallyport.a: $(LIB_OBJ)
+	@echo '  AR  $@'
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/unit-tests: $(UNIT_OBJ) $(PRIVATE_OBJ) $(BUILD)/libsallyport.a
+	@echo '  LD  $@'
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LDLIBS)
+
+$(BUILD)/%.o: %.cc
+	@mkdir -p $(@D)
+	@echo '  CXX $<'
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+help:
+	@echo 'make            build'
+	@echo 'make deps       install the packages that are missing (apt)'
+	@echo 'make demo       a transfer across a DMZ made of network namespaces (root)'
+	@echo 'make check      all tests, installing what they need (root)'
+	@echo 'make unit contract e2e lint   the parts of check, each alone'
+	@echo 'make lab-shell  a shell on each host of the lab (root)'
+	@echo 'make install    DESTDIR= PREFIX=; make uninstall takes it away again'
+	@echo 'make clean'
+
+# Installs only what is missing, starts no service, and needs no network when
+# everything is there.
+deps:
+	@t/lib/install-packages $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
+
+lint:
+	@t/lib/run-tests t/lint/*.t
+
+unit: $(BUILD)/unit-tests
+	@BUILD=$(BUILD) t/lib/run-tests t/unit/unit.t
+
+contract: all
+	@BUILD=$(BUILD) t/lib/run-tests t/contract/*.t
+
+e2e: all
+	@BUILD=$(BUILD) t/lib/run-tests t/e2e/*.t
+
+check: deps
+	@$(MAKE) --no-print-directory all build/unit-tests
+	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/e2e/*.t
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) t/lib/demo
+
+lab-shell: all
+	@BUILD=$(BUILD) t/lib/lab-shell
+
+# A configuration that is there already is never overwritten. The sshd sample
+# is only laid down: INSTALL says how to put it in force.
+D = $(DESTDIR)$(PREFIX)
+install:
+	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d
+	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
+	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
+	[ -e $(D)/etc/aspera.conf ] || install -m 644 etc/aspera.conf $(D)/etc/aspera.conf
+	[ -e $(D)/etc/known_hosts ] || install -m 644 /dev/null $(D)/etc/known_hosts
+	install -m 644 etc/sshd_config.d/sallyport.conf $(D)/etc/sshd_config.d/
+	install -d $(DESTDIR)/usr/bin
+	ln -sfn $(PREFIX)/bin/aspshell $(DESTDIR)/usr/bin/aspshell
+	install -d -m 750 $(DESTDIR)$(SYSCONFDIR)/sudoers.d
+	sed 's|/opt/aspera/proxy|$(PREFIX)|g' sudoers.d/sallyport > $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new
+	chmod 440 $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new
+	mv -f $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
+	install -d $(DESTDIR)$(SYSCONFDIR)/cron.d $(DESTDIR)$(SYSCONFDIR)/sysctl.d
+	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/cron.d/sallyport > $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
+	chmod 644 $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
+	install -m 644 etc/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
+	for page in man/*.[1-8]; do \
+	  section=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
+	  install -d $$section && install -m 644 $$page $$section/ || exit; \
+	done
+
+# Keeps what an administrator wrote: aspera.conf, known_hosts, the keys.
+uninstall:
+	rm -f $(BIN:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%) $(D)/etc/sshd_config.d/sallyport.conf
+	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
+	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
+	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	-rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null
+
+clean:
+	rm -rf build build-san
+
+.PHONY: all help deps lint unit contract e2e check demo lab-shell install uninstall clean
+.DELETE_ON_ERROR:

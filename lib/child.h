@@ -1,0 +1,62 @@
+// child: one program run by absolute path and argv, never through a shell.
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+#include <utility>
+#include <vector>
+
+#include "fd.h"
+
+namespace child {
+
+struct Program {
+  std::vector<std::string> argv;             // argv[0] is the absolute path
+  std::vector<std::string> environment;      // "NAME=value"; nothing else is inherited
+  std::vector<std::pair<int, int>> mapping;  // {ours, theirs}; 0, 1, 2 not named here are inherited
+};
+
+// How a program ended: its exit status, or 128 + the signal's number.
+int status_of(int wait_status);
+
+// A running child. Kills it (SIGKILL) and waits for it when destroyed.
+class Child {
+ public:
+  Child() = default;
+  explicit Child(pid_t pid);
+  Child(Child&&) noexcept;
+  Child& operator=(Child&&) noexcept;
+  ~Child();
+
+  pid_t pid() const { return pid_; }
+  explicit operator bool() const { return pid_ > 0; }
+  // Readable (poll) once the program has ended.
+  int pidfd() const { return pidfd_.get(); }
+  void signal(int number) const;
+  // Waits; returns status_of.
+  int wait();
+  // Kills if still running, and waits.
+  void end();
+
+ private:
+  pid_t pid_ = -1;
+  Fd pidfd_;
+};
+
+// Starts `program`. Failure{71} also when exec fails.
+Child spawn(const Program& program);
+
+// Replaces this process. Returns never; Failure{71}.
+[[noreturn]] void replace(const Program& program);
+
+struct Output {
+  int status;        // as status_of
+  std::string out;   // stdout
+  std::string err;   // stderr
+};
+
+// Feeds `input` to `program`, collects both outputs (each at most `limit`
+// bytes, Failure{65} beyond), and kills it after `seconds` (Failure{75}).
+Output run(const Program& program, const std::string& input, std::size_t limit, int seconds);
+
+}  // namespace child

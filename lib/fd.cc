@@ -1,0 +1,46 @@
+#include "fd.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void Fd::reset() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+namespace fd {
+
+Pair pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) tool::fail_errno(tool::os, "pipe");
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+Pair socket_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+Fd open(const std::string& path, int flags, unsigned mode) {
+  Fd opened(::open(path.c_str(), flags | O_CLOEXEC, mode));
+  if (!opened) tool::fail_errno(tool::os, "open " + path);
+  return opened;
+}
+
+void set_nonblocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) tool::fail_errno(tool::os, "fcntl O_NONBLOCK");
+}
+
+}  // namespace fd

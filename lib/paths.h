@@ -1,0 +1,24 @@
+// paths: where the suite finds its own parts. Compiled in, so that no
+// environment can lead a tool, least of all a privileged one, elsewhere.
+#pragma once
+
+#include <string>
+
+#ifndef SALLYPORT_PREFIX
+#define SALLYPORT_PREFIX "/opt/aspera/proxy"
+#endif
+
+namespace paths {
+
+constexpr char kPrefix[] = SALLYPORT_PREFIX;
+constexpr char kConfig[] = SALLYPORT_PREFIX "/etc/aspera.conf";
+constexpr char kKnownHosts[] = SALLYPORT_PREFIX "/etc/known_hosts";
+constexpr char kBin[] = SALLYPORT_PREFIX "/bin/";
+constexpr char kLibexec[] = SALLYPORT_PREFIX "/libexec/";
+
+constexpr char kRun[] = "/run/sallyport";
+constexpr char kSessions[] = "/run/sallyport/sessions";
+
+constexpr char kSudo[] = "/usr/bin/sudo";
+
+}  // namespace paths

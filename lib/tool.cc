@@ -1,0 +1,80 @@
+#include "tool.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fmt/core.h>
+
+#include "log.h"
+
+namespace tool {
+namespace {
+
+// A program started with a closed standard descriptor would open its first
+// file as that descriptor and mix it up with the protocol on it.
+void open_standard_descriptors() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);  // NOLINT: not close-on-exec, that is the point
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
+int report(const char* name, Exit code, const std::string& reason, Audience audience) {
+  const std::string shown = logging::escape(reason);
+  if (audience == Audience::remote) {
+    logging::error("{} (exit {})", shown, static_cast<int>(code));
+    fmt::print(stderr, "{}\n", remote_line(code));
+  } else {
+    fmt::print(stderr, "{}: {}\n", name, shown);
+  }
+  return code;
+}
+
+}  // namespace
+
+void fail_errno(Exit code, const std::string& verb_and_object) {
+  throw Failure(code, fmt::format("{}: {}", verb_and_object, std::strerror(errno)));
+}
+
+bool is_exit(int code) {
+  switch (code) {
+    case yes: case no: case usage: case bad_input: case unavailable: case internal:
+    case os: case io: case temporary: case untrusted: case not_permitted: case config:
+      return true;
+    default:
+      return false;
+  }
+}
+
+const char* remote_line(Exit code) {
+  switch (code) {
+    case unavailable: return "The server behind this proxy cannot be reached.";
+    case temporary: return "This proxy takes no further sessions right now. Try again later.";
+    case untrusted: return "The server behind this proxy could not be verified. Tell the administrator.";
+    case not_permitted: case no: return "This proxy does not permit that.";
+    case config: return "This proxy is misconfigured. Tell the administrator.";
+    default: return "This proxy could not serve the session. Tell the administrator.";
+  }
+}
+
+int guard(const char* name, int (*run)(int, char**), int argc, char** argv, Audience audience) {
+  open_standard_descriptors();
+  std::signal(SIGPIPE, SIG_IGN);
+  logging::open(name);
+  try {
+    return run(argc, argv);
+  } catch (const Failure& failure) {
+    return report(name, failure.code(), failure.what(), audience);
+  } catch (const std::bad_alloc&) {
+    return report(name, os, "out of memory", audience);
+  } catch (const std::exception& fault) {
+    return report(name, internal, std::string("internal error: ") + fault.what(), audience);
+  }
+}
+
+}  // namespace tool
