@@ -6,7 +6,7 @@
 #include <fmt/core.h>
 
 #include "io.h"
-#include "log.h"
+#include "logging.h"
 #include "tool.h"
 
 namespace {

@@ -5,7 +5,7 @@
 
 #include <fmt/core.h>
 
-#include "log.h"
+#include "logging.h"
 #include "tool.h"
 
 namespace status {

@@ -1,4 +1,4 @@
-// log: lines for the administrator, in syslog facility local2.
+// logging: lines for the administrator, in syslog facility local2.
 //
 //   ascp_rproxy[26250]: LOG Received connection request from 10.0.31.133
 //

@@ -1,0 +1,82 @@
+// config: what aspera.conf says, checked and typed; aspera.conf(5).
+//
+//   <CONF version="2"><server><rproxy><enabled>true</enabled><rules>
+//     <rule host_ip="7.7.7.7"><host>10.0.0.10:22</host> … </rule>
+//
+// Source: the guide's chapter "Configuring the Server for Reverse Proxy".
+// Elements of other products elsewhere in the file are ignored; within
+// <rproxy> an unknown element or attribute is an error.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "address.h"
+
+namespace config {
+
+struct PortRange {
+  Port low;
+  Port high;  // inclusive
+  bool operator==(const PortRange&) const = default;
+};
+
+enum class Forwarding { iptables, nftables };
+
+struct Rule {
+  int number = 0;          // from 1, in the order of the file
+  unsigned long line = 0;  // where it stands
+  std::optional<Network> host_ip;
+  std::optional<HostPort> host_domain;  // port 0: any
+  std::vector<HostPort> hosts;          // at least one; the port is never 0
+  bool balanced = false;                // written as <hosts>
+  std::string squash_user;              // empty: the proxy user's own name
+  std::string keyfile;                  // absolute; $(user) not yet expanded
+  Port proxy_port = 33001;              // 0: ports kept over udp_port_range
+  std::optional<Port> udp_port;         // absent: as proxy_port
+  PortRange udp_port_range{33001, 33100};
+  bool src_port_filtering = true;
+  bool udp_port_reuse = true;
+  std::chrono::seconds udp_linger{0};
+  std::optional<IpAddress> bind_source_address;
+  Forwarding forwarding = Forwarding::iptables;
+  std::vector<std::string> users;   // both empty: everybody
+  std::vector<std::string> groups;
+  std::chrono::seconds faulty_interval{120};
+  std::chrono::seconds connect_timeout{10};
+  unsigned max_sessions = 0;  // 0: no limit
+};
+
+struct Rproxy {
+  bool enabled = false;
+  int log_level = 0;
+  std::string log_directory;  // empty: syslog
+  std::string known_hosts;    // absolute
+  unsigned max_sessions = 0;
+  std::vector<Rule> rules;
+};
+
+// A further command line that aspshell accepts.
+struct Command {
+  std::string pattern;  // as aspshell's built-in list writes them
+  bool udp = true;
+};
+
+struct Config {
+  Rproxy rproxy;
+  std::vector<Command> aspshell_commands;
+};
+
+// `file` is the name for messages. Failure{78} "file:line:column: why".
+Config parse(std::string_view text, const std::string& file);
+
+// Who may have written the file: for privileged readers it must belong to root
+// and be writable by nobody else.
+enum class Author { anyone, root };
+
+Config load(const std::string& path, Author author = Author::anyone);
+
+}  // namespace config

@@ -1,0 +1,99 @@
+#include "config_xml.h"
+
+#include <expat.h>
+#include <fmt/core.h>
+
+#include "tool.h"
+
+namespace config_xml {
+namespace {
+
+std::string trim(const std::string& text) {
+  constexpr char kSpace[] = " \t\r\n";
+  const auto first = text.find_first_not_of(kSpace);
+  if (first == text.npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+// Expat calls back into this. Nothing is thrown through expat: a fault stops
+// the parser and is thrown afterwards.
+struct Builder {
+  XML_Parser parser;
+  Element root;                 // holds the document element as its only child
+  std::vector<Element*> open;   // from the root to the innermost element
+  std::string fault;
+  Position fault_position;
+
+  Position here() const {
+    return {XML_GetCurrentLineNumber(parser), XML_GetCurrentColumnNumber(parser) + 1};
+  }
+
+  void stop(const std::string& why) {
+    if (!fault.empty()) return;
+    fault = why;
+    fault_position = here();
+    XML_StopParser(parser, XML_FALSE);
+  }
+
+  static void start(void* self, const XML_Char* name, const XML_Char** attributes) noexcept {
+    auto& builder = *static_cast<Builder*>(self);
+    if (builder.open.size() > static_cast<std::size_t>(kMaxDepth)) {
+      return builder.stop(fmt::format("elements nested deeper than {}", kMaxDepth));
+    }
+    Element element;
+    element.name = name;
+    element.position = builder.here();
+    for (; *attributes; attributes += 2) element.attributes.emplace_back(attributes[0], attributes[1]);
+    auto& siblings = builder.open.back()->children;
+    siblings.push_back(std::move(element));
+    builder.open.push_back(&siblings.back());
+  }
+
+  static void end(void* self, const XML_Char*) noexcept {
+    auto& builder = *static_cast<Builder*>(self);
+    builder.open.back()->text = trim(builder.open.back()->text);
+    builder.open.pop_back();
+  }
+
+  static void text(void* self, const XML_Char* bytes, int length) noexcept {
+    static_cast<Builder*>(self)->open.back()->text.append(bytes, static_cast<std::size_t>(length));
+  }
+
+  static void doctype(void* self, const XML_Char*, const XML_Char*, const XML_Char*, int) noexcept {
+    static_cast<Builder*>(self)->stop("document type declarations are not allowed here; delete the <!DOCTYPE …>");
+  }
+};
+
+}  // namespace
+
+const Element* Element::child(std::string_view wanted) const {
+  for (const auto& element : children) {
+    if (element.name == wanted) return &element;
+  }
+  return nullptr;
+}
+
+void fail(const std::string& file, const Position& position, const std::string& why) {
+  throw tool::Failure(tool::config, fmt::format("{}:{}:{}: {}", file, position.line, position.column, why));
+}
+
+Element parse(std::string_view text, const std::string& file) {
+  if (text.size() > kMaxBytes) {
+    throw tool::Failure(tool::config, fmt::format("{}: larger than {} bytes", file, kMaxBytes));
+  }
+  const std::unique_ptr<XML_ParserStruct, decltype(&XML_ParserFree)> parser(XML_ParserCreate(nullptr), XML_ParserFree);
+  if (!parser) throw std::bad_alloc();
+  Builder builder{parser.get(), {}, {}, {}, {}};
+  builder.open.push_back(&builder.root);
+  XML_SetUserData(parser.get(), &builder);
+  XML_SetElementHandler(parser.get(), Builder::start, Builder::end);
+  XML_SetCharacterDataHandler(parser.get(), Builder::text);
+  XML_SetStartDoctypeDeclHandler(parser.get(), Builder::doctype);
+  if (XML_Parse(parser.get(), text.data(), static_cast<int>(text.size()), 1) != XML_STATUS_OK) {
+    if (!builder.fault.empty()) fail(file, builder.fault_position, builder.fault);
+    fail(file, builder.here(), XML_ErrorString(XML_GetErrorCode(parser.get())));
+  }
+  return std::move(builder.root.children.at(0));
+}
+
+}  // namespace config_xml

@@ -1,0 +1,71 @@
+#include "request.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "logging.h"
+#include "tool.h"
+
+Request Request::from_record(const Record& record) {
+  record.check_names({"user", "client", "proxy", "domain", "command"});
+  Request parsed;
+  parsed.user = record.require("user");
+  if (!request::is_user(parsed.user)) {
+    throw tool::Failure(tool::bad_input, fmt::format("user: '{}' is no account name", logging::escape(parsed.user)));
+  }
+  parsed.client = Endpoint::require(record.require("client"), "client");
+  parsed.proxy = Endpoint::require(record.require("proxy"), "proxy");
+  parsed.command = record.get("command").value_or("");
+  if (const auto domain = record.get("domain")) {
+    parsed.domain = HostPort::parse(*domain);
+    if (!parsed.domain) {
+      throw tool::Failure(tool::bad_input, fmt::format("domain: '{}' is not name or name:port", logging::escape(*domain)));
+    }
+  }
+  return parsed;
+}
+
+void Request::add_to(Record& record) const {
+  record.add("user", user);
+  record.add("client", client.text());
+  record.add("proxy", proxy.text());
+  if (domain) record.add("domain", domain->text());
+  if (!command.empty()) record.add("command", command);
+}
+
+namespace request {
+
+void read_ssh_connection(const std::string& value, Request& into) {
+  std::vector<std::string> words(1);
+  for (const char c : value) {
+    if (c == ' ') words.emplace_back();
+    else words.back() += c;
+  }
+  const auto endpoint = [&](std::size_t at) -> std::optional<Endpoint> {
+    const auto ip = IpAddress::parse(words[at]);
+    const auto port = parse_port(words[at + 1]);
+    if (!ip || !port) return std::nullopt;
+    return Endpoint{*ip, *port};
+  };
+  if (words.size() == 4) {
+    const auto client = endpoint(0);
+    const auto proxy = endpoint(2);
+    if (client && proxy) {
+      into.client = *client;
+      into.proxy = *proxy;
+      return;
+    }
+  }
+  throw tool::Failure(tool::bad_input, fmt::format("SSH_CONNECTION '{}' is not 'address port address port'", logging::escape(value)));
+}
+
+bool is_user(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && name[0] != '-' && name[0] != '.' &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return c > 0x20 && c < 0x7f && c != '/' && c != ':' && c != ',' && c != '"' && c != '\\' && c != '$';
+         });
+}
+
+}  // namespace request

@@ -1,0 +1,29 @@
+// rules: which <rule> of aspera.conf applies to a request. First match wins,
+// top to bottom (guide, "Configure reverse proxy settings in aspera.conf").
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config.h"
+#include "request.h"
+#include "route.h"
+
+namespace rules {
+
+struct Facts {
+  // The groups of a user, asked only when some rule names groups.
+  std::function<std::vector<std::string>(const std::string& user)> groups_of;
+  // Gets a line a rule: why it matched or not. May be empty.
+  std::function<void(const std::string& line)> explain;
+};
+
+// Absent: no rule matches, or the reverse proxy is off.
+std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
+
+// `$(user)` and `$(name)` in `path` become `user`.
+std::string expand_user(const std::string& path, const std::string& user);
+
+}  // namespace rules

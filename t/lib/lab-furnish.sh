@@ -1,0 +1,229 @@
+# lab-furnish.sh: what is on the hosts: accounts, keys, services, the suite.
+# Sourced by lab.sh. Every function runs under `set -e`.
+
+# People who have accounts on the clients and, of the same name, on dmz.
+# mallory's shell on dmz is bash: what could someone do who broke out of aspshell?
+LAB_PEOPLE='bear bobcat mallory'
+
+lab_furnish() {
+  local root
+  root=$(lab_root "$1")
+  lab_write_hosts "$root"
+  lab_start_syslog "$1" "$root"
+  "lab_furnish_$(lab_role "$1")" "$1" "$root"
+}
+
+lab_write_hosts() {
+  {
+    echo "127.0.0.1 localhost"
+    echo "::1 localhost ip6-localhost"
+    lab_table | awk -v domain="$LAB_DOMAIN" '{
+      print $4, $6 "." domain, $6
+      print $5, $6 "." domain, $6
+    }'
+  } > "$1/etc/hosts"
+}
+
+lab_start_syslog() {
+  cat > "$2/etc/rsyslog.conf" << 'END'
+global(workDirectory="/var/lib" net.enableDNS="off")
+module(load="imuxsock" SysSock.Use="on" SysSock.RateLimit.Interval="0")
+*.* action(type="omfile" file="/var/log/syslog" fileCreateMode="0644" template="RSYSLOG_FileFormat")
+END
+  : > "$2/var/log/syslog"
+  on "$1" rsyslogd -i /run/rsyslogd.pid
+  wait_until 10 test -S "$2/dev/log"
+}
+
+# lab_add_user HOST ROOT NAME SHELL [USERADD-OPTIONS...]
+lab_add_user() {
+  local host=$1 root=$2 name=$3 shell=$4
+  shift 4
+  on "$host" useradd -m -U -p '*' -s "$shell" "$@" "$name"
+  mkdir -m 700 "$root/home/$name/.ssh"
+}
+
+# lab_own ROOT NAME: all that was put into NAME's .ssh is now his.
+lab_own() {
+  chown -R --reference="$1/home/$2" "$1/home/$2/.ssh"
+}
+
+# lab_put_key NAME FILE: one of lab_make_keys' pairs.
+lab_put_key() {
+  install -m 600 "$LAB_DIR/keys/$1" "$2"
+  install -m 644 "$LAB_DIR/keys/$1.pub" "$2.pub"
+}
+
+# lab_known_hosts ROLE: known_hosts lines, under every address and name, for the
+# hosts of ROLE that are here.
+lab_known_hosts() {
+  local host key
+  for host in $(lab_table | awk -v role="$1" '$2 == role { print $1 }' | uniq); do
+    [ -r "$LAB_DIR/keys/host-$host.pub" ] || continue
+    key=$(cut -d ' ' -f 1,2 "$LAB_DIR/keys/host-$host.pub")
+    lab_table | awk -v host="$host" -v key="$key" -v domain="$LAB_DOMAIN" \
+      -v ports="$(lab_ssh_ports "$host")" '
+      $1 == host {
+        n = split(ports, port)
+        for (i = 1; i <= n; i++) {
+          before = port[i] == 22 ? "" : "["
+          after = port[i] == 22 ? "" : "]:" port[i]
+          print before $4 after "," before $5 after "," before $6 after "," \
+            before $6 "." domain after, key
+        }
+      }'
+  done
+}
+
+lab_furnish_client() {
+  local host=$1 root=$2 user ssh
+  for user in $LAB_PEOPLE; do
+    lab_add_user "$host" "$root" "$user" /bin/bash
+    ssh=$root/home/$user/.ssh
+    lab_put_key "client-$user" "$ssh/id_ed25519"
+    lab_known_hosts dmz > "$ssh/known_hosts"
+    # The default key exchange would cost 100 ms more at each login.
+    cat > "$ssh/config" << 'END'
+Host *
+  KexAlgorithms curve25519-sha256
+  StrictHostKeyChecking yes
+  UserKnownHostsFile ~/.ssh/known_hosts
+  BatchMode yes
+END
+    lab_own "$root" "$user"
+  done
+  lab_install_asp_cp "$root"
+}
+
+lab_furnish_inside() {
+  local host=$1 root=$2
+  lab_add_user "$host" "$root" xfer /bin/bash
+  cp "$LAB_DIR/keys/squash.pub" "$root/home/xfer/.ssh/authorized_keys"
+  lab_own "$root" xfer
+  lab_add_user "$host" "$root" bobcat /bin/bash
+  cp "$LAB_DIR/keys/dmz-bobcat.pub" "$root/home/bobcat/.ssh/authorized_keys"
+  lab_own "$root" bobcat
+  lab_install_asp_cp "$root"
+  lab_start_sshd "$host" "$root"
+}
+
+# An ordinary home router, except that it always changes the port: the worst case.
+lab_furnish_router() {
+  local tables
+  for tables in iptables ip6tables; do
+    on "$1" "$tables" -w -t nat -A POSTROUTING -o wan -j MASQUERADE --random-fully
+  done
+  on "$1" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+lab_furnish_dmz() {
+  local host=$1 root=$2 user shell ssh settings=$LAB_SOURCE/etc
+  if [ -r "$settings/sysctl.d/sallyport.conf" ]; then
+    lab_sysctl "$settings/sysctl.d/sallyport.conf"
+  fi
+  on dmz sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+    net.netfilter.nf_conntrack_acct=1
+  on dmz groupadd -f -r sallyport
+  lab_install_suite "$root"
+  for user in $LAB_PEOPLE; do
+    shell=/bin/aspshell
+    [ "$user" != mallory ] || shell=/bin/bash
+    lab_add_user dmz "$root" "$user" "$shell" -G sallyport
+    ssh=$root/home/$user/.ssh
+    lab_put_key "dmz-$user" "$ssh/id_ed25519"
+    cp "$LAB_DIR/keys/client-$user.pub" "$ssh/authorized_keys"
+    lab_own "$root" "$user"
+  done
+  if [ -r "$settings/sshd_config.d/sallyport.conf" ]; then
+    cp "$settings/sshd_config.d/sallyport.conf" "$root/etc/ssh/sshd_config.d/"
+  fi
+  lab_start_sshd dmz "$root"
+}
+
+# sshd as Debian sets it up, less what needs a person, plus room for many sessions.
+# mallory has broken out of aspshell already, so the forced command is not for her.
+lab_start_sshd() {
+  local etc=$2/etc/ssh
+  {
+    if [ "$1" = dmz ]; then
+      printf '%s\n' "Match User mallory" "  ForceCommand none" "Match all"
+    fi
+    echo "Include /etc/ssh/sshd_config.d/*.conf"
+    if ! grep -qs '^Port ' "$etc/sshd_config.d/"*; then
+      printf 'Port %s\n' $(lab_ssh_ports "$1")
+    fi
+    cat << 'END'
+HostKey /etc/ssh/ssh_host_ed25519_key
+UsePAM yes
+KbdInteractiveAuthentication no
+PasswordAuthentication no
+PrintMotd no
+MaxStartups 1000
+Subsystem sftp /usr/lib/openssh/sftp-server
+END
+  } > "$etc/sshd_config"
+  lab_put_key "host-$1" "$etc/ssh_host_ed25519_key"
+  lab_sshd "$1" start
+}
+
+# lab_install_suite ROOT: as an administrator would, from a tree that was built before.
+lab_install_suite() {
+  local etc=$1$LAB_PREFIX/etc group
+  if [ "${LAB_SUITE-}" = no ]; then
+    mkdir -p "$etc"
+  else
+    on dmz make -s -C "$LAB_SOURCE" install "BUILD=$LAB_BUILD" "PREFIX=$LAB_PREFIX" DESTDIR= \
+      > "$LAB_DIR/install.log" 2>&1 || {
+      sed 's/^/# install: /' "$LAB_DIR/install.log" >&2
+      lab_die "the suite could not be installed on dmz: is it built? (LAB_SUITE=no does without)"
+    }
+  fi
+  group=$(awk -F: '$1 == "sallyport" { print $3 }' "$1/etc/group")
+  install -d -m 750 -g "$group" "$etc/ssh_keys"
+  lab_put_key squash "$etc/ssh_keys/id_ed25519"
+  chown ":$group" "$etc/ssh_keys"/*
+  chmod 640 "$etc/ssh_keys/id_ed25519"
+  lab_known_hosts inside > "$etc/known_hosts"
+  lab_guide_config | lab_config
+}
+
+# lab_guide_config: aspera.conf with the guide's two rules: all to one account, and
+# each to his own. For IPv6 the same twice more.
+lab_guide_config() {
+  local key='/home/$(user)/.ssh/id_ed25519'
+  cat << END
+<?xml version="1.0" encoding="UTF-8"?>
+<CONF version="2">
+  <server>
+    <rproxy>
+      <enabled>true</enabled>
+      <rules>
+END
+  lab_rule "$SQUASH" "$INSIDE1:22" "$LAB_PREFIX/etc/ssh_keys/id_ed25519" xfer
+  lab_rule "$INDIVIDUAL" "$INSIDE1:22" "$key"
+  lab_rule "$SQUASH_6" "[$INSIDE1_6]:22" "$LAB_PREFIX/etc/ssh_keys/id_ed25519" xfer
+  lab_rule "$INDIVIDUAL_6" "[$INSIDE1_6]:22" "$key"
+  cat << END
+      </rules>
+    </rproxy>
+  </server>
+</CONF>
+END
+}
+
+# lab_rule PROXY-ADDRESS HOST KEYFILE [SQUASH-USER]
+lab_rule() {
+  cat << END
+        <rule host_ip="$1">
+          <host>$2</host>
+${4:+          <squash_user>$4</squash_user>
+}          <keyfile>$3</keyfile>
+        </rule>
+END
+}
+
+lab_install_asp_cp() {
+  if [ "${LAB_SUITE-}" != no ]; then
+    install -m 755 "$LAB_SOURCE/$LAB_BUILD/bin/asp-cp" "$1/usr/local/bin/"
+  fi
+}

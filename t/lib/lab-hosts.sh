@@ -1,0 +1,75 @@
+# lab-hosts.sh: which hosts and networks a lab can have. Sourced by lab.sh.
+#
+#   natclient ── home ── router ──┐
+#                       outside ──┤
+#                      outside2 ──┴── wan ── dmz ── lan ──┬── inside1
+#                                                         ├── inside2
+#                                                         └── inside3
+#
+# Nothing is routed between wan and lan: what crosses, the suite let through.
+# All addresses are from the blocks that are reserved for documentation.
+
+OUTSIDE=198.51.100.10    OUTSIDE_6=2001:db8:1::10
+OUTSIDE2=198.51.100.11   OUTSIDE2_6=2001:db8:1::11
+ROUTER=198.51.100.20     ROUTER_6=2001:db8:1::20
+DMZ=198.51.100.1         DMZ_6=2001:db8:1::1
+SQUASH=198.51.100.39     SQUASH_6=2001:db8:1::39
+INDIVIDUAL=198.51.100.40 INDIVIDUAL_6=2001:db8:1::40
+DMZ_LAN=203.0.113.1      DMZ_LAN_6=2001:db8:2::1
+INSIDE1=203.0.113.10     INSIDE1_6=2001:db8:2::10
+INSIDE2=203.0.113.11     INSIDE2_6=2001:db8:2::11
+INSIDE3=203.0.113.12     INSIDE3_6=2001:db8:2::12
+ROUTER_HOME=192.0.2.1    ROUTER_HOME_6=2001:db8:3::1
+NATCLIENT=192.0.2.10     NATCLIENT_6=2001:db8:3::10
+export OUTSIDE OUTSIDE_6 OUTSIDE2 OUTSIDE2_6 ROUTER ROUTER_6 DMZ DMZ_6 SQUASH SQUASH_6 \
+  INDIVIDUAL INDIVIDUAL_6 DMZ_LAN DMZ_LAN_6 INSIDE1 INSIDE1_6 INSIDE2 INSIDE2_6 \
+  INSIDE3 INSIDE3_6 ROUTER_HOME ROUTER_HOME_6 NATCLIENT NATCLIENT_6
+
+LAB_PREFIX=/opt/aspera/proxy
+LAB_DOMAIN=example.com
+
+# lab_table: one line for each address pair: host, role, network (which is also
+# the name of the host's interface), IPv4 (a /24), IPv6 (a /64), name.
+# A new host is a new line; its role says how it is furnished (lab-furnish.sh).
+lab_table() {
+  cat << TABLE
+outside   client wan  $OUTSIDE     $OUTSIDE_6     outside
+outside2  client wan  $OUTSIDE2    $OUTSIDE2_6    outside2
+router    router wan  $ROUTER      $ROUTER_6      router
+router    router home $ROUTER_HOME $ROUTER_HOME_6 router-home
+natclient client home $NATCLIENT   $NATCLIENT_6   natclient
+dmz       dmz    wan  $DMZ         $DMZ_6         dmz
+dmz       dmz    wan  $SQUASH      $SQUASH_6      squash
+dmz       dmz    wan  $INDIVIDUAL  $INDIVIDUAL_6  individual
+dmz       dmz    lan  $DMZ_LAN     $DMZ_LAN_6     dmz-lan
+inside1   inside lan  $INSIDE1     $INSIDE1_6     inside1
+inside2   inside lan  $INSIDE2     $INSIDE2_6     inside2
+inside3   inside lan  $INSIDE3     $INSIDE3_6     inside3
+TABLE
+}
+
+# lab_extra_routes HOST: beyond its own networks, in the words of ip-batch(8).
+lab_extra_routes() {
+  case $1 in
+    natclient)
+      echo "route add default via $ROUTER_HOME"
+      echo "route add ::/0 via $ROUTER_HOME_6"
+      ;;
+  esac
+}
+
+lab_all_hosts() {
+  lab_table | awk '{ print $1 }' | uniq
+}
+
+lab_role() {
+  lab_table | awk -v host="$1" '$1 == host { print $2; exit }'
+}
+
+# lab_ssh_ports HOST: where its sshd listens, if it has one.
+lab_ssh_ports() {
+  case $(lab_role "$1") in
+    dmz) echo 33001 22 ;;
+    inside) echo 22 ;;
+  esac
+}

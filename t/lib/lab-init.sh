@@ -1,0 +1,33 @@
+# lab-init.sh SCRIPT ARGUMENTS...: process 1 of a lab. Not for use by hand.
+#
+# Runs SCRIPT as its child, not in its place: the kernel shields process 1 from
+# signals, and a test must be as mortal as elsewhere.
+set -u
+umask 022
+
+# From here on /run is the lab's own, and nothing can be written elsewhere.
+mount -t tmpfs -o mode=755 lab /run || exit 1
+mount -o remount,bind,ro / || exit 1
+mkdir -p /run/lab/hosts /run/lab/keys /run/lab/tmp
+chmod 1777 /run/lab/tmp
+echo lab > /proc/sys/kernel/hostname
+ip link set lo up
+
+# show_logs: the end of each host's syslog, as TAP comments.
+show_logs() {
+  local file host holder
+  for file in /run/lab/hosts/*; do
+    [ -r "$file" ] && read -r holder < "$file" || continue
+    host=${file##*/}
+    tail -n "${LAB_LOG_LINES:-25}" "/proc/$holder/root/var/log/syslog" 2> /dev/null |
+      sed "s/^/# /; 1i # -- syslog of $host, last lines" >&2
+  done
+}
+
+LAB_INSIDE=1 TMPDIR=/run/lab/tmp "$BASH" "$@"
+status=$?
+case $1 in
+  *.t) [ "$status" = 0 ] || LAB_VERBOSE=1 ;;
+esac
+[ -z "${LAB_VERBOSE-}" ] || show_logs
+exit "$status"

@@ -1,0 +1,214 @@
+# lab.sh: hosts made of namespaces, with real sshd, sudo, syslog and firewall.
+#
+# A test begins with
+#
+#   . "${0%/*}/../lib/lab.sh"
+#   lab_up dmz outside inside1
+#   on outside -u bear ssh -p 33001 "bear@$SQUASH" 'ascp -S. -V1'
+#
+# Sourcing this file runs the script again inside new mount, network, process
+# and host-name namespaces. When it ends, or is killed in whatever way, the
+# kernel takes every process, mount, link and firewall rule away with them.
+#
+# Which hosts there are, and the variables that name them: lab-hosts.sh.
+#
+#   on HOST [-u USER] COMMAND...   run there, as after a login; stdin, stdout,
+#                                  stderr and status are the command's own
+#   on_exec HOST ... &             the same for the background: $! is the command
+#   lab_root HOST                  print the path of that host's / as seen from the test
+#   lab_log HOST                   print its syslog
+#   lab_config < aspera.conf       replace the configuration on dmz
+#   lab_sysctl FILE                the net.* settings of FILE, on dmz
+#   lab_sshd HOST start|stop       sshd there (returns when it listens, or does not)
+#   lab_link HOST NET up|down      plug or pull its cable
+#   lab_capture HOST NET FILTER FILE   tcpdump into FILE (text; pcap if so named),
+#                                  listening when this returns; $LAB_CAPTURE is its pid
+#   lab_capture_end [PID]          stop it; FILE is complete when this returns
+#   lab_udp HOST recv|echo ADDRESS:PORT FILE   udp.py there in the background, bound when
+#                                  this returns; FILE gets "from=ADDRESS:PORT text" for
+#                                  each datagram; $LAB_UDP is its pid
+#   lab_down HOST                  end all that runs on HOST, like pulling its plug
+#   wait_until SECONDS COMMAND...  until COMMAND succeeds; fails when time is up
+#
+# $LAB_SOURCE is the source tree, readable at that path on every host, too.
+# The machine's files are read-only from here, so that no slip can change them;
+# $TMPDIR is a scratch directory that vanishes with the lab.
+# LAB_VERBOSE=1 shows the hosts' logs at the end even if all went well;
+# LAB_SUITE=no raises dmz without installing the suite there.
+set -u
+umask 022
+
+LAB_LIB=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
+LAB_SOURCE=${LAB_LIB%/t/lib}
+LAB_BUILD=${BUILD-build}
+LAB_DIR=/run/lab
+
+# shellcheck source=t/lib/lab-enter.sh
+. "$LAB_LIB/lab-enter.sh"
+if [ "${LAB_INSIDE-}" = "" ]; then
+  lab_enter "$0" "$@"
+fi
+# Not for the script's own children: a lab script that it starts gets its own lab.
+unset LAB_INSIDE
+
+# shellcheck source=t/lib/lab-hosts.sh
+. "$LAB_LIB/lab-hosts.sh"
+# shellcheck source=t/lib/lab-raise.sh
+. "$LAB_LIB/lab-raise.sh"
+# shellcheck source=t/lib/lab-furnish.sh
+. "$LAB_LIB/lab-furnish.sh"
+
+lab_die() {
+  printf '# lab: %s\n' "$*" >&2
+  exit 1
+}
+
+# lab_holder HOST: set $holder to the process that keeps HOST's namespaces.
+lab_holder() {
+  holder=
+  [ -r "$LAB_DIR/hosts/$1" ] && read -r holder < "$LAB_DIR/hosts/$1"
+  [ -n "$holder" ] || lab_die "no host '$1' here (lab_up has: $(ls "$LAB_DIR/hosts"))"
+}
+
+# For a host that is not there, a path that is not there: never the machine's own /.
+lab_root() {
+  local holder
+  [ -r "$LAB_DIR/hosts/$1" ] || echo "$LAB_DIR/no-host-$1"
+  lab_holder "$1"
+  echo "/proc/$holder/root"
+}
+
+# lab_enter_host HOST [-u USER] COMMAND...: set $lab_argv to what runs COMMAND there.
+lab_enter_host() {
+  local host=$1 user=root holder name uid gid home rest
+  shift
+  if [ "${1-}" = -u ]; then
+    user=$2
+    shift 2
+  fi
+  lab_holder "$host"
+  while IFS=: read -r name rest uid gid rest home rest; do
+    [ "$name" = "$user" ] && break
+  done < "/proc/$holder/root/etc/passwd"
+  [ "$name" = "$user" ] || lab_die "no user '$user' on $host"
+  [ -d "/proc/$holder/root$home" ] || home=/
+  # nsenter and setpriv, not runuser: no PAM session, so a call costs 5 ms.
+  # Background commands of a script begin with SIGINT ignored; nobody expects that.
+  lab_argv=(nsenter -t "$holder" -m -u -n -W "$home" --
+    setpriv --reuid "$uid" --regid "$gid" --init-groups --reset-env --
+    env --default-signal=INT,QUIT -- "$@")
+}
+
+on() {
+  local lab_argv
+  lab_enter_host "$@"
+  "${lab_argv[@]}"
+}
+
+on_exec() {
+  local lab_argv
+  lab_enter_host "$@"
+  exec "${lab_argv[@]}"
+}
+
+lab_log() {
+  local holder
+  lab_holder "$1"
+  cat "/proc/$holder/root/var/log/syslog"
+}
+
+wait_until() {
+  local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+  shift
+  until "$@"; do
+    [ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+    sleep 0.03
+  done
+}
+
+# Renamed into place, as an editor does: no tool ever reads half a file.
+lab_config() {
+  local holder file
+  lab_holder dmz
+  file=/proc/$holder/root$LAB_PREFIX/etc/aspera.conf
+  cat > "$file.new" && mv "$file.new" "$file"
+}
+
+# Only net.*: that is the host's own, all else would be the machine's.
+lab_sysctl() {
+  grep -E '^[[:space:]]*-?net[./]' "$1" | on dmz sysctl -q -p -
+}
+
+# lab_listens HOST PORT: does anything listen there on that TCP port?
+lab_listens() {
+  local holder port file local_address state rest
+  lab_holder "$1"
+  port=$(printf ':%04X' "$2")
+  for file in tcp tcp6; do
+    while read -r rest local_address rest state rest; do
+      [ "$state" = 0A ] && [ "${local_address: -5}" = "$port" ] && return 0
+    done < "/proc/$holder/net/$file"
+  done
+  return 1
+}
+
+lab_silent() {
+  ! lab_listens "$@"
+}
+
+lab_sshd() {
+  local host=$1 port
+  case $2 in
+    start) on "$host" /usr/sbin/sshd || return ;;
+    stop) on "$host" sh -c 'kill "$(cat /run/sshd.pid)"' || return ;;
+    *) lab_die "lab_sshd $1: start or stop, not '$2'" ;;
+  esac
+  for port in $(lab_ssh_ports "$host"); do
+    case $2 in
+      start) wait_until 10 lab_listens "$host" "$port" || return ;;
+      stop) wait_until 10 lab_silent "$host" "$port" || return ;;
+    esac
+  done
+}
+
+lab_link() {
+  ip link set "$2.$1" "$3"
+}
+
+lab_capture() {
+  local holder format=(-l)
+  lab_holder "$1"
+  case $4 in
+    *.pcap) format=(-U -w "$4") ;;
+  esac
+  # Only the network is the host's, so FILE is a path of the test.
+  : > "$4.err"
+  nsenter -t "$holder" -n -- env --default-signal=INT \
+    tcpdump -n --immediate-mode -i "$2" "${format[@]}" "$3" > "$4" 2> "$4.err" < /dev/null &
+  LAB_CAPTURE=$!
+  wait_until 10 grep -q 'listening on' "$4.err" || lab_die "tcpdump on $1: $(cat "$4.err")"
+}
+
+lab_capture_end() {
+  local pid=${1-$LAB_CAPTURE}
+  kill -INT "$pid" && wait "$pid"
+}
+
+lab_udp() {
+  : > "$4"
+  on_exec "$1" python3 "$LAB_LIB/udp.py" "$2" "$3" > "$4" < /dev/null &
+  LAB_UDP=$!
+  wait_until 10 grep -q '^listening' "$4" || lab_die "udp.py $2 $3 on $1 does not listen"
+}
+
+lab_down() {
+  local holder space process
+  lab_holder "$1"
+  space=$(readlink "/proc/$holder/ns/mnt")
+  for process in /proc/[0-9]*; do
+    if [ "$(readlink "$process/ns/mnt")" = "$space" ]; then
+      kill -KILL "${process#/proc/}"
+    fi
+  done 2> /dev/null
+  rm "$LAB_DIR/hosts/$1"
+}
