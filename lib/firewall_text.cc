@@ -1,0 +1,119 @@
+#include "firewall_text.h"
+
+#include <fmt/core.h>
+
+namespace firewall_text {
+namespace {
+
+constexpr char kSessions[] = "SALLYPORT-DNAT";
+
+// As `iptables -S` prints them, so that is_jump can compare.
+const std::string& jump_rule(std::string_view chain) {
+  static const std::string mark = fmt::format("{0:#x}/{0:#x}", kMark);
+  static const std::string prerouting =
+      "PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT";
+  static const std::string postrouting =
+      "POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT";
+  static const std::string forward =
+      "FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT";
+  return chain == "PREROUTING" ? prerouting : chain == "POSTROUTING" ? postrouting : forward;
+}
+
+std::string host_net(const IpAddress& ip) { return fmt::format("{}/{}", ip.text(), ip.is_v4() ? 32 : 128); }
+
+// The rule with or without the flow's ports.
+std::string session_rule(const Session& session, bool pinned) {
+  std::string ports;
+  if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
+  if (!session.ports_kept()) ports += fmt::format("--dport {}", session.proxy_port);
+  else if (pinned) ports += fmt::format("--dport {}", session.flow->server.port);
+  else ports += fmt::format("--dport {}:{}", session.udp_port_range.low, session.udp_port_range.high);
+  const std::string target =
+      session.ports_kept() ? session.host.ip.text() : Endpoint{session.host.ip, session.udp_port}.text();
+  return fmt::format("-s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}",
+                     host_net(session.client.ip), host_net(session.proxy.ip), ports, session.id, target);
+}
+
+// Pinned rules stand before all open ones: the open rule of one session must
+// not catch the flow that another of the same client is pinned to.
+std::string add_rule(const Session& session) {
+  return fmt::format("{} {} {}\n", session.pinned() ? "-I" : "-A", kSessions, rule_of(session));
+}
+
+template <typename Line>
+std::string for_each(Family family, const std::vector<Session>& sessions, Line line) {
+  std::string text;
+  for (const auto& session : sessions) {
+    if (family_of(session) == family) text += line(session);
+  }
+  return text;
+}
+
+std::string add_jump(const Jumps& present, std::string_view chain) {
+  return present.contains(chain) ? "" : fmt::format("-I {}\n", jump_rule(chain));
+}
+
+std::string delete_jump(const Jumps& present, std::string_view chain) {
+  return present.contains(chain) ? fmt::format("-D {}\n", jump_rule(chain)) : "";
+}
+
+}  // namespace
+
+Family family_of(const Session& session) { return session.client.ip.is_v4() ? Family::v4 : Family::v6; }
+
+const Jumps& all_jumps() {
+  static const Jumps all{"PREROUTING", "POSTROUTING", "FORWARD"};
+  return all;
+}
+
+bool is_jump(std::string_view line) {
+  if (!line.starts_with("-A ")) return false;
+  line.remove_prefix(3);
+  for (const auto& chain : all_jumps()) {
+    if (line == jump_rule(chain)) return true;
+  }
+  return false;
+}
+
+std::string rule_of(const Session& session) { return session_rule(session, session.pinned()); }
+
+std::string base(Family family, const std::vector<Session>& sessions, const Jumps& present) {
+  std::string text = "*filter\n:SALLYPORT - [0:0]\n-A SALLYPORT -j ACCEPT\n";
+  text += add_jump(present, "FORWARD") + "COMMIT\n";
+  text += "*nat\n:SALLYPORT - [0:0]\n:SALLYPORT-DNAT - [0:0]\n:SALLYPORT-SNAT - [0:0]\n";
+  text += fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}\n", kMark);
+  text += "-A SALLYPORT -j SALLYPORT-DNAT\n";
+  text += fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}\n", kMark);
+  text += "-A SALLYPORT-SNAT -j MASQUERADE\n";
+  text += for_each(family, sessions, add_rule);
+  text += add_jump(present, "PREROUTING") + add_jump(present, "POSTROUTING");
+  return text + "COMMIT\n";
+}
+
+std::string purge(Family, const Jumps& present) {
+  // Declaring a chain creates or empties it, so that -X succeeds either way.
+  return "*filter\n:SALLYPORT - [0:0]\n" + delete_jump(present, "FORWARD") + "-X SALLYPORT\nCOMMIT\n" +
+         "*nat\n:SALLYPORT - [0:0]\n:SALLYPORT-DNAT - [0:0]\n:SALLYPORT-SNAT - [0:0]\n" +
+         delete_jump(present, "PREROUTING") + delete_jump(present, "POSTROUTING") +
+         "-X SALLYPORT\n-X SALLYPORT-DNAT\n-X SALLYPORT-SNAT\nCOMMIT\n";
+}
+
+std::string open(Family family, const std::vector<Session>& sessions) {
+  return fmt::format("*filter\n-C {}\nCOMMIT\n*nat\n-C {}\n-C {}\n{}COMMIT\n", jump_rule("FORWARD"),
+                     jump_rule("PREROUTING"), jump_rule("POSTROUTING"), for_each(family, sessions, add_rule));
+}
+
+std::string pin(Family family, const std::vector<Session>& sessions) {
+  const auto narrow = [](const Session& session) -> std::string {
+    if (!session.pinned()) return {};
+    return fmt::format("-D {} {}\n", kSessions, session_rule(session, false)) + add_rule(session);
+  };
+  return "*nat\n" + for_each(family, sessions, narrow) + "COMMIT\n";
+}
+
+std::string close(Family family, const std::vector<Session>& sessions) {
+  const auto remove = [](const Session& session) { return fmt::format("-D {} {}\n", kSessions, rule_of(session)); };
+  return "*nat\n" + for_each(family, sessions, remove) + "COMMIT\n";
+}
+
+}  // namespace firewall_text

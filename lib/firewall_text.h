@@ -1,0 +1,67 @@
+// firewall_text: the suite's rules as iptables-restore(8) --noflush input.
+// Pure text; nothing here touches a firewall.
+//
+//   *nat
+//   -A SALLYPORT-DNAT -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001
+//      -m comment --comment 3a9fd819-… -j DNAT --to-destination 203.0.113.10:33001
+//   COMMIT
+//
+// Layout (design: only our own chains, one rule per session):
+//
+//   nat PREROUTING ─▶ SALLYPORT: mark the flow, try SALLYPORT-DNAT (the sessions'
+//                     rules, DNAT ends the walk), take the mark back
+//   nat POSTROUTING ─▶ SALLYPORT-SNAT: marked flows only: MASQUERADE
+//   filter FORWARD ─▶ SALLYPORT: marked flows only: ACCEPT
+//
+// The connection mark is how the kernel, and conntrack, tell the flows that the
+// suite translated from everybody else's.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "session.h"
+
+namespace firewall_text {
+
+// One bit, so that the other 31 stay free for other users of connmark.
+constexpr std::uint32_t kMark = 0x08000000;
+
+enum class Family { v4, v6 };
+Family family_of(const Session& session);
+
+// The jumps from the built-in chains to ours, by the name of the built-in
+// chain: PREROUTING, POSTROUTING, FORWARD.
+using Jumps = std::set<std::string, std::less<>>;
+const Jumps& all_jumps();
+// Whether `line`, of `iptables -S CHAIN`, is our jump from that chain.
+bool is_jump(std::string_view line);
+
+// Our chains with exactly the rules of `sessions` in them, and the jumps that
+// are not `present` yet. Whatever our chains held before is replaced in one
+// step. Sessions of the other family are passed over, here and below.
+std::string base(Family family, const std::vector<Session>& sessions, const Jumps& present);
+// Removes our chains, and the jumps that are `present`.
+std::string purge(Family family, const Jumps& present);
+
+// Adds the rules of `sessions`. Begins with checks (-C) that all jumps are
+// there: on a firewall that lost them the whole text is refused, at one of the
+// first kCheckLines lines, and nothing is changed.
+std::string open(Family family, const std::vector<Session>& sessions);
+constexpr int kCheckLines = 6;
+
+// Narrows the rule of each session to its flow's source port (and, when ports
+// are kept, destination port), in one step. Passes over sessions that have no
+// flow, or filter no source port.
+std::string pin(Family family, const std::vector<Session>& sessions);
+// Removes the rule of each session, pinned or not.
+std::string close(Family family, const std::vector<Session>& sessions);
+
+// The rule of `session` as above without its -A and chain, as it is now
+// (pinned when the session is).
+std::string rule_of(const Session& session);
+
+}  // namespace firewall_text

@@ -1,0 +1,128 @@
+#include "session.h"
+
+#include <fcntl.h>
+
+#include <charconv>
+#include <ctime>
+
+#include <fmt/core.h>
+
+#include "fd.h"
+#include "io.h"
+#include "logging.h"
+#include "tool.h"
+
+namespace {
+
+[[noreturn]] void malformed(std::string_view name, std::string_view value) {
+  throw tool::Failure(tool::bad_input, fmt::format("session: {}: '{}' is not valid", name, logging::escape(value)));
+}
+
+long number(const Record& record, std::string_view name, long high) {
+  const std::string text = record.require(name);
+  long value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0 || value > high) malformed(name, text);
+  return value;
+}
+
+PinnedFlow flow_from(const std::string& text) {
+  const auto space = text.find(' ');
+  if (space == text.npos) malformed("flow", text);
+  return {Endpoint::require(text.substr(0, space), "flow"), Endpoint::require(text.substr(space + 1), "flow")};
+}
+
+void check(const Session& session) {
+  const bool v4 = session.client.ip.is_v4();
+  if (session.proxy.ip.is_v4() != v4 || session.host.ip.is_v4() != v4) {
+    throw tool::Failure(tool::bad_input, "session: client, proxy and host mix IPv4 and IPv6");
+  }
+  if (session.flow && session.flow->client.ip != session.client.ip) malformed("flow", session.flow->client.text());
+}
+
+}  // namespace
+
+Session Session::from_record(const Record& record) {
+  record.check_names({"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port", "udp_port",
+                      "udp_port_range", "src_port_filtering", "udp_linger", "pid", "started", "flow"});
+  Session parsed;
+  parsed.id = record.require("session");
+  if (!session::is_id(parsed.id)) malformed("session", parsed.id);
+  parsed.user = record.require("user");
+  parsed.client = Endpoint::require(record.require("client"), "client");
+  parsed.proxy = Endpoint::require(record.require("proxy"), "proxy");
+  parsed.rule = static_cast<int>(number(record, "rule", 1000000));
+  parsed.upstream_user = record.require("upstream_user");
+  parsed.host = Endpoint::require(record.require("host"), "host");
+  parsed.proxy_port = static_cast<Port>(number(record, "proxy_port", 65535));
+  if (parsed.ports_kept()) {
+    const std::string range = record.require("udp_port_range");
+    const auto colon = range.find(':');
+    const auto low = parse_port(std::string_view(range).substr(0, colon));
+    const auto high = colon == range.npos ? low : parse_port(std::string_view(range).substr(colon + 1));
+    if (!low || !high || *low > *high) malformed("udp_port_range", range);
+    parsed.udp_port_range = {*low, *high};
+    parsed.udp_port = 0;
+  } else {
+    parsed.udp_port = static_cast<Port>(number(record, "udp_port", 65535));
+    if (parsed.udp_port == 0) malformed("udp_port", "0");
+  }
+  const std::string filtering = record.require("src_port_filtering");
+  if (filtering != "true" && filtering != "false") malformed("src_port_filtering", filtering);
+  parsed.src_port_filtering = filtering == "true";
+  if (record.get("udp_linger")) parsed.udp_linger = std::chrono::seconds(number(record, "udp_linger", 86400));
+  parsed.pid = static_cast<pid_t>(number(record, "pid", 1L << 22));
+  parsed.started = record.require("started");
+  if (const auto flow = record.get("flow")) parsed.flow = flow_from(*flow);
+  check(parsed);
+  return parsed;
+}
+
+Record Session::to_record() const {
+  Record record;
+  record.add("session", id);
+  record.add("user", user);
+  record.add("client", client.text());
+  record.add("proxy", proxy.text());
+  record.add("rule", std::to_string(rule));
+  record.add("upstream_user", upstream_user);
+  record.add("host", host.text());
+  record.add("proxy_port", std::to_string(proxy_port));
+  if (ports_kept()) record.add("udp_port_range", fmt::format("{}:{}", udp_port_range.low, udp_port_range.high));
+  else record.add("udp_port", std::to_string(udp_port));
+  record.add("src_port_filtering", src_port_filtering ? "true" : "false");
+  if (udp_linger.count() > 0) record.add("udp_linger", std::to_string(udp_linger.count()));
+  record.add("pid", std::to_string(pid));
+  record.add("started", started);
+  if (flow) record.add("flow", flow->client.text() + " " + flow->server.text());
+  return record;
+}
+
+namespace session {
+
+std::string new_id() {
+  const Fd source = fd::open("/proc/sys/kernel/random/uuid", O_RDONLY);
+  return io::read_all(source.get(), 64, "uuid").substr(0, 36);
+}
+
+bool is_id(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (dash ? c != '-' : !hex) return false;
+  }
+  return true;
+}
+
+std::string now() {
+  const std::time_t seconds = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+}  // namespace session

@@ -1,0 +1,74 @@
+// session: one living transfer session: the request, the route it took, and
+// what the kernel forwards for it. This is what lies in
+// /run/sallyport/sessions/UUID and what asp-rules reads; record(5).
+//
+//   session=3a9fd819-59c3-42bc-b0a2-d26304a1eb84
+//   user=bear
+//   client=198.51.100.10:51512
+//   proxy=198.51.100.39:33001
+//   rule=1
+//   upstream_user=xfer
+//   host=203.0.113.10:22
+//   proxy_port=33001
+//   udp_port=33001
+//   src_port_filtering=true
+//   pid=4711
+//   started=2026-11-22T15:04:05Z
+//   flow=198.51.100.10:56393 203.0.113.10:33001
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include <sys/types.h>
+
+#include "address.h"
+#include "config.h"
+#include "record.h"
+
+// The UDP flow that a session was pinned to: its ends as the kernel sees them
+// on the two sides of the proxy.
+struct PinnedFlow {
+  Endpoint client;
+  Endpoint server;
+  bool operator==(const PinnedFlow&) const = default;
+};
+
+struct Session {
+  std::string id;  // UUID, lower case
+  std::string user;
+  Endpoint client;  // of the SSH connection
+  Endpoint proxy;
+  int rule = 0;
+  std::string upstream_user;
+  Endpoint host;  // the internal server's SSH end
+  Port proxy_port = 33001;  // 0: ports kept over udp_port_range
+  Port udp_port = 33001;
+  config::PortRange udp_port_range{33001, 33100};
+  bool src_port_filtering = true;
+  std::chrono::seconds udp_linger{0};
+  pid_t pid = 0;  // of the process that sshd started for the session
+  std::string started;  // RFC 3339, UTC
+  std::optional<PinnedFlow> flow;
+
+  bool ports_kept() const { return proxy_port == 0; }
+  // The rule is narrowed to the flow's source port.
+  bool pinned() const { return flow && src_port_filtering; }
+
+  // Strict; Failure{65}, also when client, proxy and host are not all IPv4 or
+  // all IPv6.
+  static Session from_record(const Record& record);
+  Record to_record() const;
+};
+
+namespace session {
+
+// A random UUID from the kernel (random(4), /proc/sys/kernel/random/uuid).
+std::string new_id();
+// 8-4-4-4-12 lower-case hexadecimal digits.
+bool is_id(std::string_view text);
+// Now, RFC 3339 in UTC.
+std::string now();
+
+}  // namespace session
