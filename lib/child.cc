@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,12 +63,12 @@ int status_of(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-Child::Child(pid_t pid) : pid_(pid), pidfd_(::pidfd_open(pid, 0)) {
-  if (!pidfd_) {
-    const int error = errno;
+Child::Child(pid_t pid) : pid_(pid) {
+  try {
+    pidfd_ = fd::of_process(pid);
+  } catch (...) {
     end();
-    errno = error;
-    tool::fail_errno(tool::os, "pidfd_open");
+    throw;
   }
 }
 

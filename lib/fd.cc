@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -35,6 +36,13 @@ Pair socket_pair() {
 Fd open(const std::string& path, int flags, unsigned mode) {
   Fd opened(::open(path.c_str(), flags | O_CLOEXEC, mode));
   if (!opened) tool::fail_errno(tool::os, "open " + path);
+  return opened;
+}
+
+// Debian 12's <sys/pidfd.h> does not declare its functions extern "C".
+Fd of_process(int pid) {
+  Fd opened(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!opened) tool::fail_errno(tool::os, "pidfd_open");
   return opened;
 }
 

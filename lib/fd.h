@@ -33,6 +33,9 @@ Pair pipe();
 Pair socket_pair();               // AF_UNIX stream, both directions
 Fd open(const std::string& path, int flags, unsigned mode = 0);
 
+// A pidfd (pidfd_open(2)): readable once the process is dead.
+Fd of_process(int pid);
+
 void set_nonblocking(int fd);
 
 }  // namespace fd

@@ -16,6 +16,8 @@ constexpr char kKnownHosts[] = SALLYPORT_PREFIX "/etc/known_hosts";
 constexpr char kBin[] = SALLYPORT_PREFIX "/bin/";
 constexpr char kLibexec[] = SALLYPORT_PREFIX "/libexec/";
 
+constexpr char kShell[] = "/bin/aspshell";  // links to kBin "aspshell"
+
 constexpr char kRun[] = "/run/sallyport";
 constexpr char kSessions[] = "/run/sallyport/sessions";
 

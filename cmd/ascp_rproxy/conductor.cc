@@ -1,0 +1,188 @@
+#include "conductor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <fmt/core.h>
+
+#include "env.h"
+#include "logging.h"
+#include "paths.h"
+#include "session.h"
+#include "tool.h"
+
+namespace {
+
+constexpr int kMatchSeconds = 10;
+constexpr int kVerifySeconds = 10;   // sudo and the pinhole's own checks
+constexpr int kOpenSeconds = 30;     // its turn, the firewall's lock, iptables
+constexpr int kRevokeSeconds = 20;
+
+// SIGTERM and SIGHUP end the session in order, as EOF would.
+Fd catch_signals() {
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (const int number : {SIGTERM, SIGHUP, SIGINT}) sigaddset(&ending, number);
+  ::sigprocmask(SIG_BLOCK, &ending, nullptr);
+  Fd signals(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals) tool::fail_errno(tool::os, "signalfd");
+  return signals;
+}
+
+// The code that asp-dial gave, if it is one of ours.
+tool::Exit failure_code(const status::Line& failed) {
+  const int code = std::atoi(failed.get("code").c_str());
+  return tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
+}
+
+// Whether another server may be tried: this one is at fault, not our side.
+bool is_servers_fault(tool::Exit code) {
+  return code == tool::unavailable || code == tool::untrusted || code == tool::not_permitted;
+}
+
+}  // namespace
+
+Conductor::Conductor(Request request, std::vector<std::string> words, bool udp)
+    : request_(std::move(request)),
+      words_(std::move(words)),
+      udp_(udp),
+      session_(session::new_id()),
+      started_(std::chrono::steady_clock::now()),
+      signals_(catch_signals()) {}
+
+int Conductor::conduct() {
+  logging::event("Received connection request from {} session={} user={} at={} command={}", request_.client.ip.text(),
+                 session_, request_.user, request_.proxy.text(), logging::escape(request_.command));
+  const Route route = match();
+  if (udp_) holder_.emplace(session_, request_);
+  connect(route);
+  if (udp_) open_pinhole();
+  dialer_->run();
+  let_go_of_stdio();
+  const int status = watch();
+  close_pinhole();
+  log_end("EOF");
+  return status;
+}
+
+Route Conductor::match() const {
+  Record asked;
+  request_.add_to(asked);
+  const auto answer = child::run({{std::string(paths::kBin) + "asp-match"}, env::allow({}), {}}, asked.text(),
+                                 2 * Record::kMaxBytes, kMatchSeconds);
+  if (answer.status == tool::no) {
+    throw tool::Failure(tool::not_permitted, fmt::format("no rule is for {} at {} (see asp-match -e)", request_.user, request_.proxy.text()));
+  }
+  if (answer.status != tool::yes) {
+    throw tool::Failure(tool::is_exit(answer.status) ? static_cast<tool::Exit>(answer.status) : tool::internal, answer.err);
+  }
+  return Route::from_record(record::parse_one(answer.out));
+}
+
+// The hosts in the order of the route. Not one byte of the client's stream is
+// read before the command runs, so trying the next one is safe.
+void Conductor::connect(const Route& route) {
+  std::optional<tool::Failure> last;
+  for (const auto& host : route.hosts) {
+    dialer_.emplace(route, host, words_);
+    std::optional<status::Line> line;
+    while (!(line = dialer_->next()) && !dialer_->hung_up()) {
+      pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+      ::poll(fds, 2, -1);
+      if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
+    }
+    if (line && line->event == "connected") {
+      host_ = host;
+      host_address_ = line->get("address");
+      logging::event("Established SSH connection with server {} session={} user={} rule={} upstream_user={}", host_.text(),
+                     session_, request_.user, route.rule, route.upstream_user);
+      return;
+    }
+    const auto code = line ? failure_code(*line) : tool::internal;
+    last.emplace(code, fmt::format("server {}: {}", host.text(), line ? line->get("reason") : "asp-dial died"));
+    if (!is_servers_fault(code)) break;
+    if (&host != &route.hosts.back()) logging::error("{} session={}; trying the next", logging::escape(last->what()), session_);
+  }
+  throw *last;
+}
+
+// The rule is in force before the command starts, so that no packet of its
+// can come too early.
+void Conductor::open_pinhole() {
+  const auto expect = [&](const char* event, int seconds) {
+    const auto line = holder_->await(seconds);
+    if (line && line->event == event) return;
+    if (line) throw tool::Failure(tool::not_permitted, fmt::format("asp-pinhole {}: {}", line->event, line->get("reason")));
+    throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
+  };
+  expect("verified", kVerifySeconds);
+  holder_->choose(host_, host_address_);
+  expect("open", kOpenSeconds);
+}
+
+// asp-dial has the session's descriptors now. Ours would keep sshd from seeing
+// that the remote command closed its output.
+void Conductor::let_go_of_stdio() const {
+  const Fd null = fd::open("/dev/null", O_RDWR);
+  ::dup2(null.get(), STDIN_FILENO);
+  ::dup2(null.get(), STDOUT_FILENO);
+}
+
+int Conductor::watch() {
+  for (;;) {
+    pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
+    if (::poll(fds, 3, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    if (fds[0].revents) {
+      while (const auto line = dialer_->next()) logging::debug1("asp-dial: {} session={}", logging::escape(line->text()), session_);
+      if (dialer_->hung_up()) return dialer_->wait();
+    }
+    if (fds[1].revents) {
+      dialer_->hang_up();
+      dialer_->wait();
+      return tool::temporary;
+    }
+    // Without its holder the rule would outlive the session: end it.
+    if (fds[2].revents && !hear_pinhole()) {
+      dialer_->hang_up();
+      dialer_->wait();
+      throw tool::Failure(tool::os, fmt::format("asp-pinhole died: {} session={}; asp-reap will clear its rule", holder_->complaint(), session_));
+    }
+  }
+}
+
+// False when the holder is gone.
+bool Conductor::hear_pinhole() {
+  while (const auto line = holder_->next()) {
+    if (line->event == "flow") {
+      logging::event("Setup UDP forwarding between {} and {} session={} user={}", line->get("client"), line->get("server"),
+                     session_, request_.user);
+    } else if (line->event == "closed") {
+      if (!line->get("bytes").empty()) counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
+    } else {
+      logging::error("asp-pinhole: {} session={}", logging::escape(line->text()), session_);
+    }
+  }
+  return !holder_->hung_up();
+}
+
+void Conductor::close_pinhole() {
+  if (!holder_) return;
+  holder_->release();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kRevokeSeconds);
+  while (hear_pinhole() && std::chrono::steady_clock::now() < deadline) {
+    pollfd wait{holder_->fd(), POLLIN, 0};
+    ::poll(&wait, 1, 100);
+  }
+  if (!holder_->hung_up()) logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
+}
+
+void Conductor::log_end(const std::string& why) const {
+  const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  logging::event("Connection closed ({}) session={} user={} client={} server={} seconds={:.1f}{}", why, session_, request_.user,
+                 request_.client.text(), host_.text(), seconds, counters_);
+}

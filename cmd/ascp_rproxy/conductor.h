@@ -1,0 +1,49 @@
+// conductor: one session in the order of events that keeps it safe.
+//
+//   route ─▶ pinhole verified ∥ server connected ─▶ rule in force ─▶ command
+//   runs ─▶ (bytes flow without us) ─▶ command ends ─▶ rule and flows gone
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dialer.h"
+#include "fd.h"
+#include "holder.h"
+#include "request.h"
+#include "route.h"
+
+class Conductor {
+ public:
+  // `words`: the command; `udp`: whether it needs a pinhole.
+  Conductor(Request request, std::vector<std::string> words, bool udp);
+
+  // Conducts the session to its end. Returns the remote command's status;
+  // throws Failure when the command never ran.
+  int conduct();
+
+ private:
+  Route match() const;
+  void connect(const Route& route);
+  void open_pinhole();
+  void let_go_of_stdio() const;
+  // Returns how the session ended: the exit status to give.
+  int watch();
+  bool hear_pinhole();
+  void close_pinhole();
+  void log_end(const std::string& why) const;
+
+  const Request request_;
+  const std::vector<std::string> words_;
+  const bool udp_;
+  const std::string session_;
+  const std::chrono::steady_clock::time_point started_;
+  Fd signals_;
+  std::optional<Holder> holder_;
+  std::optional<Dialer> dialer_;
+  HostPort host_;
+  std::string host_address_;
+  std::string counters_;  // " bytes=… packets=…" once known
+};

@@ -1,0 +1,39 @@
+// ascp_rproxy: conduct one session: match, dial, open the pinhole, wait,
+// close, report; ascp_rproxy(8). Run by aspshell inside a session of sshd.
+#include <unistd.h>
+
+#include "accounts.h"
+#include "conductor.h"
+#include "config.h"
+#include "env.h"
+#include "logging.h"
+#include "options.h"
+#include "paths.h"
+#include "tool.h"
+#include "upstream_command.h"
+
+namespace {
+
+constexpr char kUsage[] = "ascp_rproxy [-n] -- command [word ...]";
+
+Request request_of(const std::vector<std::string>& words) {
+  const auto connection = env::get("SSH_CONNECTION");
+  if (!connection) throw tool::Failure(tool::bad_input, "SSH_CONNECTION is not set: run by sshd only");
+  Request request;
+  request.user = accounts::name_of(::getuid());
+  request::read_ssh_connection(*connection, request);
+  request.command = upstream::shell_command(words);
+  return request;
+}
+
+int run(int argc, char** argv) {
+  const auto options = options::parse(argc, argv, "n", kUsage);
+  if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
+  logging::set_level(config::load(paths::kConfig).rproxy.log_level);
+  Conductor conductor(request_of(options.operands), options.operands, !options.has('n'));
+  return conductor.conduct();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("ascp_rproxy", run, argc, argv, tool::Audience::remote); }

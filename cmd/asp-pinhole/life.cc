@@ -1,0 +1,57 @@
+#include "life.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "tool.h"
+
+Life::Life() {
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ending, number);
+  if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
+  signals_ = Fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) tool::fail_errno(tool::os, "signalfd");
+}
+
+std::optional<Record> Life::next_record() {
+  reading_ = true;
+  record_.reset();
+  while (!record_ && wait(-1, std::chrono::milliseconds(-1)) != Woken::by_end) {
+  }
+  reading_ = false;
+  return std::exchange(record_, std::nullopt);
+}
+
+Life::Woken Life::wait(int watch_fd, std::chrono::milliseconds timeout) {
+  if (ended()) return Woken::by_end;
+  pollfd fds[] = {{STDIN_FILENO, POLLIN, 0},
+                  {signals_.get(), POLLIN, 0},
+                  {caller_ ? caller_->session.get() : -1, POLLIN, 0},
+                  {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
+                  {watch_fd, POLLIN, 0}};
+  const int ready = ::poll(fds, std::size(fds), static_cast<int>(timeout.count()));
+  if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+  if (ready <= 0) return Woken::by_time;
+  if (fds[1].revents) reason_ = "signal";
+  else if (fds[2].revents) reason_ = "session process ended";
+  else if (fds[3].revents) reason_ = "SSH connection ended";
+  else if (fds[0].revents) read_stdin();
+  if (ended()) return Woken::by_end;
+  return fds[4].revents ? Woken::by_watch : Woken::by_time;
+}
+
+void Life::read_stdin() {
+  if (!lines_.fill(STDIN_FILENO)) {
+    reason_ = "EOF";
+    return;
+  }
+  while (auto line = lines_.pop()) {
+    if (!reading_ || record_) throw tool::Failure(tool::bad_input, "nothing more is expected on stdin");
+    record_ = parser_.add(*line);
+  }
+}

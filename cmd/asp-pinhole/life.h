@@ -1,0 +1,46 @@
+// life: what keeps a pinhole open. It is there as long as its stdin is open,
+// the session process and the client's SSH connection live, and nobody signals
+// it to end; whichever goes first ends it.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "caller.h"
+#include "fd.h"
+#include "io.h"
+#include "record.h"
+
+class Life {
+ public:
+  // Blocks SIGTERM, SIGINT and SIGHUP from here on: they are waited for.
+  Life();
+
+  // From here on the caller's processes count too. `caller` must outlive this.
+  void depend_on(const Caller& caller) { caller_ = &caller; }
+
+  // The next record on stdin; absent when the life ended first. Failure{65}
+  // when what comes is no record.
+  std::optional<Record> next_record();
+
+  enum class Woken { by_watch, by_time, by_end };
+  // Waits until `watch_fd` (-1: none) is readable, `timeout` (negative:
+  // forever) is over, or the life ends.
+  Woken wait(int watch_fd, std::chrono::milliseconds timeout);
+
+  bool ended() const { return !reason_.empty(); }
+  // Why it ended: "EOF", "signal", "session process ended", …; empty before.
+  const std::string& reason() const { return reason_; }
+
+ private:
+  void read_stdin();
+
+  const Caller* caller_ = nullptr;
+  Fd signals_;
+  io::LineBuffer lines_{Record::kMaxBytes};
+  record::Parser parser_;
+  std::optional<Record> record_;
+  bool reading_ = true;  // a record is wanted; otherwise stdin may only end
+  std::string reason_;
+};

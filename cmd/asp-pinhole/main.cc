@@ -1,0 +1,147 @@
+// asp-pinhole: hold one pinhole open while stdin is open; asp-pinhole(8).
+//
+// The only part of the suite that runs as root for users. It takes no
+// arguments and believes nobody: sudo says who calls, the kernel says from
+// where, and aspera.conf, read here once more, says what that user may have.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/core.h>
+#include <netdb.h>
+
+#include "accounts.h"
+#include "caller.h"
+#include "config.h"
+#include "io.h"
+#include "life.h"
+#include "logging.h"
+#include "paths.h"
+#include "pinhole.h"
+#include "request.h"
+#include "rules.h"
+#include "session.h"
+#include "spool.h"
+#include "status.h"
+#include "tool.h"
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
+
+// The first record: the request, with the session's id in front.
+struct Asked {
+  std::string session;
+  Request request;
+};
+
+Asked parse_asked(Record record) {
+  Asked asked;
+  asked.session = record.require("session");
+  if (!session::is_id(asked.session)) throw tool::Failure(tool::bad_input, "session: not a UUID");
+  record.check_names({"session", "user", "client", "proxy", "domain", "command"});
+  Record rest;
+  for (const auto& [name, value] : record.fields()) {
+    if (name != "session") rest.add(name, value);
+  }
+  asked.request = Request::from_record(rest);
+  return asked;
+}
+
+Route route_for(const Request& request) {
+  const auto config = config::load(paths::kConfig, config::Author::root);
+  logging::set_level(config.rproxy.log_level);
+  const auto route = rules::first_match(config.rproxy, request, {accounts::groups_of, {}});
+  if (!route) refuse(fmt::format("no rule of aspera.conf is for {} at {}", request.user, request.proxy.text()));
+  return *route;
+}
+
+// Whether `name` resolves to `ip`, asked of the system anew.
+bool resolves_to(const std::string& name, const IpAddress& ip) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
+  for (const addrinfo* one = list.get(); one; one = one->ai_next) {
+    if (IpAddress::from_sockaddr(*one->ai_addr) == ip) return true;
+  }
+  return false;
+}
+
+// The second record: host=, as the route writes it, and address=, where the
+// dialer found it. Both must be the route's.
+Endpoint chosen_host(const Record& record, const Route& route) {
+  record.check_names({"host", "address"});
+  const std::string asked = record.require("host");
+  const auto host = HostPort::parse(asked);
+  if (!host || std::find(route.hosts.begin(), route.hosts.end(), *host) == route.hosts.end()) {
+    refuse(fmt::format("rule {} does not lead to {}", route.rule, asked));
+  }
+  const auto address = Endpoint::require(record.require("address"), "address");
+  const bool same = address.port == host->port &&
+                    (address.ip.text() == host->host || resolves_to(host->host, address.ip));
+  if (!same) refuse(fmt::format("{} is not {}", address.text(), asked));
+  return address;
+}
+
+Session session_of(const Asked& asked, const Caller& caller, const Route& route, const Endpoint& host) {
+  Session session;
+  session.id = asked.session;
+  session.user = caller.user;
+  session.client = asked.request.client;
+  session.proxy = asked.request.proxy;
+  session.rule = route.rule;
+  session.upstream_user = route.upstream_user;
+  session.host = host;
+  session.proxy_port = route.proxy_port;
+  session.udp_port = route.udp_port;
+  session.udp_port_range = route.udp_port_range;
+  session.src_port_filtering = route.src_port_filtering;
+  session.udp_linger = route.udp_linger;
+  session.pid = caller.session_pid;
+  session.started = session::now();
+  return Session::from_record(session.to_record());  // all of its own checks
+}
+
+int serve() {
+  const uid_t uid = caller::sudo_uid();
+  spool::prepare();
+  Life life;
+  auto first = life.next_record();
+  if (!first) return tool::yes;
+  const Asked asked = parse_asked(std::move(*first));
+  const Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
+  life.depend_on(caller);
+  if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
+  const auto only = spool::Token::take(spool::kCallers, caller.token());
+  if (!only) refuse("this session has a pinhole already");
+  const Route route = route_for(asked.request);
+  io::write_all(STDOUT_FILENO, status::Line{"verified", {}}.with("rule", std::to_string(route.rule)).text());
+
+  const auto second = life.next_record();
+  if (!second) return tool::yes;
+  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), life);
+  if (pinhole.open()) pinhole.hold();
+  return tool::yes;  // the pinhole revokes itself
+}
+
+int run(int argc, char**) {
+  ::umask(077);
+  if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");
+  try {
+    if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
+    return serve();
+  } catch (const tool::Failure& failure) {
+    const char* sudo_user = std::getenv("SUDO_USER");
+    logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
+    io::write_all(STDOUT_FILENO, status::Line{"refused", {}}.with("reason", failure.what()).text());
+    return failure.code();
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asp-pinhole", run, argc, argv, tool::Audience::operators); }

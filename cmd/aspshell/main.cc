@@ -1,0 +1,81 @@
+// aspshell: accept exactly the allowed command lines, refuse all else;
+// aspshell(1). Run by sshd, as login shell (-c COMMAND) or as ForceCommand
+// (SSH_ORIGINAL_COMMAND); execs ascp_rproxy, never a shell.
+#include <unistd.h>
+
+#include <fmt/core.h>
+
+#include "accounts.h"
+#include "child.h"
+#include "command_line.h"
+#include "config.h"
+#include "env.h"
+#include "logging.h"
+#include "paths.h"
+#include "tool.h"
+
+namespace {
+
+using command_line::Words;
+
+const std::string kSelf = std::string(paths::kBin) + "aspshell";
+
+// What the client asked for; absent: an interactive login. With ForceCommand,
+// sshd has the login shell run the forced command, which may be this program
+// twice: then the client's words are in SSH_ORIGINAL_COMMAND.
+std::optional<std::string> original_command(int argc, char** argv) {
+  if (argc == 3 && std::string(argv[1]) == "-c" && argv[2] != kSelf && argv[2] != std::string(paths::kShell)) return argv[2];
+  if (argc != 1 && !(argc == 3 && std::string(argv[1]) == "-c")) return "aspshell with arguments";
+  const char* forced = std::getenv("SSH_ORIGINAL_COMMAND");
+  if (!forced) return std::nullopt;
+  return forced;
+}
+
+std::optional<config::Command> allowed(const Words& words) {
+  if (words.empty()) return std::nullopt;
+  if (const auto found = command_line::find(words, command_line::built_in())) return found;
+  try {
+    return command_line::find(words, config::load(paths::kConfig).aspshell_commands);
+  } catch (const tool::Failure& failure) {
+    logging::error("Only the built-in commands are accepted: {}", failure.what());
+    return std::nullopt;
+  }
+}
+
+int refuse(const std::string& command) {
+  constexpr std::size_t kShown = 200;
+  const std::string shown = logging::escape(command.substr(0, kShown)) + (command.size() > kShown ? "…" : "");
+  logging::error("Command not accepted: {} user={} from={}", shown, accounts::name_of(::getuid()),
+                 logging::escape(env::get("SSH_CONNECTION").value_or("-")));
+  fmt::print(stderr, "Command not accepted: {}\n", shown);
+  return tool::not_permitted;
+}
+
+int refuse_login() {
+  const int code = refuse("interactive login");
+  fmt::print(stderr, "This account only transfers files: use a transfer client, such as asp-cp.\n");
+  return code;
+}
+
+[[noreturn]] void conduct(const Words& words, bool udp) {
+  child::Program conductor;
+  conductor.argv = {std::string(paths::kLibexec) + "ascp_rproxy"};
+  if (!udp) conductor.argv.push_back("-n");
+  conductor.argv.push_back("--");
+  conductor.argv.insert(conductor.argv.end(), words.begin(), words.end());
+  conductor.environment = env::allow({"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "SSH_USER_AUTH", "TERM", "ASPERA_HOST"});
+  child::replace(conductor);
+}
+
+int run(int argc, char** argv) {
+  const auto command = original_command(argc, argv);
+  if (!command) return refuse_login();
+  const auto words = command_line::split(*command);
+  const auto found = words ? allowed(*words) : std::nullopt;
+  if (!found) return refuse(*command);
+  conduct(*words, found->udp);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("aspshell", run, argc, argv, tool::Audience::remote); }

@@ -1,0 +1,156 @@
+#include "conntrack.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+
+#include "fd.h"
+#include "tool.h"
+
+namespace conntrack {
+namespace {
+
+using Entry = std::unique_ptr<nf_conntrack, decltype(&nfct_destroy)>;
+
+IpAddress address_of(const nf_conntrack* entry, nf_conntrack_attr v4, nf_conntrack_attr v6) {
+  const auto family = nfct_get_attr_u8(entry, ATTR_L3PROTO);
+  return family == AF_INET ? IpAddress::from_v4(nfct_get_attr(entry, v4)) : IpAddress::from_v6(nfct_get_attr(entry, v6));
+}
+
+Endpoint end_of(const nf_conntrack* entry, nf_conntrack_attr v4, nf_conntrack_attr v6, nf_conntrack_attr port) {
+  return {address_of(entry, v4, v6), ntohs(nfct_get_attr_u16(entry, port))};
+}
+
+bool is_udp(const nf_conntrack* entry) {
+  const auto family = nfct_get_attr_u8(entry, ATTR_L3PROTO);
+  return nfct_get_attr_u8(entry, ATTR_L4PROTO) == IPPROTO_UDP && (family == AF_INET || family == AF_INET6);
+}
+
+Flow flow_of(const nf_conntrack* entry) {
+  Flow flow;
+  flow.client = end_of(entry, ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV6_SRC, ATTR_ORIG_PORT_SRC);
+  flow.proxy = end_of(entry, ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST, ATTR_ORIG_PORT_DST);
+  flow.server = end_of(entry, ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV6_SRC, ATTR_REPL_PORT_SRC);
+  flow.mark = nfct_get_attr_u32(entry, ATTR_MARK);
+  flow.id = nfct_get_attr_u32(entry, ATTR_ID);
+  flow.answered = (nfct_get_attr_u32(entry, ATTR_STATUS) & IPS_SEEN_REPLY) != 0;
+  if (nfct_attr_is_set(entry, ATTR_ORIG_COUNTER_PACKETS)) {
+    flow.counters = Counters{
+        nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_PACKETS) + nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_PACKETS),
+        nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_BYTES) + nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_BYTES)};
+  }
+  return flow;
+}
+
+// Called by the library for each entry; `into` is a std::vector<Flow>.
+int keep(nf_conntrack_msg_type, nf_conntrack* entry, void* into) noexcept {
+  if (is_udp(entry)) static_cast<std::vector<Flow>*>(into)->push_back(flow_of(entry));
+  return NFCT_CB_CONTINUE;
+}
+
+nfct_handle* open_handle(unsigned groups) {
+  nfct_handle* handle = ::nfct_open(CONNTRACK, groups);
+  if (!handle) tool::fail_errno(tool::os, "open conntrack");
+  return handle;
+}
+
+void set_original_tuple(nf_conntrack* entry, const Flow& flow) {
+  const auto family = static_cast<std::uint8_t>(flow.client.ip.family());
+  nfct_set_attr_u8(entry, ATTR_L3PROTO, family);
+  nfct_set_attr_u8(entry, ATTR_L4PROTO, IPPROTO_UDP);
+  const bool v4 = flow.client.ip.is_v4();
+  nfct_set_attr(entry, v4 ? ATTR_ORIG_IPV4_SRC : ATTR_ORIG_IPV6_SRC, flow.client.ip.bytes());
+  nfct_set_attr(entry, v4 ? ATTR_ORIG_IPV4_DST : ATTR_ORIG_IPV6_DST, flow.proxy.ip.bytes());
+  nfct_set_attr_u16(entry, ATTR_ORIG_PORT_SRC, htons(flow.client.port));
+  nfct_set_attr_u16(entry, ATTR_ORIG_PORT_DST, htons(flow.proxy.port));
+}
+
+void add_client(nfct_filter* filter, const IpAddress& client) {
+  if (client.is_v4()) {
+    nfct_filter_ipv4 net{};
+    std::memcpy(&net.addr, client.bytes(), 4);
+    net.addr = ntohl(net.addr);
+    net.mask = 0xffffffff;
+    ::nfct_filter_add_attr(filter, NFCT_FILTER_SRC_IPV4, &net);
+    return;
+  }
+  nfct_filter_ipv6 net{};
+  for (int i = 0; i < 4; ++i) {
+    std::memcpy(&net.addr[i], client.bytes() + 4 * i, 4);
+    net.addr[i] = ntohl(net.addr[i]);
+    net.mask[i] = 0xffffffff;
+  }
+  ::nfct_filter_add_attr(filter, NFCT_FILTER_SRC_IPV6, &net);
+}
+
+}  // namespace
+
+Table::Table() : handle_(open_handle(0)) {}
+Table::~Table() { ::nfct_close(handle_); }
+
+std::vector<Flow> Table::list(int family, std::uint32_t mark) const {
+  const std::unique_ptr<nfct_filter_dump, decltype(&nfct_filter_dump_destroy)> filter(::nfct_filter_dump_create(),
+                                                                                     nfct_filter_dump_destroy);
+  if (!filter) throw std::bad_alloc();
+  ::nfct_filter_dump_set_attr_u8(filter.get(), NFCT_FILTER_DUMP_L3NUM, static_cast<std::uint8_t>(family));
+  if (mark != 0) {
+    nfct_filter_dump_mark wanted{mark, mark};
+    ::nfct_filter_dump_set_attr(filter.get(), NFCT_FILTER_DUMP_MARK, &wanted);
+  }
+  std::vector<Flow> flows;
+  ::nfct_callback_register(handle_, NFCT_T_ALL, keep, &flows);
+  const int answer = ::nfct_query(handle_, NFCT_Q_DUMP_FILTER, filter.get());
+  const int error = errno;
+  ::nfct_callback_unregister(handle_);
+  if (answer != 0) {
+    errno = error;
+    tool::fail_errno(tool::os, "list conntrack");
+  }
+  return flows;
+}
+
+bool Table::remove(const Flow& flow) const {
+  const Entry entry(::nfct_new(), nfct_destroy);
+  if (!entry) throw std::bad_alloc();
+  set_original_tuple(entry.get(), flow);
+  nfct_set_attr_u32(entry.get(), ATTR_ID, flow.id);
+  if (::nfct_query(handle_, NFCT_Q_DESTROY, entry.get()) == 0) return true;
+  if (errno == ENOENT) return false;
+  tool::fail_errno(tool::os, "remove from conntrack");
+}
+
+Watch::Watch(const IpAddress& client, std::uint32_t mark) : handle_(open_handle(NF_NETLINK_CONNTRACK_NEW)) {
+  const std::unique_ptr<nfct_filter, decltype(&nfct_filter_destroy)> filter(::nfct_filter_create(), nfct_filter_destroy);
+  if (!filter) throw std::bad_alloc();
+  ::nfct_filter_add_attr_u32(filter.get(), NFCT_FILTER_L4PROTO, IPPROTO_UDP);
+  nfct_filter_dump_mark wanted{mark, mark};
+  ::nfct_filter_add_attr(filter.get(), NFCT_FILTER_MARK, &wanted);
+  add_client(filter.get(), client);
+  if (::nfct_filter_attach(fd(), filter.get()) != 0) {
+    const int error = errno;
+    ::nfct_close(handle_);
+    errno = error;
+    tool::fail_errno(tool::os, "filter conntrack events");
+  }
+  fd::set_nonblocking(fd());
+}
+
+Watch::~Watch() { ::nfct_close(handle_); }
+
+int Watch::fd() const { return ::nfct_fd(handle_); }
+
+Watch::News Watch::read() {
+  News news;
+  ::nfct_callback_register(handle_, NFCT_T_NEW, keep, &news.flows);
+  const int answer = ::nfct_catch(handle_);
+  const int error = errno;
+  ::nfct_callback_unregister(handle_);
+  if (answer < 0 && error == ENOBUFS) news.lost = true;
+  return news;
+}
+
+}  // namespace conntrack

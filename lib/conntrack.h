@@ -1,0 +1,77 @@
+// conntrack: the kernel's table of flows, read, watched and pruned. The only
+// user of libnetfilter_conntrack. Speaks of UDP flows alone. Needs root
+// (CAP_NET_ADMIN); every failure is Failure{71}.
+//
+//   original  198.51.100.10:56393 ─▶ 198.51.100.39:33001   (client ─▶ proxy)
+//   reply     203.0.113.10:33001  ─▶ 203.0.113.1:56393     (server ─▶ masquerade)
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "address.h"
+
+struct nfct_handle;
+
+namespace conntrack {
+
+struct Counters {
+  std::uint64_t packets = 0;  // both directions together
+  std::uint64_t bytes = 0;    // of IP packets
+};
+
+struct Flow {
+  Endpoint client;  // source of the original direction
+  Endpoint proxy;   // its destination, before translation
+  Endpoint server;  // source of the reply direction: where it was sent to
+  std::uint32_t mark = 0;
+  std::uint32_t id = 0;
+  bool answered = false;             // a packet came back
+  std::optional<Counters> counters;  // absent when net.netfilter.nf_conntrack_acct is 0
+
+  bool translated() const { return server != proxy; }
+};
+
+// The table itself.
+class Table {
+ public:
+  Table();
+  ~Table();
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  // All flows of `family` (AF_INET or AF_INET6) whose mark has any bit of
+  // `mark`; the kernel filters. 0: flows of every mark.
+  std::vector<Flow> list(int family, std::uint32_t mark) const;
+  // False: it was gone already, or its tuple belongs to a younger flow.
+  bool remove(const Flow& flow) const;
+
+ private:
+  nfct_handle* handle_;
+};
+
+// New flows from one client address, filtered by the kernel so that other
+// flows wake nobody.
+class Watch {
+ public:
+  // Only flows that carry `mark`.
+  Watch(const IpAddress& client, std::uint32_t mark);
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  // Readable (poll) when there may be flows.
+  int fd() const;
+  struct News {
+    std::vector<Flow> flows;
+    bool lost = false;  // the socket overflowed: list the table instead
+  };
+  News read();
+
+ private:
+  nfct_handle* handle_;
+};
+
+}  // namespace conntrack

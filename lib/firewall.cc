@@ -1,0 +1,126 @@
+#include "firewall.h"
+
+#include <fmt/core.h>
+
+#include "child.h"
+#include "env.h"
+#include "logging.h"
+#include "tool.h"
+
+namespace firewall {
+namespace {
+
+using firewall_text::Family;
+using firewall_text::Jumps;
+
+constexpr int kSeconds = 10;  // for one run of iptables, its own lock waited for
+constexpr std::size_t kMaxOutput = 64 * 1024 * 1024;
+
+child::Output run(std::vector<std::string> argv, const std::string& input) {
+  return child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, kSeconds);
+}
+
+std::string program(Family family, const char* suffix) {
+  return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix);
+}
+
+// Empty: done. Otherwise what iptables-restore said.
+std::string try_restore(Family family, const std::string& text) {
+  const auto answer = run({program(family, "-restore"), "--noflush", "--wait", "5"}, text);
+  if (answer.status == 0) return {};
+  return answer.err.empty() ? fmt::format("exit status {}", answer.status) : answer.err;
+}
+
+void restore(Family family, const std::string& text) {
+  if (const auto why = try_restore(family, text); !why.empty()) {
+    throw tool::Failure(tool::os, fmt::format("run {}: {}", program(family, "-restore"), why));
+  }
+}
+
+std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
+  const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S", chain}, "");
+  std::vector<std::string> lines(1);
+  if (answer.status != 0) return {};
+  for (const char c : answer.out) {
+    if (c == '\n') lines.emplace_back();
+    else lines.back() += c;
+  }
+  return lines;
+}
+
+Jumps present_jumps(Family family) {
+  Jumps present;
+  for (const auto& chain : firewall_text::all_jumps()) {
+    for (const auto& line : chain_lines(family, chain == "FORWARD" ? "filter" : "nat", chain)) {
+      if (firewall_text::is_jump(line)) present.insert(chain);
+    }
+  }
+  return present;
+}
+
+// Puts everything of ours as it should be, `session` in its present state
+// included.
+void lay(const Session& session, Others others) {
+  const Family family = firewall_text::family_of(session);
+  std::vector<Session> all{session};
+  for (auto& other : others()) {
+    if (other.id != session.id) all.push_back(std::move(other));
+  }
+  restore(family, firewall_text::base(family, all, present_jumps(family)));
+}
+
+std::string comment_of(const std::string& line) {
+  constexpr std::string_view kOption = "--comment ";
+  const auto at = line.find(kOption);
+  if (at == line.npos) return {};
+  const auto start = at + kOption.size();
+  return line.substr(start, line.find(' ', start) - start);
+}
+
+}  // namespace
+
+void open(const Session& session, Others others) {
+  const Family family = firewall_text::family_of(session);
+  const auto why = try_restore(family, firewall_text::open(family, {session}));
+  if (why.empty()) return;
+  logging::debug1("Laying the base rules: {}", logging::escape(why));
+  lay(session, others);
+}
+
+void pin(const Session& session, Others others) {
+  const Family family = firewall_text::family_of(session);
+  const auto why = try_restore(family, firewall_text::pin(family, {session}));
+  if (why.empty()) return;
+  logging::debug1("Laying the base rules: {}", logging::escape(why));
+  lay(session, others);
+}
+
+void close(const Session& session) {
+  const Family family = firewall_text::family_of(session);
+  if (try_restore(family, firewall_text::close(family, {session})).empty()) return;
+  // Flushed by somebody, or changed: whatever still bears our name goes.
+  std::vector<Rule> ours;
+  for (const auto& rule : list(family)) {
+    if (rule.comment == session.id) ours.push_back(rule);
+  }
+  remove(family, ours);
+}
+
+std::vector<Rule> list(Family family) {
+  std::vector<Rule> rules;
+  for (const auto& line : chain_lines(family, "nat", "SALLYPORT-DNAT")) {
+    if (line.starts_with("-A ")) rules.push_back({comment_of(line), line});
+  }
+  return rules;
+}
+
+void remove(Family family, const std::vector<Rule>& rules) {
+  if (rules.empty()) return;
+  std::string text = "*nat\n";
+  for (const auto& rule : rules) text += "-D" + rule.line.substr(2) + "\n";
+  restore(family, text + "COMMIT\n");
+}
+
+void purge(Family family) { restore(family, firewall_text::purge(family, present_jumps(family))); }
+
+}  // namespace firewall

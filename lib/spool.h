@@ -1,0 +1,86 @@
+// spool: /run/sallyport, the suite's only state; it dies with the kernel's
+// rules.
+//
+//   sessions/UUID        a session record, locked (flock) by its living holder:
+//                        a lock that can be taken means that the holder is dead
+//   callers/PID.START    one pinhole per session of sshd
+//   turns/CLIENT,PROXY   whose turn it is to learn a flow
+//   lock                 held while the firewall is changed
+//
+// All of it belongs to root. Records are written to a temporary name, locked,
+// and renamed. Every failure is Failure{71}.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fd.h"
+#include "session.h"
+
+namespace spool {
+
+// Makes the directories. Called first by every privileged tool.
+void prepare();
+
+// Held while the firewall is changed; waits at most 10 s (Failure{75}).
+class FirewallLock {
+ public:
+  FirewallLock();
+
+ private:
+  Fd lock_;
+};
+
+// A file that is there, and locked, as long as this object lives.
+class Token {
+ public:
+  // Absent: somebody living holds it.
+  static std::optional<Token> take(const std::string& directory, const std::string& name);
+  Token(Token&&) = default;
+  Token& operator=(Token&&) = default;
+  ~Token();
+
+ private:
+  Token(std::string path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  std::string path_;
+  Fd lock_;
+};
+constexpr char kCallers[] = "callers";
+constexpr char kTurns[] = "turns";
+
+// The holder's own record.
+class Entry {
+ public:
+  // Failure{77} when a session of that id lives already.
+  explicit Entry(const Session& session);
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+  // The record stays, for asp-reap, unless remove() was called.
+  ~Entry() = default;
+
+  void update(const Session& session);
+  void remove();
+
+ private:
+  std::string path_;
+  Fd lock_;
+};
+
+// All sessions whose holder lives.
+std::vector<Session> living();
+
+// A record whose holder is dead, locked by us so that nobody else reaps it.
+struct Orphan {
+  Session session;
+  std::string path;
+  Fd lock;
+};
+// Removes unreadable and temporary leftovers on the way.
+std::vector<Orphan> orphans();
+void remove(const Orphan& orphan);
+
+// Removes tokens that nobody holds.
+void sweep_tokens();
+
+}  // namespace spool
