@@ -13,6 +13,7 @@ MANDIR  ?= /usr/share/man
 BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp
 LIBEXEC := ascp_rproxy asp-pinhole
 TOOLS   := $(BIN) $(LIBEXEC)
+PAGES   := $(sort $(wildcard man/*.[1-8]))
 
 # Debian packages: to build, to run, and to test. INSTALL has the dnf names.
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
@@ -130,9 +131,8 @@ install:
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/cron.d/sallyport > $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	chmod 644 $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	install -m 644 etc/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
-	for page in man/*.[1-8]; do \
-	  section=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
-	  install -d $$section && install -m 644 $$page $$section/ || exit; \
+	for page in $(PAGES); do \
+	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
 	done
 
 # Keeps what an administrator wrote: aspera.conf, known_hosts, the keys.
@@ -140,7 +140,7 @@ uninstall:
 	rm -f $(BIN:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%) $(D)/etc/sshd_config.d/sallyport.conf
 	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
-	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	-rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null
 
 clean:
