@@ -19,12 +19,12 @@ Life::Life() {
 }
 
 std::optional<Record> Life::next_record() {
-  reading_ = true;
-  record_.reset();
-  while (!record_ && wait(-1, std::chrono::milliseconds(-1)) != Woken::by_end) {
+  while (records_.empty() && wait(-1, std::chrono::milliseconds(-1)) != Woken::by_end) {
   }
-  reading_ = false;
-  return std::exchange(record_, std::nullopt);
+  if (records_.empty()) return std::nullopt;
+  Record record = std::move(records_.front());
+  records_.pop_front();
+  return record;
 }
 
 Life::Woken Life::wait(int watch_fd, std::chrono::milliseconds timeout) {
@@ -51,7 +51,10 @@ void Life::read_stdin() {
     return;
   }
   while (auto line = lines_.pop()) {
-    if (!reading_ || record_) throw tool::Failure(tool::bad_input, "nothing more is expected on stdin");
-    record_ = parser_.add(*line);
+    if (received_ == kMaxRecords) throw tool::Failure(tool::bad_input, "nothing more is expected on stdin");
+    if (auto record = parser_.add(*line)) {
+      records_.push_back(std::move(*record));
+      ++received_;
+    }
   }
 }

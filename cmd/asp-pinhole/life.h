@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -20,8 +21,8 @@ class Life {
   // From here on the caller's processes count too. `caller` must outlive this.
   void depend_on(const Caller& caller) { caller_ = &caller; }
 
-  // The next record on stdin; absent when the life ended first. Failure{65}
-  // when what comes is no record.
+  // The next record on stdin, of which there may be two; absent when the life
+  // ended first. Failure{65} when what comes is no record, or more.
   std::optional<Record> next_record();
 
   enum class Woken { by_watch, by_time, by_end };
@@ -40,7 +41,8 @@ class Life {
   Fd signals_;
   io::LineBuffer lines_{Record::kMaxBytes};
   record::Parser parser_;
-  std::optional<Record> record_;
-  bool reading_ = true;  // a record is wanted; otherwise stdin may only end
+  static constexpr int kMaxRecords = 2;
+  std::deque<Record> records_;  // received, not yet asked for
+  int received_ = 0;
   std::string reason_;
 };

@@ -1,5 +1,7 @@
 # lab-enter.sh: from the machine into a lab's namespaces. Sourced by lab.sh.
 
+LAB_LIB=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
+LAB_SOURCE=${LAB_LIB%/t/lib}
 LAB_SPACES=(--mount --net --uts --pid --fork --mount-proc)
 
 # lab_lacks: print why no lab can be raised here; fail if one can.
@@ -47,23 +49,26 @@ lab_refuse() {
 # lab_interrupted SIGNAL: end the lab, then ourselves in the way we were asked to.
 lab_interrupted() {
   trap - HUP INT TERM
-  # unshare's child is the lab's init: with it, all of the lab dies, and unshare returns.
-  { pkill -KILL -P "$lab_unshare" || kill -KILL "$lab_unshare"; } 2> /dev/null
+  exec {lab_lifeline}>&-
   wait "$lab_unshare"
   kill "-$1" "$$"
 }
 
 # lab_enter SCRIPT ARGUMENTS...: run SCRIPT in new namespaces; exit with its status.
 #
-# Our end must be the lab's end, whichever way it comes: setpriv has the kernel
-# kill unshare when we die, and --kill-child has it kill the lab's init when
-# unshare dies. A shell starts background commands with SIGINT ignored: env undoes that.
+# However we end, SIGKILL included, the lab must end, too: its init waits for the end
+# of a pipe that only we can write to, and never do. (A parent-death signal would
+# leave a moment, before it is set, in which nobody notices.) A shell starts
+# background commands with SIGINT ignored: env undoes that.
 lab_enter() {
-  local why status lab_unshare
+  local why status stdin lab_unshare lab_lifeline
   why=$(lab_lacks) && lab_refuse "$why"
-  setpriv --pdeathsig KILL env --default-signal=INT,QUIT \
-    unshare "${LAB_SPACES[@]}" --kill-child=KILL \
-    "$BASH" "$LAB_LIB/lab-init.sh" "$@" <&0 &
+  [ -e /proc/self/fd/0 ] || exec < /dev/null
+  exec {stdin}<&0
+  exec {lab_lifeline}> >(
+    exec env '--default-signal=INT,QUIT' unshare "${LAB_SPACES[@]}" \
+      "$BASH" "$LAB_LIB/lab-init.sh" "$@" 9<&0 0<&"$stdin" {stdin}<&-
+  )
   lab_unshare=$!
   trap 'lab_interrupted HUP' HUP
   trap 'lab_interrupted INT' INT

@@ -150,7 +150,7 @@ lab_start_sshd() {
     fi
     echo "Include /etc/ssh/sshd_config.d/*.conf"
     if ! grep -qs '^Port ' "$etc/sshd_config.d/"*; then
-      printf 'Port %s\n' $(lab_ssh_ports "$1")
+      lab_ssh_ports "$1" | xargs -n 1 echo Port
     fi
     cat << 'END'
 HostKey /etc/ssh/ssh_host_ed25519_key

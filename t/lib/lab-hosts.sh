@@ -25,8 +25,7 @@ export OUTSIDE OUTSIDE_6 OUTSIDE2 OUTSIDE2_6 ROUTER ROUTER_6 DMZ DMZ_6 SQUASH SQ
   INDIVIDUAL INDIVIDUAL_6 DMZ_LAN DMZ_LAN_6 INSIDE1 INSIDE1_6 INSIDE2 INSIDE2_6 \
   INSIDE3 INSIDE3_6 ROUTER_HOME ROUTER_HOME_6 NATCLIENT NATCLIENT_6
 
-LAB_PREFIX=/opt/aspera/proxy
-LAB_DOMAIN=example.com
+export LAB_PREFIX=/opt/aspera/proxy LAB_DOMAIN=example.com
 
 # lab_table: one line for each address pair: host, role, network (which is also
 # the name of the host's interface), IPv4 (a /24), IPv6 (a /64), name.

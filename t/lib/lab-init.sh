@@ -1,7 +1,8 @@
 # lab-init.sh SCRIPT ARGUMENTS...: process 1 of a lab. Not for use by hand.
 #
 # Runs SCRIPT as its child, not in its place: the kernel shields process 1 from
-# signals, and a test must be as mortal as elsewhere.
+# signals, and a test must be as mortal as elsewhere. Descriptor 9 is the pipe that
+# ends with whoever started us (lab-enter.sh).
 set -u
 umask 022
 
@@ -17,15 +18,25 @@ ip link set lo up
 show_logs() {
   local file host holder
   for file in /run/lab/hosts/*; do
-    [ -r "$file" ] && read -r holder < "$file" || continue
+    [ -r "$file" ] || continue
+    read -r holder < "$file"
     host=${file##*/}
-    tail -n "${LAB_LOG_LINES:-25}" "/proc/$holder/root/var/log/syslog" 2> /dev/null |
+    tail -n 25 "/proc/$holder/root/var/log/syslog" 2> /dev/null |
       sed "s/^/# /; 1i # -- syslog of $host, last lines" >&2
   done
 }
 
-LAB_INSIDE=1 TMPDIR=/run/lab/tmp "$BASH" "$@"
+# When the pipe ends, everything but this script is killed, and so this ends, too.
+(
+  exec > /dev/null 2>&1
+  read -r -u 9
+  touch /run/lab/abandoned
+  kill -KILL -1
+) &
+
+LAB_INSIDE=1 TMPDIR=/run/lab/tmp "$BASH" "$@" 9<&-
 status=$?
+[ ! -e /run/lab/abandoned ] || exit "$status"
 case $1 in
   *.t) [ "$status" = 0 ] || LAB_VERBOSE=1 ;;
 esac

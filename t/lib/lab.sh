@@ -20,7 +20,7 @@
 #   lab_config < aspera.conf       replace the configuration on dmz
 #   lab_sysctl FILE                the net.* settings of FILE, on dmz
 #   lab_sshd HOST start|stop       sshd there (returns when it listens, or does not)
-#   lab_link HOST NET up|down      plug or pull its cable
+#   lab_link HOST NET up|down      plug or pull its cable (it does not notice)
 #   lab_capture HOST NET FILTER FILE   tcpdump into FILE (text; pcap if so named),
 #                                  listening when this returns; $LAB_CAPTURE is its pid
 #   lab_capture_end [PID]          stop it; FILE is complete when this returns
@@ -28,7 +28,7 @@
 #                                  this returns; FILE gets "from=ADDRESS:PORT text" for
 #                                  each datagram; $LAB_UDP is its pid
 #   lab_down HOST                  end all that runs on HOST, like pulling its plug
-#   wait_until SECONDS COMMAND...  until COMMAND succeeds; fails when time is up
+#   wait_until SECONDS COMMAND...  until COMMAND succeeds; 1 when time is up
 #
 # $LAB_SOURCE is the source tree, readable at that path on every host, too.
 # The machine's files are read-only from here, so that no slip can change them;
@@ -38,19 +38,19 @@
 set -u
 umask 022
 
-LAB_LIB=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
-LAB_SOURCE=${LAB_LIB%/t/lib}
 LAB_BUILD=${BUILD-build}
 LAB_DIR=/run/lab
 
 # shellcheck source=t/lib/lab-enter.sh
-. "$LAB_LIB/lab-enter.sh"
+. "${BASH_SOURCE[0]%/*}/lab-enter.sh"
 if [ "${LAB_INSIDE-}" = "" ]; then
   lab_enter "$0" "$@"
 fi
 # Not for the script's own children: a lab script that it starts gets its own lab.
 unset LAB_INSIDE
 
+# shellcheck source=t/lib/wait.sh
+. "$LAB_LIB/wait.sh"
 # shellcheck source=t/lib/lab-hosts.sh
 . "$LAB_LIB/lab-hosts.sh"
 # shellcheck source=t/lib/lab-raise.sh
@@ -96,7 +96,7 @@ lab_enter_host() {
   # Background commands of a script begin with SIGINT ignored; nobody expects that.
   lab_argv=(nsenter -t "$holder" -m -u -n -W "$home" --
     setpriv --reuid "$uid" --regid "$gid" --init-groups --reset-env --
-    env --default-signal=INT,QUIT -- "$@")
+    env '--default-signal=INT,QUIT' -- "$@")
 }
 
 on() {
@@ -115,15 +115,6 @@ lab_log() {
   local holder
   lab_holder "$1"
   cat "/proc/$holder/root/var/log/syslog"
-}
-
-wait_until() {
-  local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
-  shift
-  until "$@"; do
-    [ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-    sleep 0.03
-  done
 }
 
 # Renamed into place, as an editor does: no tool ever reads half a file.
@@ -171,8 +162,14 @@ lab_sshd() {
   done
 }
 
+# Taken off the bridge rather than set down: a link that went down is only used
+# again when the kernel gets around to it, up to a second later.
 lab_link() {
-  ip link set "$2.$1" "$3"
+  case $3 in
+    up) ip link set "$2.$1" master "$2" ;;
+    down) ip link set "$2.$1" nomaster ;;
+    *) lab_die "lab_link $1 $2: up or down, not '$3'" ;;
+  esac
 }
 
 lab_capture() {
@@ -185,7 +182,7 @@ lab_capture() {
   : > "$4.err"
   nsenter -t "$holder" -n -- env --default-signal=INT \
     tcpdump -n --immediate-mode -i "$2" "${format[@]}" "$3" > "$4" 2> "$4.err" < /dev/null &
-  LAB_CAPTURE=$!
+  export LAB_CAPTURE=$!
   wait_until 10 grep -q 'listening on' "$4.err" || lab_die "tcpdump on $1: $(cat "$4.err")"
 }
 
@@ -197,18 +194,32 @@ lab_capture_end() {
 lab_udp() {
   : > "$4"
   on_exec "$1" python3 "$LAB_LIB/udp.py" "$2" "$3" > "$4" < /dev/null &
-  LAB_UDP=$!
+  export LAB_UDP=$!
   wait_until 10 grep -q '^listening' "$4" || lab_die "udp.py $2 $3 on $1 does not listen"
 }
 
+# lab_processes SPACE: those in that mount namespace, which is one host's.
+lab_processes() {
+  local process
+  for process in /proc/[0-9]*; do
+    [ "$(readlink "$process/ns/mnt")" = "$1" ] && echo "${process#/proc/}"
+  done 2> /dev/null
+}
+
+lab_deserted() {
+  [ -z "$(lab_processes "$1")" ]
+}
+
+# Its cables first: from one moment to the next, nothing is heard of it any more.
 lab_down() {
-  local holder space process
+  local holder space network
   lab_holder "$1"
   space=$(readlink "/proc/$holder/ns/mnt")
-  for process in /proc/[0-9]*; do
-    if [ "$(readlink "$process/ns/mnt")" = "$space" ]; then
-      kill -KILL "${process#/proc/}"
-    fi
-  done 2> /dev/null
   rm "$LAB_DIR/hosts/$1"
+  for network in $(lab_networks "$1"); do
+    ip link delete "$network.$1"
+  done
+  # shellcheck disable=SC2046  # a list of numbers
+  kill -KILL $(lab_processes "$space")
+  wait_until 10 lab_deserted "$space"
 }

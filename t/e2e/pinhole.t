@@ -1,0 +1,138 @@
+#!/bin/bash
+# The pinhole: who gets one, what passes through it, and that nothing is left.
+. "${0%/*}/../lib/lab.sh"
+. "$LAB_LIB/tap.sh"
+. "$LAB_LIB/proxy.sh"
+
+lab_up dmz outside outside2 inside1 inside2
+proxy_allow 'cat' 'sleep %d'
+helper=$LAB_PREFIX/libexec/asp-pinhole
+udp=$LAB_LIB/udp.py
+
+# What crosses, and when ------------------------------------------------------
+
+lab_udp inside1 recv "$INSIDE1:33001" "$TMPDIR/received"
+send() {  # host source-port text [destination]
+  on "$1" python3 "$udp" send "0.0.0.0:$2" "${4-$SQUASH:33001}" "$3" > /dev/null
+}
+arrived() { grep -q " $1\$" "$TMPDIR/received"; }
+
+send outside 5001 before
+proxy_session one outside bear "$SQUASH" cat
+is "$(proxy_rules)" 1 "a living session has one rule"
+like "$(on dmz iptables -t nat -S SALLYPORT-DNAT)" \
+  "-s $OUTSIDE/32 -d $SQUASH/32 -p udp -m udp --dport 33001 -m comment --comment [0-9a-f-]{36} -j DNAT --to-destination $INSIDE1:33001" \
+  "which is for its client, its proxy address, its port and its server alone, and bears its UUID"
+send outside2 5001 foreign
+send outside 5001 elsewhere "$INDIVIDUAL:33001"
+send outside 5001 during
+ok "a packet from the client reaches the server during the session" wait_until 5 arrived during
+nok "a packet sent before the session did not" arrived before
+nok "a packet of another client did not" arrived foreign
+nok "a packet to another address of the proxy did not" arrived elsewhere
+like "$(grep ' during$' "$TMPDIR/received")" "from=$DMZ_LAN:" "the server sees the proxy's inner address"
+
+pinned_to() { on dmz iptables -t nat -S SALLYPORT-DNAT | grep -q -- "--sport $1 --dport 33001"; }
+proxy_log_has() { lab_log dmz | grep -q -- "$1"; }
+ok "the flow is logged in the guide's words" wait_until 5 proxy_log_has "LOG Setup UDP forwarding between $OUTSIDE:5001 and $INSIDE1:33001"
+ok "the rule is narrowed to the flow's source port" \
+  wait_until 5 pinned_to 5001
+send outside 5002 otherport
+send outside 5001 sameport
+ok "the flow goes on after pinning" wait_until 5 arrived sameport
+nok "a packet from another port of the same client does not arrive any more" arrived otherport
+like "$(on dmz conntrack -L -p udp 2> /dev/null)" "src=$OUTSIDE .*sport=5001 " "conntrack knows the flow"
+
+proxy_end one
+is "$proxy_status" 0 "the session ends with the remote command's status"
+is "$(proxy_rules)" 0 "its rule is gone"
+marked() { on dmz conntrack -L -p udp -m 0x8000000/0x8000000 2> /dev/null; }
+is "$(marked)" "" "its flow is gone from conntrack"
+is "$(on dmz ls /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | grep -c -e - -e ,)" 0 "its record is gone"
+send outside 5001 after
+send outside 5001 after2
+sleep 0.3
+nok "a packet sent afterwards does not arrive" arrived after
+ok "the end is logged with bytes and packets" proxy_log_has "LOG Connection closed (EOF) .*bytes=[1-9][0-9]* packets=2"
+
+# src_port_filtering off -------------------------------------------------------
+
+proxy_allow 'cat'
+on dmz sed -i 's|<host>|<src_port_filtering>false</src_port_filtering>&|' "$LAB_PREFIX/etc/aspera.conf"
+proxy_session open outside bear "$SQUASH" cat
+send outside 5003 first
+ok "without source port filtering the first flow arrives" wait_until 5 arrived first
+send outside 5004 second
+ok "and one from another port, too" wait_until 5 arrived second
+proxy_end open
+send outside 5004 late
+send outside 5003 late
+sleep 0.3
+nok "after the session neither of them does" arrived late
+is "$(marked)" "" "no translated flow is left"
+proxy_allow 'cat'
+
+# A user who broke out of aspshell ----------------------------------------------
+# mallory has a real shell on the proxy. `as` runs bash there, inside an SSH
+# session of hers: `ask [CLIENT [PROXY]]` and `choose [HOST [ADDRESS]]` print the
+# two records that asp-pinhole reads, by default the honest ones.
+
+as() {
+  {
+    printf 'server=%s inside2=%s helper=%s\n' "$INSIDE1:22" "$INSIDE2:22" "$helper"
+    cat << 'END'
+set -- $SSH_CONNECTION
+me=$1:$2 proxy=$3:$4
+ask() {
+  printf 'session=%s\nuser=mallory\nclient=%s\nproxy=%s\n\n' \
+    "$(cat /proc/sys/kernel/random/uuid)" "${1:-$me}" "${2:-$proxy}"
+}
+choose() { printf 'host=%s\naddress=%s\n\n' "${1:-$server}" "${2:-${1:-$server}}"; }
+END
+    printf '%s\n' "$1"
+  } > "$(lab_root dmz)/tmp/mallory.sh"
+  on outside -u mallory timeout 20 ssh -n -p 33001 "mallory@$SQUASH" bash /tmp/mallory.sh
+}
+refused() { like "$(as "$1 | sudo -n \$helper")" "refused .*$2" "$3"; }
+
+like "$(as '{ ask; choose; sleep 0.5; } | sudo -n $helper')" 'verified.*open session=' \
+  "mallory gets the pinhole that her own rule allows, from her own address"
+refused "{ ask $OUTSIDE2:5555; choose; }" 'no established connection' "a foreign client address is refused"
+proxy_session bears outside2 bear "$SQUASH" cat
+bears=$(on dmz ss -Htn state established sport = :33001 dst "$OUTSIDE2" | awk '{ print $4 }')
+refused "{ ask $bears; choose; }" 'no process above holds' "the living connection of somebody else is refused"
+is "$(proxy_rules)" 1 "and no rule was added"
+proxy_end bears
+refused '{ ask; choose $inside2; }' 'does not lead to' "a server outside of her rule is refused"
+refused '{ ask; choose $server $inside2; }' 'is not' "her server's name with another address is refused"
+refused '{ ask; choose 203.0.113.10:23; }' 'does not lead to' "another port of her server is refused"
+refused "{ ask '' $INDIVIDUAL:33001; choose; }" 'no established connection' "another address of the proxy is refused"
+refused '{ ask | sed s/mallory/bear/; echo; choose; }' 'asks for bear' "another user's name is refused"
+like "$(as '{ ask; choose; sleep 1; } | sudo -n $helper > /dev/null & sleep 0.4; { ask; choose; } | sudo -n $helper; wait')" \
+  '^refused .*has a pinhole already' "a second caller in the same session is refused"
+for input in 'x\n' 'session=1\n\n' 'a=b\n\n' 'session=\0\n\n' 'user=mallory\n\n' '\n\n\n=\n\n'; do
+  like "$(as "printf '$input' | sudo -n \$helper; echo status=\$?")" '^refused .*status=65' "garbage on stdin is refused: '$input'"
+done
+is "$(as "sudo -n \$helper < /dev/null; echo status=\$?")" status=0 "nothing on stdin opens nothing"
+refused 'head -c 100000 /dev/urandom' '' "100 kB of noise are refused"
+like "$(as '{ ask; choose; } | sudo -n $helper -v 2>&1')" 'password is required' "sudo refuses any argument"
+like "$(as 'sudo -n /usr/sbin/iptables-restore < /dev/null 2>&1')" 'password is required' "sudo refuses iptables-restore"
+refused 'exec 5<> /dev/tcp/127.0.0.1/22
+  mine=$(ss -Htn state established dport = :22 dst 127.0.0.1 | awk "{ print \$3; exit }")
+  { ask 127.0.0.1:22 $mine; choose; }' 'not accepted by root but by uid' "a socket that she opened herself is refused"
+
+as 'ask > /tmp/ask; setsid -f bash -c "while kill -0 $PPID; do sleep 0.05; done; sleep 0.2
+  sudo -n $helper < /tmp/ask > /tmp/orphan" > /dev/null 2>&1 < /dev/null'
+orphan=$(lab_root dmz)/tmp/orphan
+ok "a process that outlived its SSH connection is refused" wait_until 10 grep -qs '^refused ' "$orphan"
+like "$(cat "$orphan")" 'no established connection|no process above' "because its connection is gone"
+
+as '{ ask; choose; exec setsid sleep 60 > /dev/null 2>&1; } 2> /dev/null | sudo -n $helper > /tmp/kept 2> /dev/null & sleep 0.7'
+like "$(cat "$(lab_root dmz)/tmp/kept")" 'open session=' "(mallory keeps a pinhole's stdin open beyond her session)"
+no_rules() { [ "$(proxy_rules)" = 0 ]; }
+ok "a pinhole ends with its SSH connection even then" wait_until 2 no_rules
+on dmz pgrep -u mallory sleep > /dev/null
+is $? 0 "(while the process that kept its stdin lives on)"
+
+is "$(proxy_rules)" 0 "nothing of all this left a rule"
+done_testing
