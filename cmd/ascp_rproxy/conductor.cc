@@ -66,7 +66,8 @@ int Conductor::conduct() {
   let_go_of_stdio();
   const int status = watch();
   close_pinhole();
-  log_end("EOF");
+  log_end(lost_ ? lost_->what() : "EOF");
+  if (lost_) throw *lost_;
   return status;
 }
 
@@ -138,7 +139,7 @@ int Conductor::watch() {
     pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
     if (::poll(fds, 3, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
     if (fds[0].revents) {
-      while (const auto line = dialer_->next()) logging::debug1("asp-dial: {} session={}", logging::escape(line->text()), session_);
+      hear_dialer();
       if (dialer_->hung_up()) return dialer_->wait();
     }
     if (fds[1].revents) {
@@ -152,6 +153,13 @@ int Conductor::watch() {
       dialer_->wait();
       throw tool::Failure(tool::os, fmt::format("asp-pinhole died: {} session={}; asp-reap will clear its rule", holder_->complaint(), session_));
     }
+  }
+}
+
+void Conductor::hear_dialer() {
+  while (const auto line = dialer_->next()) {
+    logging::debug1("asp-dial: {} session={}", logging::escape(line->text()), session_);
+    if (line->event == "failed") lost_.emplace(failure_code(*line), logging::escape(line->get("reason")));
   }
 }
 

@@ -14,6 +14,7 @@
 #include "holder.h"
 #include "request.h"
 #include "route.h"
+#include "tool.h"
 
 class Conductor {
  public:
@@ -31,6 +32,7 @@ class Conductor {
   void let_go_of_stdio() const;
   // Returns how the session ended: the exit status to give.
   int watch();
+  void hear_dialer();
   bool hear_pinhole();
   void close_pinhole();
   void log_end(const std::string& why) const;
@@ -43,6 +45,7 @@ class Conductor {
   Fd signals_;
   std::optional<Holder> holder_;
   std::optional<Dialer> dialer_;
+  std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
   HostPort host_;
   std::string host_address_;
   std::string counters_;  // " bytes=… packets=…" once known

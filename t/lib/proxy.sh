@@ -52,3 +52,17 @@ proxy_end() {
   wait "${proxy_pid[$1]}"
   proxy_status=$?
 }
+
+# lab_pids HOST NAME [USER]: the processes of that name on that host alone (all
+# hosts share their process numbers, and accounts of one number are many).
+lab_pids() {
+  local holder space process name
+  lab_holder "$1"
+  space=$(readlink "/proc/$holder/ns/mnt")
+  for process in $(lab_processes "$space"); do
+    read -r name < "/proc/$process/comm" || continue
+    [ "$name" = "$2" ] || continue
+    [ "${3-}" = "" ] || [ "$(on "$1" stat -c %U "/proc/$process/stat")" = "$3" ] || continue
+    echo "$process"
+  done 2> /dev/null
+}

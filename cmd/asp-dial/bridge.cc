@@ -1,0 +1,212 @@
+#include "bridge.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/core.h>
+
+#include "tool.h"
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kChunk = 128 * 1024;
+
+// Both outputs share one window, so taking bytes for stderr lets the server
+// send more for a blocked stdout. Past this the connection is left alone, and
+// not even written to: libssh cannot write without reading.
+constexpr std::size_t kMaxHeld = 8 * 1024 * 1024;
+
+// EOF of output and the end of the command mostly come together. Only when
+// they do not is stdout closed ahead of our own exit, because a socket's
+// closing is felt by everyone who holds it.
+constexpr milliseconds kCloseAfter{100};
+
+constexpr short kGone = POLLHUP | POLLERR | POLLNVAL;
+
+Fd watch_signals() {
+  sigset_t watched;
+  ::sigemptyset(&watched);
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH}) ::sigaddset(&watched, number);
+  ::sigprocmask(SIG_BLOCK, &watched, nullptr);
+  Fd fd(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) tool::fail_errno(tool::os, "signalfd");
+  return fd;
+}
+
+milliseconds between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::ceil<milliseconds>(to - from);
+}
+
+}  // namespace
+
+struct Bridge::Polled {
+  enum Index { session, in, out, err, control, signal, count };
+  pollfd fds[count];
+  short events(Index index) const { return fds[index].revents; }
+};
+
+Bridge::Bridge(upstream::Session& session, upstream::Command& command, const Terminal& terminal, int control_fd,
+               std::chrono::seconds silence)
+    : session_(session),
+      command_(command),
+      terminal_(terminal),
+      control_(control_fd),
+      signals_(watch_signals()),
+      out_(STDOUT_FILENO),
+      err_(STDERR_FILENO),
+      silence_(silence) {}
+
+upstream::End Bridge::run() {
+  for (;;) {
+    pump_downstream();
+    if (!overfull()) pump_upstream();
+    if (finished()) break;
+    if (lost_) {
+      throw tool::Failure(tool::unavailable,
+                          fmt::format("connection to {} lost: {}", session_.address().text(), session_.lost_reason()));
+    }
+    Polled polled;
+    sleep(polled);
+    handle(polled);
+    watch_silence();
+  }
+  if (command_.end()) return *command_.end();
+  throw tool::Failure(tool::unavailable,
+                      fmt::format("command at {}: channel closed without exit status", session_.address().text()));
+}
+
+bool Bridge::finished() const {
+  return command_.closed() && held() == 0 && out_.empty() && err_.empty();
+}
+
+void Bridge::pass_on(upstream::Output from, Outlet& to) {
+  do {
+    if (to.empty()) to.hold(command_.take(from));
+    if (!to.flush()) lose_reader(from);
+  } while (to.empty() && command_.held(from) != 0);
+}
+
+// Without stdout there is no client; without stderr alone, what comes for it is dropped.
+void Bridge::lose_reader(upstream::Output of) {
+  if (of == upstream::Output::out || !out_.open()) throw tool::Failure(tool::io, "client hung up");
+  err_.close();
+}
+
+void Bridge::pump_downstream() {
+  pass_on(upstream::Output::out, out_);
+  pass_on(upstream::Output::err, err_);
+  close_drained_output();
+}
+
+void Bridge::close_drained_output() {
+  if (!out_.open() || !command_.at_eof() || command_.closed() || !out_.empty() || command_.held(upstream::Output::out) != 0) return;
+  if (drained_ == Clock::time_point{}) drained_ = Clock::now();
+  if (Clock::now() - drained_ >= kCloseAfter) out_.close();
+}
+
+void Bridge::pump_upstream() {
+  while (!pending_.empty()) {
+    const std::size_t taken = command_.put(pending_);
+    if (taken == 0) return;
+    pending_.erase(0, taken);
+  }
+  if (!stdin_open_ && !eof_sent_ && !command_.closed()) {
+    command_.send_eof();
+    eof_sent_ = true;
+  }
+}
+
+std::size_t Bridge::held() const { return command_.held(upstream::Output::out) + command_.held(upstream::Output::err); }
+
+bool Bridge::overfull() const { return held() > kMaxHeld; }
+
+int Bridge::milliseconds_to_sleep() const {
+  const auto now = Clock::now();
+  auto left = between(now, std::min(std::max(heard_, asked_) + silence_, heard_ + 3 * silence_));
+  if (out_.open() && drained_ != Clock::time_point{}) left = std::min(left, between(now, drained_ + kCloseAfter));
+  return static_cast<int>(std::max(left, milliseconds(0)).count());
+}
+
+// A descriptor that would be ready without our being able to act on it is left
+// out (-1), or poll would never sleep.
+void Bridge::sleep(Polled& polled) const {
+  const bool read_more = stdin_open_ && pending_.empty() && !command_.closed();
+  const auto output = [](const Outlet& outlet) {
+    return pollfd{outlet.open() ? outlet.fd() : -1, static_cast<short>(outlet.empty() ? 0 : POLLOUT), 0};
+  };
+  polled.fds[Polled::session] = {overfull() ? -1 : session_.fd(), session_.events(), 0};
+  polled.fds[Polled::in] = {read_more ? STDIN_FILENO : -1, POLLIN, 0};
+  polled.fds[Polled::out] = output(out_);
+  polled.fds[Polled::err] = output(err_);
+  polled.fds[Polled::control] = {control_, POLLIN, 0};
+  polled.fds[Polled::signal] = {signals_.get(), POLLIN, 0};
+  if (::poll(polled.fds, Polled::count, milliseconds_to_sleep()) >= 0) return;
+  if (errno != EINTR) tool::fail_errno(tool::os, "poll");
+  for (pollfd& each : polled.fds) each.revents = 0;
+}
+
+void Bridge::handle(const Polled& polled) {
+  if (polled.events(Polled::signal) != 0) read_signal();
+  if (polled.events(Polled::control) != 0) read_control();
+  if (polled.events(Polled::out) & kGone) lose_reader(upstream::Output::out);
+  if (polled.events(Polled::err) & kGone) lose_reader(upstream::Output::err);
+  if (polled.events(Polled::session) != 0) {
+    heard_ = Clock::now();
+    lost_ = !session_.process();
+  }
+  if (polled.events(Polled::in) != 0) read_stdin();
+}
+
+void Bridge::read_stdin() {
+  pending_.resize(kChunk);
+  const ssize_t got = ::read(STDIN_FILENO, pending_.data(), pending_.size());
+  const int error = errno;
+  pending_.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  if (got > 0 || (got < 0 && (error == EINTR || error == EAGAIN))) return;
+  // A socket or terminal whose other end is gone fails rather than ends; that
+  // the client is gone, stdout tells.
+  if (got < 0 && error != ECONNRESET && error != EIO) {
+    throw tool::Failure(tool::io, fmt::format("read stdin: {}", std::strerror(error)));
+  }
+  stdin_open_ = false;
+}
+
+// The conductor has nothing more to say; its end is our end.
+void Bridge::read_control() {
+  char ignored[256];
+  const ssize_t got = ::read(control_, ignored, sizeof ignored);
+  if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
+    throw tool::Failure(tool::temporary, "control descriptor hung up");
+  }
+}
+
+void Bridge::read_signal() {
+  signalfd_siginfo caught;
+  if (::read(signals_.get(), &caught, sizeof caught) != sizeof caught) return;
+  const int number = static_cast<int>(caught.ssi_signo);
+  if (number != SIGWINCH) {
+    throw tool::Failure(static_cast<tool::Exit>(128 + number), fmt::format("ended by SIG{}", ::sigabbrev_np(number)));
+  }
+  if (terminal_ && !command_.closed()) command_.resize(terminal_.size());
+}
+
+void Bridge::watch_silence() {
+  const auto now = Clock::now();
+  if (overfull()) heard_ = now;  // it is we who do not listen
+  if (now - heard_ >= 3 * silence_) {
+    throw tool::Failure(tool::unavailable, fmt::format("connection to {} lost: no sign of life for {} s",
+                                                       session_.address().text(), 3 * silence_.count()));
+  }
+  if (now - std::max(heard_, asked_) < silence_) return;
+  asked_ = now;
+  session_.send_keepalive();
+}

@@ -1,0 +1,65 @@
+// bridge: carries bytes between our stdin, stdout, stderr (downstream: the
+// client) and a command on an internal server (upstream), until it ends.
+//
+// Backpressure holds both ways: nothing is read from stdin that the server's
+// window does not take, nothing from the server that stdout or stderr does not
+// take. EOF follows the last byte, in each direction by itself.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "control.h"
+#include "fd.h"
+#include "outlet.h"
+#include "terminal.h"
+#include "upstream.h"
+
+class Bridge {
+ public:
+  // Silence: how long the server may say nothing before it is asked for a sign
+  // of life; after three times as long it counts as lost.
+  Bridge(upstream::Session& session, upstream::Command& command, const Terminal& terminal, int control_fd,
+         std::chrono::seconds silence);
+
+  // How the command ended. Failure{69}: the connection is lost; Failure{74}:
+  // the client is gone; Failure{75}: the conductor is gone; Failure{128+n}: we
+  // were told to end by signal n. Whoever then destroys the Command ends it.
+  upstream::End run();
+
+ private:
+  struct Polled;
+  bool finished() const;
+  void pump_downstream();
+  void pump_upstream();
+  void pass_on(upstream::Output from, Outlet& to);
+  void lose_reader(upstream::Output of);
+  void close_drained_output();
+  std::size_t held() const;
+  bool overfull() const;
+  int milliseconds_to_sleep() const;
+  void sleep(Polled& polled) const;
+  void handle(const Polled& polled);
+  void read_stdin();
+  void read_control();
+  void read_signal();
+  void watch_silence();
+
+  using Clock = std::chrono::steady_clock;
+
+  upstream::Session& session_;
+  upstream::Command& command_;
+  const Terminal& terminal_;
+  int control_;
+  Fd signals_;
+  Outlet out_;
+  Outlet err_;
+  std::string pending_;  // read from stdin, not yet taken by the server's window
+  bool stdin_open_ = true;
+  bool eof_sent_ = false;
+  bool lost_ = false;
+  const std::chrono::seconds silence_;
+  Clock::time_point heard_ = Clock::now();
+  Clock::time_point asked_ = Clock::now();
+  Clock::time_point drained_{};  // when the last byte before the server's EOF was written; epoch: not yet
+};

@@ -1,0 +1,67 @@
+#include "control.h"
+
+#include <poll.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include <fmt/core.h>
+
+#include "io.h"
+#include "status.h"
+#include "tool.h"
+
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+constexpr std::size_t kLongestLine = 64;
+
+}  // namespace
+
+void Control::say(const std::string& line) {
+  if (output_ >= 0) io::write_all(output_, line);
+}
+
+void Control::connected(const upstream::Session& session) {
+  say(status::Line{"connected", {}}
+          .with("address", session.address().text())
+          .with("host_key", session.host_key().text())
+          .text());
+}
+
+void Control::await_run(upstream::Session& session) {
+  if (!conducted_) return;
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  io::LineBuffer lines(kLongestLine);
+  for (;;) {
+    if (const auto line = lines.pop()) {
+      if (*line == "run") return;
+      throw tool::Failure(tool::bad_input, "read control descriptor: expected 'run'");
+    }
+    pollfd fds[] = {{output_, POLLIN, 0}, {session.fd(), session.events(), 0}};
+    const int ready = ::poll(fds, 2, upstream::milliseconds_left(deadline));
+    if (ready == 0) throw tool::Failure(tool::temporary, "read control descriptor: timed out");
+    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    if (ready <= 0) continue;
+    if (fds[1].revents != 0 && !session.process()) {
+      throw tool::Failure(tool::unavailable,
+                          fmt::format("connection to {} lost: {}", session.address().text(), session.lost_reason()));
+    }
+    if (fds[0].revents != 0 && !lines.fill(output_)) {
+      throw tool::Failure(tool::temporary, "read control descriptor: closed before 'run'");
+    }
+  }
+}
+
+void Control::running() { say(status::Line{"running", {}}.text()); }
+
+void Control::ended(const upstream::End& end) {
+  status::Line line{"ended", {}};
+  if (end.signal.empty()) line.with("status", std::to_string(end.status));
+  else line.with("signal", end.signal);
+  say(line.text());
+}
+
+void Control::failed(int code, const std::string& reason) {
+  say(status::Line{"failed", {}}.with("code", std::to_string(code)).with("reason", reason).text());
+}

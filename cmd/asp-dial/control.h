@@ -1,0 +1,35 @@
+// control: the status lines (status.h) between asp-dial and the program that
+// conducts it, on one bidirectional descriptor; asp-dial(1) lists them.
+//
+//   > connected address=10.0.0.10:22 host_key="ssh-ed25519 SHA256:…"
+//   < run
+//   > running
+//   > ended status=0
+#pragma once
+
+#include <string>
+
+#include "upstream.h"
+
+class Control {
+ public:
+  // Lines go to `output` (-1: nowhere). With `conducted` it is read, too.
+  Control(int output, bool conducted) : output_(output), conducted_(conducted) {}
+
+  // To watch for hang-up; -1 when nobody conducts.
+  int fd() const { return conducted_ ? output_ : -1; }
+  void connected(const upstream::Session& session);
+  // Waits for `run`, if conducted, and meanwhile watches the connection.
+  // Failure{75}: the conductor has gone, or said nothing for 60 s;
+  // Failure{65}: it said something else; Failure{69}: the connection is lost.
+  void await_run(upstream::Session& session);
+  void running();
+  void ended(const upstream::End& end);
+  void failed(int code, const std::string& reason);
+
+ private:
+  void say(const std::string& line);
+
+  int output_;
+  bool conducted_;
+};

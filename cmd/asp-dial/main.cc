@@ -1,0 +1,132 @@
+// asp-dial: run a command on an internal server over SSH, as if it were here.
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "bridge.h"
+#include "control.h"
+#include "env.h"
+#include "options.h"
+#include "paths.h"
+#include "terminal.h"
+#include "tool.h"
+#include "upstream.h"
+
+namespace {
+
+constexpr char kUsage[] =
+    "asp-dial -i keyfile [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] [-t seconds] "
+    "host[:port] -- command [word ...]";
+
+struct Dial {
+  upstream::Server server;
+  std::string keyfile;
+  std::vector<std::string> words;
+  std::chrono::seconds timeout;
+  std::chrono::seconds silence;
+  int control = -1;
+  bool verbose = false;
+};
+
+std::string own_name() {
+  const passwd* const entry = ::getpwuid(::geteuid());
+  if (entry == nullptr) options::fail_usage(kUsage, "-l is needed: this user has no name");
+  return entry->pw_name;
+}
+
+std::optional<IpAddress> source_address(const Options& options) {
+  if (!options.has('b')) return std::nullopt;
+  const auto source = IpAddress::parse(options.get('b', ""));
+  if (!source) options::fail_usage(kUsage, "-b " + options.get('b', "") + ": not an address");
+  return source;
+}
+
+int control_descriptor(const Options& options) {
+  if (!options.has('C')) return -1;
+  const int fd = static_cast<int>(options::number(options.get('C', ""), 'C', 3, 1'000'000));
+  if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) options::fail_usage(kUsage, fmt::format("-C {}: not open", fd));
+  return fd;
+}
+
+Dial parse_options(int argc, char** argv) {
+  const auto options = options::parse(argc, argv, "b:C:i:K:k:l:t:v", kUsage);
+  auto words = options.operands;
+  if (words.empty()) options::fail_usage(kUsage, "no host given");
+  const auto host = HostPort::parse(words[0]);
+  if (!host) options::fail_usage(kUsage, words[0] + ": not a host");
+  words.erase(words.begin());
+  if (words.empty() || words[0] != "--") options::fail_usage(kUsage, "no -- behind the host");
+  words.erase(words.begin());
+  if (words.empty()) options::fail_usage(kUsage, "no command given");
+  if (!options.has('i')) options::fail_usage(kUsage, "-i is needed");
+
+  Dial dial;
+  dial.server.host = {host->host, host->port == 0 ? Port{22} : host->port};
+  dial.server.user = options.has('l') ? options.get('l', "") : own_name();
+  dial.server.known_hosts = options.get('k', paths::kKnownHosts);
+  dial.server.source = source_address(options);
+  dial.keyfile = options.get('i', "");
+  dial.words = std::move(words);
+  dial.timeout = std::chrono::seconds(options::number(options.get('t', "10"), 't', 1, 3600));
+  dial.silence = std::chrono::seconds(options::number(options.get('K', "15"), 'K', 1, 3600));
+  dial.control = control_descriptor(options);
+  dial.verbose = options.has('v');
+  return dial;
+}
+
+int dial_and_bridge(const Dial& dial, Control& control) {
+  const auto key = upstream::Key::load(dial.keyfile);                  // 78
+  upstream::Session session(dial.server, key, dial.timeout);           // 69 76 77
+  control.connected(session);
+  upstream::Command command(session);
+  Terminal terminal(STDIN_FILENO);
+  if (terminal) command.request_terminal(env::get("TERM").value_or("dumb"), terminal.size());
+  control.await_run(session);                                          // 65 75
+  command.start(upstream::shell_command(dial.words));
+  control.running();
+  terminal.make_raw();
+  const auto end = Bridge(session, command, terminal, control.fd(), dial.silence).run();  // 69 74 75
+  control.ended(end);
+  return end.exit_code();
+}
+
+// Conducted, stderr belongs to the remote user: what went wrong is told on the
+// control descriptor alone.
+int run_conducted(const Dial& dial, Control& control) {
+  int code = tool::internal;
+  std::string reason;
+  try {
+    return dial_and_bridge(dial, control);
+  } catch (const tool::Failure& failure) {
+    code = failure.code();
+    reason = failure.what();
+  } catch (const std::exception& fault) {
+    reason = std::string("internal error: ") + fault.what();
+  }
+  try {
+    control.failed(code, reason);
+  } catch (const tool::Failure&) {  // nobody is left to tell
+  }
+  return code;
+}
+
+int run(int argc, char** argv) {
+  const Dial dial = parse_options(argc, argv);
+  if (dial.control >= 0) {
+    Control control(dial.control, true);
+    return run_conducted(dial, control);
+  }
+  Control control(dial.verbose ? STDERR_FILENO : -1, false);
+  return dial_and_bridge(dial, control);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asp-dial", run, argc, argv, tool::Audience::operators); }

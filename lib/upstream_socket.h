@@ -1,0 +1,29 @@
+// upstream_socket: the TCP connection below an SSH connection.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "address.h"
+#include "fd.h"
+
+namespace upstream {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+// For poll(2): what is left until `deadline`, rounded up; 0 when it has passed.
+int milliseconds_left(Deadline deadline);
+
+struct Socket {
+  Fd fd;  // non-blocking, close-on-exec
+  Endpoint address;
+};
+
+// Resolves `server` (its port must not be 0) and tries each of its addresses
+// in the order of the resolver, from `source` if given; each gets an equal
+// share of the time left. A peer that is gone without a word is noticed by
+// the kernel within 45 s, idle or not. Failure{69} with the reason of the last
+// address tried; Failure{71} when `source` cannot be bound.
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, Deadline deadline);
+
+}  // namespace upstream
