@@ -18,7 +18,7 @@ PAGES   := $(sort $(wildcard man/*.[1-8]))
 # Debian packages: to build, to run, and to test. INSTALL has the dnf names.
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               libnetfilter-conntrack-dev libsrt-openssl-dev libssl-dev
-DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps
+DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
 DEPS_TEST  := doctest-dev perl python3 mandoc rsyslog socat tcpdump util-linux
 
 # V=1 shows the commands.
@@ -97,11 +97,14 @@ unit: $(BUILD)/unit-tests
 contract: all
 	@BUILD=$(BUILD) t/lib/run-tests t/contract/*.t
 
+unit-contract: all $(BUILD)/unit-tests
+	@BUILD=$(BUILD) t/lib/run-tests t/unit/unit.t t/contract/*.t
+
 e2e: all
 	@BUILD=$(BUILD) t/lib/run-tests t/e2e/*.t
 
 check: deps
-	@$(MAKE) --no-print-directory all build/unit-tests
+	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/e2e/*.t
 
 demo: deps
@@ -120,7 +123,7 @@ install:
 	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
 	[ -e $(D)/etc/aspera.conf ] || install -m 644 etc/aspera.conf $(D)/etc/aspera.conf
 	[ -e $(D)/etc/known_hosts ] || install -m 644 /dev/null $(D)/etc/known_hosts
-	install -m 644 etc/sshd_config.d/sallyport.conf $(D)/etc/sshd_config.d/
+	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/sshd_config.d/sallyport.conf > $(D)/etc/sshd_config.d/sallyport.conf
 	install -d $(DESTDIR)/usr/bin
 	ln -sfn $(PREFIX)/bin/aspshell $(DESTDIR)/usr/bin/aspshell
 	install -d -m 750 $(DESTDIR)$(SYSCONFDIR)/sudoers.d
@@ -131,6 +134,7 @@ install:
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/cron.d/sallyport > $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	chmod 644 $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	install -m 644 etc/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
+	install -D -m 644 etc/modules-load.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	for page in $(PAGES); do \
 	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
 	done
@@ -139,12 +143,12 @@ install:
 uninstall:
 	rm -f $(BIN:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%) $(D)/etc/sshd_config.d/sallyport.conf
 	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
-	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
+	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
-	-rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null
+	rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
 
 clean:
 	rm -rf build build-san
 
-.PHONY: all help deps lint unit contract e2e check demo lab-shell install uninstall clean
+.PHONY: all help deps lint unit contract unit-contract e2e check demo lab-shell install uninstall clean
 .DELETE_ON_ERROR:

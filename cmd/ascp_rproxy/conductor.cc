@@ -34,7 +34,7 @@ Fd catch_signals() {
   return signals;
 }
 
-// The code that asp-dial gave, if it is one of ours.
+// The code that asp-dial or asp-pinhole gave, if it is one of ours.
 tool::Exit failure_code(const status::Line& failed) {
   const int code = std::atoi(failed.get("code").c_str());
   return tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
@@ -118,7 +118,7 @@ void Conductor::open_pinhole() {
   const auto expect = [&](const char* event, int seconds) {
     const auto line = holder_->await(seconds);
     if (line && line->event == event) return;
-    if (line) throw tool::Failure(tool::not_permitted, fmt::format("asp-pinhole {}: {}", line->event, line->get("reason")));
+    if (line) throw tool::Failure(failure_code(*line), fmt::format("asp-pinhole {}: {}", line->event, line->get("reason")));
     throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
   };
   expect("verified", kVerifySeconds);
@@ -145,6 +145,7 @@ int Conductor::watch() {
     if (fds[1].revents) {
       dialer_->hang_up();
       dialer_->wait();
+      lost_.emplace(tool::temporary, "told to end");
       return tool::temporary;
     }
     // Without its holder the rule would outlive the session: end it.

@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "env.h"
-#include "logging.h"
 #include "paths.h"
 #include "record.h"
 
@@ -61,5 +60,7 @@ std::optional<status::Line> Holder::await(int seconds) {
 std::string Holder::complaint() {
   char text[1024];
   const ssize_t length = ::read(err_.get(), text, sizeof text);
-  return length > 0 ? logging::escape({text, static_cast<std::size_t>(length)}) : std::string("no reason given");
+  std::string said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
+  while (!said.empty() && said.back() == '\n') said.pop_back();
+  return said.empty() ? "no reason given" : said;
 }

@@ -137,7 +137,7 @@ int run(int argc, char**) {
   } catch (const tool::Failure& failure) {
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
-    io::write_all(STDOUT_FILENO, status::Line{"refused", {}}.with("reason", failure.what()).text());
+    io::write_all(STDOUT_FILENO, status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()).text());
     return failure.code();
   }
 }

@@ -1,0 +1,180 @@
+// The golden texts in golden/ are what the real iptables-save prints back:
+// t/contract/asp-rules.t feeds them to it.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "firewall_text.h"
+#include "record.h"
+
+namespace {
+
+using firewall_text::Family;
+using firewall_text::Jumps;
+using Sessions = std::vector<Session>;
+
+std::string golden(const std::string& name) {
+  const auto path = std::filesystem::path(__FILE__).parent_path() / "golden" / name;
+  std::ifstream file(path);
+  REQUIRE_MESSAGE(file, path.string() << ": run the unit tests from the top of the tree");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+Sessions golden_sessions() {
+  Sessions sessions;
+  for (const auto& record : record::parse_all(golden("sessions"))) sessions.push_back(Session::from_record(record));
+  return sessions;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+int count(const std::string& text, const std::string& part) {
+  int found = 0;
+  for (auto at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+const Jumps kNone;
+
+}  // namespace
+
+TEST_CASE("firewall text: base, open, pin, close and purge are as the golden texts have them") {
+  const auto sessions = golden_sessions();
+  const struct { Family family; const char* prefix; } families[] = {{Family::v4, "v4-"}, {Family::v6, "v6-"}};
+  for (const auto& [family, prefix] : families) {
+    const std::string name = prefix;
+    CAPTURE(name);
+    CHECK(firewall_text::base(family, sessions, kNone) == golden(name + "base"));
+    CHECK(firewall_text::base(family, sessions, firewall_text::all_jumps()) == golden(name + "base-jumps"));
+    CHECK(firewall_text::open(family, sessions) == golden(name + "open"));
+    CHECK(firewall_text::pin(family, sessions) == golden(name + "pin"));
+    CHECK(firewall_text::close(family, sessions) == golden(name + "close"));
+    CHECK(firewall_text::purge(family, kNone) == golden(name + "purge"));
+    CHECK(firewall_text::purge(family, firewall_text::all_jumps()) == golden(name + "purge-jumps"));
+  }
+}
+
+TEST_CASE("firewall text: sessions of the other family are passed over") {
+  for (const auto& session : golden_sessions()) {
+    const bool v4 = firewall_text::family_of(session) == Family::v4;
+    CHECK(v4 == session.client.ip.is_v4());
+    const Family other = v4 ? Family::v6 : Family::v4;
+    CHECK(firewall_text::open(other, {session}).find(session.id) == std::string::npos);
+    CHECK(firewall_text::base(other, {session}, kNone) == firewall_text::base(other, {}, kNone));
+    CHECK(firewall_text::pin(other, {session}) == "*nat\nCOMMIT\n");
+    CHECK(firewall_text::close(other, {session}) == "*nat\nCOMMIT\n");
+  }
+}
+
+TEST_CASE("firewall text: every rule names one client, one proxy address, a port, and its session") {
+  for (const auto& session : golden_sessions()) {
+    const std::string rule = firewall_text::rule_of(session);
+    CAPTURE(rule);
+    const std::string bits = session.client.ip.is_v4() ? "/32" : "/128";
+    CHECK(rule.starts_with("-s " + session.client.ip.text() + bits + " -d " + session.proxy.ip.text() + bits + " -p udp -m udp "));
+    CHECK(count(rule, "--dport ") == 1);
+    CHECK(count(rule, "--sport ") == (session.pinned() ? 1 : 0));
+    CHECK(count(rule, "--comment " + session.id + " ") == 1);
+    CHECK(rule.find(" -j DNAT --to-destination ") != std::string::npos);
+    CHECK(rule.find('\n') == std::string::npos);
+    CHECK(rule.find(std::to_string(session.client.port)) == std::string::npos);  // the SSH connection's port is not UDP's
+  }
+}
+
+TEST_CASE("firewall text: the rule that open writes is what close removes, pinned or not") {
+  for (auto session : golden_sessions()) {
+    const Family family = firewall_text::family_of(session);
+    CHECK(count(firewall_text::open(family, {session}), firewall_text::rule_of(session)) == 1);
+    CHECK(firewall_text::close(family, {session}) == "*nat\n-D SALLYPORT-DNAT " + firewall_text::rule_of(session) + "\nCOMMIT\n");
+    Session unpinned = session;
+    unpinned.flow.reset();
+    if (!session.pinned()) {
+      CHECK(firewall_text::pin(family, {session}) == "*nat\nCOMMIT\n");
+      CHECK(firewall_text::rule_of(session) == firewall_text::rule_of(unpinned));
+      continue;
+    }
+    CHECK(firewall_text::pin(family, {session}) == "*nat\n-D SALLYPORT-DNAT " + firewall_text::rule_of(unpinned) + "\n-I SALLYPORT-DNAT " +
+                                                       firewall_text::rule_of(session) + "\nCOMMIT\n");
+  }
+}
+
+TEST_CASE("firewall text: a pinned rule goes in front, an open one behind") {
+  for (const auto& session : golden_sessions()) {
+    const std::string text = firewall_text::open(firewall_text::family_of(session), {session});
+    CHECK(count(text, "\n-I SALLYPORT-DNAT ") == (session.pinned() ? 1 : 0));
+    CHECK(count(text, "\n-A SALLYPORT-DNAT ") == (session.pinned() ? 0 : 1));
+  }
+}
+
+TEST_CASE("firewall text: open checks every jump before it changes anything") {
+  const auto lines = lines_of(firewall_text::open(Family::v4, golden_sessions()));
+  std::set<std::string> checked;
+  for (int i = 0; i < static_cast<int>(lines.size()); ++i) {
+    const std::string& line = lines[static_cast<std::size_t>(i)];
+    if (line.starts_with("-C ")) {
+      CHECK(i < firewall_text::kCheckLines);
+      CHECK(firewall_text::is_jump("-A " + line.substr(3)));
+      checked.insert(line.substr(3, line.find(' ', 3) - 3));
+    }
+    if (i < firewall_text::kCheckLines) CHECK_FALSE((line.starts_with("-A") || line.starts_with("-I")));
+  }
+  CHECK(checked.size() == firewall_text::all_jumps().size());
+}
+
+TEST_CASE("firewall text: base adds just the jumps that are missing, purge removes just those that are there") {
+  for (const auto& chain : firewall_text::all_jumps()) {
+    CAPTURE(chain);
+    const std::string with = firewall_text::base(Family::v4, {}, {chain});
+    const std::string purged = firewall_text::purge(Family::v4, {chain});
+    for (const auto& other : firewall_text::all_jumps()) {
+      CHECK(count(with, "\n-I " + other + " ") == (other == chain ? 0 : 1));
+      CHECK(count(purged, "\n-D " + other + " ") == (other == chain ? 1 : 0));
+    }
+  }
+}
+
+TEST_CASE("firewall text: only our own chains are declared, flushed or removed, and no policy is set") {
+  const auto sessions = golden_sessions();
+  std::string all;
+  for (const auto family : {Family::v4, Family::v6}) {
+    for (const auto& text : {firewall_text::base(family, sessions, kNone), firewall_text::open(family, sessions), firewall_text::pin(family, sessions),
+                             firewall_text::close(family, sessions), firewall_text::purge(family, firewall_text::all_jumps())}) {
+      all += text;
+      CHECK(count(text, "COMMIT\n") == count("\n" + text, "\n*"));
+      CHECK(text.ends_with("COMMIT\n"));
+    }
+  }
+  for (const auto& line : lines_of(all)) {
+    CAPTURE(line);
+    const bool table = line == "*nat" || line == "*filter" || line == "COMMIT";
+    const bool ours = line.starts_with(":SALLYPORT") || line.starts_with("-A SALLYPORT") || line.starts_with("-I SALLYPORT") ||
+                      line.starts_with("-D SALLYPORT") || line.starts_with("-X SALLYPORT");
+    const bool jump = (line.starts_with("-I ") || line.starts_with("-D ") || line.starts_with("-C ")) && firewall_text::is_jump("-A " + line.substr(3));
+    CHECK((table || ours || jump));
+  }
+}
+
+TEST_CASE("firewall text: a jump is known by its whole line") {
+  const std::string good = "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT";
+  CHECK(firewall_text::is_jump(good));
+  CHECK(firewall_text::is_jump("-A POSTROUTING -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT-SNAT"));
+  CHECK(firewall_text::is_jump("-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT"));
+  for (const std::string& line : {std::string(), good.substr(3), good + " ", good + "-DNAT", "-D" + good.substr(2), std::string("-P FORWARD ACCEPT"),
+                                 std::string("-A PREROUTING -j SALLYPORT"), std::string("-A FORWARD -m comment --comment sallyport -j SALLYPORT"),
+                                 std::string("-A INPUT -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT")}) {
+    CAPTURE(line);
+    CHECK_FALSE(firewall_text::is_jump(line));
+  }
+}

@@ -1,0 +1,201 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <set>
+#include <string>
+
+#include "record.h"
+#include "session.h"
+#include "tool.h"
+
+namespace {
+
+constexpr char kId[] = "3a9fd819-59c3-42bc-b0a2-d26304a1eb84";
+
+Record good() {
+  return record::parse_one(
+      "session=3a9fd819-59c3-42bc-b0a2-d26304a1eb84\nuser=bear\nclient=198.51.100.10:51512\nproxy=198.51.100.39:33001\nrule=1\n"
+      "upstream_user=xfer\nhost=203.0.113.10:22\nproxy_port=33001\nudp_port=33002\nsrc_port_filtering=true\npid=4711\n"
+      "started=2026-11-22T15:04:05Z\nflow=198.51.100.10:56393 203.0.113.10:33002\n");
+}
+
+Record without(const std::string& name) {
+  const Record whole = good();
+  Record rest;
+  for (const auto& [key, value] : whole.fields()) {
+    if (key != name) rest.add(key, value);
+  }
+  return rest;
+}
+
+int code_of(const Record& record) {
+  try {
+    Session::from_record(record);
+  } catch (const tool::Failure& failure) {
+    return failure.code();
+  }
+  return 0;
+}
+
+int code_with(const std::string& name, const std::string& value) {
+  Record changed = good();
+  changed.set(name, value);
+  return code_of(changed);
+}
+
+}  // namespace
+
+TEST_CASE("session: a record is read, and written as it was read") {
+  const auto session = Session::from_record(good());
+  CHECK(session.id == kId);
+  CHECK(session.user == "bear");
+  CHECK(session.client.text() == "198.51.100.10:51512");
+  CHECK(session.proxy.text() == "198.51.100.39:33001");
+  CHECK(session.rule == 1);
+  CHECK(session.upstream_user == "xfer");
+  CHECK(session.host.text() == "203.0.113.10:22");
+  CHECK(session.proxy_port == 33001);
+  CHECK(session.udp_port == 33002);
+  CHECK(session.src_port_filtering);
+  CHECK(session.udp_linger.count() == 0);
+  CHECK(session.pid == 4711);
+  CHECK(session.started == "2026-11-22T15:04:05Z");
+  REQUIRE(session.flow);
+  CHECK(session.flow->client.text() == "198.51.100.10:56393");
+  CHECK(session.flow->server.text() == "203.0.113.10:33002");
+  CHECK(session.pinned());
+  CHECK_FALSE(session.ports_kept());
+  CHECK(session.to_record().fields() == good().fields());
+}
+
+TEST_CASE("session: what is optional survives the round trip too") {
+  Record kept = without("udp_port");
+  kept.set("proxy_port", "0");
+  kept.add("udp_port_range", "40000:40010");
+  kept.add("udp_linger", "30");
+  const auto session = Session::from_record(kept);
+  CHECK(session.ports_kept());
+  CHECK(session.udp_port == 0);
+  CHECK(session.udp_port_range == config::PortRange{40000, 40010});
+  CHECK(session.udp_linger.count() == 30);
+  const auto again = Session::from_record(session.to_record());
+  CHECK(again.to_record().text() == session.to_record().text());
+  CHECK(again.ports_kept());
+
+  const auto unpinned = Session::from_record(without("flow"));
+  CHECK_FALSE(unpinned.flow);
+  CHECK_FALSE(unpinned.pinned());
+  CHECK(unpinned.to_record().fields() == without("flow").fields());
+}
+
+TEST_CASE("session: a flow does not pin a session that filters no source port") {
+  Record open = good();
+  open.set("src_port_filtering", "false");
+  const auto session = Session::from_record(open);
+  CHECK(session.flow);
+  CHECK_FALSE(session.pinned());
+}
+
+TEST_CASE("session: all of it may be IPv6, but families do not mix") {
+  Record v6 = good();
+  v6.set("client", "[2001:db8::c]:51512");
+  v6.set("proxy", "[2001:db8::39]:33001");
+  v6.set("host", "[2001:db8:1::10]:22");
+  v6.set("flow", "[2001:db8::c]:56393 [2001:db8:1::10]:33001");
+  CHECK(code_of(v6) == 0);
+  for (const std::string name : {"client", "proxy", "host"}) {
+    CAPTURE(name);
+    CHECK(code_with(name, "[2001:db8::1]:22") == tool::bad_input);
+    Record mixed = v6;
+    mixed.set(name, "198.51.100.10:22");
+    CHECK(code_of(mixed) == tool::bad_input);
+  }
+  CHECK(code_with("client", "[::ffff:198.51.100.10]:51512") == 0);  // the IPv4 address it stands for
+}
+
+TEST_CASE("session: each name is required, but flow and udp_linger") {
+  for (const std::string name : {"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port", "udp_port", "src_port_filtering",
+                           "pid", "started"}) {
+    CAPTURE(name);
+    CHECK(code_of(without(name)) == tool::bad_input);
+  }
+  CHECK(code_of(without("flow")) == 0);
+  CHECK(code_of(Record{}) == tool::bad_input);
+}
+
+TEST_CASE("session: a name that is unknown, or there twice, is refused") {
+  for (const std::string name : {"keyfile", "command", "domain", "known_hosts", "x"}) {
+    Record more = good();
+    more.add(name, "1");
+    CAPTURE(name);
+    CHECK(code_of(more) == tool::bad_input);
+  }
+  const Record once = good();
+  for (const auto& [name, value] : once.fields()) {
+    Record twice = once;
+    twice.add(name, value);
+    CAPTURE(name);
+    CHECK(code_of(twice) == tool::bad_input);
+  }
+}
+
+TEST_CASE("session: values at the edge of what is valid") {
+  const struct { std::string name; std::string value; bool valid; } cases[] = {
+      {"session", "3a9fd819-59c3-42bc-b0a2-d26304a1eb84", true}, {"session", "3A9FD819-59C3-42BC-B0A2-D26304A1EB84", false},
+      {"session", "", false},              {"session", "../../etc/passwd", false}, {"session", "3a9fd819-59c3-42bc-b0a2-d26304a1eb8", false},
+      {"client", "198.51.100.10", false},  {"client", "198.51.100.10:0", false}, {"client", "name:22", false},
+      {"proxy", "198.51.100.39:65536", false}, {"host", "inside1:22", false},  {"host", "203.0.113.10:22 -j ACCEPT", false},
+      {"rule", "0", true},                 {"rule", "1000000", true},          {"rule", "1000001", false},
+      {"rule", "-1", false},               {"rule", "1x", false},              {"rule", "", false},
+      {"proxy_port", "65535", true},       {"proxy_port", "65536", false},     {"proxy_port", "0", false},  // needs udp_port_range
+      {"udp_port", "1", true},             {"udp_port", "0", false},           {"udp_port", "65536", false},
+      {"src_port_filtering", "false", true}, {"src_port_filtering", "TRUE", false}, {"src_port_filtering", "", false},
+      {"udp_linger", "0", true},           {"udp_linger", "86400", true},      {"udp_linger", "86401", false},
+      {"pid", "0", true},                  {"pid", "4194304", true},           {"pid", "4194305", false},
+      {"pid", "99999999999999999999", false}, {"flow", "", false},             {"flow", "198.51.100.10:56393", false},
+      {"flow", "198.51.100.10:56393 203.0.113.10", false}, {"flow", "198.51.100.10:56393  203.0.113.10:33001", false},
+      {"flow", "198.51.100.10:56393 203.0.113.10:33001 x", false},
+      {"flow", "198.51.100.11:56393 203.0.113.10:33001", false},  // another client
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    CAPTURE(c.value);
+    CHECK(code_with(c.name, c.value) == (c.valid ? 0 : tool::bad_input));
+  }
+}
+
+TEST_CASE("session: kept ports need a range in order") {
+  for (const auto& [range, valid] : {std::pair{std::string("33001:33100"), true}, {"1:65535", true}, {"5:5", true}, {"2:1", false}, {"0:1", false}, {"1:65536", false},
+                                     {"", false}, {":", false}, {"1:", false}, {"1:2:3", false}}) {
+    CAPTURE(range);
+    Record kept = good();
+    kept.set("proxy_port", "0");
+    kept.set("udp_port_range", range);
+    CHECK(code_of(kept) == (valid ? 0 : tool::bad_input));
+  }
+}
+
+TEST_CASE("session: ids are lower-case UUIDs, and new ones differ") {
+  CHECK(session::is_id(kId));
+  for (const std::string text : {"", "3a9fd819", "3a9fd819-59c3-42bc-b0a2-d26304a1eb841", "3a9fd819_59c3-42bc-b0a2-d26304a1eb84",
+                           "3a9fd819-59c3-42bc-b0a2-d26304a1eb8g", "3a9fd81-959c3-42bc-b0a2-d26304a1eb84", "3A9fd819-59c3-42bc-b0a2-d26304a1eb84",
+                           " a9fd819-59c3-42bc-b0a2-d26304a1eb84", "3a9fd819-59c3-42bc-b0a2-d26304a1eb8\n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(session::is_id(text));
+  }
+  std::set<std::string> ids;
+  for (int i = 0; i < 20; ++i) ids.insert(session::new_id());
+  CHECK(ids.size() == 20);
+  for (const auto& id : ids) CHECK(session::is_id(id));
+}
+
+TEST_CASE("session: the time now is RFC 3339 in UTC") {
+  const std::string now = session::now();
+  REQUIRE(now.size() == 20);
+  const std::string form = "dddd-dd-ddTdd:dd:ddZ";
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    CAPTURE(now);
+    if (form[i] == 'd') CHECK((now[i] >= '0' && now[i] <= '9'));
+    else CHECK(now[i] == form[i]);
+  }
+}
