@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <limits>
 
 #include <fmt/core.h>
 
@@ -44,7 +46,8 @@ void check(const Session& session) {
 
 Session Session::from_record(const Record& record) {
   record.check_names({"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port", "udp_port",
-                      "udp_port_range", "src_port_filtering", "udp_linger", "pid", "started", "flow"});
+                      "udp_port_range", "src_port_filtering", "udp_linger", "pid", "holder", "started", "opened", "flow", "state"},
+                     {"rival"});
   Session parsed;
   parsed.id = record.require("session");
   if (!session::is_id(parsed.id)) malformed("session", parsed.id);
@@ -72,7 +75,17 @@ Session Session::from_record(const Record& record) {
   parsed.src_port_filtering = filtering == "true";
   if (record.get("udp_linger")) parsed.udp_linger = std::chrono::seconds(number(record, "udp_linger", 86400));
   parsed.pid = static_cast<pid_t>(number(record, "pid", 1L << 22));
+  if (record.get("holder")) parsed.holder = static_cast<pid_t>(number(record, "holder", 1L << 22));
   parsed.started = record.require("started");
+  if (record.get("opened")) parsed.opened = number(record, "opened", std::numeric_limits<long>::max());
+  parsed.rivals = record.all("rival");
+  for (const auto& rival : parsed.rivals) {
+    if (!session::is_id(rival)) malformed("rival", rival);
+  }
+  if (const auto state = record.get("state")) {
+    if (*state != "lingering") malformed("state", *state);
+    parsed.lingering = true;
+  }
   if (const auto flow = record.get("flow")) parsed.flow = flow_from(*flow);
   check(parsed);
   return parsed;
@@ -93,9 +106,17 @@ Record Session::to_record() const {
   record.add("src_port_filtering", src_port_filtering ? "true" : "false");
   if (udp_linger.count() > 0) record.add("udp_linger", std::to_string(udp_linger.count()));
   record.add("pid", std::to_string(pid));
+  if (holder > 0) record.add("holder", std::to_string(holder));
   record.add("started", started);
+  if (opened > 0) record.add("opened", std::to_string(opened));
   if (flow) record.add("flow", flow->client.text() + " " + flow->server.text());
+  for (const auto& rival : rivals) record.add("rival", rival);
+  if (lingering) record.add("state", "lingering");
   return record;
+}
+
+bool Session::is_rival(const std::string& other) const {
+  return std::find(rivals.begin(), rivals.end(), other) != rivals.end();
 }
 
 namespace session {

@@ -13,13 +13,16 @@
 //   udp_port=33001
 //   src_port_filtering=true
 //   pid=4711
+//   holder=4715
 //   started=2026-11-22T15:04:05Z
+//   opened=81273645000000
 //   flow=198.51.100.10:56393 203.0.113.10:33001
 #pragma once
 
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -49,12 +52,21 @@ struct Session {
   bool src_port_filtering = true;
   std::chrono::seconds udp_linger{0};
   pid_t pid = 0;  // of the process that sshd started for the session
+  pid_t holder = 0;  // of its asp-pinhole
   std::string started;  // RFC 3339, UTC
+  std::int64_t opened = 0;  // when its rule came into force: CLOCK_MONOTONIC, ns
   std::optional<PinnedFlow> flow;
+  // Sessions of the same client and server that had no flow yet when this one
+  // opened: which of their flows is whose, nobody can tell.
+  std::vector<std::string> rivals;
+  // Its SSH session is over; the rule is kept for the flow's sake.
+  bool lingering = false;
 
   bool ports_kept() const { return proxy_port == 0; }
   // The rule is narrowed to the flow's source port.
   bool pinned() const { return flow && src_port_filtering; }
+
+  bool is_rival(const std::string& id) const;
 
   // Strict; Failure{65}, also when client, proxy and host are not all IPv4 or
   // all IPv6.

@@ -24,12 +24,18 @@ namespace {
 
 std::string in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
 constexpr char kSessionsDir[] = "sessions";
+constexpr char kClientsDir[] = "clients";
 
 // A temporary name starts with a dot; records do not.
 std::string temporary(const std::string& id) { return in(kSessionsDir, "." + id); }
 
+// The mode is set whatever the umask.
 void make_directory(const std::string& path, mode_t mode) {
-  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) tool::fail_errno(tool::os, "mkdir " + path);
+  if (::mkdir(path.c_str(), mode) == 0) {
+    if (::chmod(path.c_str(), mode) != 0) tool::fail_errno(tool::os, "chmod " + path);
+  } else if (errno != EEXIST) {
+    tool::fail_errno(tool::os, "mkdir " + path);
+  }
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) tool::fail_errno(tool::os, "stat " + path);
   if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
@@ -37,9 +43,11 @@ void make_directory(const std::string& path, mode_t mode) {
   }
 }
 
-std::vector<std::string> names_in(const char* directory) {
+// A directory that is not there has no names.
+std::vector<std::string> names_in(const std::string& directory) {
   const std::string path = fmt::format("{}/{}", paths::kRun, directory);
   const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(path.c_str()), ::closedir);
+  if (!opened && errno == ENOENT) return {};
   if (!opened) tool::fail_errno(tool::os, "open " + path);
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(opened.get())) {
@@ -85,11 +93,44 @@ std::optional<Session> read_session(int fd, const std::string& path) {
   }
 }
 
+const std::string kDrain = fmt::format("{}/drain", paths::kRun);
+
+std::string client_directory(const IpAddress& client) { return fmt::format("{}/{}", kClientsDir, client.text()); }
+
+// The last session of a client takes the directory away, maybe at this moment.
+void add_to_client(const std::string& directory, const std::string& id) {
+  const std::string marker = in(directory.c_str(), id);
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    ::mkdir(fmt::format("{}/{}", paths::kRun, directory).c_str(), 0700);
+    const Fd made(::open(marker.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (made) return;
+    if (errno != ENOENT) break;
+  }
+  tool::fail_errno(tool::os, "open " + marker);
+}
+
+void remove_from_client(const std::string& directory, const std::string& id) {
+  ::unlink(in(directory.c_str(), id).c_str());
+  ::rmdir(fmt::format("{}/{}", paths::kRun, directory).c_str());  // unless others are in it
+}
+
+std::vector<Session> living_among(const std::vector<std::string>& names) {
+  std::vector<Session> sessions;
+  for (const auto& name : names) {
+    if (!session::is_id(name)) continue;
+    Fd lock;
+    const std::string path = in(kSessionsDir, name);
+    if (try_lock(path, O_RDONLY, lock) != Lock::held) continue;
+    if (auto session = read_session(lock.get(), path)) sessions.push_back(std::move(*session));
+  }
+  return sessions;
+}
+
 }  // namespace
 
 void prepare() {
   make_directory(paths::kRun, 0755);
-  for (const char* name : {kSessionsDir, kCallers, kTurns}) make_directory(fmt::format("{}/{}", paths::kRun, name), 0700);
+  for (const char* name : {kSessionsDir, kClientsDir, kCallers, kTurns}) make_directory(fmt::format("{}/{}", paths::kRun, name), 0700);
 }
 
 FirewallLock::FirewallLock() {
@@ -117,12 +158,14 @@ Token::~Token() {
   if (lock_) ::unlink(path_.c_str());
 }
 
-Entry::Entry(const Session& session) : path_(in(kSessionsDir, session.id)) {
+Entry::Entry(const Session& session)
+    : id_(session.id), path_(in(kSessionsDir, session.id)), client_(client_directory(session.client.ip)) {
   struct stat status{};
   if (::lstat(path_.c_str(), &status) == 0) {
     throw tool::Failure(tool::not_permitted, fmt::format("session {} exists already", session.id));
   }
   update(session);
+  add_to_client(client_, id_);
 }
 
 void Entry::update(const Session& session) {
@@ -136,19 +179,23 @@ void Entry::update(const Session& session) {
 
 void Entry::remove() {
   if (::unlink(path_.c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + path_);
+  remove_from_client(client_, id_);
   lock_.reset();
 }
 
-std::vector<Session> living() {
-  std::vector<Session> sessions;
-  for (const auto& name : names_in(kSessionsDir)) {
-    if (!session::is_id(name)) continue;
-    Fd lock;
-    const std::string path = in(kSessionsDir, name);
-    if (try_lock(path, O_RDONLY, lock) != Lock::held) continue;
-    if (auto session = read_session(lock.get(), path)) sessions.push_back(std::move(*session));
-  }
-  return sessions;
+std::vector<Session> living() { return living_among(names_in(kSessionsDir)); }
+
+std::vector<Session> living_of(const IpAddress& client) { return living_among(names_in(client_directory(client))); }
+
+bool drained() {
+  struct stat status{};
+  return ::stat(kDrain.c_str(), &status) == 0;
+}
+
+void set_drained(bool on) {
+  prepare();
+  if (on) fd::open(kDrain, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
+  else if (::unlink(kDrain.c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + kDrain);
 }
 
 std::vector<Orphan> orphans() {
@@ -164,9 +211,19 @@ std::vector<Orphan> orphans() {
   return found;
 }
 
-void remove(const Orphan& orphan) { ::unlink(orphan.path.c_str()); }
+void remove(const Orphan& orphan) {
+  ::unlink(orphan.path.c_str());
+  remove_from_client(client_directory(orphan.session.client.ip), orphan.session.id);
+}
 
-void sweep_tokens() {
+void sweep() {
+  for (const auto& client : names_in(kClientsDir)) {
+    const std::string directory = fmt::format("{}/{}", kClientsDir, client);
+    for (const auto& id : names_in(directory)) {
+      if (::access(in(kSessionsDir, id).c_str(), F_OK) != 0) remove_from_client(directory, id);
+    }
+    ::rmdir(in(kClientsDir, client).c_str());
+  }
   for (const char* directory : {kCallers, kTurns}) {
     for (const auto& name : names_in(directory)) Token::take(directory, name);
   }

@@ -3,9 +3,11 @@
 //
 //   sessions/UUID        a session record, locked (flock) by its living holder:
 //                        a lock that can be taken means that the holder is dead
+//   clients/ADDRESS/UUID which sessions a client address has
 //   callers/PID.START    one pinhole per session of sshd
 //   turns/CLIENT,PROXY   whose turn it is to learn a flow
 //   lock                 held while the firewall is changed
+//   drain                there while no new sessions are taken
 //
 // All of it belongs to root. Records are written to a temporary name, locked,
 // and renamed. Every failure is Failure{71}.
@@ -63,12 +65,20 @@ class Entry {
   void remove();
 
  private:
+  std::string id_;
   std::string path_;
+  std::string client_;
   Fd lock_;
 };
 
-// All sessions whose holder lives.
+// All sessions whose holder lives; with `client`, only those of that address,
+// at a cost that does not grow with the others.
 std::vector<Session> living();
+std::vector<Session> living_of(const IpAddress& client);
+
+// Whether new sessions are refused (asperaproxy drain). Needs no rights.
+bool drained();
+void set_drained(bool on);
 
 // A record whose holder is dead, locked by us so that nobody else reaps it.
 struct Orphan {
@@ -80,7 +90,7 @@ struct Orphan {
 std::vector<Orphan> orphans();
 void remove(const Orphan& orphan);
 
-// Removes tokens that nobody holds.
-void sweep_tokens();
+// Removes tokens that nobody holds, and clients without sessions.
+void sweep();
 
 }  // namespace spool

@@ -74,7 +74,7 @@ int run(int argc, char** argv) {
   for (const auto& session : living) ids.insert(session.id);
   for (const auto family : {Family::v4, Family::v6}) reap_rules(family, ids);
   for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
-  spool::sweep_tokens();
+  spool::sweep();
   return tool::yes;
 }
 

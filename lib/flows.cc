@@ -1,0 +1,34 @@
+#include "flows.h"
+
+namespace flows {
+namespace {
+
+config::PortRange proxy_ports(const Session& session) {
+  if (session.ports_kept()) return session.udp_port_range;
+  return {session.proxy_port, session.proxy_port};
+}
+
+}  // namespace
+
+bool would_take(const Session& session, const Endpoint& client, const Endpoint& proxy) {
+  const auto ports = proxy_ports(session);
+  return client.ip == session.client.ip && proxy.ip == session.proxy.ip && ports.low <= proxy.port && proxy.port <= ports.high;
+}
+
+bool is_flow_of(const Session& session, const conntrack::Flow& flow) {
+  return session.flow && session.flow->client == flow.client && session.flow->server == flow.server;
+}
+
+bool belongs(const Session& session, const conntrack::Flow& flow) {
+  if (!would_take(session, flow.client, flow.proxy) || flow.server.ip != session.host.ip) return false;
+  if (!session.ports_kept() && flow.server.port != session.udp_port) return false;
+  return !session.pinned() || is_flow_of(session, flow);
+}
+
+bool collide(const Session& one, const Session& other) {
+  const auto a = proxy_ports(one);
+  const auto b = proxy_ports(other);
+  return one.client.ip == other.client.ip && one.proxy.ip == other.proxy.ip && a.low <= b.high && b.low <= a.high;
+}
+
+}  // namespace flows
