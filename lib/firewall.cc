@@ -1,5 +1,7 @@
 #include "firewall.h"
 
+#include <set>
+
 #include <fmt/core.h>
 
 #include "child.h"
@@ -58,15 +60,29 @@ Jumps present_jumps(Family family) {
   return present;
 }
 
+void lay(Family family, const std::vector<Session>& sessions) {
+  restore(family, firewall_text::base(family, sessions, present_jumps(family)));
+}
+
 // Puts everything of ours as it should be, `session` in its present state
 // included.
-void lay(const Session& session, Others others) {
-  const Family family = firewall_text::family_of(session);
+void lay_with(const Session& session, Others others) {
   std::vector<Session> all{session};
   for (auto& other : others()) {
     if (other.id != session.id) all.push_back(std::move(other));
   }
-  restore(family, firewall_text::base(family, all, present_jumps(family)));
+  lay(firewall_text::family_of(session), all);
+}
+
+// Jumps and base chains as firewall_text::base lays them.
+bool is_base_whole(Family family) {
+  if (present_jumps(family) != firewall_text::all_jumps()) return false;
+  for (const auto& [table, chain, rules] : firewall_text::base_chains()) {
+    auto lines = chain_lines(family, table.c_str(), chain);
+    std::erase_if(lines, [](const std::string& line) { return !line.starts_with("-A "); });
+    if (lines != rules) return false;
+  }
+  return true;
 }
 
 std::string comment_of(const std::string& line) {
@@ -84,7 +100,7 @@ void open(const Session& session, Others others) {
   const auto why = try_restore(family, firewall_text::open(family, {session}));
   if (why.empty()) return;
   logging::debug1("Laying the base rules: {}", logging::escape(why));
-  lay(session, others);
+  lay_with(session, others);
 }
 
 void pin(const Session& session, Others others) {
@@ -92,13 +108,42 @@ void pin(const Session& session, Others others) {
   const auto why = try_restore(family, firewall_text::pin(family, {session}));
   if (why.empty()) return;
   logging::debug1("Laying the base rules: {}", logging::escape(why));
-  lay(session, others);
+  lay_with(session, others);
 }
 
 void close(const Session& session) {
   const Family family = firewall_text::family_of(session);
   if (try_restore(family, firewall_text::close(family, {session})).empty()) return;
-  // Flushed by somebody, or changed: whatever still bears our name goes.
+  remove_all_of(session);  // flushed by somebody, or changed
+}
+
+void offer(const Session& session) {
+  const Family family = firewall_text::family_of(session);
+  const std::string source = fmt::format("-s {}/{} ", session.client.ip.text(), session.client.ip.is_v4() ? 32 : 128);
+  const std::string port = fmt::format("--sport {} ", session.flow->client.port);
+  std::vector<Rule> before;
+  for (const auto& rule : list(family)) {
+    if (rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos) before.push_back(rule);
+  }
+  remove(family, before);
+  restore(family, "*nat\n-I SALLYPORT-DNAT " + firewall_text::rule_of(session) + "\nCOMMIT\n");
+}
+
+void settle(const Session& session) {
+  const Family family = firewall_text::family_of(session);
+  const std::string right = "-A SALLYPORT-DNAT " + firewall_text::rule_of(session);
+  std::vector<Rule> wrong;
+  bool found = false;
+  for (const auto& rule : list(family)) {
+    if (rule.comment != session.id) continue;
+    if (rule.line == right && !found) found = true;
+    else wrong.push_back(rule);
+  }
+  remove(family, wrong);
+}
+
+void remove_all_of(const Session& session) {
+  const Family family = firewall_text::family_of(session);
   std::vector<Rule> ours;
   for (const auto& rule : list(family)) {
     if (rule.comment == session.id) ours.push_back(rule);
@@ -119,6 +164,23 @@ void remove(Family family, const std::vector<Rule>& rules) {
   std::string text = "*nat\n";
   for (const auto& rule : rules) text += "-D" + rule.line.substr(2) + "\n";
   restore(family, text + "COMMIT\n");
+}
+
+Mended reconcile(Family family, const std::vector<Session>& sessions) {
+  std::set<std::string> wanted;
+  for (const auto& session : sessions) {
+    if (firewall_text::family_of(session) == family) wanted.insert("-A SALLYPORT-DNAT " + firewall_text::rule_of(session));
+  }
+  Mended mended;
+  std::set<std::string> missing = wanted;
+  for (const auto& rule : list(family)) {
+    // Twice the same rule is one too many.
+    if (missing.erase(rule.line) == 0) mended.removed.push_back(rule);
+  }
+  mended.laid = !wanted.empty() && (!missing.empty() || !is_base_whole(family));
+  if (mended.laid) lay(family, sessions);
+  else remove(family, mended.removed);
+  return mended;
 }
 
 void purge(Family family) { restore(family, firewall_text::purge(family, present_jumps(family))); }

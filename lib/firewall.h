@@ -23,6 +23,14 @@ void pin(const Session& session, Others others);
 // Removes the rule of `session`; it is no error when there is none.
 void close(const Session& session);
 
+// A rule in the name of `session`, pinned to a flow that may turn out to be its
+// own, in the place of whichever such rule that flow had.
+void offer(const Session& session);
+// Of all rules in the name of `session`, leaves just the one it should have.
+void settle(const Session& session);
+// And leaves none.
+void remove_all_of(const Session& session);
+
 // What the kernel holds in our sessions' chain: session ids (any comment,
 // foreign ones included), each with its rule as iptables -S prints it. Empty
 // when there is no such chain.
@@ -33,6 +41,14 @@ struct Rule {
 std::vector<Rule> list(firewall_text::Family family);
 // Removes exactly these rules.
 void remove(firewall_text::Family family, const std::vector<Rule>& rules);
+
+// Compares what is in force with what `sessions`, all that live, should have,
+// and mends the difference. Lays the base only for a family with sessions.
+struct Mended {
+  bool laid = false;          // the base was missing or damaged, or a rule was
+  std::vector<Rule> removed;  // rules in our chain that no session accounts for
+};
+Mended reconcile(firewall_text::Family family, const std::vector<Session>& sessions);
 
 // Removes everything of the suite's.
 void purge(firewall_text::Family family);

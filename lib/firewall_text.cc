@@ -77,17 +77,31 @@ bool is_jump(std::string_view line) {
 
 std::string rule_of(const Session& session) { return session_rule(session, session.pinned()); }
 
+const std::vector<Chain>& base_chains() {
+  static const std::vector<Chain> chains{
+      {"filter", "SALLYPORT", {"-A SALLYPORT -j ACCEPT"}},
+      {"nat",
+       "SALLYPORT",
+       {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", kMark), "-A SALLYPORT -j SALLYPORT-DNAT",
+        fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", kMark)}},
+      {"nat", "SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j MASQUERADE"}},
+  };
+  return chains;
+}
+
 std::string base(Family family, const std::vector<Session>& sessions, const Jumps& present) {
-  std::string text = "*filter\n:SALLYPORT - [0:0]\n-A SALLYPORT -j ACCEPT\n";
-  text += add_jump(present, "FORWARD") + "COMMIT\n";
-  text += "*nat\n:SALLYPORT - [0:0]\n:SALLYPORT-DNAT - [0:0]\n:SALLYPORT-SNAT - [0:0]\n";
-  text += fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}\n", kMark);
-  text += "-A SALLYPORT -j SALLYPORT-DNAT\n";
-  text += fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}\n", kMark);
-  text += "-A SALLYPORT-SNAT -j MASQUERADE\n";
-  text += for_each(family, sessions, add_rule);
-  text += add_jump(present, "PREROUTING") + add_jump(present, "POSTROUTING");
-  return text + "COMMIT\n";
+  const auto rules_in = [](std::string_view table) {
+    std::string text;
+    for (const auto& chain : base_chains()) {
+      if (chain.table != table) continue;
+      for (const auto& rule : chain.rules) text += rule + "\n";
+    }
+    return text;
+  };
+  return "*filter\n:SALLYPORT - [0:0]\n" + rules_in("filter") + add_jump(present, "FORWARD") + "COMMIT\n" +
+         "*nat\n:SALLYPORT - [0:0]\n:SALLYPORT-DNAT - [0:0]\n:SALLYPORT-SNAT - [0:0]\n" + rules_in("nat") +
+         for_each(family, sessions, add_rule) + add_jump(present, "PREROUTING") + add_jump(present, "POSTROUTING") +
+         "COMMIT\n";
 }
 
 std::string purge(Family, const Jumps& present) {

@@ -40,6 +40,14 @@ const Jumps& all_jumps();
 // Whether `line`, of `iptables -S CHAIN`, is our jump from that chain.
 bool is_jump(std::string_view line);
 
+// Our chains whose rules never change, each rule as `iptables -S` prints it.
+struct Chain {
+  std::string table;
+  std::string name;
+  std::vector<std::string> rules;
+};
+const std::vector<Chain>& base_chains();
+
 // Our chains with exactly the rules of `sessions` in them, and the jumps that
 // are not `present` yet. Whatever our chains held before is replaced in one
 // step. Sessions of the other family are passed over, here and below.

@@ -25,6 +25,7 @@ namespace {
 std::string in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
 constexpr char kSessionsDir[] = "sessions";
 constexpr char kClientsDir[] = "clients";
+constexpr char kRulesDir[] = "rules";
 
 // A temporary name starts with a dot; records do not.
 std::string temporary(const std::string& id) { return in(kSessionsDir, "." + id); }
@@ -96,9 +97,14 @@ std::optional<Session> read_session(int fd, const std::string& path) {
 const std::string kDrain = fmt::format("{}/drain", paths::kRun);
 
 std::string client_directory(const IpAddress& client) { return fmt::format("{}/{}", kClientsDir, client.text()); }
+std::string rule_directory(int rule) { return fmt::format("{}/{}", kRulesDir, rule); }
 
-// The last session of a client takes the directory away, maybe at this moment.
-void add_to_client(const std::string& directory, const std::string& id) {
+std::vector<std::string> indexes_of(const Session& session) {
+  return {client_directory(session.client.ip), rule_directory(session.rule)};
+}
+
+// The last session in it takes the directory away, maybe at this moment.
+void add_to_index(const std::string& directory, const std::string& id) {
   const std::string marker = in(directory.c_str(), id);
   for (int attempt = 0; attempt < 100; ++attempt) {
     ::mkdir(fmt::format("{}/{}", paths::kRun, directory).c_str(), 0700);
@@ -109,7 +115,7 @@ void add_to_client(const std::string& directory, const std::string& id) {
   tool::fail_errno(tool::os, "open " + marker);
 }
 
-void remove_from_client(const std::string& directory, const std::string& id) {
+void remove_from_index(const std::string& directory, const std::string& id) {
   ::unlink(in(directory.c_str(), id).c_str());
   ::rmdir(fmt::format("{}/{}", paths::kRun, directory).c_str());  // unless others are in it
 }
@@ -130,7 +136,7 @@ std::vector<Session> living_among(const std::vector<std::string>& names) {
 
 void prepare() {
   make_directory(paths::kRun, 0755);
-  for (const char* name : {kSessionsDir, kClientsDir, kCallers, kTurns}) make_directory(fmt::format("{}/{}", paths::kRun, name), 0700);
+  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kCallers, kTurns}) make_directory(fmt::format("{}/{}", paths::kRun, name), 0700);
 }
 
 FirewallLock::FirewallLock() {
@@ -159,13 +165,13 @@ Token::~Token() {
 }
 
 Entry::Entry(const Session& session)
-    : id_(session.id), path_(in(kSessionsDir, session.id)), client_(client_directory(session.client.ip)) {
+    : id_(session.id), path_(in(kSessionsDir, session.id)), indexes_(indexes_of(session)) {
   struct stat status{};
   if (::lstat(path_.c_str(), &status) == 0) {
     throw tool::Failure(tool::not_permitted, fmt::format("session {} exists already", session.id));
   }
   update(session);
-  add_to_client(client_, id_);
+  for (const auto& index : indexes_) add_to_index(index, id_);
 }
 
 void Entry::update(const Session& session) {
@@ -179,13 +185,16 @@ void Entry::update(const Session& session) {
 
 void Entry::remove() {
   if (::unlink(path_.c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + path_);
-  remove_from_client(client_, id_);
+  for (const auto& index : indexes_) remove_from_index(index, id_);
   lock_.reset();
 }
 
 std::vector<Session> living() { return living_among(names_in(kSessionsDir)); }
 
 std::vector<Session> living_of(const IpAddress& client) { return living_among(names_in(client_directory(client))); }
+
+std::size_t count() { return names_in(kSessionsDir).size(); }
+std::size_t count_of_rule(int rule) { return names_in(rule_directory(rule)).size(); }
 
 bool drained() {
   struct stat status{};
@@ -213,16 +222,18 @@ std::vector<Orphan> orphans() {
 
 void remove(const Orphan& orphan) {
   ::unlink(orphan.path.c_str());
-  remove_from_client(client_directory(orphan.session.client.ip), orphan.session.id);
+  for (const auto& index : indexes_of(orphan.session)) remove_from_index(index, orphan.session.id);
 }
 
 void sweep() {
-  for (const auto& client : names_in(kClientsDir)) {
-    const std::string directory = fmt::format("{}/{}", kClientsDir, client);
-    for (const auto& id : names_in(directory)) {
-      if (::access(in(kSessionsDir, id).c_str(), F_OK) != 0) remove_from_client(directory, id);
+  for (const char* kind : {kClientsDir, kRulesDir}) {
+    for (const auto& name : names_in(kind)) {
+      const std::string directory = fmt::format("{}/{}", kind, name);
+      for (const auto& id : names_in(directory)) {
+        if (::access(in(kSessionsDir, id).c_str(), F_OK) != 0) remove_from_index(directory, id);
+      }
+      ::rmdir(in(kind, name).c_str());
     }
-    ::rmdir(in(kClientsDir, client).c_str());
   }
   for (const char* directory : {kCallers, kTurns}) {
     for (const auto& name : names_in(directory)) Token::take(directory, name);

@@ -4,6 +4,7 @@
 //   sessions/UUID        a session record, locked (flock) by its living holder:
 //                        a lock that can be taken means that the holder is dead
 //   clients/ADDRESS/UUID which sessions a client address has
+//   rules/NUMBER/UUID    which sessions a rule has
 //   callers/PID.START    one pinhole per session of sshd
 //   turns/CLIENT,PROXY   whose turn it is to learn a flow
 //   lock                 held while the firewall is changed
@@ -67,7 +68,7 @@ class Entry {
  private:
   std::string id_;
   std::string path_;
-  std::string client_;
+  std::vector<std::string> indexes_;
   Fd lock_;
 };
 
@@ -75,6 +76,10 @@ class Entry {
 // at a cost that does not grow with the others.
 std::vector<Session> living();
 std::vector<Session> living_of(const IpAddress& client);
+
+// How many sessions are on record; a dead one counts until it is reaped.
+std::size_t count();
+std::size_t count_of_rule(int rule);
 
 // Whether new sessions are refused (asperaproxy drain). Needs no rights.
 bool drained();
@@ -90,7 +95,7 @@ struct Orphan {
 std::vector<Orphan> orphans();
 void remove(const Orphan& orphan);
 
-// Removes tokens that nobody holds, and clients without sessions.
+// Removes tokens that nobody holds, and index entries without a record.
 void sweep();
 
 }  // namespace spool

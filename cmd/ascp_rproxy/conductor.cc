@@ -14,6 +14,7 @@
 #include "logging.h"
 #include "paths.h"
 #include "session.h"
+#include "spool.h"
 #include "tool.h"
 
 namespace {
@@ -58,6 +59,7 @@ Conductor::Conductor(Request request, std::vector<std::string> words, bool udp)
 int Conductor::conduct() {
   logging::event("Received connection request from {} session={} user={} at={} command={}", request_.client.ip.text(),
                  session_, request_.user, request_.proxy.text(), logging::escape(request_.command));
+  if (spool::drained()) throw tool::Failure(tool::temporary, "drained: no new sessions are taken");
   const Route route = match();
   if (udp_) holder_.emplace(session_, request_);
   connect(route);
@@ -152,6 +154,7 @@ int Conductor::watch() {
     if (fds[2].revents && !hear_pinhole()) {
       dialer_->hang_up();
       dialer_->wait();
+      if (lost_) return tool::temporary;
       throw tool::Failure(tool::os, fmt::format("asp-pinhole died: {} session={}; asp-reap will clear its rule", holder_->complaint(), session_));
     }
   }
@@ -171,6 +174,7 @@ bool Conductor::hear_pinhole() {
       logging::event("Setup UDP forwarding between {} and {} session={} user={}", line->get("client"), line->get("server"),
                      session_, request_.user);
     } else if (line->event == "closed") {
+      if (line->get("reason") == "signal") lost_.emplace(tool::temporary, "ended by an administrator");
       if (!line->get("bytes").empty()) counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
     } else {
       logging::error("asp-pinhole: {} session={}", logging::escape(line->text()), session_);

@@ -27,9 +27,15 @@ std::optional<Record> Life::next_record() {
   return record;
 }
 
+void Life::detach() {
+  attached_ = false;
+  caller_ = nullptr;
+  reason_.clear();
+}
+
 Life::Woken Life::wait(int watch_fd, std::chrono::milliseconds timeout) {
   if (ended()) return Woken::by_end;
-  pollfd fds[] = {{STDIN_FILENO, POLLIN, 0},
+  pollfd fds[] = {{attached_ ? STDIN_FILENO : -1, POLLIN, 0},
                   {signals_.get(), POLLIN, 0},
                   {caller_ ? caller_->session.get() : -1, POLLIN, 0},
                   {caller_ ? caller_->connection.get() : -1, POLLIN, 0},

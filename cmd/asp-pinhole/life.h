@@ -25,6 +25,9 @@ class Life {
   // ended first. Failure{65} when what comes is no record, or more.
   std::optional<Record> next_record();
 
+  // Ends no longer with stdin and the caller, but only by signal.
+  void detach();
+
   enum class Woken { by_watch, by_time, by_end };
   // Waits until `watch_fd` (-1: none) is readable, `timeout` (negative:
   // forever) is over, or the life ends.
@@ -38,6 +41,7 @@ class Life {
   void read_stdin();
 
   const Caller* caller_ = nullptr;
+  bool attached_ = true;
   Fd signals_;
   io::LineBuffer lines_{Record::kMaxBytes};
   record::Parser parser_;

@@ -3,6 +3,8 @@
 // The only part of the suite that runs as root for users. It takes no
 // arguments and believes nobody: sudo says who calls, the kernel says from
 // where, and aspera.conf, read here once more, says what that user may have.
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,12 +52,14 @@ Asked parse_asked(Record record) {
   return asked;
 }
 
-Route route_for(const Request& request) {
-  const auto config = config::load(paths::kConfig, config::Author::root);
-  logging::set_level(config.rproxy.log_level);
-  const auto route = rules::first_match(config.rproxy, request, {accounts::groups_of, {}});
+Route route_for(const config::Rproxy& rproxy, const Request& request) {
+  const auto route = rules::first_match(rproxy, request, {accounts::groups_of, {}});
   if (!route) refuse(fmt::format("no rule of aspera.conf is for {} at {}", request.user, request.proxy.text()));
   return *route;
+}
+
+Limits limits_for(const config::Rproxy& rproxy, const Route& route) {
+  return {rproxy.max_sessions, rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1).max_sessions};
 }
 
 // Whether `name` resolves to `ip`, asked of the system anew.
@@ -102,12 +106,19 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   session.src_port_filtering = route.src_port_filtering;
   session.udp_linger = route.udp_linger;
   session.pid = caller.session_pid;
+  session.holder = ::getpid();
   session.started = session::now();
   return Session::from_record(session.to_record());  // all of its own checks
 }
 
+// Killing sudo ends the session too: it passes no SIGKILL on.
+void end_with_sudo() {
+  if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) tool::fail_errno(tool::os, "prctl");
+}
+
 int serve() {
   const uid_t uid = caller::sudo_uid();
+  end_with_sudo();
   spool::prepare();
   Life life;
   auto first = life.next_record();
@@ -118,12 +129,15 @@ int serve() {
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   const auto only = spool::Token::take(spool::kCallers, caller.token());
   if (!only) refuse("this session has a pinhole already");
-  const Route route = route_for(asked.request);
+  if (spool::drained()) throw tool::Failure(tool::temporary, "drained: no new sessions are taken");
+  const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
+  logging::set_level(rproxy.log_level);
+  const Route route = route_for(rproxy, asked.request);
   io::write_all(STDOUT_FILENO, status::Line{"verified", {}}.with("rule", std::to_string(route.rule)).text());
 
   const auto second = life.next_record();
   if (!second) return tool::yes;
-  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), life);
+  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), limits_for(rproxy, route), life);
   if (pinhole.open()) pinhole.hold();
   return tool::yes;  // the pinhole revokes itself
 }

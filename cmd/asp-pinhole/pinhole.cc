@@ -1,14 +1,16 @@
 #include "pinhole.h"
 
+#include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include <fmt/core.h>
 
 #include "firewall.h"
 #include "firewall_text.h"
+#include "flows.h"
 #include "io.h"
 #include "logging.h"
 #include "status.h"
@@ -21,6 +23,10 @@ using conntrack::Flow;
 
 constexpr auto kLongestTurn = 3s;
 constexpr auto kTurnPause = 5ms;
+constexpr auto kAnswerTime = 300ms;
+constexpr auto kAnswerPoll = 20ms;
+constexpr auto kLingerPoll = 200ms;
+constexpr auto kForever = -1ms;
 
 // Nobody may be listening any more, and that must not keep us from revoking.
 void report(const status::Line& line) {
@@ -31,35 +37,69 @@ void report(const status::Line& line) {
   }
 }
 
-bool within(const config::PortRange& range, Port port) { return range.low <= port && port <= range.high; }
+std::int64_t monotonic_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+// In force, and without a flow.
+bool is_candidate(const Session& session) { return !session.flow && session.opened > 0; }
 
 }  // namespace
 
-Pinhole::Pinhole(Session session, Life& life) : session_(std::move(session)), life_(life) {}
+Pinhole::Pinhole(Session session, Limits limits, Life& life) : session_(std::move(session)), limits_(limits), life_(life) {}
 
 Pinhole::~Pinhole() { revoke(); }
 
-// Two open rules of one client cannot be told apart on the wire, so that the
-// later one waits until the earlier has learnt its flow, for a while.
+std::vector<Session> Pinhole::peers() const {
+  auto others = spool::living_of(session_.client.ip);
+  std::erase_if(others, [&](const Session& other) { return other.id == session_.id || !flows::collide(session_, other); });
+  return others;
+}
+
+// The turn alone does not do: who opened without it, after the longest wait,
+// may still be without a flow.
 bool Pinhole::wait_for_turn() {
-  const std::string name = fmt::format("{},{},{}", session_.client.ip.text(), session_.proxy.ip.text(), session_.proxy_port);
-  const auto deadline = std::chrono::steady_clock::now() + kLongestTurn;
-  while (!(turn_ = spool::Token::take(spool::kTurns, name))) {
-    if (std::chrono::steady_clock::now() >= deadline) {
-      logging::debug1("Turn of {} not free after {} s, going on (session={})", name, kLongestTurn.count(), session_.id);
-      break;
+  const std::string name = fmt::format("{},{}", session_.client.ip.text(), session_.proxy.ip.text());
+  const auto deadline = Clock::now() + kLongestTurn;
+  for (;;) {
+    if (!turn_) turn_ = spool::Token::take(spool::kTurns, name);
+    if (turn_) {
+      const auto others = peers();
+      if (std::none_of(others.begin(), others.end(), is_candidate)) return true;
+    }
+    if (Clock::now() >= deadline) {
+      logging::debug1("Opening beside other sessions of {} that have no flow yet session={}", session_.client.ip.text(), session_.id);
+      return true;
     }
     if (life_.wait(-1, kTurnPause) == Life::Woken::by_end) return false;
   }
-  return !life_.ended();
+}
+
+void Pinhole::check_limits() const {
+  const auto check = [](const char* what, std::size_t count, unsigned limit) {
+    if (limit != 0 && count >= limit) throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
+  };
+  if (limits_.total != 0) check("in all", spool::count(), limits_.total);
+  if (limits_.of_rule != 0) check("of this rule", spool::count_of_rule(session_.rule), limits_.of_rule);
 }
 
 bool Pinhole::open() {
   if (!wait_for_turn()) return false;
-  entry_.emplace(session_);
-  watch_.emplace(session_.client.ip, firewall_text::kMark);
   {
     const spool::FirewallLock lock;
+    check_limits();
+    for (const auto& other : peers()) {
+      if (!is_candidate(other) || other.host != session_.host) continue;
+      session_.rivals.push_back(other.id);
+      for (const auto& rival : other.rivals) {
+        if (!session_.is_rival(rival)) session_.rivals.push_back(rival);
+      }
+    }
+    session_.opened = monotonic_now();
+    entry_.emplace(session_);
+    watch_.emplace(session_.client.ip, firewall_text::kMark);
     in_force_ = true;  // from here on there may be something to revoke
     firewall::open(session_, spool::living);
   }
@@ -70,113 +110,203 @@ bool Pinhole::open() {
 
 // A packet that came before the rule left a flow that is not translated, and
 // would never be.
-void Pinhole::forget_early_packets() {
+void Pinhole::forget_early_packets() const {
   const conntrack::Table table;
   for (const auto& flow : table.list(session_.client.ip.family(), 0)) {
-    const bool port = session_.ports_kept() ? within(session_.udp_port_range, flow.proxy.port) : flow.proxy.port == session_.proxy_port;
-    if (flow.client.ip == session_.client.ip && flow.proxy.ip == session_.proxy.ip && port && !flow.translated()) {
-      table.remove(flow);
-    }
+    if (!flow.translated() && flows::would_take(session_, flow.client, flow.proxy)) table.remove(flow);
   }
-}
-
-// A flow that the rule of this session translated, as far as the kernel tells.
-bool Pinhole::is_ours(const Flow& flow) const {
-  if (flow.client.ip != session_.client.ip || flow.proxy.ip != session_.proxy.ip) return false;
-  if (flow.server.ip != session_.host.ip) return false;
-  if (session_.pinned()) return flow.client == session_.flow->client && flow.server == session_.flow->server;
-  if (session_.ports_kept()) return within(session_.udp_port_range, flow.proxy.port);
-  return flow.proxy.port == session_.proxy_port && flow.server.port == session_.udp_port;
 }
 
 std::vector<Flow> Pinhole::list_ours() const {
   std::vector<Flow> ours = conntrack::Table().list(session_.client.ip.family(), firewall_text::kMark);
-  std::erase_if(ours, [&](const Flow& flow) { return !is_ours(flow); });
+  std::erase_if(ours, [&](const Flow& flow) { return !flows::belongs(session_, flow); });
   return ours;
 }
 
 void Pinhole::hold() {
-  while (!life_.ended()) {
-    const auto woken = life_.wait(watch_ ? watch_->fd() : -1, -1ms);
-    if (woken != Life::Woken::by_watch) continue;
+  while (!life_.ended()) step(kForever);
+}
+
+void Pinhole::step(std::chrono::milliseconds timeout) {
+  const auto patience = offers_.empty() ? timeout : std::chrono::milliseconds(kAnswerPoll);
+  if (life_.wait(watch_ ? watch_->fd() : -1, patience) == Life::Woken::by_watch) {
     const auto news = watch_->read();
-    learn(news.lost ? list_ours() : news.flows);
+    for (const auto& flow : news.lost ? list_ours() : news.flows) meet(flow);
+  }
+  if (!offers_.empty()) review_offers();
+}
+
+void Pinhole::meet(const Flow& flow) {
+  if (session_.flow || !flows::belongs(session_, flow)) return;
+  const auto others = peers();
+  const bool other_servers = std::any_of(others.begin(), others.end(), [&](const Session& other) {
+    return is_candidate(other) && other.host != session_.host;
+  });
+  if (other_servers) offers_.push_back({flow, Clock::now() + kAnswerTime});
+  else claim(flow);
+}
+
+void Pinhole::review_offers() {
+  const auto present = list_ours();
+  for (auto offer = offers_.begin(); offer != offers_.end();) {
+    const auto now = std::find_if(present.begin(), present.end(), [&](const Flow& flow) { return flow.id == offer->flow.id; });
+    if (now != present.end() && now->answered) {
+      claim(Flow(*now));  // ends all other offers
+      return;
+    }
+    if (now != present.end() && Clock::now() < offer->until) {
+      ++offer;
+      continue;
+    }
+    if (now != present.end()) hand_on(*now);
+    offer = offers_.erase(offer);
   }
 }
 
-void Pinhole::learn(const std::vector<Flow>& flows) {
-  for (const auto& flow : flows) {
-    if (!is_ours(flow)) continue;
-    pin(flow);
-    return;
-  }
+// Nobody at our server answers this flow: the next server's session gets it.
+// Its next packet then takes the new way.
+void Pinhole::hand_on(const Flow& flow) {
+  const spool::FirewallLock lock;
+  std::vector<Session> candidates = peers();
+  std::erase_if(candidates, [&](const Session& other) { return !is_candidate(other) || other.host == session_.host; });
+  if (candidates.empty()) return;
+  // Round the servers, in the order in which their sessions opened.
+  std::sort(candidates.begin(), candidates.end(), [&](const Session& a, const Session& b) {
+    const bool a_later = a.opened > session_.opened;
+    const bool b_later = b.opened > session_.opened;
+    return a_later != b_later ? a_later : a.opened < b.opened;
+  });
+  Session next = candidates.front();
+  const Port port = next.ports_kept() ? flow.proxy.port : next.udp_port;
+  next.flow = PinnedFlow{flow.client, {next.host.ip, port}};
+  next.src_port_filtering = true;
+  firewall::offer(next);
+  conntrack::Table().remove(flow);
+  logging::debug1("Handed the flow from {} on to {} session={}", flow.client.text(), next.host.text(), next.id);
 }
 
-void Pinhole::pin(const Flow& flow) {
-  session_.flow = PinnedFlow{flow.client, flow.server};
-  if (session_.src_port_filtering) {
+void Pinhole::claim(const Flow& flow) {
+  {
     const spool::FirewallLock lock;
-    firewall::pin(session_, spool::living);
+    const auto others = peers();
+    const bool not_ours = std::any_of(others.begin(), others.end(), [&](const Session& other) {
+      const bool older = is_candidate(other) && other.host == session_.host && other.opened < session_.opened;
+      return flows::is_flow_of(other, flow) || older;
+    });
+    if (not_ours) return;
+    session_.flow = PinnedFlow{flow.client, flow.server};
+    if (session_.src_port_filtering) firewall::pin(session_, spool::living);
+    if (!others.empty()) firewall::settle(session_);
+    entry_->update(session_);
   }
   watch_.reset();
-  if (session_.src_port_filtering) drop_other_ports();
-  entry_->update(session_);
+  offers_.clear();
+  if (session_.src_port_filtering) drop_unclaimed();
   turn_.reset();
   report(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
 }
 
-// Flows from other ports of the client that began before the rule was
-// narrowed, unless another session is pinned to them.
-void Pinhole::drop_other_ports() {
-  Session unpinned = session_;
-  unpinned.flow.reset();
-  std::swap(unpinned, session_);
-  auto others = list_ours();
-  std::swap(unpinned, session_);
-  std::erase_if(others, [&](const Flow& flow) { return flow.client == session_.flow->client; });
-  if (others.empty()) return;
-  const auto living = spool::living();
+// Flows that our rule took before it was narrowed, and that no session has
+// claimed: their next packet finds another session's rule, or none.
+void Pinhole::drop_unclaimed() const {
+  Session open = session_;
+  open.flow.reset();
+  const auto others = peers();
   const conntrack::Table table;
-  for (const auto& flow : others) {
-    const bool taken = std::any_of(living.begin(), living.end(), [&](const Session& other) {
-      return other.id != session_.id && other.flow && other.flow->client == flow.client;
-    });
-    if (!taken) table.remove(flow);
+  for (const auto& flow : table.list(session_.client.ip.family(), firewall_text::kMark)) {
+    const bool claimed = flows::is_flow_of(session_, flow) ||
+                         std::any_of(others.begin(), others.end(), [&](const Session& other) { return flows::is_flow_of(other, flow); });
+    if (!claimed && flows::belongs(open, flow)) table.remove(flow);
   }
+}
+
+// Living sessions one of whose flows may really be ours, or ours theirs.
+bool Pinhole::has_relatives() const {
+  const auto others = peers();
+  return std::any_of(others.begin(), others.end(), [&](const Session& other) {
+    return !other.lingering && (other.is_rival(session_.id) || session_.is_rival(other.id));
+  });
+}
+
+bool Pinhole::must_linger() const {
+  if (life_.reason() == "signal" || !in_force_) return false;
+  return session_.udp_linger.count() > 0 || (session_.flow && has_relatives());
 }
 
 void Pinhole::revoke() {
   if (!entry_) return;
   try {
-    if (in_force_) {
-      const spool::FirewallLock lock;
-      firewall::close(session_);
-    }
-    watch_.reset();
-    conntrack::Counters total;
-    const conntrack::Table table;
-    const auto living = spool::living();
-    bool counted = false;
-    for (const auto& flow : list_ours()) {
-      const bool shared = std::any_of(living.begin(), living.end(), [&](const Session& other) {
-        return other.id != session_.id && other.flow && other.flow->client == flow.client && other.flow->server == flow.server;
-      });
-      if (shared) continue;
-      if (flow.counters) {
-        counted = true;
-        total.packets += flow.counters->packets;
-        total.bytes += flow.counters->bytes;
-      }
-      table.remove(flow);
-    }
-    entry_->remove();
-    entry_.reset();
-    turn_.reset();
-    status::Line line{"closed", {}};
-    if (counted) line.with("packets", std::to_string(total.packets)).with("bytes", std::to_string(total.bytes));
-    report(line.with("reason", life_.reason().empty() ? "error" : life_.reason()));
+    report_closed();
+    if (must_linger()) linger();
+    else take_down();
   } catch (const std::exception& fault) {
     entry_.reset();  // gives up the lock, so that asp-reap finds an orphan
-    logging::error("Could not revoke session {}: {}; asp-reap will", session_.id, fault.what());
+    logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, fault.what());
   }
+}
+
+void Pinhole::report_closed() const {
+  conntrack::Counters total;
+  bool counted = false;
+  for (const auto& flow : list_ours()) {
+    if (!flow.counters) continue;
+    counted = true;
+    total.packets += flow.counters->packets;
+    total.bytes += flow.counters->bytes;
+  }
+  status::Line line{"closed", {}};
+  if (counted) line.with("packets", std::to_string(total.packets)).with("bytes", std::to_string(total.bytes));
+  report(line.with("reason", life_.reason().empty() ? "error" : life_.reason()));
+}
+
+// Goes on in a process of its own, which keeps the record's lock; this one
+// ends, and the SSH session with it.
+void Pinhole::linger() {
+  session_.lingering = true;
+  const pid_t child = ::fork();
+  if (child < 0) tool::fail_errno(tool::os, "fork");
+  if (child > 0) {
+    entry_.reset();
+    return;
+  }
+  ::setsid();
+  const Fd null = fd::open("/dev/null", O_RDWR);
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), standard);
+  life_.detach();
+  session_.holder = ::getpid();
+  entry_->update(session_);
+
+  std::uint64_t packets = 0;
+  auto active = Clock::now();
+  while (!life_.ended()) {
+    const bool wanted = session_.flow && has_relatives();
+    if (!wanted && Clock::now() - active >= session_.udp_linger) break;
+    step(kLingerPoll);
+    std::uint64_t now = 0;
+    for (const auto& flow : list_ours()) now += flow.counters ? flow.counters->packets : packets + 1;
+    if (now > packets) active = Clock::now();
+    packets = now;
+  }
+  take_down();
+  logging::event("Revoked session={} user={} after it lingered", session_.id, session_.user);
+}
+
+// Rule first, then flows: a flow goes on without its rule, but a new one
+// cannot begin.
+void Pinhole::take_down() {
+  if (in_force_) {
+    const spool::FirewallLock lock;
+    firewall::close(session_);
+    if (!peers().empty()) firewall::remove_all_of(session_);
+  }
+  watch_.reset();
+  const auto others = peers();
+  const conntrack::Table table;
+  for (const auto& flow : list_ours()) {
+    const bool theirs = std::any_of(others.begin(), others.end(), [&](const Session& other) { return flows::is_flow_of(other, flow); });
+    if (!theirs) table.remove(flow);
+  }
+  entry_->remove();
+  entry_.reset();
+  turn_.reset();
 }

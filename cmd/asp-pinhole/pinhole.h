@@ -1,47 +1,89 @@
 // pinhole: one session's way through the kernel, from its rule to its end.
 //
-//   open ─▶ (first flow) pinned ─▶ revoked
+//   waits its turn ─▶ open ─▶ (first flow) pinned ─▶ revoked
+//                                            └─▶ lingering ─▶ revoked
+//
+// Sessions of one client address and proxy port cannot be told apart on the
+// wire until each has its flow. So they open one after the other; where that
+// takes too long, several are open at once and settle their flows like this:
+//
+// * to one server: the oldest that has none takes a new flow. Whose it really
+//   is nobody knows, so none of their flows is revoked before all of them ended;
+// * to several servers: a flow counts once the server answers it. Without an
+//   answer within kAnswerTime it is handed to the next server's session.
+//
+// Whatever one of them decides, it decides under the firewall's lock, by the
+// records of the others.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "conntrack.h"
 #include "life.h"
 #include "session.h"
 #include "spool.h"
 
+// Sessions that may live at once; 0: no limit.
+struct Limits {
+  unsigned total = 0;
+  unsigned of_rule = 0;
+};
+
 class Pinhole {
  public:
   // `life` must outlive this.
-  Pinhole(Session session, Life& life);
+  Pinhole(Session session, Limits limits, Life& life);
   // Revokes, if that was not done.
   ~Pinhole();
 
   // Waits for its turn among the sessions of the same client, then puts the
-  // rule in force. False when the life ended meanwhile.
+  // rule in force. False when the life ended meanwhile. Failure{75} when a
+  // limit is reached.
   bool open();
   // Learns the first flow, pins the rule to it, and stays until the life ends.
   void hold();
-  // Rule first, then flows: a flow goes on without its rule, but a new one
-  // cannot begin. Idempotent. What cannot be taken away stays on record for
-  // asp-reap, and is logged.
+  // Takes rule and flows away, or leaves a process behind that will, when the
+  // flow has to outlive the session. Idempotent. What cannot be taken away
+  // stays on record for asp-reap, and is logged.
   void revoke();
 
  private:
+  using Clock = std::chrono::steady_clock;
+  // A flow to our server that another session may be meant by.
+  struct Offer {
+    conntrack::Flow flow;
+    Clock::time_point until;
+  };
+
   bool wait_for_turn();
-  void forget_early_packets();
-  void learn(const std::vector<conntrack::Flow>& flows);
-  void pin(const conntrack::Flow& flow);
-  void drop_other_ports();
-  bool is_ours(const conntrack::Flow& flow) const;
+  void check_limits() const;
+  void forget_early_packets() const;
+  void step(std::chrono::milliseconds timeout);
+  void meet(const conntrack::Flow& flow);
+  void review_offers();
+  void hand_on(const conntrack::Flow& flow);
+  void claim(const conntrack::Flow& flow);
+  void drop_unclaimed() const;
+
+  // Other living sessions whose open rules collide with ours.
+  std::vector<Session> peers() const;
   std::vector<conntrack::Flow> list_ours() const;
+  bool has_relatives() const;
+  bool must_linger() const;
+  void linger();
+  void take_down();
+  void report_closed() const;
 
   Session session_;
+  const Limits limits_;
   Life& life_;
   std::optional<spool::Entry> entry_;
   std::optional<spool::Token> turn_;
   std::optional<conntrack::Watch> watch_;
+  std::vector<Offer> offers_;
   bool in_force_ = false;
 };

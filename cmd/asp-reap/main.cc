@@ -1,14 +1,16 @@
-// asp-reap: take away what dead sessions left in the firewall; asp-reap(8).
+// asp-reap: make the firewall hold the rules of the living sessions, no more and
+// no less; asp-reap(8).
 // Run by cron each minute: silent, on stdout too, when there is nothing to do.
 #include <unistd.h>
 
-#include <set>
+#include <algorithm>
 
 #include <fmt/core.h>
 
 #include "conntrack.h"
 #include "firewall.h"
 #include "firewall_text.h"
+#include "flows.h"
 #include "logging.h"
 #include "options.h"
 #include "session.h"
@@ -32,29 +34,26 @@ void reap_orphans() {
   }
 }
 
-// Rules in our chain that no living session accounts for.
-void reap_rules(Family family, const std::set<std::string>& living) {
-  std::vector<firewall::Rule> strays;
-  for (const auto& rule : firewall::list(family)) {
-    if (!living.contains(rule.comment)) strays.push_back(rule);
-  }
-  firewall::remove(family, strays);
-  for (const auto& rule : strays) logging::event("Reaped a rule without a session: {}", logging::escape(rule.line));
+// The rules in force become those of the living sessions, and the base too.
+void reconcile(Family family, const std::vector<Session>& living) {
+  const auto mended = firewall::reconcile(family, living);
+  if (mended.laid) logging::event("Put back the rules of {} living sessions: the firewall had lost some", living.size());
+  for (const auto& rule : mended.removed) logging::event("Reaped a rule without a session: {}", logging::escape(rule.line));
 }
 
-bool accounts_for(const Session& session, const conntrack::Flow& flow) {
-  if (flow.client.ip != session.client.ip || flow.proxy.ip != session.proxy.ip || flow.server.ip != session.host.ip) return false;
-  if (session.pinned()) return flow.client == session.flow->client && flow.server == session.flow->server;
-  return session.ports_kept() || flow.proxy.port == session.proxy_port;
-}
-
-// Flows that bear our mark, but belong to no living session.
+// Flows that bear our mark, but belong to no living session; and flows that
+// began while the rules were missing, and so are not translated.
 void reap_flows(int family, const std::vector<Session>& living) {
+  const auto any = [&](const auto& accounts) { return std::any_of(living.begin(), living.end(), accounts); };
   const conntrack::Table table;
-  for (const auto& flow : table.list(family, firewall_text::kMark)) {
-    bool accounted = false;
-    for (const auto& session : living) accounted = accounted || accounts_for(session, flow);
-    if (!accounted && table.remove(flow)) {
+  for (const auto& flow : table.list(family, 0)) {
+    const bool marked = (flow.mark & firewall_text::kMark) != 0;
+    const bool wrong = marked ? !any([&](const Session& session) { return flows::belongs(session, flow); })
+                              : !flow.translated() && any([&](const Session& session) {
+                                  return flows::would_take(session, flow.client, flow.proxy) &&
+                                         (!session.pinned() || session.flow->client == flow.client);
+                                });
+    if (wrong && table.remove(flow)) {
       logging::event("Reaped the flow between {} and {}", flow.client.text(), flow.server.text());
     }
   }
@@ -70,9 +69,7 @@ int run(int argc, char** argv) {
   const spool::FirewallLock lock;
   reap_orphans();
   const auto living = spool::living();
-  std::set<std::string> ids;
-  for (const auto& session : living) ids.insert(session.id);
-  for (const auto family : {Family::v4, Family::v6}) reap_rules(family, ids);
+  for (const auto family : {Family::v4, Family::v6}) reconcile(family, living);
   for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
   spool::sweep();
   return tool::yes;
