@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -46,6 +47,10 @@ std::int64_t monotonic_now() {
 // In force, and without a flow.
 bool is_candidate(const Session& session) { return !session.flow && session.opened > 0; }
 
+bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
+  return std::any_of(sessions.begin(), sessions.end(), [&](const Session& session) { return flows::is_flow_of(session, flow); });
+}
+
 }  // namespace
 
 Pinhole::Pinhole(Session session, Limits limits, Life& life) : session_(std::move(session)), limits_(limits), life_(life) {}
@@ -57,6 +62,9 @@ std::vector<Session> Pinhole::peers() const {
   std::erase_if(others, [&](const Session& other) { return other.id == session_.id || !flows::collide(session_, other); });
   return others;
 }
+
+bool Pinhole::is_colleague(const Session& peer) const { return is_candidate(peer) && peer.host == session_.host; }
+bool Pinhole::is_competitor(const Session& peer) const { return is_candidate(peer) && peer.host != session_.host; }
 
 // The turn alone does not do: who opened without it, after the longest wait,
 // may still be without a flow.
@@ -91,7 +99,7 @@ bool Pinhole::open() {
     const spool::FirewallLock lock;
     check_limits();
     for (const auto& other : peers()) {
-      if (!is_candidate(other) || other.host != session_.host) continue;
+      if (!is_colleague(other)) continue;
       session_.rivals.push_back(other.id);
       for (const auto& rival : other.rivals) {
         if (!session_.is_rival(rival)) session_.rivals.push_back(rival);
@@ -103,17 +111,22 @@ bool Pinhole::open() {
     in_force_ = true;  // from here on there may be something to revoke
     firewall::open(session_, spool::living);
   }
-  forget_early_packets();
+  forget_early_flows();
   report(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
   return true;
 }
 
 // A packet that came before the rule left a flow that is not translated, and
-// would never be.
-void Pinhole::forget_early_packets() const {
+// would never be. One that a dead session left must not be taken for ours; but
+// where others have no flow yet either, it may be anybody's.
+void Pinhole::forget_early_flows() {
+  const auto others = peers();
+  const bool alone = std::none_of(others.begin(), others.end(), is_candidate);
   const conntrack::Table table;
   for (const auto& flow : table.list(session_.client.ip.family(), 0)) {
-    if (!flow.translated() && flows::would_take(session_, flow.client, flow.proxy)) table.remove(flow);
+    if (!flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) continue;
+    if (!flow.translated() || alone) table.remove(flow);
+    else meet(flow);
   }
 }
 
@@ -139,28 +152,29 @@ void Pinhole::step(std::chrono::milliseconds timeout) {
 void Pinhole::meet(const Flow& flow) {
   if (session_.flow || !flows::belongs(session_, flow)) return;
   const auto others = peers();
-  const bool other_servers = std::any_of(others.begin(), others.end(), [&](const Session& other) {
-    return is_candidate(other) && other.host != session_.host;
-  });
-  if (other_servers) offers_.push_back({flow, Clock::now() + kAnswerTime});
-  else claim(flow);
+  const bool contested = std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
+  if (contested || claim(flow) == Claim::not_yet) offers_.push_back({flow, Clock::now() + kAnswerTime});
 }
 
 void Pinhole::review_offers() {
   const auto present = list_ours();
-  for (auto offer = offers_.begin(); offer != offers_.end();) {
-    const auto now = std::find_if(present.begin(), present.end(), [&](const Flow& flow) { return flow.id == offer->flow.id; });
-    if (now != present.end() && now->answered) {
-      claim(Flow(*now));  // ends all other offers
-      return;
+  const auto others = peers();
+  const bool contested = std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
+  std::vector<Offer> kept;
+  for (const auto& offer : std::exchange(offers_, {})) {
+    const auto now = std::find_if(present.begin(), present.end(), [&](const Flow& flow) { return flow.id == offer.flow.id; });
+    if (now == present.end()) continue;
+    if (now->answered || !contested) {
+      const Claim claimed = claim(*now);
+      if (claimed == Claim::done) return;
+      if (claimed == Claim::not_yet) kept.push_back(offer);
+    } else if (Clock::now() < offer.until) {
+      kept.push_back(offer);
+    } else {
+      hand_on(*now);
     }
-    if (now != present.end() && Clock::now() < offer->until) {
-      ++offer;
-      continue;
-    }
-    if (now != present.end()) hand_on(*now);
-    offer = offers_.erase(offer);
   }
+  offers_ = std::move(kept);
 }
 
 // Nobody at our server answers this flow: the next server's session gets it.
@@ -168,7 +182,7 @@ void Pinhole::review_offers() {
 void Pinhole::hand_on(const Flow& flow) {
   const spool::FirewallLock lock;
   std::vector<Session> candidates = peers();
-  std::erase_if(candidates, [&](const Session& other) { return !is_candidate(other) || other.host == session_.host; });
+  std::erase_if(candidates, [&](const Session& other) { return !is_competitor(other); });
   if (candidates.empty()) return;
   // Round the servers, in the order in which their sessions opened.
   std::sort(candidates.begin(), candidates.end(), [&](const Session& a, const Session& b) {
@@ -185,15 +199,16 @@ void Pinhole::hand_on(const Flow& flow) {
   logging::debug1("Handed the flow from {} on to {} session={}", flow.client.text(), next.host.text(), next.id);
 }
 
-void Pinhole::claim(const Flow& flow) {
+// The oldest of our server's sessions without a flow takes it.
+Pinhole::Claim Pinhole::claim(const Flow& flow) {
   {
     const spool::FirewallLock lock;
     const auto others = peers();
-    const bool not_ours = std::any_of(others.begin(), others.end(), [&](const Session& other) {
-      const bool older = is_candidate(other) && other.host == session_.host && other.opened < session_.opened;
-      return flows::is_flow_of(other, flow) || older;
+    if (is_claimed(flow, others)) return Claim::taken;
+    const bool later = std::any_of(others.begin(), others.end(), [&](const Session& other) {
+      return is_colleague(other) && other.opened < session_.opened;
     });
-    if (not_ours) return;
+    if (later) return Claim::not_yet;
     session_.flow = PinnedFlow{flow.client, flow.server};
     if (session_.src_port_filtering) firewall::pin(session_, spool::living);
     if (!others.empty()) firewall::settle(session_);
@@ -204,18 +219,20 @@ void Pinhole::claim(const Flow& flow) {
   if (session_.src_port_filtering) drop_unclaimed();
   turn_.reset();
   report(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
+  return Claim::done;
 }
 
-// Flows that our rule took before it was narrowed, and that no session has
-// claimed: their next packet finds another session's rule, or none.
+// Flows that our rule took before it was narrowed: their next packet finds
+// another session's rule, or none. Those that a session at our server may
+// still claim stay.
 void Pinhole::drop_unclaimed() const {
+  const auto others = peers();
+  if (std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_colleague(other); })) return;
   Session open = session_;
   open.flow.reset();
-  const auto others = peers();
   const conntrack::Table table;
   for (const auto& flow : table.list(session_.client.ip.family(), firewall_text::kMark)) {
-    const bool claimed = flows::is_flow_of(session_, flow) ||
-                         std::any_of(others.begin(), others.end(), [&](const Session& other) { return flows::is_flow_of(other, flow); });
+    const bool claimed = flows::is_flow_of(session_, flow) || is_claimed(flow, others);
     if (!claimed && flows::belongs(open, flow)) table.remove(flow);
   }
 }
@@ -303,8 +320,7 @@ void Pinhole::take_down() {
   const auto others = peers();
   const conntrack::Table table;
   for (const auto& flow : list_ours()) {
-    const bool theirs = std::any_of(others.begin(), others.end(), [&](const Session& other) { return flows::is_flow_of(other, flow); });
-    if (!theirs) table.remove(flow);
+    if (!is_claimed(flow, others)) table.remove(flow);
   }
   entry_->remove();
   entry_.reset();

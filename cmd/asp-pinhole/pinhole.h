@@ -53,7 +53,7 @@ class Pinhole {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // A flow to our server that another session may be meant by.
+  // A flow to our server that may be another session's.
   struct Offer {
     conntrack::Flow flow;
     Clock::time_point until;
@@ -61,16 +61,20 @@ class Pinhole {
 
   bool wait_for_turn();
   void check_limits() const;
-  void forget_early_packets() const;
+  void forget_early_flows();
   void step(std::chrono::milliseconds timeout);
   void meet(const conntrack::Flow& flow);
   void review_offers();
   void hand_on(const conntrack::Flow& flow);
-  void claim(const conntrack::Flow& flow);
+  enum class Claim { done, taken, not_yet };
+  Claim claim(const conntrack::Flow& flow);
   void drop_unclaimed() const;
 
-  // Other living sessions whose open rules collide with ours.
+  // Other living sessions whose open rules collide with ours; those of them
+  // that have no flow yet, at our server and elsewhere.
   std::vector<Session> peers() const;
+  bool is_colleague(const Session& peer) const;
+  bool is_competitor(const Session& peer) const;
   std::vector<conntrack::Flow> list_ours() const;
   bool has_relatives() const;
   bool must_linger() const;
