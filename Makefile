@@ -19,7 +19,7 @@ PAGES   := $(sort $(wildcard man/*.[1-8]))
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               libnetfilter-conntrack-dev libsrt-openssl-dev libssl-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
-DEPS_TEST  := doctest-dev perl python3 mandoc rsyslog socat tcpdump util-linux
+DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)

@@ -39,9 +39,9 @@ Flow flow_of(const nf_conntrack* entry) {
   flow.id = nfct_get_attr_u32(entry, ATTR_ID);
   flow.answered = (nfct_get_attr_u32(entry, ATTR_STATUS) & IPS_SEEN_REPLY) != 0;
   if (nfct_attr_is_set(entry, ATTR_ORIG_COUNTER_PACKETS)) {
-    flow.counters = Counters{
-        nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_PACKETS) + nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_PACKETS),
-        nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_BYTES) + nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_BYTES)};
+    flow.to_server = {nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_PACKETS), nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_BYTES)};
+    flow.to_client = {nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_PACKETS), nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_BYTES)};
+    flow.counters = Counters{flow.to_server.packets + flow.to_client.packets, flow.to_server.bytes + flow.to_client.bytes};
   }
   return flow;
 }

@@ -18,8 +18,8 @@ struct nfct_handle;
 namespace conntrack {
 
 struct Counters {
-  std::uint64_t packets = 0;  // both directions together
-  std::uint64_t bytes = 0;    // of IP packets
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;  // of IP packets, headers included
 };
 
 struct Flow {
@@ -29,7 +29,11 @@ struct Flow {
   std::uint32_t mark = 0;
   std::uint32_t id = 0;
   bool answered = false;             // a packet came back
-  std::optional<Counters> counters;  // absent when net.netfilter.nf_conntrack_acct is 0
+  // Both directions together; absent when net.netfilter.nf_conntrack_acct is 0,
+  // and then each direction is 0.
+  std::optional<Counters> counters;
+  Counters to_server;
+  Counters to_client;
 
   bool translated() const { return server != proxy; }
 };

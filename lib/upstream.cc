@@ -288,19 +288,22 @@ void Command::start(const std::string& command_line) {
 }
 
 std::string Command::take(Output from) {
+  fetch(from);
+  return std::exchange(state_->received[from == Output::err ? 1 : 0], {});
+}
+
+// Reading all that waits makes libssh open the window again. Reading less would
+// do so too, and let its buffer grow beyond any bound.
+void Command::fetch(Output from) {
   const int index = from == Output::err ? 1 : 0;
-  std::string bytes = std::exchange(state_->received[index], {});
-  std::size_t& waiting = state_->waiting[index];
-  if (waiting == 0) return bytes;
-  // Reading all that waits makes libssh open the window again. Reading less
-  // would do so too, and let its buffer grow beyond any bound.
-  const std::size_t before = bytes.size();
-  bytes.resize(before + waiting);
-  const int got = ::ssh_channel_read_nonblocking(channel_.get(), bytes.data() + before,
+  std::string& into = state_->received[index];
+  const std::size_t waiting = std::exchange(state_->waiting[index], 0);
+  if (waiting == 0) return;
+  const std::size_t before = into.size();
+  into.resize(before + waiting);
+  const int got = ::ssh_channel_read_nonblocking(channel_.get(), into.data() + before,
                                                  static_cast<std::uint32_t>(waiting), index);
-  bytes.resize(before + static_cast<std::size_t>(std::max(got, 0)));
-  waiting = 0;
-  return bytes;
+  into.resize(before + static_cast<std::size_t>(std::max(got, 0)));
 }
 
 std::size_t Command::held(Output from) const {

@@ -129,6 +129,9 @@ class Command {
 
   // All bytes of `from` that are here, at most about 3 MiB; empty: none.
   std::string take(Output from);
+  // Moves what libssh still holds for `from` to where take() finds it even if
+  // the connection is lost meanwhile.
+  void fetch(Output from);
   // How many bytes take() would return.
   std::size_t held(Output from) const;
 

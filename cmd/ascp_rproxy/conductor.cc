@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "auth_info.h"
 #include "env.h"
 #include "logging.h"
 #include "paths.h"
@@ -54,11 +55,28 @@ Conductor::Conductor(Request request, std::vector<std::string> words, bool udp)
       udp_(udp),
       session_(session::new_id()),
       started_(std::chrono::steady_clock::now()),
-      signals_(catch_signals()) {}
+      signals_(catch_signals()) {
+  const std::string key = auth_info::of_this_session();
+  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, request_.user, key.empty() ? "-" : key,
+                          request_.client.text(), request_.proxy.text());
+}
 
 int Conductor::conduct() {
-  logging::event("Received connection request from {} session={} user={} at={} command={}", request_.client.ip.text(),
-                 session_, request_.user, request_.proxy.text(), logging::escape(request_.command));
+  logging::event("Received connection request from {} {} command={}", request_.client.ip.text(), identity_,
+                 logging::escape(request_.command));
+  try {
+    start();
+  } catch (const tool::Failure& failure) {
+    throw tool::Failure(failure.code(), fmt::format("{} {}", failure.what(), identity_));
+  }
+  const int status = watch();
+  close_pinhole();
+  log_end(lost_ ? lost_->what() : "EOF");
+  if (lost_) throw tool::Failure(lost_->code(), fmt::format("{} {}", lost_->what(), identity_));
+  return status;
+}
+
+void Conductor::start() {
   if (spool::drained()) throw tool::Failure(tool::temporary, "drained: no new sessions are taken");
   const Route route = match();
   if (udp_) holder_.emplace(session_, request_);
@@ -66,11 +84,6 @@ int Conductor::conduct() {
   if (udp_) open_pinhole();
   dialer_->run();
   let_go_of_stdio();
-  const int status = watch();
-  close_pinhole();
-  log_end(lost_ ? lost_->what() : "EOF");
-  if (lost_) throw *lost_;
-  return status;
 }
 
 Route Conductor::match() const {
@@ -102,14 +115,14 @@ void Conductor::connect(const Route& route) {
     if (line && line->event == "connected") {
       host_ = host;
       host_address_ = line->get("address");
-      logging::event("Established SSH connection with server {} session={} user={} rule={} upstream_user={}", host_.text(),
-                     session_, request_.user, route.rule, route.upstream_user);
+      identity_ += fmt::format(" rule={} server={} upstream_user={}", route.rule, host_.text(), route.upstream_user);
+      logging::event("Established SSH connection with server {} {}", host_.text(), identity_);
       return;
     }
     const auto code = line ? failure_code(*line) : tool::internal;
     last.emplace(code, fmt::format("server {}: {}", host.text(), line ? line->get("reason") : "asp-dial died"));
     if (!is_servers_fault(code)) break;
-    if (&host != &route.hosts.back()) logging::error("{} session={}; trying the next", logging::escape(last->what()), session_);
+    if (&host != &route.hosts.back()) logging::error("{}; trying the next {}", logging::escape(last->what()), identity_);
   }
   throw *last;
 }
@@ -155,7 +168,7 @@ int Conductor::watch() {
       dialer_->hang_up();
       dialer_->wait();
       if (lost_) return tool::temporary;
-      throw tool::Failure(tool::os, fmt::format("asp-pinhole died: {} session={}; asp-reap will clear its rule", holder_->complaint(), session_));
+      throw tool::Failure(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule session={}", holder_->complaint(), session_));
     }
   }
 }
@@ -171,8 +184,8 @@ void Conductor::hear_dialer() {
 bool Conductor::hear_pinhole() {
   while (const auto line = holder_->next()) {
     if (line->event == "flow") {
-      logging::event("Setup UDP forwarding between {} and {} session={} user={}", line->get("client"), line->get("server"),
-                     session_, request_.user);
+      flow_ = fmt::format(" udp_client={} udp_server={}", line->get("client"), line->get("server"));
+      logging::event("Setup UDP forwarding between {} and {} {}", line->get("client"), line->get("server"), identity_);
     } else if (line->event == "closed") {
       if (line->get("reason") == "signal") lost_.emplace(tool::temporary, "ended by an administrator");
       if (!line->get("bytes").empty()) counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
@@ -196,6 +209,5 @@ void Conductor::close_pinhole() {
 
 void Conductor::log_end(const std::string& why) const {
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  logging::event("Connection closed ({}) session={} user={} client={} server={} seconds={:.1f}{}", why, session_, request_.user,
-                 request_.client.text(), host_.text(), seconds, counters_);
+  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", why, identity_, flow_, seconds, counters_);
 }

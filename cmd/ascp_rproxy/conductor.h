@@ -26,6 +26,7 @@ class Conductor {
   int conduct();
 
  private:
+  void start();
   Route match() const;
   void connect(const Route& route);
   void open_pinhole();
@@ -48,5 +49,8 @@ class Conductor {
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
   HostPort host_;
   std::string host_address_;
-  std::string counters_;  // " bytes=… packets=…" once known
+  // Words for the log: who and where; the flow and its size once known.
+  std::string identity_;
+  std::string flow_;
+  std::string counters_;
 };

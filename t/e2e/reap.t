@@ -52,6 +52,45 @@ on dmz iptables -t nat -A SALLYPORT-DNAT -s 192.0.2.1 -p udp --dport 9 -m commen
 reap
 is "$(proxy_rules)" 1 "a rule in our chain that no session accounts for is removed"
 
+# A firewall that somebody flushed or loaded anew --------------------------------
+# The living session is pinned to port 5002; each time its rule and the way for
+# its packets have to come back, and only they.
+iptables_text() { on dmz iptables-save | grep -v '^#' | sed 's/\[[0-9]*:[0-9]*\]//'; }
+printf '*nat\n:PREROUTING ACCEPT\n-A PREROUTING -p udp --dport 7 -m comment --comment "somebody else" -j DNAT --to-destination 203.0.113.99\nCOMMIT\n*filter\n:FORWARD ACCEPT\n-A FORWARD -s 192.0.2.7/32 -j DROP\nCOMMIT\n' \
+  > "$(lab_root dmz)/tmp/foreign.rules"
+damage() {
+  on dmz bash -c "$1"
+  on dmz conntrack -D -p udp -s "$OUTSIDE2" > /dev/null 2>&1
+  send outside2 5002 "lost-$2"
+  send outside2 5002 "lost-$2"
+}
+number=0
+whole=$(on dmz iptables -t nat -S | grep -e SALLYPORT | sort; on dmz iptables -S | grep SALLYPORT | sort)
+for way in 'iptables -t nat -F' 'iptables -F' 'iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' \
+  'iptables-restore < /tmp/foreign.rules' 'iptables -t nat -F SALLYPORT' 'iptables -t nat -F SALLYPORT-SNAT' \
+  'iptables -t nat -F SALLYPORT-DNAT' 'iptables -t nat -D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT'; do
+  number=$((number + 1))
+  damage "$way" "$number"
+  reap
+  is "$(on dmz iptables -t nat -S | grep -e SALLYPORT | sort; on dmz iptables -S | grep SALLYPORT | sort)" "$whole" "after '$way' asp-reap puts back what is ours"
+  send outside2 5002 "back-$number"
+  ok "and a packet of the living session arrives again" wait_until 3 arrived "back-$number"
+done
+like "$(lab_log dmz | grep asp-reap)" 'Put back the rules' "syslog says so"
+before=$(iptables_text)
+for n in 1 2 3 4 5 6; do reap & done > "$TMPDIR/reaps" 2>&1
+wait $(jobs -p | grep -v "$LAB_UDP" | grep -v "${proxy_pid[living]}")
+is "$(cat "$TMPDIR/reaps")$(iptables_text)" "$before" "six at once change nothing and say nothing"
+on dmz bash -c 'iptables -t nat -F'
+proxy_session after outside bear "$SQUASH" cat
+send outside 5009 fresh
+ok "a session that opens on a flushed firewall puts the base back by itself" wait_until 3 arrived fresh
+send outside2 5002 again
+ok "and the other sessions' rules" wait_until 3 arrived again
+for n in 1 2 3; do reap & done
+proxy_end after
+is "$proxy_status" 0 "closing while asp-reap runs is clean"
+
 proxy_end living
 ok "(the last session is over)" wait_until 5 no_session
 is "$(proxy_rules)$(marked)" 0 "and left nothing"

@@ -1,0 +1,47 @@
+#!/bin/bash
+# Limits on sessions, draining, and what the log says of each session.
+. "${0%/*}/../lib/lab.sh"
+. "$LAB_LIB/tap.sh"
+. "$LAB_LIB/proxy.sh"
+
+lab_up dmz outside inside1
+through() { on outside -u "$1" ssh -p 33001 "$1@$2" cat; }
+busy='^This proxy takes no further sessions right now. Try again later.$'
+
+proxy_allow cat
+on dmz sed -i "0,/<host>/s||<max_sessions>1</max_sessions><host>|; s|<rules>|<max_sessions>2</max_sessions><rules>|" "$LAB_PREFIX/etc/aspera.conf"
+proxy_session one outside bear "$SQUASH" cat
+status 75 "a second session of a rule that allows one is refused as temporary" through bobcat "$SQUASH" < /dev/null
+like "$err" "$busy" "with one line"
+proxy_session two outside bobcat "$INDIVIDUAL" cat
+is "$(proxy_rules)" 2 "another rule is not affected"
+status 75 "but the limit for all is reached now" through bobcat "$INDIVIDUAL" < /dev/null
+like "$(lab_log dmz | grep 'ERR .*limit' | tail -1)" '2 sessions in all are the limit.*session=[0-9a-f-]{36} user=bobcat' "which syslog says"
+proxy_end one
+status 0 "when one ended there is room again" through bear "$SQUASH" < /dev/null
+
+on dmz touch /run/sallyport/drain
+status 75 "a drained proxy refuses new sessions" through bear "$SQUASH" < /dev/null
+like "$err" "$busy" "with one line"
+like "$(lab_log dmz | grep 'ERR ' | tail -1)" 'drained' "and says why in syslog"
+is "$(proxy_rules)" 1 "a living session goes on"
+proxy_end two
+is "$proxy_status" 0 "to its end"
+on dmz rm /run/sallyport/drain
+status 0 "afterwards sessions are taken again" through bear "$SQUASH" < /dev/null
+
+proxy_allow cat
+proxy_session audited outside bear "$SQUASH" cat
+on outside python3 "$LAB_LIB/udp.py" send "0.0.0.0:5001" "$SQUASH:33001" x
+wait_until 5 eval 'lab_log dmz | grep -q "Setup UDP.*:5001 "'
+proxy_end audited
+lines=$(lab_log dmz | grep "session=$(lab_log dmz | grep -o 'session=[0-9a-f-]*' | tail -1 | cut -d= -f2)" | grep -o 'LOG .*')
+key=$(on outside ssh-keygen -lf "/home/bear/.ssh/id_ed25519.pub" | cut -d ' ' -f 2)
+identity="session=[0-9a-f-]{36} user=bear key=$key client=$OUTSIDE:[0-9]+ proxy=$SQUASH:33001"
+route="rule=1 server=$INSIDE1:22 upstream_user=xfer"
+like "$lines" "LOG Received connection request from $OUTSIDE $identity command=cat" "the request is logged with who, from where, with which key"
+like "$lines" "LOG Established SSH connection with server $INSIDE1:22 $identity $route" "the start with the route"
+like "$lines" "LOG Setup UDP forwarding between $OUTSIDE:5001 and $INSIDE1:33001 $identity $route" "the flow"
+like "$lines" "LOG Connection closed \(EOF\) $identity $route udp_client=$OUTSIDE:5001 udp_server=$INSIDE1:33001 seconds=[0-9.]+ bytes=[0-9]+ packets=1" \
+  "and the end with why, how long and how much"
+done_testing
