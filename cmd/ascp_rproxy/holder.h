@@ -35,10 +35,12 @@ class Holder {
   std::string complaint();
 
  private:
+  // Destroyed last: sudo runs as root and cannot be killed by a user, but it
+  // ends when its pipes are closed.
+  child::Child child_;
   Fd in_;
   Fd out_;
   Fd err_;
   io::LineBuffer lines_{8192};
   bool hung_up_ = false;
-  child::Child child_;
 };
