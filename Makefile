@@ -17,7 +17,8 @@ PAGES   := $(sort $(wildcard man/*.[1-8]))
 
 # Debian packages: to build, to run, and to test. INSTALL has the dnf names.
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
-              libnetfilter-conntrack-dev libsrt-openssl-dev libssl-dev
+              libnetfilter-conntrack-dev libsrt-openssl-dev libssl-dev \
+              nlohmann-json3-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh
 
@@ -79,6 +80,7 @@ help:
 	@echo 'make demo       a transfer across a DMZ made of network namespaces (root)'
 	@echo 'make check      all tests, installing what they need (root)'
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
+	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
 	@echo 'make lab-shell  a shell on each host of the lab (root)'
 	@echo 'make install    DESTDIR= PREFIX=; make uninstall takes it away again'
 	@echo 'make clean'
@@ -102,6 +104,9 @@ unit-contract: all $(BUILD)/unit-tests
 
 e2e: all
 	@BUILD=$(BUILD) t/lib/run-tests t/e2e/*.t
+
+soak: all
+	@BUILD=$(BUILD) SOAK_SECONDS=180 t/lib/run-tests t/e2e/soak.t
 
 check: deps
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
@@ -150,5 +155,5 @@ uninstall:
 clean:
 	rm -rf build build-san
 
-.PHONY: all help deps lint unit contract unit-contract e2e check demo lab-shell install uninstall clean
+.PHONY: all help deps lint unit contract unit-contract e2e soak check demo lab-shell install uninstall clean
 .DELETE_ON_ERROR:

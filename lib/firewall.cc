@@ -168,14 +168,16 @@ void remove(Family family, const std::vector<Rule>& rules) {
 
 Mended reconcile(Family family, const std::vector<Session>& sessions) {
   std::set<std::string> wanted;
+  std::set<std::string> without_flow;  // may have offers besides their rule
   for (const auto& session : sessions) {
     if (firewall_text::family_of(session) == family) wanted.insert("-A SALLYPORT-DNAT " + firewall_text::rule_of(session));
+    if (!session.flow) without_flow.insert(session.id);
   }
   Mended mended;
   std::set<std::string> missing = wanted;
   for (const auto& rule : list(family)) {
     // Twice the same rule is one too many.
-    if (missing.erase(rule.line) == 0) mended.removed.push_back(rule);
+    if (missing.erase(rule.line) == 0 && !without_flow.contains(rule.comment)) mended.removed.push_back(rule);
   }
   mended.laid = !wanted.empty() && (!missing.empty() || !is_base_whole(family));
   if (mended.laid) lay(family, sessions);

@@ -24,11 +24,11 @@ void open_standard_descriptors() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
-int report(const char* name, Exit code, const std::string& reason, Audience audience) {
+int report(const char* name, Exit code, const std::string& reason, Audience audience, const std::string& told = {}) {
   const std::string shown = logging::escape(reason);
   if (audience == Audience::remote) {
     logging::error("{} (exit {})", shown, static_cast<int>(code));
-    fmt::print(stderr, "{}\n", remote_line(code));
+    fmt::print(stderr, "{}\n", told.empty() ? remote_line(code) : told);
   } else {
     fmt::print(stderr, "{}: {}\n", name, shown);
   }
@@ -69,7 +69,7 @@ int guard(const char* name, int (*run)(int, char**), int argc, char** argv, Audi
   try {
     return run(argc, argv);
   } catch (const Failure& failure) {
-    return report(name, failure.code(), failure.what(), audience);
+    return report(name, failure.code(), failure.what(), audience, failure.told());
   } catch (const std::bad_alloc&) {
     return report(name, os, "out of memory", audience);
   } catch (const std::exception& fault) {

@@ -35,10 +35,15 @@ enum Exit : int {
 class Failure : public std::runtime_error {
  public:
   Failure(Exit code, const std::string& reason) : std::runtime_error(reason), code_(code) {}
+  // With what a remote user is told, where remote_line(code) would mislead.
+  Failure(Exit code, const std::string& reason, std::string told)
+      : std::runtime_error(reason), code_(code), told_(std::move(told)) {}
   Exit code() const { return code_; }
+  const std::string& told() const { return told_; }
 
  private:
   Exit code_;
+  std::string told_;
 };
 
 // Throws Failure{code, "verb object: strerror(errno)"}.

@@ -47,12 +47,15 @@ void set_option(ssh_session session, ssh_options_e option, const Value* value) {
   }
 }
 
-// Repeats `step` until it no longer says `again`.
+// Repeats `step` until it no longer says `again`. SSH_ERROR (which is
+// SSH_AUTH_ERROR, too) when the connection is lost: libssh 0.10.6 says `again`
+// for ever to a server that disconnects during authentication.
 template <typename Step>
 int repeat(Session& session, Step step, int again, Deadline deadline, const std::string& doing) {
   for (;;) {
     const int result = step();
     if (result != again) return result;
+    if (!session.connected()) return SSH_ERROR;
     session.wait(deadline, doing);
   }
 }
@@ -122,7 +125,8 @@ void Session::set_options(const Server& server) {
 
 void Session::wait(Deadline deadline, const std::string& doing) {
   pollfd socket{fd(), events(), 0};
-  const int ready = ::poll(&socket, 1, milliseconds_left(deadline));
+  const int left = milliseconds_left(deadline);
+  const int ready = left == 0 ? 0 : ::poll(&socket, 1, left);
   if (ready == 0) fail(tool::unavailable, doing, "timed out");
   if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
 }
@@ -152,7 +156,8 @@ void Session::authenticate(const Key& key, Deadline deadline) {
   // The last allowed attempt is answered by a disconnect (MaxAuthTries).
   const std::string why = lost_reason();
   const bool refused = why.find("authentication failures") != why.npos;
-  fail(refused ? tool::not_permitted : tool::unavailable, doing, refused ? "server refuses our key (" + why + ")" : why);
+  if (refused) fail(tool::not_permitted, doing, "server refuses our key (" + why + ")");
+  fail(tool::unavailable, doing, why);
 }
 
 bool Session::sending() const { return (::ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0; }
@@ -164,6 +169,10 @@ bool Session::process() {
   for (int turn = 0; turn < 16; ++turn) {
     if (::ssh_event_dopoll(event_.get(), 0) != SSH_OK) break;
   }
+  return connected();
+}
+
+bool Session::connected() const {
   return ::ssh_is_connected(session_.get()) && !(::ssh_get_status(session_.get()) & (SSH_CLOSED | SSH_CLOSED_ERROR));
 }
 
@@ -264,7 +273,7 @@ Command::Command(Session& session)
 }
 
 Command::~Command() {
-  const bool alive = ::ssh_is_connected(session_.get()) != 0;
+  const bool alive = session_.connected();
   if (alive && started_ && !state_->end && !state_->closed) {
     ::ssh_channel_request_send_signal(channel_.get(), "HUP");
   }

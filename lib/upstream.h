@@ -79,8 +79,10 @@ class Session {
   // Sends what waits, for at most `limit`.
   void flush(std::chrono::milliseconds limit);
 
-  // Waits until the server has sent something. Failure{69} at `deadline`, and
-  // when the connection is lost; `doing` is "authenticate at 10.0.0.10:22".
+  bool connected() const;
+
+  // Waits until there is something to do for the connection. Failure{69} at
+  // `deadline`; `doing` is "authenticate at 10.0.0.10:22".
   void wait(Deadline deadline, const std::string& doing);
   ssh_session_struct* get() const { return session_.get(); }
 

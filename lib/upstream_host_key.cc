@@ -82,8 +82,8 @@ HostKey verify_host_key(ssh_session session, const HostPort& server, const std::
   const HostKey key = offered_key(session);
   const std::string why = objection(session, known_hosts);
   if (why.empty()) return key;
-  throw tool::Failure(tool::untrusted,
-                      fmt::format("verify host key of {}: {} (the server has {})", known_hosts_name(server), why, key.text()));
+  throw tool::Failure(tool::untrusted, fmt::format("verify host key of {}: {} (the server has {})",
+                                                   known_hosts_name(server), why, key.text()));
 }
 
 }  // namespace upstream

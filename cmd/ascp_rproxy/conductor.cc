@@ -72,7 +72,7 @@ int Conductor::conduct() {
   const int status = watch();
   close_pinhole();
   log_end(lost_ ? lost_->what() : "EOF");
-  if (lost_) throw tool::Failure(lost_->code(), fmt::format("{} {}", lost_->what(), identity_));
+  if (lost_) throw tool::Failure(lost_->code(), fmt::format("{} {}", lost_->what(), identity_), lost_->told());
   return status;
 }
 
@@ -155,20 +155,22 @@ int Conductor::watch() {
     if (::poll(fds, 3, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
     if (fds[0].revents) {
       hear_dialer();
-      if (dialer_->hung_up()) return dialer_->wait();
+      if (dialer_->hung_up()) {
+        const int status = dialer_->wait();
+        if (!ended_ && !lost_) lost_.emplace(tool::os, fmt::format("asp-dial died (status {})", status));
+        return status;
+      }
     }
     if (fds[1].revents) {
-      dialer_->hang_up();
-      dialer_->wait();
       lost_.emplace(tool::temporary, "told to end");
-      return tool::temporary;
+    } else if (fds[2].revents && !hear_pinhole() && !lost_) {
+      // Without its holder the rule would outlive the session.
+      lost_.emplace(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule", holder_->complaint()));
     }
-    // Without its holder the rule would outlive the session: end it.
-    if (fds[2].revents && !hear_pinhole()) {
+    if (lost_) {
       dialer_->hang_up();
       dialer_->wait();
-      if (lost_) return tool::temporary;
-      throw tool::Failure(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule session={}", holder_->complaint(), session_));
+      return lost_->code();
     }
   }
 }
@@ -176,6 +178,7 @@ int Conductor::watch() {
 void Conductor::hear_dialer() {
   while (const auto line = dialer_->next()) {
     logging::debug1("asp-dial: {} session={}", logging::escape(line->text()), session_);
+    if (line->event == "ended") ended_ = true;
     if (line->event == "failed") lost_.emplace(failure_code(*line), logging::escape(line->get("reason")));
   }
 }
@@ -187,7 +190,11 @@ bool Conductor::hear_pinhole() {
       flow_ = fmt::format(" udp_client={} udp_server={}", line->get("client"), line->get("server"));
       logging::event("Setup UDP forwarding between {} and {} {}", line->get("client"), line->get("server"), identity_);
     } else if (line->event == "closed") {
-      if (line->get("reason") == "signal") lost_.emplace(tool::temporary, "ended by an administrator");
+      if (line->get("reason") == "SIGTERM") {
+        lost_.emplace(tool::temporary, "ended by an administrator", "An administrator of this proxy ended the session.");
+      } else if (line->get("reason") == "sudo ended") {
+        lost_.emplace(tool::os, "sudo died");
+      }
       if (!line->get("bytes").empty()) counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
     } else {
       logging::error("asp-pinhole: {} session={}", logging::escape(line->text()), session_);

@@ -46,6 +46,7 @@ class Conductor {
   Fd signals_;
   std::optional<Holder> holder_;
   std::optional<Dialer> dialer_;
+  bool ended_ = false;                 // asp-dial said how the command ended
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
   HostPort host_;
   std::string host_address_;

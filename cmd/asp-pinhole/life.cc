@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ Life::Life() {
   sigemptyset(&ending);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ending, number);
   if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
+  if (::prctl(PR_SET_PDEATHSIG, SIGHUP) != 0) tool::fail_errno(tool::os, "prctl");
   signals_ = Fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) tool::fail_errno(tool::os, "signalfd");
 }
@@ -43,12 +45,18 @@ Life::Woken Life::wait(int watch_fd, std::chrono::milliseconds timeout) {
   const int ready = ::poll(fds, std::size(fds), static_cast<int>(timeout.count()));
   if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
   if (ready <= 0) return Woken::by_time;
-  if (fds[1].revents) reason_ = "signal";
+  if (fds[1].revents) read_signal();
   else if (fds[2].revents) reason_ = "session process ended";
   else if (fds[3].revents) reason_ = "SSH connection ended";
   else if (fds[0].revents) read_stdin();
   if (ended()) return Woken::by_end;
   return fds[4].revents ? Woken::by_watch : Woken::by_time;
+}
+
+void Life::read_signal() {
+  signalfd_siginfo signal{};
+  const bool got = ::read(signals_.get(), &signal, sizeof signal) == sizeof signal;
+  reason_ = got && signal.ssi_signo == SIGHUP ? "sudo ended" : "SIGTERM";
 }
 
 void Life::read_stdin() {

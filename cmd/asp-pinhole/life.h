@@ -15,7 +15,9 @@
 
 class Life {
  public:
-  // Blocks SIGTERM, SIGINT and SIGHUP from here on: they are waited for.
+  // Blocks SIGTERM, SIGINT and SIGHUP from here on: they are waited for. SIGHUP
+  // is sent by the kernel when sudo, our parent, dies: sudo itself passes no
+  // SIGKILL on.
   Life();
 
   // From here on the caller's processes count too. `caller` must outlive this.
@@ -34,11 +36,13 @@ class Life {
   Woken wait(int watch_fd, std::chrono::milliseconds timeout);
 
   bool ended() const { return !reason_.empty(); }
-  // Why it ended: "EOF", "signal", "session process ended", …; empty before.
+  // Why it ended: "EOF", "SIGTERM", "sudo ended", "session process ended", "SSH
+  // connection ended"; empty before.
   const std::string& reason() const { return reason_; }
 
  private:
   void read_stdin();
+  void read_signal();
 
   const Caller* caller_ = nullptr;
   bool attached_ = true;

@@ -3,8 +3,6 @@
 // The only part of the suite that runs as root for users. It takes no
 // arguments and believes nobody: sudo says who calls, the kernel says from
 // where, and aspera.conf, read here once more, says what that user may have.
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,14 +109,8 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   return Session::from_record(session.to_record());  // all of its own checks
 }
 
-// Killing sudo ends the session too: it passes no SIGKILL on.
-void end_with_sudo() {
-  if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) tool::fail_errno(tool::os, "prctl");
-}
-
 int serve() {
   const uid_t uid = caller::sudo_uid();
-  end_with_sudo();
   spool::prepare();
   Life life;
   auto first = life.next_record();

@@ -246,7 +246,7 @@ bool Pinhole::has_relatives() const {
 }
 
 bool Pinhole::must_linger() const {
-  if (life_.reason() == "signal" || !in_force_) return false;
+  if (life_.reason() == "SIGTERM" || !in_force_) return false;
   return session_.udp_linger.count() > 0 || (session_.flow && has_relatives());
 }
 

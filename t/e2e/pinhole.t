@@ -55,6 +55,15 @@ sleep 0.3
 nok "a packet sent afterwards does not arrive" arrived after
 ok "the end is logged with bytes and packets" proxy_log_has "LOG Connection closed (EOF) .*bytes=[1-9][0-9]* packets=2"
 
+# Packets that come too early ------------------------------------------------------
+
+send outside 5010 early
+proxy_session early outside bear "$SQUASH" cat
+send outside 5010 intime
+ok "a client that sent before its rule was there gets through once it is" wait_until 5 arrived intime
+nok "(its early packet did not)" arrived early
+proxy_end early
+
 # src_port_filtering off -------------------------------------------------------
 
 proxy_allow 'cat'

@@ -6,14 +6,18 @@ cd "${0%/*}/../.." || exit 1
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+# unfolded FILE: with lines that end in a backslash joined.
+unfolded() {
+  sed -e ':more' -e '/\\$/{N; s/\\\n//; b more' -e '}' "$1"
+}
 # make_list NAME: the words of a variable of the Makefile.
 make_list() {
-  sed -n "s/^$1 *:= *//p" Makefile
+  unfolded Makefile | sed -n "s/^$1 *:= *//p"
 }
 
 # section_of TOOL: root and other tools run those of section 8.
 section_of() {
-  case " $(make_list LIBEXEC) asp-reap " in
+  case " $(make_list LIBEXEC) asp-reap asp-sessions asperaproxy " in
     *" $1 "*) echo 8 ;;
     *) echo 1 ;;
   esac
@@ -119,10 +123,17 @@ for command in 'apt-get install -y make && make demo' 'make check'; do
   ok "README has the command: $command" grep -qxF "    $command" README.md
 done
 
-# What INSTALL says to install is what the Makefile says.
-for package in $(sed -n '/^DEPS_/,/[^\\]$/p' Makefile | sed 's/^[A-Z_]* *:=//; s/\\$//'); do
-  ok "INSTALL has the package $package" grep -qwF -e "$package" INSTALL
+# What INSTALL says to install is what the Makefile says, no more and no less.
+sorted() { tr -s ' ' '\n' | grep . | sort | xargs; }
+# debian_column PART: of the table in INSTALL.
+debian_column() {
+  sed -n "/^    to $1\$/,/^\(    to .*\)\{0,1\}\$/s/^      \(.\{30\}\).*/\1/p" INSTALL | sorted
+}
+for part in build run test; do
+  is "$(debian_column "$part")" "$(make_list "DEPS_${part^^}" | sorted)" "INSTALL has the packages to $part of the Makefile"
 done
+is "$(unfolded INSTALL | sed -n 's/^    apt-get install //p' | sorted)" \
+  "$({ make_list DEPS_BUILD; make_list DEPS_RUN; } | sorted)" 'its command installs those to build and to run'
 
 # Nothing of the machine that somebody works on gets into the project.
 if git rev-parse --git-dir > /dev/null 2>&1; then
