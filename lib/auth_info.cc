@@ -51,7 +51,7 @@ std::string fingerprint(std::string_view text) {
     const auto end = std::min(text.find('\n'), text.size());
     const auto line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (word(line, 0) != "publickey") continue;
+    if (word(line, 0) != "publickey" || word(line, 1).empty()) continue;
     const auto key = decode(word(line, 2));
     if (key.empty()) continue;
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest;

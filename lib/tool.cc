@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include <fmt/core.h>
@@ -15,22 +16,26 @@ namespace tool {
 namespace {
 
 // A program started with a closed standard descriptor would open its first
-// file as that descriptor and mix it up with the protocol on it.
+// file as that descriptor and mix it up with the protocol on it. Read-only, so
+// that writing to a stdout that is not there still fails.
 void open_standard_descriptors() {
   int fd = 0;
   do {
-    fd = ::open("/dev/null", O_RDWR);  // NOLINT: not close-on-exec, that is the point
+    fd = ::open("/dev/null", O_RDONLY);  // not close-on-exec, that is the point
   } while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd > STDERR_FILENO) ::close(fd);
 }
+
+// There may be nobody on stderr, and then there is nobody to tell.
+void complain(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 int report(const char* name, Exit code, const std::string& reason, Audience audience, const std::string& told = {}) {
   const std::string shown = logging::escape(reason);
   if (audience == Audience::remote) {
     logging::error("{} (exit {})", shown, static_cast<int>(code));
-    fmt::print(stderr, "{}\n", told.empty() ? remote_line(code) : told);
+    complain(told.empty() ? remote_line(code) : told);
   } else {
-    fmt::print(stderr, "{}: {}\n", name, shown);
+    complain(fmt::format("{}: {}", name, shown));
   }
   return code;
 }

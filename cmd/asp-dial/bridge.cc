@@ -68,7 +68,7 @@ Bridge::Bridge(upstream::Session& session, upstream::Command& command, const Ter
 upstream::End Bridge::run() {
   for (;;) {
     pump_downstream();
-    if (!overfull()) pump_upstream();
+    if (!deaf()) pump_upstream();
     if (finished()) break;
     if (lost_) {
       throw tool::Failure(tool::unavailable,
@@ -108,7 +108,8 @@ void Bridge::pump_downstream() {
 }
 
 void Bridge::close_drained_output() {
-  if (!out_.open() || !command_.at_eof() || command_.closed() || !out_.empty() || command_.held(upstream::Output::out) != 0) return;
+  const bool drained = command_.at_eof() && out_.empty() && command_.held(upstream::Output::out) == 0;
+  if (!out_.open() || !drained || command_.closed()) return;
   if (drained_ == Clock::time_point{}) drained_ = Clock::now();
   if (Clock::now() - drained_ >= kCloseAfter) out_.close();
 }
@@ -119,7 +120,7 @@ void Bridge::pump_upstream() {
     if (taken == 0) return;
     pending_.erase(0, taken);
   }
-  if (!stdin_open_ && !eof_sent_ && !command_.closed()) {
+  if (!stdin_open_ && !eof_sent_) {
     command_.send_eof();
     eof_sent_ = true;
   }
@@ -127,7 +128,8 @@ void Bridge::pump_upstream() {
 
 std::size_t Bridge::held() const { return command_.held(upstream::Output::out) + command_.held(upstream::Output::err); }
 
-bool Bridge::overfull() const { return held() > kMaxHeld; }
+// Once the command's channel is closed the server has no more say in how this ends.
+bool Bridge::deaf() const { return command_.closed() || held() > kMaxHeld; }
 
 int Bridge::milliseconds_to_sleep() const {
   const auto now = Clock::now();
@@ -143,7 +145,7 @@ void Bridge::sleep(Polled& polled) const {
   const auto output = [](const Outlet& outlet) {
     return pollfd{outlet.open() ? outlet.fd() : -1, static_cast<short>(outlet.empty() ? 0 : POLLOUT), 0};
   };
-  polled.fds[Polled::session] = {overfull() ? -1 : session_.fd(), session_.events(), 0};
+  polled.fds[Polled::session] = {deaf() ? -1 : session_.fd(), session_.events(), 0};
   polled.fds[Polled::in] = {read_more ? STDIN_FILENO : -1, POLLIN, 0};
   polled.fds[Polled::out] = output(out_);
   polled.fds[Polled::err] = output(err_);
@@ -159,11 +161,17 @@ void Bridge::handle(const Polled& polled) {
   if (polled.events(Polled::control) != 0) read_control();
   if (polled.events(Polled::out) & kGone) lose_reader(upstream::Output::out);
   if (polled.events(Polled::err) & kGone) lose_reader(upstream::Output::err);
-  if (polled.events(Polled::session) != 0) {
-    heard_ = Clock::now();
-    lost_ = !session_.process();
-  }
+  if (polled.events(Polled::session) != 0) read_session();
   if (polled.events(Polled::in) != 0) read_stdin();
+}
+
+void Bridge::read_session() {
+  heard_ = Clock::now();
+  const bool connected = session_.process();
+  lost_ = !connected && !command_.closed();
+  if (!command_.closed()) return;
+  command_.fetch(upstream::Output::out);
+  command_.fetch(upstream::Output::err);
 }
 
 void Bridge::read_stdin() {
@@ -201,7 +209,7 @@ void Bridge::read_signal() {
 
 void Bridge::watch_silence() {
   const auto now = Clock::now();
-  if (overfull()) heard_ = now;  // it is we who do not listen
+  if (deaf()) heard_ = now;
   if (now - heard_ >= 3 * silence_) {
     throw tool::Failure(tool::unavailable, fmt::format("connection to {} lost: no sign of life for {} s",
                                                        session_.address().text(), 3 * silence_.count()));

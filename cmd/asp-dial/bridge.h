@@ -17,8 +17,9 @@
 
 class Bridge {
  public:
-  // Silence: how long the server may say nothing before it is asked for a sign
-  // of life; after three times as long it counts as lost.
+  // `silence`: how long the server may say nothing before it is asked for a
+  // sign of life; after three times as long it counts as lost. HUP, INT, QUIT,
+  // TERM and WINCH are blocked from here on, and handled by run().
   Bridge(upstream::Session& session, upstream::Command& command, const Terminal& terminal, int control_fd,
          std::chrono::seconds silence);
 
@@ -36,10 +37,11 @@ class Bridge {
   void lose_reader(upstream::Output of);
   void close_drained_output();
   std::size_t held() const;
-  bool overfull() const;
+  bool deaf() const;
   int milliseconds_to_sleep() const;
   void sleep(Polled& polled) const;
   void handle(const Polled& polled);
+  void read_session();
   void read_stdin();
   void read_control();
   void read_signal();

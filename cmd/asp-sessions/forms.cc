@@ -1,0 +1,200 @@
+#include "forms.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "logging.h"
+
+namespace sessions {
+namespace {
+
+std::string scaled(double value, double step, std::initializer_list<const char*> units) {
+  auto unit = units.begin();
+  // 999.95 would be shown as 1000.
+  while (value >= step - 0.05 && unit + 1 != units.end()) {
+    value /= step;
+    ++unit;
+  }
+  if (unit == units.begin()) return fmt::format("{:.0f}{}", value, *unit);
+  return fmt::format("{:.{}f}{}", value, value < 99.95 ? 1 : 0, *unit);
+}
+
+// --- the table ---
+
+enum class Side { left, right };
+struct Column {
+  const char* title;
+  Side side;
+};
+constexpr Column kColumns[] = {{"SESSION", Side::left}, {"USER", Side::left},   {"RULE", Side::right},  {"CLIENT", Side::left},
+                               {"SERVER", Side::left},  {"STATE", Side::left},  {"AGE", Side::right},   {"UP", Side::right},
+                               {"UP-PKTS", Side::right}, {"DOWN", Side::right}, {"DOWN-PKTS", Side::right},
+                               {"UP-RATE", Side::right}, {"DOWN-RATE", Side::right}};
+constexpr std::size_t kRateColumns = 2;
+
+std::vector<std::string> cells_of(const Row& row) {
+  const Session& session = row.session;
+  const auto counted = [&](std::string text) { return row.traffic.counted ? std::move(text) : std::string("-"); };
+  return {session.id,
+          logging::escape(session.user),
+          std::to_string(session.rule),
+          client_end(session).text(),
+          server_end(session).text(),
+          name_of(state_of(session)),
+          human_age(row.age),
+          counted(human_bytes(row.traffic.to_server.bytes)),
+          counted(std::to_string(row.traffic.to_server.packets)),
+          counted(human_bytes(row.traffic.to_client.bytes)),
+          counted(std::to_string(row.traffic.to_client.packets)),
+          row.rate ? human_rate(row.rate->to_server) : "-",
+          row.rate ? human_rate(row.rate->to_client) : "-"};
+}
+
+// --- JSON ---
+
+using Json = nlohmann::ordered_json;
+
+Json value_of(const std::string& name, const std::string& value) {
+  static const std::set<std::string> kNumbers{"rule", "proxy_port", "udp_port", "udp_linger", "pid", "holder", "opened"};
+  if (kNumbers.contains(name)) return std::stoll(value);
+  if (name == "src_port_filtering") return value == "true";
+  return value;
+}
+
+Json counters_of(const conntrack::Counters& counters, bool counted) {
+  if (!counted) return nullptr;
+  return {{"packets", counters.packets}, {"bytes", counters.bytes}};
+}
+
+Json object_of(const Row& row) {
+  const Session& session = row.session;
+  Json object;
+  // As the record has it, so that what is added there is here as well.
+  const Record record = session.to_record();
+  for (const auto& [name, value] : record.fields()) {
+    if (name != "flow" && name != "rival" && name != "state") object[name] = value_of(name, value);
+  }
+  object["flow"] = session.flow ? Json{{"client", session.flow->client.text()}, {"server", session.flow->server.text()}} : Json();
+  object["rivals"] = session.rivals;
+  object["state"] = name_of(state_of(session));
+  object["age_seconds"] = std::round(row.age * 1000) / 1000;
+  object["flows"] = row.flows;
+  object["shared"] = row.shared;
+  object["to_server"] = counters_of(row.traffic.to_server, row.traffic.counted);
+  object["to_client"] = counters_of(row.traffic.to_client, row.traffic.counted);
+  return object;
+}
+
+// --- Prometheus ---
+
+std::string label(std::string_view value) {
+  std::string escaped;
+  for (const char c : logging::escape(value)) {
+    if (c == '\\' || c == '"') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+void head(std::string& text, const char* name, const char* help) {
+  fmt::format_to(std::back_inserter(text), "# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
+}
+
+struct Group {
+  std::size_t sessions = 0;
+  Traffic traffic;
+};
+
+}  // namespace
+
+std::string human_bytes(std::uint64_t bytes) {
+  return scaled(static_cast<double>(bytes), 1024, {"B", "KiB", "MiB", "GiB", "TiB", "PiB"});
+}
+
+std::string human_rate(double bits_per_second) {
+  return scaled(bits_per_second, 1000, {"bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"});
+}
+
+std::string human_age(double seconds) {
+  const auto whole = static_cast<long>(seconds);
+  if (whole < 60) return fmt::format("{}s", whole);
+  if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+  if (whole < 86400) return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
+  return fmt::format("{}d{:02}h", whole / 86400, whole / 3600 % 24);
+}
+
+std::vector<std::string> table(const std::vector<Row>& rows, bool watching) {
+  const std::size_t columns = std::size(kColumns) - (watching ? 0 : kRateColumns);
+  std::vector<std::vector<std::string>> grid(1);
+  for (std::size_t i = 0; i < columns; ++i) grid[0].push_back(kColumns[i].title);
+  for (const auto& row : rows) grid.push_back(cells_of(row));
+  std::vector<std::size_t> widths(columns);
+  for (const auto& cells : grid) {
+    for (std::size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], cells[i].size());
+  }
+  std::vector<std::string> lines;
+  for (const auto& cells : grid) {
+    std::string line;
+    for (std::size_t i = 0; i < columns; ++i) {
+      if (i > 0) line += "  ";
+      line += kColumns[i].side == Side::left ? fmt::format("{:<{}}", cells[i], widths[i]) : fmt::format("{:>{}}", cells[i], widths[i]);
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string json(const std::vector<Row>& rows) {
+  std::string text = "[";
+  for (const auto& row : rows) {
+    text += text.size() > 1 ? ",\n " : "\n ";
+    text += object_of(row).dump(-1, ' ', true, Json::error_handler_t::replace);
+  }
+  return text + (rows.empty() ? "]\n" : "\n]\n");
+}
+
+std::string prometheus(const std::vector<Row>& rows, bool drained) {
+  std::map<std::string, Group> groups;  // by labels
+  std::map<State, std::size_t> states;
+  bool counted = true;
+  for (const auto& row : rows) {
+    Group& group = groups[fmt::format("rule=\"{}\",user=\"{}\"", row.session.rule, label(row.session.user))];
+    ++group.sessions;
+    ++states[state_of(row.session)];
+    const auto add = [](conntrack::Counters& sum, const conntrack::Counters& more) {
+      sum.packets += more.packets;
+      sum.bytes += more.bytes;
+    };
+    add(group.traffic.to_server, row.credited.to_server);
+    add(group.traffic.to_client, row.credited.to_client);
+    counted = counted && row.credited.counted;
+  }
+  std::string text;
+  const auto into = std::back_inserter(text);
+  head(text, "sallyport_drained", "1 while no new sessions are taken, else 0.");
+  fmt::format_to(into, "sallyport_drained {}\n", drained ? 1 : 0);
+  head(text, "sallyport_sessions", "Living sessions.");
+  for (const auto& [labels, group] : groups) fmt::format_to(into, "sallyport_sessions{{{}}} {}\n", labels, group.sessions);
+  head(text, "sallyport_sessions_by_state", "Living sessions by the state of their pinhole.");
+  for (const auto state : kStates) fmt::format_to(into, "sallyport_sessions_by_state{{state=\"{}\"}} {}\n", name_of(state), states[state]);
+  if (!counted) return text;
+  const auto each_way = [&](const char* name, const char* help, std::uint64_t conntrack::Counters::* what) {
+    head(text, name, help);
+    for (const auto& [labels, group] : groups) {
+      fmt::format_to(into, "{}{{{},direction=\"to_server\"}} {}\n", name, labels, group.traffic.to_server.*what);
+      fmt::format_to(into, "{}{{{},direction=\"to_client\"}} {}\n", name, labels, group.traffic.to_client.*what);
+    }
+  };
+  each_way("sallyport_session_bytes", "Bytes of IP packets that the flows of living sessions have carried.", &conntrack::Counters::bytes);
+  each_way("sallyport_session_packets", "Packets that the flows of living sessions have carried.", &conntrack::Counters::packets);
+  return text;
+}
+
+}  // namespace sessions

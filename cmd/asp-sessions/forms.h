@@ -1,0 +1,27 @@
+// forms: the ledger as people, programs and monitoring read it. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ledger.h"
+
+namespace sessions {
+
+// One header line, one line for each row, columns aligned. With rates when
+// `watching`.
+std::vector<std::string> table(const std::vector<Row>& rows, bool watching);
+
+// One array, one object a line: each name of the record, and what was counted.
+// ASCII only.
+std::string json(const std::vector<Row>& rows);
+
+// The text exposition format of Prometheus, version 0.0.4.
+std::string prometheus(const std::vector<Row>& rows, bool drained);
+
+std::string human_bytes(std::uint64_t bytes);    // 512B  1.5KiB  12.0MiB  345GiB
+std::string human_rate(double bits_per_second);  // 512bit/s  1.5kbit/s  12.0Mbit/s
+std::string human_age(double seconds);           // 7s  3m07s  2h05m  3d04h
+
+}  // namespace sessions

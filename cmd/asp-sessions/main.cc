@@ -1,0 +1,154 @@
+// asp-sessions: see the living sessions, and end them; asp-sessions(8).
+#include <getopt.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "conntrack.h"
+#include "firewall_text.h"
+#include "forms.h"
+#include "io.h"
+#include "kill.h"
+#include "ledger.h"
+#include "options.h"
+#include "selector.h"
+#include "spool.h"
+#include "status.h"
+#include "tool.h"
+#include "watch.h"
+
+namespace {
+
+using sessions::Selector;
+
+constexpr char kUsage[] = "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS]";
+
+enum class Mode { table, json, prometheus, watch, kill };
+
+struct Asked {
+  Mode mode = Mode::table;
+  std::chrono::milliseconds interval{2000};
+  std::optional<Selector> whom;
+};
+
+std::optional<std::chrono::milliseconds> parse_seconds(const std::string& text) {
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  if (!whole || !(seconds >= 0.1 && seconds <= 3600)) return std::nullopt;
+  return std::chrono::milliseconds(static_cast<long>(seconds * 1000));
+}
+
+Asked parse(int argc, char** argv) {
+  static const option kOptions[] = {{"json", no_argument, nullptr, 'j'},
+                                    {"prometheus", no_argument, nullptr, 'p'},
+                                    {"watch", optional_argument, nullptr, 'w'},
+                                    {"kill", no_argument, nullptr, 'k'},
+                                    {nullptr, 0, nullptr, 0}};
+  const auto wrong = [](const std::string& why) { options::fail_usage(kUsage, why); };
+  Asked asked;
+  std::string seconds;
+  ::opterr = 0;
+  for (int letter; (letter = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+    const Mode mode = letter == 'j'   ? Mode::json
+                      : letter == 'p' ? Mode::prometheus
+                      : letter == 'w' ? Mode::watch
+                      : letter == 'k' ? Mode::kill
+                                      : Mode::table;
+    if (mode == Mode::table) wrong(fmt::format("{} is no option", argv[::optind - 1]));
+    if (asked.mode != Mode::table) wrong("only one of the options can be given");
+    asked.mode = mode;
+    if (mode == Mode::watch && ::optarg) seconds = ::optarg;
+  }
+  std::vector<std::string> operands(argv + ::optind, argv + argc);
+  const bool number_first = !operands.empty() && operands[0].find_first_not_of("0123456789.") == std::string::npos;
+  if (asked.mode == Mode::watch && seconds.empty() && number_first) {
+    seconds = operands[0];
+    operands.erase(operands.begin());
+  }
+  if (!seconds.empty()) {
+    const auto interval = parse_seconds(seconds);
+    if (!interval) wrong(fmt::format("--watch {}: not a number of seconds from 0.1 to 3600", seconds));
+    asked.interval = *interval;
+  }
+  if (operands.size() > 1) wrong("one UUID, user=NAME or client=ADDRESS can be given");
+  if (asked.mode == Mode::kill && operands.empty()) wrong("--kill needs UUID, user=NAME or client=ADDRESS");
+  if (asked.mode == Mode::prometheus && !operands.empty()) wrong("--prometheus tells of all sessions");
+  if (!operands.empty()) asked.whom = Selector::parse(operands[0]);
+  return asked;
+}
+
+std::vector<Session> living(const std::optional<Selector>& whom) {
+  auto found = spool::living();
+  if (whom) std::erase_if(found, [&](const Session& session) { return !whom->matches(session); });
+  return found;
+}
+
+// The kernel's flows are listed once, however many sessions there are. All
+// sessions take part, since a flow may be somebody else's.
+std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
+  auto all = spool::living();
+  std::vector<conntrack::Flow> flows;
+  if (!all.empty()) {
+    const conntrack::Table table;
+    for (const int family : {AF_INET, AF_INET6}) {
+      auto more = table.list(family, firewall_text::kMark);
+      flows.insert(flows.end(), more.begin(), more.end());
+    }
+  }
+  auto rows = sessions::ledger(std::move(all), flows, sessions::clock_now());
+  if (whom) std::erase_if(rows, [&](const sessions::Row& row) { return !whom->matches(row.session); });
+  return rows;
+}
+
+int kill(const Selector& whom) {
+  const auto doomed = living(whom);
+  if (doomed.empty()) return tool::no;
+  const auto outcome = sessions::kill(doomed, sessions::invoker());
+  std::string text;
+  for (const auto& session : outcome.ended) {
+    text += status::Line{"ended", {}}
+                .with("session", session.id)
+                .with("user", session.user)
+                .with("client", session.client.text())
+                .with("server", session.host.text())
+                .text();
+  }
+  for (const auto& why : outcome.remain) std::fputs(fmt::format("asp-sessions: {}\n", why).c_str(), stderr);
+  io::write_all(STDOUT_FILENO, text);
+  return outcome.remain.empty() ? tool::yes : tool::os;
+}
+
+int show(const Asked& asked) {
+  const auto rows = look(asked.whom);
+  std::string text;
+  if (asked.mode == Mode::json) text = sessions::json(rows);
+  else if (asked.mode == Mode::prometheus) text = sessions::prometheus(rows, spool::drained());
+  else for (const auto& line : sessions::table(rows, false)) text += line + "\n";
+  io::write_all(STDOUT_FILENO, text);
+  return asked.whom && rows.empty() ? tool::no : tool::yes;
+}
+
+int run(int argc, char** argv) {
+  const Asked asked = parse(argc, argv);
+  if (::geteuid() != 0) {
+    throw tool::Failure(tool::not_permitted, "the session records and the kernel's flows are root's: run it as root, or with sudo");
+  }
+  if (asked.mode == Mode::kill) return kill(*asked.whom);
+  if (asked.mode == Mode::watch) {
+    sessions::watch(asked.interval, [&] { return look(asked.whom); });
+    return tool::yes;
+  }
+  return show(asked);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asp-sessions", run, argc, argv, tool::Audience::operators); }

@@ -1,0 +1,31 @@
+// selector: which sessions an administrator means.
+//
+//   3a9fd819-59c3-42bc-b0a2-d26304a1eb84
+//   user=bear
+//   client=198.51.100.10   client=198.51.100.10:51512   client=[2001:db8::1]:51512
+//
+// With a port, a client is the one whose SSH connection, or whose UDP flow,
+// comes from there.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "address.h"
+#include "session.h"
+
+namespace sessions {
+
+class Selector {
+ public:
+  // Failure{64} when `text` has none of these forms.
+  static Selector parse(const std::string& text);
+  bool matches(const Session& session) const;
+
+ private:
+  struct Id { std::string text; };
+  struct User { std::string name; };
+  std::variant<Id, User, IpAddress, Endpoint> what_;
+};
+
+}  // namespace sessions

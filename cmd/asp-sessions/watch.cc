@@ -1,0 +1,98 @@
+#include "watch.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include <fmt/core.h>
+
+#include "fd.h"
+#include "forms.h"
+#include "io.h"
+#include "spool.h"
+#include "tool.h"
+
+namespace sessions {
+namespace {
+
+Fd ending_signals() {
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ending, number);
+  if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
+  Fd signals(::signalfd(-1, &ending, SFD_CLOEXEC));
+  if (!signals) tool::fail_errno(tool::os, "signalfd");
+  return signals;
+}
+
+std::string title(const std::vector<Row>& rows, std::chrono::milliseconds interval) {
+  Rate total;
+  for (const auto& row : rows) {
+    if (!row.rate) continue;
+    total.to_server += row.rate->to_server;
+    total.to_client += row.rate->to_client;
+  }
+  return fmt::format("{}, every {} s: {} session{}, up {}, down {}{}", session::now(), static_cast<double>(interval.count()) / 1000,
+                     rows.size(), rows.size() == 1 ? "" : "s", human_rate(total.to_server), human_rate(total.to_client),
+                     spool::drained() ? ", drained" : "");
+}
+
+// Home, each line to its end, the rest of the screen: so it does not flicker.
+std::string on_terminal(std::vector<std::string> lines, bool first) {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 3 || size.ws_col == 0) size = {24, 80, 0, 0};
+  if (lines.size() > size.ws_row) {
+    const std::size_t hidden = lines.size() - size.ws_row + 1;
+    lines.resize(size.ws_row - 1U);
+    lines.push_back(fmt::format("... and {} more", hidden));
+  }
+  std::string text = first ? "\033[2J\033[H" : "\033[H";
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (i > 0) text += "\r\n";
+    text += lines[i].substr(0, size.ws_col) + "\033[K";
+  }
+  return text + "\033[J";
+}
+
+std::string on_paper(const std::vector<std::string>& lines, bool first) {
+  std::string text = first ? "" : "\n";
+  for (const auto& line : lines) text += line + "\n";
+  return text;
+}
+
+}  // namespace
+
+void watch(std::chrono::milliseconds interval, const std::function<std::vector<Row>()>& look) {
+  using SteadyClock = std::chrono::steady_clock;
+  const Fd signals = ending_signals();
+  const bool terminal = ::isatty(STDOUT_FILENO) != 0;
+  std::vector<Row> before;
+  SteadyClock::time_point then;
+  for (bool first = true;; first = false) {
+    const auto now = SteadyClock::now();
+    auto rows = look();
+    if (!first) add_rates(rows, before, std::chrono::duration<double>(now - then).count());
+    auto lines = table(rows, true);
+    lines.insert(lines.begin(), title(rows, interval));
+    io::write_all(STDOUT_FILENO, terminal ? on_terminal(std::move(lines), first) : on_paper(lines, first));
+    before = std::move(rows);
+    then = now;
+
+    // A reader that goes away is noticed before the next picture is due.
+    pollfd fds[] = {{signals.get(), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
+    const auto due = now + interval;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - SteadyClock::now()).count();
+    const int ready = ::poll(fds, std::size(fds), static_cast<int>(left > 0 ? left : 0));
+    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    if (ready > 0 && fds[0].revents) break;
+    if (ready > 0 && fds[1].revents) throw tool::Failure(tool::io, "write to standard output: nobody reads it any more");
+  }
+  if (terminal) io::write_all(STDOUT_FILENO, "\r\n");
+}
+
+}  // namespace sessions

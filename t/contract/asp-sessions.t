@@ -1,0 +1,426 @@
+#!/bin/bash
+# asp-sessions: what it shows of records and flows, whom it ends, each status.
+#
+# All of it happens in mount, network and process namespaces of its own, with a
+# tmpfs on /run. A session is a record that a Python process holds locked, as
+# asp-pinhole does; its flow is put into conntrack by hand.
+cd "${0%/*}/../.." || exit
+if [ -z "$ASP_SESSIONS_NAMESPACE" ]; then
+  if ! unshare -mnpf --mount-proc true 2> /dev/null; then
+    echo '1..0 # SKIP needs root and namespaces'
+    exit
+  fi
+  ASP_SESSIONS_NAMESPACE=1 exec unshare -mnpf --kill-child --mount-proc "$0" "$@"
+fi
+. t/lib/tap.sh
+. t/lib/wait.sh
+
+mount -t tmpfs -o mode=755 tmpfs /run || exit
+tmp=/run/tmp
+mkdir -m 1777 $tmp
+export TMPDIR=$tmp
+install -m 755 "${BUILD:-build}/bin/asp-sessions" $tmp/asp-sessions
+sessions=$tmp/asp-sessions
+spool=/run/sallyport/sessions
+ip link set lo up
+
+# A /dev of our own, whose syslog is lines in a file.
+mount -t tmpfs -o mode=755 dev /dev || exit
+mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/full c 1 7 && mknod -m 666 /dev/urandom c 1 9 || exit
+ln -s /proc/self/fd /dev/fd
+mkdir /dev/pts && mount -t devpts -o newinstance,ptmxmode=666 dev /dev/pts && ln -s pts/ptmx /dev/ptmx
+cat > $tmp/syslog.py << 'END'
+import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/dev/log")
+print("listening", flush=True)
+while True:
+    print(s.recv(65535).decode(errors="replace"), flush=True)
+END
+python3 -IS $tmp/syslog.py > $tmp/syslog < /dev/null &
+wait_until 5 grep -q listening $tmp/syslog || exit
+
+# holder.py [stubborn] < RECORDS: holds them, says "holding", and lets go at SIGTERM.
+cat > $tmp/holder.py << 'END'
+import fcntl, os, signal, sys
+held = []
+records = [r for r in os.fsdecode(sys.stdin.buffer.read()).split("\n\n") if r.strip()]
+os.makedirs("/run/sallyport/sessions", mode=0o700, exist_ok=True)
+for record in records:
+    text = record.strip("\n").replace("HOLDER", str(os.getpid())) + "\n\n"
+    name = "/run/sallyport/sessions/" + text.split("session=", 1)[1].split("\n", 1)[0]
+    fresh = name.replace("sessions/", "sessions/.")
+    fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    os.write(fd, os.fsencode(text))
+    os.rename(fresh, name)
+    held.append(name)
+def release(*_):
+    if "stubborn" in sys.argv:
+        return
+    for name in held:
+        os.unlink(name)
+    os._exit(0)
+signal.signal(signal.SIGTERM, release)
+print("holding", os.getpid(), flush=True)
+while True:
+    signal.pause()
+END
+
+# record NUMBER USER CLIENT [name=value...]: instead of, or besides, the usual
+# ones; with the value - it is left out.
+id() { printf '00000000-0000-4000-8000-%012d\n' "$1"; }
+record() {
+  local -A field=([session]=$(id "$1") [user]=$2 [client]=$3:51512 [proxy]=198.51.100.39:33001 [rule]=1
+    [upstream_user]=xfer [host]=203.0.113.10:22 [proxy_port]=33001 [udp_port]=33001 [src_port_filtering]=true
+    [pid]=0 [holder]=HOLDER [started]=2026-11-22T15:04:$(printf %02d "$1")Z)
+  local each
+  for each in "${@:4}"; do field[${each%%=*}]=${each#*=}; done
+  for each in "${!field[@]}"; do [ "${field[$each]}" = - ] || printf '%s=%s\n' "$each" "${field[$each]}"; done
+  echo
+}
+declare -A holder
+# hold NAME [stubborn] < RECORDS
+hold() {
+  local name=$1
+  shift
+  : > "$tmp/$name.said"
+  python3 -IS $tmp/holder.py "$@" > "$tmp/$name.said" <&0 &
+  holder[$name]=$!
+  wait_until 20 grep -q holding "$tmp/$name.said"
+}
+let_go() {
+  local name
+  for name; do
+    kill -KILL "${holder[$name]}"
+    wait "${holder[$name]}"
+    unset "holder[$name]"
+  done 2> /dev/null
+  rm -f $spool/*
+}
+json() { "$sessions" --json | python3 -c "import json, sys; d = json.load(sys.stdin); print(($1))"; }
+
+# --- 64 --------------------------------------------------------------------------
+
+one=$(id 1)
+for args in -x --list '--json --watch' '--json --json' '--json=1' 'bear' 'user=' 'client=' 'client=name' 'client=10.1' "$one $one" \
+  --kill '--kill all' "--kill $one user=bear" '--prometheus user=bear' '--watch 0' '--watch=0.01' '--watch 3601' '--watch=x' '--watch 1.2.3' \
+  '--watch=nan' '--watch=-1' '--kill=user=bear' "${one}0" "$(id 1 | tr 0 G)"; do
+  # shellcheck disable=SC2086
+  status 64 "asp-sessions $args: exit 64" timeout 20 "$sessions" $args
+  like "$err" '^asp-sessions: [^\n]*' "says why, on one line"
+  is "$out" '' 'and nothing on stdout'
+done
+status 64 'an escape sequence for an operand: exit 64' "$sessions" $'\e[31m'
+unlike "$err" $'\e' 'is escaped'
+
+# --- 77 --------------------------------------------------------------------------
+
+for args in '' --json --prometheus --watch "--kill $one"; do
+  # shellcheck disable=SC2086
+  status 77 "asp-sessions $args without rights: exit 77" timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$sessions" $args
+  like "$err" 'run it as root, or with sudo$' 'says what it needs'
+done
+
+# --- nothing lives -----------------------------------------------------------------
+
+nothing() {
+  status 0 "$1, a table: exit 0" "$sessions"
+  like "$out" '^SESSION +USER +RULE +CLIENT +SERVER +STATE +AGE +UP +UP-PKTS +DOWN +DOWN-PKTS$' 'just the header'
+  is "$(wc -l <<< "$out")$err" 1 'and nothing else'
+  status 0 "$1, JSON: exit 0" "$sessions" --json
+  is "$out" '[]' 'an empty array'
+  status 0 "$1, metrics: exit 0" "$sessions" --prometheus
+  like "$out" 'sallyport_sessions_by_state\{state="open"\} 0' 'states that nobody is in are 0'
+  unlike "$out" 'sallyport_sessions\{' 'no user is there'
+  status 1 "$1, a selector: exit 1" "$sessions" user=bear
+  status 1 "$1, nobody to end: exit 1" "$sessions" --kill user=bear
+  is "$out$err" '' 'silently'
+}
+nothing 'no /run/sallyport'
+nok 'and none was made by looking' test -e /run/sallyport
+mkdir -p $spool
+nothing 'no sessions'
+record 1 bear 198.51.100.10 > "$spool/$one"
+nothing 'a record that nobody holds'
+rm "$spool/$one"
+hold broken < <(record 1 bear 198.51.100.10 rule=x)
+nothing 'a record that cannot be read'
+let_go broken
+
+# --- what is shown -------------------------------------------------------------------
+
+now_ns() { python3 -c 'import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC))'; }
+hold four < <(
+  record 3 bear 198.51.100.10 src_port_filtering=false 'flow=198.51.100.10:5003 203.0.113.10:33001'
+  record 2 bobcat 198.51.100.11 'flow=198.51.100.11:5002 203.0.113.10:33001' "opened=$(($(now_ns) - 3723000000000))"
+  record 1 bear 198.51.100.10
+  record 4 bear '[2001:db8::10]' 'proxy=[2001:db8::39]:33001' 'host=[2001:db8:2::10]:22' state=lingering udp_linger=30 \
+    'flow=[2001:db8::10]:5004 [2001:db8:2::10]:33001' "rival=$one"
+)
+status 0 'four sessions: exit 0' "$sessions"
+is "$(awk 'NR > 1 { print $1 }' <<< "$out")" "$(id 1; id 2; id 3; id 4)" 'sorted by start'
+is "$(awk '{ print $6 }' <<< "$out" | xargs)" 'STATE open pinned flow lingering' 'each in its state'
+is "$(awk '{ print $4 }' <<< "$out" | xargs)" 'CLIENT 198.51.100.10:51512 198.51.100.11:5002 198.51.100.10:5003 [2001:db8::10]:5004' \
+  'the client: its SSH end, then its UDP end'
+is "$(awk '{ print $5 }' <<< "$out" | xargs)" 'SERVER 203.0.113.10:22 203.0.113.10:33001 203.0.113.10:33001 [2001:db8:2::10]:33001' \
+  'the server: its SSH end, then its UDP end'
+like "$(awk 'NR == 3 { print $7 }' <<< "$out")" '^1h02m$' 'how long its rule is in force'
+is "$(awk '{ print length }' <<< "$out" | uniq | wc -l)" 1 'columns are aligned'
+status 0 'of one user' "$sessions" user=bobcat
+is "$(awk 'NR > 1 { print $1 }' <<< "$out")" "$(id 2)" 'just his'
+for client in 198.51.100.10 198.51.100.10:51512; do
+  "$sessions" client=$client > $tmp/out
+  is "$(awk 'NR > 1 { print $1 }' $tmp/out | xargs)" "$(id 1) $(id 3)" "of client=$client"
+done
+is "$("$sessions" client=198.51.100.10:5003 | awk 'NR > 1 { print $1 }')" "$(id 3)" 'of one UDP end'
+is "$("$sessions" 'client=[2001:db8::10]:5004' | awk 'NR > 1 { print $1 }')" "$(id 4)" 'of one IPv6 end'
+is "$("$sessions" client=2001:db8:0::10 | awk 'NR > 1 { print $1 }')" "$(id 4)" 'of an IPv6 address in another spelling'
+is "$("$sessions" "$(id 2)" | awk 'NR > 1 { print $1 }')" "$(id 2)" 'of one UUID'
+status 1 'of nobody: exit 1' "$sessions" user=bea
+
+have_conntrack=no
+flow() {  # source-port server server-port [client]
+  conntrack -I -p udp -s "${4-198.51.100.10}" -d 198.51.100.39 --sport "$1" --dport 33001 -r "$2" -q 203.0.113.1 \
+    --reply-port-src "$3" --reply-port-dst "$1" -t 300 -m 0x8000000
+}
+sysctl -q -w net.netfilter.nf_conntrack_acct=1
+if flow 5002 203.0.113.10 33001 198.51.100.11 > /dev/null 2> $tmp/err && flow 5003 203.0.113.10 33001 > /dev/null 2>&1; then
+  have_conntrack=yes
+  flow 5005 203.0.113.10 33001 > /dev/null 2>&1  # no record names it: of session 1, whose rule is the oldest
+  flow 5006 203.0.113.99 33001 > /dev/null 2>&1  # nobody's
+  is "$(json '[s["flows"] for s in d]')" '[1, 1, 1, 0]' 'each flow is counted for the session that it belongs to'
+  is "$(json 'd[1]["to_server"], d[1]["to_client"]')" "({'packets': 0, 'bytes': 0}, {'packets': 0, 'bytes': 0})" 'with its counters each way'
+  sysctl -q -w net.netfilter.nf_conntrack_acct=0
+  conntrack -F 2> /dev/null
+  flow 5002 203.0.113.10 33001 198.51.100.11 > /dev/null 2>&1
+  is "$(json 'd[1]["to_server"], d[1]["flows"]')" '(None, 1)' 'without nf_conntrack_acct they are null'
+  like "$("$sessions" user=bobcat | tail -n 1)" ' -  +-  +-  +-$' 'or a dash'
+  unlike "$("$sessions" --prometheus)" sallyport_session_bytes 'or no metric at all'
+  conntrack -F 2> /dev/null
+  sysctl -q -w net.netfilter.nf_conntrack_acct=1
+else
+  skip "conntrack -I does not work here: $(cat $tmp/err)" 'flows are counted'
+fi
+
+# --- JSON --------------------------------------------------------------------------
+
+status 0 'JSON: exit 0' "$sessions" --json
+is "$(json 'len(d)')" 4 'is valid, an array of all'
+is "$(json 'all(d[0][k] == v for k, v in dict(session="'"$one"'", user="bear", client="198.51.100.10:51512", proxy="198.51.100.39:33001", rule=1,
+  upstream_user="xfer", host="203.0.113.10:22", proxy_port=33001, udp_port=33001, src_port_filtering=True, pid=0, holder='"${holder[four]}"',
+  started="2026-11-22T15:04:01Z", flow=None, rivals=[], state="open", shared=False).items())')" True 'has each name of the record, with its type'
+is "$(json 'd[3]["state"], d[3]["udp_linger"], d[3]["rivals"], d[3]["flow"]')" \
+  "('lingering', 30, ['$one'], {'client': '[2001:db8::10]:5004', 'server': '[2001:db8:2::10]:33001'})" 'also what is there only sometimes'
+is "$(json 'd[2]["src_port_filtering"], d[2]["state"]')" "(False, 'flow')" 'booleans are booleans'
+is "$(json '3723 <= d[1]["age_seconds"] < 3783')" True 'the age is in seconds'
+is "$("$sessions" --json | grep -c '^ {')" 4 'one object a line'
+is "$("$sessions" --json | LC_ALL=C grep -c '[^ -~]')" 0 'in ASCII'
+is "$("$sessions" --json user=bobcat | python3 -c 'import json, sys; print([s["user"] for s in json.load(sys.stdin)])')" "['bobcat']" 'of one user'
+
+# --- Prometheus ------------------------------------------------------------------------
+
+cat > $tmp/exposition.py << 'END'
+"""Reads the text exposition format 0.0.4 strictly; prints name{labels} value lines, sorted."""
+import re, sys
+text = sys.stdin.read()
+assert text.endswith("\n") and "\n\n" not in text, "ends with one newline"
+label = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
+sample = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{%s(?:,%s)*\})? (-?[0-9]+(?:\.[0-9]+)?)' % (label, label))
+helped, typed, current, closed, seen = set(), {}, None, set(), []
+for line in text.splitlines():
+    if m := re.fullmatch(r'# HELP (\S+) (\S.*)', line):
+        assert m[1] not in helped, "HELP twice: " + line
+        helped.add(m[1])
+    elif m := re.fullmatch(r'# TYPE (\S+) (counter|gauge)', line):
+        assert m[1] not in typed and m[1] in helped, "TYPE twice, or no HELP: " + line
+        typed[m[1]] = m[2]
+        closed.add(current)
+        current = m[1]
+        assert current not in closed, "a family in two parts: " + line
+        assert (m[2] == "counter") == m[1].endswith("_total"), "a name that misleads: " + line
+    else:
+        m = sample.fullmatch(line)
+        assert m, "not of the format: " + line
+        assert m[1] == current, "a sample outside of its family: " + line
+        names = re.findall(r'([a-zA-Z_0-9]+)="', m[2] or "")
+        assert len(names) == len(set(names)), "a label twice: " + line
+        assert m[1] + (m[2] or "") not in seen, "a sample twice: " + line
+        seen.append(m[1] + (m[2] or ""))
+        print(line)
+END
+exposition() { "$sessions" --prometheus | python3 -IS $tmp/exposition.py; }
+status 0 'metrics keep to the exposition format' exposition
+like "$out" $'(^|\n)sallyport_drained 0' 'whether drained'
+like "$out" $'\nsallyport_sessions\{rule="1",user="bear"\} 3\n' 'sessions by rule and user'
+like "$out" $'\nsallyport_sessions_by_state\{state="lingering"\} 1' 'sessions by state'
+like "$out" $'\nsallyport_session_bytes\{rule="1",user="bobcat",direction="to_server"\} 0\n' 'bytes each way'
+like "$out" $'\nsallyport_session_packets\{rule="1",user="bear",direction="to_client"\} 0' 'packets each way'
+touch /run/sallyport/drain
+like "$(exposition)" $'(^|\n)sallyport_drained 1' 'drained'
+rm /run/sallyport/drain
+let_go four
+
+hold odd < <(record 1 'be"ar\n{x} ' 198.51.100.10; record 2 $'b\xc3\xa9\xff' 198.51.100.11)
+status 0 'odd names of users: metrics keep to the format' exposition
+is "$(json 'len(d)')" 2 'JSON is valid'
+is "$("$sessions" | LC_ALL=C grep -c '[^ -~]')" 0 'the table has printable characters only'
+let_go odd
+
+# --- --watch -----------------------------------------------------------------------------
+
+hold two < <(record 1 bear 198.51.100.10; record 2 bobcat 198.51.100.11)
+watch_for() {  # SIGNAL arguments...: until the third picture, then SIGNAL
+  local signal=$1 pid status
+  shift
+  env --default-signal=INT "$sessions" "$@" > $tmp/watched 2> $tmp/err &
+  pid=$!
+  wait_until 10 eval "[ \"\$(grep -c ^SESSION $tmp/watched)\" -ge 3 ]"
+  kill "-$signal" $pid
+  timeout 10 tail --pid=$pid -f /dev/null
+  wait $pid
+  status=$?
+  out=$(cat $tmp/watched)
+  return $status
+}
+ok '--watch draws again and again, and ends with SIGINT: exit 0' watch_for INT --watch 0.1
+like "$out" $'^20[-0-9]*T[0-9:]*Z, every 0.1 s: 2 sessions, up 0bit/s, down 0bit/s\nSESSION ' 'a title over each table'
+like "$out" 'UP-RATE +DOWN-RATE' 'with rates'
+is "$(grep -c $'\e' <<< "$out")" 0 'no control characters where there is no terminal'
+like "$(sed -n '/^$/,$p' <<< "$out")" ' +0bit/s +0bit/s' 'which are there from the second picture on'
+ok 'and with SIGTERM' watch_for TERM --watch=0.1
+ok 'of one user' watch_for TERM --watch=0.1 user=bear
+is "$(grep -c "$(id 2)" <<< "$out")" 0 'just his'
+script_run() { timeout 10 script -qec "stty rows 24 cols 60; exec timeout -s INT 1 $sessions --watch 0.2" /dev/null < /dev/null > $tmp/watched; }
+if command -v script > /dev/null; then
+  script_run
+  ok 'on a terminal the screen is cleared once' test "$(grep -c $'\e\[2J' $tmp/watched)" = 1
+  ok 'and drawn over' grep -q $'\e\[H2' $tmp/watched
+  is "$(sed $'s/\e\[H/\\n/g; s/\e[^A-Za-z]*[A-Za-z]//g; s/\r//g' $tmp/watched | awk 'length > 60' | wc -l)" 0 'and lines are cut to its width'
+else
+  skip 'script(1) is not installed' 'on a terminal'
+fi
+status 74 'nobody reads any more: exit 74 at once' timeout 10 bash -c "'$sessions' --watch 60 | head -n 1 > /dev/null; exit \${PIPESTATUS[0]}"
+
+# --- 74 ------------------------------------------------------------------------------------
+
+for args in '' --json --prometheus '--watch 0.1'; do
+  # shellcheck disable=SC2086
+  {
+    status 74 "asp-sessions $args > /dev/full: exit 74" bash -c "timeout 10 '$sessions' $args > /dev/full"
+    status 74 "asp-sessions $args with closed stdout: exit 74" bash -c "timeout 10 '$sessions' $args >&-"
+  }
+done
+let_go two
+
+# --- --kill --------------------------------------------------------------------------------
+
+gone() { ! kill -0 "$1" 2> /dev/null; }
+hold a < <(record 1 bear 198.51.100.10)
+hold b < <(record 2 bobcat 198.51.100.11)
+hold c < <(record 3 bear 198.51.100.11)
+hold d < <(record 4 bear 198.51.100.12)
+hold e < <(record 5 'bear ' 198.51.100.13)
+status 0 '--kill UUID: exit 0' timeout 20 env SUDO_USER=alice SUDO_UID=1234 "$sessions" --kill "$one"
+is "$out" "ended session=$one user=bear client=198.51.100.10:51512 server=203.0.113.10:22" 'says what it ended'
+is "$err" '' 'and nothing else'
+ok 'its holder ends' gone "${holder[a]}"
+ok 'its record is gone' test ! -e "$spool/$one"
+is "$("$sessions" --json | grep -c '^ {')" 4 'the others live'
+status 1 'once more: exit 1' timeout 20 "$sessions" --kill "$one"
+status 0 '--kill client=ADDRESS: exit 0' timeout 20 "$sessions" --kill client=198.51.100.11
+is "$(cut -d ' ' -f 2 <<< "$out" | sort | xargs)" "session=$(id 2) session=$(id 3)" 'ends all of that client, whosever they are'
+status 0 '--kill user=NAME: exit 0' timeout 20 "$sessions" --kill user=bear
+is "$(cut -d ' ' -f 2 <<< "$out")" "session=$(id 4)" 'ends all of that user'
+is "$(json '[s["user"] for s in d]')" "['bear ']" 'and of no other'
+status 0 'no shell, no pattern: a name is a name' timeout 20 "$sessions" --kill 'user=bear '
+is "$out" "ended session=$(id 5) user=\"bear \" client=198.51.100.13:51512 server=203.0.113.10:22" 'quoted where it must be'
+
+hold f < <(record 6 bear 198.51.100.10)
+status 74 'stdout that nobody reads: exit 74' bash -c "timeout 10 '$sessions' --kill user=bear > /dev/full"
+ok 'but the session is ended' gone "${holder[f]}"
+
+# The number in a record can be that of somebody else by now.
+sleep 300 &
+innocent=$!
+hold g < <(record 7 bear 198.51.100.10 "holder=$innocent")
+status 71 'a holder that does not hold the lock: exit 71' timeout 20 "$sessions" --kill user=bear
+like "$err" "session $(id 7): process $innocent does not hold its record" 'says so'
+nok 'and is left alone' gone $innocent
+let_go g
+hold g < <(record 7 bear 198.51.100.10 holder=-)
+status 71 'a record without holder: exit 71' timeout 20 "$sessions" --kill user=bear
+let_go g
+hold g < <(record 7 bear 198.51.100.10 "holder=$$")
+exec {opened}< "$spool/$(id 7)"
+status 71 'a process that has the record open, but holds no lock on it: exit 71' timeout 20 "$sessions" --kill user=bear
+exec {opened}>&-
+let_go g
+hold h stubborn < <(record 8 bear 198.51.100.10)
+began=$EPOCHSECONDS
+status 71 'a holder that does not end: exit 71' timeout 20 "$sessions" --kill user=bear
+like "$err" "session $(id 8): its record is still there" 'says which remain'
+ok 'after 5 seconds' test $((EPOCHSECONDS - began)) -ge 5 -a $((EPOCHSECONDS - began)) -le 8
+let_go h
+hold i < <(record 9 bear 198.51.100.10 "pid=$innocent")
+status 71 'a session process that goes on without its pinhole: exit 71' timeout 20 "$sessions" --kill user=bear
+like "$err" "its process $innocent goes on" 'says so'
+hold j < <(record 10 bear 198.51.100.10 state=lingering "flow=198.51.100.10:5000 203.0.113.10:33001" "pid=$innocent")
+status 0 'a lingering session has none any more: exit 0' timeout 20 "$sessions" --kill user=bear
+{ kill -KILL $innocent; wait $innocent; } 2> /dev/null
+
+ok 'syslog names the session and who ended it, by sudo' grep -q \
+  "asp-sessions.*LOG Killed session=$one user=bear rule=1 client=198.51.100.10:51512 server=203.0.113.10:22 by=alice uid=1234\$" $tmp/syslog
+is "$(grep -c "LOG Killed session=$(id 2) .* by=" $tmp/syslog)" 1 'one line for each session'
+is "$(grep -c "LOG Killed session=$(id 7) " $tmp/syslog)" 0 'none for those that were left alone'
+
+# --- 1,000 sessions ----------------------------------------------------------------------------
+
+python3 -IS - << 'END' > $tmp/many
+for n in range(1, 1001):
+    client = f"198.51.100.{n % 5 + 10}"
+    flow = f"flow={client}:{n + 10000} 203.0.113.10:33001\n" if n % 4 else ""
+    print(f"""session=00000000-0000-4000-8000-{n:012}
+user=user{n % 7}
+client={client}:51512
+proxy=198.51.100.39:33001
+rule=1
+upstream_user=xfer
+host=203.0.113.10:22
+proxy_port=33001
+udp_port=33001
+src_port_filtering=true
+pid=0
+holder=HOLDER
+started=2026-11-22T15:04:{n % 60:02}Z
+opened={n}
+{flow}""")
+END
+hold thousand < $tmp/many
+if [ $have_conntrack = yes ]; then
+  for ((n = 1; n <= 1000; ++n)); do
+    c=198.51.100.$((n % 5 + 10)) p=$((n + 10000))
+    echo "-I -p udp -s $c -d 198.51.100.39 --sport $p --dport 33001 -r 203.0.113.10 -q 203.0.113.1 --reply-port-src 33001 --reply-port-dst $p -t 300 -m 0x8000000"
+  done > $tmp/flows
+  conntrack -R $tmp/flows > /dev/null 2>&1 || while read -r line; do
+    # shellcheck disable=SC2086
+    conntrack $line > /dev/null 2>&1
+  done < $tmp/flows
+  is "$(conntrack -C)" 1000 '(1,000 flows)'
+fi
+for args in '' --json --prometheus; do
+  began=${EPOCHREALTIME/./}
+  # shellcheck disable=SC2086
+  "$sessions" $args > $tmp/out
+  took=$(((${EPOCHREALTIME/./} - began) / 1000))
+  ok "1,000 sessions: asp-sessions $args takes less than a second" test $took -lt 1000
+  echo "# asp-sessions $args with 1,000 sessions and $(conntrack -C 2> /dev/null) flows: $took ms"
+done
+is "$("$sessions" | wc -l)" 1001 'all of them are shown'
+[ $have_conntrack = no ] || is "$(json 'sum(s["flows"] for s in d)')" 1000 'with all flows, each for one session'
+began=${EPOCHREALTIME/./}
+status 0 'all of one user: exit 0' timeout 20 "$sessions" --kill user=user3
+took=$(((${EPOCHREALTIME/./} - began) / 1000))
+echo "# asp-sessions --kill of $(wc -l <<< "$out") sessions among 1,000: $took ms"
+
+done_testing

@@ -1,0 +1,245 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "../../cmd/asp-sessions/forms.h"
+#include "../../cmd/asp-sessions/ledger.h"
+#include "../../cmd/asp-sessions/selector.h"
+#include "../../cmd/asperaproxy/base.h"
+#include "tool.h"
+
+namespace {
+
+using conntrack::Flow;
+using sessions::Row;
+using sessions::Selector;
+
+Endpoint at(const std::string& text) { return Endpoint::require(text, "endpoint"); }
+
+// Session `number`, started in that second, pinned to `client` when there is one.
+Session living(int number, const std::string& client = "") {
+  Session session;
+  session.id = "00000000-0000-4000-8000-00000000000" + std::to_string(number);
+  session.user = "bear";
+  session.client = at("198.51.100.10:51512");
+  session.proxy = at("198.51.100.39:33001");
+  session.rule = 1;
+  session.upstream_user = "xfer";
+  session.host = at("203.0.113.10:22");
+  session.started = "2026-11-22T15:04:0" + std::to_string(number) + "Z";
+  if (!client.empty()) session.flow = PinnedFlow{at(client), at("203.0.113.10:33001")};
+  return session;
+}
+
+Flow flow(const std::string& client, std::uint64_t up, std::uint64_t down, const std::string& server = "203.0.113.10:33001") {
+  Flow made;
+  made.client = at(client);
+  made.proxy = at("198.51.100.39:33001");
+  made.server = at(server);
+  made.to_server = {up, 100 * up};
+  made.to_client = {down, 100 * down};
+  made.counters = conntrack::Counters{up + down, 100 * (up + down)};
+  return made;
+}
+
+std::vector<Row> ledger(std::vector<Session> all, const std::vector<Flow>& flows) {
+  return sessions::ledger(std::move(all), flows, sessions::Clock{});
+}
+
+int code_of(const std::string& selector) {
+  try {
+    Selector::parse(selector);
+  } catch (const tool::Failure& failure) {
+    return failure.code();
+  }
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("sessions: a flow is that of the session whose record names it") {
+  const auto rows = ledger({living(2, "198.51.100.10:5002"), living(1, "198.51.100.10:5001")},
+                           {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2), flow("198.51.100.10:5003", 40, 4)});
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].session.started < rows[1].session.started);
+  CHECK(rows[0].traffic.to_server.packets == 10);
+  CHECK(rows[0].traffic.to_server.bytes == 1000);
+  CHECK(rows[0].traffic.to_client.packets == 1);
+  CHECK(rows[1].traffic.to_server.packets == 20);
+  CHECK(rows[1].traffic.to_client.bytes == 200);
+  CHECK(rows[0].flows == 1);
+  CHECK_FALSE(rows[0].shared);
+}
+
+TEST_CASE("sessions: a flow that no record names is that of the oldest open rule") {
+  Session free = living(2);
+  free.src_port_filtering = false;
+  const auto rows = ledger({living(3), free, living(1, "198.51.100.10:5001")}, {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2)});
+  CHECK(rows[0].traffic.to_server.packets == 10);
+  CHECK(rows[1].traffic.to_server.packets == 20);
+  CHECK(rows[2].flows == 0);
+}
+
+TEST_CASE("sessions: without source port filtering all flows of the client add up") {
+  Session free = living(1, "198.51.100.10:5001");
+  free.src_port_filtering = false;
+  const auto rows = ledger({free}, {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2)});
+  CHECK(rows[0].flows == 2);
+  CHECK(rows[0].traffic.to_server.packets == 30);
+  CHECK(rows[0].traffic.to_client.packets == 3);
+}
+
+TEST_CASE("sessions: a flow of other servers, clients or proxies is nobody's") {
+  Flow elsewhere = flow("198.51.100.10:5001", 1, 1);
+  elsewhere.proxy = at("198.51.100.40:33001");
+  const auto rows = ledger({living(1), living(2, "198.51.100.10:5001")},
+                           {elsewhere, flow("198.51.100.11:5001", 1, 1), flow("198.51.100.10:5001", 1, 1, "203.0.113.11:33001")});
+  for (const auto& row : rows) CHECK(row.flows == 0);
+}
+
+TEST_CASE("sessions: rivals show their shared flow both, and it is credited once") {
+  const auto rows = ledger({living(1, "198.51.100.10:5001"), living(2, "198.51.100.10:5001")}, {flow("198.51.100.10:5001", 10, 1)});
+  for (const auto& row : rows) {
+    CHECK(row.shared);
+    CHECK(row.traffic.to_server.packets == 10);
+  }
+  CHECK(rows[0].credited.to_server.packets == 10);
+  CHECK(rows[1].credited.to_server.packets == 0);
+  const std::string metrics = sessions::prometheus(rows, false);
+  CHECK(metrics.find("sallyport_session_packets{rule=\"1\",user=\"bear\",direction=\"to_server\"} 10\n") != metrics.npos);
+  CHECK(metrics.find("sallyport_sessions{rule=\"1\",user=\"bear\"} 2\n") != metrics.npos);
+}
+
+TEST_CASE("sessions: what the kernel does not count is not shown as 0") {
+  Flow uncounted = flow("198.51.100.10:5001", 0, 0);
+  uncounted.counters.reset();
+  const auto rows = ledger({living(1, "198.51.100.10:5001")}, {uncounted});
+  CHECK_FALSE(rows[0].traffic.counted);
+  CHECK(sessions::table(rows, false)[1].ends_with(" -"));
+  CHECK(sessions::json(rows).find("\"to_server\":null") != std::string::npos);
+  CHECK(sessions::prometheus(rows, false).find("session_bytes") == std::string::npos);
+}
+
+TEST_CASE("sessions: states") {
+  Session session = living(1);
+  CHECK(sessions::state_of(session) == sessions::State::open);
+  session = living(1, "198.51.100.10:5001");
+  CHECK(sessions::state_of(session) == sessions::State::pinned);
+  session.src_port_filtering = false;
+  CHECK(sessions::state_of(session) == sessions::State::flow);
+  session.lingering = true;
+  CHECK(sessions::state_of(session) == sessions::State::lingering);
+}
+
+TEST_CASE("sessions: the age is counted from the rule, or else from the record, and never negative") {
+  const sessions::Clock now{10'500'000'000, 1795359850};  // 2026-11-22T15:04:10Z
+  Session session = living(4);
+  CHECK(sessions::ledger({session}, {}, now)[0].age == doctest::Approx(6));
+  session.opened = 10'000'000'000;
+  CHECK(sessions::ledger({session}, {}, now)[0].age == doctest::Approx(0.5));
+  session.opened = 20'000'000'000;
+  CHECK(sessions::ledger({session}, {}, now)[0].age == 0);
+  session.opened = 0;
+  session.started = "yesterday";
+  CHECK(sessions::ledger({session}, {}, now)[0].age == 0);
+}
+
+TEST_CASE("sessions: rates are of what came since, for those that were there") {
+  const auto before = ledger({living(1, "198.51.100.10:5001"), living(2, "198.51.100.10:5002")},
+                             {flow("198.51.100.10:5001", 10, 10), flow("198.51.100.10:5002", 10, 10)});
+  auto rows = ledger({living(1, "198.51.100.10:5001"), living(2, "198.51.100.10:5002"), living(3, "198.51.100.10:5003")},
+                     {flow("198.51.100.10:5001", 30, 10), flow("198.51.100.10:5002", 5, 5), flow("198.51.100.10:5003", 1, 1)});
+  sessions::add_rates(rows, before, 2);
+  REQUIRE(rows[0].rate);
+  CHECK(rows[0].rate->to_server == doctest::Approx(8000));
+  CHECK(rows[0].rate->to_client == 0);
+  REQUIRE(rows[1].rate);
+  CHECK(rows[1].rate->to_server == 0);  // a flow ended, and took its count along
+  CHECK_FALSE(rows[2].rate);
+  auto again = before;
+  sessions::add_rates(again, before, 0);
+  CHECK_FALSE(again[0].rate);
+}
+
+TEST_CASE("sessions: numbers for people") {
+  const struct { std::uint64_t bytes; std::string text; } sizes[] = {
+      {0, "0B"}, {1023, "1023B"}, {1024, "1.0KiB"}, {1536, "1.5KiB"}, {102348, "99.9KiB"}, {102400, "100KiB"}, {1048575, "1.0MiB"}, {1048576, "1.0MiB"},
+      {5ULL << 30, "5.0GiB"}, {~0ULL, "16384PiB"},
+  };
+  for (const auto& c : sizes) CHECK(sessions::human_bytes(c.bytes) == c.text);
+  const struct { double rate; std::string text; } rates[] = {
+      {0, "0bit/s"}, {999, "999bit/s"}, {1000, "1.0kbit/s"}, {12'345'678, "12.3Mbit/s"}, {999'999, "1.0Mbit/s"}, {1e10, "10.0Gbit/s"},
+  };
+  for (const auto& c : rates) CHECK(sessions::human_rate(c.rate) == c.text);
+  const struct { double seconds; std::string text; } ages[] = {
+      {0, "0s"}, {59.9, "59s"}, {60, "1m00s"}, {3599, "59m59s"}, {3600, "1h00m"}, {86399, "23h59m"}, {86400, "1d00h"}, {360000, "4d04h"},
+  };
+  for (const auto& c : ages) CHECK(sessions::human_age(c.seconds) == c.text);
+}
+
+TEST_CASE("sessions: selectors") {
+  Session session = living(1, "198.51.100.10:5001");
+  const struct { std::string text; bool matches; } cases[] = {
+      {session.id, true},           {living(2).id, false},
+      {"user=bear", true},          {"user=bea", false},       {"user=bear ", false}, {"user=BEAR", false}, {"user=*", false},
+      {"client=198.51.100.10", true}, {"client=198.51.100.1", false}, {"client=198.51.100.39", false},
+      {"client=198.51.100.10:51512", true}, {"client=198.51.100.10:5001", true}, {"client=198.51.100.10:5002", false},
+      {"client=::ffff:198.51.100.10", true},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.text);
+    CHECK(Selector::parse(c.text).matches(session) == c.matches);
+  }
+  for (const std::string text : {"", "bear", "user=", "client=", "client=outside", "client=10.0.0", "client=198.51.100.10:0", "rule=1", "User=bear", "3a9fd819"}) {
+    CAPTURE(text);
+    CHECK(code_of(text) == tool::usage);
+  }
+}
+
+TEST_CASE("sessions: labels and cells from outside cannot break the form") {
+  Session session = living(1);
+  session.user = "a\"b\\c\nd\xff";
+  const auto rows = ledger({session}, {});
+  const std::string metrics = sessions::prometheus(rows, true);
+  CHECK(metrics.find("user=\"a\\\"b\\\\\\\\c\\\\x0ad\\\\xff\"") != metrics.npos);
+  CHECK(metrics.find("sallyport_drained 1\n") != metrics.npos);
+  for (const auto& line : sessions::table(rows, true)) {
+    CHECK(std::all_of(line.begin(), line.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; }));
+  }
+  CHECK(sessions::json({}) == "[]\n");
+}
+
+TEST_CASE("asperaproxy: the base is present, damaged or absent") {
+  using asperaproxy::Base;
+  using asperaproxy::Lines;
+  const std::string mark = "0x8000000/0x8000000";
+  const Lines nat{"-P PREROUTING ACCEPT",
+                  "-N SALLYPORT",
+                  "-N SALLYPORT-DNAT",
+                  "-N SALLYPORT-SNAT",
+                  "-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 82",
+                  "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT",
+                  "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT",
+                  "-A SALLYPORT -j CONNMARK --set-xmark " + mark,
+                  "-A SALLYPORT -j SALLYPORT-DNAT",
+                  "-A SALLYPORT -j CONNMARK --set-xmark 0x0/0x8000000",
+                  "-A SALLYPORT-SNAT -j MASQUERADE"};
+  const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT",
+                     "-A SALLYPORT -j ACCEPT"};
+  CHECK(asperaproxy::judge(nat, filter) == Base::present);
+  CHECK(asperaproxy::judge({}, {}) == Base::absent);
+  CHECK(asperaproxy::judge({nat[0], nat[4]}, {filter[0]}) == Base::absent);
+  CHECK(asperaproxy::judge(nat, {filter[0]}) == Base::damaged);
+  CHECK(asperaproxy::judge({nat[0]}, filter) == Base::damaged);
+  for (const std::size_t without : {2, 5, 6, 7, 8, 9, 10}) {  // a chain is there as long as its rules are
+    Lines less = nat;
+    less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
+    CAPTURE(without);
+    CHECK(asperaproxy::judge(less, filter) == Base::damaged);
+  }
+  Lines more = nat;
+  more.push_back("-A SALLYPORT-SNAT -j ACCEPT");
+  CHECK(asperaproxy::judge(more, filter) == Base::damaged);
+}
