@@ -165,6 +165,11 @@ Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy) {
       found.started = process.started;
       found.session = hold(process);
       found.connection = hold(parent);
+      // The session outlives its monitor, but nobody is left to close it in order.
+      if (parent.parent <= 1) refuse("the SSH session has lost its privileged process");
+      const Process monitor = process_of(parent.parent);
+      if (monitor.uid != 0) refuse("the SSH session's privileged process is not root's");
+      found.monitor = hold(monitor);
       return found;
     }
     process = parent;

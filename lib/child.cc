@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,10 +117,14 @@ Child spawn(const Program& program) {
   for (const auto& [ours, theirs] : program.mapping) above = std::max(above, theirs + 1);
   auto exec_error = fd::pipe();
 
+  const pid_t us = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) tool::fail_errno(tool::os, "fork");
   if (pid == 0) {
     default_signals();
+    // It must not go on with what we began, once nobody holds our locks. (exec
+    // of a set-uid program, sudo, clears this: that one watches its stdin.)
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us) ::_exit(tool::os);
     // The error pipe must survive the mapping too.
     const int report = ::fcntl(exec_error.write.get(), F_DUPFD_CLOEXEC, above);
     int error = map_descriptors(program.mapping.data(), program.mapping.size(), moved.data(), above);

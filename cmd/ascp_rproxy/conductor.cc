@@ -131,9 +131,13 @@ void Conductor::connect(const Route& route) {
 // can come too early.
 void Conductor::open_pinhole() {
   const auto expect = [&](const char* event, int seconds) {
-    const auto line = holder_->await(seconds);
+    const auto line = holder_->await(seconds, dialer_->fd());
     if (line && line->event == event) return;
     if (line) throw tool::Failure(failure_code(*line), fmt::format("asp-pinhole {}: {}", line->event, line->get("reason")));
+    // Waiting for the command alone, asp-dial speaks only to say that it cannot.
+    if (const auto lost = dialer_->next(); lost || dialer_->hung_up()) {
+      throw tool::Failure(lost ? failure_code(*lost) : tool::internal, fmt::format("server {}: {}", host_.text(), lost ? lost->get("reason") : "asp-dial died"));
+    }
     throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
   };
   expect("verified", kVerifySeconds);

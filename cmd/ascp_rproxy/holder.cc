@@ -44,7 +44,7 @@ std::optional<status::Line> Holder::next() {
   return status::parse(*line);
 }
 
-std::optional<status::Line> Holder::await(int seconds) {
+std::optional<status::Line> Holder::await(int seconds, int other_fd) {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(seconds);
   for (;;) {
@@ -52,8 +52,9 @@ std::optional<status::Line> Holder::await(int seconds) {
     if (hung_up_) return std::nullopt;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return std::nullopt;
-    pollfd wait{out_.get(), POLLIN, 0};
-    ::poll(&wait, 1, static_cast<int>(left));
+    pollfd wait[] = {{out_.get(), POLLIN, 0}, {other_fd, POLLIN, 0}};
+    ::poll(wait, 2, static_cast<int>(left));
+    if (wait[1].revents && !wait[0].revents) return std::nullopt;
   }
 }
 

@@ -26,8 +26,9 @@ class Holder {
   std::optional<status::Line> next();
   bool hung_up() const { return hung_up_; }
 
-  // Waits at most `seconds` for the next line; absent: it ended or is silent.
-  std::optional<status::Line> await(int seconds);
+  // Waits at most `seconds` for the next line; absent: it ended or is silent,
+  // or `other_fd` became readable.
+  std::optional<status::Line> await(int seconds, int other_fd);
 
   // Closes the pipe that keeps it alive.
   void release() { in_.reset(); }

@@ -41,6 +41,7 @@ Life::Woken Life::wait(int watch_fd, std::chrono::milliseconds timeout) {
                   {signals_.get(), POLLIN, 0},
                   {caller_ ? caller_->session.get() : -1, POLLIN, 0},
                   {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
+                  {caller_ ? caller_->monitor.get() : -1, POLLIN, 0},
                   {watch_fd, POLLIN, 0}};
   const int ready = ::poll(fds, std::size(fds), static_cast<int>(timeout.count()));
   if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
@@ -48,9 +49,10 @@ Life::Woken Life::wait(int watch_fd, std::chrono::milliseconds timeout) {
   if (fds[1].revents) read_signal();
   else if (fds[2].revents) reason_ = "session process ended";
   else if (fds[3].revents) reason_ = "SSH connection ended";
+  else if (fds[4].revents) reason_ = "SSH session's monitor ended";
   else if (fds[0].revents) read_stdin();
   if (ended()) return Woken::by_end;
-  return fds[4].revents ? Woken::by_watch : Woken::by_time;
+  return fds[5].revents ? Woken::by_watch : Woken::by_time;
 }
 
 void Life::read_signal() {

@@ -1,0 +1,11 @@
+// client: the end that a person starts.
+#pragma once
+
+#include "command_line.h"
+
+namespace asp_cp {
+
+// Returns the exit code; failures of single files have been told on stderr.
+int transfer(const Command& command);
+
+}  // namespace asp_cp

@@ -1,0 +1,53 @@
+// progress: what a person sees of a transfer on the terminal, in the manner of
+// scp(1), and where the client's exit status comes from.
+//
+//   report.pdf                       42%   84.0 MB   61.2 MB/s   00:02 ETA
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "session.h"
+
+namespace asp_cp {
+
+// "512 B", "84.0 MB": powers of ten, as network rates are.
+std::string amount(double bytes);
+
+// Exactly `width` columns (at least 40); `name` is escaped and cut to fit.
+// `seconds` is the time so far, in which `fresh` bytes came.
+std::string progress_line(const std::string& name, std::uint64_t done, std::uint64_t size, std::uint64_t fresh,
+                          double seconds, std::size_t width);
+
+class Progress : public Observer {
+ public:
+  // `host` stands in front of what the other end complains about.
+  Progress(std::string host, bool bar, bool verbose);
+
+  void begin(const FileHead& head, std::uint64_t resumed) override;
+  void advance(std::uint64_t bytes) override;
+  void stored(const FileHead& head, const std::string& sha256) override;
+  void trouble(const Complaint& complaint, bool here) override;
+
+  // yes, or the code of the first trouble.
+  int exit_code() const { return exit_code_; }
+  // Ends a half-drawn line, before something else is printed.
+  void leave_line();
+
+ private:
+  void draw(bool last);
+
+  std::string host_;
+  bool bar_;
+  bool verbose_;
+  int exit_code_ = tool::yes;
+  std::string name_;
+  std::uint64_t size_ = 0;
+  std::uint64_t done_ = 0;
+  std::uint64_t resumed_ = 0;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point began_;
+  std::chrono::steady_clock::time_point shown_;
+};
+
+}  // namespace asp_cp

@@ -1,0 +1,158 @@
+// protocol: what the two ends say to each other over SSH, one record(5) a
+// message, told apart by the field `say`. File data goes over UDP; names,
+// sizes, digests and errors only here.
+//
+//   client                                  server (asp-cp -S)
+//   say=open asp_cp=1 direction passphrase rate recursive target into_directory
+//                                           say=answer asp_cp=1 session udp_port
+//   (UDP hellos, see hello.h)               say=reached candidate
+//   (the SRT connection stands; then, for an upload)
+//   say=file path size mode mtime           say=have size [sha256]    | refused
+//   say=data offset  + bytes over UDP
+//   say=digest sha256 | stopped             say=stored                | refused
+//   say=bye
+//
+// For a download the client says `want path` for each source, the server takes
+// the left column's part and says `end` after each; then the client says `bye`.
+// Either end says `busy` while it computes, so that silence means a fault.
+// `failed` is the server's last word; `refused`, `stopped` and `trouble`
+// concern one file, and the rest goes on.
+//
+// Every parse() is strict: a field missing, unknown, repeated or out of range
+// is Failure{65}, another protocol version Failure{76}.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "address.h"
+#include "record.h"
+#include "tool.h"
+
+namespace asp_cp {
+
+constexpr int kVersion = 1;
+constexpr std::size_t kMaxPath = 2048;   // bytes of a path, so that it fits a record when encoded
+constexpr std::size_t kMaxName = 255;    // bytes of one component
+constexpr std::size_t kMaxDepth = 64;    // components of a path
+constexpr std::size_t kMaxReason = 512;  // bytes of an error message; longer ones are cut
+constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 62;
+
+// Any bytes but NUL as a record's value: control characters and % become %XX.
+std::string encode(std::string_view bytes);
+// Failure{65} when `text` is not what encode() writes, or has a %00 in it.
+std::string decode(std::string_view text);
+
+// The components of a path that the other end named: relative, none of them
+// empty, "." or "..". Failure{65}: such a path could lead out of the target.
+std::vector<std::string> split_path(std::string_view path);
+
+// The field `say`; Failure{65} without one.
+std::string word_of(const Record& record);
+
+struct Open {
+  bool upload = true;
+  std::string passphrase;       // 64 hex digits: 256 random bits
+  std::uint64_t rate = 0;       // bits a second, 0: no limit; for whoever sends
+  bool recursive = false;
+  std::string target;           // upload: where to
+  bool into_directory = false;  // upload: the target must be a directory
+
+  Record record() const;
+  static Open parse(const Record& record);
+};
+
+struct Answer {
+  std::string session;  // 32 hex digits
+  Port udp_port = 0;    // where the server listens, for the log
+
+  Record record() const;
+  static Answer parse(const Record& record);
+};
+
+// Which of the addresses that the client tried was heard.
+struct Reached {
+  std::uint64_t candidate = 0;
+
+  Record record() const;
+  static Reached parse(const Record& record);
+};
+
+struct Want {
+  std::string path;
+
+  Record record() const;
+  static Want parse(const Record& record);
+};
+
+struct FileHead {
+  std::string path;  // relative to the target; see split_path
+  std::uint64_t size = 0;
+  unsigned mode = 0;  // permission bits, 0 to 0777
+  std::timespec mtime{};
+
+  Record record() const;
+  static FileHead parse(const Record& record);
+};
+
+struct DirectoryHead {
+  std::string path;
+  unsigned mode = 0;
+
+  Record record() const;
+  static DirectoryHead parse(const Record& record);
+};
+
+// How much of a file the receiver holds from an earlier run.
+struct Have {
+  std::uint64_t size = 0;
+  std::string sha256;  // of these bytes; empty when size is 0
+
+  Record record() const;
+  static Have parse(const Record& record);
+};
+
+// From where on the sender sends: all that the receiver has, or 0.
+struct Data {
+  std::uint64_t offset = 0;
+
+  Record record() const;
+  static Data parse(const Record& record);
+};
+
+struct Digest {
+  std::string sha256;
+
+  Record record() const;
+  static Digest parse(const Record& record);
+};
+
+// The sender's data ends early, at `offset` in the file.
+struct Stopped {
+  std::uint64_t offset = 0;
+  tool::Exit code = tool::io;
+  std::string reason;
+
+  Record record() const;
+  static Stopped parse(const Record& record);
+};
+
+// `failed`, `refused` and `trouble`.
+struct Complaint {
+  tool::Exit code = tool::internal;
+  std::string reason;
+
+  Record record(std::string_view word) const;
+  static Complaint parse(const Record& record);
+};
+
+// Messages of one word: busy, stored, end, bye.
+Record plain(std::string_view word);
+// Failure{65} when `record` says anything more.
+void check_plain(const Record& record);
+
+}  // namespace asp_cp

@@ -1,0 +1,134 @@
+#include "receiver.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+namespace asp_cp {
+namespace {
+
+constexpr std::size_t kChunk = 256 * 1024;
+constexpr std::chrono::milliseconds kSlice{200};
+
+using Clock = std::chrono::steady_clock;
+
+// What concerns one file only: the session goes on after it.
+bool concerns_file(const tool::Failure& failure) {
+  switch (failure.code()) {
+    case tool::io: case tool::not_permitted: case tool::temporary: case tool::untrusted: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+Receiver::Receiver(Session& session, Observer& observer, const Target& target, bool recursive)
+    : session_(session), observer_(observer), target_(target), recursive_(recursive),
+      chunk_(std::make_unique<char[]>(kChunk)) {}
+
+void Receiver::refuse(const tool::Failure& failure) {
+  const Complaint complaint{failure.code(), failure.what()};
+  session_.send(complaint.record("refused"));
+  observer_.trouble(complaint, true);
+}
+
+void Receiver::take(const Record& message) {
+  const std::string word = word_of(message);
+  if (word == "file") take_file(FileHead::parse(message));
+  else if (word == "directory") take_directory(DirectoryHead::parse(message));
+  else if (word == "trouble") observer_.trouble(Complaint::parse(message), false);
+  else throw tool::Failure(tool::bad_input, "protocol: an unknown message");
+}
+
+void Receiver::check_expected(const std::string& path) const {
+  const auto slash = path.find('/');
+  const bool asked_for = expected_.empty() || path.substr(0, slash) == expected_;
+  if (!asked_for || (!recursive_ && slash != path.npos)) {
+    throw tool::Failure(tool::bad_input, "protocol: a file that was not asked for: " + path.substr(0, 128));
+  }
+}
+
+void Receiver::take_directory(const DirectoryHead& head) {
+  check_expected(head.path);
+  if (!recursive_) throw tool::Failure(tool::bad_input, "protocol: a directory that was not asked for");
+  try {
+    target_.make_directory(head);
+  } catch (const tool::Failure& failure) {
+    if (!concerns_file(failure)) throw;
+    return refuse(failure);
+  }
+  session_.send(plain("stored"));
+}
+
+void Receiver::take_file(const FileHead& head) {
+  check_expected(head.path);
+  std::optional<Incoming> incoming;
+  Have have;
+  try {
+    incoming.emplace(target_.place(head.path), head);
+    have = incoming->examine([this] { session_.busy(); });
+  } catch (const tool::Failure& failure) {
+    if (!concerns_file(failure)) throw;
+    return refuse(failure);
+  }
+  session_.send(have.record());
+  const Data data = Data::parse(session_.next());
+  observer_.begin(head, data.offset);
+  take_data(&*incoming, head, data.offset);
+}
+
+// Once the file is refused, what is still on its way is read and dropped until
+// the sender's `stopped` (or `digest`) says where its data ends.
+void Receiver::take_data(Incoming* incoming, const FileHead& head, std::uint64_t offset) {
+  const auto store = [&](auto&& step) {
+    try {
+      if (incoming) step();
+    } catch (const tool::Failure& failure) {
+      if (!concerns_file(failure)) throw;
+      // A full disk is not left full.
+      if (failure.code() == tool::io) incoming->discard();
+      incoming = nullptr;
+      refuse(failure);
+    }
+  };
+  store([&] { incoming->start(offset); });
+
+  std::uint64_t position = offset;
+  std::uint64_t end = head.size;
+  std::optional<Record> last;
+  auto deadline = Clock::now() + kStepLimit;
+  while (position < end) {
+    const auto got = session_.link().receive(chunk_.get(), std::min<std::uint64_t>(kChunk, end - position), kSlice);
+    if (got > 0) deadline = Clock::now() + kStepLimit;
+    else if (Clock::now() >= deadline) throw tool::Failure(tool::temporary, "the other end sends no data");
+    position += got;
+    store([&] { incoming->write(chunk_.get(), got); });
+    observer_.advance(got);
+    if (!last && (last = session_.glance()) && word_of(*last) == "stopped") {
+      end = Stopped::parse(*last).offset;
+      if (end < position || end > head.size) throw tool::Failure(tool::bad_input, "protocol: stopped at an impossible offset");
+    }
+  }
+  settle(incoming, head, last ? *last : session_.next());
+}
+
+void Receiver::settle(Incoming* incoming, const FileHead& head, const Record& last) {
+  if (word_of(last) == "stopped") {
+    const Stopped stopped = Stopped::parse(last);
+    if (!incoming) return;  // it stopped because we refused
+    observer_.trouble({stopped.code, stopped.reason}, false);
+    return session_.send(Complaint{stopped.code, "stopped"}.record("refused"));
+  }
+  const Digest digest = Digest::parse(last);
+  if (!incoming) return;
+  try {
+    incoming->finish(digest.sha256);
+  } catch (const tool::Failure& failure) {
+    if (!concerns_file(failure)) throw;
+    return refuse(failure);
+  }
+  session_.send(plain("stored"));
+  observer_.stored(head, digest.sha256);
+}
+
+}  // namespace asp_cp

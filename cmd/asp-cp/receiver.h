@@ -1,0 +1,43 @@
+// receiver: what a Sender at the other end sends, into a Target.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "session.h"
+#include "target.h"
+
+namespace asp_cp {
+
+class Receiver {
+ public:
+  Receiver(Session& session, Observer& observer, const Target& target, bool recursive);
+
+  // Accept nothing but `name`, and below it when recursive: for a client, who
+  // knows what he asked for and trusts no server to name files.
+  void expect(const std::string& name) { expected_ = name; }
+
+  // Deals with one message of the sender: file, directory or trouble. Anything
+  // else, and a path that was not asked for, is Failure{65}.
+  void take(const Record& message);
+
+ private:
+  void take_directory(const DirectoryHead& head);
+  void take_file(const FileHead& head);
+  void check_expected(const std::string& path) const;
+  // Whether all data came and was written; the sender's word after the data is
+  // in `last` then.
+  void take_data(Incoming* incoming, const FileHead& head, std::uint64_t offset);
+  void settle(Incoming* incoming, const FileHead& head, const Record& last);
+  void refuse(const tool::Failure& failure);
+
+  Session& session_;
+  Observer& observer_;
+  const Target& target_;
+  bool recursive_;
+  std::string expected_;
+  std::unique_ptr<char[]> chunk_;
+};
+
+}  // namespace asp_cp

@@ -1,0 +1,107 @@
+#include "remote.h"
+
+#include <poll.h>
+
+#include <cstdio>
+#include <string_view>
+
+#include <fmt/core.h>
+
+#include "env.h"
+#include "logging.h"
+#include "tool.h"
+
+namespace asp_cp {
+namespace {
+
+constexpr char kSsh[] = "/usr/bin/ssh";
+constexpr std::size_t kMaxLine = 4096;
+
+std::vector<std::string> environment() {
+  return env::allow({"HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "LC_CTYPE", "DISPLAY", "WAYLAND_DISPLAY",
+                     "XAUTHORITY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "KRB5CCNAME"});
+}
+
+// What ssh needs to know of where to go, ending with the host.
+void add_destination(std::vector<std::string>& argv, const Command& command) {
+  const auto add = [&argv](const std::string& option, const std::string& value) {
+    if (!value.empty()) argv.insert(argv.end(), {option, value});
+  };
+  add("-F", command.ssh_config);
+  add("-i", command.key);
+  add("-p", command.ssh_port ? std::to_string(*command.ssh_port) : "");
+  add("-l", command.far.user);
+  argv.insert(argv.end(), {"--", command.far.host});
+}
+
+}  // namespace
+
+Remote::Remote(const Command& command) : lines_(kMaxLine) {
+  // A connection that dies without a word is noticed within 12 s.
+  child::Program ssh{{kSsh, "-T", "-x", "-o", "ServerAliveInterval=4", "-o", "ServerAliveCountMax=2",
+                      "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"},
+                     environment(), {}};
+  add_destination(ssh.argv, command);
+  ssh.argv.insert(ssh.argv.end(), {"asp-cp", "-S"});
+  auto in = fd::pipe();
+  auto out = fd::pipe();
+  auto err = fd::pipe();
+  ssh.mapping = {{in.read.get(), 0}, {out.write.get(), 1}, {err.write.get(), 2}};
+  ssh_ = child::spawn(ssh);
+  to_ = std::move(in.write);
+  from_ = std::move(out.read);
+  errors_ = std::move(err.read);
+}
+
+bool Remote::show_messages(const std::function<void()>& before) {
+  if (!errors_) return false;
+  const auto show = [&](std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    before();
+    fmt::print(stderr, "{}\n", logging::escape(line));
+  };
+  bool more = false;
+  try {
+    more = lines_.fill(errors_.get());
+    while (const auto line = lines_.pop()) show(*line);
+    if (!more) {
+      if (const auto line = lines_.rest()) show(*line);
+    }
+  } catch (const tool::Failure&) {
+    more = false;  // an endless line is no message
+  }
+  if (!more) errors_.reset();
+  return more;
+}
+
+int Remote::end(std::chrono::milliseconds patience) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + patience;
+  to_.reset();
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    pollfd fds[2] = {{ssh_.pidfd(), POLLIN, 0}, {errors_.get(), POLLIN, 0}};
+    if (left.count() <= 0 || ::poll(fds, 2, static_cast<int>(left.count())) <= 0) break;
+    if (fds[1].revents) show_messages([] {});
+    else if (fds[0].revents) return ssh_.wait();
+  }
+  ssh_.end();
+  return 128 + 9;
+}
+
+std::string resolved_host(const Command& command) {
+  child::Program ssh{{kSsh, "-G"}, environment(), {}};
+  add_destination(ssh.argv, command);
+  const auto output = child::run(ssh, "", 256 * 1024, 10);
+  constexpr std::string_view kWord = "hostname ";
+  std::string_view text = output.out;
+  while (output.status == 0 && !text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    const auto line = text.substr(0, end);
+    if (line.starts_with(kWord)) return std::string(line.substr(kWord.size()));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return command.far.host;
+}
+
+}  // namespace asp_cp

@@ -1,0 +1,45 @@
+// remote: the ssh(1) that carries the control channel to the server.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "child.h"
+#include "command_line.h"
+#include "fd.h"
+#include "io.h"
+
+namespace asp_cp {
+
+class Remote {
+ public:
+  // Starts `ssh ... host asp-cp -S`. ssh asks for passwords and host keys on
+  // the terminal by itself, and reads the user's own configuration.
+  explicit Remote(const Command& command);
+
+  int input() const { return from_.get(); }
+  int output() const { return to_.get(); }
+  int messages() const { return errors_.get(); }
+
+  // Passes on what ssh, or the remote shell, has to say: line by line, with
+  // everything unprintable escaped. `before` is called ahead of a line. False
+  // once there will be no more.
+  bool show_messages(const std::function<void()>& before);
+
+  // After the control channel closed: waits for ssh and shows its last words.
+  // ssh's exit status: the server's, 255 for ssh's own failure, 128+n.
+  int end(std::chrono::milliseconds patience);
+
+ private:
+  Fd to_;
+  Fd from_;
+  Fd errors_;
+  io::LineBuffer lines_;
+  child::Child ssh_;
+};
+
+// The name or address that ssh would connect to (`HostName` of ssh_config).
+std::string resolved_host(const Command& command);
+
+}  // namespace asp_cp

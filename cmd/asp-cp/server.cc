@@ -1,0 +1,119 @@
+#include "server.h"
+
+#include <unistd.h>
+
+#include <optional>
+
+#include "control.h"
+#include "digest.h"
+#include "env.h"
+#include "logging.h"
+#include "protocol.h"
+#include "receiver.h"
+#include "rendezvous.h"
+#include "sender.h"
+#include "command_line.h"
+#include "session.h"
+#include "target.h"
+#include "transport.h"
+
+namespace asp_cp {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kFirstWord{30};
+// Longer than any client waits: it is the client who explains to a person.
+constexpr seconds kHelloPatience{20};
+constexpr seconds kLinkPatience{20};
+
+Record await(Control& control, seconds patience) {
+  auto message = control.receive(patience);
+  if (!message) throw tool::Failure(tool::temporary, "the client says nothing");
+  return *message;
+}
+
+// ASP_CP_UDP_PORT, which sshd_config's SetEnv can give.
+Port listening_port() {
+  const auto given = env::get("ASP_CP_UDP_PORT");
+  if (!given) return kUdpPort;
+  const auto port = parse_port(*given);
+  if (!port) throw tool::Failure(tool::config, "ASP_CP_UDP_PORT is no port");
+  return *port;
+}
+
+Link meet(Control& control, const Open& open) {
+  const Port port = listening_port();
+  const std::string session = random_hex(16);
+  // The client says nothing meanwhile; looking tells when it is gone.
+  const auto tick = [&control] {
+    if (control.receive(milliseconds(0))) throw tool::Failure(tool::bad_input, "protocol: a message out of turn");
+  };
+  Meeting meeting(port, session, open.passphrase);
+  control.send(Answer{session, port}.record());
+  Peer peer = meeting.wait(kHelloPatience, tick);
+  control.send(Reached{peer.candidate}.record());
+  logging::event("{} of {}: UDP from {} to port {}", open.upload ? "upload" : "download", session, peer.from, port);
+  return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience, tick);
+}
+
+void receive_upload(Session& session, const Open& open, const Target& target) {
+  Observer nobody;
+  Receiver receiver(session, nobody, target, open.recursive);
+  for (;;) {
+    const Record message = session.next();
+    if (word_of(message) == "bye") return check_plain(message);
+    receiver.take(message);
+  }
+}
+
+void send_download(Session& session, const Open& open) {
+  Observer nobody;
+  Sender sender(session, nobody, open.recursive);
+  for (;;) {
+    const Record message = session.next();
+    if (word_of(message) == "bye") return check_plain(message);
+    if (word_of(message) != "want") throw tool::Failure(tool::bad_input, "protocol: 'want' was due");
+    const Want want = Want::parse(message);
+    try {
+      base_name(want.path);
+    } catch (const tool::Failure&) {
+      throw tool::Failure(tool::bad_input, "protocol: a path that names no file");
+    }
+    sender.send(want.path);
+    session.send(plain("end"));
+  }
+}
+
+void converse(Control& control) {
+  const Open open = Open::parse(await(control, kFirstWord));
+  std::optional<Target> target;
+  if (open.upload) target = Target::open(open.target, open.into_directory);
+  Link link = meet(control, open);
+  Session session(control, link);
+  if (open.upload) receive_upload(session, open, *target);
+  else send_download(session, open);
+}
+
+}  // namespace
+
+int serve() {
+  Control control(STDIN_FILENO, STDOUT_FILENO);
+  try {
+    converse(control);
+    return tool::yes;
+  } catch (const Gone&) {
+    logging::event("the client went away");
+    return tool::unavailable;
+  } catch (const tool::Failure& failure) {
+    logging::error("{}", logging::escape(failure.what()));
+    try {
+      control.send(Complaint{failure.code(), failure.what()}.record("failed"));
+    } catch (const Gone&) {
+    }
+    return failure.code();
+  }
+}
+
+}  // namespace asp_cp

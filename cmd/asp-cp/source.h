@@ -1,0 +1,48 @@
+// source: files and directories to send, read through the descriptor that was
+// examined.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "fd.h"
+
+namespace asp_cp {
+
+class Source {
+ public:
+  // Follows symbolic links. Failure{74, 77}: unreadable, or neither a file nor
+  // a directory; a pipe or device is never waited for.
+  static Source open(const std::string& path);
+  // The same in an opened directory; a symbolic link to a directory is
+  // Failure{74}, so that no tree is endless.
+  static Source open_in(const Source& directory, const std::string& name);
+
+  bool directory() const { return directory_; }
+  std::uint64_t size() const { return size_; }
+  unsigned mode() const { return mode_; }  // permission bits, without set-id and sticky
+  std::timespec mtime() const { return mtime_; }
+  const std::string& shown() const { return shown_; }
+
+  // Names in a directory, sorted, without "." and "..".
+  std::vector<std::string> names() const;
+  // Up to `count` bytes at `offset`; 0 at the end of the file. Failure{74}.
+  std::size_t read(char* into, std::size_t count, std::uint64_t offset) const;
+  // Whether size or time of modification differ from what they were.
+  bool changed() const;
+
+ private:
+  static Source examine(Fd fd, const std::string& shown);
+
+  Fd fd_;
+  bool directory_ = false;
+  std::uint64_t size_ = 0;
+  unsigned mode_ = 0;
+  std::timespec mtime_{};
+  std::string shown_;
+};
+
+}  // namespace asp_cp

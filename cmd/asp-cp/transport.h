@@ -1,0 +1,57 @@
+// transport: one encrypted, reliable stream of bytes over a UDP socket that is
+// ours already. The only user of libsrt.
+//
+// SRT in file mode: stream API, AES-256 keyed from the session's passphrase,
+// its own congestion control and retransmission. SRT 1.5.1 encrypts but does
+// not authenticate single packets; the SHA-256 that crosses SSH does, for the
+// file as a whole.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <sys/socket.h>
+
+#include "fd.h"
+
+namespace asp_cp {
+
+struct LinkOptions {
+  std::string passphrase;  // 10 to 79 bytes
+  std::uint64_t rate = 0;  // bits a second that this end may send; 0: no limit
+};
+
+// Called several times a second while something is waited for; throws to stop.
+using Tick = std::function<void()>;
+
+class Link {
+ public:
+  // Both take over `udp`, a bound UDP socket that is connected to the peer, and
+  // give up after `patience`: Failure{69}.
+  static Link accept(Fd udp, const LinkOptions& options, std::chrono::milliseconds patience, const Tick& tick);
+  static Link connect(Fd udp, const LinkOptions& options, std::chrono::milliseconds patience, const Tick& tick);
+  Link(Link&&) noexcept;
+  ~Link();
+
+  // Up to `count` bytes, as many as there are or fit; 0 when none could be
+  // moved within `wait`. Failure{69} when the peer is silent for 10 s or closed.
+  std::size_t receive(char* into, std::size_t count, std::chrono::milliseconds wait);
+  std::size_t send(const char* from, std::size_t count, std::chrono::milliseconds wait);
+
+  // Bytes that were sent but that the peer has not acknowledged.
+  std::size_t unsent() const;
+
+  // Failure{69} when the peer has been silent for 10 s, or has closed.
+  void check() const;
+
+ private:
+  struct State;
+  explicit Link(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace asp_cp

@@ -1,0 +1,500 @@
+#!/bin/bash
+# asp-pinhole: whom it refuses, what it opens, and that nothing keeps it open.
+#
+# All of it happens in mount, network and process namespaces of its own, with
+# tmpfs on /opt and /run. A session is made as sshd makes it: root accepts the
+# client's connection, a process of the user's holds it, and below that runs
+# the session; sudo is left out, SUDO_UID set as it would. What packets do is
+# shown by the end-to-end tests.
+cd "${0%/*}/../.." || exit
+if [ -z "$ASP_PINHOLE_NAMESPACE" ]; then
+  if ! unshare -mnpf --kill-child --mount-proc true 2> /dev/null; then
+    echo '1..0 # SKIP needs root and namespaces'
+    exit
+  fi
+  ASP_PINHOLE_NAMESPACE=1 exec unshare -mnpf --kill-child --mount-proc "$0" "$@"
+fi
+. t/lib/tap.sh
+
+prefix=/opt/aspera/proxy
+mkdir -p /opt
+mount -t tmpfs -o mode=755 tmpfs /opt && mount -t tmpfs -o mode=755 tmpfs /run || exit
+mkdir -p $prefix/etc $prefix/libexec $prefix/bin /opt/tmp
+install -m 755 "${BUILD:-build}/bin/asp-pinhole" $prefix/libexec/
+install -m 755 "${BUILD:-build}/bin/asp-reap" $prefix/bin/
+pinhole=$prefix/libexec/asp-pinhole
+conf=$prefix/etc/aspera.conf
+cat > $conf << 'EOF_CONF'
+<CONF version="2"><server><rproxy><enabled>true</enabled><rules>
+<rule host_ip="198.51.100.39"><hosts><host>203.0.113.10</host><host>203.0.113.11:2222</host><host>localhost</host></hosts><keyfile>/k</keyfile></rule>
+<rule host_ip="2001:db8:a::39"><host>[2001:db8:b::10]:22</host><keyfile>/k</keyfile></rule>
+</rules></rproxy></server></CONF>
+EOF_CONF
+ip link set lo up
+for address in 198.51.100.10/32 198.51.100.11/32 198.51.100.39/32 198.51.100.40/32; do ip address add $address dev lo; done
+for address in 2001:db8:c::10/128 2001:db8:a::39/128; do ip address add $address dev lo nodad; done
+
+cat > /opt/tmp/sshd.py << 'EOF_SSHD'
+"""sshd.py [option...] PROGRAM ARG...: PROGRAM in a session as sshd makes it.
+
+Exits with PROGRAM's status. The processes, from the top: root's sshd, the
+user's sshd (its process number goes to /opt/tmp/holder), the session.
+"""
+import argparse, os, signal, socket, struct
+
+p = argparse.ArgumentParser()
+p.add_argument("--uid", type=int, default=65534, help="whom sudo names")
+p.add_argument("--owner", type=int, default=0, help="who accepts the connection")
+p.add_argument("--holder", type=int, help="whose process holds it, if not the user's")
+p.add_argument("--nobody-holds", action="store_true")
+p.add_argument("--below", type=int, default=0, help="processes between session and PROGRAM")
+p.add_argument("--client", default="198.51.100.10")
+p.add_argument("--proxy", default="198.51.100.39")
+p.add_argument("program", nargs=argparse.REMAINDER)
+o = p.parse_args()
+
+keeper = holder = None
+
+def wait(pid):
+    status = os.waitpid(pid, 0)[1]
+    if pid == holder:
+        os.kill(keeper, signal.SIGKILL)
+    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+
+family = socket.AF_INET6 if ":" in o.proxy else socket.AF_INET
+listener, client = socket.socket(family), socket.socket(family)
+for s in listener, client:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind((o.proxy, 33001))
+listener.listen()
+client.bind((o.client, 51512))
+client.connect((o.proxy, 33001))
+os.seteuid(o.owner)
+connection = listener.accept()[0]
+listener.close()
+os.seteuid(0)
+for s in client, connection:  # no TIME_WAIT, so that the next session may have the same ports
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+keeper = os.fork()  # the far end, and with --nobody-holds the near one
+if keeper == 0:
+    os.closerange(0, 3)
+    if not o.nobody_holds:
+        connection.close()
+    signal.pause()
+client.close()
+if o.nobody_holds:
+    connection.close()
+holder = os.fork()
+if holder:
+    connection.close()
+    wait(holder)
+note = os.open("/opt/tmp/holder", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+uid = o.uid if o.holder is None else o.holder
+os.setresuid(uid, uid, 0)
+session = os.fork()
+if session:
+    os.pwrite(note, b"%d\n" % os.getpid(), 0)
+    wait(session)
+os.closerange(3, 100)
+os.setresuid(0, 0, 0)
+os.environ.update(SUDO_UID=str(o.uid), SUDO_USER="somebody")
+for _ in range(o.below):
+    child = os.fork()
+    if child:
+        wait(child)
+os.execv(o.program[0], o.program)
+EOF_SSHD
+chmod 777 /opt/tmp
+python() { "$python" -IS "$@"; }
+python=$(python3 -c 'import sys; print(sys.executable)')
+sshd() { python /opt/tmp/sshd.py "$@"; }
+# The pinhole in a session; what it says goes through a pipe to /opt/tmp/said.
+said() {
+  : > /opt/tmp/said
+  sshd "$@" $pinhole 2> /dev/null | cat > /opt/tmp/said
+  return "${PIPESTATUS[0]}"
+}
+
+id=11111111-0000-4000-8000-000000000001
+request() {  # name=value...: instead of, or besides, the good ones
+  local -A field=([session]=$id [user]=nobody [client]=198.51.100.10:51512 [proxy]=198.51.100.39:33001)
+  local each
+  for each in "$@"; do field[${each%%=*}]=${each#*=}; done
+  for each in "${!field[@]}"; do [ "${field[$each]}" = - ] || printf '%s=%s\n' "$each" "${field[$each]}"; done
+  echo
+}
+dialogue() {  # request's text, then the second record's: the latter when the first was answered
+  printf '%s\n\n' "$1"
+  wait_for 'verified\|refused'
+  printf '%b' "$2"
+}
+wait_for() {  # pattern in what the pinhole said
+  local i
+  for i in {1..300}; do
+    grep -q "$1" /opt/tmp/said 2> /dev/null && return
+    sleep 0.01
+  done
+  echo "# never said: $1" >&2
+  return 1
+}
+until_true() {
+  local i
+  for i in {1..300}; do
+    "$@" && return
+    sleep 0.01
+  done
+  return 1
+}
+rules() { iptables -t nat -S SALLYPORT-DNAT 2> /dev/null | grep '^-A'; }
+rules6() { ip6tables -t nat -S SALLYPORT-DNAT 2> /dev/null | grep '^-A'; }
+recorded() { compgen -G '/run/sallyport/sessions/*' || compgen -G '/run/sallyport/callers/*' || compgen -G '/run/sallyport/turns/*'; }
+nothing_recorded() { ! recorded > /dev/null; }
+closed() { nothing_recorded && [ -z "$(rules)$(rules6)" ]; }
+
+# refused CODE PATTERN NAME [sshd's options]: stdin is the request
+refused() {
+  local code=$1 pattern=$2 name=$3
+  shift 3
+  status "$code" "$name: refused with $code" sshd "$@" $pinhole
+  like "$out" "^refused code=$code reason=.*$pattern" 'says why, on stdout'
+  is "$(wc -l <<< "$out")" 1 'on one line'
+  ok 'and nothing is open' nothing_recorded
+}
+
+# --- who may call it ---------------------------------------------------------------
+
+mkdir -p /run/sallyport/{sessions,callers,turns} && chmod 700 /run/sallyport/*
+export SUDO_UID=65534
+for args in 'x' '-h' '--help' '-- x' "$id"; do
+  # shellcheck disable=SC2086
+  status 64 "asp-pinhole $args: no arguments are taken" $pinhole $args < /dev/null
+  is "$out" 'refused code=64 reason="asp-pinhole takes no arguments"' 'refused, on stdout'
+done
+status 77 'not root: refused' setpriv --reuid=65534 --regid=65534 --clear-groups $pinhole < <(request)
+is "$out" 'refused code=77 reason="must be run as root, through sudo"' 'says so'
+unset SUDO_UID
+status 77 'root, but not through sudo: refused' $pinhole < <(request)
+is "$out" 'refused code=77 reason="must be run through sudo: SUDO_UID is not set"' 'says so'
+for uid in '' x 1x -1 ' 1' 1.0 99999999999 0x1 $'1\n'; do
+  status 77 "SUDO_UID='${uid//[!0-9a-z. -]/?}': refused" env SUDO_UID="$uid" $pinhole < <(request)
+done
+status 77 'a user that does not say so: no connection, no pinhole' env SUDO_UID=65534 $pinhole < <(request)
+like "$out" '^refused code=77 reason="no established connection from 198.51.100.10:51512 to 198.51.100.39:33001"$' 'says which was looked for'
+ok 'nothing is open' closed
+rm -r /run/sallyport
+
+# --- what it reads --------------------------------------------------------------------
+
+status 0 'stdin ends at once: no pinhole, no complaint' sshd $pinhole < /dev/null
+is "$out$err" '' 'silence'
+status 0 'stdin ends within the first record' sshd $pinhole < <(printf 'session=%s\n' $id)
+ok 'the directories are made, for root alone' test "$(stat -c %a:%u /run/sallyport/sessions)" = 700:0
+refused 65 'is not name=value' 'garbage' < <(echo garbage)
+refused 65 'is not name=value' 'an escape sequence' < <(printf '\e]0;owned\a\n\n')
+unlike "$out" $'[^ -~]' 'escaped'
+refused 65 'NUL' 'a NUL byte' < <(printf 'user=a\0b\n\n')
+refused 65 'longer than 8192' 'a line that never ends' < <(yes | tr -d '\n')
+refused 65 'longer than 8192' 'a line over 8 KiB' < <(printf 'command=%9000s\n' x)
+refused 65 'more than 8192 bytes' 'a record over 8 KiB' < <(for i in {1..60}; do printf 'x%d=%0200d\n' "$i" 0; done)
+refused 65 'more than 64 lines' 'a record of 65 lines' < <(printf '#\n%.0s' {1..65})
+refused 65 'host does not belong here' 'a host in the request' < <(request host=203.0.113.10:22)
+refused 65 'keyfile does not belong here' 'a route of its own' < <(request keyfile=/etc/shadow)
+refused 65 'pid does not belong here' 'a process of its own choice' < <(request pid=1)
+refused 65 'user is there twice' 'two users' < <(printf 'user=root\n'; request)
+refused 65 'session: not a UUID' 'a session id with a path in it' < <(request session=../../../etc/cron.d/x)
+refused 65 'session: not a UUID' 'a session id with a rule in it' < <(request session="$id -j ACCEPT")
+refused 65 'session is missing' 'no session id' < <(request session=-)
+refused 65 'client is missing' 'no client' < <(request client=-)
+refused 65 'not address:port' 'a client that is a name' < <(request client=localhost:51512)
+refused 65 'no account name' 'a user with a path in it' < <(request user=../root)
+status 65 'a second request instead of a host: refused with 65' sshd $pinhole < <(request; request)
+is "$out" 'verified rule=1
+refused code=65 reason="record: client does not belong here"' 'after the first was verified'
+ok 'and nothing is open' closed
+
+# --- whom it believes -------------------------------------------------------------------
+
+refused 77 'no established connection' 'another client port' < <(request client=198.51.100.10:51513)
+refused 77 'no established connection' 'another client address' < <(request client=198.51.100.11:51512)
+refused 77 'no established connection' 'another address of the proxy' < <(request proxy=198.51.100.40:33001)
+refused 77 'not accepted by root but by uid 65534' 'a connection that the user accepted himself' --owner 65534 < <(request)
+refused 77 'no process above holds the connection' 'a connection that somebody else holds' --nobody-holds < <(request)
+refused 77 'belongs to uid 1, not to nobody' "another user's connection" --holder 1 < <(request)
+refused 77 'belongs to uid 65534, not to daemon' "the connection of the user, but sudo's word for another" --uid 1 --holder 65534 < <(request user=daemon)
+refused 77 'nobody asks for root' 'a request in the name of root' < <(request user=root)
+refused 77 'nobody asks for daemon' "a request in another user's name" < <(request user=daemon)
+refused 71 'uid 4242 has no account' 'a user without an account' --uid 4242 < <(request)
+cp $conf $conf.good
+sed -i 's/198.51.100.39/198.51.100.99/' $conf
+refused 77 'no rule of aspera.conf is for nobody at 198.51.100.39:33001' 'no rule for it' < <(request)
+sed 's/<enabled>true/<enabled>false/' $conf.good > $conf
+refused 77 'no rule of aspera.conf' 'the reverse proxy is off' < <(request)
+sed 's/<enabled>/<enable>/' $conf.good > $conf
+refused 78 'aspera.conf:1:' 'a broken configuration' < <(request)
+cp $conf.good $conf
+chmod 666 $conf
+refused 78 'must belong to root and be writable by root alone' 'a configuration that anybody can write' < <(request)
+chmod 644 $conf && chown 65534 $conf
+refused 78 'must belong to root' 'a configuration of the user' < <(request)
+chown 0 $conf && mv $conf $conf.away
+refused 78 'open .*aspera.conf' 'no configuration' < <(request)
+mv $conf.away $conf
+
+# --- which host -----------------------------------------------------------------------------
+
+# chosen CODE PATTERN NAME TEXT: what comes of TEXT as the second record
+chosen() {
+  said < <(dialogue "$(request)" "$4")
+  is "$?" "$1" "$3: refused with $1"
+  like "$(tail -n1 /opt/tmp/said)" "^refused code=$1 reason=.*$2" 'says why'
+  is "$(head -n1 /opt/tmp/said)" 'verified rule=1' 'after it was verified'
+  ok 'and nothing is open' nothing_recorded
+}
+chosen 77 'does not lead to 203.0.113.99:22' 'a host outside the rule' 'host=203.0.113.99:22\naddress=203.0.113.99:22\n\n'
+chosen 77 'does not lead to 203.0.113.10:2222' 'a port outside the rule' 'host=203.0.113.10:2222\naddress=203.0.113.10:2222\n\n'
+chosen 77 'does not lead to 203.0.113.10' 'a host without its port' 'host=203.0.113.10\naddress=203.0.113.10:22\n\n'
+chosen 77 'is not 203.0.113.10:22' "a host of the rule with another's address" 'host=203.0.113.10:22\naddress=203.0.113.11:22\n\n'
+chosen 77 'is not 203.0.113.10:22' 'a host with another port' 'host=203.0.113.10:22\naddress=203.0.113.10:2222\n\n'
+chosen 77 'is not localhost:22' 'a name that is elsewhere' 'host=localhost:22\naddress=203.0.113.10:22\n\n'
+chosen 77 'does not lead to' 'a host of the other rule' 'host=[2001:db8:b::10]:22\naddress=[2001:db8:b::10]:22\n\n'
+chosen 65 'not address:port' 'a name for an address' 'host=203.0.113.10:22\naddress=localhost:22\n\n'
+chosen 65 'host is missing' 'no host' 'address=203.0.113.10:22\n\n'
+chosen 65 'proxy_port does not belong here' 'a port of its own' 'host=203.0.113.10:22\naddress=203.0.113.10:22\nproxy_port=22\n\n'
+chosen 65 'is not name=value' 'garbage' 'garbage\n\n'
+chosen 65 'longer than 8192' 'a line over 8 KiB' "$(printf 'host=%9000s' x)"
+said < <(dialogue "$(request)" '')
+is "$?/$(cat /opt/tmp/said)" '0/verified rule=1' 'stdin ends before a host is named: no pinhole, no complaint'
+ok 'none of that has put a rule in force' closed
+
+# --- open, and closed again --------------------------------------------------------------------
+
+# opened [sshd's options]: a pinhole, in the background. Its stdin is fd $in, and
+# what it says goes to /opt/tmp/said.
+opened() {
+  rm -f /opt/tmp/in /opt/tmp/said
+  mkfifo /opt/tmp/in
+  said "$@" < /opt/tmp/in &
+  session=$!
+  exec {in}> /opt/tmp/in
+  request "${given[@]}" >&$in
+  wait_for '^verified' && printf 'host=%s\naddress=%s\n\n' "${host:-203.0.113.10:22}" "${host:-203.0.113.10:22}" >&$in && wait_for '^open'
+}
+given=()
+the_pinhole() { pgrep -x asp-pinhole; }
+
+opened
+is "$(cat /opt/tmp/said)" "verified rule=1
+open session=$id host=203.0.113.10:22" 'a good request is verified, and opened'
+is "$(rules)" "-A SALLYPORT-DNAT -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001 -m comment --comment $id -j DNAT --to-destination 203.0.113.10:33001" 'the rule is in force'
+is "$(sed 's/^\(pid\|holder\|started\|opened\)=.*/\1/' /run/sallyport/sessions/$id)" "session=$id
+user=nobody
+client=198.51.100.10:51512
+proxy=198.51.100.39:33001
+rule=1
+upstream_user=nobody
+host=203.0.113.10:22
+proxy_port=33001
+udp_port=33001
+src_port_filtering=true
+pid
+holder
+started
+opened" 'the session is on record'
+is "$(stat -c %a:%u /run/sallyport/sessions/$id)" 600:0 'for root alone'
+$prefix/bin/asp-reap
+is "$?/$(rules | wc -l)" 0/1 'asp-reap leaves the living alone'
+exec {in}>&-
+wait $session
+is "$?/$(tail -n1 /opt/tmp/said)" '0/closed reason=EOF' 'stdin ends: closed'
+ok 'rule, record and locks are gone' closed
+
+given=("client=[2001:db8:c::10]:51512" "proxy=[2001:db8:a::39]:33001")
+host=[2001:db8:b::10]:22
+opened --client 2001:db8:c::10 --proxy 2001:db8:a::39
+is "$(rules6)" "-A SALLYPORT-DNAT -s 2001:db8:c::10/128 -d 2001:db8:a::39/128 -p udp -m udp --dport 33001 -m comment --comment $id -j DNAT --to-destination [2001:db8:b::10]:33001" 'IPv6: the rule is in force'
+exec {in}>&-
+wait $session
+ok 'IPv6: closed' closed
+given=()
+
+host=127.0.0.1:22
+given=()
+said < <(dialogue "$(request)" 'host=localhost:22\naddress=127.0.0.1:22\n\n')
+is "$?/$(sed -n 2p /opt/tmp/said)" "0/open session=$id host=127.0.0.1:22" 'a host that is a name is resolved anew'
+host=
+
+opened
+echo more >&$in
+wait $session
+is "$?/$(tail -n1 /opt/tmp/said)" '65/refused code=65 reason="nothing more is expected on stdin"' 'anything more on stdin: closed'
+exec {in}>&-
+ok 'and gone' closed
+
+opened
+kill -TERM "$(the_pinhole)"
+wait $session
+is "$(tail -n1 /opt/tmp/said)" 'closed reason=signal' 'SIGTERM: closed'
+exec {in}>&-
+ok 'and gone' closed
+
+opened --below 1
+kill -KILL "$(cat /opt/tmp/holder)"
+ok "the client's connection is gone: closed, though stdin is open" until_true closed
+is "$(tail -n1 /opt/tmp/said)" 'closed reason="SSH connection ended"' 'says so'
+exec {in}>&-
+
+opened --below 2
+kill -KILL "$(sed -n 's/^pid=//p' /run/sallyport/sessions/$id)"
+ok 'the session process is gone: closed, though stdin is open' until_true closed
+is "$(tail -n1 /opt/tmp/said)" 'closed reason="session process ended"' 'says so'
+exec {in}>&-
+wait
+
+opened
+: > /opt/tmp/second
+status 77 "a session id that lives already, from another client: refused" \
+  sshd --client 198.51.100.11 "$BASH" -c "{ sleep 0.2; printf 'session=$id\nuser=nobody\nclient=198.51.100.11:51512\nproxy=198.51.100.39:33001\n\n'; sleep 0.2; printf 'host=203.0.113.10:22\naddress=203.0.113.10:22\n\n'; sleep 0.2; } | $pinhole"
+like "$out" 'refused code=77 reason="session .* exists already"' 'says why'
+is "$(rules | wc -l)" 1 'the first is still open'
+exec {in}>&-
+wait $session
+
+twice() {
+  : > /opt/tmp/said
+  { request; sleep 0.5; } | $pinhole | cat > /opt/tmp/said &
+  wait_for '^verified'
+  request session=11111111-0000-4000-8000-000000000002 | $pinhole
+}
+status 77 'a second pinhole of one session: refused' \
+  sshd "$BASH" -c "$(declare -f request wait_for twice); id=$id pinhole=$pinhole; twice"
+like "$out" 'this session has a pinhole already' 'says why'
+ok 'and nothing is open' until_true closed
+
+# Somebody closed the firewall behind our back.
+opened
+iptables -t nat -F
+exec {in}>&-
+wait $session
+is "$?/$(tail -n1 /opt/tmp/said)" '0/closed reason=EOF' 'a flushed firewall is no obstacle to closing'
+opened
+is "$(rules | wc -l)" 1 'nor to the next opening, which mends the base'
+iptables -t nat -F && iptables -F
+given=(session=11111111-0000-4000-8000-000000000002 client=198.51.100.11:51512)
+first_in=$in first=$session
+opened --client 198.51.100.11
+is "$(rules | wc -l)" 2 'mending puts back the sessions that live'
+given=()
+exec {in}>&-
+exec {first_in}>&-
+wait $session $first
+ok 'both close' closed
+
+# --- callers who would keep it open --------------------------------------------------------------
+# All of these leave the pinhole's stdin open, end the SSH connection, and want
+# the pinhole closed all the same.
+
+ends() {  # name
+  kill -KILL "$(cat /opt/tmp/holder)"
+  ok "$1: closed when the SSH connection ends" until_true closed
+  # What is still there would disturb the next test.
+  local each
+  for each in $(the_pinhole); do kill -CONT "$each"; kill -KILL "$each"; done 2> /dev/null
+  $prefix/bin/asp-reap
+  until_true closed
+}
+cat > /opt/tmp/full.py << 'EOF_FULL'
+"""full.py ROOM PROGRAM...: runs PROGRAM with a pipe for stdout that has ROOM bytes left, and stays, to keep it open and unread."""
+import fcntl, os, signal, sys
+r, w = os.pipe()
+fcntl.fcntl(w, 1031, 8192)  # F_SETPIPE_SZ
+os.write(w, b"x" * 4096)
+os.write(w, b"x" * (4096 - int(sys.argv[1])))
+if os.fork():
+    signal.pause()
+os.dup2(w, 1)
+os.execvp(sys.argv[2], sys.argv[2:])
+EOF_FULL
+opened_some() { [ -n "$(rules)" ]; }
+stuck() {  # room in the pipe
+  rm -f /opt/tmp/in
+  mkfifo /opt/tmp/in
+  python /opt/tmp/full.py "$1" "$python" -IS /opt/tmp/sshd.py $pinhole < /opt/tmp/in 2> /dev/null &
+  session=$!
+  exec {in}> /opt/tmp/in
+  request >&$in
+  sleep 0.5
+  printf 'host=203.0.113.10:22\naddress=203.0.113.10:22\n\n' >&$in
+  ok 'stuck, but open' until_true opened_some
+}
+stuck 20  # enough for "verified rule=1", not for "open …"
+ends 'a stdout that nobody empties'
+kill $session
+exec {in}>&-
+wait
+
+cat > /opt/tmp/tty.py << 'EOF_TTY'
+"""tty.py PROGRAM...: runs PROGRAM as a foreground job of a terminal. What comes on stdin is typed; what it says goes to stdout."""
+import os, signal, sys, termios, threading
+master, slave = os.openpty()
+shell = os.fork()
+if shell == 0:
+    os.setsid()
+    import fcntl
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    mode = termios.tcgetattr(slave)
+    mode[3] &= ~termios.ECHO
+    mode[1] &= ~termios.OPOST
+    termios.tcsetattr(slave, termios.TCSANOW, mode)
+    for fd in 0, 1, 2:
+        os.dup2(slave, fd)
+    job = os.fork()
+    if job == 0:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        os.closerange(3, 100)
+        os.execvp(sys.argv[1], sys.argv[1:])
+    while True:
+        signal.pause()
+os.close(slave)
+def say():
+    try:
+        while True:
+            os.write(1, os.read(master, 4096))
+    except OSError:
+        pass
+threading.Thread(target=say, daemon=True).start()
+while typed := os.read(0, 4096):
+    os.write(master, typed)
+os.kill(shell, signal.SIGKILL)
+EOF_TTY
+typed() {  # name, keys once it is open
+  : > /opt/tmp/said
+  rm -f /opt/tmp/in
+  mkfifo /opt/tmp/in
+  python /opt/tmp/tty.py "$python" -IS /opt/tmp/sshd.py --below 1 $pinhole < /opt/tmp/in > /opt/tmp/said 2> /dev/null &
+  session=$!
+  exec {in}> /opt/tmp/in
+  sleep 0.3
+  request >&$in
+  wait_for '^verified' && printf 'host=203.0.113.10:22\naddress=203.0.113.10:22\n\n' >&$in && wait_for '^open'
+  is "$(rules | wc -l)" 1 "$1: open"
+  printf '%b' "$2" >&$in
+  sleep 0.2
+  ends "$1"
+  exec {in}>&-
+  wait
+}
+typed 'from a terminal' ''
+typed 'stopped by Ctrl-Z' '\032'
+typed 'on a terminal that is held by Ctrl-S' '\023'
+typed 'killed by Ctrl-\\' '\034'
+
+# A file of the caller's own file system can block for ever, in ways that no
+# signal ends.
+: > /opt/tmp/file
+status 77 'stdout that is a file: refused' bash -c "'$python' -IS /opt/tmp/sshd.py $pinhole < <(sleep 0.3) > /opt/tmp/file"
+status 77 'stdin that is a file: refused' sshd $pinhole < /opt/tmp/sshd.py
+
+done_testing

@@ -1,0 +1,130 @@
+#!/bin/bash
+# asp-reap: silent when there is nothing to do; takes away what the dead left,
+# and nothing else. In mount, network and process namespaces of its own.
+cd "${0%/*}/../.." || exit
+if [ -z "$ASP_REAP_NAMESPACE" ]; then
+  if ! unshare -mnpf --kill-child --mount-proc true 2> /dev/null; then
+    echo '1..0 # SKIP needs root and namespaces'
+    exit
+  fi
+  ASP_REAP_NAMESPACE=1 exec unshare -mnpf --kill-child --mount-proc "$0" "$@"
+fi
+. t/lib/tap.sh
+
+mkdir -p /opt
+mount -t tmpfs -o mode=755 tmpfs /opt && mount -t tmpfs -o mode=755 tmpfs /run || exit
+install -m 755 "${BUILD:-build}/bin/asp-reap" "${BUILD:-build}/bin/asp-rules" /opt/
+reap=/opt/asp-reap
+golden=t/unit/golden
+ip link set lo up
+rules() { iptables -t nat -S SALLYPORT-DNAT 2> /dev/null | grep '^-A'; }
+rules6() { ip6tables -t nat -S SALLYPORT-DNAT 2> /dev/null | grep '^-A'; }
+
+# --- exit codes -------------------------------------------------------------------
+
+for args in 'x' '-x' '--help' '-- x' '-v'; do
+  # shellcheck disable=SC2086
+  status 64 "asp-reap $args: exit 64" $reap $args < /dev/null
+  like "$err" '^asp-reap: .*usage: asp-reap$' 'the usage, on one line'
+done
+status 77 'not root: exit 77' setpriv --reuid=65534 --regid=65534 --clear-groups $reap
+is "$out|$err" '|asp-reap: asp-reap must be run as root' 'says so'
+ok 'and made nothing' test ! -e /run/sallyport
+full() { $reap x 2> /dev/full; }
+status 64 'a full disk under stderr changes no exit code' full
+
+# --- nothing to do ------------------------------------------------------------------
+
+status 0 'nothing there at all' $reap
+is "$out$err" '' 'silence'
+is "$(iptables-save 2> /dev/null | grep -c SALLYPORT)" 0 'no rule is made'
+is "$(stat -c %a:%u /run/sallyport /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | sort -u | tr '\n' ' ')" '700:0 755:0 ' 'the directories are made, for root alone'
+silently() { $reap <&- >&- 2>&-; }
+status 0 'closed descriptors: as from cron' silently
+/opt/asp-rules base < /dev/null | iptables-restore --noflush
+before=$(iptables-save | grep -v '^#')
+status 0 'the base, and no session' $reap
+is "$out$err" '' 'silence'
+is "$(iptables-save | grep -v '^#')" "$before" 'the base stays'
+echo '*nat
+-A PREROUTING -p udp -m udp --dport 33001 -m comment --comment 3a9fd819-59c3-42bc-b0a2-d26304a1eb84 -j DNAT --to-destination 10.0.0.1
+COMMIT' | iptables-restore --noflush
+before=$(iptables-save | grep -v '^#')
+status 0 "an administrator's rule that looks like ours, in his own chain" $reap
+is "$(iptables-save | grep -v '^#')" "$before" 'is left alone'
+
+# --- the dead ----------------------------------------------------------------------------
+
+record() { sed '1d; /^$/q' $golden/sessions | sed '/^$/d'; }
+id=$(record | sed -n 's/^session=//p')
+bury() { record > /run/sallyport/sessions/"$id"; }
+
+bury
+record | /opt/asp-rules open | iptables-restore --noflush
+is "$(rules | wc -l)" 1 'a rule of a session whose holder is dead'
+status 0 'is reaped' $reap
+is "$out$err" '' 'without a word to cron'
+is "$(rules)" '' 'the rule is gone'
+ok 'the record too' test ! -e "/run/sallyport/sessions/$id"
+
+record | /opt/asp-rules open | iptables-restore --noflush
+/opt/asp-rules -6 base < $golden/sessions | ip6tables-restore --noflush
+is "$(rules | wc -l),$(rules6 | wc -l)" 1,4 'rules without any record, of both families'
+status 0 'are reaped' $reap
+is "$(rules)$(rules6)" '' 'gone'
+
+bury
+iptables -t nat -F SALLYPORT-DNAT
+status 0 'a record whose rule is gone already' $reap
+ok 'is taken away' test ! -e "/run/sallyport/sessions/$id"
+
+echo garbage > "/run/sallyport/sessions/$id"
+echo garbage > /run/sallyport/sessions/.half
+head -c 100000 /dev/zero > /run/sallyport/sessions/11111111-0000-4000-8000-000000000009
+touch /run/sallyport/callers/1.1 /run/sallyport/turns/x
+status 0 'records that cannot be read, and left-overs' $reap
+is "$(ls -A /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | grep -v ':$' | tr -d '\n')" '' 'are swept away'
+ln -s /etc/passwd "/run/sallyport/sessions/$id"
+$reap > /dev/null 2>&1
+ok 'a link is not followed' test -s /etc/passwd
+rm -f "/run/sallyport/sessions/$id"
+
+# --- the living ------------------------------------------------------------------------------
+
+bury
+record | /opt/asp-rules open | iptables-restore --noflush
+exec 9< "/run/sallyport/sessions/$id"
+flock -n 9
+status 0 'a session whose record is locked lives' $reap
+is "$(rules | wc -l)" 1 'its rule stays'
+ok 'its record stays' test -s "/run/sallyport/sessions/$id"
+exec 9<&-
+status 0 'once the lock is gone' $reap
+is "$(rules)" '' 'it is dead'
+
+mkdir -p /run/sallyport
+exec 8> /run/sallyport/lock
+flock -n 8
+bury
+$reap 8>&- &
+pid=$!
+sleep 0.3
+ok 'while somebody else changes the firewall it waits' kill -0 $pid
+ok 'and touches nothing' test -e "/run/sallyport/sessions/$id"
+exec 8>&-
+wait $pid
+is "$?" 0 'then goes on'
+ok 'and does its work' test ! -e "/run/sallyport/sessions/$id"
+
+# --- what it does not trust -----------------------------------------------------------------
+
+chmod 777 /run/sallyport/sessions
+status 71 'a directory that anybody can write to: exit 71' $reap
+like "$err" 'must be a directory that root alone may write to' 'says so'
+rm -r /run/sallyport
+ln -s /etc /run/sallyport
+status 71 'a link for a directory: exit 71' $reap
+ok 'nothing is made there' test ! -e /etc/sessions
+rm /run/sallyport
+
+done_testing
