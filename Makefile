@@ -17,7 +17,7 @@ PAGES   := $(sort $(wildcard man/*.[1-8]))
 
 # Debian packages: to build, to run, and to test. INSTALL has the dnf names.
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
-              libnetfilter-conntrack-dev libsrt-openssl-dev libssl-dev \
+              libnetfilter-conntrack-dev libsrt-gnutls-dev libssl-dev \
               nlohmann-json3-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh
@@ -25,11 +25,14 @@ DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mos
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 
+# libsrt comes in two flavours; that of OpenSSL encrypts at a third of the speed.
+LIB_SRT ?= -lsrt-gnutls
+
 BUILD := build
 CXXFLAGS ?= -O2 -g
 CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow -Werror
 CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
-LDLIBS   := -lssh -lsrt -lcrypto -lnetfilter_conntrack -lexpat -lfmt
+LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lexpat -lfmt
 HARDEN_CXX := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
 HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 

@@ -141,9 +141,10 @@ void Session::handshake(Deadline deadline) {
     fd::set_nonblocking(fd());
     return;
   }
-  // With the connection gone it is the network's or the server's fault; else
-  // the two do not understand each other.
-  fail(::ssh_is_connected(session_.get()) ? tool::untrusted : tool::unavailable, doing, lost_reason());
+  // libssh hangs up in any case, and only its words tell a server that does not
+  // understand us from one that is gone.
+  const std::string why = lost_reason();
+  fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
 }
 
 void Session::authenticate(const Key& key, Deadline deadline) {

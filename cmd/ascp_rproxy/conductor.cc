@@ -36,10 +36,11 @@ Fd catch_signals() {
   return signals;
 }
 
-// The code that asp-dial or asp-pinhole gave, if it is one of ours.
+// The code that asp-dial or asp-pinhole gave, if it is one of ours for a
+// failure; never one that the client would take for success.
 tool::Exit failure_code(const status::Line& failed) {
   const int code = std::atoi(failed.get("code").c_str());
-  return tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
+  return code >= tool::usage && tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
 }
 
 // Whether another server may be tried: this one is at fault, not our side.

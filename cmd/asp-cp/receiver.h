@@ -26,9 +26,10 @@ class Receiver {
   void take_directory(const DirectoryHead& head);
   void take_file(const FileHead& head);
   void check_expected(const std::string& path) const;
-  // Whether all data came and was written; the sender's word after the data is
-  // in `last` then.
+  // Reads the file's data to its end, or to where the sender stopped.
   void take_data(Incoming* incoming, const FileHead& head, std::uint64_t offset);
+  // Acts on the sender's word after the data, `digest` or `stopped`; `incoming`
+  // is null when the file was refused already.
   void settle(Incoming* incoming, const FileHead& head, const Record& last);
   void refuse(const tool::Failure& failure);
 

@@ -57,8 +57,8 @@ bool Outlet::flush() {
       sent_ += static_cast<std::size_t>(put);
     } else if (errno == EAGAIN) {
       return true;
-    } else if (errno == EPIPE || errno == ECONNRESET || errno == EIO) {
-      return false;
+    } else if (errno == EPIPE || errno == ECONNRESET || errno == EIO || errno == EBADF) {
+      return false;  // EBADF: it was closed from the start
     } else if (errno != EINTR) {
       tool::fail_errno(tool::io, fmt::format("write to descriptor {}", fd_));
     }

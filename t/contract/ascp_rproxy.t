@@ -38,6 +38,7 @@ cat > $prefix/bin/asp-dial << 'EOF_DIAL'
 echo "dial $*" >> /opt/tmp/diary
 tr '\0' '\n' < /proc/$$/environ | sort > /opt/tmp/dial.environment
 (cd /proc/$$/fd && echo [0-9]) > /opt/tmp/dial.descriptors
+finish() { echo "ended status=$1" >&3; exit "$1"; }
 connected() { echo "connected address=203.0.113.10:22" >&3; }
 wait_for_run() { IFS= read -r told <&3 || { echo 'dial: hung up' >> /opt/tmp/diary; exit 1; }; echo "dial: $told" >> /opt/tmp/diary; }
 . /opt/tmp/dial
@@ -55,7 +56,7 @@ EOF_SUDO
 chmod 755 $prefix/bin/asp-dial /opt/sudo
 mount --bind /opt/sudo /usr/bin/sudo || exit
 
-good_dial='connected; wait_for_run; exit 0'
+good_dial='connected; wait_for_run; finish 0'
 good_pinhole='ask; say "verified rule=1"; ask; say "open session=x host=y"; until_eof'
 connection='198.51.100.10 51512 198.51.100.39 33001'
 env=$(command -v env)
@@ -139,7 +140,7 @@ status 64 'a full disk under stderr changes no exit code' full
 
 # --- the order of things ----------------------------------------------------------------
 
-conduct 0 'a session' 'connected; wait_for_run; echo output; echo complaint >&2; exit 0' "$good_pinhole"
+conduct 0 'a session' 'connected; wait_for_run; echo output; echo complaint >&2; finish 0' "$good_pinhole"
 is "$out|$err" 'output|complaint' 'stdout and stderr are the remote command'"'"'s, and nobody else'"'"'s'
 is "$(grep '^dial /\|^dial -' $diary)" 'dial -C 3 -i /keys/root -l root -k /opt/aspera/proxy/etc/known_hosts -t 10 203.0.113.10:22 -- ascp -S. -V1' 'asp-dial is given the route'
 is "$(grep '^sudo' $diary)" 'sudo -n -- /opt/aspera/proxy/libexec/asp-pinhole' 'the pinhole is asked for without arguments'
@@ -166,15 +167,15 @@ like "$(cat $diary)" "pinhole: command=probe 'a b' '\\\$\(id\)' 'it'\\\\''s' -n 
 is "$(grep -o -- '-- probe.*' $diary)" '-- probe a b $(id) it'"'"'s -n  *' 'asp-dial as they are'
 
 for code in 1 3 42 64 75 127 255; do
-  conduct $code "the remote command's status $code is given back" "connected; wait_for_run; exit $code" "$good_pinhole"
+  conduct $code "the remote command's status $code is given back" "connected; wait_for_run; finish $code" "$good_pinhole"
 done
-conduct 143 'asp-dial killed while the command runs: 128 + the signal' 'connected; wait_for_run; kill -TERM $$' "$good_pinhole"
+conduct 71 'asp-dial killed while the command runs: exit 71' 'connected; wait_for_run; kill -TERM $$' "$good_pinhole"
 untouched() { { rproxy -- ascp -S. -V1; cat; } 2> /dev/null < /opt/tmp/input; }
 printf 'the client'"'"'s first words\n' > /opt/tmp/input
 echo 'echo "failed code=69 reason=away" >&3; exit 69' > /opt/tmp/dial
 status 0 'a session that fails' untouched
 is "$out" "the client's first words" 'has read nothing of the client'"'"'s'
-echo 'connected; wait_for_run; cat; exit 0' > /opt/tmp/dial
+echo 'connected; wait_for_run; cat; finish 0' > /opt/tmp/dial
 echo "$good_pinhole" > /opt/tmp/pinhole
 fed() { printf 'some\nwords' | rproxy -- ascp -S. -V1; }
 status 0 'a session that works' fed
@@ -204,7 +205,7 @@ unlike "$out$err" '203' 'without internals'
 is "$(tail -n1 $diary)" 'pinhole: closed packets=7 bytes=700 reason=EOF' 'and the pinhole is closed'
 
 connection='198.51.100.10 51512 198.51.100.40 33001'
-third='case "$*" in *203.0.113.13:22*) connected; wait_for_run; exit 5 ;; *) echo "failed code=69 reason=away" >&3; exit 69 ;; esac'
+third='case "$*" in *203.0.113.13:22*) connected; wait_for_run; finish 5 ;; *) echo "failed code=69 reason=away" >&3; exit 69 ;; esac'
 conduct 5 'servers that are away: the next is tried' "$third" "$good_pinhole"
 is "$(grep -o '203.0.113.1[1-3]:[0-9]* --' $diary | tr -d '\n')" '203.0.113.11:22 --203.0.113.12:2222 --203.0.113.13:22 --' 'in the order of the rule'
 like "$(cat $diary)" '-l xfer .*-t 5 -b 203.0.113.1 203' 'as the rule says'

@@ -108,6 +108,8 @@ serve demanding "AuthenticationMethods publickey,publickey"
 demanding=127.0.0.1:$port
 serve closed "MaxSessions 0"
 closed=127.0.0.1:$port
+serve exotic "Ciphers aes128-cbc"
+exotic=127.0.0.1:$port
 for at in "$main_port" "${rekey#*:}" "${forced#*:}" "${impatient#*:}" "${demanding#*:}" "${closed#*:}"; do known "$at" "$tmp/host.pub"; done > "$tmp/known_hosts"
 
 options=(-i "$tmp/id" -k "$tmp/known_hosts" -l "$user")
@@ -476,8 +478,8 @@ def terminal():
     expect(b"ready")
     p.terminate()
     print(verdict(p, pid), "restored" if termios.tcgetattr(slave) == before else "NOT restored")
-    p = subprocess.Popen(remote("tty2", "echo ready; sleep 1000"), stdin=slave, stdout=slave,
-                         stderr=subprocess.DEVNULL, preexec_fn=control_terminal)
+    p = subprocess.Popen(remote("tty2", "echo ready; sleep 1000"), stdin=slave, stdout=slave, stderr=slave,
+                         preexec_fn=control_terminal)
     pid = started("tty2")
     expect(b"ready")
     os.close(slave)
@@ -579,8 +581,12 @@ d "$main" -- yes 2> "$tmp/err" | head -1 > /dev/null
 is "${PIPESTATUS[0]}/$(cat "$tmp/err")" "74/asp-dial: client hung up" "a closed reader of stdout is 74"
 d "$main" -- echo x 2> "$tmp/err" > /dev/full
 is "$?/$(cat "$tmp/err")" "74/asp-dial: write to descriptor 1: No space left on device" "a full disk is 74"
-d "$main" -- sh -c 'echo lost; exit 4' >&-
-is "$?" 4 "with stdout closed from the start output is dropped"
+d "$main" -- sh -c 'exit 4' >&-
+is "$?" 4 "stdout closed from the start does not matter while nothing is written"
+d "$main" -- echo lost 2> "$tmp/err" >&-
+is "$?/$(cat "$tmp/err")" "74/asp-dial: client hung up" "and is 74 when something is"
+d "$main" -- sh -c 'echo lost >&2; exit 4' 2>&-
+is "$?" 4 "what comes for a stderr closed from the start is dropped"
 
 # --- the server must be the one that was enrolled ------------------------------------
 
@@ -639,28 +645,28 @@ full = socket.socket(); full.bind(("127.0.0.1", 0)); full.listen(0)       # does
 held = []
 for _ in range(3):
     s = socket.socket(); s.setblocking(False); s.connect_ex(full.getsockname()); held.append(s)
-def serve(what):                                                        # speaks, then hangs up
+def serve(what):
     s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(5)
     def run():
         while True:
-            c = s.accept()[0]; c.sendall(what); c.recv(100); c.shutdown(socket.SHUT_WR); c.recv(9999); c.close()
+            c = s.accept()[0]; c.sendall(what); c.shutdown(socket.SHUT_WR)
+            while c.recv(9999): pass
+            c.close()
     threading.Thread(target=run, daemon=True).start()
     return s.getsockname()[1]
 banner = b"SSH-2.0-test\r\n"
-kexinit = b"\0\0\0\x54\x0b\x14" + b"c" * 16 + b"\0\0\0\x01x" * 10 + b"\0" * 16  # RFC 4253 7.1; knows only "x"
-print(deaf.getsockname()[1], full.getsockname()[1], serve(b""), serve(banner), serve(b"220 mail\r\n"), serve(banner + kexinit),
-      flush=True)
+print(deaf.getsockname()[1], full.getsockname()[1], serve(b""), serve(banner), serve(b"220 mail\r\n"), flush=True)
 time.sleep(60)
 END
 exec 4< <(exec python3 "$tmp/deaf.py")
 servers+=($!)
-read -r deaf full hangs_up hangs_up_later mail stranger <&4
+read -r deaf full hangs_up hangs_up_later mail <&4
 for each in $hangs_up $hangs_up_later $mail; do
   status 69 "a server that hangs up during the handshake is 69" d "127.0.0.1:$each" -- true
   like "$err" "^asp-dial: handshake with 127.0.0.1:$each: " "and said so"
 done
-status 76 "a server without an algorithm that we know is 76" d "127.0.0.1:$stranger" -- true
-like "$err" "^asp-dial: handshake with 127.0.0.1:$stranger: kex error" "and said so"
+status 76 "a server without an algorithm that we know is 76" d "$exotic" -- true
+like "$err" "^asp-dial: handshake with $exotic: kex error" "and said so"
 for each in "handshake with:$deaf" "connect:$full"; do
   start=$(date +%s%N)
   status 69 "${each%:*} a black hole: 69" d -t 1 "127.0.0.1:${each#*:}" -- true
