@@ -3,6 +3,7 @@
 // The only part of the suite that runs as root for users. It takes no
 // arguments and believes nobody: sudo says who calls, the kernel says from
 // where, and aspera.conf, read here once more, says what that user may have.
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,11 +16,11 @@
 #include "accounts.h"
 #include "caller.h"
 #include "config.h"
-#include "io.h"
 #include "life.h"
 #include "logging.h"
 #include "paths.h"
 #include "pinhole.h"
+#include "report.h"
 #include "request.h"
 #include "rules.h"
 #include "session.h"
@@ -109,6 +110,13 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   return Session::from_record(session.to_record());  // all of its own checks
 }
 
+// Nothing that is typed on the caller's terminal may stop or kill us, or a
+// program that we run.
+void leave_terminal() {
+  ::setsid();
+  for (const int number : {SIGTSTP, SIGTTIN, SIGTTOU, SIGQUIT}) ::signal(number, SIG_IGN);
+}
+
 int serve() {
   const uid_t uid = caller::sudo_uid();
   spool::prepare();
@@ -125,7 +133,7 @@ int serve() {
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   logging::set_level(rproxy.log_level);
   const Route route = route_for(rproxy, asked.request);
-  io::write_all(STDOUT_FILENO, status::Line{"verified", {}}.with("rule", std::to_string(route.rule)).text());
+  report::line(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
 
   const auto second = life.next_record();
   if (!second) return tool::yes;
@@ -137,13 +145,15 @@ int serve() {
 int run(int argc, char**) {
   ::umask(077);
   if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");
+  leave_terminal();
   try {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
+    report::check_standard_descriptors();
     return serve();
   } catch (const tool::Failure& failure) {
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
-    io::write_all(STDOUT_FILENO, status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()).text());
+    report::line(status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()));
     return failure.code();
   }
 }

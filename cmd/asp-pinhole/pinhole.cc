@@ -12,8 +12,8 @@
 #include "firewall.h"
 #include "firewall_text.h"
 #include "flows.h"
-#include "io.h"
 #include "logging.h"
+#include "report.h"
 #include "status.h"
 #include "tool.h"
 
@@ -28,15 +28,6 @@ constexpr auto kAnswerTime = 300ms;
 constexpr auto kAnswerPoll = 20ms;
 constexpr auto kLingerPoll = 200ms;
 constexpr auto kForever = -1ms;
-
-// Nobody may be listening any more, and that must not keep us from revoking.
-void report(const status::Line& line) {
-  try {
-    io::write_all(STDOUT_FILENO, line.text());
-  } catch (const tool::Failure& failure) {
-    logging::debug1("{}", failure.what());
-  }
-}
 
 std::int64_t monotonic_now() {
   timespec now{};
@@ -112,7 +103,7 @@ bool Pinhole::open() {
     firewall::open(session_, spool::living);
   }
   forget_early_flows();
-  report(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
+  report::line(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
   return true;
 }
 
@@ -218,7 +209,7 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
   offers_.clear();
   if (session_.src_port_filtering) drop_unclaimed();
   turn_.reset();
-  report(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
+  report::line(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
   return Claim::done;
 }
 
@@ -273,7 +264,7 @@ void Pinhole::report_closed() const {
   }
   status::Line line{"closed", {}};
   if (counted) line.with("packets", std::to_string(total.packets)).with("bytes", std::to_string(total.bytes));
-  report(line.with("reason", life_.reason().empty() ? "error" : life_.reason()));
+  report::line(line.with("reason", life_.reason().empty() ? "error" : life_.reason()));
 }
 
 // Goes on in a process of its own, which keeps the record's lock; this one

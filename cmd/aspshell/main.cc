@@ -3,6 +3,8 @@
 // (SSH_ORIGINAL_COMMAND); execs ascp_rproxy, never a shell.
 #include <unistd.h>
 
+#include <cstdio>
+
 #include <fmt/core.h>
 
 #include "accounts.h"
@@ -42,18 +44,21 @@ std::optional<config::Command> allowed(const Words& words) {
   }
 }
 
+// There may be nobody on stderr; that is no reason to answer anything else.
+void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
 int refuse(const std::string& command) {
   constexpr std::size_t kShown = 200;
   const std::string shown = logging::escape(command.substr(0, kShown)) + (command.size() > kShown ? "…" : "");
   logging::error("Command not accepted: {} user={} from={}", shown, accounts::name_of(::getuid()),
                  logging::escape(env::get("SSH_CONNECTION").value_or("-")));
-  fmt::print(stderr, "Command not accepted: {}\n", shown);
+  tell("Command not accepted: " + shown);
   return tool::not_permitted;
 }
 
 int refuse_login() {
   const int code = refuse("interactive login");
-  fmt::print(stderr, "This account only transfers files: use a transfer client, such as asp-cp.\n");
+  tell("This account only transfers files: use a transfer client, such as asp-cp.");
   return code;
 }
 

@@ -39,6 +39,7 @@ echo "dial $*" >> /opt/tmp/diary
 tr '\0' '\n' < /proc/$$/environ | sort > /opt/tmp/dial.environment
 (cd /proc/$$/fd && echo [0-9]) > /opt/tmp/dial.descriptors
 finish() { echo "ended status=$1" >&3; exit "$1"; }
+exit_as() { echo "ended status=$1" >&3; exit "$1"; }
 connected() { echo "connected address=203.0.113.10:22" >&3; }
 wait_for_run() { IFS= read -r told <&3 || { echo 'dial: hung up' >> /opt/tmp/diary; exit 1; }; echo "dial: $told" >> /opt/tmp/diary; }
 . /opt/tmp/dial
@@ -242,6 +243,10 @@ conduct 71 'the pinhole dies while the command runs: exit 71' 'connected; wait_f
   'ask; say "verified rule=1"; ask; say "open session=x host=y"; until grep -q "dial: run" /opt/tmp/diary; do sleep 0.01; done; kill -KILL $$'
 like "$(cat $diary)" 'dial: hung up' 'and ends the command, for its rule might stay'
 line "$unserved"
+
+conduct 75 'an administrator ends it: exit 75' 'connected; wait_for_run; read -r more <&3; echo "dial: hung up" >> /opt/tmp/diary; exit 1' \
+  'ask; say "verified rule=1"; ask; say "open session=x host=y"; until grep -q "dial: run" /opt/tmp/diary; do sleep 0.01; done; say "closed reason=SIGTERM"'
+line 'An administrator of this proxy ended the session.'
 
 # --- signals --------------------------------------------------------------------------------------------
 

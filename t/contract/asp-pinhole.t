@@ -333,7 +333,7 @@ ok 'and gone' closed
 opened
 kill -TERM "$(the_pinhole)"
 wait $session
-is "$(tail -n1 /opt/tmp/said)" 'closed reason=signal' 'SIGTERM: closed'
+is "$(tail -n1 /opt/tmp/said)" 'closed reason=SIGTERM' 'SIGTERM: closed'
 exec {in}>&-
 ok 'and gone' closed
 

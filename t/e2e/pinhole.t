@@ -117,12 +117,12 @@ refused '{ ask; choose $server $inside2; }' 'is not' "her server's name with ano
 refused '{ ask; choose 203.0.113.10:23; }' 'does not lead to' "another port of her server is refused"
 refused "{ ask '' $INDIVIDUAL:33001; choose; }" 'no established connection' "another address of the proxy is refused"
 refused '{ ask | sed s/mallory/bear/; echo; choose; }' 'asks for bear' "another user's name is refused"
-like "$(as '{ ask; choose; sleep 1; } | sudo -n $helper > /dev/null & sleep 0.4; { ask; choose; } | sudo -n $helper; wait')" \
+like "$(as '{ ask; choose; sleep 1; } | sudo -n $helper | cat > /dev/null & sleep 0.4; { ask; choose; } | sudo -n $helper; wait')" \
   '^refused .*has a pinhole already' "a second caller in the same session is refused"
 for input in 'x\n' 'session=1\n\n' 'a=b\n\n' 'session=\0\n\n' 'user=mallory\n\n' '\n\n\n=\n\n'; do
   like "$(as "printf '$input' | sudo -n \$helper; echo status=\$?")" '^refused .*status=65' "garbage on stdin is refused: '$input'"
 done
-is "$(as "sudo -n \$helper < /dev/null; echo status=\$?")" status=0 "nothing on stdin opens nothing"
+is "$(as ": | sudo -n \$helper; echo status=\$?")" status=0 "nothing on stdin opens nothing"
 refused 'head -c 100000 /dev/urandom' '' "100 kB of noise are refused"
 like "$(as '{ ask; choose; } | sudo -n $helper -v 2>&1')" 'password is required' "sudo refuses any argument"
 like "$(as 'sudo -n /usr/sbin/iptables-restore < /dev/null 2>&1')" 'password is required' "sudo refuses iptables-restore"
@@ -131,12 +131,12 @@ refused 'exec 5<> /dev/tcp/127.0.0.1/22
   { ask 127.0.0.1:22 $mine; choose; }' 'not accepted by root but by uid' "a socket that she opened herself is refused"
 
 as 'ask > /tmp/ask; setsid -f bash -c "while kill -0 $PPID; do sleep 0.05; done; sleep 0.2
-  sudo -n $helper < /tmp/ask > /tmp/orphan" > /dev/null 2>&1 < /dev/null'
+  cat /tmp/ask | sudo -n $helper | cat > /tmp/orphan" > /dev/null 2>&1 < /dev/null'
 orphan=$(lab_root dmz)/tmp/orphan
 ok "a process that outlived its SSH connection is refused" wait_until 10 grep -qs '^refused ' "$orphan"
 like "$(cat "$orphan")" 'no established connection|no process above' "because its connection is gone"
 
-as '{ ask; choose; exec setsid sleep 60 > /dev/null 2>&1; } 2> /dev/null | sudo -n $helper > /tmp/kept 2> /dev/null & sleep 0.7'
+as '{ ask; choose; exec setsid sleep 60 > /dev/null 2>&1; } 2> /dev/null | sudo -n $helper 2> /dev/null | cat > /tmp/kept & sleep 0.7'
 like "$(cat "$(lab_root dmz)/tmp/kept")" 'open session=' "(mallory keeps a pinhole's stdin open beyond her session)"
 no_rules() { [ "$(proxy_rules)" = 0 ]; }
 ok "a pinhole ends with its SSH connection even then" wait_until 2 no_rules
