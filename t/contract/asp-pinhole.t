@@ -394,10 +394,10 @@ ok 'both close' closed
 # the pinhole closed all the same.
 
 ends() {  # name
+  local each
   kill -KILL "$(cat /opt/tmp/holder)"
   ok "$1: closed when the SSH connection ends" until_true closed
   # What is still there would disturb the next test.
-  local each
   for each in $(the_pinhole); do kill -CONT "$each"; kill -KILL "$each"; done 2> /dev/null
   $prefix/bin/asp-reap
   until_true closed
@@ -418,7 +418,7 @@ opened_some() { [ -n "$(rules)" ]; }
 stuck() {  # room in the pipe
   rm -f /opt/tmp/in
   mkfifo /opt/tmp/in
-  python /opt/tmp/full.py "$1" "$python" -IS /opt/tmp/sshd.py $pinhole < /opt/tmp/in 2> /dev/null &
+  "$python" -IS /opt/tmp/full.py "$1" "$python" -IS /opt/tmp/sshd.py $pinhole < /opt/tmp/in 2> /dev/null &
   session=$!
   exec {in}> /opt/tmp/in
   request >&$in
@@ -430,6 +430,41 @@ stuck 20  # enough for "verified rule=1", not for "open …"
 ends 'a stdout that nobody empties'
 kill $session
 exec {in}>&-
+wait
+
+# The caller has the same open file, and makes it block again (F_SETFL).
+sed 's/^    signal.pause()/    import time\n    while True:\n        fcntl.fcntl(w, fcntl.F_SETFL, 1)\n        time.sleep(0.0005)/' /opt/tmp/full.py > /opt/tmp/blocking.py
+mv /opt/tmp/blocking.py /opt/tmp/full.py
+stuck 20
+ends 'a stdout that nobody empties, made to block again'
+kill $session
+exec {in}>&-
+wait
+
+cat > /opt/tmp/starve.py << 'EOF_STARVE'
+"""starve.py REQUEST HOST PROGRAM...: a pinhole whose stdin is a socket that poll(2) calls readable, and on which read(2) waits for more."""
+import os, signal, socket, sys, time
+ours, theirs = socket.socketpair()
+if os.fork() == 0:
+    os.dup2(theirs.fileno(), 0)
+    os.execvp(sys.argv[3], sys.argv[3:])
+def wait_for(word):
+    while word not in open("/opt/tmp/said").read():
+        time.sleep(0.01)
+ours.send(sys.argv[1].encode() + b"\n\n")
+wait_for("verified")
+ours.send(sys.argv[2].encode() + b"\n\n")
+wait_for("open")
+theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1000)
+ours.send(b"#")
+signal.pause()
+EOF_STARVE
+: > /opt/tmp/said
+"$python" -IS /opt/tmp/starve.py "$(request)" $'host=203.0.113.10:22\naddress=203.0.113.10:22' "$python" -IS /opt/tmp/sshd.py $pinhole 2> /dev/null | cat > /opt/tmp/said &
+wait_for '^open'
+sleep 0.1
+ends 'a stdin that lets read wait'
+kill "$(pgrep -f starve.p[y])"
 wait
 
 cat > /opt/tmp/tty.py << 'EOF_TTY'
@@ -473,7 +508,7 @@ typed() {  # name, keys once it is open
   : > /opt/tmp/said
   rm -f /opt/tmp/in
   mkfifo /opt/tmp/in
-  python /opt/tmp/tty.py "$python" -IS /opt/tmp/sshd.py --below 1 $pinhole < /opt/tmp/in > /opt/tmp/said 2> /dev/null &
+  "$python" -IS /opt/tmp/tty.py "$python" -IS /opt/tmp/sshd.py --below 1 $pinhole < /opt/tmp/in > /opt/tmp/said 2> /dev/null &
   session=$!
   exec {in}> /opt/tmp/in
   sleep 0.3

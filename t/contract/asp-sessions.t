@@ -58,8 +58,9 @@ for record in records:
 def release(*_):
     if "stubborn" in sys.argv:
         return
-    for name in held:
-        os.unlink(name)
+    # One SIGTERM comes for each of the sessions, also while the first is served.
+    while held:
+        os.unlink(held.pop())
     os._exit(0)
 signal.signal(signal.SIGTERM, release)
 print("holding", os.getpid(), flush=True)
