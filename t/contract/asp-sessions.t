@@ -274,6 +274,7 @@ hold two < <(record 1 bear 198.51.100.10; record 2 bobcat 198.51.100.11)
 watch_for() {  # SIGNAL arguments...: until the third picture, then SIGNAL
   local signal=$1 pid status
   shift
+  : > $tmp/watched  # not the pictures of the time before
   env --default-signal=INT "$sessions" "$@" > $tmp/watched 2> $tmp/err &
   pid=$!
   wait_until 10 eval "[ \"\$(grep -c ^SESSION $tmp/watched)\" -ge 3 ]"
