@@ -39,10 +39,16 @@ void restore(Family family, const std::string& text) {
   }
 }
 
+// Empty when there is no such chain. Any other failure is one: rules that are
+// there must not be taken for gone.
 std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
   const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S", chain}, "");
+  if (answer.status != 0) {
+    const bool absent = answer.err.find("No chain") != std::string::npos || answer.err.find("incompatible") != std::string::npos;
+    if (absent) return {};
+    throw tool::Failure(tool::os, fmt::format("list chain {}: {}", chain, answer.err));
+  }
   std::vector<std::string> lines(1);
-  if (answer.status != 0) return {};
   for (const char c : answer.out) {
     if (c == '\n') lines.emplace_back();
     else lines.back() += c;

@@ -27,6 +27,7 @@ std::string session_rule(const Session& session, bool pinned) {
   if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
   if (!session.ports_kept()) ports += fmt::format("--dport {}", session.proxy_port);
   else if (pinned) ports += fmt::format("--dport {}", session.flow->server.port);
+  else if (session.udp_port_range.low == session.udp_port_range.high) ports += fmt::format("--dport {}", session.udp_port_range.low);
   else ports += fmt::format("--dport {}:{}", session.udp_port_range.low, session.udp_port_range.high);
   const std::string target =
       session.ports_kept() ? session.host.ip.text() : Endpoint{session.host.ip, session.udp_port}.text();

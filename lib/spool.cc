@@ -26,6 +26,7 @@ std::string in(const char* directory, const std::string& name) { return fmt::for
 constexpr char kSessionsDir[] = "sessions";
 constexpr char kClientsDir[] = "clients";
 constexpr char kRulesDir[] = "rules";
+constexpr char kOffersDir[] = "offers";
 
 // A temporary name starts with a dot; records do not.
 std::string temporary(const std::string& id) { return in(kSessionsDir, "." + id); }
@@ -136,7 +137,7 @@ std::vector<Session> living_among(const std::vector<std::string>& names) {
 
 void prepare() {
   make_directory(paths::kRun, 0755);
-  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kCallers, kTurns}) make_directory(fmt::format("{}/{}", paths::kRun, name), 0700);
+  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kOffersDir, kCallers, kTurns}) make_directory(fmt::format("{}/{}", paths::kRun, name), 0700);
 }
 
 FirewallLock::FirewallLock() {
@@ -186,12 +187,16 @@ void Entry::update(const Session& session) {
 void Entry::remove() {
   if (::unlink(path_.c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + path_);
   for (const auto& index : indexes_) remove_from_index(index, id_);
+  ::unlink(in(kOffersDir, id_).c_str());
   lock_.reset();
 }
 
 std::vector<Session> living() { return living_among(names_in(kSessionsDir)); }
 
 std::vector<Session> living_of(const IpAddress& client) { return living_among(names_in(client_directory(client))); }
+
+void note_offer(const std::string& id) { fd::open(in(kOffersDir, id), O_WRONLY | O_CREAT | O_NOFOLLOW, 0600); }
+bool was_offered(const std::string& id) { return ::access(in(kOffersDir, id).c_str(), F_OK) == 0; }
 
 std::size_t count() { return names_in(kSessionsDir).size(); }
 std::size_t count_of_rule(int rule) { return names_in(rule_directory(rule)).size(); }
@@ -234,6 +239,9 @@ void sweep() {
       }
       ::rmdir(in(kind, name).c_str());
     }
+  }
+  for (const auto& id : names_in(kOffersDir)) {
+    if (::access(in(kSessionsDir, id).c_str(), F_OK) != 0) ::unlink(in(kOffersDir, id).c_str());
   }
   for (const char* directory : {kCallers, kTurns}) {
     for (const auto& name : names_in(directory)) Token::take(directory, name);

@@ -7,6 +7,7 @@
 //   rules/NUMBER/UUID    which sessions a rule has
 //   callers/PID.START    one pinhole per session of sshd
 //   turns/CLIENT,PROXY   whose turn it is to learn a flow
+//   offers/UUID          a flow was handed on to this session
 //   lock                 held while the firewall is changed
 //   drain                there while no new sessions are taken
 //
@@ -76,6 +77,11 @@ class Entry {
 // at a cost that does not grow with the others.
 std::vector<Session> living();
 std::vector<Session> living_of(const IpAddress& client);
+
+// Notes, and tells, that another session handed a flow on to session `id`, so
+// that there may be more rules in its name than its own.
+void note_offer(const std::string& id);
+bool was_offered(const std::string& id);
 
 // How many sessions are on record; a dead one counts until it is reaped.
 std::size_t count();

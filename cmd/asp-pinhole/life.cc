@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "report.h"
 #include "tool.h"
 
 Life::Life() {
@@ -62,6 +63,7 @@ void Life::read_signal() {
 }
 
 void Life::read_stdin() {
+  const Patience patience;
   if (!lines_.fill(STDIN_FILENO)) {
     reason_ = "EOF";
     return;

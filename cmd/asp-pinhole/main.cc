@@ -3,7 +3,9 @@
 // The only part of the suite that runs as root for users. It takes no
 // arguments and believes nobody: sudo says who calls, the kernel says from
 // where, and aspera.conf, read here once more, says what that user may have.
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,6 +119,17 @@ void leave_terminal() {
   for (const int number : {SIGTSTP, SIGTTIN, SIGTTOU, SIGQUIT}) ::signal(number, SIG_IGN);
 }
 
+// Resource limits and priority come from the caller, through sudo: they must
+// neither kill us nor starve us while we hold the firewall's lock.
+void leave_limits() {
+  for (const int number : {SIGXCPU, SIGXFSZ}) ::signal(number, SIG_IGN);
+  const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+  for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA}) ::setrlimit(resource, &unlimited);
+  const sched_param normal{};
+  ::sched_setscheduler(0, SCHED_OTHER, &normal);
+  ::setpriority(PRIO_PROCESS, 0, 0);
+}
+
 int serve() {
   const uid_t uid = caller::sudo_uid();
   spool::prepare();
@@ -146,6 +159,7 @@ int run(int argc, char**) {
   ::umask(077);
   if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");
   leave_terminal();
+  leave_limits();
   try {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
     report::check_standard_descriptors();

@@ -185,6 +185,7 @@ void Pinhole::hand_on(const Flow& flow) {
   const Port port = next.ports_kept() ? flow.proxy.port : next.udp_port;
   next.flow = PinnedFlow{flow.client, {next.host.ip, port}};
   next.src_port_filtering = true;
+  spool::note_offer(next.id);
   firewall::offer(next);
   conntrack::Table().remove(flow);
   logging::debug1("Handed the flow from {} on to {} session={}", flow.client.text(), next.host.text(), next.id);
@@ -202,7 +203,7 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     if (later) return Claim::not_yet;
     session_.flow = PinnedFlow{flow.client, flow.server};
     if (session_.src_port_filtering) firewall::pin(session_, spool::living);
-    if (!others.empty()) firewall::settle(session_);
+    if (spool::was_offered(session_.id)) firewall::settle(session_);
     entry_->update(session_);
   }
   watch_.reset();
@@ -305,7 +306,7 @@ void Pinhole::take_down() {
   if (in_force_) {
     const spool::FirewallLock lock;
     firewall::close(session_);
-    if (!peers().empty()) firewall::remove_all_of(session_);
+    if (spool::was_offered(session_.id)) firewall::remove_all_of(session_);
   }
   watch_.reset();
   const auto others = peers();

@@ -1,10 +1,41 @@
 #include "report.h"
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-#include "fd.h"
+#include <cerrno>
+
+#include "logging.h"
 #include "tool.h"
+
+namespace {
+
+volatile sig_atomic_t rang = 0;
+void on_alarm(int) { rang = 1; }
+
+// Rings again and again: the first may come just before the system call.
+void ring(long after_seconds, long then_microseconds) {
+  const itimerval timer{{0, then_microseconds}, {after_seconds, 0}};
+  ::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+}  // namespace
+
+Patience::Patience() {
+  struct sigaction alarm {};
+  alarm.sa_handler = on_alarm;  // without SA_RESTART
+  ::sigaction(SIGALRM, &alarm, nullptr);
+  sigset_t ours;
+  sigemptyset(&ours);
+  sigaddset(&ours, SIGALRM);
+  ::sigprocmask(SIG_UNBLOCK, &ours, nullptr);
+  rang = 0;
+  ring(1, 100000);
+}
+Patience::~Patience() { ring(0, 0); }
+bool Patience::over() const { return rang != 0; }
 
 namespace report {
 
@@ -16,12 +47,18 @@ void check_standard_descriptors() {
       throw tool::Failure(tool::not_permitted, "stdin and stdout must be pipes, sockets or a terminal");
     }
   }
-  fd::set_nonblocking(STDOUT_FILENO);
 }
 
 void line(const status::Line& line) {
   const std::string text = line.text();
-  [[maybe_unused]] const ssize_t put = ::write(STDOUT_FILENO, text.data(), text.size());
+  const Patience patience;
+  std::size_t said = 0;
+  while (said < text.size() && !patience.over()) {
+    const ssize_t put = ::write(STDOUT_FILENO, text.data() + said, text.size() - said);
+    if (put > 0) said += static_cast<std::size_t>(put);
+    else if (put < 0 && errno != EINTR) break;
+  }
+  if (said < text.size()) logging::debug1("Nobody took: {}", logging::escape(text));
 }
 
 }  // namespace report
