@@ -599,10 +599,10 @@ refused_before_authentication() {  # name pattern known_hosts
 }
 at="\[127.0.0.1\]:$main_port"
 : > "$tmp/empty"
-refused_before_authentication "an unknown host key" "^asp-dial: verify host key of $at: not in .* \(the server has ssh-ed25519 $(fingerprint "$tmp/host.pub" | sed 's/[+]/[+]/g')\)$" "$tmp/empty"
+refused_before_authentication "an unknown host key" "^asp-dial: verify host key of $at: not in .* \(the server has ssh-ed25519 $(literally "$(fingerprint "$tmp/host.pub")")\)$" "$tmp/empty"
 refused_before_authentication "a missing known_hosts" "$at: open .*No such file.* SHA256:" "$tmp/nosuch"
 known "$main_port" "$tmp/host_other.pub" > "$tmp/changed"
-refused_before_authentication "a changed host key" "$at: .*changed.*ssh-ed25519 $(fingerprint "$tmp/host.pub" | sed 's/[+]/[+]/g')" "$tmp/changed"
+refused_before_authentication "a changed host key" "$at: .*changed.*ssh-ed25519 $(literally "$(fingerprint "$tmp/host.pub")")" "$tmp/changed"
 known "$main_port" "$tmp/host_521.pub" > "$tmp/othertype"
 refused_before_authentication "a host key of a type that is not enrolled" "$at: only keys of other types.* SHA256:" "$tmp/othertype"
 nok "nothing was run on those servers" test -e "$tmp/remote/ran"
@@ -610,7 +610,7 @@ is "$(cat "$tmp/empty")" "" "known_hosts is never written"
 for each in host host_rsa host_ecdsa; do
   known "$main_port" "$tmp/$each.pub" > "$tmp/one"
   status 0 "of several key types the enrolled one is used ($each)" d -k "$tmp/one" -v "$main" -- true
-  like "$err" "$(fingerprint "$tmp/$each.pub" | sed 's/[+]/[+]/g')" "and it is that key ($each)"
+  like "$err" "$(literally "$(fingerprint "$tmp/$each.pub")")" "and it is that key ($each)"
 done
 mkdir "$tmp/100%h d"
 cp "$tmp/known_hosts" "$tmp/100%h d/%u"

@@ -37,7 +37,7 @@ wait_until 5 eval 'lab_log dmz | grep -q "Setup UDP.*:5001 "'
 proxy_end audited
 lines=$(lab_log dmz | grep "session=$(lab_log dmz | grep -o 'session=[0-9a-f-]*' | tail -1 | cut -d= -f2)" | grep -o 'LOG .*')
 key=$(on outside ssh-keygen -lf "/home/bear/.ssh/id_ed25519.pub" | cut -d ' ' -f 2)
-identity="session=[0-9a-f-]{36} user=bear key=$key client=$OUTSIDE:[0-9]+ proxy=$SQUASH:33001"
+identity="session=[0-9a-f-]{36} user=bear key=$(literally "$key") client=$OUTSIDE:[0-9]+ proxy=$SQUASH:33001"
 route="rule=1 server=$INSIDE1:22 upstream_user=xfer"
 like "$lines" "LOG Received connection request from $OUTSIDE $identity command=cat" "the request is logged with who, from where, with which key"
 like "$lines" "LOG Established SSH connection with server $INSIDE1:22 $identity $route" "the start with the route"

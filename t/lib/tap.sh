@@ -49,6 +49,9 @@ like() {
   tap_result $? "$3" || { diag "got:      $1"; diag "pattern:  $2"; }
 }
 
+# A text as a pattern that matches it alone: base64 holds plus signs.
+literally() { sed 's/[][\\.^$*+?(){}|]/\\&/g' <<< "$1"; }
+
 unlike() {
   [[ ! $1 =~ $2 ]]
   tap_result $? "$3" || { diag "got:      $1"; diag "pattern (not wanted): $2"; }
