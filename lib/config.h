@@ -18,12 +18,6 @@
 
 namespace config {
 
-struct PortRange {
-  Port low;
-  Port high;  // inclusive
-  bool operator==(const PortRange&) const = default;
-};
-
 enum class Forwarding { iptables, nftables };
 
 struct Rule {

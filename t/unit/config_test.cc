@@ -112,7 +112,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(least.keyfile == "/k");
   CHECK(least.proxy_port == 33001);
   CHECK_FALSE(least.udp_port);
-  CHECK(least.udp_port_range == config::PortRange{33001, 33100});
+  CHECK(least.udp_port_range == PortRange{33001, 33100});
   CHECK(least.src_port_filtering);
   CHECK(least.udp_port_reuse);
   CHECK(least.udp_linger == 0s);
@@ -168,7 +168,7 @@ TEST_CASE("config: every option of a rule is read") {
   CHECK(all.keyfile == "/keys/$(user)/id_rsa");
   CHECK(all.proxy_port == 443);
   CHECK(all.udp_port == 33002);
-  CHECK(all.udp_port_range == config::PortRange{40000, 40010});
+  CHECK(all.udp_port_range == PortRange{40000, 40010});
   CHECK_FALSE(all.src_port_filtering);
   CHECK_FALSE(all.udp_port_reuse);
   CHECK(all.udp_linger == 30s);
