@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "address.h"
+#include "config_xml.h"
 
 namespace config {
 
@@ -72,5 +73,8 @@ Config parse(std::string_view text, const std::string& file);
 enum class Author { anyone, root };
 
 Config load(const std::string& path, Author author = Author::anyone);
+
+// The same file, as checked, for those who care how it is written.
+config_xml::Element load_document(const std::string& path, Author author = Author::anyone);
 
 }  // namespace config
