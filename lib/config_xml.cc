@@ -5,7 +5,6 @@
 #include <expat.h>
 #include <fmt/core.h>
 
-#include "logging.h"
 #include "tool.h"
 
 namespace config_xml {
@@ -84,7 +83,7 @@ std::string hint(XML_Error error, const Builder& builder, std::string_view text)
     case XML_ERROR_TAG_MISMATCH:
     case XML_ERROR_UNCLOSED_TOKEN:
       if (!inside) return "; expected <CONF version=\"2\">";
-      return fmt::format("; <{}> of line {} is still open", logging::escape(builder.open.back()->name), builder.open.back()->position.line);
+      return fmt::format("; <{}> of line {} is still open", builder.open.back()->name, builder.open.back()->position.line);
     case XML_ERROR_UNDEFINED_ENTITY:
       return "; there are only &amp; &lt; &gt; &quot; &apos; and &#number;";
     case XML_ERROR_INVALID_TOKEN: {
