@@ -10,7 +10,8 @@ SYSCONFDIR ?= /etc
 MANDIR  ?= /usr/share/man
 
 # The tools, once: those that people run, and those that only tools run.
-BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy asuserdata
+BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
+           asp-adduser asp-deluser asuserdata
 LIBEXEC := ascp_rproxy asp-pinhole
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))
@@ -20,7 +21,8 @@ DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               libnetfilter-conntrack-dev libsrt-gnutls-dev libssl-dev \
               nlohmann-json3-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
-DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh
+DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
+              logrotate e2fsprogs
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -122,16 +124,19 @@ demo: deps
 lab-shell: all
 	@BUILD=$(BUILD) t/lib/lab-shell
 
-# A configuration that is there already is never overwritten. The sshd sample
-# is only laid down: INSTALL says how to put it in force.
+# A configuration that is there already is never overwritten. The samples for
+# sshd, logrotate and rsyslog are only laid down: INSTALL says how to put them
+# in force.
 D = $(DESTDIR)$(PREFIX)
 install:
-	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d
+	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d
 	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
 	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
 	[ -e $(D)/etc/aspera.conf ] || install -m 644 etc/aspera.conf $(D)/etc/aspera.conf
 	[ -e $(D)/etc/known_hosts ] || install -m 644 /dev/null $(D)/etc/known_hosts
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/sshd_config.d/sallyport.conf > $(D)/etc/sshd_config.d/sallyport.conf
+	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/logrotate.d/sallyport > $(D)/etc/logrotate.d/sallyport
+	install -m 644 etc/rsyslog.d/sallyport.conf $(D)/etc/rsyslog.d/sallyport.conf
 	install -d $(DESTDIR)/usr/bin
 	ln -sfn $(PREFIX)/bin/aspshell $(DESTDIR)/usr/bin/aspshell
 	install -d -m 750 $(DESTDIR)$(SYSCONFDIR)/sudoers.d
@@ -149,11 +154,12 @@ install:
 
 # Keeps what an administrator wrote: aspera.conf, known_hosts, the keys.
 uninstall:
-	rm -f $(BIN:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%) $(D)/etc/sshd_config.d/sallyport.conf
+	rm -f $(BIN:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%) $(D)/etc/sshd_config.d/sallyport.conf \
+	  $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf
 	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
-	rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
+	rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
 
 clean:
 	rm -rf build build-san

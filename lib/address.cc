@@ -9,7 +9,6 @@
 #include <fmt/core.h>
 
 #include "decimal.h"
-#include "logging.h"
 #include "tool.h"
 
 namespace {
@@ -108,7 +107,7 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
 
 Endpoint Endpoint::require(std::string_view text, std::string_view what) {
   if (const auto parsed = parse(text)) return *parsed;
-  throw tool::Failure(tool::bad_input, fmt::format("{}: '{}' is not address:port", what, logging::escape(text)));
+  throw tool::Failure(tool::bad_input, fmt::format("{}: '{}' is not address:port", what, text));
 }
 
 Endpoint Endpoint::from_sockaddr(const sockaddr& address) {

@@ -23,4 +23,6 @@ constexpr char kSessions[] = "/run/sallyport/sessions";
 
 constexpr char kSudo[] = "/usr/bin/sudo";
 
+constexpr char kGroup[] = "sallyport";  // of the proxy's users
+
 }  // namespace paths

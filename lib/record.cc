@@ -6,7 +6,6 @@
 #include <fmt/core.h>
 
 #include "io.h"
-#include "logging.h"
 #include "tool.h"
 
 namespace {
@@ -29,7 +28,7 @@ bool is_value(std::string_view value) {
 }  // namespace
 
 void Record::add(std::string_view name, std::string_view value) {
-  if (!is_name(name)) malformed(fmt::format("'{}' is no field name", logging::escape(name.substr(0, kMaxName))));
+  if (!is_name(name)) malformed(fmt::format("'{}' is no field name", name.substr(0, kMaxName)));
   if (!is_value(value)) malformed(fmt::format("control character in {}", name));
   if (fields_.size() == kMaxLines) malformed(fmt::format("more than {} lines", kMaxLines));
   fields_.emplace_back(name, value);
@@ -85,7 +84,7 @@ std::optional<Record> Parser::add(std::string_view line) {
   if (++lines_ > Record::kMaxLines) malformed(fmt::format("more than {} lines", Record::kMaxLines));
   if (line[0] == '#') return std::nullopt;
   const auto equals = line.find('=');
-  if (equals == line.npos) malformed(fmt::format("'{}' is not name=value", logging::escape(line.substr(0, 64))));
+  if (equals == line.npos) malformed(fmt::format("'{}' is not name=value", line.substr(0, 64)));
   current_.add(line.substr(0, equals), line.substr(equals + 1));
   return std::nullopt;
 }

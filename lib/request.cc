@@ -5,7 +5,6 @@
 
 #include <fmt/core.h>
 
-#include "logging.h"
 #include "tool.h"
 
 Request Request::from_record(const Record& record) {
@@ -13,7 +12,7 @@ Request Request::from_record(const Record& record) {
   Request parsed;
   parsed.user = record.require("user");
   if (!request::is_user(parsed.user)) {
-    throw tool::Failure(tool::bad_input, fmt::format("user: '{}' is no account name", logging::escape(parsed.user)));
+    throw tool::Failure(tool::bad_input, fmt::format("user: '{}' is no account name", parsed.user));
   }
   parsed.client = Endpoint::require(record.require("client"), "client");
   parsed.proxy = Endpoint::require(record.require("proxy"), "proxy");
@@ -21,7 +20,7 @@ Request Request::from_record(const Record& record) {
   if (const auto domain = record.get("domain")) {
     parsed.domain = HostPort::parse(*domain);
     if (!parsed.domain) {
-      throw tool::Failure(tool::bad_input, fmt::format("domain: '{}' is not name or name:port", logging::escape(*domain)));
+      throw tool::Failure(tool::bad_input, fmt::format("domain: '{}' is not name or name:port", *domain));
     }
   }
   return parsed;
@@ -58,7 +57,7 @@ void read_ssh_connection(const std::string& value, Request& into) {
       return;
     }
   }
-  throw tool::Failure(tool::bad_input, fmt::format("SSH_CONNECTION '{}' is not 'address port address port'", logging::escape(value)));
+  throw tool::Failure(tool::bad_input, fmt::format("SSH_CONNECTION '{}' is not 'address port address port'", value));
 }
 
 bool is_user(std::string_view name) {

@@ -3,14 +3,13 @@
 #include <fmt/core.h>
 
 #include "decimal.h"
-#include "logging.h"
 #include "paths.h"
 #include "tool.h"
 
 namespace {
 
 [[noreturn]] void malformed(const std::string& name, const std::string& value) {
-  throw tool::Failure(tool::bad_input, fmt::format("route: {}: '{}' is not valid", name, logging::escape(value)));
+  throw tool::Failure(tool::bad_input, fmt::format("route: {}: '{}' is not valid", name, value));
 }
 
 long number(const Record& record, const std::string& name, long otherwise, long high) {

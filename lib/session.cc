@@ -11,13 +11,12 @@
 #include "decimal.h"
 #include "fd.h"
 #include "io.h"
-#include "logging.h"
 #include "tool.h"
 
 namespace {
 
 [[noreturn]] void malformed(std::string_view name, std::string_view value) {
-  throw tool::Failure(tool::bad_input, fmt::format("session: {}: '{}' is not valid", name, logging::escape(value)));
+  throw tool::Failure(tool::bad_input, fmt::format("session: {}: '{}' is not valid", name, value));
 }
 
 long number(const Record& record, std::string_view name, long high) {

@@ -90,7 +90,7 @@ std::optional<Session> read_session(int fd, const std::string& path) {
   try {
     return Session::from_record(record::parse_one(io::read_all(fd, Record::kMaxBytes, path)));
   } catch (const tool::Failure& failure) {
-    logging::error("Unreadable session record {}: {}", path, failure.what());
+    logging::error("Unreadable session record {}: {}", logging::escape(path), logging::escape(failure.what()));
     return std::nullopt;
   }
 }

@@ -27,7 +27,7 @@ std::string quote(std::string_view value) {
 }
 
 [[noreturn]] void malformed(std::string_view line) {
-  throw tool::Failure(tool::bad_input, fmt::format("status line '{}' is malformed", logging::escape(line.substr(0, 200))));
+  throw tool::Failure(tool::bad_input, fmt::format("status line '{}' is malformed", line.substr(0, 200)));
 }
 
 // Takes a quoted value off the front of `rest`, which starts behind the quote.

@@ -70,6 +70,7 @@ const char* remote_line(Exit code) {
 int guard(const char* name, int (*run)(int, char**), int argc, char** argv, Audience audience) {
   open_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a user's own limit must not keep a line out of the log
   logging::open(name);
   try {
     return run(argc, argv);

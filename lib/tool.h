@@ -31,7 +31,8 @@ enum Exit : int {
 };
 
 // Why a program cannot go on: "open /etc/x: Permission denied", that is verb,
-// object, reason. Thrown anywhere, caught once, in guard().
+// object, reason, with untrusted bytes as they came: guard() escapes them.
+// Thrown anywhere, caught once, in guard().
 class Failure : public std::runtime_error {
  public:
   Failure(Exit code, const std::string& reason) : std::runtime_error(reason), code_(code) {}
@@ -60,7 +61,7 @@ enum class Audience { operators, remote };
 const char* remote_line(Exit code);
 
 // Makes sure that descriptors 0 to 2 exist, ignores SIGPIPE (writing to a
-// closed pipe then fails with EPIPE: exit 74), opens the log, calls `run`, and
+// closed pipe then fails with EPIPE: exit 74) and SIGXFSZ, opens the log, calls `run`, and
 // turns whatever it throws into one line and one exit code.
 int guard(const char* name, int (*run)(int argc, char** argv), int argc, char** argv, Audience audience);
 

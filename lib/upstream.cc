@@ -14,7 +14,6 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>  // only for the declaration of ssh_send_keepalive
 
-#include "logging.h"
 #include "tool.h"
 
 namespace upstream {
@@ -34,7 +33,7 @@ constexpr std::size_t kTakeAtOnce = 256 * 1024;      // beyond this, bytes wait 
 constexpr std::size_t kMaxPut = 128 * 1024;
 
 // What libssh says comes in part from the server.
-std::string libssh_error(ssh_session session) { return logging::escape(::ssh_get_error(session)); }
+std::string libssh_error(ssh_session session) { return ::ssh_get_error(session); }
 
 [[noreturn]] void fail(tool::Exit code, const std::string& doing, const std::string& why) {
   throw tool::Failure(code, fmt::format("{}: {}", doing, why));
@@ -180,7 +179,7 @@ bool Session::connected() const {
 std::string Session::lost_reason() const {
   std::string error = libssh_error(session_.get());  // before the next call overwrites it
   if (const char* said = ::ssh_get_disconnect_message(session_.get())) {
-    return fmt::format("server says: {}", logging::escape(said));
+    return fmt::format("server says: {}", said);
   }
   return error.empty() ? "connection closed" : error;
 }

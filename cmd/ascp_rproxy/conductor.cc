@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <sstream>
 
 #include <fmt/core.h>
 
@@ -21,6 +22,7 @@
 namespace {
 
 constexpr int kMatchSeconds = 10;
+constexpr std::size_t kMaxAnswer = 1024 * 1024;  // it may explain each rule
 constexpr int kVerifySeconds = 10;   // sudo and the pinhole's own checks
 constexpr int kOpenSeconds = 30;     // its turn, the firewall's lock, iptables
 constexpr int kRevokeSeconds = 20;
@@ -43,6 +45,27 @@ tool::Exit failure_code(const status::Line& failed) {
   return code >= tool::usage && tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
 }
 
+using SteadyClock = std::chrono::steady_clock;
+
+double milliseconds_since(SteadyClock::time_point start) {
+  return std::chrono::duration<double, std::milli>(SteadyClock::now() - start).count();
+}
+
+// What another tool of the suite wrote to stderr, line by line, as it was before
+// that tool escaped it.
+std::vector<std::string> lines_of(const std::string& complaint) {
+  std::vector<std::string> lines;
+  std::istringstream text(complaint);
+  for (std::string line; std::getline(text, line);) lines.push_back(logging::unescape(line));
+  return lines;
+}
+
+// As it came over the pipe, where it is escaped, without the newline.
+std::string words_of(const status::Line& line) {
+  const std::string text = line.text();
+  return text.substr(0, text.size() - 1);
+}
+
 // Whether another server may be tried: this one is at fault, not our side.
 bool is_servers_fault(tool::Exit code) {
   return code == tool::unavailable || code == tool::untrusted || code == tool::not_permitted;
@@ -58,6 +81,7 @@ Conductor::Conductor(Request request, std::vector<std::string> words, bool udp)
       started_(std::chrono::steady_clock::now()),
       signals_(catch_signals()) {
   const std::string key = auth_info::of_this_session();
+  logging::set_context("session=" + session_);
   identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, request_.user, key.empty() ? "-" : key,
                           request_.client.text(), request_.proxy.text());
 }
@@ -84,19 +108,29 @@ void Conductor::start() {
   connect(route);
   if (udp_) open_pinhole();
   dialer_->run();
+  logging::debug1("Command told to run after {:.0f} ms in all", milliseconds_since(started_));
   let_go_of_stdio();
 }
 
 Route Conductor::match() const {
   Record asked;
   request_.add_to(asked);
-  const auto answer = child::run({{std::string(paths::kBin) + "asp-match"}, env::allow({}), {}}, asked.text(),
-                                 2 * Record::kMaxBytes, kMatchSeconds);
+  std::vector<std::string> argv{std::string(paths::kBin) + "asp-match"};
+  if (logging::debugging(1)) argv.push_back("-e");
+  const auto start = SteadyClock::now();
+  const auto answer = child::run({argv, env::allow({}), {}}, asked.text(), kMaxAnswer, kMatchSeconds);
+  const auto said = lines_of(answer.err);
+  for (const auto& line : said) logging::debug1("asp-match: {}", logging::escape(line));
+  logging::debug1("asp-match answered in {:.0f} ms: {}", milliseconds_since(start), answer.status);
+  for (const auto& line : lines_of(answer.out)) {
+    if (!line.empty()) logging::debug2("asp-match answers: {}", logging::escape(line));
+  }
   if (answer.status == tool::no) {
     throw tool::Failure(tool::not_permitted, fmt::format("no rule is for {} at {} (see asp-match -e)", request_.user, request_.proxy.text()));
   }
   if (answer.status != tool::yes) {
-    throw tool::Failure(tool::is_exit(answer.status) ? static_cast<tool::Exit>(answer.status) : tool::internal, answer.err);
+    throw tool::Failure(tool::is_exit(answer.status) ? static_cast<tool::Exit>(answer.status) : tool::internal,
+                        said.empty() ? fmt::format("asp-match ended with {}", answer.status) : said.back());
   }
   return Route::from_record(record::parse_one(answer.out));
 }
@@ -106,6 +140,8 @@ Route Conductor::match() const {
 void Conductor::connect(const Route& route) {
   std::optional<tool::Failure> last;
   for (const auto& host : route.hosts) {
+    const auto start = SteadyClock::now();
+    logging::debug1("Connecting to server {}, {} of {}, as {}", host.text(), &host - route.hosts.data() + 1, route.hosts.size(), logging::escape(route.upstream_user));
     dialer_.emplace(route, host, words_);
     std::optional<status::Line> line;
     while (!(line = dialer_->next()) && !dialer_->hung_up()) {
@@ -113,6 +149,8 @@ void Conductor::connect(const Route& route) {
       ::poll(fds, 2, -1);
       if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
     }
+    if (line) logging::debug2("asp-dial: {}", words_of(*line));
+    logging::debug1("Server {} at {}: {} after {:.0f} ms", host.text(), line ? line->get("address") : "", line ? line->event : "nothing", milliseconds_since(start));
     if (line && line->event == "connected") {
       host_ = host;
       host_address_ = line->get("address");
@@ -132,7 +170,10 @@ void Conductor::connect(const Route& route) {
 // can come too early.
 void Conductor::open_pinhole() {
   const auto expect = [&](const char* event, int seconds) {
+    const auto start = SteadyClock::now();
     const auto line = holder_->await(seconds, dialer_->fd());
+    logging::debug1("asp-pinhole: {} after {:.0f} ms more", line ? line->event : "nothing", milliseconds_since(start));
+    if (line) logging::debug2("asp-pinhole: {}", words_of(*line));
     if (line && line->event == event) return;
     if (line) throw tool::Failure(failure_code(*line), fmt::format("asp-pinhole {}: {}", line->event, line->get("reason")));
     // Waiting for the command alone, asp-dial speaks only to say that it cannot.
@@ -162,6 +203,7 @@ int Conductor::watch() {
       hear_dialer();
       if (dialer_->hung_up()) {
         const int status = dialer_->wait();
+        logging::debug1("asp-dial ended with {}", status);
         if (!ended_ && !lost_) lost_.emplace(tool::os, fmt::format("asp-dial died (status {})", status));
         return status;
       }
@@ -182,15 +224,16 @@ int Conductor::watch() {
 
 void Conductor::hear_dialer() {
   while (const auto line = dialer_->next()) {
-    logging::debug1("asp-dial: {} session={}", logging::escape(line->text()), session_);
+    logging::debug2("asp-dial: {}", words_of(*line));
     if (line->event == "ended") ended_ = true;
-    if (line->event == "failed") lost_.emplace(failure_code(*line), logging::escape(line->get("reason")));
+    if (line->event == "failed") lost_.emplace(failure_code(*line), line->get("reason"));
   }
 }
 
 // False when the holder is gone.
 bool Conductor::hear_pinhole() {
   while (const auto line = holder_->next()) {
+    logging::debug2("asp-pinhole: {}", words_of(*line));
     if (line->event == "flow") {
       flow_ = fmt::format(" udp_client={} udp_server={}", line->get("client"), line->get("server"));
       logging::event("Setup UDP forwarding between {} and {} {}", line->get("client"), line->get("server"), identity_);
@@ -202,7 +245,7 @@ bool Conductor::hear_pinhole() {
       }
       if (!line->get("bytes").empty()) counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
     } else {
-      logging::error("asp-pinhole: {} session={}", logging::escape(line->text()), session_);
+      logging::error("asp-pinhole: {} session={}", words_of(*line), session_);
     }
   }
   return !holder_->hung_up();
@@ -221,5 +264,5 @@ void Conductor::close_pinhole() {
 
 void Conductor::log_end(const std::string& why) const {
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", why, identity_, flow_, seconds, counters_);
+  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", logging::escape(why), identity_, flow_, seconds, counters_);
 }

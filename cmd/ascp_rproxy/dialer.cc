@@ -1,7 +1,9 @@
 #include "dialer.h"
 
 #include "env.h"
+#include "logging.h"
 #include "paths.h"
+#include "upstream_command.h"
 
 namespace {
 
@@ -24,7 +26,9 @@ std::vector<std::string> arguments(const Route& route, const HostPort& host, con
 
 Dialer::Dialer(const Route& route, const HostPort& host, const std::vector<std::string>& words) {
   auto control = fd::socket_pair();
-  child_ = child::spawn({arguments(route, host, words), env::allow({"TERM"}), {{control.write.get(), kControl}}});
+  const auto argv = arguments(route, host, words);
+  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(argv)));
+  child_ = child::spawn({argv, env::allow({"TERM"}), {{control.write.get(), kControl}}});
   control_ = std::move(control.read);
   fd::set_nonblocking(control_.get());
 }

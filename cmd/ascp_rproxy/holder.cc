@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "env.h"
+#include "logging.h"
 #include "paths.h"
 #include "record.h"
 
@@ -21,6 +22,7 @@ Holder::Holder(const std::string& session, const Request& request) {
   err_ = std::move(err.read);
   fd::set_nonblocking(out_.get());
   fd::set_nonblocking(err_.get());
+  logging::debug2("Runs: {} -n -- {}asp-pinhole", paths::kSudo, paths::kLibexec);
   Record asked;
   asked.add("session", session);
   request.add_to(asked);

@@ -29,7 +29,7 @@ Request request_of(const std::vector<std::string>& words) {
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
-  logging::set_level(config::load(paths::kConfig).rproxy.log_level);
+  logging::follow(config::load(paths::kConfig).rproxy);
   Conductor conductor(request_of(options.operands), options.operands, !options.has('n'));
   return conductor.conduct();
 }

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "logging.h"
 #include "report.h"
 #include "tool.h"
 
@@ -70,6 +71,7 @@ void Life::read_stdin() {
   }
   while (auto line = lines_.pop()) {
     if (received_ == kMaxRecords) throw tool::Failure(tool::bad_input, "nothing more is expected on stdin");
+    if (!line->empty()) logging::debug2("Hears: {}", logging::escape(*line));
     if (auto record = parser_.add(*line)) {
       records_.push_back(std::move(*record));
       ++received_;

@@ -19,6 +19,7 @@
 #include "caller.h"
 #include "config.h"
 #include "life.h"
+#include "log_file.h"
 #include "logging.h"
 #include "paths.h"
 #include "pinhole.h"
@@ -130,6 +131,24 @@ void leave_limits() {
   ::setpriority(PRIO_PROCESS, 0, 0);
 }
 
+// So that the file is there for the sessions, which cannot make it, also after
+// a rotation.
+void prepare_log(const config::Rproxy& rproxy) {
+  try {
+    log_file::prepare(rproxy.log_directory);
+  } catch (const tool::Failure& failure) {
+    logging::error("{}", logging::escape(failure.what()));
+  }
+}
+
+// What failed early, before aspera.conf was read, belongs in the same log.
+void log_where_sessions_do() {
+  try {
+    logging::follow(config::load(paths::kConfig, config::Author::root).rproxy);
+  } catch (const tool::Failure&) {
+  }
+}
+
 int serve() {
   const uid_t uid = caller::sudo_uid();
   spool::prepare();
@@ -144,8 +163,11 @@ int serve() {
   if (!only) refuse("this session has a pinhole already");
   if (spool::drained()) throw tool::Failure(tool::temporary, "drained: no new sessions are taken");
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
-  logging::set_level(rproxy.log_level);
+  logging::follow(rproxy);
+  logging::set_context("session=" + asked.session);
+  prepare_log(rproxy);
   const Route route = route_for(rproxy, asked.request);
+  logging::debug1("Verified {} from {} at {}: rule {}", caller.user, asked.request.client.text(), asked.request.proxy.text(), route.rule);
   report::line(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
 
   const auto second = life.next_record();
@@ -165,6 +187,7 @@ int run(int argc, char**) {
     report::check_standard_descriptors();
     return serve();
   } catch (const tool::Failure& failure) {
+    log_where_sessions_do();
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
     report::line(status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()));

@@ -35,6 +35,10 @@ std::int64_t monotonic_now() {
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
+double milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
 // In force, and without a flow.
 bool is_candidate(const Session& session) { return !session.flow && session.opened > 0; }
 
@@ -69,7 +73,7 @@ bool Pinhole::wait_for_turn() {
       if (std::none_of(others.begin(), others.end(), is_candidate)) return true;
     }
     if (Clock::now() >= deadline) {
-      logging::debug1("Opening beside other sessions of {} that have no flow yet session={}", session_.client.ip.text(), session_.id);
+      logging::debug1("Opening beside other sessions of {} that have no flow yet", session_.client.ip.text());
       return true;
     }
     if (life_.wait(-1, kTurnPause) == Life::Woken::by_end) return false;
@@ -85,7 +89,9 @@ void Pinhole::check_limits() const {
 }
 
 bool Pinhole::open() {
+  const auto start = Clock::now();
   if (!wait_for_turn()) return false;
+  const double waited = milliseconds_since(start);
   {
     const spool::FirewallLock lock;
     check_limits();
@@ -103,6 +109,7 @@ bool Pinhole::open() {
     firewall::open(session_, spool::living);
   }
   forget_early_flows();
+  logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {} rivals", waited, milliseconds_since(start) - waited, session_.rivals.size());
   report::line(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
   return true;
 }
@@ -188,11 +195,12 @@ void Pinhole::hand_on(const Flow& flow) {
   spool::note_offer(next.id);
   firewall::offer(next);
   conntrack::Table().remove(flow);
-  logging::debug1("Handed the flow from {} on to {} session={}", flow.client.text(), next.host.text(), next.id);
+  logging::debug1("Handed the flow from {} on to session={} at {}", flow.client.text(), next.id, next.host.text());
 }
 
 // The oldest of our server's sessions without a flow takes it.
 Pinhole::Claim Pinhole::claim(const Flow& flow) {
+  const auto start = Clock::now();
   {
     const spool::FirewallLock lock;
     const auto others = peers();
@@ -210,6 +218,8 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
   offers_.clear();
   if (session_.src_port_filtering) drop_unclaimed();
   turn_.reset();
+  logging::debug1("Learned the flow from {} in {:.0f} ms: {}", flow.client.text(), milliseconds_since(start),
+                  session_.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
   report::line(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
   return Claim::done;
 }
@@ -250,7 +260,7 @@ void Pinhole::revoke() {
     else take_down();
   } catch (const std::exception& fault) {
     entry_.reset();  // gives up the lock, so that asp-reap finds an orphan
-    logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, fault.what());
+    logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, logging::escape(fault.what()));
   }
 }
 
@@ -303,6 +313,7 @@ void Pinhole::linger() {
 // Rule first, then flows: a flow goes on without its rule, but a new one
 // cannot begin.
 void Pinhole::take_down() {
+  const auto start = Clock::now();
   if (in_force_) {
     const spool::FirewallLock lock;
     firewall::close(session_);
@@ -311,10 +322,12 @@ void Pinhole::take_down() {
   watch_.reset();
   const auto others = peers();
   const conntrack::Table table;
+  int removed = 0;
   for (const auto& flow : list_ours()) {
-    if (!is_claimed(flow, others)) table.remove(flow);
+    if (!is_claimed(flow, others) && table.remove(flow)) ++removed;
   }
   entry_->remove();
   entry_.reset();
   turn_.reset();
+  logging::debug1("Revoked rule and {} flows in {:.0f} ms: {}", removed, milliseconds_since(start), life_.reason().empty() ? "error" : life_.reason());
 }

@@ -51,6 +51,7 @@ void check_standard_descriptors() {
 
 void line(const status::Line& line) {
   const std::string text = line.text();
+  logging::debug2("Says: {}", text.substr(0, text.size() - 1));
   const Patience patience;
   std::size_t said = 0;
   while (said < text.size() && !patience.over()) {

@@ -7,12 +7,15 @@
 
 #include <fmt/core.h>
 
+#include "config.h"
 #include "conntrack.h"
 #include "firewall.h"
 #include "firewall_text.h"
 #include "flows.h"
+#include "log_file.h"
 #include "logging.h"
 #include "options.h"
+#include "paths.h"
 #include "session.h"
 #include "spool.h"
 #include "tool.h"
@@ -59,6 +62,18 @@ void reap_flows(int family, const std::vector<Session>& living) {
   }
 }
 
+// Sessions cannot make their own log, for instance after a rotation. Who needs
+// aspera.conf says what is wrong with it.
+void prepare_log() {
+  std::string directory;
+  try {
+    directory = config::load(paths::kConfig, config::Author::root).rproxy.log_directory;
+  } catch (const tool::Failure&) {
+    return;
+  }
+  log_file::prepare(directory);
+}
+
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
@@ -72,6 +87,7 @@ int run(int argc, char** argv) {
   for (const auto family : {Family::v4, Family::v6}) reconcile(family, living);
   for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
   spool::sweep();
+  prepare_log();
   return tool::yes;
 }
 

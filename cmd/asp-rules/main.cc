@@ -8,7 +8,6 @@
 
 #include "firewall_text.h"
 #include "io.h"
-#include "logging.h"
 #include "options.h"
 #include "record.h"
 #include "session.h"
@@ -57,7 +56,7 @@ int run(int argc, char** argv) {
   else if (verb == "open") text = firewall_text::open(family, read_sessions());
   else if (verb == "pin") text = firewall_text::pin(family, read_sessions());
   else if (verb == "close") text = firewall_text::close(family, read_sessions());
-  else options::fail_usage(kUsage, "no such verb: " + logging::escape(verb));
+  else options::fail_usage(kUsage, "no such verb: " + verb);
   io::write_all(STDOUT_FILENO, text);
   return tool::yes;
 }

@@ -39,8 +39,17 @@ std::optional<config::Command> allowed(const Words& words) {
   try {
     return command_line::find(words, config::load(paths::kConfig).aspshell_commands);
   } catch (const tool::Failure& failure) {
-    logging::error("Only the built-in commands are accepted: {}", failure.what());
+    logging::error("Only the built-in commands are accepted: {}", logging::escape(failure.what()));
     return std::nullopt;
+  }
+}
+
+// A refusal belongs where the sessions are logged; without a configuration to
+// say where that is, to syslog.
+void log_where_sessions_do() {
+  try {
+    logging::follow(config::load(paths::kConfig).rproxy);
+  } catch (const tool::Failure&) {
   }
 }
 
@@ -49,6 +58,7 @@ void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); 
 
 int refuse(const std::string& command) {
   constexpr std::size_t kShown = 200;
+  log_where_sessions_do();
   const std::string shown = logging::escape(command.substr(0, kShown)) + (command.size() > kShown ? "…" : "");
   logging::error("Command not accepted: {} user={} from={}", shown, accounts::name_of(::getuid()),
                  logging::escape(env::get("SSH_CONNECTION").value_or("-")));

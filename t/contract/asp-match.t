@@ -143,7 +143,7 @@ bad 'a bad domain' "${good}domain=a b\n" 'not name or name:port'
 bad 'carriage returns' 'user=bear\r\nclient=1.1.1.1:1\r\nproxy=2.2.2.2:2\r\n' 'control character in user'
 bad 'a NUL byte' "${good}command=a\\0000b\n" 'control character in command'
 bad 'an escape sequence' "${good}command=\\0033[31m\n" 'control character in command'
-bad 'escape sequences without a name' "\\0033]0;owned\\0007\n" '\\+x1b]0;owned\\+x07'
+bad 'escape sequences without a name' "\\0033]0;owned\\0007\n" ": '\\\\x1b]0;owned\\\\x07' is not"
 bad 'JSON' '{"user":"bear"}\n' 'not name=value'
 bad 'an overlong name' "$(printf 'a%.0s' {1..65})=x\n" 'is no field name'
 bad 'too many lines' "${good}$(printf '#\\n%.0s' {1..62})" 'more than 64 lines'

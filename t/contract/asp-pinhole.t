@@ -191,7 +191,8 @@ status 0 'stdin ends within the first record' sshd $pinhole < <(printf 'session=
 ok 'the directories are made, for root alone' test "$(stat -c %a:%u /run/sallyport/sessions)" = 700:0
 refused 65 'is not name=value' 'garbage' < <(echo garbage)
 refused 65 'is not name=value' 'an escape sequence' < <(printf '\e]0;owned\a\n\n')
-unlike "$out" $'[^ -~]' 'escaped'
+like "$out" ": '\\\\x1b]0;owned\\\\x07' is not" 'escaped, once'
+unlike "$out" $'[^ -~]' 'completely'
 refused 65 'NUL' 'a NUL byte' < <(printf 'user=a\0b\n\n')
 refused 65 'longer than 8192' 'a line that never ends' < <(yes | tr -d '\n')
 refused 65 'longer than 8192' 'a line over 8 KiB' < <(printf 'command=%9000s\n' x)

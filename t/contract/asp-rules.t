@@ -157,6 +157,7 @@ for args in '' 'opne' 'open close' '-x open' '-j' '-j INPUT open' '-j PREROUTING
 done
 status 64 'an escape sequence for a verb: exit 64' "$rules" $'\e[31mopen' < /dev/null
 unlike "$err" $'\e' 'is escaped'
+like "$err" 'no such verb: \\x1b\[31mopen' 'once'
 
 # --- 65: bad input -------------------------------------------------------------------
 

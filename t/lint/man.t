@@ -16,12 +16,7 @@ make_list() {
 }
 
 # section_of TOOL: root and other tools run those of section 8.
-section_of() {
-  case " $(make_list LIBEXEC) asp-reap asp-sessions asperaproxy asuserdata " in
-    *" $1 "*) echo 8 ;;
-    *) echo 1 ;;
-  esac
-}
+section_of() { if [ -e "man/$1.8" ]; then echo 8; else echo 1; fi; }
 
 # has_sections PAGE NAME...
 has_sections() {

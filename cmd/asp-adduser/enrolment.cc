@@ -1,0 +1,158 @@
+#include "enrolment.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <optional>
+#include <sstream>
+
+#include <fmt/core.h>
+
+#include "logging.h"
+#include "paths.h"
+#include "proxy_account.h"
+#include "tool.h"
+
+namespace enrolment {
+namespace {
+
+using proxy_account::Account;
+using proxy_account::administer;
+
+// Nothing matches it: keys alone, and yet not locked ("!"), which sshd refuses.
+constexpr char kNoPassword[] = "*";
+
+// Interrupted in between, something would be left half done.
+class Uninterrupted {
+ public:
+  Uninterrupted() {
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP}) sigaddset(&ending, number);
+    ::sigprocmask(SIG_BLOCK, &ending, &before_);
+  }
+  ~Uninterrupted() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  Uninterrupted(const Uninterrupted&) = delete;
+  Uninterrupted& operator=(const Uninterrupted&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+// What this call made, taken away again unless it was kept.
+class Undo {
+ public:
+  ~Undo() {
+    for (auto argv = commands_.rbegin(); argv != commands_.rend(); ++argv) {
+      try {
+        administer(*argv);
+      } catch (const tool::Failure& failure) {
+        logging::error("{}", logging::escape(failure.what()));
+      }
+    }
+  }
+  Undo() = default;
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  void with(std::vector<std::string> argv) { commands_.push_back(std::move(argv)); }
+  void keep() { commands_.clear(); }
+
+ private:
+  std::vector<std::vector<std::string>> commands_;
+};
+
+// Where useradd puts home directories.
+std::string home_of_new(const std::string& name) {
+  std::istringstream defaults(administer({"/usr/sbin/useradd", "-D"}));
+  std::string base = "/home";
+  for (std::string line; std::getline(defaults, line);) {
+    if (line.starts_with("HOME=/")) base = line.substr(5);
+  }
+  return fmt::format("{}/{}", base, name);
+}
+
+// A home directory that asp-deluser kept belongs to a number that nobody has:
+// it is given back.
+std::optional<uid_t> owner_of_kept(const std::string& name, const std::string& path) {
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    tool::fail_errno(tool::os, "stat " + path);
+  }
+  if (!S_ISDIR(status.st_mode) || status.st_uid < proxy_account::lowest_uid() || ::getpwuid(status.st_uid)) {
+    throw tool::Failure(tool::not_permitted, fmt::format("{}: {} is there already, and somebody else's", name, path));
+  }
+  return status.st_uid;
+}
+
+void make_group(std::vector<std::string>& steps, Undo& undo) {
+  if (::getgrnam(paths::kGroup)) return;
+  administer({"/usr/sbin/groupadd", "--system", paths::kGroup});
+  undo.with({"/usr/sbin/groupdel", paths::kGroup});
+  steps.push_back(fmt::format("made the group {}", paths::kGroup));
+}
+
+void make_account(const std::string& name, std::vector<std::string>& steps, Undo& undo) {
+  const std::string path = home_of_new(name);
+  const auto kept = owner_of_kept(name, path);
+  std::vector<std::string> argv{"/usr/sbin/useradd", "--create-home", "--home-dir", path, "--user-group", "--shell", paths::kShell,
+                                "--groups", paths::kGroup, "--password", kNoPassword};
+  if (kept) argv.insert(argv.end(), {"--uid", std::to_string(*kept)});
+  argv.insert(argv.end(), {"--", name});
+  administer(argv);
+  if (kept) undo.with({"/usr/sbin/userdel", "--", name});
+  else undo.with({"/usr/sbin/userdel", "--remove", "--", name});
+  steps.push_back(kept ? fmt::format("made the account {}, with the home directory that was there", name) : "made the account " + name);
+}
+
+// The rights first, so that a new key never opens more than transfers.
+void bring_into_state(const Account& account, std::vector<std::string>& steps) {
+  proxy_account::check_may_transfer_only(account);
+  if (account.expired) throw tool::Failure(tool::not_permitted, fmt::format("{0}: the account has expired; usermod --expiredate '' {0} revives it", account.name));
+  std::vector<std::string> argv{"/usr/sbin/usermod"};
+  if (!account.has_shell()) {
+    argv.insert(argv.end(), {"--shell", paths::kShell});
+    steps.push_back(fmt::format("changed the shell from {} to {}", account.shell, paths::kShell));
+  }
+  if (!account.in_group()) {
+    argv.insert(argv.end(), {"--append", "--groups", paths::kGroup});
+    steps.push_back(fmt::format("put the account into the group {}", paths::kGroup));
+  }
+  if (account.password != kNoPassword) {
+    argv.insert(argv.end(), {"--password", kNoPassword});
+    steps.push_back("took the password away: keys alone are good");
+  }
+  if (argv.size() == 1) return;
+  argv.insert(argv.end(), {"--", account.name});
+  administer(argv);
+}
+
+}  // namespace
+
+home::Made enrol(const std::string& name, const home::Wanted& wanted) {
+  const Uninterrupted uninterrupted;
+  Undo undo;
+  std::vector<std::string> steps;
+  auto account = proxy_account::find(name);
+  if (account) proxy_account::check_may_transfer_only(*account);
+  make_group(steps, undo);
+  if (account) {
+    bring_into_state(*account, steps);
+    undo.keep();  // what is stricter than before stays so
+  } else {
+    make_account(name, steps, undo);
+    account = proxy_account::find(name);
+    if (!account) throw tool::Failure(tool::os, name + ": the account was made, and is not there");
+  }
+  auto made = home::furnish(*account, wanted);
+  undo.keep();
+  steps.insert(steps.end(), made.steps.begin(), made.steps.end());
+  made.steps = std::move(steps);
+  if (!made.steps.empty()) logging::event("Enrolled user={} uid={} keys={}", name, account->uid, wanted.keys.size());
+  return made;
+}
+
+}  // namespace enrolment

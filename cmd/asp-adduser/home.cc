@@ -1,0 +1,171 @@
+#include "home.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include <fmt/core.h>
+
+#include "as_user.h"
+#include "child.h"
+#include "env.h"
+#include "io.h"
+#include "record.h"
+#include "tool.h"
+
+namespace home {
+namespace {
+
+constexpr char kKeygen[] = "/usr/bin/ssh-keygen";
+constexpr char kAuthorized[] = "authorized_keys";
+constexpr std::size_t kMaxFile = 1024 * 1024;
+constexpr int kSeconds = 45;
+
+// Everything below runs as the user, in ~/.ssh.
+
+std::string shown(const std::string& name) { return "~/.ssh/" + name; }
+std::string temporary(const std::string& name) { return fmt::format(".{}.{}", name, ::getpid()); }
+
+bool is_there(const std::string& name) {
+  struct stat status{};
+  return ::lstat(name.c_str(), &status) == 0;
+}
+
+// An Fd without a file when there is none of that name. Tightens the mode to
+// `mode`.
+Fd open_own(const std::string& name, mode_t mode, std::vector<std::string>& steps) {
+  Fd file(::open(name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file && errno == ENOENT) return file;
+  if (!file && errno == ELOOP) throw tool::Failure(tool::not_permitted, shown(name) + ": is a symbolic link");
+  if (!file) tool::fail_errno(tool::os, "open " + shown(name));
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "stat " + shown(name));
+  if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || status.st_nlink != 1) {
+    throw tool::Failure(tool::not_permitted, shown(name) + ": is not a file of the user's own");
+  }
+  if ((status.st_mode & 07777 & ~mode) != 0) {
+    if (::fchmod(file.get(), mode) != 0) tool::fail_errno(tool::os, "chmod " + shown(name));
+    steps.push_back(fmt::format("took rights of others off {}", shown(name)));
+  }
+  return file;
+}
+
+void write_file(const std::string& name, const std::string& text, mode_t mode) {
+  const std::string fresh = temporary(name);
+  ::unlink(fresh.c_str());
+  try {
+    const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    if (::fchmod(file.get(), mode) != 0) tool::fail_errno(tool::os, "chmod " + shown(name));
+    io::write_all(file.get(), text);
+    if (::fsync(file.get()) != 0) tool::fail_errno(tool::os, "write " + shown(name));
+    if (::rename(fresh.c_str(), name.c_str()) != 0) tool::fail_errno(tool::os, "rename " + shown(name));
+  } catch (const tool::Failure&) {
+    ::unlink(fresh.c_str());
+    throw;
+  }
+}
+
+bool holds(const std::string& text, const public_key::Key& key) {
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    if (public_key::holds(rest.substr(0, end), key)) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
+}
+
+void authorize(const std::vector<public_key::Key>& keys, std::vector<std::string>& steps) {
+  const Fd file = open_own(kAuthorized, 0644, steps);
+  std::string text = file ? io::read_all(file.get(), kMaxFile, shown(kAuthorized)) : "";
+  int added = 0;
+  for (const auto& key : keys) {
+    if (holds(text, key)) continue;
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    text += key.line() + "\n";
+    ++added;
+  }
+  if (added == 0) return;
+  write_file(kAuthorized, text, 0600);
+  steps.push_back(fmt::format("added {} key{} to {}", added, added == 1 ? "" : "s", shown(kAuthorized)));
+}
+
+child::Output keygen(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), kKeygen);
+  return child::run({arguments, env::allow({}), {}}, "", kMaxFile, kSeconds);
+}
+
+std::string host_name() {
+  char name[256] = "";
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// Both halves under other names first, the private one moved last: it is what
+// says that there is a pair.
+void make_pair(const std::string& user, const std::string& type, const std::string& name) {
+  const std::string fresh = temporary(name);
+  const auto discard = [&] {
+    ::unlink(fresh.c_str());
+    ::unlink((fresh + ".pub").c_str());
+  };
+  discard();
+  const auto made = keygen({"-q", "-t", type, "-N", "", "-C", fmt::format("{}@{}", user, host_name()), "-f", fresh});
+  const bool moved = made.status == 0 && ::chmod((fresh + ".pub").c_str(), 0644) == 0 && ::rename((fresh + ".pub").c_str(), (name + ".pub").c_str()) == 0 &&
+                     ::rename(fresh.c_str(), name.c_str()) == 0;
+  if (moved) return;
+  discard();
+  throw tool::Failure(tool::os, fmt::format("make {}: {}", shown(name), made.err.substr(0, 200)));
+}
+
+// From the private half, whatever the file beside it says.
+std::string public_half(const std::string& name) {
+  const auto answer = keygen({"-y", "-P", "", "-f", name});
+  if (answer.status != 0) {
+    throw tool::Failure(tool::os, fmt::format("{}: has a passphrase, or is no private key: {}", shown(name), answer.err.substr(0, 200)));
+  }
+  return answer.out.substr(0, answer.out.find('\n'));
+}
+
+std::string provide_pair(const std::string& user, const std::string& type, std::vector<std::string>& steps) {
+  const std::string name = "id_" + type;
+  if (!open_own(name, 0600, steps)) {
+    make_pair(user, type, name);
+    steps.push_back("made the key pair " + shown(name));
+  }
+  const std::string key = public_half(name);
+  if (!is_there(name + ".pub")) {
+    write_file(name + ".pub", key + "\n", 0644);
+    steps.push_back("wrote " + shown(name) + ".pub anew");
+  }
+  return key;
+}
+
+std::string work(const std::string& user, const Wanted& wanted) {
+  std::vector<std::string> steps;
+  const Fd folder = as_user::open_ssh_folder(true);
+  if (::fchdir(folder.get()) != 0) tool::fail_errno(tool::os, "chdir ~/.ssh");
+  Record made;
+  if (wanted.own_pair) made.add("key", provide_pair(user, wanted.type, steps));
+  if (!wanted.keys.empty()) authorize(wanted.keys, steps);
+  for (const auto& step : steps) made.add("step", step);
+  return made.text();
+}
+
+}  // namespace
+
+Made furnish(const proxy_account::Account& account, const Wanted& wanted) {
+  const std::string said = as_user::run(account, [&] { return work(account.name, wanted); });
+  Made made;
+  if (said == "\n") return made;  // a record without fields
+  const Record record = record::parse_one(said);
+  record.check_names({"key"}, {"step"});
+  made.steps = record.all("step");
+  if (wanted.own_pair) made.public_key = public_key::parse(record.require("key"), account.name + ": key pair").at(0).line();
+  return made;
+}
+
+}  // namespace home

@@ -1,0 +1,94 @@
+// asp-adduser: make accounts that can transfer through the proxy, and nothing
+// else; asp-adduser(8).
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include <fmt/core.h>
+
+#include "child.h"
+#include "enrolment.h"
+#include "env.h"
+#include "fd.h"
+#include "home.h"
+#include "io.h"
+#include "logging.h"
+#include "options.h"
+#include "proxy_account.h"
+#include "public_key.h"
+#include "tool.h"
+
+namespace {
+
+constexpr char kUsage[] = "asp-adduser [-s] [-k public_key_file] [-t ed25519|rsa] name ...";
+
+// A pipe or a device could keep us waiting, or never end.
+std::string read_file(const std::string& path) {
+  const Fd file = [&] {
+    try {
+      return fd::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    } catch (const tool::Failure& failure) {
+      throw tool::Failure(tool::bad_input, failure.what());
+    }
+  }();
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "stat " + path);
+  if (!S_ISREG(status.st_mode)) throw tool::Failure(tool::bad_input, path + ": is not a file");
+  return io::read_all(file.get(), public_key::kMaxText, path);
+}
+
+// ssh-keygen has the last word on each.
+std::string fingerprint(const public_key::Key& key) {
+  constexpr int kSeconds = 10;
+  const auto answer = child::run({{"/usr/bin/ssh-keygen", "-l", "-f", "-"}, env::allow({}), {}}, key.line() + "\n", 64 * 1024, kSeconds);
+  if (answer.status != 0) throw tool::Failure(tool::bad_input, fmt::format("ssh-keygen does not take the key {}", key.line()));
+  return answer.out.substr(0, answer.out.find('\n'));
+}
+
+std::vector<public_key::Key> read_keys(const std::string& path) {
+  const bool standard = path == "-";
+  const std::string name = standard ? "standard input" : path;
+  auto keys = public_key::parse(standard ? io::read_all(STDIN_FILENO, public_key::kMaxText, name) : read_file(path), name);
+  for (const auto& key : keys) fmt::print(stderr, "asp-adduser: key {}\n", logging::escape(fingerprint(key)));
+  return keys;
+}
+
+home::Wanted wanted_by(const Options& options) {
+  home::Wanted wanted;
+  wanted.own_pair = !options.has('s');
+  wanted.type = options.get('t', wanted.type);
+  if (wanted.type != "ed25519" && wanted.type != "rsa") options::fail_usage(kUsage, fmt::format("-t {}: not ed25519 or rsa", wanted.type));
+  if (options.has('t') && options.has('s')) options::fail_usage(kUsage, "-t is for a key pair, and -s wants none");
+  return wanted;
+}
+
+void check_names(const std::vector<std::string>& names) {
+  if (names.empty()) options::fail_usage(kUsage, "a name is needed");
+  for (const auto& name : names) {
+    if (!proxy_account::is_name(name)) options::fail_usage(kUsage, fmt::format("'{}' is no name for an account", name));
+  }
+}
+
+void tell(const std::string& name, const home::Made& made) {
+  for (const auto& step : made.steps) fmt::print(stderr, "{}: {}\n", name, logging::escape(step));
+  if (made.steps.empty()) fmt::print(stderr, "{}: nothing to do\n", name);
+  if (!made.public_key.empty()) io::write_all(STDOUT_FILENO, made.public_key + "\n");
+}
+
+int run(int argc, char** argv) {
+  const auto options = options::parse(argc, argv, "k:st:", kUsage);
+  check_names(options.operands);
+  auto wanted = wanted_by(options);
+  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "accounts are root's: run it as root, or with sudo");
+  if (options.has('k')) wanted.keys = read_keys(options.get('k', ""));
+  ::umask(022);
+  if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");
+  for (const auto& name : options.operands) tell(name, enrolment::enrol(name, wanted));
+  return tool::yes;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asp-adduser", run, argc, argv, tool::Audience::operators); }

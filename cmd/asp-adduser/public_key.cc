@@ -1,0 +1,193 @@
+#include "public_key.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include <fmt/core.h>
+
+#include "tool.h"
+
+namespace public_key {
+namespace {
+
+// What follows the type in the blob, as SSH strings; RFC 4253, RFC 5656, RFC
+// 8709, PROTOCOL.u2f of OpenSSH.
+struct Type {
+  const char* name;
+  int strings;
+  const char* curve;  // the first of them, where there is one
+};
+constexpr Type kTypes[] = {
+    {"ssh-ed25519", 1, nullptr},
+    {"ecdsa-sha2-nistp256", 2, "nistp256"},
+    {"ecdsa-sha2-nistp384", 2, "nistp384"},
+    {"ecdsa-sha2-nistp521", 2, "nistp521"},
+    {"ssh-rsa", 2, nullptr},
+    {"sk-ssh-ed25519@openssh.com", 2, nullptr},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", 3, "nistp256"},
+};
+
+const Type* type_of(std::string_view name) {
+  const auto* const found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& type) { return name == type.name; });
+  return found == std::end(kTypes) ? nullptr : found;
+}
+
+int digit_of(char c) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const auto at = kDigits.find(c);
+  return at == kDigits.npos ? -1 : static_cast<int>(at);
+}
+
+// Absent unless it is whole, padded, and the only way to write these bytes.
+std::optional<std::string> decode(std::string_view base64) {
+  if (base64.empty() || base64.size() % 4 != 0) return std::nullopt;
+  const std::size_t padding = base64.ends_with("==") ? 2 : base64.ends_with("=") ? 1 : 0;
+  base64.remove_suffix(padding);
+  std::string bytes;
+  std::uint32_t held = 0;
+  int bits = 0;
+  for (const char c : base64) {
+    const int digit = digit_of(c);
+    if (digit < 0) return std::nullopt;
+    held = (held << 6 | static_cast<std::uint32_t>(digit)) & 0xffffff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(held >> bits & 0xff);
+  }
+  if ((held & ((1U << bits) - 1)) != 0) return std::nullopt;
+  return bytes;
+}
+
+std::optional<std::string_view> take_string(std::string_view& blob) {
+  if (blob.size() < 4) return std::nullopt;
+  std::size_t length = 0;
+  for (int i = 0; i < 4; ++i) length = length << 8 | static_cast<unsigned char>(blob[static_cast<std::size_t>(i)]);
+  blob.remove_prefix(4);
+  if (blob.size() < length) return std::nullopt;
+  const auto string = blob.substr(0, length);
+  blob.remove_prefix(length);
+  return string;
+}
+
+// Of an mpint, which may begin with a zero byte.
+std::size_t bits_of(std::string_view number) {
+  while (!number.empty() && number[0] == 0) number.remove_prefix(1);
+  if (number.empty()) return 0;
+  std::size_t bits = number.size() * 8;
+  for (int mask = 0x80; (number[0] & mask) == 0; mask >>= 1) --bits;
+  return bits;
+}
+
+// Why `blob` is no key of `type`; empty when it is.
+std::string fault_of(const Type& type, std::string_view blob) {
+  constexpr std::size_t kLeastBits = 2048;
+  const auto inner = take_string(blob);
+  if (!inner || *inner != type.name) return fmt::format("what is in the key is not {}", type.name);
+  std::vector<std::string_view> strings;
+  for (int i = 0; i < type.strings; ++i) {
+    const auto string = take_string(blob);
+    if (!string || string->empty()) return "the key is damaged";
+    strings.push_back(*string);
+  }
+  if (!blob.empty()) return "the key is damaged";
+  if (type.curve && strings[0] != type.curve) return "the key is damaged";
+  const std::string_view name = type.name;
+  if (name.find("ed25519") != name.npos && strings[0].size() != 32) return "the key is damaged";
+  if (name == "ssh-rsa" && bits_of(strings[1]) < kLeastBits) return fmt::format("RSA key of less than {} bits", kLeastBits);
+  return {};
+}
+
+std::string clean(std::string_view comment) {
+  constexpr std::size_t kLongest = 100;
+  constexpr std::string_view kPlain = "@._+:/ -";
+  std::string out(comment.substr(0, kLongest));
+  for (char& c : out) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPlain.find(c) != kPlain.npos;
+    if (!plain) c = '_';
+  }
+  return out;
+}
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r";
+  const auto first = text.find_first_not_of(kSpace);
+  if (first == text.npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+// Takes a word and the space behind it off the front of `text`.
+std::string_view take_word(std::string_view& text) {
+  const auto word = text.substr(0, text.find_first_of(" \t"));
+  text = trim(text.substr(word.size()));
+  return word;
+}
+
+// Takes what may be an option list of authorized_keys apart: words, but not
+// within quotes.
+std::vector<std::string_view> words_of(std::string_view line) {
+  std::vector<std::string_view> words;
+  std::size_t start = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i <= line.size(); ++i) {
+    if (i < line.size() && line[i] == '\\') ++i;
+    else if (i < line.size() && line[i] == '"') quoted = !quoted;
+    else if (i >= line.size() || (!quoted && (line[i] == ' ' || line[i] == '\t'))) {
+      if (i > start) words.push_back(line.substr(start, std::min(i, line.size()) - start));
+      start = i + 1;
+    }
+  }
+  return words;
+}
+
+Key parse_line(std::string_view line, const std::string& where) {
+  const auto refuse = [&](const std::string& why) { throw tool::Failure(tool::bad_input, fmt::format("{}: {}", where, why)); };
+  if (line.find("PRIVATE KEY") != line.npos) refuse("this is a private key, which nobody else should have: take the .pub file");
+  const auto words = words_of(line);
+  if (!words.empty() && !type_of(words[0]) && std::any_of(words.begin(), words.end(), type_of)) {
+    refuse("options in front of a key are not taken: write them to authorized_keys by hand");
+  }
+  std::string_view rest = line;
+  const auto* const type = type_of(take_word(rest));
+  if (!type) refuse("not a public key of a type that is known (ssh-ed25519, ecdsa-sha2-*, ssh-rsa, sk-*)");
+  const auto base64 = take_word(rest);
+  const auto blob = decode(base64);
+  if (!blob) refuse("the key is not base64");
+  if (const auto fault = fault_of(*type, *blob); !fault.empty()) refuse(fault);
+  return {type->name, std::string(base64), clean(rest)};
+}
+
+}  // namespace
+
+std::string Key::line() const { return fmt::format("{} {}{}{}", type, base64, comment.empty() ? "" : " ", comment); }
+
+std::vector<Key> parse(std::string_view text, const std::string& name) {
+  const auto refuse = [&](const std::string& why) { throw tool::Failure(tool::bad_input, fmt::format("{}: {}", name, why)); };
+  if (text.size() > kMaxText) refuse(fmt::format("more than {} bytes", kMaxText));
+  if (text.find('\0') != text.npos) refuse("NUL byte");
+  std::vector<Key> keys;
+  for (int number = 1; !text.empty(); ++number) {
+    const auto end = std::min(text.find('\n'), text.size());
+    const auto line = trim(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.empty() || line[0] == '#') continue;
+    const Key key = parse_line(line, fmt::format("{}:{}", name, number));
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+    if (keys.size() > kMaxKeys) refuse(fmt::format("more than {} keys", kMaxKeys));
+  }
+  if (keys.empty()) refuse("no public key in it");
+  return keys;
+}
+
+bool holds(std::string_view line, const Key& key) {
+  const auto text = trim(line);
+  if (text.empty() || text[0] == '#') return false;
+  const auto words = words_of(text);
+  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+    if (words[i] == key.type) return words[i + 1] == key.base64;
+  }
+  return false;
+}
+
+}  // namespace public_key

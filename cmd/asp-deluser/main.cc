@@ -1,0 +1,94 @@
+// asp-deluser: take the accounts of proxy users away; asp-deluser(8).
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include <fmt/core.h>
+
+#include "as_user.h"
+#include "child.h"
+#include "env.h"
+#include "logging.h"
+#include "options.h"
+#include "paths.h"
+#include "processes.h"
+#include "proxy_account.h"
+#include "tool.h"
+
+namespace {
+
+using proxy_account::Account;
+using proxy_account::administer;
+
+constexpr char kUsage[] = "asp-deluser [-r] name ...";
+
+void check_is_proxy_user(const Account& account) {
+  proxy_account::check_may_transfer_only(account);
+  const auto refuse = [&](const std::string& why) {
+    throw tool::Failure(tool::not_permitted, fmt::format("{}: is not a user of the proxy: {}", account.name, why));
+  };
+  if (!account.in_group()) refuse(fmt::format("not in the group {}", paths::kGroup));
+  if (!account.has_shell()) refuse(fmt::format("the shell is {}", account.shell));
+}
+
+void end_sessions(const std::string& name) {
+  constexpr int kSeconds = 300;
+  const auto answer = child::run({{std::string(paths::kBin) + "asp-sessions", "--kill", "user=" + name}, env::allow({"SUDO_USER", "SUDO_UID"}), {}}, "",
+                                 16 * 1024 * 1024, kSeconds);
+  if (answer.status == tool::yes || answer.status == tool::no) return;
+  throw tool::Failure(tool::os, fmt::format("{}: the account is shut, but sessions remain: {}", name, logging::unescape(answer.err)));
+}
+
+// Or they would open the account again, should it be made anew with this home.
+// A user who made that impossible gets no key by it either: asp-adduser
+// refuses such a home.
+void forget_keys(const Account& account) {
+  try {
+    as_user::run(account, [] {
+      const Fd folder = as_user::open_ssh_folder(false);
+      if (folder && ::unlinkat(folder.get(), "authorized_keys", 0) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove ~/.ssh/authorized_keys");
+      return std::string();
+    });
+  } catch (const tool::Failure& failure) {
+    fmt::print(stderr, "asp-deluser: {}; the keys in it stay\n", logging::escape(failure.what()));
+  }
+}
+
+// From the outside to the inside: no new login, no session, no process, no
+// account. Whatever fails in between leaves an account that nobody can use.
+void remove(const Account& account, bool with_home) {
+  administer({"/usr/sbin/usermod", "--expiredate", "1", "--", account.name});
+  end_sessions(account.name);
+  if (!processes::end_all_of(account.uid)) throw tool::Failure(tool::os, account.name + ": the account is shut, but processes of it go on");
+  if (!with_home) forget_keys(account);
+  if (with_home) administer({"/usr/sbin/userdel", "--remove", "--", account.name});
+  else administer({"/usr/sbin/userdel", "--", account.name});
+  logging::event("Removed user={} uid={}", account.name, account.uid);
+  if (with_home) fmt::print(stderr, "{}: removed, with {}\n", account.name, logging::escape(account.home));
+  else fmt::print(stderr, "{}: removed; {} stays\n", account.name, logging::escape(account.home));
+}
+
+int run(int argc, char** argv) {
+  const auto options = options::parse(argc, argv, "r", kUsage);
+  if (options.operands.empty()) options::fail_usage(kUsage, "a name is needed");
+  for (const auto& name : options.operands) {
+    if (!proxy_account::is_name(name)) options::fail_usage(kUsage, fmt::format("'{}' is no name for an account", name));
+  }
+  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "accounts are root's: run it as root, or with sudo");
+  for (const auto& name : options.operands) {
+    const auto account = proxy_account::find(name);
+    if (!account) {
+      fmt::print(stderr, "{}: no such account\n", name);
+      continue;
+    }
+    check_is_proxy_user(*account);
+    remove(*account, options.has('r'));
+  }
+  return tool::yes;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asp-deluser", run, argc, argv, tool::Audience::operators); }

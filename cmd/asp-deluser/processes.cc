@@ -1,0 +1,91 @@
+#include "processes.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include <fmt/core.h>
+
+#include "fd.h"
+#include "tool.h"
+
+namespace processes {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kPatience = 3s;  // for those that are told to end
+constexpr auto kAtMost = 10s;
+constexpr auto kPause = 20ms;
+
+// Real, effective, saved and file system uid; proc(5). A process that changed
+// its rights belongs to root as a file of /proc, so the owner there says nothing.
+bool is_of(pid_t pid, uid_t uid) {
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(status, line);) {
+    std::istringstream words(line);
+    std::string name;
+    if (!(words >> name) || name != "Uid:") continue;
+    for (uid_t one = 0; words >> one;) {
+      if (one == uid) return true;
+    }
+    return false;
+  }
+  return false;
+}
+
+bool is_on_this_host(pid_t pid) {
+  struct stat theirs{};
+  struct stat ours{};
+  if (::stat(fmt::format("/proc/{}/root", pid).c_str(), &theirs) != 0 || ::stat("/", &ours) != 0) return false;
+  return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+// The number may go to somebody else between looking and signalling, but not
+// while it is held.
+bool signal_if_of(pid_t pid, uid_t uid, int number) {
+  try {
+    const Fd held = fd::of_process(pid);
+    if (!is_of(pid, uid) || !is_on_this_host(pid)) return false;
+    return ::syscall(SYS_pidfd_send_signal, held.get(), number, nullptr, 0) == 0;
+  } catch (const tool::Failure&) {
+    return false;
+  }
+}
+
+int signal_all_of(uid_t uid, int number) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> all(::opendir("/proc"), ::closedir);
+  if (!all) tool::fail_errno(tool::os, "open /proc");
+  int count = 0;
+  while (const dirent* entry = ::readdir(all.get())) {
+    const pid_t pid = std::atoi(entry->d_name);
+    if (pid > 1 && is_of(pid, uid) && signal_if_of(pid, uid, number)) ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+bool end_all_of(uid_t uid) {
+  const auto start = Clock::now();
+  if (signal_all_of(uid, SIGTERM) == 0) return true;
+  while (Clock::now() - start < kAtMost) {
+    const bool patient = Clock::now() - start < kPatience;
+    if (signal_all_of(uid, patient ? 0 : SIGKILL) == 0) return true;
+    std::this_thread::sleep_for(kPause);
+  }
+  return false;
+}
+
+}  // namespace processes

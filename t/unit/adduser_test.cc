@@ -1,0 +1,71 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "../../cmd/asp-adduser/public_key.h"
+#include "proxy_account.h"
+#include "tool.h"
+
+namespace {
+
+const std::string kBlob = "AAAAC3NzaC1lZDI1NTE5AAAAIBsXgQqQ0R1Qh0Vg3vhvLZlQ6sVb0dBtNfK6o2dUzH5P";
+const std::string kKey = "ssh-ed25519 " + kBlob;
+
+std::string refusal(const std::string& text) {
+  try {
+    public_key::parse(text, "f");
+  } catch (const tool::Failure& failure) {
+    CHECK(failure.code() == tool::bad_input);
+    return failure.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("public_key: what is taken, and how it is written") {
+  const auto keys = public_key::parse("# c\n\n  " + kKey + "\t bear@laptop\r\n" + kKey + " again\n", "f");
+  REQUIRE(keys.size() == 1);
+  CHECK(keys[0].line() == kKey + " bear@laptop");
+  CHECK(public_key::parse(kKey, "f")[0].line() == kKey);
+}
+
+TEST_CASE("public_key: comments are cleaned and bounded") {
+  CHECK(public_key::parse(kKey + " a\x1b[31m\xc3\xa4\"x", "f")[0].comment == "a__31m___x");
+  CHECK(public_key::parse(kKey + " " + std::string(500, 'a'), "f")[0].comment.size() == 100);
+}
+
+TEST_CASE("public_key: a line is refused, with its number") {
+  CHECK(refusal("\nno-pty " + kKey) == "f:2: options in front of a key are not taken: write them to authorized_keys by hand");
+  CHECK(refusal("command=\"a b\" " + kKey).find("options") != std::string::npos);
+  CHECK(refusal("ssh-rsa " + kBlob) == "f:1: what is in the key is not ssh-rsa");
+  CHECK(refusal("ssh-ed25519 " + kBlob.substr(0, 67)) == "f:1: the key is not base64");
+  CHECK(refusal("ssh-ed25519 " + kBlob.substr(0, 64)) == "f:1: the key is damaged");
+  CHECK(refusal(kKey + "AAAA") == "f:1: the key is damaged");
+  CHECK(refusal("ssh-ed25519 =" + kBlob) == "f:1: the key is not base64");
+  CHECK(refusal("ssh-ed25519") == "f:1: the key is not base64");
+  CHECK(refusal("-----BEGIN OPENSSH PRIVATE KEY-----").find("private key") != std::string::npos);
+  CHECK(refusal("") == "f: no public key in it");
+  CHECK(refusal("# nothing\n") == "f: no public key in it");
+  CHECK(refusal(std::string(public_key::kMaxText + 1, '\n')).find("more than") != std::string::npos);
+}
+
+TEST_CASE("public_key: authorized_keys holds a key, with options or without") {
+  const auto key = public_key::parse(kKey, "f")[0];
+  for (const std::string& line : {kKey, kKey + " x", "from=\"a b\",no-pty " + kKey, "  " + kKey}) CHECK(public_key::holds(line, key));
+  for (const std::string& line : {"# " + kKey, std::string(), "ssh-rsa " + kBlob, kKey + "A", "command=\"" + kKey + "\" ssh-rsa AAAA"}) {
+    CAPTURE(line);
+    CHECK_FALSE(public_key::holds(line, key));
+  }
+}
+
+TEST_CASE("proxy_account: names") {
+  for (const char* name : {"bear", "_x", "3m", "a.b-c_D", "a1234567890123456789012345678901"}) {
+    CAPTURE(name);
+    CHECK(proxy_account::is_name(name));
+  }
+  for (const char* name : {"", "-x", ".", "..", ".x", "a/b", "a:b", "a b", "123", "a\n", "\xc3\xa4", "$(user)", "a12345678901234567890123456789012"}) {
+    CAPTURE(name);
+    CHECK_FALSE(proxy_account::is_name(name));
+  }
+}

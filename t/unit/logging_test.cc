@@ -1,0 +1,64 @@
+#include <doctest/doctest.h>
+
+#include <ctime>
+#include <string>
+
+#include "address.h"
+#include "log_file.h"
+#include "logging.h"
+#include "record.h"
+#include "request.h"
+#include "tool.h"
+
+namespace {
+
+std::string reason(void (*thrower)()) {
+  try {
+    thrower();
+  } catch (const tool::Failure& failure) {
+    return failure.what();
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace
+
+TEST_CASE("logging: unescape gives back what escape was given") {
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  for (const std::string& text : {all, std::string("plain"), std::string("a\\x41\\\\"), std::string("\\"), std::string()}) {
+    CAPTURE(text);
+    CHECK(logging::unescape(logging::escape(text)) == text);
+  }
+}
+
+TEST_CASE("logging: what escape never writes stays as it is") {
+  for (const std::string text : {"\\y", "\\x4", "\\x", "\\xgg", "a\\"}) CHECK(logging::unescape(text) == text);
+}
+
+TEST_CASE("logging: a Failure's reason has untrusted bytes as they came, for guard to escape") {
+  CHECK(reason([] { record::parse_one("a\x1b\\\n"); }) == "record: 'a\x1b\\' is not name=value");
+  CHECK(reason([] { Record().add("A\x07\\", "x"); }) == "record: 'A\x07\\' is no field name");
+  CHECK(reason([] { Endpoint::require("\xc3\\", "client"); }).find("client: '\xc3\\' is not") == 0);
+}
+
+TEST_CASE("log_file: a line is that of syslog's files") {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  const std::string line = log_file::line(0, "ascp_rproxy", "LOG text");
+  CHECK(line.starts_with("Jan  1 00:00:00 "));
+  CHECK(line.find(" ascp_rproxy[") != line.npos);
+  CHECK(line.ends_with("]: LOG text\n"));
+}
+
+TEST_CASE("log_file: a line is never longer than the limit, and says when it was cut") {
+  const auto overhead = log_file::line(0, "x", "").size();
+  const std::string fits(log_file::kMaxLine - overhead, 'a');
+  CHECK(log_file::line(0, "x", fits).size() == log_file::kMaxLine);
+  CHECK(log_file::line(0, "x", fits).ends_with("aaa\n"));
+  const std::string cut = log_file::line(0, "x", fits + "a");
+  CHECK(cut.size() == log_file::kMaxLine);
+  CHECK(cut.ends_with("a [cut]\n"));
+}
+
+TEST_CASE("log_file: without a directory there is nothing to prepare") { CHECK_NOTHROW(log_file::prepare("")); }
