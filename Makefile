@@ -12,6 +12,7 @@ MANDIR  ?= /usr/share/man
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy
 LIBEXEC := ascp_rproxy asp-pinhole
+SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))
 
@@ -129,6 +130,10 @@ install:
 	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d
 	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
 	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
+	for script in $(SCRIPTS); do \
+	  sed 's|/opt/aspera/proxy|$(PREFIX)|g' cmd/$${script%.sh}/$$script > $(D)/bin/.$$script.new && \
+	  chmod 755 $(D)/bin/.$$script.new && mv -f $(D)/bin/.$$script.new $(D)/bin/$$script || exit; \
+	done
 	[ -e $(D)/etc/aspera.conf ] || install -m 644 etc/aspera.conf $(D)/etc/aspera.conf
 	[ -e $(D)/etc/known_hosts ] || install -m 644 /dev/null $(D)/etc/known_hosts
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/sshd_config.d/sallyport.conf > $(D)/etc/sshd_config.d/sallyport.conf
@@ -149,7 +154,7 @@ install:
 
 # Keeps what an administrator wrote: aspera.conf, known_hosts, the keys.
 uninstall:
-	rm -f $(BIN:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%) $(D)/etc/sshd_config.d/sallyport.conf
+	rm -f $(BIN:%=$(D)/bin/%) $(SCRIPTS:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%) $(D)/etc/sshd_config.d/sallyport.conf
 	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
