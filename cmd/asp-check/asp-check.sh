@@ -139,7 +139,7 @@ json_string() {
 
 # --- who may write, who may read -------------------------------------------------------
 
-declare -A looked_at=()
+declare -A looked_at=()  # keys
 
 # facts_of PATH: set $mode (a number), $owner (uid), $group, $kind; 1 if there is nothing.
 facts_of() {
@@ -149,23 +149,32 @@ facts_of() {
   mode=$((8#$mode))
 }
 
-# check_root_path PATH: it and all above it, wherever links lead, must be root's to write.
-check_root_path() {
-  local path mode owner group kind
-  path=$(realpath -e -- "$1" 2> /dev/null) || return
-  while [ -z "${looked_at[p:$path]-}" ]; do
-    looked_at[p:$path]=1
-    facts_of "$path" || return
+# check_root_paths PATH...: they and all above them, wherever links lead, must be root's to write.
+check_root_paths() {
+  local paths path mode owner group kind
+  local -A named=() above=()
+  mapfile -d '' -t paths < <(realpath -ez -- "$@" 2> /dev/null)
+  for path in "${paths[@]}"; do
+    named[$path]=1
+    while [ "$path" != / ]; do
+      path=${path%/*}
+      path=${path:-/}
+      above[$path]=1
+    done
+  done
+  while IFS=: read -r -d '' mode owner group kind path; do
+    mode=$((8#$mode))
     if [ "$owner" != 0 ]; then
       found writable file "$path" "belongs to uid $owner" 'chown root'
     fi
-    # A directory like /tmp lets nobody rename what is root's.
-    if ((mode & 8#22)) && ! { [ "$kind" = directory ] && ((mode & 8#1000)) && [ "$path" != "$(realpath -e -- "$1")" ]; }; then
+    # Where files are only above, a sticky folder like /tmp lets nobody rename them.
+    if ((mode & 8#1000)) && [ "$kind" = directory ] && [ -z "${named[$path]-}" ]; then
+      continue
+    fi
+    if ((mode & 8#22)); then
       found writable file "$path" "may be written by $(writers)" 'chmod go-w'
     fi
-    path=${path%/*}
-    path=${path:-/}
-  done
+  done < <(stat --printf '%a:%u:%G:%F:%n\0' -- "${!named[@]}" "${!above[@]}" 2> /dev/null | sort -zu)
 }
 
 # writers, readers: of what facts_of has looked at, in words.
@@ -179,26 +188,34 @@ of_bits() {
 }
 
 # check_user_path NAME UID PATH: may belong to that user, and be written by nobody
-# else. The user may have put a link there: it is not followed.
+# else. The user may have put a link there: it is not followed. 1 if so.
 check_user_path() {
   local mode owner group kind
-  facts_of "$3" || return
-  [ "$kind" != 'symbolic link' ] || return
+  facts_of "$3" || return 0
+  if [ "$kind" = 'symbolic link' ]; then
+    found not_judged user "$1" "$3 is a symbolic link, and not followed" 'put a file or folder in its place, or look where it leads'
+    return 1
+  fi
   if [ "$owner" != 0 ] && [ "$owner" != "$2" ]; then
     found writable user "$1" "$3 belongs to uid $owner" "chown it to the user"
   fi
   if ((mode & 8#22)); then
     found writable user "$1" "$3 may be written by $(writers)" 'chmod go-w'
   fi
+  return 0
 }
 
 # check_key PATH KIND SUBJECT [GROUP]: a private key, that GROUP may read.
 check_key() {
   local mode owner group kind forbidden=8#66
-  facts_of "$1" || return
-  [ "$kind" != 'symbolic link' ] || return
-  [ -z "${looked_at[k:$1]-}" ] || return
+  if [ -n "${looked_at[k:$1]-}" ] || ! facts_of "$1"; then
+    return
+  fi
   looked_at[k:$1]=1
+  if [ "$kind" = 'symbolic link' ]; then
+    found not_judged "$2" "$3" "the private key $1 is a symbolic link, and not followed" 'put the key itself there'
+    return
+  fi
   if [ -n "${4-}" ] && [ "$group" = "$4" ]; then
     forbidden=8#26
   fi
@@ -213,7 +230,7 @@ check_key() {
 
 # --- sshd's files -------------------------------------------------------------------------
 
-sshd_files=()
+sshd_files=()  # and the folders that it includes files of
 remotes=("host=$OUTSIDER,addr=$OUTSIDER")
 match_ports=0 match_local=0
 
@@ -231,7 +248,7 @@ read_sshd_file() {
       include)
         for pattern in "${words[@]:1}"; do
           [[ $pattern == /* ]] || pattern=/etc/ssh/$pattern
-          check_root_path "${pattern%/*}"
+          sshd_files+=("${pattern%/*}")
           while IFS= read -r file; do
             [ ! -f "$file" ] || read_sshd_file "$file" $(($2 + 1))
           done < <(compgen -G "$pattern" | sort)
@@ -277,12 +294,12 @@ read_match() {
   done
 }
 
-# ask_sshd [SPEC]: set sshd_says[KEYWORD] to what sshd applies; a keyword that
+# ask_sshd SPEC: set sshd_says[KEYWORD] to what sshd applies; a keyword that
 # comes again has a value a line. 1, with $sshd_error set, if it does not say.
 declare -A sshd_says=()
 ask_sshd() {
   local answer keyword value
-  if ! answer=$(timeout 30 "$SSHD" -T ${1+-C "$1"} 2>&1 < /dev/null); then
+  if ! answer=$(timeout 30 "$SSHD" -T -C "$1" 2>&1 < /dev/null); then
     sshd_error=${answer##*$'\n'}
     return 1
   fi
@@ -597,11 +614,11 @@ check_sudo() {
 
 # check_user_files NAME UID HOME: with what sshd says.
 check_user_files() {
-  local home file keys key
+  local home file keys key ssh=
   home=$(realpath -m -- "${3:-/}")
   if [ "$home" != / ]; then
     check_user_path "$1" "$2" "$home"
-    check_user_path "$1" "$2" "$home/.ssh"
+    check_user_path "$1" "$2" "$home/.ssh" && ssh=$home/.ssh
   fi
   read -d '' -ra keys <<< "${sshd_says[authorizedkeysfile]-}"
   for file in "${keys[@]}"; do
@@ -610,12 +627,13 @@ check_user_files() {
     file=${file//%h/$home}
     file=${file//%U/$2}
     [[ $file == /* ]] || file=$home/$file
+    [ -n "$ssh" ] || ! within "$file" "$home/.ssh" || continue
     check_user_path "$1" "$2" "$file"
   done
-  if [ -d "$home/.ssh" ] && [ ! -L "$home/.ssh" ]; then
+  if [ -d "$ssh" ]; then
     while IFS= read -r -d '' key; do
       check_key "$key" user "$1"
-    done < <(find -P "$home/.ssh" -maxdepth 1 -type f -name 'id_*' ! -name '*.pub' -print0 2> /dev/null | sort -z)
+    done < <(find -P "$ssh" -maxdepth 1 ! -type d -name 'id_*' ! -name '*.pub' -print0 2> /dev/null | sort -z)
   fi
   for key in "${keyfiles[@]}"; do
     [[ $key == *'$('* ]] || continue
@@ -697,12 +715,8 @@ judge_accounts() {
 # --- the system ---------------------------------------------------------------------------------------
 
 check_system_files() {
-  local path
-  for path in "${sshd_files[@]}" "$PREFIX"/bin/* "$PREFIX"/libexec/* "$PREFIX"/etc/ssh_keys \
-    "$PREFIX"/etc/aspera.conf "$PREFIX"/etc/known_hosts "$PREFIX"/etc/sshd_config.d/* \
-    /bin/aspshell /etc/sudoers /etc/sudoers.d/* /etc/cron.d/sallyport; do
-    check_root_path "$path"
-  done
+  check_root_paths "$PREFIX" "$PREFIX"/{bin,libexec,etc}{,/*} "$PREFIX"/etc/sshd_config.d/* /bin/aspshell \
+    "${sshd_files[@]}" /etc/ssh /etc/sudoers /etc/sudoers.d{,/*} /etc/cron.d{,/sallyport}
 }
 
 check_system_keys() {
@@ -783,7 +797,7 @@ done
 
 shopt -s nullglob
 group_id=$(getent group "$GROUP" | cut -d : -f 3)
-ask_sshd || fail 71 "ask sshd (sshd -T): $sshd_error"
+ask_sshd "user=root,${remotes[0]},laddr=127.0.0.1,lport=22" || fail 71 "ask sshd (sshd -T): $sshd_error"
 [ ! -r "$SSHD_CONFIG" ] || read_sshd_file "$SSHD_CONFIG" 0
 make_contexts
 read_version
