@@ -15,6 +15,8 @@ std::string name_of(uid_t uid) {
   return entry->pw_name;
 }
 
+bool exists(const std::string& user) { return ::getpwnam(user.c_str()) != nullptr; }
+
 std::vector<std::string> groups_of(const std::string& user) {
   const passwd* entry = ::getpwnam(user.c_str());
   if (!entry) return {};

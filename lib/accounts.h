@@ -12,6 +12,8 @@ namespace accounts {
 // Failure{71} when `uid` has no account.
 std::string name_of(uid_t uid);
 
+bool exists(const std::string& user);
+
 // Names of the groups of `user`, the primary one included; an unknown user has
 // none.
 std::vector<std::string> groups_of(const std::string& user);

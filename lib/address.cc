@@ -4,24 +4,15 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 #include <fmt/core.h>
 
+#include "decimal.h"
 #include "logging.h"
 #include "tool.h"
 
 namespace {
-
-// Decimal without sign or leading zero, at most `max`.
-std::optional<unsigned> parse_decimal(std::string_view text, unsigned max) {
-  unsigned value = 0;
-  if (text.empty() || (text[0] == '0' && text.size() > 1)) return std::nullopt;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value > max) return std::nullopt;
-  return value;
-}
 
 // Host name, RFC 1123 section 2.1, with the underscore that DNS also carries.
 bool is_name(std::string_view name) {
@@ -53,10 +44,20 @@ std::string lower(std::string_view text) {
 }  // namespace
 
 std::optional<Port> parse_port(std::string_view text) {
-  const auto value = parse_decimal(text, 65535);
-  if (!value || *value == 0) return std::nullopt;
+  const auto value = parse_decimal(text, 1, 65535);
+  if (!value) return std::nullopt;
   return static_cast<Port>(*value);
 }
+
+std::optional<PortRange> PortRange::parse(std::string_view text) {
+  const auto colon = text.find(':');
+  const auto low = parse_port(text.substr(0, colon));
+  const auto high = colon == text.npos ? low : parse_port(text.substr(colon + 1));
+  if (!low || !high || *low > *high) return std::nullopt;
+  return PortRange{*low, *high};
+}
+
+std::string PortRange::text() const { return fmt::format("{}:{}", low, high); }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   const std::string copy(text);
@@ -139,9 +140,9 @@ std::optional<Network> Network::parse(std::string_view text) {
   const auto slash = text.find('/');
   const auto ip = IpAddress::parse(text.substr(0, slash));
   if (!ip) return std::nullopt;
-  const unsigned whole = ip->is_v4() ? 32 : 128;
-  if (slash == text.npos) return Network{*ip, static_cast<int>(whole)};
-  const auto prefix = parse_decimal(text.substr(slash + 1), whole);
+  const int whole = ip->is_v4() ? 32 : 128;
+  if (slash == text.npos) return Network{*ip, whole};
+  const auto prefix = parse_decimal(text.substr(slash + 1), 0, whole);
   if (!prefix) return std::nullopt;
   return Network{*ip, static_cast<int>(*prefix)};
 }

@@ -76,5 +76,15 @@ struct HostPort {
   bool operator==(const HostPort&) const = default;
 };
 
-// Decimal, 1 to 65535, no sign, no leading zero.
+// 1 to 65535, as parse_decimal.
 std::optional<Port> parse_port(std::string_view text);
+
+// LOW:HIGH, or one port.
+struct PortRange {
+  Port low;
+  Port high;  // inclusive
+
+  static std::optional<PortRange> parse(std::string_view text);
+  std::string text() const;  // LOW:HIGH
+  bool operator==(const PortRange&) const = default;
+};

@@ -15,14 +15,9 @@
 #include <vector>
 
 #include "address.h"
+#include "config_xml.h"
 
 namespace config {
-
-struct PortRange {
-  Port low;
-  Port high;  // inclusive
-  bool operator==(const PortRange&) const = default;
-};
 
 enum class Forwarding { iptables, nftables };
 
@@ -78,5 +73,8 @@ Config parse(std::string_view text, const std::string& file);
 enum class Author { anyone, root };
 
 Config load(const std::string& path, Author author = Author::anyone);
+
+// The same file, as checked, for those who care how it is written.
+config_xml::Element load_document(const std::string& path, Author author = Author::anyone);
 
 }  // namespace config

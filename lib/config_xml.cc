@@ -1,5 +1,7 @@
 #include "config_xml.h"
 
+#include <algorithm>
+
 #include <expat.h>
 #include <fmt/core.h>
 
@@ -28,6 +30,9 @@ struct Builder {
     return {XML_GetCurrentLineNumber(parser), XML_GetCurrentColumnNumber(parser) + 1};
   }
 
+  std::size_t offset() const { return static_cast<std::size_t>(XML_GetCurrentByteIndex(parser)); }
+  std::size_t length() const { return static_cast<std::size_t>(XML_GetCurrentByteCount(parser)); }
+
   void stop(const std::string& why) {
     if (!fault.empty()) return;
     fault = why;
@@ -43,6 +48,8 @@ struct Builder {
     Element element;
     element.name = name;
     element.position = builder.here();
+    element.extent.begin = builder.offset();
+    element.extent.body = element.extent.begin + builder.length();
     for (; *attributes; attributes += 2) element.attributes.emplace_back(attributes[0], attributes[1]);
     auto& siblings = builder.open.back()->children;
     siblings.push_back(std::move(element));
@@ -51,7 +58,11 @@ struct Builder {
 
   static void end(void* self, const XML_Char*) noexcept {
     auto& builder = *static_cast<Builder*>(self);
-    builder.open.back()->text = trim(builder.open.back()->text);
+    auto& element = *builder.open.back();
+    element.text = trim(element.text);
+    // The end event of an empty-element tag stands where the tag begins, with no length.
+    element.extent.body_end = std::max(builder.offset(), element.extent.body);
+    element.extent.end = std::max(builder.offset() + builder.length(), element.extent.body);
     builder.open.pop_back();
   }
 
@@ -80,6 +91,9 @@ void fail(const std::string& file, const Position& position, const std::string& 
 Element parse(std::string_view text, const std::string& file) {
   if (text.size() > kMaxBytes) {
     throw tool::Failure(tool::config, fmt::format("{}: larger than {} bytes", file, kMaxBytes));
+  }
+  if (text.starts_with("\xFE\xFF") || text.starts_with("\xFF\xFE") || text.substr(0, 2).find('\0') != text.npos) {
+    fail(file, {1, 1}, "is UTF-16; save it as UTF-8");
   }
   const std::unique_ptr<XML_ParserStruct, decltype(&XML_ParserFree)> parser(XML_ParserCreate(nullptr), XML_ParserFree);
   if (!parser) throw std::bad_alloc();

@@ -28,7 +28,7 @@ std::string session_rule(const Session& session, bool pinned) {
   if (!session.ports_kept()) ports += fmt::format("--dport {}", session.proxy_port);
   else if (pinned) ports += fmt::format("--dport {}", session.flow->server.port);
   else if (session.udp_port_range.low == session.udp_port_range.high) ports += fmt::format("--dport {}", session.udp_port_range.low);
-  else ports += fmt::format("--dport {}:{}", session.udp_port_range.low, session.udp_port_range.high);
+  else ports += "--dport " + session.udp_port_range.text();
   const std::string target =
       session.ports_kept() ? session.host.ip.text() : Endpoint{session.host.ip, session.udp_port}.text();
   return fmt::format("-s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}",

@@ -3,7 +3,7 @@
 namespace flows {
 namespace {
 
-config::PortRange proxy_ports(const Session& session) {
+PortRange proxy_ports(const Session& session) {
   if (session.ports_kept()) return session.udp_port_range;
   return {session.proxy_port, session.proxy_port};
 }

@@ -1,10 +1,9 @@
 #include "options.h"
 
-#include <charconv>
-
 #include <fmt/core.h>
 #include <getopt.h>
 
+#include "decimal.h"
 #include "tool.h"
 
 std::string Options::get(char letter, const std::string& otherwise) const {
@@ -33,12 +32,8 @@ Options parse(int argc, char** argv, const char* letters, const char* usage) {
 }
 
 long number(const std::string& text, char letter, long low, long high) {
-  long value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < low || value > high) {
-    throw tool::Failure(tool::usage, fmt::format("-{} {}: not a number from {} to {}", letter, text, low, high));
-  }
-  return value;
+  if (const auto value = parse_decimal(text, low, high)) return *value;
+  throw tool::Failure(tool::usage, fmt::format("-{} {}: not a number from {} to {}", letter, text, low, high));
 }
 
 }  // namespace options

@@ -1,9 +1,8 @@
 #include "route.h"
 
-#include <charconv>
-
 #include <fmt/core.h>
 
+#include "decimal.h"
 #include "logging.h"
 #include "paths.h"
 #include "tool.h"
@@ -17,10 +16,8 @@ namespace {
 long number(const Record& record, const std::string& name, long otherwise, long high) {
   const auto text = record.get(name);
   if (!text) return otherwise;
-  long value = -1;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc{} || end != text->data() + text->size() || value < 0 || value > high) malformed(name, *text);
-  return value;
+  if (const auto value = parse_decimal(*text, 0, high)) return *value;
+  malformed(name, *text);
 }
 
 }  // namespace
@@ -34,7 +31,7 @@ Record Route::to_record() const {
   for (const auto& host : hosts) record.add("host", host.text());
   record.add("proxy_port", std::to_string(proxy_port));
   if (proxy_port != 0) record.add("udp_port", std::to_string(udp_port));
-  else record.add("udp_port_range", fmt::format("{}:{}", udp_port_range.low, udp_port_range.high));
+  else record.add("udp_port_range", udp_port_range.text());
   record.add("src_port_filtering", src_port_filtering ? "true" : "false");
   if (udp_linger != defaults.udp_linger) record.add("udp_linger", std::to_string(udp_linger.count()));
   if (connect_timeout != defaults.connect_timeout) record.add("connect_timeout", std::to_string(connect_timeout.count()));
@@ -60,11 +57,9 @@ Route Route::from_record(const Record& record) {
   route.proxy_port = static_cast<Port>(number(record, "proxy_port", route.proxy_port, 65535));
   route.udp_port = static_cast<Port>(number(record, "udp_port", route.proxy_port, 65535));
   if (const auto range = record.get("udp_port_range")) {
-    const auto colon = range->find(':');
-    const auto low = parse_port(std::string_view(*range).substr(0, colon));
-    const auto high = colon == range->npos ? low : parse_port(std::string_view(*range).substr(colon + 1));
-    if (!low || !high || *low > *high) malformed("udp_port_range", *range);
-    route.udp_port_range = {*low, *high};
+    const auto parsed = PortRange::parse(*range);
+    if (!parsed) malformed("udp_port_range", *range);
+    route.udp_port_range = *parsed;
   }
   const std::string filtering = record.get("src_port_filtering").value_or("true");
   if (filtering != "true" && filtering != "false") malformed("src_port_filtering", filtering);

@@ -29,7 +29,7 @@ struct Route {
   std::vector<HostPort> hosts;  // ports never 0
   Port proxy_port = 33001;      // 0: ports kept
   Port udp_port = 33001;        // on the internal server; 0 when ports are kept
-  config::PortRange udp_port_range{33001, 33100};
+  PortRange udp_port_range{33001, 33100};
   bool src_port_filtering = true;
   std::chrono::seconds udp_linger{0};
   std::chrono::seconds connect_timeout{10};

@@ -3,12 +3,12 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <limits>
 
 #include <fmt/core.h>
 
+#include "decimal.h"
 #include "fd.h"
 #include "io.h"
 #include "logging.h"
@@ -22,10 +22,8 @@ namespace {
 
 long number(const Record& record, std::string_view name, long high) {
   const std::string text = record.require(name);
-  long value = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < 0 || value > high) malformed(name, text);
-  return value;
+  if (const auto value = parse_decimal(text, 0, high)) return *value;
+  malformed(name, text);
 }
 
 PinnedFlow flow_from(const std::string& text) {
@@ -59,12 +57,10 @@ Session Session::from_record(const Record& record) {
   parsed.host = Endpoint::require(record.require("host"), "host");
   parsed.proxy_port = static_cast<Port>(number(record, "proxy_port", 65535));
   if (parsed.ports_kept()) {
-    const std::string range = record.require("udp_port_range");
-    const auto colon = range.find(':');
-    const auto low = parse_port(std::string_view(range).substr(0, colon));
-    const auto high = colon == range.npos ? low : parse_port(std::string_view(range).substr(colon + 1));
-    if (!low || !high || *low > *high) malformed("udp_port_range", range);
-    parsed.udp_port_range = {*low, *high};
+    const std::string text = record.require("udp_port_range");
+    const auto range = PortRange::parse(text);
+    if (!range) malformed("udp_port_range", text);
+    parsed.udp_port_range = *range;
     parsed.udp_port = 0;
   } else {
     parsed.udp_port = static_cast<Port>(number(record, "udp_port", 65535));
@@ -101,7 +97,7 @@ Record Session::to_record() const {
   record.add("upstream_user", upstream_user);
   record.add("host", host.text());
   record.add("proxy_port", std::to_string(proxy_port));
-  if (ports_kept()) record.add("udp_port_range", fmt::format("{}:{}", udp_port_range.low, udp_port_range.high));
+  if (ports_kept()) record.add("udp_port_range", udp_port_range.text());
   else record.add("udp_port", std::to_string(udp_port));
   record.add("src_port_filtering", src_port_filtering ? "true" : "false");
   if (udp_linger.count() > 0) record.add("udp_linger", std::to_string(udp_linger.count()));

@@ -48,7 +48,7 @@ struct Session {
   Endpoint host;  // the internal server's SSH end
   Port proxy_port = 33001;  // 0: ports kept over udp_port_range
   Port udp_port = 33001;
-  config::PortRange udp_port_range{33001, 33100};
+  PortRange udp_port_range{33001, 33100};
   bool src_port_filtering = true;
   std::chrono::seconds udp_linger{0};
   pid_t pid = 0;  // of the process that sshd started for the session

@@ -402,7 +402,7 @@ last_words() {
   printf '%s' "${last:0:300}"
 }
 
-# value_of NAME LINE: set $value if LINE is `NAME: "value"`.
+# value_of NAME LINE: set $value if LINE is `NAME: "value"`, with \\, \" and \xNN.
 value_of() {
   local quoted i byte
   [[ $2 == "$1: \""*\" ]] || return
@@ -414,6 +414,11 @@ value_of() {
     if [ "$byte" = \\ ]; then
       i=$((i + 1))
       byte=${quoted:i:1}
+      if [[ ${quoted:i:3} =~ ^x[0-9a-f][0-9a-f]$ ]]; then
+        # shellcheck disable=SC2059  # two hexadecimal digits
+        printf -v byte "\\${quoted:i:3}"
+        i=$((i + 2))
+      fi
     fi
     value+=$byte
   done

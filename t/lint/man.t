@@ -17,7 +17,7 @@ make_list() {
 
 # section_of TOOL: root and other tools run those of section 8.
 section_of() {
-  case " $(make_list LIBEXEC) $(make_list SCRIPTS) asp-reap asp-sessions asperaproxy " in
+  case " $(make_list LIBEXEC) $(make_list SCRIPTS) asp-reap asp-sessions asperaproxy asuserdata " in
     *" $1 "*) echo 8 ;;
     *) echo 1 ;;
   esac
@@ -87,7 +87,7 @@ options_of() {
 documents_options() {
   local letter
   for letter in $(options_of "$2"); do
-    grep -q "^\\.It Fl $letter\\b" "$1" || { diag "$1 does not describe -$letter"; return 1; }
+    grep -qE "^\\.It Fl [$letter]( |\$)" "$1" || { diag "$1 does not describe -$letter"; return 1; }
   done
 }
 
@@ -118,8 +118,8 @@ for script in $(make_list SCRIPTS); do
 done
 
 # What aspera.conf may hold is what its page says.
-for element in $(sed -n 's/^ *{"\([a-z_]*\)", .*/\1/p' lib/config.cc); do
-  ok "aspera.conf(5) describes <$element>" grep -q "<$element>" man/aspera.conf.5
+for element in $(sed -n 's/.*{\.name = "\([a-z_]*\)".*/\1/p' lib/config_schema_table.cc | sort -u); do
+  ok "aspera.conf(5) describes <$element>" grep -qw "$element" man/aspera.conf.5
 done
 
 # The exit codes of lib/tool.h are those of the table that the pages cite.

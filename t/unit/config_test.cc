@@ -39,6 +39,11 @@ std::string rproxy(const std::string& more) {
   return "<CONF version=\"2\">\n<server><rproxy>\n" + more + "\n</rproxy></server></CONF>\n";
 }
 
+// An rproxy that is on; `rules` stand alone on line 3.
+std::string enabled(const std::string& rules) {
+  return "<CONF version=\"2\">\n<server><rproxy><enabled>true</enabled><rules>\n" + rules + "\n</rules></rproxy></server></CONF>\n";
+}
+
 // `more` stands alone on line 5.
 std::string rule(const std::string& more, const std::string& attributes = "") {
   return "<CONF version=\"2\">\n<server><rproxy><enabled>true</enabled><rules>\n<rule" + attributes +
@@ -112,7 +117,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(least.keyfile == "/k");
   CHECK(least.proxy_port == 33001);
   CHECK_FALSE(least.udp_port);
-  CHECK(least.udp_port_range == config::PortRange{33001, 33100});
+  CHECK(least.udp_port_range == PortRange{33001, 33100});
   CHECK(least.src_port_filtering);
   CHECK(least.udp_port_reuse);
   CHECK(least.udp_linger == 0s);
@@ -146,9 +151,7 @@ TEST_CASE("config: every option of a rule is read") {
     <udp_port>33002</udp_port>
     <udp_port_range>40000:40010</udp_port_range>
     <src_port_filtering>false</src_port_filtering>
-    <udp_port_reuse>false</udp_port_reuse>
     <udp_linger>30</udp_linger>
-    <bind_source_address>10.0.0.1</bind_source_address>
     <forwarding_type>nftables</forwarding_type>
     <users>bear, bobcat</users>
     <groups>partners
@@ -168,11 +171,11 @@ TEST_CASE("config: every option of a rule is read") {
   CHECK(all.keyfile == "/keys/$(user)/id_rsa");
   CHECK(all.proxy_port == 443);
   CHECK(all.udp_port == 33002);
-  CHECK(all.udp_port_range == config::PortRange{40000, 40010});
+  CHECK(all.udp_port_range == PortRange{40000, 40010});
   CHECK_FALSE(all.src_port_filtering);
-  CHECK_FALSE(all.udp_port_reuse);
   CHECK(all.udp_linger == 30s);
-  CHECK(all.bind_source_address == IpAddress::parse("10.0.0.1"));
+  CHECK(only_rule(rule("<bind_source_address>10.0.0.1</bind_source_address>")).bind_source_address == IpAddress::parse("10.0.0.1"));
+  CHECK_FALSE(only_rule(rule("<udp_port_reuse>false</udp_port_reuse>")).udp_port_reuse);
   CHECK(all.forwarding == config::Forwarding::nftables);
   CHECK(all.users == std::vector<std::string>{"bear", "bobcat"});
   CHECK(all.groups == std::vector<std::string>{"partners", "staff"});
@@ -186,7 +189,7 @@ TEST_CASE("config: the guide's other spelling of src_port_filtering works") {
 }
 
 TEST_CASE("config: an empty element means the default") {
-  const auto least = only_rule(rule("<squash_user/><proxy_port></proxy_port><udp_port> </udp_port><users/><src_port_filtering/>"
+  const auto least = only_rule(rule("<squash_user/><proxy_port></proxy_port><udp_port> </udp_port><src_port_filtering/>"
                                     "<balancing/><bind_source_address/><connect_timeout/>"));
   CHECK(least.squash_user.empty());
   CHECK(least.proxy_port == 33001);
@@ -226,7 +229,7 @@ TEST_CASE("config: values at the edge of what is valid") {
       {"src_port_filtering", "true", true}, {"src_port_filtering", "True", false}, {"src_port_filtering", "1", false},
       {"src_port_filtering", "yes", false}, {"udp_port_reuse", "false", true}, {"udp_port_reuse", "FALSE", false},
       {"forwarding_type", "iptables", true}, {"forwarding_type", "nft", false}, {"balancing", "round_robin", true},
-      {"balancing", "random", false},   {"bind_source_address", "::1", true}, {"bind_source_address", "10.0.0.1:22", false},
+      {"balancing", "random", false},   {"bind_source_address", "10.0.0.1", true}, {"bind_source_address", "10.0.0.1:22", false},
       {"bind_source_address", "eth0", false}, {"squash_user", "xfer", true}, {"squash_user", "-x", false},
       {"squash_user", "a/b", false},    {"squash_user", "a b", false},     {"squash_user", "a:b", false},
       {"squash_user", "x\xC3\xA4", false}, {"users", ",", false},          {"groups", " , ,", false},
@@ -259,12 +262,12 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {rproxy("<enabled><b/></enabled>"), "3:10: b: does not belong inside enabled"},
       {rproxy("<rules x=\"1\"><rule/></rules>"), "3:1: rules: unknown attribute 'x'"},
       {rproxy("<rules><role/></rules>"), "3:8: role: unknown element in rules"},
-      {rproxy("<rules><rule><keyfile>/k</keyfile></rule></rules>"), "3:8: rule: needs a <host> (or <hosts>)"},
-      {rproxy("<rules><rule><host>a</host></rule></rules>"), "3:8: rule: needs a <keyfile>"},
-      {rproxy("<rules><rule><host>a</host><keyfile/></rule></rules>"), "3:8: rule: needs a <keyfile>"},
+      {enabled("<rule><keyfile>/k</keyfile></rule>"), "3:1: rule: needs a <host> (or <hosts>)"},
+      {enabled("<rule><host>a</host></rule>"), "3:1: rule: needs a <keyfile>"},
+      {enabled("<rule><host>a</host><keyfile/></rule>"), "3:1: rule: needs a <keyfile>"},
       {"<CONF>\n<server><rproxy a=\"b\"/></server></CONF>", "2:9: rproxy: unknown attribute 'a'"},
-      {"<CONF><server><rproxy/>\n <rproxy/></server></CONF>", "2:2: rproxy: is there twice"},
-      {"<CONF><server><rproxy/></server>\n<server><rproxy/></server></CONF>", "2:9: rproxy: is there twice"},
+      {"<CONF><server><rproxy/>\n <rproxy/></server></CONF>", "2:2: rproxy: is there twice in server"},
+      {"<CONF><server><rproxy/></server>\n<server><rproxy/></server></CONF>", "2:9: rproxy: is there twice in server"},
       {"\n\n<config/>", "3:1: config: the document element must be <CONF version=\"2\">"},
       {rule("<port>22</port>"), "5:1: port: unknown element in rule"},
       {rule("<hosts><host>a</host></hosts>"), "5:1: hosts: host and hosts together; keep one"},
@@ -273,8 +276,8 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {rule("<hosts><host/></hosts>"), "5:8: host: '' is not valid" + host_help},
       {rule("<hosts a=\"b\"><host>a</host></hosts>"), "5:1: hosts: unknown attribute 'a'"},
       {rule("<hosts><host a=\"b\">a</host></hosts>"), "5:8: host: unknown attribute 'a'"},
-      {rproxy("<rules><rule> <hosts>10.0.0.10</hosts><keyfile>/k</keyfile></rule></rules>"), "3:15: hosts: holds no <host>"},
-      {rproxy("<rules><rule><hosts/><keyfile>/k</keyfile></rule></rules>"), "3:8: rule: needs a <host> (or <hosts>)"},
+      {enabled("<rule> <hosts>10.0.0.10</hosts><keyfile>/k</keyfile></rule>"), "3:8: hosts: text between its elements: '10.0.0.10'"},
+      {enabled("<rule><hosts/><keyfile>/k</keyfile></rule>"), "3:1: rule: needs a <host> (or <hosts>)"},
       {rule("<squash_user>a b</squash_user>"), "5:1: squash_user: 'a b' is not valid; expected an account name"},
       {rule("<proxy_port>65536</proxy_port>"), "5:1: proxy_port: '65536' is not valid; expected a number from 0 to 65535"},
       {rule("<udp_port>x</udp_port>"), "5:1: udp_port: 'x' is not valid; expected a number from 1 to 65535"},
@@ -294,11 +297,40 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {"<CONF><default><aspshell_commands>\n<cmd/></aspshell_commands></default></CONF>", "2:1: cmd: unknown element in aspshell_commands"},
       {"<CONF><default><aspshell_commands>\n<command/></aspshell_commands></default></CONF>", "2:1: command: '' is not valid; expected a command line"},
       {"<CONF><default><aspshell_commands>\n<command udp=\"no\">x</command></aspshell_commands></default></CONF>",
-       "2:1: command: unknown attribute; expected udp=\"true\" or udp=\"false\""},
+       "2:1: command: udp 'no' is not valid; expected true or false"},
       {"<CONF><default><aspshell_commands>\n<command tcp=\"true\">x</command></aspshell_commands></default></CONF>",
-       "2:1: command: unknown attribute; expected udp=\"true\" or udp=\"false\""},
+       "2:1: command: unknown attribute 'tcp'; expected udp"},
       {"<CONF><default><aspshell_commands>\n<command>a\nb</command></aspshell_commands></default></CONF>",
        "2:1: command: 'a\\x0ab' is not valid; expected a command line"},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.text);
+    CHECK(complaint(c.text) == c.complaint);
+  }
+}
+
+TEST_CASE("config: a rule need not be complete while the reverse proxy is off") {
+  CHECK(complaint(rproxy("<rules><rule/></rules>")) == "(nothing)");
+  CHECK(complaint(rproxy("<rules><rule><proxy_port>x</proxy_port></rule></rules>")) ==
+        "3:14: proxy_port: 'x' is not valid; expected a number from 0 to 65535");
+}
+
+TEST_CASE("config: elements that contradict each other are refused") {
+  const struct { std::string text; std::string complaint; } cases[] = {
+      {rule("<src_port_filtering>true</src_port_filtering><source_port_filtering>true</source_port_filtering>"),
+       "5:46: source_port_filtering: is there twice in rule"},
+      {rule("<proxy_port>0</proxy_port><udp_port>1</udp_port>"),
+       "5:27: udp_port: has no effect when ports are kept (proxy_port 0, or udp_port_reuse false); delete it"},
+      {rule("<udp_port>1</udp_port><udp_port_reuse>false</udp_port_reuse>"),
+       "5:1: udp_port: has no effect when ports are kept (proxy_port 0, or udp_port_reuse false); delete it"},
+      {rule("<bind_source_address>2001:db8::1</bind_source_address>"),
+       "5:1: bind_source_address: cannot reach 10.0.0.10:22: one is IPv4, the other IPv6"},
+      {"<CONF><server>\n<proxy><port_range_low>10001</port_range_low></proxy></server></CONF>",
+       "2:1: proxy: port_range_low 10001 is above port_range_high 10000"},
+      {"<CONF><server>\n<http_port>1</http_port></server><server><http_port>2</http_port></server></CONF>",
+       "2:42: http_port: is there twice in server"},
+      {"<CONF><default><aspshell_commands/></default>\n<default><aspshell_commands/></default></CONF>",
+       "2:10: aspshell_commands: is there twice in default"},
   };
   for (const auto& c : cases) {
     CAPTURE(c.text);
@@ -336,6 +368,9 @@ TEST_CASE("config: broken and unknown encodings are refused, the usual ones are 
   CHECK(complaint("<CONF>\n\xED\xA0\x80</CONF>").starts_with("2:1: "));   // half of a surrogate pair
   CHECK(complaint("<?xml version=\"1.0\" encoding=\"EBCDIC-US\"?><CONF/>").starts_with("1:31: "));
   CHECK(complaint("<?xml version=\"1.0\" encoding=\"UTF-16\"?><CONF/>").starts_with("1:31: "));
+  for (const std::string& utf16 : {std::string("\xFF\xFE<\0C\0/\0>\0", 10), std::string("\xFE\xFF\0<\0C\0/\0>", 10), std::string("\0<\0C", 4), std::string("<\0C\0", 4)}) {
+    CHECK(complaint(utf16) == "1:1: is UTF-16; save it as UTF-8");
+  }
   CHECK(complaint("\xEF\xBB\xBF<CONF/>") == "(nothing)");
   CHECK(complaint("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><CONF><a>\xe4</a></CONF>") == "(nothing)");
   CHECK(complaint("<?xml version=\"1.0\" encoding=\"us-ascii\"?><CONF/>") == "(nothing)");
@@ -382,9 +417,28 @@ TEST_CASE("config: a file may be 4 MiB long, and not a byte more") {
   CHECK(complaint(before + filler + "x" + after) == " larger than 4194304 bytes");
 }
 
+TEST_CASE("config_xml: an element knows which bytes are its own") {
+  const std::string text = "\xEF\xBB\xBF<CONF a='>'><!-- <x> --><x>1&amp;2</x >\n<y b=\"/\"/><z\n/><w><![CDATA[<v>]]></w></CONF>";
+  const auto root = config_xml::parse(text, "f");
+  const auto part = [&](std::size_t from, std::size_t to) { return text.substr(from, to - from); };
+  CHECK(part(root.extent.begin, root.extent.body) == "<CONF a='>'>");
+  CHECK(part(root.extent.body_end, root.extent.end) == "</CONF>");
+  REQUIRE(root.children.size() == 4);
+  const struct { std::string start; std::string body; std::string end; } want[] = {
+      {"<x>", "1&amp;2", "</x >"}, {"<y b=\"/\"/>", "", ""}, {"<z\n/>", "", ""}, {"<w>", "<![CDATA[<v>]]>", "</w>"}};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto& extent = root.children[i].extent;
+    CHECK(part(extent.begin, extent.body) == want[i].start);
+    CHECK(part(extent.body, extent.body_end) == want[i].body);
+    CHECK(part(extent.body_end, extent.end) == want[i].end);
+  }
+  const std::string latin = "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><C>\xe4\xe4<x>1</x></C>";
+  CHECK(latin.substr(config_xml::parse(latin, "f").children[0].extent.begin, 3) == "<x>");
+}
+
 TEST_CASE("config: sections of other products are left alone") {
   CHECK(complaint(R"(<CONF version="2"><central_server a="b"><enabled>maybe</enabled></central_server>
-    <server><http_port>x</http_port><proxy><unknown/></proxy><rproxy/></server>
+    <server><docroot>x</docroot><http_proxy><unknown/></http_proxy><rproxy/></server>
     <aaa><realms><realm><users><user><name>x</name></user></users></realm></realms></aaa>
     <default><file_system><access/></file_system><aspshell_command>x</aspshell_command></default>
     <rproxy><nonsense/></rproxy></CONF>)") == "(nothing)");

@@ -179,13 +179,12 @@ TEST_CASE("rules: the UDP port inside is that of the proxy unless it is given") 
 
 TEST_CASE("rules: proxy_port 0 and udp_port_reuse false both keep the ports") {
   for (const std::string more : {"<proxy_port>0</proxy_port>", "<udp_port_reuse>false</udp_port_reuse>",
-                           "<proxy_port>0</proxy_port><udp_port>5</udp_port>",
                            "<proxy_port>443</proxy_port><udp_port_reuse>false</udp_port_reuse>"}) {
     CAPTURE(more);
     const auto route = *match(rproxy(rule("", std::string(more) + "<udp_port_range>40000:40010</udp_port_range>")), asked_at());
     CHECK(route.proxy_port == 0);
     CHECK(route.udp_port == 0);
-    CHECK(route.udp_port_range == config::PortRange{40000, 40010});
+    CHECK(route.udp_port_range == PortRange{40000, 40010});
     CHECK(route.to_record().get("udp_port_range") == "40000:40010");
     CHECK_FALSE(route.to_record().get("udp_port"));
   }

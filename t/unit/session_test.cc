@@ -76,7 +76,7 @@ TEST_CASE("session: what is optional survives the round trip too") {
   const auto session = Session::from_record(kept);
   CHECK(session.ports_kept());
   CHECK(session.udp_port == 0);
-  CHECK(session.udp_port_range == config::PortRange{40000, 40010});
+  CHECK(session.udp_port_range == PortRange{40000, 40010});
   CHECK(session.udp_linger.count() == 30);
   const auto again = Session::from_record(session.to_record());
   CHECK(again.to_record().text() == session.to_record().text());

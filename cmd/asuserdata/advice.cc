@@ -1,0 +1,39 @@
+#include "advice.h"
+
+#include <fmt/core.h>
+
+namespace asuserdata {
+namespace {
+
+bool covers(const std::optional<Network>& wide, const std::optional<Network>& narrow) {
+  if (!wide) return true;
+  return narrow && wide->prefix <= narrow->prefix && wide->contains(narrow->base);
+}
+
+// Whether all that matches `below` has matched `above` already.
+bool hides(const config::Rule& above, const config::Rule& below) {
+  if (!covers(above.host_ip, below.host_ip)) return false;
+  if (above.host_domain && (!below.host_domain || above.host_domain->host != below.host_domain->host ||
+                            (above.host_domain->port != 0 && above.host_domain->port != below.host_domain->port))) {
+    return false;
+  }
+  const bool for_all = above.users.empty() && above.groups.empty();
+  return for_all || (above.users == below.users && above.groups == below.groups);
+}
+
+}  // namespace
+
+std::vector<Advice> advice(const config::Rproxy& rproxy) {
+  std::vector<Advice> found;
+  if (rproxy.enabled && rproxy.rules.empty()) found.push_back({1, "rproxy: is enabled but has no rule: no session will be taken"});
+  for (auto below = rproxy.rules.begin(); below != rproxy.rules.end(); ++below) {
+    for (auto above = rproxy.rules.begin(); above != below; ++above) {
+      if (!hides(*above, *below)) continue;
+      found.push_back({below->line, fmt::format("rule: can never match: the rule on line {} takes all that it would", above->line)});
+      break;
+    }
+  }
+  return found;
+}
+
+}  // namespace asuserdata

@@ -1,0 +1,20 @@
+// advice: what is valid in aspera.conf, but hardly meant so.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config.h"
+
+namespace asuserdata {
+
+struct Advice {
+  unsigned long at;  // line
+  std::string text;
+};
+
+// A rule that can never match because one above it always does; a reverse proxy
+// that is on and has no rules.
+std::vector<Advice> advice(const config::Rproxy& rproxy);
+
+}  // namespace asuserdata

@@ -1,0 +1,174 @@
+#include "effective.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "accounts.h"
+#include "config.h"
+#include "config_schema.h"
+#include "logging.h"
+#include "rules.h"
+#include "tool.h"
+
+namespace asuserdata {
+namespace {
+
+using config_schema::Item;
+using config_schema::Option;
+using config_schema::Value;
+using config_xml::Element;
+using Elements = std::vector<const Element*>;
+
+std::string line(const std::string& name, const std::string& value) {
+  std::string shown;
+  for (const char c : logging::escape(value)) shown += c == '"' ? std::string("\\\"") : std::string(1, c);
+  return fmt::format("{}: \"{}\"\n", name, shown);
+}
+
+// What `element` says, or the default.
+std::string value_of(const Element* element, const Option& option) {
+  const std::string text = element && !element->text.empty() ? element->text : std::string(option.standard);
+  return option.value == Value::secret && !text.empty() ? "********" : text;
+}
+
+const Element* child_of(const Element& parent, const Option& option) {
+  const Element* element = parent.child(option.name);
+  return element || option.alias.empty() ? element : parent.child(option.alias);
+}
+
+// The elements at `path`; where a section is there several times, all of them.
+Elements at(const Elements& sections, const std::vector<const Option*>& path) {
+  Elements found = sections;
+  for (const auto* option : path) {
+    Elements below;
+    for (const auto* parent : found) {
+      for (const auto& child : parent->children) {
+        if (option->name == child.name || (!option->alias.empty() && option->alias == child.name)) below.push_back(&child);
+      }
+    }
+    found = std::move(below);
+  }
+  return found;
+}
+
+// The first that is not empty; absent: nullptr.
+const Element* first_given(const Elements& elements) {
+  for (const auto* element : elements) {
+    if (!element->text.empty()) return element;
+  }
+  return nullptr;
+}
+
+bool is_below_rule(const Item& item) {
+  return std::any_of(item.path.begin(), item.path.end(), [](const Option* option) { return option->name == "rule"; });
+}
+
+// <rule>, <hosts> with its hosts as one value.
+std::string of_rule(const Element& rule, const Option& option, const std::string& prefix) {
+  std::string text;
+  for (const auto& attribute : option.attributes) {
+    for (const auto& [name, value] : rule.attributes) {
+      if (name == attribute.name) text += line(prefix + name, value);
+    }
+  }
+  for (const auto& child : option.children) {
+    const Element* element = child_of(rule, child);
+    std::string value;
+    if (child.value != Value::elements) {
+      value = value_of(element, child);
+    } else if (element) {
+      for (const auto& each : element->children) value += (value.empty() ? "" : ",") + each.text;
+    }
+    text += line(prefix + std::string(child.name), value);
+  }
+  return text;
+}
+
+std::string of_server(const Element& document) {
+  const Elements server = config_schema::find(document, {"server"});
+  std::string text;
+  for (const auto& item : config_schema::items({"server"})) {
+    if (!is_below_rule(item)) text += line(item.name, value_of(first_given(at(server, item.path)), item.option()));
+  }
+  const Option& rule = *config_schema::root().child("server")->child("rproxy")->child("rules")->child("rule");
+  int number = 0;
+  for (const auto* element : config_schema::find(document, {"server", "rproxy", "rules", "rule"})) {
+    text += of_rule(*element, rule, fmt::format("rproxy_rule_{}_", ++number));
+  }
+  for (const auto* command : config_schema::find(document, {"default", "aspshell_commands", "command"})) {
+    text += line("aspshell_command", command->text);
+  }
+  return text;
+}
+
+// The docroot with symbolic links resolved as far as it exists; a URL as it is.
+std::string canonical(const std::string& docroot) {
+  if (!docroot.starts_with('/')) return docroot;
+  std::error_code error;
+  const auto resolved = std::filesystem::weakly_canonical(docroot, error);
+  return error ? docroot : resolved.string();
+}
+
+// `sections` in the order in which they count. `user` empty: $(user) stays.
+std::string of_account(const std::vector<Elements>& sections, const std::string& user) {
+  std::string text;
+  for (const auto& item : config_schema::items({"default"})) {
+    const Element* found = nullptr;
+    for (const auto& section : sections) {
+      if (!found) found = first_given(at(section, item.path));
+    }
+    std::string value = value_of(found, item.option());
+    const bool docroot = item.option().value == Value::docroot;
+    if (docroot && !user.empty()) value = rules::expand_user(value, user);
+    text += line(item.name, value);
+    if (docroot) text += line("canonical_absolute", user.empty() && value.find("$(") != value.npos ? value : canonical(value));
+  }
+  return text;
+}
+
+std::string name_of(const Element& account) {
+  const Element* name = account.child("name");
+  return name ? name->text : "";
+}
+
+const config_schema::Path kUsers = {"aaa", "realms", "realm", "users", "user"};
+const config_schema::Path kGroups = {"aaa", "realms", "realm", "groups", "group"};
+
+Elements named(const Elements& accounts, const std::string& name) {
+  Elements found;
+  std::copy_if(accounts.begin(), accounts.end(), std::back_inserter(found), [&](const Element* each) { return name_of(*each) == name; });
+  return found;
+}
+
+}  // namespace
+
+std::string of_user(const std::string& path, const std::string& user) {
+  if (!accounts::exists(user)) throw tool::Failure(tool::no, fmt::format("{}: no such user", user));
+  const Element document = config::load_document(path);
+  const auto groups = accounts::groups_of(user);
+  std::vector<Elements> sections{named(config_schema::find(document, kUsers), user)};
+  for (const auto* group : config_schema::find(document, kGroups)) {
+    if (std::find(groups.begin(), groups.end(), name_of(*group)) != groups.end()) sections.push_back({group});
+  }
+  sections.push_back(config_schema::find(document, {"default"}));
+  return line("user", user) + of_account(sections, user);
+}
+
+std::string everything(const std::string& path) {
+  const Element document = config::load_document(path);
+  const Elements defaults = config_schema::find(document, {"default"});
+  std::string text = of_server(document) + of_account({defaults}, "");
+  for (const auto* user : config_schema::find(document, kUsers)) {
+    text += "\n" + line("user", name_of(*user)) + of_account({{user}, defaults}, name_of(*user));
+  }
+  for (const auto* group : config_schema::find(document, kGroups)) {
+    text += "\n" + line("group", name_of(*group)) + of_account({{group}, defaults}, "");
+  }
+  return text;
+}
+
+}  // namespace asuserdata

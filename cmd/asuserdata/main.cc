@@ -1,0 +1,47 @@
+// asuserdata: what aspera.conf may hold, whether it is valid, and what comes of
+// it for one user or for all; asuserdata(8).
+#include <unistd.h>
+
+#include <fmt/core.h>
+
+#include "advice.h"
+#include "config.h"
+#include "effective.h"
+#include "io.h"
+#include "logging.h"
+#include "options.h"
+#include "paths.h"
+#include "spec.h"
+#include "tool.h"
+
+namespace {
+
+constexpr char kUsage[] = "asuserdata {-s | -+ | -v | -a | -u user} [-c aspera.conf]";
+
+int validate(const std::string& path) {
+  const auto config = config::load(path);
+  for (const auto& line : asuserdata::advice(config.rproxy)) fmt::print(stderr, "{}:{}: {}\n", path, line.at, line.text);
+  io::write_all(STDOUT_FILENO, path + ": valid\n");
+  return tool::yes;
+}
+
+int run(int argc, char** argv) {
+  const auto options = options::parse(argc, argv, "svau:c:+", kUsage);
+  const std::string path = options.get('c', paths::kConfig);
+  const std::size_t asked = options.given.size() - (options.has('c') ? 1 : 0);
+  if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
+  if (asked != 1) options::fail_usage(kUsage, "one of -s, -+, -v, -a and -u is needed");
+
+  if (options.has('v')) return validate(path);
+  std::string answer;
+  if (options.has('s')) answer = asuserdata::spec(asuserdata::Names::no);
+  if (options.has('+')) answer = asuserdata::spec(asuserdata::Names::yes);
+  if (options.has('a')) answer = asuserdata::everything(path);
+  if (options.has('u')) answer = asuserdata::of_user(path, options.get('u', ""));
+  io::write_all(STDOUT_FILENO, answer);
+  return tool::yes;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asuserdata", run, argc, argv, tool::Audience::operators); }

@@ -1,0 +1,43 @@
+// config_value: what the values in aspera.conf look like, for those that have
+// no type of their own elsewhere (address.h, decimal.h).
+//
+//   true   33001   bear, bobcat   /home/$(user)/.ssh/id_rsa   9091,9092s
+//
+// Nothing here fails: absent, empty or false means not valid.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "address.h"
+#include "decimal.h"
+
+namespace config_value {
+
+std::optional<bool> boolean(std::string_view text);
+inline std::optional<long> number(std::string_view text, long low, long high) { return parse_decimal(text, low, high); }
+// Account names parted by commas or white space; one wrong name makes all wrong.
+std::vector<std::string> names(std::string_view text);
+
+// No control characters.
+bool is_text(std::string_view text);
+// A name that useradd(8) might have made: 1 to 64 printable ASCII characters
+// without space, slash and colon, and no dash in front.
+bool is_account(std::string_view text);
+// Absolute; no control characters.
+bool is_path(std::string_view text);
+// The same; of variables $(…) only user and name, closed.
+bool is_user_path(std::string_view text);
+// is_user_path, or scheme://….
+bool is_docroot(std::string_view text);
+// Of IPv4: ones, then zeros, as a dotted quad.
+bool is_netmask(std::string_view text);
+// [address:]port[s], parted by commas; an IPv6 address in brackets.
+bool is_listen(std::string_view text);
+// An address, a network, a name or *.name, each with [:port[-port]]; parted by
+// commas or white space.
+bool is_destinations(std::string_view text);
+
+}  // namespace config_value
