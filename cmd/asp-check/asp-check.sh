@@ -424,10 +424,10 @@ value_of() {
   done
 }
 
-# read_aspera_conf: set $docroots to 1 if anybody has a docroot, and keyfiles.
+# read_aspera_conf: set $docroots to 1 if anybody has a docroot, keyfiles, and known_hosts.
 read_aspera_conf() {
   local answer line value
-  docroots=0 keyfiles=()
+  docroots=0 keyfiles=() known_hosts=$PREFIX/etc/known_hosts
   if ! answer=$(timeout 30 "$PREFIX/bin/asuserdata" -a 2>&1 < /dev/null); then
     found not_judged file "$PREFIX/etc/aspera.conf" "asuserdata -a fails: $(last_words "$answer")" 'asuserdata -v says what is wrong'
     return
@@ -437,6 +437,8 @@ read_aspera_conf() {
       [ -z "$value" ] || docroots=1
     elif [[ $line =~ ^(rproxy_rule_[0-9]+_keyfile): ]] && value_of "${BASH_REMATCH[1]}" "$line"; then
       [ -z "$value" ] || keyfiles+=("$value")
+    elif value_of rproxy_known_hosts "$line"; then
+      known_hosts=$value
     fi
   done <<< "$answer"
 }
@@ -720,7 +722,7 @@ judge_accounts() {
 # --- the system ---------------------------------------------------------------------------------------
 
 check_system_files() {
-  check_root_paths "$PREFIX" "$PREFIX"/{bin,libexec,etc}{,/*} "$PREFIX"/etc/sshd_config.d/* /bin/aspshell \
+  check_root_paths "$PREFIX" "$PREFIX"/{bin,libexec,etc}{,/*} "$PREFIX"/etc/sshd_config.d/* "$known_hosts" /bin/aspshell \
     "${sshd_files[@]}" /etc/ssh /etc/sudoers /etc/sudoers.d{,/*} /etc/cron.d{,/sallyport}
 }
 

@@ -58,7 +58,7 @@ docroot() {
   else
     paths="<default>$paths</default>"
   fi
-  lab_guide_config | sed "s|</CONF>|${paths//&/\\&}</CONF>|" | lab_config
+  { lab_guide_config | sed '$d' && printf '%s</CONF>\n' "$paths"; } | lab_config
 }
 no_docroot() { lab_guide_config | lab_config; }
 
@@ -83,6 +83,7 @@ finds 'who has a shell is found' 'no_restricted_shell user mallory'
 on dmz userdel -r mallory 2> /dev/null
 sed -i '/^Match User mallory/,/^Match all/d' "$ssh_etc/sshd_config"
 
+touch "$TMPDIR/before"
 status 0 'nothing insecure: exit 0' on dmz "$check"
 is "$(sed 's/^\(Users with full access: \)[1-9][0-9]*/\1N/' <<< "$out" | head -6)" \
   'Users with full access: N (not considered insecure)
@@ -105,7 +106,7 @@ print(j["secure"], j["restricted"], j["insecure"], sum(j["checks"].values()), j[
 print(*(u["class"] for u in j["users"] if u["name"] in ("root", "bear")))' <<< "$out")" 'True 2 0 0 []
 full access restricted' 'JSON says the same'
 status 74 'no room for the answer: exit 74' on dmz sh -c "$check > /dev/full"
-ok 'it wrote nothing into the homes' test -z "$(find "$dmz/home" -newer "$dmz$check" -type f)"
+is "$(find "$dmz"/{home,etc,opt,root,tmp,usr/bin} -newer "$TMPDIR/before")" '' 'it has changed nothing'
 
 # --- no restricted shell ----------------------------------------------------------------------
 
@@ -151,10 +152,15 @@ docroot '/srv/safe/$(name)' bear
 finds 'docroot that a link leads home' 'docroot_above_home user bear'
 says 'the docroot /home/bear reaches' 'says where it leads'
 rm "$dmz/srv/safe"
-ln -s / "$dmz/srv/it's \"all\""
-docroot "/srv/it's \"all\"/home" bear
-finds 'docroot with quotes and blanks' 'docroot_above_home user bear'
-rm "$dmz/srv/it's \"all\""
+ln -s / "$dmz/srv/it's \"a\\l\" côté"
+docroot "/srv/it's \"a\\l\" côté/home" bear
+finds 'docroot with quotes, blanks and letters' 'docroot_above_home user bear'
+rm "$dmz/srv/it's \"a\\l\" côté"
+install -d "$dmz/srv/côté \"a\\x41"
+printf 'mary:*:4710:%s::/srv/côté "a\\x41/mary:/bin/aspshell\n' "$(on dmz getent group sallyport | cut -d : -f 3)" >> "$dmz/etc/passwd"
+docroot '/srv/côté "a\x41' mary
+finds 'and where nothing is a link' 'docroot_above_home user mary'
+sed -i '$d' "$dmz/etc/passwd"
 on dmz useradd -m -s /bin/bash -p '*' carol
 docroot /srv carol
 capture on dmz "$check" --json
@@ -265,12 +271,16 @@ closed
 
 # --- writable files ---------------------------------------------------------------------------------------
 
-for path in /etc/cron.d/sallyport "$prefix/etc/known_hosts" "$prefix/libexec/asp-pinhole" "$prefix/bin" \
+for path in /etc/cron.d/sallyport "$prefix/etc/known_hosts" "$prefix/etc/aspera.conf" "$prefix/libexec/asp-pinhole" "$prefix/bin" \
   /opt/aspera /etc/ssh/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d /etc/sudoers.d; do
   opened g+w "$path"
   finds "$path for its group" "writable file $path"
   closed
 done
+lab_guide_config | sed 's|<rproxy>|&<known_hosts>/srv/known</known_hosts>|' | lab_config
+install -m 666 /dev/null "$dmz/srv/known"
+finds 'known_hosts where aspera.conf has it' 'writable file /srv/known'
+no_docroot
 opened 1777 "$prefix/etc"
 finds 'a sticky folder with configuration' "writable file $prefix/etc"
 closed
