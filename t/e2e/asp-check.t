@@ -179,7 +179,7 @@ for_bear 'DisableForwarding no' 'AllowStreamLocalForwarding no' 'PermitOpen none
 clean 'neither: fine'
 for_bear 'PermitTunnel point-to-point'
 finds 'PermitTunnel, which DisableForwarding leaves on' 'ssh_tunneling user bear'
-for criterion in 'LocalPort 22' 'Address 203.0.113.0/24' 'Host *.example.net' 'Address=2001:db8::/32' \
+for criterion in 'LocalPort 22' 'LocalPort 33001' 'Address 203.0.113.0/24' 'Host *.example.net' 'Address=2001:db8::/32' \
   "LocalAddress $INDIVIDUAL" "Address 10.1.*,!10.1.2.3 LocalPort 22" "Group sallyport User bear"; do
   printf '%s\n' "Match User bear $criterion" ' DisableForwarding no' ' AllowStreamLocalForwarding no' 'Match all' | planted
   finds "where Match has $criterion" 'ssh_tunneling user bear'
@@ -301,6 +301,7 @@ gone
 
 # --- sshd's version -----------------------------------------------------------------------------------------
 
+version=$(on dmz dpkg-query -W -f '${Version}' openssh-server)
 log=$dmz/usr/share/doc/openssh-server/changelog.Debian.gz
 packaged() {
   sed -i "/^Package: openssh-server\$/,/^\$/s/^Version: .*/Version: $1/" "$dmz/var/lib/dpkg/status"
@@ -308,6 +309,7 @@ packaged() {
 if [ -e "$log" ]; then
   mv "$log" "$dmz/tmp/log.gz"
 else
+  mkdir -p "${log%/*}"
   gzip > "$dmz/tmp/log.gz" <<< '* CVE-2023-48795 CVE-2025-32728: mended'
 fi
 clean 'mended by version'
@@ -329,7 +331,7 @@ finds 'and X11' 'x11_forwarding user bear'
 says 'CVE-2025-32728' 'says why'
 gone
 clean 'but not where they are off'
-packaged '1:9.2p1-2+deb12u10'
+packaged "$version"
 
 # --- what does not answer ---------------------------------------------------------------------------------------
 
