@@ -5,7 +5,6 @@
 #include <fmt/core.h>
 
 #include "config_value.h"
-#include "logging.h"
 
 namespace config_schema {
 namespace {
@@ -53,13 +52,13 @@ class Checker {
   [[noreturn]] void complain(const Element& element, const std::string& why) const { fail(file_, element, why); }
 
   static std::string refusal(const Option& option, const std::string& value) {
-    return fmt::format("'{}' is not valid; expected {}", logging::escape(value.substr(0, 100)), expected(option));
+    return fmt::format("'{}' is not valid; expected {}", value.substr(0, 100), expected(option));
   }
 
   void children(const Element& element, const Option& option, Seen& seen) const {
     const bool strict = !option.is(foreign);
     if (strict && !element.text.empty()) {
-      complain(element, fmt::format("text between its elements: '{}'", logging::escape(element.text.substr(0, 100))));
+      complain(element, fmt::format("text between its elements: '{}'", element.text.substr(0, 100)));
     }
     for (const auto& child : element.children) {
       const Option* known = option.child(child.name);
@@ -92,7 +91,7 @@ class Checker {
   static std::string unknown_attribute(const std::string& name, const Option& option) {
     std::string known;
     for (const auto& attribute : option.attributes) known += (known.empty() ? "; expected " : " or ") + std::string(attribute.name);
-    return fmt::format("unknown attribute '{}'{}", logging::escape(name.substr(0, 100)), known);
+    return fmt::format("unknown attribute '{}'{}", name.substr(0, 100), known);
   }
 
   const std::string& file_;
@@ -108,7 +107,7 @@ const Option* Option::child(std::string_view wanted) const {
 }
 
 void fail(const std::string& file, const Element& element, const std::string& why) {
-  config_xml::fail(file, element.position, fmt::format("{}: {}", logging::escape(element.name), why));
+  config_xml::fail(file, element.position, fmt::format("{}: {}", element.name, why));
 }
 
 std::string expected(const Option& option) {

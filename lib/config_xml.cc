@@ -71,9 +71,31 @@ struct Builder {
   }
 
   static void doctype(void* self, const XML_Char*, const XML_Char*, const XML_Char*, int) noexcept {
-    static_cast<Builder*>(self)->stop("document type declarations are not allowed here; delete the <!DOCTYPE …>");
+    static_cast<Builder*>(self)->stop("document type declarations are not allowed here; delete <!DOCTYPE ...>");
   }
 };
+
+// What an administrator can do about expat's complaint; empty: nothing to add.
+std::string hint(XML_Error error, const Builder& builder, std::string_view text) {
+  const bool inside = builder.open.size() > 1;
+  switch (error) {
+    case XML_ERROR_NO_ELEMENTS:
+    case XML_ERROR_TAG_MISMATCH:
+    case XML_ERROR_UNCLOSED_TOKEN:
+      if (!inside) return "; expected <CONF version=\"2\">";
+      return fmt::format("; <{}> of line {} is still open", builder.open.back()->name, builder.open.back()->position.line);
+    case XML_ERROR_UNDEFINED_ENTITY:
+      return "; there are only &amp; &lt; &gt; &quot; &apos; and &#number;";
+    case XML_ERROR_INVALID_TOKEN: {
+      const auto before = text.substr(0, builder.offset());
+      if (const auto last = before.find_last_of("&;<> \n"); last != before.npos && before[last] == '&') return "; for an ampersand write &amp;";
+      if (before.size() < text.size() && static_cast<unsigned char>(text[before.size()]) >= 0x80) return "; this character cannot stand here, or the file is not in the encoding that it claims";
+      return {};
+    }
+    default:
+      return {};
+  }
+}
 
 }  // namespace
 
@@ -105,7 +127,8 @@ Element parse(std::string_view text, const std::string& file) {
   XML_SetStartDoctypeDeclHandler(parser.get(), Builder::doctype);
   if (XML_Parse(parser.get(), text.data(), static_cast<int>(text.size()), 1) != XML_STATUS_OK) {
     if (!builder.fault.empty()) fail(file, builder.fault_position, builder.fault);
-    fail(file, builder.here(), XML_ErrorString(XML_GetErrorCode(parser.get())));
+    const XML_Error error = XML_GetErrorCode(parser.get());
+    fail(file, builder.here(), XML_ErrorString(error) + hint(error, builder, text));
   }
   return std::move(builder.root.children.at(0));
 }
