@@ -13,6 +13,7 @@ MANDIR  ?= /usr/share/man
 BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
            asp-adduser asp-deluser asuserdata
 LIBEXEC := ascp_rproxy asp-pinhole
+SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))
 
@@ -132,6 +133,10 @@ install:
 	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d
 	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
 	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
+	for script in $(SCRIPTS); do \
+	  sed 's|/opt/aspera/proxy|$(PREFIX)|g' cmd/$${script%.sh}/$$script > $(D)/bin/.$$script.new && \
+	  chmod 755 $(D)/bin/.$$script.new && mv -f $(D)/bin/.$$script.new $(D)/bin/$$script || exit; \
+	done
 	[ -e $(D)/etc/aspera.conf ] || install -m 644 etc/aspera.conf $(D)/etc/aspera.conf
 	[ -e $(D)/etc/known_hosts ] || install -m 644 /dev/null $(D)/etc/known_hosts
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/sshd_config.d/sallyport.conf > $(D)/etc/sshd_config.d/sallyport.conf
@@ -154,8 +159,8 @@ install:
 
 # Keeps what an administrator wrote: aspera.conf, known_hosts, the keys.
 uninstall:
-	rm -f $(BIN:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%) $(D)/etc/sshd_config.d/sallyport.conf \
-	  $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf
+	rm -f $(BIN:%=$(D)/bin/%) $(SCRIPTS:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%)
+	rm -f $(D)/etc/sshd_config.d/sallyport.conf $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf
 	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done

@@ -52,7 +52,7 @@ referenced() {
   done < <(sed -n 's/^\.\(It \)\{0,1\}Xr \([^ ]*\) \([1-8]\).*/\2 \3/p' "$1")
 }
 
-for tool in $(make_list BIN) $(make_list LIBEXEC); do
+for tool in $(make_list BIN) $(make_list LIBEXEC) $(make_list SCRIPTS); do
   ok "$tool has a page in section $(section_of "$tool")" test -e "man/$tool.$(section_of "$tool")"
 done
 for page in aspera.conf.5 sallyport-record.5 sallyport.7; do
@@ -91,6 +91,27 @@ for tool in $(make_list BIN) $(make_list LIBEXEC); do
   [ ! -e "$page" ] || ok "$page describes each option" documents_options "$page" "$tool"
 done
 
+# flags_of SCRIPT: the options of its `case`, one a line.
+flags_of() {
+  sed -n 's/^ *\(-[-a-z| ]*\)) .*;;$/\1/p' "cmd/${1%.sh}/$1" | tr -d ' ' | tr '|' '\n'
+}
+# documents_flags PAGE SCRIPT: -v is `Fl v` there, --json is `Fl -json`.
+documents_flags() {
+  local flag
+  for flag in $(flags_of "$2"); do
+    grep -q "^\.It .*Fl ${flag#-}\( \|$\)" "$1" || { diag "$1 does not describe $flag"; return 1; }
+  done
+}
+for script in $(make_list SCRIPTS); do
+  ok "$script has options" test -n "$(flags_of "$script")"
+  ok "its page describes each" documents_flags "man/$script.8" "$script"
+  if command -v shellcheck > /dev/null; then
+    is "$(shellcheck -S warning -f gcc "cmd/${script%.sh}/$script")" '' "$script is free of what shellcheck finds"
+  else
+    skip 'shellcheck is not installed' "$script is free of what shellcheck finds"
+  fi
+done
+
 # What aspera.conf may hold is what its page says.
 for element in $(sed -n 's/.*{\.name = "\([a-z_]*\)".*/\1/p' lib/config_schema_table.cc | sort -u); do
   ok "aspera.conf(5) describes <$element>" grep -qw "$element" man/aspera.conf.5
@@ -112,7 +133,7 @@ nok 'its name has no dot, which sudo would pass over' ls sudoers.d/*.* 2> /dev/n
 
 while read -r script; do
   ok "$script can be parsed" bash -n "$script"
-done < <(grep -rlE '^#!.*\b(ba)?sh$|^# [a-z-]+\.sh' t .ci 2> /dev/null | grep -vE '\.(cc|h|py)$' | sort)
+done < <(grep -rlE '^#!.*\b(ba)?sh$|^# [a-z-]+\.sh' cmd t .ci 2> /dev/null | grep -vE '\.(cc|h|py)$' | sort)
 
 for command in 'apt-get install -y make && make demo' 'make check'; do
   ok "README has the command: $command" grep -qxF "    $command" README.md
