@@ -1,24 +1,8 @@
 #!/bin/bash
 # asperaproxy: its verbs, what they say and leave behind, each status.
-#
-# All of it happens in mount, network and process namespaces of its own, with a
-# tmpfs on /run.
 cd "${0%/*}/../.." || exit
-if [ -z "$ASPERAPROXY_NAMESPACE" ]; then
-  if ! unshare -mnpf --mount-proc true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and namespaces'
-    exit
-  fi
-  ASPERAPROXY_NAMESPACE=1 exec unshare -mnpf --kill-child --mount-proc "$0" "$@"
-fi
-. t/lib/tap.sh
-. t/lib/wait.sh
-
-mount -t tmpfs -o mode=755 tmpfs /run || exit
-tmp=/run/tmp
-mkdir -m 1777 $tmp
-export TMPDIR=$tmp
-install -m 755 "${BUILD:-build}/bin/asperaproxy" "${BUILD:-build}/bin/asp-rules" $tmp
+. t/lib/spool.sh
+install_tools asperaproxy asp-rules
 proxy=$tmp/asperaproxy
 
 # --- 64, 77 -----------------------------------------------------------------------
@@ -62,27 +46,11 @@ like "$("$proxy" status)" '^drained=no' 'status says so'
 
 # --- with a session ------------------------------------------------------------------------
 
-id=00000000-0000-4000-8000-000000000001
-cat > $tmp/record << END
-session=$id
-user=bear
-client=198.51.100.10:51512
-proxy=198.51.100.39:33001
-rule=1
-upstream_user=xfer
-host=203.0.113.10:22
-proxy_port=33001
-udp_port=33001
-src_port_filtering=true
-pid=0
-started=2026-11-22T15:04:05Z
-
-END
-record=/run/sallyport/sessions/$id
-cp $tmp/record $record
+mkdir -p $spool
+record 1 bear 198.51.100.10 pid=0 > "$spool/$(id 1)"
 is "$("$proxy" status | sed -n 2p)" sessions=0 'a record that nobody holds is no session'
-exec {held}<> $record
-flock -x $held
+hold one < <(record 1 bear 198.51.100.10)
+record 1 bear 198.51.100.10 holder=- > $tmp/record
 status 1 'a living session, and no base: exit 1' timeout 20 "$proxy" status
 is "$out" "$(sed s/sessions=0/sessions=1/ <<< "$nothing")" 'says what is missing'
 status 0 'drain: exit 0' timeout 20 "$proxy" drain
@@ -140,7 +108,7 @@ for verb in status drain undrain; do
   status 74 "$verb > /dev/full: exit 74" bash -c "timeout 20 '$proxy' $verb > /dev/full"
   status 74 "$verb with closed stdout: exit 74" bash -c "timeout 20 '$proxy' $verb >&-"
 done
-exec {held}>&-
+let_go one
 "$proxy" drain > /dev/full 2> /dev/null
 ok 'what cannot be said is done' test -e /run/sallyport/drain
 rm -r /run/sallyport
