@@ -77,10 +77,6 @@ Jumps present_jumps(Family family) {
   return present;
 }
 
-void lay(Family family, const std::vector<Session>& sessions) {
-  restore(family, firewall_text::base(family, sessions, present_jumps(family)));
-}
-
 // Puts everything of ours as it should be, `session` in its present state
 // included.
 void lay_with(const Session& session, Others others) {
@@ -169,6 +165,10 @@ void remove(Family family, const std::vector<Rule>& rules) {
   std::string text = "*nat\n";
   for (const auto& rule : rules) text += "-D" + rule.line.substr(2) + "\n";
   restore(family, text + "COMMIT\n");
+}
+
+void lay(Family family, const std::vector<Session>& sessions) {
+  restore(family, firewall_text::base(family, sessions, present_jumps(family)));
 }
 
 Mended reconcile(Family family, const std::vector<Session>& sessions) {

@@ -17,6 +17,10 @@ struct Verb {
   int (*run)();
 };
 constexpr Verb kVerbs[] = {
+    {"start", asperaproxy::start},
+    {"stop", asperaproxy::stop},
+    {"restart", asperaproxy::restart},
+    {"reload", asperaproxy::reload},
     {"status", asperaproxy::status},
     {"drain", asperaproxy::drain},
     {"undrain", asperaproxy::undrain},

@@ -35,6 +35,7 @@ int status() {
   using firewall_text::Family;
   const auto living = spool::living();
   Record answer;
+  answer.add("stopped", spool::stopped() ? "yes" : "no");
   answer.add("drained", spool::drained() ? "yes" : "no");
   answer.add("sessions", std::to_string(living.size()));
   bool well = true;

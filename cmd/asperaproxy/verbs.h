@@ -4,6 +4,14 @@
 
 namespace asperaproxy {
 
+// The service. stop ends every session and takes all rules away; start undoes
+// that, and gets kernel and firewall ready; reload checks the configuration, and
+// puts back what is missing. Failure{71}; {78} when aspera.conf is wrong.
+int start();
+int stop();
+int restart();
+int reload();
+
 // From now on, or no longer, sessions are refused with a temporary status;
 // those that live go on. Either is no error when it is so already.
 int drain();
