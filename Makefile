@@ -8,6 +8,7 @@ PREFIX  ?= /opt/aspera/proxy
 DESTDIR ?=
 SYSCONFDIR ?= /etc
 MANDIR  ?= /usr/share/man
+UNITDIR ?= /usr/lib/systemd/system
 
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
@@ -129,6 +130,8 @@ lab-shell: all
 # sshd, logrotate and rsyslog are only laid down: INSTALL says how to put them
 # in force.
 D = $(DESTDIR)$(PREFIX)
+UNIT = $(DESTDIR)$(UNITDIR)/asperaproxy.service
+INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
 install:
 	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d
 	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
@@ -153,6 +156,11 @@ install:
 	chmod 644 $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	install -m 644 etc/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
 	install -D -m 644 etc/modules-load.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
+	install -d $(dir $(UNIT)) $(dir $(INIT))
+	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/systemd/asperaproxy.service > $(UNIT)
+	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/init.d/asperaproxy > $(INIT)
+	chmod 644 $(UNIT)
+	chmod 755 $(INIT)
 	for page in $(PAGES); do \
 	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
 	done
@@ -163,6 +171,7 @@ uninstall:
 	rm -f $(D)/etc/sshd_config.d/sallyport.conf $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf
 	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
+	rm -f $(UNIT) $(INIT)
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
 

@@ -1,6 +1,7 @@
 #include "firewall.h"
 
 #include <set>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -39,6 +40,21 @@ void restore(Family family, const std::string& text) {
   }
 }
 
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines(1);
+  for (const char c : text) {
+    if (c == '\n') lines.emplace_back();
+    else lines.back() += c;
+  }
+  return lines;
+}
+
+std::vector<std::string> table_lines(Family family, const char* table) {
+  const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S"}, "");
+  if (answer.status != 0) throw tool::Failure(tool::os, fmt::format("run {} -t {} -S: {}", program(family, ""), table, answer.err));
+  return lines_of(answer.out);
+}
+
 // Empty when there is no such chain. Any other failure is one: rules that are
 // there must not be taken for gone.
 std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
@@ -48,12 +64,7 @@ std::vector<std::string> chain_lines(Family family, const char* table, const std
     if (absent) return {};
     throw tool::Failure(tool::os, fmt::format("list chain {}: {}", chain, answer.err));
   }
-  std::vector<std::string> lines(1);
-  for (const char c : answer.out) {
-    if (c == '\n') lines.emplace_back();
-    else lines.back() += c;
-  }
-  return lines;
+  return lines_of(answer.out);
 }
 
 Jumps present_jumps(Family family) {
@@ -66,10 +77,6 @@ Jumps present_jumps(Family family) {
   return present;
 }
 
-void lay(Family family, const std::vector<Session>& sessions) {
-  restore(family, firewall_text::base(family, sessions, present_jumps(family)));
-}
-
 // Puts everything of ours as it should be, `session` in its present state
 // included.
 void lay_with(const Session& session, Others others) {
@@ -80,15 +87,20 @@ void lay_with(const Session& session, Others others) {
   lay(firewall_text::family_of(session), all);
 }
 
-// Jumps and base chains as firewall_text::base lays them.
-bool is_base_whole(Family family) {
-  if (present_jumps(family) != firewall_text::all_jumps()) return false;
-  for (const auto& [table, chain, rules] : firewall_text::base_chains()) {
-    auto lines = chain_lines(family, table.c_str(), chain);
-    std::erase_if(lines, [](const std::string& line) { return !line.starts_with("-A "); });
-    if (lines != rules) return false;
-  }
-  return true;
+// Puts `text` in force, and the base before it if that is why it is refused.
+void apply(const Session& session, const std::string& text, Others others) {
+  const auto why = try_restore(firewall_text::family_of(session), text);
+  if (why.empty()) return;
+  logging::debug1("Laying the base rules: {}", logging::escape(why));
+  lay_with(session, others);
+}
+
+// The rules in force for which `chosen` answers true.
+template <typename Chosen>
+std::vector<Rule> list_those(Family family, Chosen chosen) {
+  auto rules = list(family);
+  std::erase_if(rules, [&](const Rule& rule) { return !chosen(rule); });
+  return rules;
 }
 
 std::string comment_of(const std::string& line) {
@@ -102,19 +114,11 @@ std::string comment_of(const std::string& line) {
 }  // namespace
 
 void open(const Session& session, Others others) {
-  const Family family = firewall_text::family_of(session);
-  const auto why = try_restore(family, firewall_text::open(family, {session}));
-  if (why.empty()) return;
-  logging::debug1("Laying the base rules: {}", logging::escape(why));
-  lay_with(session, others);
+  apply(session, firewall_text::open(firewall_text::family_of(session), {session}), others);
 }
 
 void pin(const Session& session, Others others) {
-  const Family family = firewall_text::family_of(session);
-  const auto why = try_restore(family, firewall_text::pin(family, {session}));
-  if (why.empty()) return;
-  logging::debug1("Laying the base rules: {}", logging::escape(why));
-  lay_with(session, others);
+  apply(session, firewall_text::pin(firewall_text::family_of(session), {session}), others);
 }
 
 void close(const Session& session) {
@@ -127,34 +131,25 @@ void offer(const Session& session) {
   const Family family = firewall_text::family_of(session);
   const std::string source = fmt::format("-s {}/{} ", session.client.ip.text(), session.client.ip.is_v4() ? 32 : 128);
   const std::string port = fmt::format("--sport {} ", session.flow->client.port);
-  std::vector<Rule> before;
-  for (const auto& rule : list(family)) {
-    if (rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos) before.push_back(rule);
-  }
-  remove(family, before);
+  remove(family, list_those(family, [&](const Rule& rule) {
+           return rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos;
+         }));
   restore(family, "*nat\n-I SALLYPORT-DNAT " + firewall_text::rule_of(session) + "\nCOMMIT\n");
 }
 
 void settle(const Session& session) {
   const Family family = firewall_text::family_of(session);
   const std::string right = "-A SALLYPORT-DNAT " + firewall_text::rule_of(session);
-  std::vector<Rule> wrong;
   bool found = false;
-  for (const auto& rule : list(family)) {
-    if (rule.comment != session.id) continue;
-    if (rule.line == right && !found) found = true;
-    else wrong.push_back(rule);
-  }
-  remove(family, wrong);
+  remove(family, list_those(family, [&](const Rule& rule) {
+           if (rule.comment != session.id) return false;
+           return rule.line != right || std::exchange(found, true);
+         }));
 }
 
 void remove_all_of(const Session& session) {
   const Family family = firewall_text::family_of(session);
-  std::vector<Rule> ours;
-  for (const auto& rule : list(family)) {
-    if (rule.comment == session.id) ours.push_back(rule);
-  }
-  remove(family, ours);
+  remove(family, list_those(family, [&](const Rule& rule) { return rule.comment == session.id; }));
 }
 
 std::vector<Rule> list(Family family) {
@@ -172,6 +167,10 @@ void remove(Family family, const std::vector<Rule>& rules) {
   restore(family, text + "COMMIT\n");
 }
 
+void lay(Family family, const std::vector<Session>& sessions) {
+  restore(family, firewall_text::base(family, sessions, present_jumps(family)));
+}
+
 Mended reconcile(Family family, const std::vector<Session>& sessions) {
   std::set<std::string> wanted;
   std::set<std::string> without_flow;  // may have offers besides their rule
@@ -181,15 +180,17 @@ Mended reconcile(Family family, const std::vector<Session>& sessions) {
   }
   Mended mended;
   std::set<std::string> missing = wanted;
-  for (const auto& rule : list(family)) {
+  mended.removed = list_those(family, [&](const Rule& rule) {
     // Twice the same rule is one too many.
-    if (missing.erase(rule.line) == 0 && !without_flow.contains(rule.comment)) mended.removed.push_back(rule);
-  }
-  mended.laid = !wanted.empty() && (!missing.empty() || !is_base_whole(family));
+    return missing.erase(rule.line) == 0 && !without_flow.contains(rule.comment);
+  });
+  mended.laid = !wanted.empty() && (!missing.empty() || look_at_base(family) != firewall_text::Base::present);
   if (mended.laid) lay(family, sessions);
   else remove(family, mended.removed);
   return mended;
 }
+
+firewall_text::Base look_at_base(Family family) { return firewall_text::judge_base(table_lines(family, "nat"), table_lines(family, "filter")); }
 
 void purge(Family family) { restore(family, firewall_text::purge(family, present_jumps(family))); }
 

@@ -50,6 +50,13 @@ struct Mended {
 };
 Mended reconcile(firewall_text::Family family, const std::vector<Session>& sessions);
 
+// Puts the base in force, and the rules of `sessions`, all that live; whatever
+// our chains held before is replaced.
+void lay(firewall_text::Family family, const std::vector<Session>& sessions);
+
+// Whether the chains and jumps that lead to the sessions' rules are in force.
+firewall_text::Base look_at_base(firewall_text::Family family);
+
 // Removes everything of the suite's.
 void purge(firewall_text::Family family);
 

@@ -1,5 +1,7 @@
 #include "firewall_text.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 namespace firewall_text {
@@ -54,6 +56,19 @@ std::string add_jump(const Jumps& present, std::string_view chain) {
   return present.contains(chain) ? "" : fmt::format("-I {}\n", jump_rule(chain));
 }
 
+bool has_chain(const Lines& lines, const std::string& name) { return std::find(lines.begin(), lines.end(), "-N " + name) != lines.end(); }
+
+// The rules of one of our chains, in order.
+Lines rules_in(const Lines& lines, const std::string& name) {
+  Lines rules;
+  for (const auto& line : lines) {
+    if (line.starts_with("-A " + name + " ")) rules.push_back(line);
+  }
+  return rules;
+}
+
+long jumps_in(const Lines& lines) { return std::count_if(lines.begin(), lines.end(), is_jump); }
+
 std::string delete_jump(const Jumps& present, std::string_view chain) {
   return present.contains(chain) ? fmt::format("-D {}\n", jump_rule(chain)) : "";
 }
@@ -88,6 +103,19 @@ const std::vector<Chain>& base_chains() {
       {"nat", "SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j MASQUERADE"}},
   };
   return chains;
+}
+
+Base judge_base(const Lines& nat, const Lines& filter) {
+  const auto jumps = static_cast<std::size_t>(jumps_in(nat) + jumps_in(filter));
+  const bool sessions = has_chain(nat, kSessions);
+  bool whole = sessions && jumps == all_jumps().size();
+  bool any = sessions || jumps > 0;
+  for (const auto& chain : base_chains()) {
+    const Lines& lines = chain.table == "nat" ? nat : filter;
+    whole = whole && rules_in(lines, chain.name) == chain.rules;
+    any = any || has_chain(lines, chain.name);
+  }
+  return whole ? Base::present : any ? Base::damaged : Base::absent;
 }
 
 std::string base(Family family, const std::vector<Session>& sessions, const Jumps& present) {

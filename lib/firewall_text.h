@@ -48,6 +48,16 @@ struct Chain {
 };
 const std::vector<Chain>& base_chains();
 
+// What of our base chains and jumps is in the tables nat and filter, each given
+// as the lines of `iptables -S`.
+enum class Base {
+  present,  // all of it, as it should be
+  absent,   // nothing of it: the first session lays it
+  damaged,  // somebody took a part away, or changed it
+};
+using Lines = std::vector<std::string>;
+Base judge_base(const Lines& nat, const Lines& filter);
+
 // Our chains with exactly the rules of `sessions` in them, and the jumps that
 // are not `present` yet. Whatever our chains held before is replaced in one
 // step. Sessions of the other family are passed over, here and below.

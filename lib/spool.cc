@@ -96,6 +96,18 @@ std::optional<Session> read_session(int fd, const std::string& path) {
 }
 
 const std::string kDrain = fmt::format("{}/drain", paths::kRun);
+const std::string kStopped = fmt::format("{}/stopped", paths::kRun);
+
+bool has_mark(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+void set_mark(const std::string& path, bool on) {
+  prepare();
+  if (on) fd::open(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
+  else if (::unlink(path.c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + path);
+}
 
 std::string client_directory(const IpAddress& client) { return fmt::format("{}/{}", kClientsDir, client.text()); }
 std::string rule_directory(int rule) { return fmt::format("{}/{}", kRulesDir, rule); }
@@ -201,15 +213,15 @@ bool was_offered(const std::string& id) { return ::access(in(kOffersDir, id).c_s
 std::size_t count() { return names_in(kSessionsDir).size(); }
 std::size_t count_of_rule(int rule) { return names_in(rule_directory(rule)).size(); }
 
-bool drained() {
-  struct stat status{};
-  return ::stat(kDrain.c_str(), &status) == 0;
-}
+bool drained() { return has_mark(kDrain); }
+void set_drained(bool on) { set_mark(kDrain, on); }
 
-void set_drained(bool on) {
-  prepare();
-  if (on) fd::open(kDrain, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
-  else if (::unlink(kDrain.c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + kDrain);
+bool stopped() { return has_mark(kStopped); }
+void set_stopped(bool on) { set_mark(kStopped, on); }
+
+void check_admission() {
+  if (stopped()) throw tool::Failure(tool::temporary, "stopped: no new sessions are taken until asperaproxy start");
+  if (drained()) throw tool::Failure(tool::temporary, "drained: no new sessions are taken");
 }
 
 std::vector<Orphan> orphans() {

@@ -10,6 +10,7 @@
 //   offers/UUID          a flow was handed on to this session
 //   lock                 held while the firewall is changed
 //   drain                there while no new sessions are taken
+//   stopped              there while the proxy is stopped
 //
 // All of it belongs to root. Records are written to a temporary name, locked,
 // and renamed. Every failure is Failure{71}.
@@ -90,6 +91,14 @@ std::size_t count_of_rule(int rule);
 // Whether new sessions are refused (asperaproxy drain). Needs no rights.
 bool drained();
 void set_drained(bool on);
+
+// Whether the proxy is stopped (asperaproxy stop): then new sessions are refused,
+// too, and there are no rules of ours. Needs no rights.
+bool stopped();
+void set_stopped(bool on);
+
+// Failure{75} when the proxy is stopped or drained.
+void check_admission();
 
 // A record whose holder is dead, locked by us so that nobody else reaps it.
 struct Orphan {

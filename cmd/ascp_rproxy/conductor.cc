@@ -102,7 +102,7 @@ int Conductor::conduct() {
 }
 
 void Conductor::start() {
-  if (spool::drained()) throw tool::Failure(tool::temporary, "drained: no new sessions are taken");
+  spool::check_admission();
   const Route route = match();
   if (udp_) holder_.emplace(session_, request_);
   connect(route);

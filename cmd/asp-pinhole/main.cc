@@ -161,7 +161,7 @@ int serve() {
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   const auto only = spool::Token::take(spool::kCallers, caller.token());
   if (!only) refuse("this session has a pinhole already");
-  if (spool::drained()) throw tool::Failure(tool::temporary, "drained: no new sessions are taken");
+  spool::check_admission();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   logging::follow(rproxy);
   logging::set_context("session=" + asked.session);

@@ -94,6 +94,9 @@ bool Pinhole::open() {
   const double waited = milliseconds_since(start);
   {
     const spool::FirewallLock lock;
+    // Once more under the lock, under which asperaproxy stop purges: no rule may
+    // come after that. A drain lets those that began before it go on.
+    if (spool::stopped()) spool::check_admission();
     check_limits();
     for (const auto& other : peers()) {
       if (!is_colleague(other)) continue;

@@ -12,10 +12,10 @@
 #include <fmt/core.h>
 
 #include "conntrack.h"
+#include "ending.h"
 #include "firewall_text.h"
 #include "forms.h"
 #include "io.h"
-#include "kill.h"
 #include "ledger.h"
 #include "options.h"
 #include "selector.h"
@@ -111,7 +111,7 @@ std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
 int kill(const Selector& whom) {
   const auto doomed = living(whom);
   if (doomed.empty()) return tool::no;
-  const auto outcome = sessions::kill(doomed, sessions::invoker());
+  const auto outcome = ending::end(doomed, ending::invoker());
   std::string text;
   for (const auto& session : outcome.ended) {
     text += status::Line{"ended", {}}

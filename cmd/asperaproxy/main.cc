@@ -1,8 +1,7 @@
 // asperaproxy: the reverse proxy as a whole, for init and the administrator;
 // asperaproxy(8).
-#include <unistd.h>
-
 #include <string>
+#include <vector>
 
 #include <fmt/core.h>
 
@@ -12,35 +11,48 @@
 
 namespace {
 
+using Words = std::vector<std::string>;
+
 struct Verb {
   const char* name;
-  int (*run)();
+  int (*alone)();           // takes no words behind it; otherwise:
+  int (*with)(const Words&);
+  const char* words;
 };
 constexpr Verb kVerbs[] = {
-    {"status", asperaproxy::status},
-    {"drain", asperaproxy::drain},
-    {"undrain", asperaproxy::undrain},
+    {"start", asperaproxy::start, nullptr, ""},
+    {"stop", asperaproxy::stop, nullptr, ""},
+    {"restart", asperaproxy::restart, nullptr, ""},
+    {"reload", asperaproxy::reload, nullptr, ""},
+    {"status", asperaproxy::status, nullptr, ""},
+    {"check", nullptr, asperaproxy::check, " [--json]"},
+    {"drain", asperaproxy::drain, nullptr, ""},
+    {"undrain", asperaproxy::undrain, nullptr, ""},
+    {"trust", nullptr, asperaproxy::trust, " [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]"},
 };
 
 std::string usage() {
   std::string names;
-  for (const auto& verb : kVerbs) names += fmt::format("{}{}", names.empty() ? "" : " | ", verb.name);
+  for (const auto& verb : kVerbs) names += fmt::format("{}{}{}", names.empty() ? "" : " | ", verb.name, verb.words);
   return "asperaproxy " + names;
 }
 
-const Verb& verb_of(const std::vector<std::string>& operands) {
-  if (operands.size() != 1) options::fail_usage(usage().c_str(), "one verb is needed");
+const Verb& verb_of(const std::string& name) {
   for (const auto& verb : kVerbs) {
-    if (operands[0] == verb.name) return verb;
+    if (name == verb.name) return verb;
   }
-  options::fail_usage(usage().c_str(), fmt::format("unknown verb '{}'", operands[0]));
+  options::fail_usage(usage().c_str(), fmt::format("unknown verb '{}'", name));
 }
 
 int run(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "", usage().c_str());
-  const Verb& verb = verb_of(options.operands);
-  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "the sessions and the firewall are root's: run it as root, or with sudo");
-  return verb.run();
+  auto words = options::parse(argc, argv, "", usage().c_str()).operands;
+  if (words.empty()) options::fail_usage(usage().c_str(), "a verb is needed");
+  const Verb& verb = verb_of(words[0]);
+  words.erase(words.begin());
+  if (verb.with) return verb.with(words);
+  if (!words.empty()) options::fail_usage(usage().c_str(), fmt::format("{} takes nothing behind it", verb.name));
+  asperaproxy::require_root();
+  return verb.alone();
 }
 
 }  // namespace

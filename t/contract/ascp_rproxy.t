@@ -123,6 +123,9 @@ connection='198.51.100.10 51512 198.51.100.39 33001'
 mkdir -p /run/sallyport && touch /run/sallyport/drain
 status 75 'drained: exit 75' rproxy -- ascmd < /dev/null
 line "$later"
+mv /run/sallyport/drain /run/sallyport/stopped
+status 75 'stopped: exit 75' rproxy -- ascmd < /dev/null
+line "$later"
 rm -r /run/sallyport
 mv $prefix/bin/asp-match /opt/tmp/
 status 71 'asp-match is missing: exit 71' rproxy -- ascmd < /dev/null

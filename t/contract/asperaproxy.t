@@ -1,24 +1,8 @@
 #!/bin/bash
 # asperaproxy: its verbs, what they say and leave behind, each status.
-#
-# All of it happens in mount, network and process namespaces of its own, with a
-# tmpfs on /run.
 cd "${0%/*}/../.." || exit
-if [ -z "$ASPERAPROXY_NAMESPACE" ]; then
-  if ! unshare -mnpf --mount-proc true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and namespaces'
-    exit
-  fi
-  ASPERAPROXY_NAMESPACE=1 exec unshare -mnpf --kill-child --mount-proc "$0" "$@"
-fi
-. t/lib/tap.sh
-. t/lib/wait.sh
-
-mount -t tmpfs -o mode=755 tmpfs /run || exit
-tmp=/run/tmp
-mkdir -m 1777 $tmp
-export TMPDIR=$tmp
-install -m 755 "${BUILD:-build}/bin/asperaproxy" "${BUILD:-build}/bin/asp-rules" $tmp
+. t/lib/spool.sh
+install_tools asperaproxy asp-rules
 proxy=$tmp/asperaproxy
 
 # --- 64, 77 -----------------------------------------------------------------------
@@ -37,7 +21,8 @@ done
 
 # --- nothing there yet ----------------------------------------------------------------
 
-nothing='drained=no
+nothing='stopped=no
+drained=no
 sessions=0
 base_ipv4=absent
 base_ipv6=absent'
@@ -53,36 +38,20 @@ is "$out" 'drained: no new sessions are taken; 0 are left' 'says how many are le
 ok 'the mark is there' test -e /run/sallyport/drain
 is "$(stat -c '%U %a' /run/sallyport /run/sallyport/drain | xargs)" 'root 755 root 644' 'for all to see, for root to change'
 status 0 'drain again: exit 0' timeout 20 "$proxy" drain
-like "$("$proxy" status)" '^drained=yes' 'status says so'
+like "$("$proxy" status)" $'\ndrained=yes' 'status says so'
 status 0 'undrain: exit 0' timeout 20 "$proxy" undrain
 is "$out" 'undrained: new sessions are taken' 'says so'
 nok 'the mark is gone' test -e /run/sallyport/drain
 status 0 'undrain again: exit 0' timeout 20 "$proxy" undrain
-like "$("$proxy" status)" '^drained=no' 'status says so'
+like "$("$proxy" status)" $'\ndrained=no' 'status says so'
 
 # --- with a session ------------------------------------------------------------------------
 
-id=00000000-0000-4000-8000-000000000001
-cat > $tmp/record << END
-session=$id
-user=bear
-client=198.51.100.10:51512
-proxy=198.51.100.39:33001
-rule=1
-upstream_user=xfer
-host=203.0.113.10:22
-proxy_port=33001
-udp_port=33001
-src_port_filtering=true
-pid=0
-started=2026-11-22T15:04:05Z
-
-END
-record=/run/sallyport/sessions/$id
-cp $tmp/record $record
-is "$("$proxy" status | sed -n 2p)" sessions=0 'a record that nobody holds is no session'
-exec {held}<> $record
-flock -x $held
+mkdir -p $spool
+record 1 bear 198.51.100.10 pid=0 > "$spool/$(id 1)"
+is "$("$proxy" status | sed -n 3p)" sessions=0 'a record that nobody holds is no session'
+hold one < <(record 1 bear 198.51.100.10)
+record 1 bear 198.51.100.10 holder=- > $tmp/record
 status 1 'a living session, and no base: exit 1' timeout 20 "$proxy" status
 is "$out" "$(sed s/sessions=0/sessions=1/ <<< "$nothing")" 'says what is missing'
 status 0 'drain: exit 0' timeout 20 "$proxy" drain
@@ -98,29 +67,29 @@ for backend in nft legacy; do
   fi
   $tmp/asp-rules base < $tmp/record | "iptables-$backend-restore" --noflush
   status 0 "$backend: a living session, and the base of its family: exit 0" timeout 20 "$proxy" status
-  is "$(sed -n '3,$p' <<< "$out" | xargs)" 'base_ipv4=present base_ipv6=absent' 'says so'
+  is "$(sed -n '4,$p' <<< "$out" | xargs)" 'base_ipv4=present base_ipv6=absent' 'says so'
   $tmp/asp-rules -6 base < /dev/null | "ip6tables-$backend-restore" --noflush
-  is "$("$proxy" status | sed -n '3,$p' | xargs)" 'base_ipv4=present base_ipv6=present' 'and of the other family'
+  is "$("$proxy" status | sed -n '4,$p' | xargs)" 'base_ipv4=present base_ipv6=present' 'and of the other family'
   "ip6tables-$backend" -F FORWARD
   status 0 "$backend: damage where nobody lives: exit 0" timeout 20 "$proxy" status
-  is "$(sed -n '3,$p' <<< "$out" | xargs)" 'base_ipv4=present base_ipv6=damaged' 'is told all the same'
+  is "$(sed -n '4,$p' <<< "$out" | xargs)" 'base_ipv4=present base_ipv6=damaged' 'is told all the same'
   for harm in '-t nat -F PREROUTING' '-t nat -F SALLYPORT' '-F SALLYPORT' '-t nat -A SALLYPORT-SNAT -j ACCEPT'; do
     # shellcheck disable=SC2086
     "iptables-$backend" $harm
     status 1 "$backend: after iptables $harm: exit 1" timeout 20 "$proxy" status
-    is "$(sed -n 3p <<< "$out")" base_ipv4=damaged 'says so'
+    is "$(sed -n 4p <<< "$out")" base_ipv4=damaged 'says so'
     "iptables-$backend" -t nat -F PREROUTING
     "iptables-$backend" -t nat -F POSTROUTING
     "iptables-$backend" -F FORWARD
     $tmp/asp-rules base < $tmp/record | "iptables-$backend-restore" --noflush
-    is "$("$proxy" status | sed -n 3p)" base_ipv4=present '(mended)'
+    is "$("$proxy" status | sed -n 4p)" base_ipv4=present '(mended)'
   done
   for tool in iptables ip6tables; do
     $tmp/asp-rules $([ $tool = ip6tables ] && echo -6) purge < /dev/null > $tmp/purge
     for table in nat filter; do "$tool-$backend" -t $table -F; done
     "$tool-$backend-restore" --noflush < $tmp/purge
   done
-  is "$("$proxy" status | sed -n '3,$p' | xargs)" 'base_ipv4=absent base_ipv6=absent' "$backend: purged"
+  is "$("$proxy" status | sed -n '4,$p' | xargs)" 'base_ipv4=absent base_ipv6=absent' "$backend: purged"
   umount "$(readlink -f /usr/sbin/iptables)"
 done
 
@@ -128,7 +97,7 @@ printf '#!/bin/sh\necho "no module" >&2\nexit 3\n' > $tmp/broken
 chmod 755 $tmp/broken
 if mount --bind $tmp/broken "$(readlink -f /usr/sbin/iptables)" 2> /dev/null; then
   status 1 'an iptables that does not work, and a session that needs it: exit 1' timeout 20 "$proxy" status
-  is "$(sed -n 3p <<< "$out")" base_ipv4=unusable 'says so'
+  is "$(sed -n 4p <<< "$out")" base_ipv4=unusable 'says so'
   umount "$(readlink -f /usr/sbin/iptables)"
 else
   skip 'iptables cannot be replaced here' 'an iptables that does not work'
@@ -140,7 +109,7 @@ for verb in status drain undrain; do
   status 74 "$verb > /dev/full: exit 74" bash -c "timeout 20 '$proxy' $verb > /dev/full"
   status 74 "$verb with closed stdout: exit 74" bash -c "timeout 20 '$proxy' $verb >&-"
 done
-exec {held}>&-
+let_go one
 "$proxy" drain > /dev/full 2> /dev/null
 ok 'what cannot be said is done' test -e /run/sallyport/drain
 rm -r /run/sallyport

@@ -178,3 +178,36 @@ TEST_CASE("firewall text: a jump is known by its whole line") {
     CHECK_FALSE(firewall_text::is_jump(line));
   }
 }
+
+TEST_CASE("firewall text: the base is present, damaged or absent") {
+  using firewall_text::Base;
+  using firewall_text::Lines;
+  const std::string mark = "0x8000000/0x8000000";
+  const Lines nat{"-P PREROUTING ACCEPT",
+                  "-N SALLYPORT",
+                  "-N SALLYPORT-DNAT",
+                  "-N SALLYPORT-SNAT",
+                  "-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 82",
+                  "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT",
+                  "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT",
+                  "-A SALLYPORT -j CONNMARK --set-xmark " + mark,
+                  "-A SALLYPORT -j SALLYPORT-DNAT",
+                  "-A SALLYPORT -j CONNMARK --set-xmark 0x0/0x8000000",
+                  "-A SALLYPORT-SNAT -j MASQUERADE"};
+  const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT",
+                     "-A SALLYPORT -j ACCEPT"};
+  CHECK(firewall_text::judge_base(nat, filter) == Base::present);
+  CHECK(firewall_text::judge_base({}, {}) == Base::absent);
+  CHECK(firewall_text::judge_base({nat[0], nat[4]}, {filter[0]}) == Base::absent);
+  CHECK(firewall_text::judge_base(nat, {filter[0]}) == Base::damaged);
+  CHECK(firewall_text::judge_base({nat[0]}, filter) == Base::damaged);
+  for (const std::size_t without : {2, 5, 6, 7, 8, 9, 10}) {  // a chain is there as long as its rules are
+    Lines less = nat;
+    less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
+    CAPTURE(without);
+    CHECK(firewall_text::judge_base(less, filter) == Base::damaged);
+  }
+  Lines more = nat;
+  more.push_back("-A SALLYPORT-SNAT -j ACCEPT");
+  CHECK(firewall_text::judge_base(more, filter) == Base::damaged);
+}

@@ -7,7 +7,6 @@
 #include "../../cmd/asp-sessions/forms.h"
 #include "../../cmd/asp-sessions/ledger.h"
 #include "../../cmd/asp-sessions/selector.h"
-#include "../../cmd/asperaproxy/base.h"
 #include "tool.h"
 
 namespace {
@@ -209,37 +208,4 @@ TEST_CASE("sessions: labels and cells from outside cannot break the form") {
     CHECK(std::all_of(line.begin(), line.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; }));
   }
   CHECK(sessions::json({}) == "[]\n");
-}
-
-TEST_CASE("asperaproxy: the base is present, damaged or absent") {
-  using asperaproxy::Base;
-  using asperaproxy::Lines;
-  const std::string mark = "0x8000000/0x8000000";
-  const Lines nat{"-P PREROUTING ACCEPT",
-                  "-N SALLYPORT",
-                  "-N SALLYPORT-DNAT",
-                  "-N SALLYPORT-SNAT",
-                  "-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 82",
-                  "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT",
-                  "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT",
-                  "-A SALLYPORT -j CONNMARK --set-xmark " + mark,
-                  "-A SALLYPORT -j SALLYPORT-DNAT",
-                  "-A SALLYPORT -j CONNMARK --set-xmark 0x0/0x8000000",
-                  "-A SALLYPORT-SNAT -j MASQUERADE"};
-  const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT",
-                     "-A SALLYPORT -j ACCEPT"};
-  CHECK(asperaproxy::judge(nat, filter) == Base::present);
-  CHECK(asperaproxy::judge({}, {}) == Base::absent);
-  CHECK(asperaproxy::judge({nat[0], nat[4]}, {filter[0]}) == Base::absent);
-  CHECK(asperaproxy::judge(nat, {filter[0]}) == Base::damaged);
-  CHECK(asperaproxy::judge({nat[0]}, filter) == Base::damaged);
-  for (const std::size_t without : {2, 5, 6, 7, 8, 9, 10}) {  // a chain is there as long as its rules are
-    Lines less = nat;
-    less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
-    CAPTURE(without);
-    CHECK(asperaproxy::judge(less, filter) == Base::damaged);
-  }
-  Lines more = nat;
-  more.push_back("-A SALLYPORT-SNAT -j ACCEPT");
-  CHECK(asperaproxy::judge(more, filter) == Base::damaged);
 }

@@ -1,4 +1,4 @@
-#include "kill.h"
+#include "ending.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@
 #include "paths.h"
 #include "tool.h"
 
-namespace sessions {
+namespace ending {
 namespace {
 
 using namespace std::chrono_literals;
@@ -151,7 +151,7 @@ Invoker invoker() {
   return {name_of(uid), uid};
 }
 
-Outcome kill(const std::vector<Session>& doomed, const Invoker& by) {
+Outcome end(const std::vector<Session>& doomed, const Invoker& by) {
   Outcome outcome;
   std::vector<Ending> endings;
   for (const auto& session : doomed) {
@@ -178,4 +178,4 @@ Outcome kill(const std::vector<Session>& doomed, const Invoker& by) {
   return outcome;
 }
 
-}  // namespace sessions
+}  // namespace ending

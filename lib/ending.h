@@ -1,4 +1,4 @@
-// kill: end living sessions, control and data at once, by telling their holders.
+// ending: end living sessions, control and data at once, by telling their holders.
 //
 // A holder (asp-pinhole) that gets SIGTERM takes its rule and flows away, and
 // the conductor, which then has no holder, ends the SSH session.
@@ -9,7 +9,7 @@
 
 #include "session.h"
 
-namespace sessions {
+namespace ending {
 
 // Who runs this, for the log: whom sudo(8) names, else who logged in, else who
 // we are.
@@ -26,6 +26,6 @@ struct Outcome {
 
 // Ends all of `doomed`, logs each, and waits until they are gone: 5 seconds,
 // and 0.1 s for each of them.
-Outcome kill(const std::vector<Session>& doomed, const Invoker& by);
+Outcome end(const std::vector<Session>& doomed, const Invoker& by);
 
-}  // namespace sessions
+}  // namespace ending

@@ -1,0 +1,87 @@
+#include "conductors.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <memory>
+
+#include <fmt/core.h>
+
+#include "fd.h"
+#include "paths.h"
+#include "tool.h"
+
+namespace asperaproxy {
+namespace {
+
+constexpr std::chrono::seconds kPatience{5};
+
+struct Process {
+  int pid;
+  Fd pidfd;
+};
+
+std::string link_of(const std::string& path) {
+  char target[PATH_MAX];
+  const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
+  return length < 0 ? "" : std::string(target, static_cast<std::size_t>(length));
+}
+
+// An upgrade leaves the old program running without a name.
+bool is_conductor(int pid, const std::string& network) {
+  static const std::string program = std::string(paths::kLibexec) + "ascp_rproxy";
+  const std::string exe = link_of(fmt::format("/proc/{}/exe", pid));
+  return (exe == program || exe == program + " (deleted)") && link_of(fmt::format("/proc/{}/ns/net", pid)) == network;
+}
+
+// The pidfd comes first: what is then read in /proc is of that very process as
+// long as the pidfd says that it lives.
+std::vector<Process> find() {
+  const std::string network = link_of("/proc/self/ns/net");
+  std::vector<Process> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir("/proc"), ::closedir);
+  if (!processes) tool::fail_errno(tool::os, "open /proc");
+  while (const dirent* entry = ::readdir(processes.get())) {
+    const std::string name = entry->d_name;
+    int pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error != std::errc{} || end != name.data() + name.size() || !is_conductor(pid, network)) continue;
+    try {
+      Fd pidfd = fd::of_process(pid);
+      if (is_conductor(pid, network)) found.push_back({pid, std::move(pidfd)});
+    } catch (const tool::Failure&) {
+      // it ended by itself
+    }
+  }
+  return found;
+}
+
+bool ends_before(const Process& process, std::chrono::steady_clock::time_point deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  pollfd wait{process.pidfd.get(), POLLIN, 0};
+  return ::poll(&wait, 1, left.count() > 0 ? static_cast<int>(left.count()) : 0) > 0;
+}
+
+}  // namespace
+
+Conducted end_conductors() {
+  const auto processes = find();
+  Conducted result;
+  for (const auto& process : processes) ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), SIGTERM, nullptr, 0);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  for (const auto& process : processes) {
+    if (ends_before(process, deadline)) ++result.ended;
+    else result.remain.push_back(fmt::format("session process {} goes on after being told to end", process.pid));
+  }
+  return result;
+}
+
+}  // namespace asperaproxy

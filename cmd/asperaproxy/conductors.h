@@ -1,0 +1,20 @@
+// conductors: the sessions' processes, among them those of sessions that have no
+// UDP, and so no pinhole and no record.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace asperaproxy {
+
+struct Conducted {
+  std::size_t ended = 0;
+  std::vector<std::string> remain;  // why not, one text for each that did not end
+};
+
+// Ends every ascp_rproxy of this PREFIX in our network namespace (SIGTERM), and
+// waits for at most 5 seconds.
+Conducted end_conductors();
+
+}  // namespace asperaproxy

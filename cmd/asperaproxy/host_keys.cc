@@ -1,0 +1,166 @@
+#include "host_keys.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include <fmt/core.h>
+
+#include "child.h"
+#include "env.h"
+#include "tool.h"
+
+namespace host_keys {
+namespace {
+
+constexpr char kKeyscan[] = "/usr/bin/ssh-keyscan";
+constexpr char kKeygen[] = "/usr/bin/ssh-keygen";
+constexpr int kScanSeconds = 15;
+constexpr int kKeygenSeconds = 10;
+constexpr std::size_t kMaxOutput = 4 * 1024 * 1024;
+constexpr std::size_t kMaxBlob = 16 * 1024;
+
+using Words = std::vector<std::string>;
+
+Words words_of(const std::string& line) {
+  std::istringstream stream(line);
+  Words words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+template <typename Each>
+void for_each_line(std::string_view text, Each each) {
+  std::istringstream lines{std::string(text)};
+  for (std::string line; std::getline(lines, line);) each(line);
+}
+
+bool is_type(const std::string& type) {
+  return type == "ssh-ed25519" || type == "ssh-rsa" || type == "ecdsa-sha2-nistp256" || type == "ecdsa-sha2-nistp384" ||
+         type == "ecdsa-sha2-nistp521";
+}
+
+bool is_base64(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxBlob && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=';
+  });
+}
+
+child::Output run(std::vector<std::string> argv, const std::string& input, int seconds) {
+  return child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, seconds);
+}
+
+// "# Host NAME found: line 3 REVOKED" begins what is found.
+std::optional<Entry> parse_heading(const std::string& line) {
+  const auto words = words_of(line);
+  constexpr std::size_t kLine = 4;
+  if (words.size() < 6 || words[0] != "#" || words[1] != "Host" || words[3] != "found:" || words[kLine] != "line") return std::nullopt;
+  Entry entry;
+  const std::string& number = words[kLine + 1];
+  if (std::from_chars(number.data(), number.data() + number.size(), entry.line).ec != std::errc{}) return std::nullopt;
+  if (words.size() > 6) entry.kind = words[6] == "REVOKED" ? Entry::Kind::revoked : Entry::Kind::authority;
+  return entry;
+}
+
+}  // namespace
+
+std::vector<Key> parse_scan(std::string_view text) {
+  std::vector<Key> keys;
+  for_each_line(text, [&](const std::string& line) {
+    const auto words = words_of(line);
+    if (words.size() < 3 || words[0][0] == '#' || !is_type(words[1]) || !is_base64(words[2])) return;
+    const Key key{words[1], words[2]};
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  });
+  return keys;
+}
+
+std::vector<Entry> parse_found(std::string_view text) {
+  std::vector<Entry> entries;
+  std::optional<Entry> heading;
+  for_each_line(text, [&](const std::string& line) {
+    if (auto next = parse_heading(line)) {
+      heading = next;
+      return;
+    }
+    auto words = words_of(line);
+    if (!heading || words.empty()) return;
+    if (words[0][0] == '@') words.erase(words.begin());
+    if (words.size() < 3) return;
+    heading->names = words[0];
+    heading->key = {words[1], words[2]};
+    entries.push_back(*heading);
+    heading.reset();
+  });
+  return entries;
+}
+
+std::vector<Key> scan(const HostPort& server) {
+  const auto answer = run({kKeyscan, "-T", "5", "-t", "ed25519,ecdsa,rsa", "-p", std::to_string(server.port), server.host}, "", kScanSeconds);
+  auto keys = parse_scan(answer.out);
+  if (!keys.empty()) return keys;
+  std::string why = "no SSH server answers there";
+  for_each_line(answer.err, [&](const std::string& line) {
+    if (!line.starts_with('#') && !line.empty()) why = line;
+  });
+  throw tool::Failure(tool::unavailable, fmt::format("ask {} for its host keys: {}", server.text(), why));
+}
+
+std::vector<Entry> lookup(const std::string& known_hosts, const std::string& name) {
+  if (::access(known_hosts.c_str(), F_OK) != 0) return {};
+  return parse_found(run({kKeygen, "-F", name, "-f", known_hosts}, "", kKeygenSeconds).out);
+}
+
+std::string fingerprint(const Key& key) {
+  const auto answer = run({kKeygen, "-lf", "-", "-E", "sha256"}, fmt::format("{} {}\n", key.type, key.blob), kKeygenSeconds);
+  const auto words = words_of(answer.out);
+  if (answer.status != 0 || words.size() < 2 || !is_fingerprint(words[1])) {
+    throw tool::Failure(tool::untrusted, fmt::format("read a host key: {} {}...: not a key", key.type, key.blob.substr(0, 20)));
+  }
+  return words[1];
+}
+
+bool is_fingerprint(std::string_view text) {
+  constexpr std::string_view kPrefix = "SHA256:";
+  constexpr std::size_t kDigest = 43;  // 32 bytes in base64, without its "="
+  return text.starts_with(kPrefix) && text.size() == kPrefix.size() + kDigest && is_base64(text.substr(kPrefix.size())) &&
+         text.find('=') == text.npos;
+}
+
+std::optional<std::string> without(const std::string& text, const Entry& entry, const std::string& name) {
+  std::string left;
+  std::size_t number = 0;
+  bool done = false;
+  for_each_line(text, [&](const std::string& line) {
+    if (++number != entry.line) {
+      left += line + "\n";
+      return;
+    }
+    std::string others;
+    std::istringstream names(entry.names);
+    for (std::string one; std::getline(names, one, ',');) {
+      std::string lower = one;
+      std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+      if (lower == name) done = true;
+      else others += (others.empty() ? "" : ",") + one;
+    }
+    if (entry.names.starts_with("|1|")) {  // hashed: one name a line
+      done = true;
+      others.clear();
+    }
+    if (const auto at = line.find(entry.names); !others.empty() && at != line.npos) {
+      left += line.substr(0, at) + others + line.substr(at + entry.names.size()) + "\n";
+    }
+  });
+  if (!done) return std::nullopt;
+  return left;
+}
+
+std::string with(std::string text, const std::string& name, const Key& key) {
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  return text + fmt::format("{} {} {}\n", name, key.type, key.blob);
+}
+
+}  // namespace host_keys

@@ -1,0 +1,89 @@
+#include "kernel.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <sstream>
+
+#include <fmt/core.h>
+
+#include "child.h"
+#include "env.h"
+#include "fd.h"
+#include "io.h"
+#include "tool.h"
+
+namespace asperaproxy {
+namespace {
+
+constexpr char kForward4[] = "/proc/sys/net/ipv4/ip_forward";
+constexpr char kForward6[] = "/proc/sys/net/ipv6/conf/all/forwarding";
+constexpr char kCount[] = "/proc/sys/net/netfilter/nf_conntrack_acct";
+constexpr int kSeconds = 10;
+
+bool is_there(const char* path) { return ::access(path, F_OK) == 0; }
+
+std::string read(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  constexpr std::size_t kMax = 4 * 1024 * 1024;
+  return file ? io::read_all(file.get(), kMax, path) : "";
+}
+
+// Not written when it is so already: in a container it may be read-only.
+void turn_on(const char* path) {
+  if (read(path) == "1\n") return;
+  const Fd file = fd::open(path, O_WRONLY);
+  if (::write(file.get(), "1\n", 2) != 2) tool::fail_errno(tool::os, std::string("write ") + path);
+}
+
+bool keeps_advertised(const std::string& interface) {
+  return read(fmt::format("/proc/sys/net/ipv6/conf/{}/accept_ra", interface)) == "2\n";
+}
+
+void forward_6(std::vector<std::string>& left) {
+  if (!is_there(kForward6) || read(kForward6) == "1\n") return;
+  auto interfaces = advertised_on(read("/proc/net/ipv6_route"));
+  std::erase_if(interfaces, keeps_advertised);
+  if (interfaces.empty()) return turn_on(kForward6);
+  left.push_back(fmt::format("IPv6 is not forwarded: {0} would lose its route; set net.ipv6.conf.{0}.accept_ra=2 first, if IPv6 is needed",
+                             interfaces[0]));
+}
+
+void load_conntrack() {
+  if (!is_there(kCount)) child::run({{"/usr/sbin/modprobe", "nf_conntrack"}, env::allow({}), {}}, "", 65536, kSeconds);
+}
+
+}  // namespace
+
+// include/uapi/linux/ipv6_route.h
+std::vector<std::string> advertised_on(const std::string& routes) {
+  constexpr unsigned long kDefaultByAdvertisement = 0x00010000 | 0x00040000;  // RTF_DEFAULT, RTF_ADDRCONF
+  std::vector<std::string> interfaces;
+  std::istringstream lines(routes);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::vector<std::string> fields(std::istream_iterator<std::string>(words), {});
+    if (fields.size() != 10 || fields[1] != "00") continue;
+    const bool by_router = (std::strtoul(fields[8].c_str(), nullptr, 16) & kDefaultByAdvertisement) == kDefaultByAdvertisement;
+    if (by_router && std::find(interfaces.begin(), interfaces.end(), fields[9]) == interfaces.end()) interfaces.push_back(fields[9]);
+  }
+  return interfaces;
+}
+
+std::vector<std::string> set_kernel() {
+  std::vector<std::string> left;
+  turn_on(kForward4);
+  forward_6(left);
+  try {
+    load_conntrack();
+    turn_on(kCount);
+  } catch (const tool::Failure& failure) {
+    left.push_back(fmt::format("bytes are not counted: {}", failure.what()));
+  }
+  return left;
+}
+
+}  // namespace asperaproxy

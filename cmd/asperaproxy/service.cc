@@ -1,0 +1,139 @@
+// start, stop, restart, reload: what init and systemd call.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "conductors.h"
+#include "config.h"
+#include "ending.h"
+#include "firewall.h"
+#include "io.h"
+#include "kernel.h"
+#include "logging.h"
+#include "paths.h"
+#include "reap.h"
+#include "spool.h"
+#include "tool.h"
+#include "verbs.h"
+
+namespace asperaproxy {
+namespace {
+
+using firewall_text::Base;
+using firewall_text::Family;
+
+void warn(const std::vector<std::string>& lines) {
+  for (const auto& line : lines) {
+    logging::error("{}", logging::escape(line));
+    std::fputs(fmt::format("asperaproxy: {}\n", logging::escape(line)).c_str(), stderr);
+  }
+}
+
+std::string sessions_text(std::size_t count) { return fmt::format("{} session{}", count, count == 1 ? "" : "s"); }
+
+struct Stopped {
+  std::size_t ended = 0;
+  std::vector<std::string> remain;
+};
+
+// A session that was let in just before the mark was set may open a little
+// later, but not once we hold the firewall's lock.
+Stopped end_all() {
+  Stopped result;
+  std::set<std::string> told;
+  const auto is_new = [&](const Session& session) { return !told.contains(session.id); };
+  for (;;) {
+    auto doomed = spool::living();
+    std::erase_if(doomed, [&](const Session& session) { return !is_new(session); });
+    for (const auto& session : doomed) told.insert(session.id);
+    const auto outcome = ending::end(doomed, ending::invoker());
+    const auto conducted = end_conductors();
+    result.ended += outcome.ended.size() + conducted.ended;
+    for (const auto* remain : {&outcome.remain, &conducted.remain}) result.remain.insert(result.remain.end(), remain->begin(), remain->end());
+    const spool::FirewallLock lock;
+    const auto living = spool::living();
+    if (std::any_of(living.begin(), living.end(), is_new)) continue;
+    reap::all();
+    return result;
+  }
+}
+
+void lay_base(Family family, const std::vector<Session>& living) {
+  if (firewall::look_at_base(family) != Base::present) firewall::lay(family, living);
+}
+
+// IPv6 is not everywhere, and not needed everywhere.
+void lay_bases(std::vector<std::string>& left) {
+  const auto living = spool::living();
+  lay_base(Family::v4, living);
+  try {
+    lay_base(Family::v6, living);
+  } catch (const tool::Failure& failure) {
+    left.push_back(fmt::format("no rules for IPv6: {}", failure.what()));
+  }
+}
+
+}  // namespace
+
+int stop() {
+  spool::set_stopped(true);
+  const auto result = end_all();
+  warn(result.remain);
+  logging::event("Stopped: ended {}, all rules are purged", sessions_text(result.ended));
+  io::write_all(STDOUT_FILENO, fmt::format("stopped: no new sessions are taken; {} ended\n", sessions_text(result.ended)));
+  return result.remain.empty() ? tool::yes : tool::os;
+}
+
+int start() {
+  spool::prepare();
+  auto left = set_kernel();
+  std::size_t living = 0;
+  {
+    const spool::FirewallLock lock;
+    lay_bases(left);
+    // Last, so that a proxy that cannot start stays stopped.
+    spool::set_stopped(false);
+    reap::all();
+    living = spool::living().size();
+  }
+  warn(left);
+  const std::string drained = spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
+  logging::event("Started: {} living{}", sessions_text(living), drained);
+  io::write_all(STDOUT_FILENO, fmt::format("started: {} living{}\n", sessions_text(living), drained));
+  return tool::yes;
+}
+
+int restart() {
+  const int stopped = stop();
+  const int started = start();
+  return stopped == tool::yes ? started : stopped;
+}
+
+int reload() {
+  config::load(paths::kConfig, config::Author::root);
+  if (spool::stopped()) {
+    io::write_all(STDOUT_FILENO, "the configuration is valid; the proxy is stopped, so nothing else was done\n");
+    return tool::yes;
+  }
+  spool::prepare();
+  std::vector<std::string> left;
+  std::size_t living = 0;
+  {
+    const spool::FirewallLock lock;
+    lay_bases(left);
+    reap::all();
+    living = spool::living().size();
+  }
+  warn(left);
+  logging::event("Reloaded: the configuration is valid; {} living", sessions_text(living));
+  io::write_all(STDOUT_FILENO, fmt::format("reloaded: the configuration is valid; {} living\n", sessions_text(living)));
+  return tool::yes;
+}
+
+}  // namespace asperaproxy

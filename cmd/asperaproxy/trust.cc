@@ -1,0 +1,300 @@
+// trust: enrol the host keys of internal servers.
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "config.h"
+#include "ending.h"
+#include "fd.h"
+#include "host_keys.h"
+#include "io.h"
+#include "logging.h"
+#include "options.h"
+#include "paths.h"
+#include "tool.h"
+#include "upstream_host_key.h"
+#include "verbs.h"
+
+namespace asperaproxy {
+namespace {
+
+using host_keys::Entry;
+using host_keys::Key;
+
+constexpr char kUsage[] = "asperaproxy trust [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]";
+constexpr std::size_t kMaxKnownHosts = 16 * 1024 * 1024;
+
+struct Asked {
+  std::optional<HostPort> host;
+  std::string fingerprint;  // empty: ask on the terminal
+  bool replace = false;
+};
+
+HostPort with_port(HostPort host) {
+  if (host.port == 0) host.port = 22;
+  return host;
+}
+
+Asked parse(const std::vector<std::string>& words) {
+  static const option kOptions[] = {
+      {"fingerprint", required_argument, nullptr, 'f'}, {"replace", no_argument, nullptr, 'r'}, {nullptr, 0, nullptr, 0}};
+  std::vector<char*> argv{const_cast<char*>("trust")};
+  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  const int argc = static_cast<int>(argv.size());
+  argv.push_back(nullptr);
+  Asked asked;
+  ::opterr = 0;
+  ::optind = 0;
+  for (int letter; (letter = ::getopt_long(argc, argv.data(), ":", kOptions, nullptr)) != -1;) {
+    if (letter == ':') options::fail_usage(kUsage, "--fingerprint needs SHA256:...");
+    if (letter == '?') options::fail_usage(kUsage, fmt::format("{} is no option", argv[static_cast<std::size_t>(::optind) - 1]));
+    if (letter == 'r') asked.replace = true;
+    if (letter != 'f') continue;
+    asked.fingerprint = ::optarg;
+    if (!host_keys::is_fingerprint(asked.fingerprint)) {
+      options::fail_usage(kUsage, fmt::format("--fingerprint {}: expected SHA256: and 43 characters, as ssh-keygen -lf prints it", asked.fingerprint));
+    }
+  }
+  if (argc - ::optind > 1) options::fail_usage(kUsage, "one host can be given");
+  if (argc - ::optind == 1) {
+    const auto host = HostPort::parse(argv[static_cast<std::size_t>(::optind)]);
+    if (!host) options::fail_usage(kUsage, fmt::format("{}: not a host", argv[static_cast<std::size_t>(::optind)]));
+    asked.host = with_port(*host);
+  } else if (!asked.fingerprint.empty()) {
+    options::fail_usage(kUsage, "--fingerprint needs HOST");
+  }
+  return asked;
+}
+
+void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
+
+std::string read_file(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file && errno == ENOENT) return "";
+  if (!file) tool::fail_errno(tool::os, "open " + path);
+  return io::read_all(file.get(), kMaxKnownHosts, path);
+}
+
+// What is asked on the terminal itself, whatever stdin and stdout are.
+bool confirm(const std::string& question) {
+  const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+  if (!terminal) throw tool::Failure(tool::usage, "ask for confirmation: there is no terminal; give --fingerprint SHA256:...");
+  io::write_all(terminal.get(), question);
+  io::LineBuffer lines(4096);
+  for (;;) {
+    if (const auto line = lines.pop()) return *line == "yes";
+    if (!lines.fill(terminal.get())) return false;
+  }
+}
+
+// The file as it is changed, in one step, for all of its readers.
+class KnownHosts {
+ public:
+  // Others that change it by this program wait.
+  explicit KnownHosts(const std::string& path) : path_(resolved(path)) {
+    const std::string directory = path_.substr(0, path_.rfind('/') + 1);
+    lock_ = fd::open(directory, O_RDONLY | O_DIRECTORY);
+    if (::flock(lock_.get(), LOCK_EX) != 0) tool::fail_errno(tool::os, "lock " + directory);
+    text_ = read_file(path_);
+  }
+
+  std::string& text() { return text_; }
+
+  void write() const {
+    const std::string fresh = path_ + ".new";
+    ::unlink(fresh.c_str());
+    const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+    io::write_all(file.get(), text_);
+    if (::fchmod(file.get(), 0644) != 0 || ::fsync(file.get()) != 0) tool::fail_errno(tool::os, "write " + fresh);
+    if (::rename(fresh.c_str(), path_.c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
+  }
+
+ private:
+  // A link stays one.
+  static std::string resolved(const std::string& path) {
+    char real[PATH_MAX];
+    return ::realpath(path.c_str(), real) ? real : path;
+  }
+
+  std::string path_;
+  Fd lock_;
+  std::string text_;
+};
+
+// What known_hosts says of one key that a server shows.
+struct Offered {
+  Key key;
+  std::string fingerprint;
+  bool enrolled = false;
+  std::vector<Entry> in_the_way;  // another key of its type, or this one as revoked
+};
+
+Offered compare(const Key& key, const std::vector<Entry>& entries) {
+  Offered offered{key, host_keys::fingerprint(key), false, {}};
+  for (const auto& entry : entries) {
+    if (entry.kind == Entry::Kind::authority || entry.key.type != key.type) continue;
+    if (entry.kind == Entry::Kind::revoked) {
+      if (entry.key == key) offered.in_the_way.push_back(entry);
+    } else if (entry.key == key) {
+      offered.enrolled = true;
+    } else {
+      offered.in_the_way.push_back(entry);
+    }
+  }
+  return offered;
+}
+
+std::string line_text(const std::string& path, const Entry& entry) {
+  const char* const what = entry.kind == Entry::Kind::revoked ? "says that it is revoked" : "has another one";
+  return fmt::format("{}:{} {} ({} {})", path, entry.line, what, entry.key.type, host_keys::fingerprint(entry.key));
+}
+
+class Enrolment {
+ public:
+  Enrolment(const HostPort& host, const Asked& asked, const std::string& known_hosts)
+      : name_(upstream::known_hosts_name(host)), asked_(asked), path_(known_hosts) {
+    const auto entries = host_keys::lookup(path_, name_);
+    for (const auto& key : host_keys::scan(host)) offered_.push_back(compare(key, entries));
+  }
+
+  // False: it was refused on the terminal.
+  bool run() {
+    if (!asked_.fingerprint.empty()) choose();
+    else show();
+    std::erase_if(offered_, [](const Offered& offered) { return offered.enrolled; });
+    if (offered_.empty()) {
+      say(fmt::format("{}: nothing to do, it is enrolled\n", name_));
+      return true;
+    }
+    refuse_conflicts();
+    if (asked_.fingerprint.empty() && !confirm(fmt::format("Enrol {} for {} in {}? (yes/no) ", offered_.size() == 1 ? "it" : "them", name_, path_))) {
+      say(fmt::format("{}: not enrolled\n", name_));
+      return false;
+    }
+    enrol();
+    return true;
+  }
+
+ private:
+  void choose() {
+    std::string shown;
+    for (const auto& offered : offered_) shown += fmt::format("{}{} {}", shown.empty() ? "" : ", ", offered.key.type, offered.fingerprint);
+    std::erase_if(offered_, [&](const Offered& offered) { return offered.fingerprint != asked_.fingerprint; });
+    if (offered_.empty()) {
+      throw tool::Failure(tool::untrusted, fmt::format("trust {}: it has no key with that fingerprint, but {}", name_, shown));
+    }
+  }
+
+  void show() const {
+    std::string text = name_ + " shows\n";
+    for (const auto& offered : offered_) {
+      text += fmt::format("  {:<20} {}{}\n", offered.key.type, offered.fingerprint, offered.enrolled ? "  (enrolled)" : "");
+    }
+    say(text + "On its own console, this prints what it really has:\n  for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done\n");
+  }
+
+  void refuse_conflicts() const {
+    for (const auto& offered : offered_) {
+      for (const auto& entry : offered.in_the_way) {
+        const bool revoked = entry.kind == Entry::Kind::revoked;
+        if (asked_.replace && !revoked) continue;
+        throw tool::Failure(tool::untrusted,
+                            fmt::format("trust {}: it shows {} {}, but {}{}", name_, offered.key.type, offered.fingerprint,
+                                        line_text(path_, entry), revoked ? "" : "; if you know that the change is right: --replace"));
+      }
+    }
+  }
+
+  // What stood there when it was judged must stand there still.
+  void enrol() const {
+    KnownHosts file(path_);
+    std::vector<Entry> old;
+    for (const auto& offered : offered_) old.insert(old.end(), offered.in_the_way.begin(), offered.in_the_way.end());
+    std::sort(old.begin(), old.end(), [](const Entry& one, const Entry& other) { return one.line > other.line; });
+    const auto now = host_keys::lookup(path_, name_);
+    for (const auto& offered : offered_) {
+      const auto again = compare(offered.key, now);
+      if (again.enrolled || again.in_the_way.size() != offered.in_the_way.size()) {
+        throw tool::Failure(tool::temporary, fmt::format("change {}: somebody else did so just now; try again", path_));
+      }
+    }
+    for (const auto& entry : old) {
+      const auto less = host_keys::without(file.text(), entry, name_);
+      if (!less) throw tool::Failure(tool::untrusted, fmt::format("change {}:{}: it names {} by a pattern; edit it by hand", path_, entry.line, name_));
+      file.text() = *less;
+    }
+    for (const auto& offered : offered_) file.text() = host_keys::with(file.text(), name_, offered.key);
+    file.write();
+    report(old);
+  }
+
+  void report(const std::vector<Entry>& old) const {
+    const auto by = ending::invoker();
+    std::string text;
+    for (const auto& entry : old) {
+      logging::event("Removed the host key of {}: {} {} by={} uid={}", name_, entry.key.type, host_keys::fingerprint(entry.key), logging::escape(by.name), by.uid);
+      text += fmt::format("removed: {} {} {}\n", name_, entry.key.type, host_keys::fingerprint(entry.key));
+    }
+    for (const auto& offered : offered_) {
+      logging::event("Enrolled the host key of {}: {} {} by={} uid={}", name_, offered.key.type, offered.fingerprint, logging::escape(by.name), by.uid);
+      text += fmt::format("enrolled: {} {} {}\n", name_, offered.key.type, offered.fingerprint);
+    }
+    say(text);
+  }
+
+  std::string name_;
+  const Asked& asked_;
+  std::string path_;
+  std::vector<Offered> offered_;
+};
+
+// Every server that aspera.conf leads to and known_hosts does not have.
+std::vector<HostPort> strangers(const config::Rproxy& rproxy) {
+  std::vector<HostPort> hosts;
+  for (const auto& rule : rproxy.rules) {
+    for (const auto& host : rule.hosts) {
+      if (std::find(hosts.begin(), hosts.end(), host) == hosts.end() &&
+          host_keys::lookup(rproxy.known_hosts, upstream::known_hosts_name(host)).empty()) {
+        hosts.push_back(host);
+      }
+    }
+  }
+  return hosts;
+}
+
+}  // namespace
+
+int trust(const std::vector<std::string>& words) {
+  const Asked asked = parse(words);
+  require_root();
+  const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
+  if (asked.host) return Enrolment(*asked.host, asked, rproxy.known_hosts).run() ? tool::yes : tool::no;
+  const auto hosts = strangers(rproxy);
+  if (hosts.empty()) say(fmt::format("nothing to do: {} has a key for each host of {}\n", rproxy.known_hosts, paths::kConfig));
+  int result = tool::yes;
+  for (const auto& host : hosts) {
+    try {
+      if (!Enrolment(host, asked, rproxy.known_hosts).run() && result == tool::yes) result = tool::no;
+    } catch (const tool::Failure& failure) {  // the others may be there
+      if (failure.code() == tool::usage) throw;
+      std::fputs(fmt::format("asperaproxy: {}\n", logging::escape(failure.what())).c_str(), stderr);
+      result = failure.code();
+    }
+  }
+  return result;
+}
+
+}  // namespace asperaproxy

@@ -1,0 +1,13 @@
+// reap: make the firewall, the kernel's flows and the records those of the
+// sessions that really live, no more and no less. While the proxy is stopped,
+// that is none at all, and no base either. Each change is logged.
+#pragma once
+
+namespace reap {
+
+// The caller has called spool::prepare() and holds a spool::FirewallLock: under
+// it no session opens, pins or closes, so that what is on record and what is in
+// force can be compared. Failure{71}.
+void all();
+
+}  // namespace reap
