@@ -13,7 +13,7 @@ UNITDIR ?= /usr/lib/systemd/system
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
            asp-adduser asp-deluser asuserdata
-LIBEXEC := ascp_rproxy asp-pinhole
+LIBEXEC := ascp_rproxy asp-pinhole asp-upstream
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))

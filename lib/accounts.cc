@@ -15,6 +15,12 @@ std::string name_of(uid_t uid) {
   return entry->pw_name;
 }
 
+child::Identity identity_of(const std::string& user) {
+  const passwd* entry = ::getpwnam(user.c_str());
+  if (!entry) throw tool::Failure(tool::os, fmt::format("there is no account {}; see INSTALL", user));
+  return {entry->pw_uid, entry->pw_gid};
+}
+
 bool exists(const std::string& user) { return ::getpwnam(user.c_str()) != nullptr; }
 
 std::vector<std::string> groups_of(const std::string& user) {

@@ -7,12 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "child.h"
+
 namespace accounts {
 
 // Failure{71} when `uid` has no account.
 std::string name_of(uid_t uid);
 
 bool exists(const std::string& user);
+
+// Uid and primary group. Failure{71} when there is no such account.
+child::Identity identity_of(const std::string& user);
 
 // Names of the groups of `user`, the primary one included; an unknown user has
 // none.

@@ -1,6 +1,7 @@
 #include "child.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -45,6 +46,12 @@ void default_signals() {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Async-signal-safe. The groups go first, while we may still change them.
+bool become(const Identity& identity) {
+  return ::setgroups(0, nullptr) == 0 && ::setresgid(identity.gid, identity.gid, identity.gid) == 0 &&
+         ::setresuid(identity.uid, identity.uid, identity.uid) == 0;
 }
 
 // One nonblocking step of a bounded collection; false at EOF.
@@ -100,6 +107,12 @@ int Child::wait() {
   return status_of(wait_status);
 }
 
+int Child::wait_for(std::chrono::milliseconds patience) {
+  pollfd over{pidfd_.get(), POLLIN, 0};
+  if (::poll(&over, 1, static_cast<int>(patience.count())) <= 0) signal(SIGKILL);
+  return wait();
+}
+
 void Child::end() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
@@ -122,6 +135,8 @@ Child spawn(const Program& program) {
   if (pid < 0) tool::fail_errno(tool::os, "fork");
   if (pid == 0) {
     default_signals();
+    // Before the next: a change of identity clears it.
+    if (program.identity && !become(*program.identity)) ::_exit(tool::os);
     // It must not go on with what we began, once nobody holds our locks. (exec
     // of a set-uid program, sudo, clears this: that one watches its stdin.)
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us) ::_exit(tool::os);

@@ -1,6 +1,8 @@
 // child: one program run by absolute path and argv, never through a shell.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <utility>
@@ -10,10 +12,17 @@
 
 namespace child {
 
+// Another account to be: with its primary group, and no other.
+struct Identity {
+  uid_t uid;
+  gid_t gid;
+};
+
 struct Program {
   std::vector<std::string> argv;             // argv[0] is the absolute path
   std::vector<std::string> environment;      // "NAME=value"; nothing else is inherited
   std::vector<std::pair<int, int>> mapping;  // {ours, theirs}; 0, 1, 2 not named here are inherited
+  std::optional<Identity> identity = {};     // absent: as we are
 };
 
 // How a program ended: its exit status, or 128 + the signal's number.
@@ -35,6 +44,8 @@ class Child {
   void signal(int number) const;
   // Waits; returns status_of.
   int wait();
+  // The same, but kills it when `patience` is over.
+  int wait_for(std::chrono::milliseconds patience);
   // Kills if still running, and waits.
   void end();
 

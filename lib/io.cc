@@ -56,9 +56,13 @@ bool LineBuffer::fill(int fd) {
     if (errno == ECONNRESET) return false;  // a socket's other way of ending
     tool::fail_errno(tool::io, "read");
   }
-  held_.append(chunk, static_cast<std::size_t>(got));
-  if (held_.find('\n') == held_.npos) check(held_, limit_);
+  add({chunk, static_cast<std::size_t>(got)});
   return true;
+}
+
+void LineBuffer::add(std::string_view bytes) {
+  held_.append(bytes);
+  if (held_.find('\n') == held_.npos) check(held_, limit_);
 }
 
 std::optional<std::string> LineBuffer::pop() {

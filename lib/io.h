@@ -23,6 +23,8 @@ class LineBuffer {
 
   // One read(2). False at EOF (and on EAGAIN nothing happens and it is true).
   bool fill(int fd);
+  // What was read by other means.
+  void add(std::string_view bytes);
   // The next complete line without its newline.
   std::optional<std::string> pop();
   // What came after the last newline; at EOF it is a line of its own.

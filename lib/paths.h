@@ -18,6 +18,9 @@ constexpr char kLibexec[] = SALLYPORT_PREFIX "/libexec/";
 
 constexpr char kShell[] = "/bin/aspshell";  // links to kBin "aspshell"
 
+// The account that speaks SSH to internal servers, with keys of others.
+constexpr char kDialAccount[] = "sallyport-dial";
+
 constexpr char kRun[] = "/run/sallyport";
 constexpr char kSessions[] = "/run/sallyport/sessions";
 

@@ -34,6 +34,7 @@ Record Route::to_record() const {
   record.add("src_port_filtering", src_port_filtering ? "true" : "false");
   if (udp_linger != defaults.udp_linger) record.add("udp_linger", std::to_string(udp_linger.count()));
   if (connect_timeout != defaults.connect_timeout) record.add("connect_timeout", std::to_string(connect_timeout.count()));
+  if (faulty_interval != defaults.faulty_interval) record.add("faulty_interval", std::to_string(faulty_interval.count()));
   if (known_hosts != paths::kKnownHosts) record.add("known_hosts", known_hosts);
   if (bind_source_address) record.add("bind_source_address", bind_source_address->text());
   return record;
@@ -41,7 +42,7 @@ Record Route::to_record() const {
 
 Route Route::from_record(const Record& record) {
   record.check_names({"rule", "upstream_user", "keyfile", "proxy_port", "udp_port", "udp_port_range", "src_port_filtering",
-                      "udp_linger", "connect_timeout", "known_hosts", "bind_source_address"},
+                      "udp_linger", "connect_timeout", "known_hosts", "bind_source_address", "faulty_interval"},
                      {"host"});
   Route route;
   route.rule = static_cast<int>(number(record, "rule", 0, 1000000));
@@ -65,6 +66,7 @@ Route Route::from_record(const Record& record) {
   route.src_port_filtering = filtering == "true";
   route.udp_linger = std::chrono::seconds(number(record, "udp_linger", 0, 86400));
   route.connect_timeout = std::chrono::seconds(number(record, "connect_timeout", 10, 86400));
+  route.faulty_interval = std::chrono::seconds(number(record, "faulty_interval", 120, 86400));
   route.known_hosts = record.get("known_hosts").value_or(paths::kKnownHosts);
   if (const auto bind = record.get("bind_source_address")) {
     route.bind_source_address = IpAddress::parse(*bind);

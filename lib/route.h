@@ -35,6 +35,8 @@ struct Route {
   std::chrono::seconds connect_timeout{10};
   std::string known_hosts;
   std::optional<IpAddress> bind_source_address;
+  std::chrono::seconds faulty_interval{120};
+  bool keyfile_of_user = false;  // the path depends on the user's name; not in the record
 
   Record to_record() const;
   // Failure{65}.

@@ -149,8 +149,10 @@ std::vector<Session> living_among(const std::vector<std::string>& names) {
 
 void prepare() {
   make_directory(paths::kRun, 0755);
-  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kOffersDir, kCallers, kTurns}) make_directory(fmt::format("{}/{}", paths::kRun, name), 0700);
+  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kOffersDir, kCallers, kTurns, kDialers}) make_directory(name);
 }
+
+void make_directory(const std::string& name) { make_directory(fmt::format("{}/{}", paths::kRun, name), 0700); }
 
 FirewallLock::FirewallLock() {
   const std::string path = fmt::format("{}/lock", paths::kRun);
@@ -255,7 +257,7 @@ void sweep() {
   for (const auto& id : names_in(kOffersDir)) {
     if (::access(in(kSessionsDir, id).c_str(), F_OK) != 0) ::unlink(in(kOffersDir, id).c_str());
   }
-  for (const char* directory : {kCallers, kTurns}) {
+  for (const char* directory : {kCallers, kTurns, kDialers}) {
     for (const auto& name : names_in(directory)) Token::take(directory, name);
   }
 }

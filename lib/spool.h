@@ -8,6 +8,8 @@
 //   callers/PID.START    one pinhole per session of sshd
 //   turns/CLIENT,PROXY   whose turn it is to learn a flow
 //   offers/UUID          a flow was handed on to this session
+//   balance/             turns and marks of internal servers (balance.h)
+//   dialers/PID.START    one asp-upstream per session of sshd
 //   lock                 held while the firewall is changed
 //   drain                there while no new sessions are taken
 //   stopped              there while the proxy is stopped
@@ -27,6 +29,9 @@ namespace spool {
 
 // Makes the directories. Called first by every privileged tool.
 void prepare();
+
+// One more directory of root's below /run/sallyport, of that name.
+void make_directory(const std::string& name);
 
 // Held while the firewall is changed; waits at most 10 s (Failure{75}).
 class FirewallLock {
@@ -53,6 +58,7 @@ class Token {
 };
 constexpr char kCallers[] = "callers";
 constexpr char kTurns[] = "turns";
+constexpr char kDialers[] = "dialers";
 
 // The holder's own record.
 class Entry {

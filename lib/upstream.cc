@@ -14,6 +14,7 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>  // only for the declaration of ssh_send_keepalive
 
+#include "io.h"
 #include "tool.h"
 
 namespace upstream {
@@ -64,7 +65,17 @@ int repeat(Session& session, Step step, int again, Deadline deadline, const std:
 void Key::Deleter::operator()(ssh_key_struct* key) const { ::ssh_key_free(key); }
 
 Key Key::load(const std::string& path) {
-  if (Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); !file) tool::fail_errno(tool::config, "open key " + path);
+  constexpr std::size_t kMaxKey = 64 * 1024;
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!file) tool::fail_errno(tool::config, "open key " + path);
+  try {
+    return parse(io::read_all(file.get(), kMaxKey, path), path);
+  } catch (const tool::Failure& failure) {
+    throw tool::Failure(tool::config, failure.what());
+  }
+}
+
+Key Key::parse(const std::string& text, const std::string& name) {
   // Asked for a passphrase only if the key has one; -1: there is none to give.
   bool encrypted = false;
   const auto asked = [](const char*, char*, std::size_t, int, int, void* encrypted_flag) {
@@ -73,10 +84,10 @@ Key Key::load(const std::string& path) {
   };
   Key key;
   ssh_key raw = nullptr;
-  const int result = ::ssh_pki_import_privkey_file(path.c_str(), nullptr, asked, &encrypted, &raw);
+  const int result = ::ssh_pki_import_privkey_base64(text.c_str(), nullptr, asked, &encrypted, &raw);
   key.key_.reset(raw);
-  if (encrypted) fail(tool::config, "read key " + path, "it is encrypted, and there is nobody to ask for a passphrase");
-  if (result != SSH_OK || !key.key_) fail(tool::config, "read key " + path, "not a private key");
+  if (encrypted) fail(tool::config, "read key " + name, "it is encrypted, and there is nobody to ask for a passphrase");
+  if (result != SSH_OK || !key.key_) fail(tool::config, "read key " + name, "not a private key");
   return key;
 }
 
@@ -87,9 +98,10 @@ void Session::Deleter::operator()(ssh_session_struct* session) const {
 
 void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_free(event); }
 
-Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout) {
+Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached) {
   const Deadline deadline = steady_clock::now() + timeout;
   socket_ = connect(server.host, server.source, deadline);
+  if (on_reached) on_reached(socket_.address);
   session_.reset(::ssh_new());
   if (!session_) throw std::bad_alloc();
   set_options(server);

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ class Key {
   // PEM or OpenSSH format. Failure{78} when it cannot be read, is no private
   // key, or is encrypted.
   static Key load(const std::string& path);
+  // The same from memory; `name` is for messages.
+  static Key parse(const std::string& text, const std::string& name);
   ssh_key_struct* get() const { return key_.get(); }
 
  private:
@@ -59,7 +62,9 @@ class Session {
   // TCP, handshake, host key, authentication, within `timeout` together.
   // Failure{69}: refused, timed out, lost. Failure{76}: host key, or no common
   // algorithm. Failure{77}: the server refuses our key.
-  Session(const Server& server, const Key& key, std::chrono::seconds timeout);
+  // `on_reached`, if given, is called as soon as TCP is connected.
+  using Reached = std::function<void(const Endpoint& address)>;
+  Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached = {});
   Session(const Session&) = delete;
   // Says good-bye (RFC 4253 section 11.1) and closes.
   ~Session();

@@ -21,8 +21,6 @@
 
 namespace {
 
-constexpr int kMatchSeconds = 10;
-constexpr std::size_t kMaxAnswer = 1024 * 1024;  // it may explain each rule
 constexpr int kVerifySeconds = 10;   // sudo and the pinhole's own checks
 constexpr int kOpenSeconds = 30;     // its turn, the firewall's lock, iptables
 constexpr int kRevokeSeconds = 20;
@@ -51,31 +49,16 @@ double milliseconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double, std::milli>(SteadyClock::now() - start).count();
 }
 
-// What another tool of the suite wrote to stderr, line by line, as it was before
-// that tool escaped it.
-std::vector<std::string> lines_of(const std::string& complaint) {
-  std::vector<std::string> lines;
-  std::istringstream text(complaint);
-  for (std::string line; std::getline(text, line);) lines.push_back(logging::unescape(line));
-  return lines;
-}
-
 // As it came over the pipe, where it is escaped, without the newline.
 std::string words_of(const status::Line& line) {
   const std::string text = line.text();
   return text.substr(0, text.size() - 1);
 }
 
-// Whether another server may be tried: this one is at fault, not our side.
-bool is_servers_fault(tool::Exit code) {
-  return code == tool::unavailable || code == tool::untrusted || code == tool::not_permitted;
-}
-
 }  // namespace
 
-Conductor::Conductor(Request request, std::vector<std::string> words, bool udp)
+Conductor::Conductor(Request request, bool udp)
     : request_(std::move(request)),
-      words_(std::move(words)),
       udp_(udp),
       session_(session::new_id()),
       started_(std::chrono::steady_clock::now()),
@@ -92,7 +75,7 @@ int Conductor::conduct() {
   try {
     start();
   } catch (const tool::Failure& failure) {
-    throw tool::Failure(failure.code(), fmt::format("{} {}", failure.what(), identity_));
+    throw tool::Failure(failure.code(), fmt::format("{} {}", failure.what(), identity_), failure.told());
   }
   const int status = watch();
   close_pinhole();
@@ -103,67 +86,41 @@ int Conductor::conduct() {
 
 void Conductor::start() {
   spool::check_admission();
-  const Route route = match();
   if (udp_) holder_.emplace(session_, request_);
-  connect(route);
+  connect();
   if (udp_) open_pinhole();
   dialer_->run();
   logging::debug1("Command told to run after {:.0f} ms in all", milliseconds_since(started_));
   let_go_of_stdio();
 }
 
-Route Conductor::match() const {
-  Record asked;
-  request_.add_to(asked);
-  std::vector<std::string> argv{std::string(paths::kBin) + "asp-match"};
-  if (logging::debugging(1)) argv.push_back("-e");
+// Which server it is, asp-upstream says; a server that fails is followed by the
+// next there.
+void Conductor::connect() {
   const auto start = SteadyClock::now();
-  const auto answer = child::run({argv, env::allow({}), {}}, asked.text(), kMaxAnswer, kMatchSeconds);
-  const auto said = lines_of(answer.err);
-  for (const auto& line : said) logging::debug1("asp-match: {}", logging::escape(line));
-  logging::debug1("asp-match answered in {:.0f} ms: {}", milliseconds_since(start), answer.status);
-  for (const auto& line : lines_of(answer.out)) {
-    if (!line.empty()) logging::debug2("asp-match answers: {}", logging::escape(line));
-  }
-  if (answer.status == tool::no) {
-    throw tool::Failure(tool::not_permitted, fmt::format("no rule is for {} at {} (see asp-match -e)", request_.user, request_.proxy.text()));
-  }
-  if (answer.status != tool::yes) {
-    throw tool::Failure(tool::is_exit(answer.status) ? static_cast<tool::Exit>(answer.status) : tool::internal,
-                        said.empty() ? fmt::format("asp-match ended with {}", answer.status) : said.back());
-  }
-  return Route::from_record(record::parse_one(answer.out));
-}
-
-// The hosts in the order of the route. Not one byte of the client's stream is
-// read before the command runs, so trying the next one is safe.
-void Conductor::connect(const Route& route) {
-  std::optional<tool::Failure> last;
-  for (const auto& host : route.hosts) {
-    const auto start = SteadyClock::now();
-    logging::debug1("Connecting to server {}, {} of {}, as {}", host.text(), &host - route.hosts.data() + 1, route.hosts.size(), logging::escape(route.upstream_user));
-    dialer_.emplace(route, host, words_);
-    std::optional<status::Line> line;
-    while (!(line = dialer_->next()) && !dialer_->hung_up()) {
+  dialer_.emplace(session_, request_);
+  for (;;) {
+    const auto line = dialer_->next();
+    if (!line && dialer_->hung_up()) throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
+    if (!line) {
       pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
       ::poll(fds, 2, -1);
       if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
+      continue;
     }
-    if (line) logging::debug2("asp-dial: {}", words_of(*line));
-    logging::debug1("Server {} at {}: {} after {:.0f} ms", host.text(), line ? line->get("address") : "", line ? line->event : "nothing", milliseconds_since(start));
-    if (line && line->event == "connected") {
-      host_ = host;
-      host_address_ = line->get("address");
-      identity_ += fmt::format(" rule={} server={} upstream_user={}", route.rule, host_.text(), route.upstream_user);
-      logging::event("Established SSH connection with server {} {}", host_.text(), identity_);
-      return;
-    }
-    const auto code = line ? failure_code(*line) : tool::internal;
-    last.emplace(code, fmt::format("server {}: {}", host.text(), line ? line->get("reason") : "asp-dial died"));
-    if (!is_servers_fault(code)) break;
-    if (&host != &route.hosts.back()) logging::error("{}; trying the next {}", logging::escape(last->what()), identity_);
+    logging::debug2("asp-upstream: {}", words_of(*line));
+    if (line->event == "connected") return note_server(*line, start);
+    if (line->event == "faulty") logging::error("server {}: {}; trying the next {}", line->get("host"), logging::escape(line->get("reason")), identity_);
+    if (line->event == "failed") throw tool::Failure(failure_code(*line), line->get("reason"), line->get("told"));
   }
-  throw *last;
+}
+
+void Conductor::note_server(const status::Line& connected, SteadyClock::time_point start) {
+  host_ = connected.get("host");
+  host_address_ = connected.get("address");
+  logging::debug1("Server {} at {}: connected after {:.0f} ms", host_, host_address_, milliseconds_since(start));
+  identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_, logging::escape(connected.get("upstream_user")));
+  logging::event("Established SSH connection with server {} {}", host_, identity_);
 }
 
 // The rule is in force before the command starts, so that no packet of its
@@ -178,7 +135,7 @@ void Conductor::open_pinhole() {
     if (line) throw tool::Failure(failure_code(*line), fmt::format("asp-pinhole {}: {}", line->event, line->get("reason")));
     // Waiting for the command alone, asp-dial speaks only to say that it cannot.
     if (const auto lost = dialer_->next(); lost || dialer_->hung_up()) {
-      throw tool::Failure(lost ? failure_code(*lost) : tool::internal, fmt::format("server {}: {}", host_.text(), lost ? lost->get("reason") : "asp-dial died"));
+      throw tool::Failure(lost ? failure_code(*lost) : tool::internal, fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));
     }
     throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
   };
@@ -204,7 +161,7 @@ int Conductor::watch() {
       if (dialer_->hung_up()) {
         const int status = dialer_->wait();
         logging::debug1("asp-dial ended with {}", status);
-        if (!ended_ && !lost_) lost_.emplace(tool::os, fmt::format("asp-dial died (status {})", status));
+        if (!ended_ && !lost_) lost_.emplace(tool::os, fmt::format("asp-upstream died (status {})", status));
         return status;
       }
     }
@@ -224,7 +181,7 @@ int Conductor::watch() {
 
 void Conductor::hear_dialer() {
   while (const auto line = dialer_->next()) {
-    logging::debug2("asp-dial: {}", words_of(*line));
+    logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "ended") ended_ = true;
     if (line->event == "failed") lost_.emplace(failure_code(*line), line->get("reason"));
   }

@@ -7,19 +7,18 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "dialer.h"
 #include "fd.h"
 #include "holder.h"
 #include "request.h"
-#include "route.h"
+#include "status.h"
 #include "tool.h"
 
 class Conductor {
  public:
-  // `words`: the command; `udp`: whether it needs a pinhole.
-  Conductor(Request request, std::vector<std::string> words, bool udp);
+  // `udp`: whether the command needs a pinhole.
+  Conductor(Request request, bool udp);
 
   // Conducts the session to its end. Returns the remote command's status;
   // throws Failure when the command never ran.
@@ -27,8 +26,8 @@ class Conductor {
 
  private:
   void start();
-  Route match() const;
-  void connect(const Route& route);
+  void connect();
+  void note_server(const status::Line& connected, std::chrono::steady_clock::time_point start);
   void open_pinhole();
   void let_go_of_stdio() const;
   // Returns how the session ended: the exit status to give.
@@ -39,16 +38,15 @@ class Conductor {
   void log_end(const std::string& why) const;
 
   const Request request_;
-  const std::vector<std::string> words_;
   const bool udp_;
   const std::string session_;
   const std::chrono::steady_clock::time_point started_;
   Fd signals_;
   std::optional<Holder> holder_;
   std::optional<Dialer> dialer_;
-  bool ended_ = false;                 // asp-dial said how the command ended
+  bool ended_ = false;                 // asp-upstream said how the command ended
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
-  HostPort host_;
+  std::string host_;  // as the route writes it
   std::string host_address_;
   // Words for the log: who and where; the flow and its size once known.
   std::string identity_;

@@ -1,46 +1,14 @@
 #include "dialer.h"
 
-#include "env.h"
-#include "logging.h"
-#include "paths.h"
-#include "upstream_command.h"
+#include <fcntl.h>
+#include <unistd.h>
 
-namespace {
+#include "record.h"
 
-constexpr int kControl = 3;  // the descriptor as asp-dial sees it
-
-std::vector<std::string> arguments(const Route& route, const HostPort& host, const std::vector<std::string>& words) {
-  std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
-                                "-C", std::to_string(kControl),
-                                "-i", route.keyfile,
-                                "-l", route.upstream_user,
-                                "-k", route.known_hosts,
-                                "-t", std::to_string(route.connect_timeout.count())};
-  if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
-  argv.insert(argv.end(), {host.text(), "--"});
-  argv.insert(argv.end(), words.begin(), words.end());
-  return argv;
+Dialer::Dialer(const std::string& session, const Request& request, fd::Pair link)
+    : Privileged("asp-upstream", link.write.get(), fd::open("/dev/null", O_WRONLY).get(), std::move(link.read)) {
+  Record asked;
+  asked.add("session", session);
+  request.add_to(asked);
+  fd::send(channel().get(), asked.text(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
 }
-
-}  // namespace
-
-Dialer::Dialer(const Route& route, const HostPort& host, const std::vector<std::string>& words) {
-  auto control = fd::socket_pair();
-  const auto argv = arguments(route, host, words);
-  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(argv)));
-  child_ = child::spawn({argv, env::allow({"TERM"}), {{control.write.get(), kControl}}});
-  control_ = std::move(control.read);
-  fd::set_nonblocking(control_.get());
-}
-
-std::optional<status::Line> Dialer::next() {
-  auto line = lines_.pop();
-  if (!line && !hung_up_) {
-    hung_up_ = !lines_.fill(control_.get());
-    line = lines_.pop();
-  }
-  if (!line) return std::nullopt;
-  return status::parse(*line);
-}
-
-void Dialer::run() { io::write_all(control_.get(), "run\n"); }

@@ -1,38 +1,22 @@
-// dialer: one asp-dial that connects to one internal server, and waits with
-// the remote command until it is told to run it; asp-dial(1), option -C.
+// dialer: one asp-upstream that connects to an internal server, and waits with
+// the remote command until it is told to run it; asp-upstream(8).
 #pragma once
 
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "child.h"
-#include "fd.h"
-#include "io.h"
-#include "route.h"
-#include "status.h"
+#include "privileged.h"
+#include "request.h"
 
-class Dialer {
+class Dialer : public Privileged {
  public:
-  // Starts connecting. stdin, stdout and stderr of the session go to asp-dial,
-  // which reads nothing from them before run().
-  Dialer(const Route& route, const HostPort& host, const std::vector<std::string>& words);
+  // Starts connecting. stdin, stdout and stderr of the session go to it; nothing
+  // is read from them before run().
+  Dialer(const std::string& session, const Request& request) : Dialer(session, request, fd::socket_pair()) {}
 
-  // Readable when next() has something to say.
-  int fd() const { return control_.get(); }
-  // Reads what is there; absent: no whole line yet. `hung_up` tells the end.
-  std::optional<status::Line> next();
-  bool hung_up() const { return hung_up_; }
-
-  void run();
+  void run() { io::write_all(channel().get(), "run\n"); }
   // Asks it to end, which ends the remote command too.
-  void hang_up() { control_.reset(); }
-  // Its exit status, once it has ended.
-  int wait() { return child_.wait(); }
+  void hang_up() { channel().reset(); }
 
  private:
-  Fd control_;
-  io::LineBuffer lines_{8192};
-  bool hung_up_ = false;
-  child::Child child_;
+  Dialer(const std::string& session, const Request& request, fd::Pair link);
 };

@@ -30,7 +30,7 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
   logging::follow(config::load(paths::kConfig).rproxy);
-  Conductor conductor(request_of(options.operands), options.operands, !options.has('n'));
+  Conductor conductor(request_of(options.operands), !options.has('n'));
   return conductor.conduct();
 }
 

@@ -1,6 +1,7 @@
 // control: the status lines (status.h) between asp-dial and the program that
 // conducts it, on one bidirectional descriptor; asp-dial(1) lists them.
 //
+//   > reached address=10.0.0.10:22
 //   > connected address=10.0.0.10:22 host_key="ssh-ed25519 SHA256:…"
 //   < run
 //   > running
@@ -18,6 +19,8 @@ class Control {
 
   // To watch for hang-up; -1 when nobody conducts.
   int fd() const { return conducted_ ? output_ : -1; }
+  // TCP is connected; told to a conductor alone.
+  void reached(const Endpoint& address);
   void connected(const upstream::Session& session);
   // Waits for `run`, if conducted, and meanwhile watches the connection.
   // Failure{75}: the conductor has gone, or said nothing for 60 s;

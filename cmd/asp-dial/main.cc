@@ -1,6 +1,7 @@
 // asp-dial: run a command on an internal server over SSH, as if it were here.
 #include <fcntl.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include "bridge.h"
 #include "control.h"
 #include "env.h"
+#include "fd.h"
+#include "io.h"
 #include "options.h"
 #include "paths.h"
 #include "terminal.h"
@@ -22,12 +25,13 @@
 namespace {
 
 constexpr char kUsage[] =
-    "asp-dial -i keyfile [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] [-t seconds] "
+    "asp-dial {-i keyfile | -I fd} [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] [-t seconds] "
     "host[:port] -- command [word ...]";
 
 struct Dial {
   upstream::Server server;
   std::string keyfile;
+  int key_descriptor = -1;  // in its place
   std::vector<std::string> words;
   std::chrono::seconds timeout;
   std::chrono::seconds silence;
@@ -48,15 +52,23 @@ std::optional<IpAddress> source_address(const Options& options) {
   return source;
 }
 
-int control_descriptor(const Options& options) {
-  if (!options.has('C')) return -1;
-  const int fd = static_cast<int>(options::number(options.get('C', ""), 'C', 3, 1'000'000));
-  if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) options::fail_usage(kUsage, fmt::format("-C {}: not open", fd));
+// A descriptor that was handed to us; -1 without that option.
+int own_descriptor(const Options& options, char letter) {
+  if (!options.has(letter)) return -1;
+  const int fd = static_cast<int>(options::number(options.get(letter, ""), letter, 3, 1'000'000));
+  if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) options::fail_usage(kUsage, fmt::format("-{} {}: not open", letter, fd));
   return fd;
 }
 
+upstream::Key load_key(const Dial& dial) {
+  constexpr std::size_t kMaxKey = 64 * 1024;
+  if (dial.key_descriptor < 0) return upstream::Key::load(dial.keyfile);
+  const Fd key(dial.key_descriptor);
+  return upstream::Key::parse(io::read_all(key.get(), kMaxKey, "key"), "on descriptor");
+}
+
 Dial parse_options(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "b:C:i:K:k:l:t:v", kUsage);
+  const auto options = options::parse(argc, argv, "b:C:I:i:K:k:l:t:v", kUsage);
   auto words = options.operands;
   if (words.empty()) options::fail_usage(kUsage, "no host given");
   const auto host = HostPort::parse(words[0]);
@@ -65,7 +77,7 @@ Dial parse_options(int argc, char** argv) {
   if (words.empty() || words[0] != "--") options::fail_usage(kUsage, "no -- behind the host");
   words.erase(words.begin());
   if (words.empty()) options::fail_usage(kUsage, "no command given");
-  if (!options.has('i')) options::fail_usage(kUsage, "-i is needed");
+  if (options.has('i') == options.has('I')) options::fail_usage(kUsage, "one of -i and -I is needed");
 
   Dial dial;
   dial.server.host = {host->host, host->port == 0 ? Port{22} : host->port};
@@ -76,14 +88,16 @@ Dial parse_options(int argc, char** argv) {
   dial.words = std::move(words);
   dial.timeout = std::chrono::seconds(options::number(options.get('t', "10"), 't', 1, 3600));
   dial.silence = std::chrono::seconds(options::number(options.get('K', "15"), 'K', 1, 3600));
-  dial.control = control_descriptor(options);
+  dial.key_descriptor = own_descriptor(options, 'I');
+  dial.control = own_descriptor(options, 'C');
   dial.verbose = options.has('v');
   return dial;
 }
 
 int dial_and_bridge(const Dial& dial, Control& control) {
-  const auto key = upstream::Key::load(dial.keyfile);                  // 78
-  upstream::Session session(dial.server, key, dial.timeout);           // 69 76 77
+  const auto key = load_key(dial);                                     // 78
+  const auto reached = [&](const Endpoint& address) { control.reached(address); };
+  upstream::Session session(dial.server, key, dial.timeout, reached);  // 69 76 77
   control.connected(session);
   upstream::Command command(session);
   Terminal terminal(STDIN_FILENO);
@@ -118,6 +132,8 @@ int run_conducted(const Dial& dial, Control& control) {
 }
 
 int run(int argc, char** argv) {
+  // Another process of the account that all dialers share must not read the key.
+  ::prctl(PR_SET_DUMPABLE, 0);
   const Dial dial = parse_options(argc, argv);
   if (dial.control >= 0) {
     Control control(dial.control, true);

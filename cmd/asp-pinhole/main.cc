@@ -3,10 +3,6 @@
 // The only part of the suite that runs as root for users. It takes no
 // arguments and believes nobody: sudo says who calls, the kernel says from
 // where, and aspera.conf, read here once more, says what that user may have.
-#include <sched.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +19,7 @@
 #include "logging.h"
 #include "paths.h"
 #include "pinhole.h"
+#include "privilege.h"
 #include "report.h"
 #include "request.h"
 #include "rules.h"
@@ -113,24 +110,6 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   return Session::from_record(session.to_record());  // all of its own checks
 }
 
-// Nothing that is typed on the caller's terminal may stop or kill us, or a
-// program that we run.
-void leave_terminal() {
-  ::setsid();
-  for (const int number : {SIGTSTP, SIGTTIN, SIGTTOU, SIGQUIT}) ::signal(number, SIG_IGN);
-}
-
-// Resource limits and priority come from the caller, through sudo: they must
-// neither kill us nor starve us while we hold the firewall's lock.
-void leave_limits() {
-  for (const int number : {SIGXCPU, SIGXFSZ}) ::signal(number, SIG_IGN);
-  const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
-  for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA}) ::setrlimit(resource, &unlimited);
-  const sched_param normal{};
-  ::sched_setscheduler(0, SCHED_OTHER, &normal);
-  ::setpriority(PRIO_PROCESS, 0, 0);
-}
-
 // So that the file is there for the sessions, which cannot make it, also after
 // a rotation.
 void prepare_log(const config::Rproxy& rproxy) {
@@ -178,10 +157,9 @@ int serve() {
 }
 
 int run(int argc, char**) {
-  ::umask(077);
-  if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");
-  leave_terminal();
-  leave_limits();
+  privilege::leave_limits();
+  privilege::ignore_terminal();
+  ::setsid();
   try {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
     report::check_standard_descriptors();

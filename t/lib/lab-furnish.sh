@@ -124,6 +124,7 @@ lab_furnish_dmz() {
   on dmz sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
     net.netfilter.nf_conntrack_acct=1
   on dmz groupadd -f -r sallyport
+  on dmz useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-dial
   lab_install_suite "$root"
   for user in $LAB_PEOPLE; do
     shell=/bin/aspshell

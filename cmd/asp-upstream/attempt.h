@@ -1,0 +1,42 @@
+// attempt: one asp-dial that connects to one internal server, and waits with the
+// remote command until it is told to run it; asp-dial(1), option -C.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "balance.h"
+#include "child.h"
+#include "command_line.h"
+#include "conductor_link.h"
+#include "fd.h"
+#include "io.h"
+#include "route.h"
+#include "status.h"
+#include "tool.h"
+
+class Attempt {
+ public:
+  // Starts connecting, under the account that all dialers share. `descriptors`
+  // become its stdin, stdout and stderr, which it does not touch before "run".
+  Attempt(const Route& route, const HostPort& host, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors);
+
+  // Absent: it is connected. Otherwise why not; also when another session finds
+  // the host faulty meanwhile. Failure{75} when the link ends.
+  std::optional<tool::Failure> await_connected(balance::Choice& choice, ConductorLink& link);
+  const std::string& address() const { return address_; }
+
+  // Carries "run" one way and status lines the other until asp-dial or the link
+  // ends. Returns asp-dial's exit status.
+  int relay(ConductorLink& link);
+
+ private:
+  std::optional<status::Line> next();
+
+  child::Child child_;
+  Fd control_;
+  io::LineBuffer lines_{8192};
+  bool hung_up_ = false;
+  std::string address_;
+};

@@ -1,0 +1,98 @@
+#include "conductor_link.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "session.h"
+#include "tool.h"
+
+namespace {
+
+constexpr std::size_t kStandard = 3;      // stdin, stdout, stderr
+constexpr int kPatienceSeconds = 10;
+
+ConductorLink::Asked parse_asked(const Record& record) {
+  ConductorLink::Asked asked;
+  asked.session = record.require("session");
+  if (!session::is_id(asked.session)) throw tool::Failure(tool::bad_input, "session: not a UUID");
+  record.check_names({"session", "user", "client", "proxy", "domain", "command"});
+  Record rest;
+  for (const auto& [name, value] : record.fields()) {
+    if (name != "session") rest.add(name, value);
+  }
+  asked.request = Request::from_record(rest);
+  return asked;
+}
+
+}  // namespace
+
+// When sudo, our parent, dies, the kernel sends SIGHUP: sudo passes no SIGKILL on.
+ConductorLink::ConductorLink() {
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ending, number);
+  if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
+  if (::prctl(PR_SET_PDEATHSIG, SIGHUP) != 0) tool::fail_errno(tool::os, "prctl");
+  signals_ = Fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) tool::fail_errno(tool::os, "signalfd");
+}
+
+std::optional<ConductorLink::Asked> ConductorLink::await_asked() {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + std::chrono::seconds(kPatienceSeconds);
+  record::Parser parser;
+  for (;;) {
+    while (const auto line = lines_.pop()) {
+      const auto record = parser.add(*line);
+      if (!record) continue;
+      if (descriptors_.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors are needed");
+      return parse_asked(*record);
+    }
+    if (ended_) return std::nullopt;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    if (left <= 0) throw tool::Failure(tool::temporary, "nothing was asked within 10 s");
+    wait(-1, static_cast<int>(left));
+  }
+}
+
+void ConductorLink::say(const status::Line& line) {
+  const std::string text = line.text();
+  if (!ended_ && ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) ended_ = true;
+}
+
+bool ConductorLink::wait(int other_fd, int timeout) {
+  pollfd fds[] = {{other_fd, POLLIN, 0},
+                  {ended_ ? -1 : STDIN_FILENO, POLLIN, 0},
+                  {signals_.get(), POLLIN, 0},
+                  {caller_ ? caller_->session.get() : -1, POLLIN, 0},
+                  {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
+                  {caller_ ? caller_->monitor.get() : -1, POLLIN, 0}};
+  const int ready = ::poll(fds, std::size(fds), timeout);
+  if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+  if (ready <= 0) return false;
+  if (fds[1].revents) hear();
+  if (fds[2].revents || fds[3].revents || fds[4].revents || fds[5].revents) ended_ = true;
+  return fds[0].revents != 0;
+}
+
+void ConductorLink::hear() {
+  auto received = fd::receive(STDIN_FILENO, 4096);
+  if (received.bytes.empty()) {
+    ended_ = true;
+    return;
+  }
+  if (!received.descriptors.empty()) {
+    if (!descriptors_.empty() || received.descriptors.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
+    descriptors_ = std::move(received.descriptors);
+  }
+  lines_.add(received.bytes);
+}
+
+std::optional<std::string> ConductorLink::next() { return lines_.pop(); }

@@ -1,0 +1,60 @@
+// conductor_link: the Unix socket, our stdin, between the conductor and us. It
+// sends one record, the request with the session's id in front, and with it the
+// session's stdin, stdout and stderr; then the line "run". We answer with status
+// lines; asp-upstream(8).
+//
+// The conductor runs as a user, who may be hostile: nothing here waits for him,
+// and all ends with his SSH session.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "caller.h"
+#include "fd.h"
+#include "io.h"
+#include "record.h"
+#include "request.h"
+#include "status.h"
+
+class ConductorLink {
+ public:
+  // Blocks SIGTERM, SIGINT and SIGHUP from here on: they are waited for.
+  ConductorLink();
+
+  struct Asked {
+    std::string session;
+    Request request;
+  };
+  // Absent: it ended before it asked. Failure{65}; Failure{75} after 10 s.
+  std::optional<Asked> await_asked();
+
+  // From here on the link ends with the caller's processes, too.
+  void depend_on(const Caller& caller) { caller_ = &caller; }
+
+  // stdin, stdout and stderr of the session; empty after release_descriptors().
+  const std::vector<Fd>& descriptors() const { return descriptors_; }
+  // Ours would keep sshd from seeing that the remote command closed its output.
+  void release_descriptors() { descriptors_.clear(); }
+
+  // A line that cannot be written at once ends the link.
+  void say(const status::Line& line);
+
+  // Waits until `other_fd` is readable or something has come, at most `timeout`
+  // milliseconds (negative: forever). True when `other_fd` is readable.
+  bool wait(int other_fd, int timeout);
+  // The next whole line from the conductor; absent: none yet.
+  std::optional<std::string> next();
+  // Nobody is there any more, or the session is to end.
+  bool ended() const { return ended_; }
+
+ private:
+  void hear();
+
+  const Caller* caller_ = nullptr;
+  Fd signals_;
+  std::vector<Fd> descriptors_;
+  io::LineBuffer lines_{Record::kMaxBytes};
+  bool ended_ = false;
+};

@@ -1,0 +1,74 @@
+#include "key.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <fmt/core.h>
+
+#include "fd.h"
+#include "io.h"
+#include "tool.h"
+
+namespace {
+
+constexpr std::size_t kMaxKey = 64 * 1024;
+
+// What the kernel asks for when files are opened, for the time being.
+class AsUser {
+ public:
+  explicit AsUser(const Caller& caller) {
+    const passwd* entry = ::getpwnam(caller.user.c_str());
+    if (!entry) throw tool::Failure(tool::os, caller.user + ": no such account");
+    if (::initgroups(caller.user.c_str(), entry->pw_gid) != 0 || ::setegid(entry->pw_gid) != 0 || ::seteuid(caller.uid) != 0) {
+      tool::fail_errno(tool::os, "become " + caller.user);
+    }
+  }
+  AsUser(const AsUser&) = delete;
+  ~AsUser() {
+    if (::seteuid(0) != 0 || ::setegid(0) != 0 || ::setgroups(0, nullptr) != 0) std::abort();
+  }
+};
+
+Fd open_key(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)); }
+
+void check(int fd, const std::string& path, bool roots_only) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) tool::fail_errno(tool::os, "stat key " + path);
+  if (!S_ISREG(status.st_mode)) throw tool::Failure(tool::config, fmt::format("key {}: not a regular file", path));
+  if (roots_only && (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+    throw tool::Failure(tool::config, fmt::format("key {}: must belong to root and be writable by root alone", path));
+  }
+}
+
+}  // namespace
+
+namespace key {
+
+std::string read(const Route& route, const Caller& caller) {
+  const std::string& path = route.keyfile;
+  Fd file;
+  int error = 0;
+  {
+    const AsUser as_user(caller);
+    file = open_key(path);
+    error = errno;
+  }
+  const bool roots = !file && error == EACCES && !route.keyfile_of_user;
+  if (roots) {
+    file = open_key(path);
+    error = errno;
+  }
+  if (!file) {
+    errno = error;
+    tool::fail_errno(tool::config, "open key " + path);
+  }
+  check(file.get(), path, roots);
+  return io::read_all(file.get(), kMaxKey, path);
+}
+
+}  // namespace key

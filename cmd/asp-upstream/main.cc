@@ -1,0 +1,136 @@
+// asp-upstream: connect one session to an internal server, with a key that its
+// user cannot read; asp-upstream(8).
+//
+// Run by sudo, as root, for the proxy's users. It takes no arguments and
+// believes nobody: sudo says who calls, the kernel says from where, and
+// aspera.conf, read here once more, which servers, which account, which key and
+// which commands that user may have. What speaks SSH is asp-dial, under an
+// account of its own that has no other rights.
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/core.h>
+
+#include "accounts.h"
+#include "attempt.h"
+#include "balance.h"
+#include "caller.h"
+#include "command_line.h"
+#include "conductor_link.h"
+#include "config.h"
+#include "key.h"
+#include "logging.h"
+#include "paths.h"
+#include "privilege.h"
+#include "request.h"
+#include "rules.h"
+#include "spool.h"
+#include "status.h"
+#include "tool.h"
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
+
+Route route_for(const config::Rproxy& rproxy, const Request& request) {
+  const auto route = rules::first_match(rproxy, request, {accounts::groups_of, [](const std::string& line) { logging::debug1("{}", logging::escape(line)); }});
+  if (!route) refuse(fmt::format("no rule is for {} at {} (see asp-match -e)", request.user, request.proxy.text()));
+  return *route;
+}
+
+// aspshell has accepted the command already; but somebody who broke out of it
+// could call us without.
+command_line::Words words_of(const config::Config& config, const std::string& command) {
+  const auto words = command_line::split(command);
+  if (!words || words->empty()) refuse("the command line is not understood");
+  if (!command_line::find(*words, command_line::built_in()) && !command_line::find(*words, config.aspshell_commands)) {
+    refuse(fmt::format("the command is not on the list of aspshell: {}", command.substr(0, 200)));
+  }
+  return *words;
+}
+
+// Whether another server may be tried: this one is at fault, not our side.
+bool is_servers_fault(tool::Exit code) {
+  return code == tool::unavailable || code == tool::untrusted || code == tool::not_permitted;
+}
+
+std::string hosts_of(const std::vector<balance::Mark>& marks) {
+  std::string text;
+  for (const auto& mark : marks) text += fmt::format("{}{} ({}: {})", text.empty() ? "" : ", ", mark.host.text(), balance::name_of(mark.state), mark.reason);
+  return text;
+}
+
+// Tries hosts until one is connected. Not one byte of the client's stream is
+// read before the command runs, so trying the next one is safe.
+Attempt connect(const Route& route, const command_line::Words& words, const std::string& session, const Caller& caller, ConductorLink& link) {
+  const std::string key = key::read(route, caller);
+  balance::Choice choice(route.hosts, route.upstream_user, route.faulty_interval, session);
+  std::optional<tool::Failure> last;
+  while (const auto host = choice.next()) {
+    logging::debug1("Tries server {} session={}", host->text(), session);
+    Attempt attempt(route, *host, key, words, link.descriptors());
+    const auto failure = attempt.await_connected(choice, link);
+    if (!failure) {
+      choice.connected();
+      link.say(status::Line{"connected", {}}
+                   .with("rule", std::to_string(route.rule))
+                   .with("host", host->text())
+                   .with("address", attempt.address())
+                   .with("upstream_user", route.upstream_user));
+      return attempt;
+    }
+    last.emplace(failure->code(), fmt::format("server {}: {}", host->text(), failure->what()));
+    if (!is_servers_fault(failure->code())) {
+      choice.abandon();
+      break;
+    }
+    choice.failed(failure->what(), failure->code() == tool::not_permitted ? balance::Choice::Scope::account : balance::Choice::Scope::host);
+    link.say(status::Line{"faulty", {}}.with("host", host->text()).with("reason", failure->what()));
+  }
+  if (route.hosts.size() == 1 && last) throw *last;
+  if (last && !is_servers_fault(last->code())) throw *last;
+  const std::string passed_over = hosts_of(choice.passed_over());
+  throw tool::Failure(tool::temporary,
+                      fmt::format("all servers of rule {} are faulty{}{}{}{}", route.rule, passed_over.empty() ? "" : ": ", passed_over,
+                                  last ? "; just now " : "", last ? last->what() : ""),
+                      "None of the servers behind this proxy can be reached right now. Try again later.");
+}
+
+int serve(ConductorLink& link) {
+  const uid_t uid = caller::sudo_uid();
+  spool::prepare();
+  balance::prepare();
+  const auto asked = link.await_asked();
+  if (!asked) return tool::yes;
+  const Caller caller = caller::verify(uid, asked->request.client, asked->request.proxy);
+  link.depend_on(caller);
+  if (asked->request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked->request.user));
+  const auto token = spool::Token::take(spool::kDialers, caller.token());
+  if (!token) refuse("the session has an upstream connection already");
+  spool::check_admission();
+  const auto config = config::load(paths::kConfig, config::Author::root);
+  logging::follow(config.rproxy);
+  const auto words = words_of(config, asked->request.command);
+  Attempt attempt = connect(route_for(config.rproxy, asked->request), words, asked->session, caller, link);
+  link.release_descriptors();
+  return attempt.relay(link);
+}
+
+int run(int argc, char**) {
+  privilege::leave_limits();
+  privilege::ignore_terminal();
+  ConductorLink link;
+  try {
+    if (argc != 1) throw tool::Failure(tool::usage, "asp-upstream takes no arguments");
+    return serve(link);
+  } catch (const tool::Failure& failure) {
+    const char* sudo_user = std::getenv("SUDO_USER");
+    logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
+    link.say(status::Line{"failed", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()).with("told", failure.told()));
+    return failure.code();
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asp-upstream", run, argc, argv, tool::Audience::operators); }

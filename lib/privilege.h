@@ -1,0 +1,14 @@
+// privilege: what a program that sudo runs as root for a user leaves behind of
+// that user's surroundings before it does anything.
+#pragma once
+
+namespace privilege {
+
+// umask 077, directory /, no resource limit and no priority of the caller's:
+// they must neither kill us nor starve us while we hold a lock. Failure{71}.
+void leave_limits();
+
+// Nothing that is typed on the caller's terminal may stop or kill us.
+void ignore_terminal();
+
+}  // namespace privilege
