@@ -101,7 +101,7 @@ one_session 1
 is "$(grep -c LOG <<< "$lines")" 4 'level 1: these four'
 like "$lines" 'DBG1 asp-match: rule 1 \(line [0-9]+\): match: host_ip .* session=' 'which rule, and why'
 like "$lines" "DBG1 Connecting to server $INSIDE1:22, 1 of 1, as xfer session=" 'which server is tried'
-like "$lines" "DBG1 Server $INSIDE1:22 at $INSIDE1:22: connected after [0-9]+ ms session=" 'how long it took'
+like "$lines" "DBG1 Server $INSIDE1:22 at $INSIDE1:22: connected after [0-9]+ ms \(connect [0-9]+, handshake [0-9]+, login [0-9]+\) session=" 'how long it took'
 like "$lines" 'asp-pinhole\[[0-9]+\]: DBG1 Rule in force: [0-9]+ ms for its turn, [0-9]+ ms for the firewall' 'the pinhole, too'
 like "$lines" 'DBG1 Learned the flow from .* the rule is narrowed to it session=' 'when it learnt the flow'
 like "$lines" 'DBG1 Revoked rule and 1 flows in [0-9]+ ms: EOF session=' 'and took it back'
