@@ -191,6 +191,11 @@ on dmz sh -c "head -c 4090 /dev/zero >> $log"
 to_syslog full "write to $log: \\(no room\\|No space left on device\\)" 'a full disk'
 on dmz umount $directory
 
+echo '<CONF' | lab_config
+status 0 'a fault of aspera.conf does not keep asp-reap from its work: exit 0' reap
+is "$out$err" '' 'nor does it complain of it'
+ask outside bear broken > /dev/null 2>&1
+ok 'what does not know where the log is goes to syslog' wait_until 5 syslog_has 'ERR Command not accepted: broken user=bear'
 log_to 0
 proxy_session plain outside bear "$SQUASH" cat
 proxy_end plain
