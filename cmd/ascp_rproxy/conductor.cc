@@ -150,8 +150,10 @@ void Conductor::connect(const Route& route) {
       if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
     }
     if (line) logging::debug2("asp-dial: {}", words_of(*line));
-    logging::debug1("Server {} at {}: {} after {:.0f} ms", host.text(), line ? line->get("address") : "", line ? line->event : "nothing", milliseconds_since(start));
+    if (!line || line->event != "connected") logging::debug1("Server {}: {} after {:.0f} ms", host.text(), line ? line->event : "no answer", milliseconds_since(start));
     if (line && line->event == "connected") {
+      logging::debug1("Server {} at {}: connected after {:.0f} ms (connect {}, handshake {}, login {})", host.text(), line->get("address"),
+                      milliseconds_since(start), line->get("connect_ms"), line->get("handshake_ms"), line->get("login_ms"));
       host_ = host;
       host_address_ = line->get("address");
       identity_ += fmt::format(" rule={} server={} upstream_user={}", route.rule, host_.text(), route.upstream_user);
