@@ -118,7 +118,8 @@ void Conductor::connect() {
 void Conductor::note_server(const status::Line& connected, SteadyClock::time_point start) {
   host_ = connected.get("host");
   host_address_ = connected.get("address");
-  logging::debug1("Server {} at {}: connected after {:.0f} ms", host_, host_address_, milliseconds_since(start));
+  logging::debug1("Server {} at {}: connected after {:.0f} ms (connect {}, handshake {}, login {})", host_, host_address_, milliseconds_since(start),
+                  connected.get("connect_ms"), connected.get("handshake_ms"), connected.get("login_ms"));
   identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_, logging::escape(connected.get("upstream_user")));
   logging::event("Established SSH connection with server {} {}", host_, identity_);
 }

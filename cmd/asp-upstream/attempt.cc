@@ -70,7 +70,7 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
       if (line->event == "reached") reached = true;
       if (line->event == "failed") return tool::Failure(failure_code(*line), line->get("reason"));
       if (line->event != "connected") continue;
-      address_ = line->get("address");
+      connected_ = *line;
       return std::nullopt;
     }
     if (hung_up_) return tool::Failure(tool::internal, "asp-dial died");

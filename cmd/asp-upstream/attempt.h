@@ -25,7 +25,8 @@ class Attempt {
   // Absent: it is connected. Otherwise why not; also when another session finds
   // the host faulty meanwhile. Failure{75} when the link ends.
   std::optional<tool::Failure> await_connected(balance::Choice& choice, ConductorLink& link);
-  const std::string& address() const { return address_; }
+  // What asp-dial said of the connection: address, host key, and what took how long.
+  const status::Line& connected() const { return connected_; }
 
   // Carries "run" one way and status lines the other until asp-dial or the link
   // ends. Returns asp-dial's exit status.
@@ -38,5 +39,5 @@ class Attempt {
   Fd control_;
   io::LineBuffer lines_{8192};
   bool hung_up_ = false;
-  std::string address_;
+  status::Line connected_;
 };

@@ -60,6 +60,13 @@ std::string hosts_of(const std::vector<balance::Mark>& marks) {
   return text;
 }
 
+// Which way it went, and what asp-dial said of it.
+status::Line connected(const Route& route, const HostPort& host, const Attempt& attempt) {
+  status::Line line = attempt.connected();
+  line.with("rule", std::to_string(route.rule)).with("host", host.text()).with("upstream_user", route.upstream_user);
+  return line;
+}
+
 // Tries hosts until one is connected. Not one byte of the client's stream is
 // read before the command runs, so trying the next one is safe.
 Attempt connect(const Route& route, const command_line::Words& words, const std::string& session, const Caller& caller, ConductorLink& link) {
@@ -72,11 +79,7 @@ Attempt connect(const Route& route, const command_line::Words& words, const std:
     const auto failure = attempt.await_connected(choice, link);
     if (!failure) {
       choice.connected();
-      link.say(status::Line{"connected", {}}
-                   .with("rule", std::to_string(route.rule))
-                   .with("host", host->text())
-                   .with("address", attempt.address())
-                   .with("upstream_user", route.upstream_user));
+      link.say(connected(route, *host, attempt));
       return attempt;
     }
     last.emplace(failure->code(), fmt::format("server {}: {}", host->text(), failure->what()));
