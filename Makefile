@@ -10,7 +10,7 @@ SYSCONFDIR ?= /etc
 MANDIR  ?= /usr/share/man
 
 # The tools, once: those that people run, and those that only tools run.
-BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy asuserdata
+BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy asuserdata asconfigurator
 LIBEXEC := ascp_rproxy asp-pinhole
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))

@@ -17,7 +17,7 @@ make_list() {
 
 # section_of TOOL: root and other tools run those of section 8.
 section_of() {
-  case " $(make_list LIBEXEC) asp-reap asp-sessions asperaproxy asuserdata " in
+  case " $(make_list LIBEXEC) asp-reap asp-sessions asperaproxy asuserdata asconfigurator " in
     *" $1 "*) echo 8 ;;
     *) echo 1 ;;
   esac
