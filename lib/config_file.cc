@@ -93,13 +93,15 @@ void copy_attribute(int from, int to, const char* attribute, const std::string& 
 
 }  // namespace
 
-Locked::Locked(const std::string& path, const std::string& otherwise) : path_(path) {
+// When this one fails, the lock that the other one took is let go.
+Locked::Locked(const std::string& path, const std::string& otherwise) : Locked(path) { read(otherwise); }
+
+Locked::Locked(const std::string& path) : path_(path) {
   const fs::path real = real_path(path);
   name_ = real.filename();
   directory_ = Fd(::open(real.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory_) fail("open " + real.parent_path().string());
   take_lock();
-  read(otherwise);
 }
 
 // While it is still locked, so that nobody else's is taken away.

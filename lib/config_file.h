@@ -48,6 +48,7 @@ class Locked {
   void replace(const std::string& text);
 
  private:
+  explicit Locked(const std::string& path);  // the lock alone
   void take_lock();
   void read(const std::string& otherwise);
   void check_unchanged() const;

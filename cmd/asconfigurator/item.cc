@@ -127,7 +127,6 @@ std::optional<Item> find_item(const Command& command, const std::string& name) {
 // As the XML parser would hand it back: valid UTF-8, of characters that XML
 // allows, without white space around it. Absent: not valid.
 std::optional<std::string> as_parsed(const std::string& value) {
-  if (!config_value::is_text(value)) return std::nullopt;
   try {
     return config_xml::parse("<v>" + escaped(value, Charset::utf8) + "</v>", "").text;
   } catch (const tool::Failure&) {
@@ -137,7 +136,7 @@ std::optional<std::string> as_parsed(const std::string& value) {
 
 std::string text_of(const std::string& name, const std::string& value) {
   const auto text = as_parsed(value);
-  if (!text) fail(name + ": the value has control characters, or is not UTF-8");
+  if (!text) fail(name + ": the value is not UTF-8, or has characters that XML does not allow");
   if (text->empty()) fail(fmt::format("{} has no value; {} resets it to its default", name, kNull));
   return *text;
 }
@@ -154,6 +153,7 @@ std::optional<std::string> value_of(const Item& item, const std::string& given) 
 }  // namespace
 
 std::vector<Change> parse_item(std::string_view text) {
+  if (!config_value::is_text(text)) fail("control characters in an item; a file with DOS line ends has them");
   const auto parts = parts_of(text);
   const Command& command = command_of(parts[0]);
   std::string account;

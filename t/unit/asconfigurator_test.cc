@@ -247,7 +247,7 @@ TEST_CASE("asconfigurator: what is wrong with an item is said") {
     CHECK(got.find(expected) != got.npos);
     CHECK_FALSE(got.starts_with("exit"));
   }
-  CHECK(refusal("set_node_data;token_encryption_key,hunter2\x01").find("hunter2") == std::string::npos);
+  CHECK(refusal("set_node_data;token_encryption_key,hunter2\xFF").find("hunter2") == std::string::npos);
 }
 
 TEST_CASE("asconfigurator: a value replaces what its element held, and nothing else") {
@@ -427,7 +427,11 @@ TEST_CASE("config_file: nobody's change is lost") {
 TEST_CASE("config_file: what is not a file of reasonable size is refused") {
   const TemporaryDirectory directory;
   const std::string path = directory.path + "/c";
-  const auto said = [&](const std::string& name) { return complaint(tool::config, [&] { config_file::Locked file(name, ""); }); };
+  const auto said = [&](const std::string& name) {
+    const std::string why = complaint(tool::config, [&] { config_file::Locked file(name, ""); });
+    CHECK(::access((path + ".lock").c_str(), F_OK) != 0);
+    return why;
+  };
   CHECK(said(directory.path) == directory.path + ": not a regular file");
   CHECK(said(directory.path + "/none/c").ends_with("No such file or directory"));
   REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
