@@ -49,6 +49,7 @@ fs::path real_path(const std::string& path) {
   const fs::path given = fs::absolute(path, error);
   const fs::path real = missing ? fs::canonical(given.parent_path(), error) / given.filename() : fs::canonical(given, error);
   if (error) throw tool::Failure(tool::config, fmt::format("open {}: {}", path, error.message()));
+  if (real.filename().empty()) throw tool::Failure(tool::config, path + ": not a regular file");
   return real;
 }
 

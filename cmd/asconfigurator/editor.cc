@@ -114,8 +114,12 @@ void keep_named(Elements& accounts, const std::string& wanted) {
 }
 
 [[noreturn]] void fail_several(const std::string& file, const Change& change, const Elements& found) {
+  constexpr std::size_t kShown = 10;
   std::string at;
-  for (const auto* element : found) at += fmt::format("{}{}", at.empty() ? "" : element == found.back() ? " and " : ", ", element->position.line);
+  for (std::size_t i = 0; i < std::min(found.size(), kShown); ++i) {
+    at += fmt::format("{}{}", i == 0 ? "" : i + 1 == found.size() ? " and " : ", ", found[i]->position.line);
+  }
+  if (found.size() > kShown) at += " and so on";
   throw tool::Failure(tool::config, fmt::format("{}: {}: there are {} <{}>, on lines {}; edit the file", file, change.item.name, found.size(), found[0]->name, at));
 }
 
@@ -172,48 +176,46 @@ void remove(std::string& text, const Element& element) {
   text.erase(begin, end - begin);
 }
 
-// How `parent` has its children indented when `outer` is before its own tag.
-std::string inner_indent(const Lines& lines, const Element& document, const Element& parent, const std::string& outer, std::string& step) {
+// How `parent` has its children stand when `outer` is before its own tag; `at` is
+// where they go.
+Layout layout_of(const Lines& lines, const Element& document, const Element& parent, const std::string& outer, std::size_t at) {
   const auto own = step_in(lines, parent, outer);
-  const auto first = step_in(lines, document, lines.indent(document.extent.begin).value_or(""));
-  step = own.value_or(first.value_or(outer.ends_with('\t') ? "\t" : "  "));
-  for (auto child = parent.children.rbegin(); child != parent.children.rend(); ++child) {
-    if (const auto indent = lines.indent(child->extent.begin)) return *indent;
+  const auto usual = step_in(lines, document, lines.indent(document.extent.begin).value_or(""));
+  Layout layout;
+  layout.lines = true;
+  layout.step = own.value_or(usual.value_or(outer.ends_with('\t') ? "\t" : "  "));
+  layout.indent = outer + layout.step;
+  layout.end = lines.end_before(at);
+  for (const auto& child : parent.children) {
+    if (const auto indent = lines.indent(child.extent.begin)) layout.indent = *indent;
   }
-  return outer + step;
+  return layout;
+}
+
+std::string written(const Node& node, const Layout& layout) {
+  std::string text;
+  write(node, layout, layout.indent, text);
+  return text;
 }
 
 void insert(std::string& text, const Element& document, const Element& parent, const Node& node) {
   const Lines lines(text);
   const auto& extent = parent.extent;
-  Layout layout;
-  std::string fresh;
-  const auto lay_out = [&](std::size_t at, const std::string& outer) {
-    layout.lines = true;
-    layout.indent = inner_indent(lines, document, parent, outer, layout.step);
-    layout.end = lines.end_before(at);
-  };
-
-  // The end tag begins its line: a line more before it.
   const std::size_t line = lines.start(extent.body_end);
-  const auto before_end_tag = lines.indent(extent.body_end);
-  if (!is_empty_tag(parent) && line >= extent.body && line > 0 && before_end_tag) {
-    lay_out(extent.body_end, *before_end_tag);
-    write(node, layout, layout.indent, fresh);
-    text.insert(line, fresh);
-    return;
+  const auto before_start = lines.indent(extent.begin);
+  const auto before_end = lines.indent(extent.body_end);
+  if (!is_empty_tag(parent) && line >= extent.body && before_end) {
+    // The end tag begins its line: further lines before it.
+    text.insert(line, written(node, layout_of(lines, document, parent, *before_end, extent.body_end)));
+  } else if (before_start && extent.body == extent.body_end) {
+    // It begins its line, and there is nothing in it: it becomes several lines.
+    const Layout layout = layout_of(lines, document, parent, *before_start, extent.begin);
+    replace_body(text, parent, layout.end + written(node, layout) + *before_start);
+  } else if (is_empty_tag(parent)) {
+    replace_body(text, parent, written(node, {}));
+  } else {
+    text.insert(extent.body_end, written(node, {}));
   }
-  // There is nothing in it, and it begins its line: it becomes several lines.
-  const auto outer = lines.indent(extent.begin);
-  if (outer && extent.body == extent.body_end) {
-    lay_out(extent.begin, *outer);
-    write(node, layout, layout.indent, fresh);
-    replace_body(text, parent, layout.end + fresh + *outer);
-    return;
-  }
-  write(node, layout, "", fresh);
-  if (is_empty_tag(parent)) replace_body(text, parent, fresh);
-  else text.insert(extent.body_end, fresh);
 }
 
 // What is missing of the route, with the account's name if that is missing, too.

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -330,6 +332,9 @@ TEST_CASE("asconfigurator: of several rules there is none to choose") {
     CHECK(said == "aspera.conf: rproxy_rules_rule_host: there are 3 <rule>, on lines 4, 5 and 7; edit the file");
   }
   CHECK(edit(rules("<rule host_ip='192.0.2.1'/>"), "set_server_data;rproxy_rules_rule_host,h") == rules("<rule host_ip='192.0.2.1'>\n  <host>h</host>\n</rule>"));
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "<rule/>";
+  CHECK(complaint(tool::config, [&] { edit(rules(many), "set_server_data;rproxy_rules_rule_host,h"); }).ends_with("on lines 4, 4, 4, 4, 4, 4, 4, 4, 4, 4 and so on; edit the file"));
   // The other values can be set all the same.
   CHECK(edit(rules("<rule/><rule/>"), "set_server_data;http_port,80").find("<http_port>80<") != std::string::npos);
   const std::string paths = "<CONF><default><file_system><access><paths><path/>\n<path/></paths></access></file_system></default></CONF>";
@@ -424,6 +429,23 @@ TEST_CASE("config_file: nobody's change is lost") {
   }
 }
 
+TEST_CASE("config_file: the lock is held by one at a time, also while it is taken away") {
+  const TemporaryDirectory directory;
+  std::atomic<int> inside = 0;
+  std::atomic<int> together = 0;
+  const auto hold = [&] {
+    for (int i = 0; i < 200; ++i) {
+      const config_file::Locked file(directory.path + "/c", "");
+      if (++inside > 1) ++together;
+      --inside;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) threads.emplace_back(hold);
+  for (auto& thread : threads) thread.join();
+  CHECK(together == 0);
+}
+
 TEST_CASE("config_file: what is not a file of reasonable size is refused") {
   const TemporaryDirectory directory;
   const std::string path = directory.path + "/c";
@@ -433,6 +455,7 @@ TEST_CASE("config_file: what is not a file of reasonable size is refused") {
     return why;
   };
   CHECK(said(directory.path) == directory.path + ": not a regular file");
+  CHECK(said("/") == "/: not a regular file");
   CHECK(said(directory.path + "/none/c").ends_with("No such file or directory"));
   REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
   CHECK(said(path) == path + ": not a regular file");
