@@ -395,6 +395,7 @@ sys.exit(torn > 0 or not enough() or len(states) != 2)
 END
 status 0 'killed at any point it leaves a whole file' timeout 60 python3 -IS $tmp/kill.py $tmp/asconfigurator $conf
 diag "$err"
+for left in $conf.lock $dir/.aspera.conf.new $dir/.aspera.conf.bak.new; do echo left > "$left"; done
 status 0 'and what is left of it does not disturb the next' set_conf -x 'set_server_data;http_port,4242'
 is "$(value http_port) $(files)" '"4242" aspera.conf aspera.conf.bak' 'who clears it away'
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -276,6 +277,7 @@ TEST_CASE("asconfigurator: a missing element is put where it belongs, as its sib
   const std::pair<std::string, std::string> cases[] = {
       {"<CONF/>", "<CONF>\n  <server>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
       {"<CONF a='b' />\r\n", "<CONF a='b'>\r\n  <server>\r\n    <http_port>80</http_port>\r\n  </server>\r\n</CONF>\r\n"},
+      {"\xEF\xBB\xBF<CONF/>", "\xEF\xBB\xBF<CONF>\n  <server>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
       {"<CONF></CONF>", "<CONF>\n  <server>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
       {"<CONF><server/></CONF>", "<CONF><server><http_port>80</http_port></server></CONF>"},
       {"<CONF><x/></CONF>", "<CONF><x/><server><http_port>80</http_port></server></CONF>"},
@@ -434,9 +436,10 @@ TEST_CASE("config_file: the lock is held by one at a time, also while it is take
   std::atomic<int> inside = 0;
   std::atomic<int> together = 0;
   const auto hold = [&] {
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < 100; ++i) {
       const config_file::Locked file(directory.path + "/c", "");
       if (++inside > 1) ++together;
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
       --inside;
     }
   };
