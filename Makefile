@@ -12,7 +12,7 @@ UNITDIR ?= /usr/lib/systemd/system
 
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
-           asp-adduser asp-deluser asuserdata
+           asp-adduser asp-deluser asuserdata asconfigurator
 LIBEXEC := ascp_rproxy asp-pinhole
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
