@@ -145,7 +145,7 @@ sorted() { tr -s ' ' '\n' | grep . | sort | xargs; }
 debian_column() {
   sed -n "/^    to $1\$/,/^\(    to .*\)\{0,1\}\$/s/^      \(.\{30\}\).*/\1/p" INSTALL | sorted
 }
-for part in build run test; do
+for part in build run package test; do
   is "$(debian_column "$part")" "$(make_list "DEPS_${part^^}" | sorted)" "INSTALL has the packages to $part of the Makefile"
 done
 is "$(unfolded INSTALL | sed -n 's/^    apt-get install //p' | sorted)" \
