@@ -25,6 +25,7 @@ constexpr Verb kVerbs[] = {
     {"restart", asperaproxy::restart, nullptr, ""},
     {"reload", asperaproxy::reload, nullptr, ""},
     {"status", asperaproxy::status, nullptr, ""},
+    {"check", nullptr, asperaproxy::check, " [--json]"},
     {"drain", asperaproxy::drain, nullptr, ""},
     {"undrain", asperaproxy::undrain, nullptr, ""},
     {"trust", nullptr, asperaproxy::trust, " [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]"},

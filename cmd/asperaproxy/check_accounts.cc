@@ -1,0 +1,100 @@
+// Accounts, and what sudo gives to them.
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "accounts.h"
+#include "as_user.h"
+#include "doctor.h"
+#include "judge.h"
+#include "paths.h"
+
+namespace doctor {
+namespace {
+
+// Each costs a run of sudo.
+constexpr std::size_t kMostTried = 100;
+constexpr char kSudoers[] = "/etc/sudoers.d/sallyport";
+
+std::string pinhole() { return std::string(paths::kLibexec) + "asp-pinhole"; }
+
+bool is_administrator(const std::string& user) {
+  const passwd* const entry = ::getpwnam(user.c_str());
+  if (entry && entry->pw_uid == 0) return true;
+  for (const auto& group : accounts::groups_of(user)) {
+    if (group == "root" || group == "sudo" || group == "wheel" || group == "admin") return true;
+  }
+  return false;
+}
+
+Verdicts group(const Patient& patient) {
+  if (!patient.has_group) return {fail("there is no group sallyport", "groupadd --system sallyport")};
+  if (patient.users.empty()) return {warn("the group sallyport has no members, so nobody can transfer", "usermod --append --groups sallyport USER")};
+  Verdicts found;
+  std::vector<std::string> administrators;
+  std::vector<std::string> shells;
+  for (const auto& user : patient.users) {
+    const passwd* const entry = ::getpwnam(user.c_str());
+    if (!entry) {
+      found.push_back(warn(fmt::format("{} is in the group, but has no account", user), fmt::format("gpasswd -d {} sallyport", user)));
+      continue;
+    }
+    const std::string shell = entry->pw_shell;
+    if (is_administrator(user)) administrators.push_back(user);
+    else if (shell != paths::kShell && shell != "/usr/bin/aspshell" && shell != std::string(paths::kBin) + "aspshell") shells.push_back(user);
+  }
+  if (!administrators.empty()) {
+    found.push_back(fail(fmt::format("an administrator is in the group, and has no shell by SSH: {}", listed(administrators)), "gpasswd -d USER sallyport"));
+  }
+  if (!shells.empty()) {
+    found.push_back(warn(fmt::format("the shell of {} is not {}: ForceCommand alone keeps them from one", listed(shells), paths::kShell), fmt::format("chsh -s {} USER", paths::kShell)));
+  }
+  if (found.empty()) found.push_back(ok(fmt::format("sallyport has {}", listed(patient.users))));
+  return found;
+}
+
+Verdicts sudoers(const Patient&) {
+  if (::access("/usr/bin/sudo", X_OK) != 0) return {fail("sudo is not installed", "apt-get install sudo")};
+  if (const auto wrong = writable_by_others(kSudoers)) return {fail(*wrong + ", so that sudo ignores it", "make install writes it anew")};
+  const auto checked = ask({"/usr/sbin/visudo", "-cf", kSudoers});
+  if (!checked.well()) return {fail(fmt::format("{}: {}", kSudoers, checked.first_complaint()), "make install writes it anew")};
+  const auto all = ask({"/usr/sbin/visudo", "-c"});
+  if (!all.well()) return {warn(all.first_complaint(), "visudo -c; visudo")};  // whether it matters: sudo()
+  return {ok(fmt::format("{} is valid", kSudoers))};
+}
+
+// Tried for each: asp-pinhole ends at once when nobody tells it anything.
+Verdicts sudo(const Patient& patient) {
+  Verdicts found;
+  std::vector<std::string> able;
+  for (const auto& user : patient.users) {
+    if (able.size() >= kMostTried || !::getpwnam(user.c_str())) continue;
+    const auto tried = as_user::run(user, {paths::kSudo, "-n", pinhole()});
+    if (tried.status != 0) {
+      const Answer answer{tried.status, tried.out, tried.err};
+      found.push_back(fail(fmt::format("{} cannot run {}: {}", user, pinhole(), answer.first_complaint()),
+                           fmt::format("sudo -l -U {}; is the line @includedir /etc/sudoers.d in /etc/sudoers?", user)));
+      continue;
+    }
+    able.push_back(user);
+    const std::string others = other_rights(ask({paths::kSudo, "-n", "-l", "-U", user}).out, pinhole());
+    if (!others.empty()) found.push_back(warn(fmt::format("{} may run more than asp-pinhole: {}", user, others), "take that out of sudoers: it is not needed"));
+  }
+  if (found.empty() && !able.empty()) found.push_back(ok(fmt::format("{} may run asp-pinhole", listed(able))));
+  return found;
+}
+
+}  // namespace
+
+const std::vector<Condition>& account_conditions() {
+  static const std::vector<Condition> all{{"group", group}, {"sudoers", sudoers}, {"sudo", sudo}};
+  return all;
+}
+
+}  // namespace doctor

@@ -1,0 +1,208 @@
+// The firewall: ours, and what that of others does to our packets.
+#include <algorithm>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "conntrack.h"
+#include "doctor.h"
+#include "firewall.h"
+#include "judge.h"
+#include "spool.h"
+#include "tool.h"
+
+namespace doctor {
+namespace {
+
+using firewall_text::Base;
+using firewall_text::Family;
+using packet_filter::Chain;
+using packet_filter::Packet;
+
+constexpr char kAccept[] = "let pass what has bit 0x08000000 in its connection mark, before that rule (nft: ct mark and 0x08000000 == 0x08000000 accept)";
+
+std::vector<Family> families(const Patient& patient) { return patient.uses_ipv6 ? std::vector{Family::v4, Family::v6} : std::vector{Family::v4}; }
+const char* name_of(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
+std::string program(Family family, const char* suffix) { return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix); }
+
+// Rules of iptables-legacy, which the kernel walks besides those of iptables-nft.
+// Not asked when there are none, since asking loads its modules.
+std::string legacy_rules(Family family) {
+  if (read_file(fmt::format("/proc/net/{}_tables_names", family == Family::v4 ? "ip" : "ip6")).empty()) return "";
+  return ask({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
+}
+
+bool is_nft(Family family) { return ask({program(family, ""), "--version"}).out.find("nf_tables") != std::string::npos; }
+
+Verdicts usable(Family family) {
+  const auto version = ask({program(family, ""), "--version"});
+  const std::string install = "apt-get install iptables (dnf install iptables-nft)";
+  if (!version.well()) return {fail(version.first_complaint(), install)};
+  for (const char* table : {"nat", "filter"}) {
+    const auto listed = ask({program(family, ""), "--wait", "5", "-t", table, "-S"});
+    if (!listed.well()) return {fail(fmt::format("{} -t {} -S: {}", program(family, ""), table, listed.first_complaint()), "modprobe iptable_nat nf_nat; is this a container without CAP_NET_ADMIN?")};
+  }
+  const auto restore = ask({program(family, "-restore"), "--version"});
+  if (!restore.well()) return {fail(restore.first_complaint(), install)};
+  return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : "")};
+}
+
+Verdicts iptables(const Patient&) { return usable(Family::v4); }
+
+Verdicts ip6tables(const Patient& patient) {
+  auto found = usable(Family::v6);
+  for (auto& verdict : found) {
+    if (verdict.grade == Grade::fail && !patient.uses_ipv6) verdict.grade = Grade::warn;
+  }
+  return found;
+}
+
+Verdicts netlink(const Patient&) {
+  const conntrack::Table table;
+  const auto flows = table.list(AF_INET, firewall_text::kMark);
+  return {ok(fmt::format("flows can be listed; {} are of sessions", flows.size()))};
+}
+
+// Lost rules are found out by what lives, not by what could.
+Verdict judge_base(Family family, Base base, bool stopped, std::size_t living) {
+  const std::string cure = "asperaproxy reload (asp-reap does so each minute)";
+  if (stopped) {
+    return base == Base::absent ? ok(fmt::format("{}: none, the proxy is stopped", name_of(family)))
+                                : fail(fmt::format("{}: there are rules of a stopped proxy", name_of(family)), "asperaproxy stop");
+  }
+  switch (base) {
+    case Base::present: return ok(fmt::format("{}: present", name_of(family)));
+    case Base::damaged: return fail(fmt::format("{}: somebody has taken a part of the suite's rules away, or changed them", name_of(family)), cure);
+    case Base::absent: break;
+  }
+  if (living > 0) return fail(fmt::format("{}: all rules of the suite are gone, but {} sessions live", name_of(family), living), cure);
+  return ok(fmt::format("{}: none yet, the first session lays them", name_of(family)));
+}
+
+Verdicts rules(const Patient& patient) {
+  Verdicts found;
+  const auto living = spool::living();
+  for (const auto family : families(patient)) {
+    std::set<std::string> missing;
+    for (const auto& session : living) {
+      if (firewall_text::family_of(session) == family) missing.insert(session.id);
+    }
+    const auto count = missing.size();
+    found.push_back(judge_base(family, firewall::look_at_base(family), spool::stopped(), count));
+    for (const auto& rule : firewall::list(family)) missing.erase(rule.comment);
+    if (found.back().grade == Grade::ok && !missing.empty() && !spool::stopped()) {
+      found.back() = fail(fmt::format("{}: {} living sessions have no rule", name_of(family), missing.size()), "asperaproxy reload (asp-reap does so each minute)");
+    }
+  }
+  return found;
+}
+
+// Everything that could drop `packet`, less what only our own base makes pass: it
+// is laid, at the top, when it is needed.
+std::vector<Chain> chains_for(Family family, const Packet& packet) {
+  const auto saved = ask({program(family, "-save")});
+  if (!saved.well()) throw tool::Failure(tool::os, saved.first_complaint());
+  auto chains = packet_filter::read_iptables(saved.out, packet);
+  if (firewall::look_at_base(family) != Base::present) {
+    for (auto& chain : chains) {
+      if (chain.table == "filter" && chain.hook == "forward") chain.hook.clear();
+    }
+  }
+  const bool but_iptables = is_nft(family);
+  if (but_iptables) {
+    for (auto& chain : packet_filter::read_iptables(legacy_rules(family), packet)) {
+      chain.table = "legacy " + chain.table;
+      chains.push_back(std::move(chain));
+    }
+  }
+  const auto foreign = ask({"/usr/sbin/nft", "-j", "list", "ruleset"});
+  if (!foreign.well()) return chains;
+  for (auto& chain : packet_filter::read_nft(foreign.out, packet, but_iptables)) chains.push_back(std::move(chain));
+  return chains;
+}
+
+// The UDP ports at which sessions arrive, as far as rules can tell them apart:
+// of a range, its ends.
+std::set<Port> udp_ports(const config::Rproxy& rproxy) {
+  std::set<Port> ports;
+  for (const auto& rule : rproxy.rules) {
+    if (rule.proxy_port != 0 && rule.udp_port_reuse) ports.insert(rule.proxy_port);
+    else ports.insert({rule.udp_port_range.low, rule.udp_port_range.high});
+  }
+  return ports;
+}
+
+// Where they are sent on to, behind the DNAT.
+std::set<Port> inner_ports(const config::Rproxy& rproxy) {
+  std::set<Port> ports;
+  for (const auto& rule : rproxy.rules) {
+    if (rule.proxy_port == 0 || !rule.udp_port_reuse) ports.insert({rule.udp_port_range.low, rule.udp_port_range.high});
+    else ports.insert(rule.udp_port.value_or(rule.proxy_port));
+  }
+  return ports;
+}
+
+std::string joined(const std::set<Port>& ports) {
+  std::string text;
+  for (const Port port : ports) text += (text.empty() ? "" : ", ") + std::to_string(port);
+  return text;
+}
+
+Verdict worst_of(Family family, const std::set<Port>& ports, Packet packet, std::initializer_list<const char*> hooks, const std::string& packets, const std::string& cure) {
+  packet_filter::Fate worst;
+  packet.v4 = family == Family::v4;
+  for (const Port port : ports) {
+    packet.port = port;
+    const auto chains = chains_for(family, packet);
+    for (const char* hook : hooks) {
+      const auto fate = packet_filter::at_hook(chains, hook);
+      if (fate.dropped > worst.dropped) worst = fate;
+    }
+  }
+  return judge_fate(worst, fmt::format("{} packets {}", name_of(family), packets), cure);
+}
+
+Verdicts forward(const Patient& patient) {
+  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  Verdicts found;
+  const auto ports = inner_ports(*patient.rproxy);
+  for (const auto family : families(patient)) {
+    found.push_back(worst_of(family, ports, {"udp", 0, true, true}, {"forward"}, fmt::format("of sessions on their way to UDP {}", joined(ports)), kAccept));
+  }
+  return found;
+}
+
+// They are translated before INPUT, which they never see.
+Verdicts udp_ports_open(const Patient& patient) {
+  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  Verdicts found;
+  const auto ports = udp_ports(*patient.rproxy);
+  for (const auto family : families(patient)) {
+    found.push_back(worst_of(family, ports, {"udp", 0, true, false}, {"prerouting"}, fmt::format("that arrive at UDP {}", joined(ports)),
+                             "accept these ports there, before that rule"));
+  }
+  return found;
+}
+
+Verdicts tcp_ports_open(const Patient& patient) {
+  const auto configured = ports_of(patient.sshd_settings);
+  std::set<Port> ports(configured.begin(), configured.end());
+  if (ports.size() > 1) ports.erase(22);  // that one may well be for the administrator alone
+  if (ports.empty()) ports.insert(33001);
+  Verdicts found;
+  for (const auto family : families(patient)) {
+    found.push_back(worst_of(family, ports, {"tcp", 0, true, false}, {"prerouting", "input"}, fmt::format("that arrive at TCP {}", joined(ports)),
+                             "accept that port in INPUT, before that rule"));
+  }
+  return found;
+}
+
+}  // namespace
+
+const std::vector<Condition>& firewall_conditions() {
+  static const std::vector<Condition> all{{"iptables", iptables}, {"ip6tables", ip6tables}, {"netlink", netlink},       {"rules", rules},
+                                          {"forward", forward},   {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open}};
+  return all;
+}
+
+}  // namespace doctor

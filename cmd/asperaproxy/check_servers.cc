@@ -1,0 +1,101 @@
+// The internal servers: keys to get in, and keys by which they are known.
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "accounts.h"
+#include "as_user.h"
+#include "doctor.h"
+#include "host_keys.h"
+#include "rules.h"
+#include "tool.h"
+#include "upstream.h"
+#include "upstream_host_key.h"
+
+namespace doctor {
+namespace {
+
+bool may_use(const config::Rule& rule, const std::string& user) {
+  if (rule.users.empty() && rule.groups.empty()) return true;
+  if (std::find(rule.users.begin(), rule.users.end(), user) != rule.users.end()) return true;
+  const auto groups = accounts::groups_of(user);
+  return std::any_of(rule.groups.begin(), rule.groups.end(), [&](const auto& group) { return std::find(groups.begin(), groups.end(), group) != groups.end(); });
+}
+
+// As the user himself. Empty: all is well. "world: ..." when it works, but is no
+// secret.
+std::string try_key(const std::string& path) {
+  upstream::Key::load(path);
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH)) != 0) return "world: " + path;
+  return "";
+}
+
+// The same words for many users make one line.
+Verdicts keyfiles(const Patient& patient) {
+  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  std::map<std::string, std::set<std::string>> complaints;
+  std::set<std::pair<std::string, std::string>> tried;
+  for (const auto& rule : patient.rproxy->rules) {
+    for (const auto& user : patient.users) {
+      const std::string path = rules::expand_user(rule.keyfile, user);
+      if (!::getpwnam(user.c_str()) || !may_use(rule, user) || !tried.insert({path, user}).second) continue;
+      const std::string complaint = as_user::ask(user, [&] { return try_key(path); });
+      if (!complaint.empty()) complaints[complaint].insert(user);
+    }
+  }
+  Verdicts found;
+  for (const auto& [complaint, users] : complaints) {
+    const std::string names = listed({users.begin(), users.end()});
+    if (complaint.starts_with("world: ")) {
+      const std::string path = complaint.substr(7);
+      found.push_back(fail(fmt::format("everybody on this host can read or write {}", path), fmt::format("chmod o= {}", path)));
+    } else {
+      found.push_back(fail(fmt::format("{}: {}", names, complaint), "a private key without passphrase, which that user can read; or <users> that keep him from the rule"));
+    }
+  }
+  if (found.empty() && !tried.empty()) found.push_back(ok("each user can read the keys of his rules"));
+  return found;
+}
+
+Verdicts host_keys_enrolled(const Patient& patient) {
+  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  const std::string& path = patient.rproxy->known_hosts;
+  Verdicts found;
+  std::set<std::string> names;
+  for (const auto& rule : patient.rproxy->rules) {
+    for (const auto& host : rule.hosts) {
+      const std::string name = upstream::known_hosts_name(host);
+      if (!names.insert(name).second) continue;
+      const auto entries = host_keys::lookup(path, name);
+      const bool enrolled = std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.kind == host_keys::Entry::Kind::key; });
+      if (!enrolled) found.push_back(fail(fmt::format("{} is not in {}", name, path), fmt::format("asperaproxy trust {}", host.text())));
+    }
+  }
+  if (const auto wrong = writable_by_others(path)) found.push_back(fail(*wrong, fmt::format("chown root {0}; chmod 644 {0}", path)));
+  for (const auto& user : patient.users) {
+    if (!::getpwnam(user.c_str())) continue;
+    const std::string complaint = as_user::ask(user, [&] { return ::access(path.c_str(), R_OK) == 0 ? "" : "no"; });
+    if (complaint.empty()) continue;
+    found.push_back(fail(fmt::format("{} cannot read {}", user, path), fmt::format("chmod 644 {}", path)));
+    break;
+  }
+  if (found.empty()) found.push_back(ok(fmt::format("{} hosts are in {}", names.size(), path)));
+  return found;
+}
+
+}  // namespace
+
+const std::vector<Condition>& server_conditions() {
+  static const std::vector<Condition> all{{"keyfile", keyfiles}, {"host_keys", host_keys_enrolled}};
+  return all;
+}
+
+}  // namespace doctor

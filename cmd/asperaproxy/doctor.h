@@ -1,0 +1,59 @@
+// doctor: the conditions under which sessions work, each a function that asks the
+// system and judges (judge.h). None of them changes anything.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config.h"
+#include "verdict.h"
+
+namespace doctor {
+
+// What several conditions need to know; asked once.
+struct Patient {
+  std::optional<config::Rproxy> rproxy;  // absent: aspera.conf is wrong
+  std::string config_error;
+  std::vector<std::string> users;        // of the group sallyport, sorted
+  bool has_group = false;
+  bool uses_ipv6 = false;                // some rule may serve IPv6
+  std::string sshd_settings;             // sshd -T
+  std::string sshd_error;
+};
+Patient examine();
+
+using Verdicts = std::vector<Verdict>;
+struct Condition {
+  const char* name;
+  Verdicts (*look)(const Patient& patient);
+};
+
+// By what they look at, one file each: check_system.cc, check_firewall.cc,
+// check_accounts.cc, check_sshd.cc, check_servers.cc.
+const std::vector<Condition>& system_conditions();
+const std::vector<Condition>& firewall_conditions();
+const std::vector<Condition>& account_conditions();
+const std::vector<Condition>& sshd_conditions();
+const std::vector<Condition>& server_conditions();
+
+// --- for the conditions ---
+
+// Runs a program as root, stdin empty; a program that is missing is a status 127
+// with its reason in err.
+struct Answer {
+  int status;
+  std::string out;
+  std::string err;
+  bool well() const { return status == 0; }
+  std::string first_complaint() const;  // the first line of err, else of out
+};
+Answer ask(const std::vector<std::string>& argv);
+// Empty when there is no such file.
+std::string read_file(const std::string& path);
+// A file that root alone can write to. Absent: it is one; else what is wrong.
+std::optional<std::string> writable_by_others(const std::string& path);
+// "bear, bobcat and 3 more"
+std::string listed(const std::vector<std::string>& names);
+
+}  // namespace doctor

@@ -1,0 +1,151 @@
+#include "judge.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <sstream>
+
+#include <fmt/core.h>
+
+namespace doctor {
+namespace {
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  std::istringstream stream{std::string(text)};
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<std::string> words_of(std::string_view line) {
+  std::vector<std::string> words;
+  std::istringstream stream{std::string(line)};
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+
+}  // namespace
+
+Verdict judge_iptables(std::string_view version, std::string_view others) {
+  const auto words = words_of(version);
+  std::string number = words.size() > 1 ? words[1] : "of unknown version";
+  if (number.starts_with('v')) number.erase(0, 1);
+  const bool nft = contains(version, "nf_tables");
+  const std::string what = fmt::format("usable ({}, {})", nft ? "nf_tables backend" : "legacy backend", number);
+  if (contains(others, "\n-A ")) {
+    return warn(what + ", and the other backend has rules, too",
+                nft ? "see iptables-legacy-save; keep all rules in one of them" : "see iptables-nft-save; keep all rules in one of them");
+  }
+  return ok(what);
+}
+
+Verdict judge_conntrack(std::uint64_t count, std::uint64_t max) {
+  const std::uint64_t percent = max == 0 ? 0 : count * 100 / max;
+  const std::string what = fmt::format("{} of {} flows ({} %)", count, max, percent);
+  const std::string cure = "sysctl net.netfilter.nf_conntrack_max; conntrack -L shows whose they are";
+  if (max != 0 && count * 100 >= max * 95) return fail(what + ": new ones are dropped when it is full", cure);
+  if (max != 0 && count * 100 >= max * 80) return warn(what, cure);
+  return ok(what);
+}
+
+Verdict judge_hosts(std::string_view text) {
+  for (const auto& line : lines_of(text)) {
+    const auto words = words_of(line.substr(0, line.find('#')));
+    if (words.empty() || words[0] != "127.0.0.1") continue;
+    if (std::find(words.begin() + 1, words.end(), "localhost") != words.end()) return ok("127.0.0.1 is localhost");
+  }
+  return warn("/etc/hosts does not say that 127.0.0.1 is localhost", "add the line: 127.0.0.1 localhost");
+}
+
+Verdict judge_cron(std::string_view text, const std::string& reaper) {
+  for (const auto& line : lines_of(text)) {
+    const auto words = words_of(line);
+    if (words.size() < 7 || words[0].starts_with('#') || words[6] != reaper) continue;
+    const bool each_minute = std::all_of(words.begin(), words.begin() + 5, [](const std::string& word) { return word == "*"; });
+    if (words[5] == "root" && each_minute) return ok("asp-reap runs each minute");
+    return warn(fmt::format("asp-reap does not run each minute as root, but: {}", line), "make install writes the line anew");
+  }
+  return fail(fmt::format("/etc/cron.d/sallyport does not run {}", reaper), "make install writes the line anew");
+}
+
+std::string other_rights(std::string_view text, const std::string& pinhole) {
+  const std::string granted = pinhole + " \"\"";
+  bool rights = false;
+  std::string others;
+  for (const auto& line : lines_of(text)) {
+    if (contains(line, "may run the following commands")) {
+      rights = true;
+      continue;
+    }
+    const auto start = line.find_first_not_of(" \t");
+    if (!rights || start == line.npos) continue;
+    const std::string right = line.substr(start);
+    if (right != "(root) NOPASSWD: " + granted) others += (others.empty() ? "" : "; ") + right;
+  }
+  return others;
+}
+
+Verdict judge_clock(std::int64_t now, bool synchronised) {
+  constexpr std::int64_t kEarliest = 1577836800;  // 2020
+  constexpr std::int64_t kLatest = 4102444800;    // 2100
+  const std::string cure = "timedatectl set-ntp true, or set up chrony";
+  if (now < kEarliest || now > kLatest) return fail("the clock is wrong by years", cure);
+  if (!synchronised) return warn("not synchronised, so that the times in the log may be wrong", cure);
+  return ok("synchronised");
+}
+
+Verdict judge_selinux(std::string_view enforce) {
+  if (enforce.empty()) return ok("not enabled");
+  if (enforce.starts_with('0')) return ok("permissive");
+  return ok("enforcing; should it deny something: ausearch -m avc -ts recent");
+}
+
+Verdict judge_fate(const packet_filter::Fate& fate, const std::string& packets, const std::string& cure) {
+  switch (fate.dropped) {
+    case packet_filter::Answer::no: return ok(fmt::format("nothing drops {}", packets));
+    case packet_filter::Answer::maybe: return warn(fmt::format("{} may be dropped by {}", packets, fate.by), cure);
+    case packet_filter::Answer::yes: return fail(fmt::format("{} are dropped by {}", packets, fate.by), cure);
+  }
+  return {};
+}
+
+Complaints judge_sshd(std::string_view settings, const std::string& shell) {
+  std::map<std::string, std::string> is;
+  for (const auto& line : lines_of(settings)) {
+    const auto space = line.find(' ');
+    if (space != line.npos) is.emplace(line.substr(0, space), line.substr(space + 1));
+  }
+  Complaints found;
+  const auto wrong = [&](bool grave, std::string text) { (grave ? found.failures : found.warnings).push_back(std::move(text)); };
+  if (is["forcecommand"] != shell) wrong(true, fmt::format("ForceCommand is {}", is["forcecommand"].empty() ? "none" : is["forcecommand"]));
+  const bool all_off = is["disableforwarding"] == "yes";
+  for (const auto& [option, name] : {std::pair{"allowtcpforwarding", "AllowTcpForwarding"}, {"allowstreamlocalforwarding", "AllowStreamLocalForwarding"},
+                                     {"permittunnel", "PermitTunnel"}}) {
+    if (!all_off && is[option] != "no") wrong(true, fmt::format("{} is {}", name, is[option]));
+  }
+  // DisableForwarding does not cover these two before OpenSSH 10.0.
+  for (const auto& [option, name] : {std::pair{"allowagentforwarding", "AllowAgentForwarding"}, {"x11forwarding", "X11Forwarding"}}) {
+    if (is[option] != "no") wrong(true, fmt::format("{} is {}", name, is[option]));
+  }
+  if (is["permituserenvironment"] != "no") wrong(true, fmt::format("PermitUserEnvironment is {}", is["permituserenvironment"]));
+  if (is["permituserrc"] != "no") wrong(true, fmt::format("PermitUserRC is {}", is["permituserrc"]));
+  if (is["passwordauthentication"] != "no") wrong(false, "PasswordAuthentication is yes");
+  if (is["pubkeyauthentication"] == "no") wrong(true, "PubkeyAuthentication is no");
+  if (is["exposeauthinfo"] != "yes") wrong(false, "ExposeAuthInfo is no, so that the log lacks the key");
+  if (is["clientaliveinterval"] == "0" || is["clientalivecountmax"] == "0") wrong(false, "no keep-alives (ClientAliveInterval, ClientAliveCountMax), so that dead clients stay");
+  if (is["permitrootlogin"] != "no") wrong(false, fmt::format("PermitRootLogin is {}", is["permitrootlogin"]));
+  return found;
+}
+
+std::vector<Port> ports_of(std::string_view settings) {
+  std::vector<Port> ports;
+  for (const auto& line : lines_of(settings)) {
+    if (!line.starts_with("port ")) continue;
+    if (const auto port = parse_port(line.substr(5))) ports.push_back(*port);
+  }
+  return ports;
+}
+
+}  // namespace doctor
