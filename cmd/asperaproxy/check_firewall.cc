@@ -1,5 +1,5 @@
 // The firewall: ours, and what that of others does to our packets.
-#include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/core.h>
@@ -97,27 +97,43 @@ Verdicts rules(const Patient& patient) {
   return found;
 }
 
+// The texts of a family's firewall; asked once, since several conditions walk it.
+struct Walls {
+  bool nft = false;   // which backend iptables has
+  bool base = false;  // ours is in force
+  std::string saved;
+  std::string legacy;
+  std::string foreign;  // empty where nft cannot be asked
+};
+
+const Walls& walls_of(Family family) {
+  static std::map<Family, Walls> known;
+  if (const auto found = known.find(family); found != known.end()) return found->second;
+  const auto saved = ask({program(family, "-save")});
+  if (!saved.well()) throw tool::Failure(tool::os, saved.first_complaint());
+  Walls walls;
+  walls.nft = is_nft(family);
+  walls.base = firewall::look_at_base(family) == Base::present;
+  walls.saved = saved.out;
+  if (walls.nft) walls.legacy = legacy_rules(family);
+  if (const auto foreign = ask({"/usr/sbin/nft", "-j", "list", "ruleset"}); foreign.well()) walls.foreign = foreign.out;
+  return known[family] = walls;
+}
+
 // Everything that could drop `packet`, less what only our own base makes pass: it
 // is laid, at the top, when it is needed.
 std::vector<Chain> chains_for(Family family, const Packet& packet) {
-  const auto saved = ask({program(family, "-save")});
-  if (!saved.well()) throw tool::Failure(tool::os, saved.first_complaint());
-  auto chains = packet_filter::read_iptables(saved.out, packet);
-  if (firewall::look_at_base(family) != Base::present) {
-    for (auto& chain : chains) {
-      if (chain.table == "filter" && chain.hook == "forward") chain.hook.clear();
-    }
+  const Walls& walls = walls_of(family);
+  auto chains = packet_filter::read_iptables(walls.saved, packet);
+  for (auto& chain : chains) {
+    if (!walls.base && chain.table == "filter" && chain.hook == "forward") chain.hook.clear();
   }
-  const bool but_iptables = is_nft(family);
-  if (but_iptables) {
-    for (auto& chain : packet_filter::read_iptables(legacy_rules(family), packet)) {
-      chain.table = "legacy " + chain.table;
-      chains.push_back(std::move(chain));
-    }
+  for (auto& chain : packet_filter::read_iptables(walls.legacy, packet)) {
+    chain.table = "legacy " + chain.table;
+    chains.push_back(std::move(chain));
   }
-  const auto foreign = ask({"/usr/sbin/nft", "-j", "list", "ruleset"});
-  if (!foreign.well()) return chains;
-  for (auto& chain : packet_filter::read_nft(foreign.out, packet, but_iptables)) chains.push_back(std::move(chain));
+  if (walls.foreign.empty()) return chains;
+  for (auto& chain : packet_filter::read_nft(walls.foreign, packet, walls.nft)) chains.push_back(std::move(chain));
   return chains;
 }
 
