@@ -117,6 +117,15 @@ std::optional<Line> parse_line(std::string_view text) {
   return line;
 }
 
+template <typename Test>
+bool has_one(const std::vector<Entry>& entries, Marker marker, Test test) {
+  return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.marker == marker && test(entry.key); });
+}
+
+bool has(const std::vector<Entry>& entries, Marker marker, const Key& key) {
+  return has_one(entries, marker, [&](const Key& one) { return one == key; });
+}
+
 }  // namespace
 
 bool names_match(std::string_view names, std::string_view name) {
@@ -157,22 +166,18 @@ Entries find(std::string_view text, std::string_view name) {
 }
 
 Verdict judge(const std::vector<Entry>& entries, const Key& shown) {
-  const auto has = [&](Marker marker, auto same) {
-    return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.marker == marker && same(entry.key); });
-  };
-  const auto is_shown = [&](const Key& key) { return key == shown; };
   const auto any = [](const Key&) { return true; };
-  if (has(Marker::revoked, is_shown)) return Verdict::revoked;
-  if (has(Marker::none, is_shown)) return Verdict::enrolled;
-  if (has(Marker::none, [&](const Key& key) { return key.type == shown.type; })) return Verdict::changed;
-  if (has(Marker::none, any)) return Verdict::other_type;
-  return has(Marker::authority, any) ? Verdict::only_authority : Verdict::unknown;
+  if (has(entries, Marker::revoked, shown)) return Verdict::revoked;
+  if (has(entries, Marker::none, shown)) return Verdict::enrolled;
+  if (has_one(entries, Marker::none, [&](const Key& key) { return key.type == shown.type; })) return Verdict::changed;
+  if (has_one(entries, Marker::none, any)) return Verdict::other_type;
+  return has_one(entries, Marker::authority, any) ? Verdict::only_authority : Verdict::unknown;
 }
 
 std::vector<std::string> types(const std::vector<Entry>& entries) {
   std::vector<std::string> found;
   for (const auto& entry : entries) {
-    if (entry.marker != Marker::none) continue;
+    if (entry.marker != Marker::none || has(entries, Marker::revoked, entry.key)) continue;
     if (std::find(found.begin(), found.end(), entry.key.type) == found.end()) found.push_back(entry.key.type);
   }
   return found;

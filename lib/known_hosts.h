@@ -52,7 +52,8 @@ enum class Verdict { enrolled, revoked, changed, other_type, only_authority, unk
 // What the entries say of the key that the server shows.
 Verdict judge(const std::vector<Entry>& entries, const Key& shown);
 
-// The types of the enrolled keys, each once, in the order of the file.
+// The types of the keys that are enrolled and not revoked, each once, in the order
+// of the file.
 std::vector<std::string> types(const std::vector<Entry>& entries);
 
 // Failure{76} when it cannot be read or has more than kMaxBytes: then no key is

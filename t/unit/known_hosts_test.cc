@@ -158,5 +158,6 @@ TEST_CASE("known_hosts: the types that are enrolled") {
   const std::string file = "@revoked * " + text(kOther) + "\n10.0.0.10 " + text(kEcdsa) + "\n10.0.0.10 " + text(kOne) + "\n10.0.0.10 " +
                            text(kOther) + "\n@cert-authority * ssh-rsa AAAA\n";
   CHECK(known_hosts::types(known_hosts::find(file, kName).of_host) == std::vector<std::string>{"ecdsa-sha2-nistp256", "ssh-ed25519"});
+  CHECK(known_hosts::types(known_hosts::find(file + "@revoked * " + text(kEcdsa), kName).of_host) == std::vector<std::string>{"ssh-ed25519"});
   CHECK(known_hosts::types(known_hosts::find("@revoked * " + text(kOne), kName).of_host).empty());
 }
