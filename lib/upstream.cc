@@ -125,7 +125,7 @@ void Session::set_options(const Server& server) {
   set_option(session_.get(), SSH_OPTIONS_FD, &fd);
   set_option(session_.get(), SSH_OPTIONS_CIPHERS_C_S, kCiphers);
   set_option(session_.get(), SSH_OPTIONS_CIPHERS_S_C, kCiphers);
-  prefer_enrolled(session_.get(), server.known_hosts);
+  prefer_enrolled(session_.get(), server.host, server.known_hosts);
   ::ssh_set_blocking(session_.get(), 0);
 }
 

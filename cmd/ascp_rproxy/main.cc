@@ -9,6 +9,7 @@
 #include "logging.h"
 #include "options.h"
 #include "paths.h"
+#include "rules.h"
 #include "tool.h"
 #include "upstream_command.h"
 
@@ -29,8 +30,11 @@ Request request_of(const std::vector<std::string>& words) {
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
-  logging::follow(config::load(paths::kConfig).rproxy);
-  Conductor conductor(request_of(options.operands), options.operands, !options.has('n'));
+  const auto rproxy = config::load(paths::kConfig).rproxy;
+  logging::follow(rproxy);
+  const Request request = request_of(options.operands);
+  const bool by_name = rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}});
+  Conductor conductor(request, options.operands, !options.has('n'), by_name);
   return conductor.conduct();
 }
 
