@@ -89,7 +89,7 @@ void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_f
 
 Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout) {
   const Deadline deadline = steady_clock::now() + timeout;
-  socket_ = connect(server.host, server.source, deadline);
+  socket_ = connect(server.host, server.source, server.family, deadline);
   session_.reset(::ssh_new());
   if (!session_) throw std::bad_alloc();
   set_options(server);

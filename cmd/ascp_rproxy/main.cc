@@ -16,13 +16,14 @@ namespace {
 
 constexpr char kUsage[] = "ascp_rproxy [-n] -- command [word ...]";
 
-Request request_of(const std::vector<std::string>& words) {
+Request request_of(const std::vector<std::string>& words, bool udp) {
   const auto connection = env::get("SSH_CONNECTION");
   if (!connection) throw tool::Failure(tool::bad_input, "SSH_CONNECTION is not set: run by sshd only");
   Request request;
   request.user = accounts::name_of(::getuid());
   request::read_ssh_connection(*connection, request);
   request.command = upstream::shell_command(words);
+  request.udp = udp;
   return request;
 }
 
@@ -30,7 +31,8 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
   logging::follow(config::load(paths::kConfig).rproxy);
-  Conductor conductor(request_of(options.operands), options.operands, !options.has('n'));
+  const bool udp = !options.has('n');
+  Conductor conductor(request_of(options.operands, udp), options.operands, udp);
   return conductor.conduct();
 }
 
