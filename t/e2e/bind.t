@@ -44,71 +44,70 @@ for family in 4 6; do
   bind=BIND_$family BIND=${!bind}
   BIND_AT=$BIND
   [ $family = 4 ] || BIND_AT=[$BIND]
-  name() { printf 'IPv%s: %s' "$family" "$1"; }
   configure
   lab_udp inside1 recv "$INSIDE1_AT:33001" "$TMPDIR/received"
 
   # Both of one client at once, open ones and pinned ones -------------------------------
   proxy_session bears outside bear "$SQUASH" "$tell"
-  is "$(bound)" 1 "$(name 'a session with a source address has a second rule')"
+  is "$(bound)" 1 'a session with a source address has a second rule'
   send 5001 "bear-$family"
-  ok "$(name 'which is narrowed with the first')" wait_until 5 pinned 5001
+  ok 'which is narrowed with the first' wait_until 5 pinned 5001
   proxy_session bobcats outside bobcat "$SQUASH" "$tell"
-  is "$(bound)" 1 "$(name 'and one without has none')"
+  is "$(bound)" 1 'and one without has none'
   send 5002 "bobcat-$family"
-  ok "$(name '(both have UDP)')" wait_until 5 arrived "bobcat-$family"
+  ok '(both have UDP)' wait_until 5 arrived "bobcat-$family"
   wait_until 5 told bears && wait_until 5 told bobcats
-  is "$(ssh_from bears) $(came_from "bear-$family")" "$BIND $BIND_AT" "$(name 'its SSH and UDP come from there')"
-  is "$(ssh_from bobcats) $(came_from "bobcat-$family")" "$DMZ_LAN $DMZ_LAN_AT" "$(name 'those of the other from the usual address')"
+  is "$(ssh_from bears) $(came_from "bear-$family")" "$BIND $BIND_AT" 'its SSH and UDP come from there'
+  is "$(ssh_from bobcats) $(came_from "bobcat-$family")" "$DMZ_LAN $DMZ_LAN_AT" 'those of the other from the usual address'
 
   # A firewall that was flushed -------------------------------------------------------------
   before=$(on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort)
   for way in '-F' '-F SALLYPORT-BIND' '-F SALLYPORT-SNAT'; do
     on dmz sh -c "$IPTABLES -t nat $way"
     reap
-    is "$(on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort)" "$before" "$(name "after '$IPTABLES -t nat $way' asp-reap puts all of it back")"
+    is "$(on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort)" "$before" "after '$IPTABLES -t nat $way' asp-reap puts all of it back"
   done
   on dmz conntrack -f "$IP" -D -p udp --orig-src "$OUTSIDE" > /dev/null 2>&1
   send 5001 "again-$family"
   send 5002 "again2-$family"
-  ok "$(name '(new flows arrive)')" wait_until 5 arrived "again2-$family"
-  is "$(came_from "again-$family") $(came_from "again2-$family")" "$BIND_AT $DMZ_LAN_AT" "$(name 'and each comes from its address again')"
+  ok '(new flows arrive)' wait_until 5 arrived "again2-$family"
+  is "$(came_from "again-$family") $(came_from "again2-$family")" "$BIND_AT $DMZ_LAN_AT" 'and each comes from its address again'
   on dmz "$IPTABLES" -t nat -A SALLYPORT-BIND -s "$OUTSIDE2" -p udp -m comment --comment stray -j SNAT --to-source "$BIND"
   reap
-  is "$(bound)" 1 "$(name 'a rule there that no session accounts for is removed')"
+  is "$(bound)" 1 'a rule there that no session accounts for is removed'
 
   # Death ------------------------------------------------------------------------------------
   kill -KILL "$(holder_of bear)"
   wait "${proxy_pid[bears]}"
-  is "$(bound)" 1 "$(name '(a holder that was killed leaves its rules)')"
+  is "$(bound)" 1 '(a holder that was killed leaves its rules)'
   reap
-  is "$(bound) $(proxy_rules)" '0 1' "$(name 'until asp-reap comes')"
+  is "$(bound) $(proxy_rules)" '0 1' 'until asp-reap comes'
   proxy_end bears
   proxy_end bobcats
-  is "$(left)" 000 "$(name 'then nothing is left')"
+  is "$(left)" 000 'then nothing is left'
 
   # Ports kept, filtering off ----------------------------------------------------------------
   configure '<proxy_port>0</proxy_port><udp_port_range>33001:33009</udp_port_range>'
   proxy_session kept outside bear "$SQUASH" cat
   send 5003 "kept-$family"
-  ok "$(name 'with ports kept the rule is narrowed, too')" wait_until 5 pinned 5003
-  is "$(came_from "kept-$family")" "$BIND_AT" "$(name 'and the UDP comes from there')"
+  ok 'with ports kept the rule is narrowed, too' wait_until 5 pinned 5003
+  is "$(came_from "kept-$family")" "$BIND_AT" 'and the UDP comes from there'
   proxy_end kept
   configure '<src_port_filtering>false</src_port_filtering>'
   proxy_session loose outside bear "$SQUASH" cat
   send 5004 "loose-$family"
   send 5005 "loose2-$family"
-  ok "$(name '(without filtering a second flow arrives)')" wait_until 5 arrived "loose2-$family"
-  is "$(came_from "loose-$family") $(came_from "loose2-$family")" "$BIND_AT $BIND_AT" "$(name 'from there, like the first')"
+  ok '(without filtering a second flow arrives)' wait_until 5 arrived "loose2-$family"
+  is "$(came_from "loose-$family") $(came_from "loose2-$family")" "$BIND_AT $BIND_AT" 'from there, like the first'
   proxy_end loose
-  is "$(left)" 000 "$(name 'nothing is left')"
+  is "$(left)" 000 'nothing is left'
 
   # An address that is not ours ----------------------------------------------------------------
   configure '' "${INSIDE1%10}99"
-  status 71 "$(name 'an address that the proxy does not have is refused')" on outside -u bear ssh -p 33001 "bear@$SQUASH" cat < /dev/null
-  unlike "$err" '203\.0\.113|2001:db8:2' "$(name 'and the client is told no internals')"
+  status 71 'an address that the proxy does not have is refused' on outside -u bear ssh -p 33001 "bear@$SQUASH" cat < /dev/null
+  unlike "$err" '203\.0\.113|2001:db8:2' 'and the client is told no internals'
   like "$(lab_log dmz | grep 'ascp_rproxy.*ERR ' | tail -1)" "connect from ${INSIDE1%10}99 \(bind_source_address\), which is no address of this host" \
-    "$(name 'but the administrator is told which')"
+    'but the administrator is told which'
   kill "$LAB_UDP"
   wait "$LAB_UDP"
 done

@@ -29,7 +29,7 @@ ok "the pinhole lingers" wait_until 5 lingering
 type_keys 'echo first-$((40 + 2))'
 ok "what is typed arrives, and what is printed comes back" wait_until 5 shown first-42
 is "$(proxy_rules)" 1 "through one rule"
-like "$(on dmz iptables -t nat -S SALLYPORT-DNAT)" '--sport [0-9]+ --dport 600[01][0-9] ' "pinned to mosh's flow"
+like "$(on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT)" '--sport [0-9]+ --dport 600[01][0-9] ' "pinned to mosh's flow"
 sleep $((linger + 2))
 type_keys 'echo second-$((40 + 3))'
 ok "it still works when the set time is over, because it is not idle" wait_until 5 shown second-43
@@ -45,7 +45,7 @@ ok "an idle flow is revoked" no_rules
 idle=$(( ($(date +%s%N) - silent) / 1000000 ))
 diag "revoked after $idle ms of silence (udp_linger $linger s)"
 ok "after the set time and not before" test "$idle" -ge $((linger * 1000 - 500)) -a "$idle" -le $((linger * 1000 + 2000))
-is "$(on dmz conntrack -L -p udp -m 0x8000000/0x8000000 2> /dev/null)$(on dmz ls /run/sallyport/sessions)" "" "with its flow and record"
+is "$(proxy_flows)$(on dmz ls /run/sallyport/sessions)" "" "with its flow and record"
 like "$(lab_log dmz)" 'Revoked session=.* after it lingered' "and a line in the log"
 
 proxy_session killed outside bear "$SQUASH" cat

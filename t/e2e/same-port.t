@@ -63,7 +63,7 @@ for family in 4 6; do
       session bear badger inside3 "r$round.$n" "1.$((n + 4))"
     done
     wait "${pids[@]}"
-    name="IPv$family, round $round:"
+    name="round $round:"
     is "$(results 'len(r), sum(s["first_ms"] is not None and s["status"] == 0 for s in r)')" '(6, 6)' \
       "$name six sessions at once to three servers: each one's data arrives at its own server" || diag "$(cat "$TMPDIR/results" "$TMPDIR/errors")"
     is "$(heard inside1 "r$round.") $(heard inside2 "r$round.") $(heard inside3 "r$round.")" '2 2 2' "$name (each server heard from its two)"
@@ -73,12 +73,12 @@ for family in 4 6; do
     [ "$slowest" -lt "$most" ] || most=$slowest
     diag "$name ms until the commands ran: $(results '" ".join(str(s["opened_ms"]) for s in r)')"
   done
-  ok "IPv$family: nothing is left" wait_until 5 clean
+  ok "nothing is left" wait_until 5 clean
   # Who waits for 3 s opens beside the others, and then servers are tried in turn.
   if [ "$most" -lt 3000 ]; then
-    is "$(cd "$TMPDIR" && grep -v listening ./*.heard | grep -vE '^./(.*).heard:\1/')" '' "IPv$family: no packet came to a server that it was not for"
+    is "$(cd "$TMPDIR" && grep -v listening ./*.heard | grep -vE '^./(.*).heard:\1/')" '' "no packet came to a server that it was not for"
   else
-    diag "IPv$family: one waited for $most ms, so packets may have come to other servers"
+    diag "one waited for $most ms, so packets may have come to other servers"
   fi
   kill "${servers[@]}"
   wait "${servers[@]}"

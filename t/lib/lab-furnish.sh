@@ -188,7 +188,7 @@ lab_install_suite() {
 }
 
 # lab_guide_config: aspera.conf with the guide's two rules: all to one account, and
-# each to his own. For IPv6 the same twice more.
+# each to his own, of the family that lab_family chose; and the same for IPv6.
 lab_guide_config() {
   local key='/home/$(user)/.ssh/id_ed25519'
   cat << END
