@@ -12,7 +12,7 @@ on dmz ip addr add "$BIND_4/24" dev lan
 on dmz ip addr add "$BIND_6/64" dev lan nodad preferred_lft 0
 key=$LAB_PREFIX/etc/ssh_keys/id_ed25519
 reap() { on dmz "$LAB_PREFIX/bin/asp-reap"; }
-send() { on outside python3 "$LAB_LIB/udp.py" send "$ANY_AT:$1" "$SQUASH_AT:${3-33001}" "$2" "${@:4}" > /dev/null; }
+send() { on outside python3 "$LAB_LIB/udp.py" send "$ANY_AT:$1" "${3-$SQUASH_AT}:33001" "$2" > /dev/null; }
 arrived() { grep -q " $1\$" "$TMPDIR/received"; }
 came_from() { sed -n "s/^from=\(.*\):[0-9]* $1\$/\1/p" "$TMPDIR/received"; }
 bound() { on dmz "$IPTABLES" -t nat -S SALLYPORT-BIND 2> /dev/null | grep -c '^-A'; }
@@ -22,14 +22,13 @@ holder_of() {  # user
   on dmz sed -n 's/^holder=//p' "$(on dmz grep -l "^user=$1\$" -r /run/sallyport/sessions)"
 }
 
-# bear's sessions have it, bobcat's have not; all through one proxy address, and
-# from one client.
+# bear's sessions at SQUASH have it, all others have not; all are from one client.
 configure() {  # more elements, or another address
   lab_config << END
 <CONF version="2">
   <server><rproxy><enabled>true</enabled><rules>
     <rule host_ip="$SQUASH"><users>bear</users><host>$INSIDE1_AT:22</host><squash_user>xfer</squash_user><keyfile>$key</keyfile><bind_source_address>${2-$BIND}</bind_source_address>${1-}</rule>
-    <rule host_ip="$SQUASH"><host>$INSIDE1_AT:22</host><squash_user>xfer</squash_user><keyfile>$key</keyfile>${1-}</rule>
+    <rule><host>$INSIDE1_AT:22</host><squash_user>xfer</squash_user><keyfile>$key</keyfile>${1-}</rule>
   </rules></rproxy></server>
   <default><aspshell_commands><command>bash -c %s</command><command>cat</command></aspshell_commands></default>
 </CONF>
@@ -59,6 +58,18 @@ for family in 4 6; do
   wait_until 5 told bears && wait_until 5 told bobcats
   is "$(ssh_from bears) $(came_from "bear-$family")" "$BIND $BIND_AT" 'its SSH and UDP come from there'
   is "$(ssh_from bobcats) $(came_from "bobcat-$family")" "$DMZ_LAN $DMZ_LAN_AT" 'those of the other from the usual address'
+
+  proxy_session open outside bear "$SQUASH" cat
+  proxy_session aside outside bear "$INDIVIDUAL" cat
+  send 5006 "aside-$family" "$INDIVIDUAL_AT"
+  ok '(UDP of one at another proxy address arrives)' wait_until 5 arrived "aside-$family"
+  is "$(came_from "aside-$family")" "$DMZ_LAN_AT" 'from the usual address, though an open rule is for the same client and server'
+  proxy_end open
+  proxy_end aside
+
+  said=$(lab_log dmz | grep -c asp-reap)
+  reap
+  is "$(lab_log dmz | grep -c asp-reap)" "$said" 'asp-reap finds nothing to do'
 
   # A firewall that was flushed -------------------------------------------------------------
   before=$(on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort)
