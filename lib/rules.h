@@ -21,6 +21,12 @@ struct Facts {
 };
 
 // Absent: no rule matches, or the reverse proxy is off.
+//
+// Hosts whose address is not of the client's family are left out: the kernel
+// translates no UDP between IPv4 and IPv6. Those that go by a name stay; they
+// have to be resolved to that family. When nothing is left, the rule matches but
+// cannot serve: Failure{78}. Where the command uses no UDP, and only then, such a
+// rule leads to its hosts all the same.
 std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
 
 // Whether the name that the client asked for decides which rule applies, so that

@@ -91,7 +91,7 @@ Session::Session(const Server& server, const Key& key, std::chrono::seconds time
   const auto start = steady_clock::now();
   const Deadline deadline = start + timeout;
   const auto since = [](Deadline then) { return std::chrono::round<milliseconds>(steady_clock::now() - then); };
-  socket_ = connect(server.host, server.source, deadline);
+  socket_ = connect(server.host, server.source, server.family, deadline);
   steps_.connect = since(start);
   const auto connected = steady_clock::now();
   session_.reset(::ssh_new());

@@ -154,7 +154,7 @@ void Conductor::connect(const Route& route) {
   for (const auto& host : route.hosts) {
     const auto start = SteadyClock::now();
     logging::debug1("Connecting to server {}, {} of {}, as {}", host.text(), &host - route.hosts.data() + 1, route.hosts.size(), logging::escape(route.upstream_user));
-    dialer_.emplace(route, host, words_);
+    dialer_.emplace(route, host, words_, udp_ ? request_.client.ip.family() : AF_UNSPEC);
     std::optional<status::Line> line;
     while (!(line = dialer_->next()) && !dialer_->hung_up()) {
       pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};

@@ -9,13 +9,14 @@ namespace {
 
 constexpr int kControl = 3;  // the descriptor as asp-dial sees it
 
-std::vector<std::string> arguments(const Route& route, const HostPort& host, const std::vector<std::string>& words) {
+std::vector<std::string> arguments(const Route& route, const HostPort& host, const std::vector<std::string>& words, int family) {
   std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
                                 "-C", std::to_string(kControl),
                                 "-i", route.keyfile,
                                 "-l", route.upstream_user,
                                 "-k", route.known_hosts,
                                 "-t", std::to_string(route.connect_timeout.count())};
+  if (family != AF_UNSPEC) argv.push_back(family == AF_INET ? "-4" : "-6");
   if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
   argv.insert(argv.end(), {host.text(), "--"});
   argv.insert(argv.end(), words.begin(), words.end());
@@ -24,9 +25,9 @@ std::vector<std::string> arguments(const Route& route, const HostPort& host, con
 
 }  // namespace
 
-Dialer::Dialer(const Route& route, const HostPort& host, const std::vector<std::string>& words) {
+Dialer::Dialer(const Route& route, const HostPort& host, const std::vector<std::string>& words, int family) {
   auto control = fd::socket_pair();
-  const auto argv = arguments(route, host, words);
+  const auto argv = arguments(route, host, words, family);
   logging::debug2("Runs: {}", logging::escape(upstream::shell_command(argv)));
   child_ = child::spawn({argv, env::allow({"TERM"}), {{control.write.get(), kControl}}});
   control_ = std::move(control.read);

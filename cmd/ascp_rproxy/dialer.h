@@ -15,8 +15,9 @@
 class Dialer {
  public:
   // Starts connecting. stdin, stdout and stderr of the session go to asp-dial,
-  // which reads nothing from them before run().
-  Dialer(const Route& route, const HostPort& host, const std::vector<std::string>& words);
+  // which reads nothing from them before run(). `family`: AF_INET, AF_INET6, or
+  // AF_UNSPEC where it does not matter which of the host's addresses it is.
+  Dialer(const Route& route, const HostPort& host, const std::vector<std::string>& words, int family);
 
   // Readable when next() has something to say.
   int fd() const { return control_.get(); }
