@@ -31,6 +31,7 @@ class IpAddress {
 
   bool is_v4() const { return v4_; }
   int family() const { return v4_ ? AF_INET : AF_INET6; }
+  const char* family_name() const { return v4_ ? "IPv4" : "IPv6"; }
   // Network order; 4 or 16 bytes count.
   const std::uint8_t* bytes() const { return bytes_.data(); }
   std::string text() const;

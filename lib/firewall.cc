@@ -103,6 +103,13 @@ std::vector<Rule> list_those(Family family, Chosen chosen) {
   return rules;
 }
 
+// The rules of `session`, as iptables -S prints them.
+std::set<std::string> lines_in_force(const Session& session) {
+  std::set<std::string> lines;
+  for (const auto& rule : firewall_text::rules_of(session)) lines.insert("-A " + rule);
+  return lines;
+}
+
 std::string comment_of(const std::string& line) {
   constexpr std::string_view kOption = "--comment ";
   const auto at = line.find(kOption);
@@ -134,17 +141,15 @@ void offer(const Session& session) {
   remove(family, list_those(family, [&](const Rule& rule) {
            return rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos;
          }));
-  restore(family, "*nat\n-I SALLYPORT-DNAT " + firewall_text::rule_of(session) + "\nCOMMIT\n");
+  std::string text = "*nat\n";
+  for (const auto& rule : firewall_text::rules_of(session)) text += "-I " + rule + "\n";
+  restore(family, text + "COMMIT\n");
 }
 
 void settle(const Session& session) {
   const Family family = firewall_text::family_of(session);
-  const std::string right = "-A SALLYPORT-DNAT " + firewall_text::rule_of(session);
-  bool found = false;
-  remove(family, list_those(family, [&](const Rule& rule) {
-           if (rule.comment != session.id) return false;
-           return rule.line != right || std::exchange(found, true);
-         }));
+  std::set<std::string> right = lines_in_force(session);
+  remove(family, list_those(family, [&](const Rule& rule) { return rule.comment == session.id && right.erase(rule.line) == 0; }));
 }
 
 void remove_all_of(const Session& session) {
@@ -154,8 +159,10 @@ void remove_all_of(const Session& session) {
 
 std::vector<Rule> list(Family family) {
   std::vector<Rule> rules;
-  for (const auto& line : chain_lines(family, "nat", "SALLYPORT-DNAT")) {
-    if (line.starts_with("-A ")) rules.push_back({comment_of(line), line});
+  for (const auto& chain : firewall_text::session_chains()) {
+    for (const auto& line : chain_lines(family, "nat", chain)) {
+      if (line.starts_with("-A ")) rules.push_back({comment_of(line), line});
+    }
   }
   return rules;
 }
@@ -175,7 +182,7 @@ Mended reconcile(Family family, const std::vector<Session>& sessions) {
   std::set<std::string> wanted;
   std::set<std::string> without_flow;  // may have offers besides their rule
   for (const auto& session : sessions) {
-    if (firewall_text::family_of(session) == family) wanted.insert("-A SALLYPORT-DNAT " + firewall_text::rule_of(session));
+    if (firewall_text::family_of(session) == family) wanted.merge(lines_in_force(session));
     if (!session.flow) without_flow.insert(session.id);
   }
   Mended mended;

@@ -11,29 +11,29 @@
 
 namespace firewall {
 
-// Adds the rule of `session`. Lays the base first when it is missing or
+// Adds the rules of `session`. Lays the base first when it is missing or
 // damaged, and then puts back the rules of `others`, which is only called in
 // that case.
 using Others = std::vector<Session> (*)();
 void open(const Session& session, Others others);
 
-// Narrows the rule of `session`, which has a flow now.
+// Narrows the rules of `session`, which has a flow now.
 void pin(const Session& session, Others others);
 
-// Removes the rule of `session`; it is no error when there is none.
+// Removes the rules of `session`; it is no error when there are none.
 void close(const Session& session);
 
-// A rule in the name of `session`, pinned to a flow that may turn out to be its
-// own, in the place of whichever such rule that flow had.
+// Rules in the name of `session`, pinned to a flow that may turn out to be its
+// own, in the place of whichever such rules that flow had.
 void offer(const Session& session);
-// Of all rules in the name of `session`, leaves just the one it should have.
+// Of all rules in the name of `session`, leaves just those it should have.
 void settle(const Session& session);
 // And leaves none.
 void remove_all_of(const Session& session);
 
-// What the kernel holds in our sessions' chain: session ids (any comment,
+// What the kernel holds in our sessions' chains: session ids (any comment,
 // foreign ones included), each with its rule as iptables -S prints it. Empty
-// when there is no such chain.
+// when there are no such chains.
 struct Rule {
   std::string comment;
   std::string line;
@@ -46,7 +46,7 @@ void remove(firewall_text::Family family, const std::vector<Rule>& rules);
 // and mends the difference. Lays the base only for a family with sessions.
 struct Mended {
   bool laid = false;          // the base was missing or damaged, or a rule was
-  std::vector<Rule> removed;  // rules in our chain that no session accounts for
+  std::vector<Rule> removed;  // rules in our chains that no session accounts for
 };
 Mended reconcile(firewall_text::Family family, const std::vector<Session>& sessions);
 

@@ -6,11 +6,13 @@
 //      -m comment --comment 3a9fd819-… -j DNAT --to-destination 203.0.113.10:33001
 //   COMMIT
 //
-// Layout (design: only our own chains, one rule per session):
+// Layout (design: only our own chains, one rule per session, and a second one
+// for those that have a bind_source_address):
 //
 //   nat PREROUTING ─▶ SALLYPORT: mark the flow, try SALLYPORT-DNAT (the sessions'
 //                     rules, DNAT ends the walk), take the mark back
-//   nat POSTROUTING ─▶ SALLYPORT-SNAT: marked flows only: MASQUERADE
+//   nat POSTROUTING ─▶ SALLYPORT-SNAT: marked flows only: try SALLYPORT-BIND
+//                     (the sessions' second rules, SNAT ends the walk), MASQUERADE
 //   filter FORWARD ─▶ SALLYPORT: marked flows only: ACCEPT
 //
 // The connection mark is how the kernel, and conntrack, tell the flows that the
@@ -65,21 +67,24 @@ std::string base(Family family, const std::vector<Session>& sessions, const Jump
 // Removes our chains, and the jumps that are `present`.
 std::string purge(Family family, const Jumps& present);
 
+// Our chains that hold the rules of sessions, both of table nat.
+const std::vector<std::string>& session_chains();
+
 // Adds the rules of `sessions`. Begins with checks (-C) that all jumps are
 // there: on a firewall that lost them the whole text is refused, at one of the
 // first kCheckLines lines, and nothing is changed.
 std::string open(Family family, const std::vector<Session>& sessions);
 constexpr int kCheckLines = 6;
 
-// Narrows the rule of each session to its flow's source port (and, when ports
+// Narrows the rules of each session to its flow's source port (and, when ports
 // are kept, destination port), in one step. Passes over sessions that have no
 // flow, or filter no source port.
 std::string pin(Family family, const std::vector<Session>& sessions);
-// Removes the rule of each session, pinned or not.
+// Removes the rules of each session, pinned or not.
 std::string close(Family family, const std::vector<Session>& sessions);
 
-// The rule of `session` as above without its -A and chain, as it is now
-// (pinned when the session is).
-std::string rule_of(const Session& session);
+// The rules of `session` as it is now (pinned when the session is), one or two:
+// "SALLYPORT-DNAT -s 198.51.100.10/32 …", that is, without their -A.
+std::vector<std::string> rules_of(const Session& session);
 
 }  // namespace firewall_text

@@ -8,7 +8,7 @@
 #include "tool.h"
 
 Request Request::from_record(const Record& record) {
-  record.check_names({"user", "client", "proxy", "domain", "command"});
+  record.check_names({"user", "client", "proxy", "domain", "command", "udp"});
   Request parsed;
   parsed.user = record.require("user");
   if (!request::is_user(parsed.user)) {
@@ -16,7 +16,13 @@ Request Request::from_record(const Record& record) {
   }
   parsed.client = Endpoint::require(record.require("client"), "client");
   parsed.proxy = Endpoint::require(record.require("proxy"), "proxy");
+  if (parsed.client.ip.is_v4() != parsed.proxy.ip.is_v4()) {
+    throw tool::Failure(tool::bad_input, "client and proxy mix IPv4 and IPv6");
+  }
   parsed.command = record.get("command").value_or("");
+  const std::string udp = record.get("udp").value_or("true");
+  if (udp != "true" && udp != "false") throw tool::Failure(tool::bad_input, fmt::format("udp: '{}' is not true or false", udp));
+  parsed.udp = udp == "true";
   if (const auto domain = record.get("domain")) {
     parsed.domain = HostPort::parse(*domain);
     if (!parsed.domain) {
@@ -32,6 +38,7 @@ void Request::add_to(Record& record) const {
   record.add("proxy", proxy.text());
   if (domain) record.add("domain", domain->text());
   if (!command.empty()) record.add("command", command);
+  if (!udp) record.add("udp", "false");
 }
 
 namespace request {

@@ -5,6 +5,7 @@
 //   proxy=7.7.7.7:33001
 //   domain=faspex.example.com:33001
 //   command=ascp -S. -V1
+//   udp=false
 #pragma once
 
 #include <optional>
@@ -19,9 +20,10 @@ struct Request {
   Endpoint proxy;                  // the address of ours that it came to
   std::optional<HostPort> domain;  // the name that the client asked for, if known
   std::string command;             // as logged; may be empty
+  bool udp = true;                 // the command uses UDP
 
-  // Strict: user, client and proxy are required, other names than the five are
-  // refused. Failure{65}.
+  // Strict: user, client and proxy are required, other names than the six are
+  // refused, and so are a client and a proxy of different families. Failure{65}.
   static Request from_record(const Record& record);
   void add_to(Record& record) const;
 };

@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include "tool.h"
+
 namespace rules {
 namespace {
 
@@ -66,12 +68,45 @@ std::string reasons(const Rule& rule, const Request& request) {
   return out.empty() ? "no conditions" : out;
 }
 
-Route route_of(const config::Rproxy& rproxy, const Rule& rule, const Request& request) {
+bool is_other_family(const HostPort& host, const IpAddress& client) {
+  const auto ip = IpAddress::parse(host.host);
+  return ip && ip->family() != client.family();
+}
+
+[[noreturn]] void fail_mixed(const Rule& rule, const IpAddress& client, const std::string& what, const IpAddress& other) {
+  throw tool::Failure(tool::config, fmt::format("rule {} (line {}): client {} comes by {}, but {} is {}: the UDP cannot be translated between them",
+                                                rule.number, rule.line, client.text(), client.family_name(), what, other.family_name()));
+}
+
+// Those that serve the client; Failure{78} when there are none.
+std::vector<HostPort> hosts_for(const Rule& rule, const Request& request, const Facts& facts) {
+  const IpAddress& client = request.client.ip;
+  std::vector<HostPort> fit;
+  std::vector<std::string> others;
+  for (const auto& host : rule.hosts) {
+    if (is_other_family(host, client)) others.push_back(host.text());
+    else fit.push_back(host);
+  }
+  if (fit.empty()) {
+    if (!request.udp) return rule.hosts;
+    fail_mixed(rule, client, join(others), *IpAddress::parse(rule.hosts.front().host));
+  }
+  const auto& bind = rule.bind_source_address;
+  if (request.udp && bind && bind->family() != client.family()) {
+    fail_mixed(rule, client, "bind_source_address " + bind->text(), *bind);
+  }
+  if (!others.empty() && facts.explain) {
+    facts.explain(fmt::format("rule {} (line {}): without {}: the client comes by {}", rule.number, rule.line, join(others), client.family_name()));
+  }
+  return fit;
+}
+
+Route route_of(const config::Rproxy& rproxy, const Rule& rule, std::vector<HostPort> hosts, const Request& request) {
   Route route;
   route.rule = rule.number;
   route.upstream_user = rule.squash_user.empty() ? request.user : rule.squash_user;
   route.keyfile = expand_user(rule.keyfile, request.user);
-  route.hosts = rule.hosts;
+  route.hosts = std::move(hosts);
   // Windows servers take a port per transfer: then every port is kept, as with
   // proxy_port 0 (guide, "Issues with source port filtering turned off …").
   route.proxy_port = rule.udp_port_reuse ? rule.proxy_port : 0;
@@ -104,10 +139,19 @@ std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& re
       continue;
     }
     explain(fmt::format("rule {} (line {}): match: {}", rule.number, rule.line, reasons(rule, request)));
-    return route_of(rproxy, rule, request);
+    return route_of(rproxy, rule, hosts_for(rule, request, facts), request);
   }
   explain(rproxy.rules.empty() ? "there are no rules" : "no rule matches");
   return std::nullopt;
+}
+
+bool depends_on_domain(const config::Rproxy& rproxy, const Request& request, const Facts& facts) {
+  if (!rproxy.enabled) return false;
+  for (const auto& rule : rproxy.rules) {
+    if (!address_mismatch(rule, request).empty() || !user_mismatch(rule, request, facts).empty()) continue;
+    return rule.host_domain.has_value();
+  }
+  return false;
 }
 
 std::string expand_user(const std::string& path, const std::string& user) {

@@ -21,7 +21,19 @@ struct Facts {
 };
 
 // Absent: no rule matches, or the reverse proxy is off.
+//
+// Hosts whose address is not of the client's family are left out: the kernel
+// translates no UDP between IPv4 and IPv6. Those that go by a name stay; they
+// have to be resolved to that family. When nothing is left, the rule matches but
+// cannot serve: Failure{78}. Where the command uses no UDP, and only then, such a
+// rule leads to its hosts all the same.
 std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
+
+// Whether the name that the client asked for decides which rule applies, so that
+// it is worth a look; `request.domain` is not looked at. False when a rule that
+// asks for no name comes first, or none of those that do is for this address and
+// user.
+bool depends_on_domain(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
 
 // `$(user)` and `$(name)` in `path` become `user`.
 std::string expand_user(const std::string& path, const std::string& user);

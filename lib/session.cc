@@ -36,6 +36,9 @@ void check(const Session& session) {
   if (session.proxy.ip.is_v4() != v4 || session.host.ip.is_v4() != v4) {
     throw tool::Failure(tool::bad_input, "session: client, proxy and host mix IPv4 and IPv6");
   }
+  if (session.bind_source_address && session.bind_source_address->is_v4() != v4) {
+    throw tool::Failure(tool::bad_input, "session: client and bind_source_address mix IPv4 and IPv6");
+  }
   if (session.flow && session.flow->client.ip != session.client.ip) malformed("flow", session.flow->client.text());
 }
 
@@ -43,7 +46,8 @@ void check(const Session& session) {
 
 Session Session::from_record(const Record& record) {
   record.check_names({"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port", "udp_port",
-                      "udp_port_range", "src_port_filtering", "udp_linger", "pid", "holder", "started", "opened", "flow", "state"},
+                      "udp_port_range", "src_port_filtering", "udp_linger",
+                      "bind_source_address", "pid", "holder", "started", "opened", "flow", "state"},
                      {"rival"});
   Session parsed;
   parsed.id = record.require("session");
@@ -69,6 +73,10 @@ Session Session::from_record(const Record& record) {
   if (filtering != "true" && filtering != "false") malformed("src_port_filtering", filtering);
   parsed.src_port_filtering = filtering == "true";
   if (record.get("udp_linger")) parsed.udp_linger = std::chrono::seconds(number(record, "udp_linger", 86400));
+  if (const auto bind = record.get("bind_source_address")) {
+    parsed.bind_source_address = IpAddress::parse(*bind);
+    if (!parsed.bind_source_address) malformed("bind_source_address", *bind);
+  }
   parsed.pid = static_cast<pid_t>(number(record, "pid", 1L << 22));
   if (record.get("holder")) parsed.holder = static_cast<pid_t>(number(record, "holder", 1L << 22));
   parsed.started = record.require("started");
@@ -100,6 +108,7 @@ Record Session::to_record() const {
   else record.add("udp_port", std::to_string(udp_port));
   record.add("src_port_filtering", src_port_filtering ? "true" : "false");
   if (udp_linger.count() > 0) record.add("udp_linger", std::to_string(udp_linger.count()));
+  if (bind_source_address) record.add("bind_source_address", bind_source_address->text());
   record.add("pid", std::to_string(pid));
   if (holder > 0) record.add("holder", std::to_string(holder));
   record.add("started", started);

@@ -51,6 +51,7 @@ struct Session {
   PortRange udp_port_range{33001, 33100};
   bool src_port_filtering = true;
   std::chrono::seconds udp_linger{0};
+  std::optional<IpAddress> bind_source_address;  // the UDP's, too
   pid_t pid = 0;  // of the process that sshd started for the session
   pid_t holder = 0;  // of its asp-pinhole
   std::string started;  // RFC 3339, UTC
@@ -68,8 +69,8 @@ struct Session {
 
   bool is_rival(const std::string& id) const;
 
-  // Strict; Failure{65}, also when client, proxy and host are not all IPv4 or
-  // all IPv6.
+  // Strict; Failure{65}, also when client, proxy, host and bind_source_address
+  // are not all IPv4 or all IPv6.
   static Session from_record(const Record& record);
   Record to_record() const;
 };

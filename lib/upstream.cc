@@ -102,7 +102,7 @@ Session::Session(const Server& server, const Key& key, std::chrono::seconds time
   const auto start = steady_clock::now();
   const Deadline deadline = start + timeout;
   const auto since = [](Deadline then) { return std::chrono::round<milliseconds>(steady_clock::now() - then); };
-  socket_ = connect(server.host, server.source, deadline);
+  socket_ = connect(server.host, server.source, server.family, deadline);
   steps_.connect = since(start);
   const auto connected = steady_clock::now();
   if (on_reached) on_reached(socket_.address);
@@ -137,7 +137,7 @@ void Session::set_options(const Server& server) {
   set_option(session_.get(), SSH_OPTIONS_FD, &fd);
   set_option(session_.get(), SSH_OPTIONS_CIPHERS_C_S, kCiphers);
   set_option(session_.get(), SSH_OPTIONS_CIPHERS_S_C, kCiphers);
-  prefer_enrolled(session_.get(), server.known_hosts);
+  prefer_enrolled(session_.get(), server.host, server.known_hosts);
   ::ssh_set_blocking(session_.get(), 0);
 }
 

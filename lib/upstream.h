@@ -54,6 +54,7 @@ struct Server {
   std::string user;
   std::string known_hosts;          // path
   std::optional<IpAddress> source;  // connect from here
+  int family = AF_UNSPEC;           // or AF_INET, AF_INET6: to such an address only
 };
 
 // A connection whose server was verified and which the server has authenticated.

@@ -95,7 +95,8 @@ void bind_source(int fd, const IpAddress& source) {
   const socklen_t length = Endpoint{source, 0}.to_sockaddr(address);
   set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0) {
-    tool::fail_errno(tool::os, "bind " + source.text());
+    const char* const whose = errno == EADDRNOTAVAIL ? " (bind_source_address), which is no address of this host" : "";
+    tool::fail_errno(tool::os, "connect from " + source.text() + whose);
   }
 }
 
@@ -123,13 +124,14 @@ int milliseconds_left(Deadline deadline) {
   return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
 }
 
-Socket connect(const HostPort& server, const std::optional<IpAddress>& source, Deadline deadline) {
-  const auto addresses = resolve(server, source ? source->family() : AF_UNSPEC, deadline);
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline) {
+  const auto addresses = resolve(server, source ? source->family() : family, deadline);
   int error = EAFNOSUPPORT;
   std::string tried = server.text();
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     const Endpoint& to = addresses[i];
     if (source && source->family() != to.ip.family()) continue;
+    if (family != AF_UNSPEC && family != to.ip.family()) continue;
     Fd fd(::socket(to.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) tool::fail_errno(tool::os, "socket");
     set_options(fd.get());

@@ -20,10 +20,10 @@ struct Socket {
 };
 
 // Resolves `server` (its port must not be 0) and tries each of its addresses
-// in the order of the resolver, from `source` if given; each gets an equal
-// share of the time left. A peer that is gone without a word is noticed by
+// that is of `family` (AF_UNSPEC: any), in the order of the resolver, from
+// `source` if given; each gets an equal share of the time left. A peer that is gone without a word is noticed by
 // the kernel within 45 s, idle or not. Failure{69} with the reason of the last
 // address tried; Failure{71} when `source` cannot be bound.
-Socket connect(const HostPort& server, const std::optional<IpAddress>& source, Deadline deadline);
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline);
 
 }  // namespace upstream

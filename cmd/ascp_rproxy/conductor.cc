@@ -11,6 +11,7 @@
 
 #include <fmt/core.h>
 
+#include "asked_host.h"
 #include "auth_info.h"
 #include "env.h"
 #include "logging.h"
@@ -57,9 +58,11 @@ std::string words_of(const status::Line& line) {
 
 }  // namespace
 
-Conductor::Conductor(Request request, bool udp)
+Conductor::Conductor(Request request, std::vector<std::string> words, bool udp, bool by_name)
     : request_(std::move(request)),
+      words_(std::move(words)),
       udp_(udp),
+      by_name_(by_name),
       session_(session::new_id()),
       started_(std::chrono::steady_clock::now()),
       signals_(catch_signals()) {
@@ -86,12 +89,22 @@ int Conductor::conduct() {
 
 void Conductor::start() {
   spool::check_admission();
+  if (by_name_) find_name();
   if (udp_) holder_.emplace(session_, request_);
   connect();
   if (udp_) open_pinhole();
   dialer_->run();
   logging::debug1("Command told to run after {:.0f} ms in all", milliseconds_since(started_));
   let_go_of_stdio();
+}
+
+// Only looked at: asp-dial reads every byte of it.
+void Conductor::find_name() {
+  const auto start = SteadyClock::now();
+  request_.domain = asked_host::find(words_);
+  const std::string name = request_.domain ? request_.domain->text() : "-";
+  logging::debug1("The client asks for {}, known after {:.0f} ms", name, milliseconds_since(start));
+  identity_ += " domain=" + name;
 }
 
 // Which server it is, asp-upstream says; a server that fails is followed by the

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "dialer.h"
 #include "fd.h"
@@ -17,8 +18,9 @@
 
 class Conductor {
  public:
-  // `udp`: whether the command needs a pinhole.
-  Conductor(Request request, bool udp);
+  // `words`: the command; `udp`: whether it needs a pinhole; `by_name`: whether
+  // its route depends on the name that the client asked for.
+  Conductor(Request request, std::vector<std::string> words, bool udp, bool by_name);
 
   // Conducts the session to its end. Returns the remote command's status;
   // throws Failure when the command never ran.
@@ -26,6 +28,7 @@ class Conductor {
 
  private:
   void start();
+  void find_name();
   void connect();
   void note_server(const status::Line& connected, std::chrono::steady_clock::time_point start);
   void open_pinhole();
@@ -37,8 +40,10 @@ class Conductor {
   void close_pinhole();
   void log_end(const std::string& why) const;
 
-  const Request request_;
+  Request request_;
+  const std::vector<std::string> words_;
   const bool udp_;
+  const bool by_name_;
   const std::string session_;
   const std::chrono::steady_clock::time_point started_;
   Fd signals_;

@@ -9,6 +9,7 @@
 #include "logging.h"
 #include "options.h"
 #include "paths.h"
+#include "rules.h"
 #include "tool.h"
 #include "upstream_command.h"
 
@@ -16,21 +17,26 @@ namespace {
 
 constexpr char kUsage[] = "ascp_rproxy [-n] -- command [word ...]";
 
-Request request_of(const std::vector<std::string>& words) {
+Request request_of(const std::vector<std::string>& words, bool udp) {
   const auto connection = env::get("SSH_CONNECTION");
   if (!connection) throw tool::Failure(tool::bad_input, "SSH_CONNECTION is not set: run by sshd only");
   Request request;
   request.user = accounts::name_of(::getuid());
   request::read_ssh_connection(*connection, request);
   request.command = upstream::shell_command(words);
+  request.udp = udp;
   return request;
 }
 
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
-  logging::follow(config::load(paths::kConfig).rproxy);
-  Conductor conductor(request_of(options.operands), !options.has('n'));
+  const auto rproxy = config::load(paths::kConfig).rproxy;
+  logging::follow(rproxy);
+  const bool udp = !options.has('n');
+  const Request request = request_of(options.operands, udp);
+  const bool by_name = rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}});
+  Conductor conductor(request, options.operands, udp, by_name);
   return conductor.conduct();
 }
 

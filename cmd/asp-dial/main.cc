@@ -25,7 +25,7 @@
 namespace {
 
 constexpr char kUsage[] =
-    "asp-dial {-i keyfile | -I fd} [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] [-t seconds] "
+    "asp-dial {-i keyfile | -I fd} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] [-t seconds] "
     "host[:port] -- command [word ...]";
 
 struct Dial {
@@ -52,6 +52,11 @@ std::optional<IpAddress> source_address(const Options& options) {
   return source;
 }
 
+int family(const Options& options) {
+  if (options.has('4') && options.has('6')) options::fail_usage(kUsage, "-4 and -6 together");
+  return options.has('4') ? AF_INET : options.has('6') ? AF_INET6 : AF_UNSPEC;
+}
+
 // A descriptor that was handed to us; -1 without that option.
 int own_descriptor(const Options& options, char letter) {
   if (!options.has(letter)) return -1;
@@ -68,7 +73,7 @@ upstream::Key load_key(const Dial& dial) {
 }
 
 Dial parse_options(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "b:C:I:i:K:k:l:t:v", kUsage);
+  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:t:v", kUsage);
   auto words = options.operands;
   if (words.empty()) options::fail_usage(kUsage, "no host given");
   const auto host = HostPort::parse(words[0]);
@@ -83,6 +88,7 @@ Dial parse_options(int argc, char** argv) {
   dial.server.host = {host->host, host->port == 0 ? Port{22} : host->port};
   dial.server.user = options.has('l') ? options.get('l', "") : own_name();
   dial.server.known_hosts = options.get('k', paths::kKnownHosts);
+  dial.server.family = family(options);
   dial.server.source = source_address(options);
   dial.keyfile = options.get('i', "");
   dial.words = std::move(words);

@@ -104,6 +104,7 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   session.udp_port_range = route.udp_port_range;
   session.src_port_filtering = route.src_port_filtering;
   session.udp_linger = route.udp_linger;
+  session.bind_source_address = route.bind_source_address;
   session.pid = caller.session_pid;
   session.holder = ::getpid();
   session.started = session::now();

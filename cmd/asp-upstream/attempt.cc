@@ -21,13 +21,14 @@ constexpr seconds kSuspicious{1};            // TCP takes less, unless packets a
 constexpr seconds kGrace{5};                 // beyond asp-dial's own time limits
 constexpr seconds kFarewell{5};              // to take leave of the server
 
-std::vector<std::string> arguments(const Route& route, const HostPort& host, const command_line::Words& words) {
+std::vector<std::string> arguments(const Route& route, const HostPort& host, int family, const command_line::Words& words) {
   std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
                                 "-C", std::to_string(kControl),
                                 "-I", std::to_string(kKey),
                                 "-l", route.upstream_user,
                                 "-k", route.known_hosts,
                                 "-t", std::to_string(route.connect_timeout.count())};
+  if (family != AF_UNSPEC) argv.push_back(family == AF_INET ? "-4" : "-6");
   if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
   argv.insert(argv.end(), {host.text(), "--"});
   argv.insert(argv.end(), words.begin(), words.end());
@@ -41,11 +42,11 @@ tool::Exit failure_code(const status::Line& failed) {
 
 }  // namespace
 
-Attempt::Attempt(const Route& route, const HostPort& host, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors) {
+Attempt::Attempt(const Route& route, const HostPort& host, int family, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors) {
   auto control = fd::socket_pair();
   auto key_pipe = fd::pipe();  // holds 64 KiB, as much as a key may have
   io::write_all(key_pipe.write.get(), key);
-  child::Program program{arguments(route, host, words), env::allow({"TERM"}), {{control.write.get(), kControl}, {key_pipe.read.get(), kKey}}, accounts::identity_of(paths::kDialAccount)};
+  child::Program program{arguments(route, host, family, words), env::allow({"TERM"}), {{control.write.get(), kControl}, {key_pipe.read.get(), kKey}}, accounts::identity_of(paths::kDialAccount)};
   for (int fd = 0; fd < 3; ++fd) program.mapping.emplace_back(descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
   child_ = child::spawn(program);
   control_ = std::move(control.read);

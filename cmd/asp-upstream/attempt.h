@@ -20,7 +20,8 @@ class Attempt {
  public:
   // Starts connecting, under the account that all dialers share. `descriptors`
   // become its stdin, stdout and stderr, which it does not touch before "run".
-  Attempt(const Route& route, const HostPort& host, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors);
+  // `family` is that of the server's address, AF_UNSPEC if it does not matter.
+  Attempt(const Route& route, const HostPort& host, int family, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors);
 
   // Absent: it is connected. Otherwise why not; also when another session finds
   // the host faulty meanwhile. Failure{75} when the link ends.

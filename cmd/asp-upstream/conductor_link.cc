@@ -22,7 +22,7 @@ ConductorLink::Asked parse_asked(const Record& record) {
   ConductorLink::Asked asked;
   asked.session = record.require("session");
   if (!session::is_id(asked.session)) throw tool::Failure(tool::bad_input, "session: not a UUID");
-  record.check_names({"session", "user", "client", "proxy", "domain", "command"});
+  record.check_names({"session", "user", "client", "proxy", "domain", "command", "udp"});
   Record rest;
   for (const auto& [name, value] : record.fields()) {
     if (name != "session") rest.add(name, value);

@@ -69,13 +69,16 @@ status::Line connected(const Route& route, const HostPort& host, const Attempt& 
 
 // Tries hosts until one is connected. Not one byte of the client's stream is
 // read before the command runs, so trying the next one is safe.
-Attempt connect(const Route& route, const command_line::Words& words, const std::string& session, const Caller& caller, ConductorLink& link) {
+Attempt connect(const Route& route, const ConductorLink::Asked& asked, const command_line::Words& words, const Caller& caller, ConductorLink& link) {
+  const std::string& session = asked.session;
+  // Its UDP can only be translated within one family.
+  const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
   const std::string key = key::read(route, caller);
   balance::Choice choice(route.hosts, route.upstream_user, route.faulty_interval, session);
   std::optional<tool::Failure> last;
   while (const auto host = choice.next()) {
     logging::debug1("Tries server {} session={}", host->text(), session);
-    Attempt attempt(route, *host, key, words, link.descriptors());
+    Attempt attempt(route, *host, family, key, words, link.descriptors());
     const auto failure = attempt.await_connected(choice, link);
     if (!failure) {
       choice.connected();
@@ -114,7 +117,7 @@ int serve(ConductorLink& link) {
   const auto config = config::load(paths::kConfig, config::Author::root);
   logging::follow(config.rproxy);
   const auto words = words_of(config, asked->request.command);
-  Attempt attempt = connect(route_for(config.rproxy, asked->request), words, asked->session, caller, link);
+  Attempt attempt = connect(route_for(config.rproxy, asked->request), *asked, words, caller, link);
   link.release_descriptors();
   return attempt.relay(link);
 }

@@ -62,7 +62,7 @@ Verdict judge_hosts(std::string_view text) {
 Verdict judge_cron(std::string_view text, const std::string& reaper) {
   for (const auto& line : lines_of(text)) {
     const auto words = words_of(line);
-    if (words.size() < 7 || words[0].starts_with('#') || words[6] != reaper) continue;
+    if (words.size() < 7 || words[0].starts_with('#') || std::find(words.begin() + 6, words.end(), reaper) == words.end()) continue;
     const bool each_minute = std::all_of(words.begin(), words.begin() + 5, [](const std::string& word) { return word == "*"; });
     if (words[5] == "root" && each_minute) return ok("asp-reap runs each minute");
     return warn(fmt::format("asp-reap does not run each minute as root, but: {}", line), "make install writes the line anew");

@@ -1,5 +1,7 @@
 #include "advice.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 namespace asuserdata {
@@ -21,11 +23,27 @@ bool hides(const config::Rule& above, const config::Rule& below) {
   return for_all || (above.users == below.users && above.groups == below.groups);
 }
 
+// Whether every client that it matches comes by another family than that of
+// all its hosts.
+bool serves_nobody(const config::Rule& rule) {
+  if (!rule.host_ip || rule.hosts.empty()) return false;
+  return std::all_of(rule.hosts.begin(), rule.hosts.end(), [&](const HostPort& host) {
+    const auto ip = IpAddress::parse(host.host);
+    return ip && ip->family() != rule.host_ip->base.family();
+  });
+}
+
 }  // namespace
 
 std::vector<Advice> advice(const config::Rproxy& rproxy) {
   std::vector<Advice> found;
   if (rproxy.enabled && rproxy.rules.empty()) found.push_back({1, "rproxy: is enabled but has no rule: no session will be taken"});
+  for (const auto& rule : rproxy.rules) {
+    if (!serves_nobody(rule)) continue;
+    const IpAddress& base = rule.host_ip->base;
+    found.push_back({rule.line, fmt::format("rule: serves no transfer: host_ip is {}, but every host is {}, and UDP cannot be translated between them",
+                                            base.family_name(), base.is_v4() ? "IPv6" : "IPv4")});
+  }
   for (auto below = rproxy.rules.begin(); below != rproxy.rules.end(); ++below) {
     for (auto above = rproxy.rules.begin(); above != below; ++above) {
       if (!hides(*above, *below)) continue;

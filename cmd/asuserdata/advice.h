@@ -14,7 +14,8 @@ struct Advice {
 };
 
 // A rule that can never match because one above it always does; a reverse proxy
-// that is on and has no rules.
+// that is on and has no rules; a rule whose host_ip is of another family than all
+// its hosts.
 std::vector<Advice> advice(const config::Rproxy& rproxy);
 
 }  // namespace asuserdata

@@ -27,6 +27,8 @@ cat > $prefix/etc/aspera.conf << 'EOF_CONF'
 <rule host_ip="198.51.100.39"><host>203.0.113.10</host><keyfile>/keys/$(user)</keyfile></rule>
 <rule host_ip="198.51.100.40"><hosts><host>203.0.113.11</host><host>203.0.113.12:2222</host><host>203.0.113.13</host></hosts><keyfile>/k</keyfile>
   <squash_user>xfer</squash_user><connect_timeout>5</connect_timeout><bind_source_address>203.0.113.1</bind_source_address></rule>
+<rule host_ip="2001:db8::39"><host>203.0.113.10</host><keyfile>/k</keyfile></rule>
+<rule host_ip="2001:db8::40"><host>inside1</host><keyfile>/k</keyfile></rule>
 </rules></rproxy></server></CONF>
 EOF_CONF
 cp $prefix/etc/aspera.conf /opt/good.conf
@@ -146,7 +148,7 @@ status 64 'a full disk under stderr changes no exit code' full
 
 conduct 0 'a session' 'connected; wait_for_run; echo output; echo complaint >&2; finish 0' "$good_pinhole"
 is "$out|$err" 'output|complaint' 'stdout and stderr are the remote command'"'"'s, and nobody else'"'"'s'
-is "$(grep '^dial /\|^dial -' $diary)" 'dial -C 3 -i /keys/root -l root -k /opt/aspera/proxy/etc/known_hosts -t 10 203.0.113.10:22 -- ascp -S. -V1' 'asp-dial is given the route'
+is "$(grep '^dial /\|^dial -' $diary)" 'dial -C 3 -i /keys/root -l root -k /opt/aspera/proxy/etc/known_hosts -t 10 -4 203.0.113.10:22 -- ascp -S. -V1' 'asp-dial is given the route'
 is "$(grep '^sudo' $diary)" 'sudo -n -- /opt/aspera/proxy/libexec/asp-pinhole' 'the pinhole is asked for without arguments'
 is "$(grep '^pinhole: [a-z]*=' $diary | sed 's/session=[0-9a-f-]\{36\}$/session=ID/')" 'pinhole: session=ID
 pinhole: user=root
@@ -212,7 +214,7 @@ connection='198.51.100.10 51512 198.51.100.40 33001'
 third='case "$*" in *203.0.113.13:22*) connected; wait_for_run; finish 5 ;; *) echo "failed code=69 reason=away" >&3; exit 69 ;; esac'
 conduct 5 'servers that are away: the next is tried' "$third" "$good_pinhole"
 is "$(grep -o '203.0.113.1[1-3]:[0-9]* --' $diary | tr -d '\n')" '203.0.113.11:22 --203.0.113.12:2222 --203.0.113.13:22 --' 'in the order of the rule'
-like "$(cat $diary)" '-l xfer .*-t 5 -b 203.0.113.1 203' 'as the rule says'
+like "$(cat $diary)" '-l xfer .*-t 5 -4 -b 203.0.113.1 203' 'as the rule says'
 is "$(grep -c '^sudo' $diary)" 1 'with one pinhole'
 like "$(cat $diary)" 'pinhole: host=203.0.113.13:22' 'to the server that answered'
 conduct 69 'all are away: exit 69' "$(failed 69)" "$good_pinhole"
@@ -250,6 +252,19 @@ line "$unserved"
 conduct 75 'an administrator ends it: exit 75' 'connected; wait_for_run; read -r more <&3; echo "dial: hung up" >> /opt/tmp/diary; exit 1' \
   'ask; say "verified rule=1"; ask; say "open session=x host=y"; until grep -q "dial: run" /opt/tmp/diary; do sleep 0.01; done; say "closed reason=SIGTERM"'
 line 'An administrator of this proxy ended the session.'
+
+# --- both families -----------------------------------------------------------------------------------
+
+connection='2001:db8::9 51512 2001:db8::40 33001'
+conduct 0 'an IPv6 client' "$good_dial" "$good_pinhole"
+like "$(cat $diary)" '-6 inside1:22 --' 'its server is to be reached by IPv6, so that the UDP can follow'
+connection='2001:db8::9 51512 2001:db8::39 33001'
+conduct 78 'an IPv6 client whose rule leads to an IPv4 server: exit 78' "$good_dial" "$good_pinhole"
+line 'This proxy is misconfigured. Tell the administrator.'
+is "$(cat $diary)" '' 'nobody was dialled, and no pinhole asked for'
+conduct 0 'a command without UDP may cross' "$good_dial" "$good_pinhole" -n -- ascmd
+unlike "$(cat $diary)" ' -[46] ' 'by whichever address'
+connection='198.51.100.10 51512 198.51.100.39 33001'
 
 # --- signals --------------------------------------------------------------------------------------------
 

@@ -678,6 +678,11 @@ like "$err" "^asp-dial: resolve no-such-host.invalid: " "and said so"
 status 0 "the source address can be chosen" d -b 127.0.0.1 "$main" -- sh -c 'echo "$SSH_CLIENT"'
 like "$out" "^127.0.0.1 " "and is used"
 status 71 "a source address that is not ours is refused" d -b 192.0.2.7 "$main" -- true
+is "$err" "asp-dial: connect from 192.0.2.7 (bind_source_address), which is no address of this host: Cannot assign requested address" "and said so"
+status 0 "-4 reaches an IPv4 address" d -4 "$main" -- true
+status 69 "-6 does not" d -6 "$main" -- true
+like "$err" "^asp-dial: connect $main: Address family not supported" "and said so"
+status 64 "both together are refused" d -4 -6 "$main" -- true
 
 if [ -n "$namespace" ]; then
   status 0 "ssh_config of system and user is not read" d "$main" -- true

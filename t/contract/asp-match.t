@@ -47,7 +47,7 @@ is "$err" '' 'nothing on stderr unless asked'
 status 0 'the name decides, in any case, with its port' ask "$tmp/aspera.conf" 7.7.7.8:33001 domain=faspex.EXAMPLE.com
 like "$out" 'rule=2' 'rule 2 by host_domain'
 like "$out" 'host=10.0.0.30:2222' 'the port of the host is kept'
-status 0 'both families are routed' ask "$tmp/aspera.conf" '[2001:db8::1]:33001' 'command=ascp -S. -V1'
+status 0 'both families are routed' raw 'user=bear\nclient=[2001:db8::99]:51512\nproxy=[2001:db8::1]:33001\ncommand=ascp -S. -V1\n'
 is "$out" 'rule=4
 upstream_user=bear
 keyfile=/k
@@ -75,6 +75,37 @@ status 0 'a comment, a leading empty line and no newline at the end are fine' \
 status 0 'the answer ends with an empty line' \
   bash -c "printf 'user=bear\nclient=10.0.31.133:1\nproxy=7.7.8.1:22\n' | '$match' -c '$tmp/aspera.conf' | tail -n1 | grep -q '^\$'"
 
+# --- both families ---------------------------------------------------------------
+
+cat > "$tmp/families.conf" << EOF_CONF
+<CONF version="2"><server><rproxy><enabled>true</enabled><rules>
+<rule host_ip="7.7.7.7"><host>2001:db8:b::10</host><keyfile>/k</keyfile></rule>
+<rule host_ip="2001:db8::2"><hosts><host>10.0.0.1</host><host>2001:db8:b::10</host><host>inside2</host></hosts><keyfile>/k</keyfile></rule>
+
+<rule><host>203.0.113.10</host><keyfile>/k</keyfile></rule>
+</rules></rproxy></server></CONF>
+EOF_CONF
+request6() { printf 'user=bear\nclient=[2001:db8::99]:51512\nproxy=%s\n%s' "$1" "${2:+$2
+}"; }
+ask6() { request6 "$@" | "$match" -c "$tmp/families.conf"; }
+explained6() { request6 "$@" | "$match" -e -c "$tmp/families.conf"; }
+status 78 'an IPv6 client of a rule that leads to IPv4 servers alone: exit 78' ask6 '[2001:db8::1]:33001'
+is "$out|$err" '|asp-match: rule 3 (line 5): client 2001:db8::99 comes by IPv6, but 203.0.113.10:22 is IPv4: the UDP cannot be translated between them' \
+  'and why, in one line'
+status 78 'the other way round, too' ask "$tmp/families.conf" 7.7.7.7:33001
+like "$err" '10.0.31.133 comes by IPv4, but \[2001:db8:b::10\]:22 is IPv6' 'and why'
+status 78 '-e says so besides what it says of the other rules' explained6 '[2001:db8::1]:33001'
+is "$(grep -c '^rule' <<< "$err") $(tail -1 <<< "$err" | cut -d : -f 1,2)" '3 asp-match: rule 3 (line 5)' 'in the last line'
+status 0 'a command without UDP may cross' ask6 '[2001:db8::1]:33001' udp=false
+like "$out" 'host=203.0.113.10:22' 'to the other family'
+for udp in '' udp=true udp=false; do
+  status 0 "where some servers fit, just those are in the route (${udp:-udp not said})" ask6 '[2001:db8::2]:33001' "$udp"
+  is "$(grep host= <<< "$out" | xargs)" 'host=[2001:db8:b::10]:22 host=inside2:22' 'a name fits always'
+done
+status 65 'udp is a boolean' ask6 '[2001:db8::2]:33001' udp=no
+status 65 'client and proxy of different families: exit 65' ask6 7.7.7.7:33001
+like "$err" 'client and proxy mix IPv4 and IPv6' 'says so'
+
 # --- 1: a normal no -------------------------------------------------------------
 
 status 1 'no rule: exit 1' ask "$tmp/aspera.conf" 9.9.9.9:33001
@@ -100,7 +131,7 @@ like "$err" "bear is not among users - or groups $group" 'names the groups'
 status 1 '-e, while the proxy is off' bash -c "printf 'user=b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' | '$match' -e -c '$tmp/off.conf'"
 is "$err" 'the reverse proxy is off: <rproxy><enabled> is not true' 'says how to turn it on'
 printf '<CONF><server><rproxy><enabled>true</enabled><rules><rule><host>a</host><keyfile>/k</keyfile><users>\xc2\x9b31m</users></rule></rules></rproxy></server></CONF>' > "$tmp/odd.conf"
-status 1 '-e, odd bytes in the configuration' bash -c "printf 'user=b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' | '$match' -e -c '$tmp/odd.conf'"
+status 78 'odd bytes in the configuration' bash -c "printf 'user=b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' | '$match' -e -c '$tmp/odd.conf'"
 like "$err" '\\xc2\\x9b31m' 'are escaped'
 
 # --- 64: usage --------------------------------------------------------------------
@@ -193,7 +224,7 @@ status 78 'a directory: exit 78' ask "$tmp" 7.7.8.1:22
 is "$err" "asp-match: $tmp: not a regular file" 'says so'
 : > "$tmp/empty.conf"
 status 78 'an empty file: exit 78' ask "$tmp/empty.conf" 7.7.8.1:22
-is "$err" "asp-match: $tmp/empty.conf:1:1: no element found" 'names file, line and column'
+is "$err" "asp-match: $tmp/empty.conf:1:1: no element found; expected <CONF version=\"2\">" 'names file, line and column'
 printf '<CONF>\n<server><rproxy>\n  <enable>true</enable></rproxy></server></CONF>' > "$tmp/bad.conf"
 status 78 'an unknown element: exit 78' ask "$tmp/bad.conf" 7.7.8.1:22
 is "$err" "asp-match: $tmp/bad.conf:3:3: enable: unknown element in rproxy" 'names file, line, column and element'

@@ -27,7 +27,7 @@ conf=$prefix/etc/aspera.conf
 cat > $conf << 'EOF_CONF'
 <CONF version="2"><server><rproxy><enabled>true</enabled><rules>
 <rule host_ip="198.51.100.39"><hosts><host>203.0.113.10</host><host>203.0.113.11:2222</host><host>localhost</host></hosts><keyfile>/k</keyfile></rule>
-<rule host_ip="2001:db8:a::39"><host>[2001:db8:b::10]:22</host><keyfile>/k</keyfile></rule>
+<rule host_ip="2001:db8:a::39"><host>[2001:db8:b::10]:22</host><keyfile>/k</keyfile><bind_source_address>2001:db8:b::2</bind_source_address></rule>
 </rules></rproxy></server></CONF>
 EOF_CONF
 ip link set lo up
@@ -313,9 +313,15 @@ given=("client=[2001:db8:c::10]:51512" "proxy=[2001:db8:a::39]:33001")
 host=[2001:db8:b::10]:22
 opened --client 2001:db8:c::10 --proxy 2001:db8:a::39
 is "$(rules6)" "-A SALLYPORT-DNAT -s 2001:db8:c::10/128 -d 2001:db8:a::39/128 -p udp -m udp --dport 33001 -m comment --comment $id -j DNAT --to-destination [2001:db8:b::10]:33001" 'IPv6: the rule is in force'
+is "$(ip6tables -t nat -S SALLYPORT-BIND | grep '^-A')" "-A SALLYPORT-BIND -s 2001:db8:c::10/128 -d 2001:db8:b::10/128 -p udp -m udp --dport 33001 -m conntrack --ctorigdst 2001:db8:a::39 --ctorigdstport 33001 -m comment --comment $id -j SNAT --to-source 2001:db8:b::2" \
+  'and the one for the source address that aspera.conf gives the session'
+like "$(cat /run/sallyport/sessions/$id)" 'bind_source_address=2001:db8:b::2' 'which is on record'
+$prefix/bin/asp-reap
+is "$?/$(rules6 | wc -l)/$(ip6tables -t nat -S SALLYPORT-BIND | grep -c '^-A')" 0/1/1 'IPv6: asp-reap leaves both alone'
 exec {in}>&-
 wait $session
 ok 'IPv6: closed' closed
+is "$(ip6tables -t nat -S SALLYPORT-BIND | grep -c '^-A')" 0 'with both its rules'
 given=()
 
 host=127.0.0.1:22

@@ -69,7 +69,7 @@ ok 'the record too' test ! -e "/run/sallyport/sessions/$id"
 
 record | /opt/asp-rules open | iptables-restore --noflush
 /opt/asp-rules -6 base < $golden/sessions | ip6tables-restore --noflush
-is "$(rules | wc -l),$(rules6 | wc -l)" 1,4 'rules without any record, of both families'
+is "$(rules | wc -l),$(rules6 | wc -l)" 1,6 'rules without any record, of both families'
 status 0 'are reaped' $reap
 is "$(rules)$(rules6)" '' 'gone'
 

@@ -47,21 +47,23 @@ COMMIT" | restore || exit
 
   ok "$(name 'base is accepted')" put base /dev/null
   jumps_nat=$(saved nat) jumps_filter=$(saved filter)
-  is "$(grep -c SALLYPORT <<< "$jumps_filter"),$(grep -c -- '-j SALLYPORT' <<< "$jumps_nat")" '2,3' "$(name 'all jumps are there')"
+  is "$(grep -c SALLYPORT <<< "$jumps_filter"),$(grep -c -- '-j SALLYPORT' <<< "$jumps_nat")" '2,4' "$(name 'all jumps are there')"
   like "$jumps_nat" '--dport 81 -j REDIRECT' "$(name 'foreign rules stay')"
   ok "$(name 'base again, with the jumps that are there, is accepted')" put base /dev/null -j "$all_jumps"
   is "$(saved nat)$(saved filter)" "$jumps_nat$jumps_filter" "$(name 'and changes nothing')"
 
   ok "$(name 'open is accepted')" put open "$tmp/unpinned"
-  "$rules" ${six:+-6} open < "$tmp/unpinned" | sed -n 's/^-[AI] SALLYPORT-DNAT/-A SALLYPORT-DNAT/p' | sort > "$tmp/wanted"
-  is "$(saved nat | grep -- '-A SALLYPORT-DNAT' | sort)" "$(cat "$tmp/wanted")" "$(name 'every rule is printed back word for word')"
+  "$rules" ${six:+-6} open < "$tmp/unpinned" | sed -En 's/^-[AI] (SALLYPORT-(DNAT|BIND))/-A \1/p' | sort > "$tmp/wanted"
+  is "$(saved nat | grep -E -- '-A SALLYPORT-(DNAT|BIND)' | sort)" "$(cat "$tmp/wanted")" "$(name 'every rule is printed back word for word')"
 
   ok "$(name 'pin is accepted')" put pin "$sessions"
-  is "$(saved nat | grep -- '-A SALLYPORT-DNAT' | sort)" \
-    "$("$rules" ${six:+-6} open < "$sessions" | sed -n 's/^-[AI] SALLYPORT-DNAT/-A SALLYPORT-DNAT/p' | sort)" \
+  is "$(saved nat | grep -E -- '-A SALLYPORT-(DNAT|BIND)' | sort)" \
+    "$("$rules" ${six:+-6} open < "$sessions" | sed -En 's/^-[AI] (SALLYPORT-(DNAT|BIND))/-A \1/p' | sort)" \
     "$(name 'and exactly the pinned rules are narrowed')"
   front=$(saved nat | grep -- '-A SALLYPORT-DNAT' | awk '/--sport/ {if (open) bad = 1} !/--sport/ {open = 1} END {print bad + 0}')
   is "$front" 0 "$(name 'pinned rules stand before open ones')"
+  front=$(saved nat | grep -- '-A SALLYPORT-BIND' | awk '/--sport/ {if (open) bad = 1} !/--sport/ {open = 1} END {print bad + 0}')
+  is "$front" 0 "$(name 'also those that say where from')"
   ok "$(name 'a rule is pinned but once')" refused pin "$sessions"
   before=$(saved nat)
 
@@ -176,6 +178,8 @@ bad 'an id with a rule in it' 'is not valid' < <(change session '11111111-0000-4
 bad 'an address with a rule in it' 'is not address:port' < <(change client '198.51.100.10:1 -j ACCEPT')
 bad 'a name for a host' 'is not address:port' < <(change host 'inside1:22')
 bad 'mixed families' 'mix IPv4 and IPv6' < <(change host '[2001:db8::1]:22')
+bad 'a source address of the other family' 'mix IPv4 and IPv6' < <(sed '/^$/d' "$tmp/one"; echo 'bind_source_address=2001:db8::1')
+bad 'a source address with a rule in it' 'is not valid' < <(sed '/^$/d' "$tmp/one"; echo 'bind_source_address=203.0.113.2 -j ACCEPT')
 bad 'a port too high' "proxy_port: '65536' is not valid" < <(change proxy_port 65536)
 bad 'UDP port 0' "udp_port: '0' is not valid" < <(change udp_port 0)
 bad 'ports kept, but which' 'udp_port_range is missing' < <(change proxy_port 0)

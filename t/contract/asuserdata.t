@@ -43,6 +43,18 @@ END
 status 0 'a rule that can never match is no fault' "$asuserdata" -v -c "$tmp/hidden.conf"
 is "$err" "$tmp/hidden.conf:4: rule: can never match: the rule on line 2 takes all that it would
 $tmp/hidden.conf:6: rule: can never match: the rule on line 5 takes all that it would" 'but it is said, with both lines'
+cat > "$tmp/mixed.conf" << 'END'
+<CONF version="2"><server><rproxy><enabled>true</enabled><rules>
+<rule host_ip="192.0.2.1"><host>2001:db8::10</host><keyfile>/k</keyfile></rule>
+<rule host_ip="2001:db8:1::/64"><hosts><host>10.0.0.1</host><host>10.0.0.2:2222</host></hosts><keyfile>/k</keyfile></rule>
+<rule host_ip="192.0.2.2"><hosts><host>2001:db8::10</host><host>10.0.0.1</host></hosts><keyfile>/k</keyfile></rule>
+<rule host_ip="192.0.2.3"><hosts><host>2001:db8::10</host><host>inside1</host></hosts><keyfile>/k</keyfile></rule>
+<rule><host>10.0.0.1</host><keyfile>/k</keyfile></rule>
+</rules></rproxy></server></CONF>
+END
+status 0 'a rule whose servers are all of another family than its host_ip is no fault' "$asuserdata" -v -c "$tmp/mixed.conf"
+is "$err" "$tmp/mixed.conf:2: rule: serves no transfer: host_ip is IPv4, but every host is IPv6, and UDP cannot be translated between them
+$tmp/mixed.conf:3: rule: serves no transfer: host_ip is IPv6, but every host is IPv4, and UDP cannot be translated between them" 'but it is said'
 printf '<CONF><server><rproxy><enabled>true</enabled></rproxy></server></CONF>' > "$tmp/none.conf"
 "$asuserdata" -v -c "$tmp/none.conf" 2> "$tmp/said" > /dev/null
 like "$(cat "$tmp/said")" 'enabled but has no rule' 'and so is a reverse proxy without rules'

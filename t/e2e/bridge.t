@@ -108,4 +108,38 @@ status 69 "a server that is down gives 69" through cat < /dev/null
 is "$err" "The server behind this proxy cannot be reached." "and one line"
 lab_sshd inside1 start
 ok "nothing is left" wait_until 2 no_rules
+
+# IPv6: what depends on the addresses ------------------------------------------------------
+lab_family 6
+proxy_allow 'bash -c %s' 'cat' 'sleep %d'
+status 3 "exit status 3 comes back" remote 'echo out; echo err >&2; exit 3' < /dev/null
+is "$out,$err" "out,err" "and both streams"
+like "$(remote 'echo $SSH_CONNECTION' < /dev/null)" "^$DMZ_LAN [0-9]+ $INSIDE1 22\$" "over IPv6 inside, too"
+on outside -u bear bash -c "ssh -p 33001 bear@$SQUASH cat < big | sha256sum" > "$TMPDIR/sum"
+is "$(cat "$TMPDIR/sum")" "$sent" "100 MB each way at once arrive whole"
+proxy_session idle outside bear "$SQUASH" 'cat'
+ok "(a command that is idle)" wait_until 5 alive cat
+kill -KILL "${proxy_pid[idle]}"
+ok "a client killed while idle: its remote command ends within 1 s" wait_until 1 dead cat
+ok "and its rule is gone" wait_until 1 no_rules
+proxy_end idle 2> /dev/null
+grep -v "$INSIDE1" "$TMPDIR/known" > "$known"
+status 76 "an internal server whose key is not known under its address is refused" through cat < /dev/null
+like "$(lab_log dmz | grep 'ERR ' | tail -1)" "server $(literally "$INSIDE1_AT"):22: .*$INSIDE1.*SHA256:" "and the administrator is told which"
+sed "s/$INSIDE1,//" "$TMPDIR/known" > "$known"
+awk -v address="$INSIDE1" '/inside1/ { $1 = address; print }' "$TMPDIR/known" >> "$known"
+status 0 "its address alone on a line will do" through cat < /dev/null
+sed "s/$INSIDE1/[$INSIDE1]:2222/" "$TMPDIR/known" > "$known"
+on inside1 /usr/sbin/sshd -o Port=2222 -o PidFile=/run/sshd-2222.pid
+wait_until 10 lab_listens inside1 2222
+on dmz sed -i "s/\[$INSIDE1\]:22</[$INSIDE1]:2222</" "$LAB_PREFIX/etc/aspera.conf"
+status 0 "so will [address]:port, at another port" through cat < /dev/null
+cat "$TMPDIR/known" > "$known"
+status 76 "and only that" through cat < /dev/null
+status 77 "an address of the proxy without a rule is refused" on outside -u bear ssh -p 33001 -o StrictHostKeyChecking=no "bear@$DMZ" cat < /dev/null
+lab_sshd inside1 stop
+proxy_allow 'cat'
+status 69 "a server that is down gives 69" through cat < /dev/null
+lab_sshd inside1 start
+ok "nothing is left" wait_until 2 no_rules
 done_testing

@@ -8,6 +8,7 @@
 lab_up dmz outside outside2 inside1
 proxy_allow 'env -u %d cat'
 lab_udp inside1 echo "$INSIDE1:33001" "$TMPDIR/received"
+lab_udp inside1 echo "[$INSIDE1_6]:33001" "$TMPDIR/received6"
 
 declare -A longest
 result() {  # "ok" or "not ok", step, process, ms or what went wrong
@@ -28,7 +29,7 @@ while read -r verdict rest; do
     bystander) bystander=$rest ;;
     arrived) arrived=$rest ;;
   esac
-done < <(python3 "$LAB_LIB/death.py" "$TMPDIR/received" 2> "$TMPDIR/errors")
+done < <(python3 "$LAB_LIB/death.py" "$TMPDIR/received" "$TMPDIR/received6" 2> "$TMPDIR/errors")
 is "$arrived" "" "no packet sent afterwards arrives"
 is "${bystander#* }" 0 "the session of another client lives through all of it"
 ok "and its data never pauses for more than 500 ms" test "${bystander% *}" -le 500

@@ -72,6 +72,7 @@ fault "$unlooked" FAIL 'aspera.conf:2:1: bogus' "$keep; printf '<CONF><server><r
 fault "$unlooked" FAIL 'must belong to root' "chmod o+w $conf" "chmod o-w $conf"
 fault "config" FAIL 'the reverse proxy is off' "sed -i s/true/false/ $conf" "$back"
 fault "$unlooked" FAIL 'has no rules' "sed -i '/<rules>/,/<.rules>/d' $conf" "$back"
+fault log_directory FAIL '/var/log/wide.*so that the log is in syslog' "install -d -m 777 /var/log/wide; sed -i 's|<rules>|<log_directory>/var/log/wide</log_directory>&|' $conf" "$back"
 fault log_directory FAIL '/var/log/none is no directory' "sed -i 's|<rules>|<log_directory>/var/log/none</log_directory>&|' $conf" "$back"
 bin=$LAB_PREFIX/bin
 fault tools FAIL 'can write to .*asp-dial' "chmod g+w $bin/asp-dial" "chmod g-w $bin/asp-dial"

@@ -30,18 +30,22 @@ is "$proxy_status" 0 "to its end"
 on dmz rm /run/sallyport/drain
 status 0 "afterwards sessions are taken again" through bear "$SQUASH" < /dev/null
 
-proxy_allow cat
-proxy_session audited outside bear "$SQUASH" cat
-on outside python3 "$LAB_LIB/udp.py" send "0.0.0.0:5001" "$SQUASH:33001" x
-wait_until 5 eval 'lab_log dmz | grep -q "Setup UDP.*:5001 "'
-proxy_end audited
-lines=$(lab_log dmz | grep "session=$(lab_log dmz | grep -o 'session=[0-9a-f-]*' | tail -1 | cut -d= -f2)" | grep -o 'LOG .*')
-key=$(on outside ssh-keygen -lf "/home/bear/.ssh/id_ed25519.pub" | cut -d ' ' -f 2)
-identity="session=[0-9a-f-]{36} user=bear key=$(literally "$key") client=$OUTSIDE:[0-9]+ proxy=$SQUASH:33001"
-route="rule=1 server=$INSIDE1:22 upstream_user=xfer"
-like "$lines" "LOG Received connection request from $OUTSIDE $identity command=cat" "the request is logged with who, from where, with which key"
-like "$lines" "LOG Established SSH connection with server $INSIDE1:22 $identity $route" "the start with the route"
-like "$lines" "LOG Setup UDP forwarding between $OUTSIDE:5001 and $INSIDE1:33001 $identity $route" "the flow"
-like "$lines" "LOG Connection closed \(EOF\) $identity $route udp_client=$OUTSIDE:5001 udp_server=$INSIDE1:33001 seconds=[0-9.]+ bytes=[0-9]+ packets=1" \
-  "and the end with why, how long and how much"
+for family in 4 6; do
+  lab_family $family
+  proxy_allow cat
+  proxy_session audited outside bear "$SQUASH" cat
+  on outside python3 "$LAB_LIB/udp.py" send "$ANY_AT:5001" "$SQUASH_AT:33001" x
+  wait_until 5 eval 'lab_log dmz | grep -qF "Setup UDP forwarding between $OUTSIDE_AT:5001 "'
+  proxy_end audited
+  lines=$(lab_log dmz | grep "session=$(lab_log dmz | grep -o 'session=[0-9a-f-]*' | tail -1 | cut -d= -f2)" | grep -o 'LOG .*')
+  key=$(on outside ssh-keygen -lf "/home/bear/.ssh/id_ed25519.pub" | cut -d ' ' -f 2)
+  identity="session=[0-9a-f-]{36} user=bear key=$(literally "$key") client=$(literally "$OUTSIDE_AT"):[0-9]+ proxy=$(literally "$SQUASH_AT"):33001"
+  route="rule=1 server=$(literally "$INSIDE1_AT"):22 upstream_user=xfer"
+  like "$lines" "LOG Received connection request from $OUTSIDE $identity command=cat" "the request is logged with who, from where, with which key"
+  like "$lines" "LOG Established SSH connection with server $(literally "$INSIDE1_AT"):22 $identity $route" "the start with the route"
+  like "$lines" "LOG Setup UDP forwarding between $(literally "$OUTSIDE_AT:5001 and $INSIDE1_AT:33001") $identity $route" "the flow"
+  like "$lines" "LOG Connection closed \(EOF\) $identity $route udp_client=$(literally "$OUTSIDE_AT:5001 udp_server=$INSIDE1_AT:33001") seconds=[0-9.]+ bytes=[0-9]+ packets=1" \
+    "and the end with why, how long and how much"
+done
+
 done_testing

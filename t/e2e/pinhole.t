@@ -5,81 +5,85 @@
 . "$LAB_LIB/proxy.sh"
 
 lab_up dmz outside outside2 inside1 inside2
-proxy_allow 'cat' 'sleep %d'
 helper=$LAB_PREFIX/libexec/asp-pinhole
 udp=$LAB_LIB/udp.py
 
 # What crosses, and when ------------------------------------------------------
 
-lab_udp inside1 recv "$INSIDE1:33001" "$TMPDIR/received"
-send() {  # host source-port text [destination]
-  on "$1" python3 "$udp" send "0.0.0.0:$2" "${4-$SQUASH:33001}" "$3" > /dev/null
-}
-arrived() { grep -q " $1\$" "$TMPDIR/received"; }
+for family in 4 6; do
+  lab_family $family
+  proxy_allow 'cat' 'sleep %d'
+  lab_udp inside1 recv "$INSIDE1_AT:33001" "$TMPDIR/received"
+  send() {  # host source-port text [destination]
+    on "$1" python3 "$udp" send "$ANY_AT:$2" "${4-$SQUASH_AT:33001}" "$3" > /dev/null
+  }
+  arrived() { grep -q " $1\$" "$TMPDIR/received"; }
 
-send outside 5001 before
-proxy_session one outside bear "$SQUASH" cat
-is "$(proxy_rules)" 1 "a living session has one rule"
-like "$(on dmz iptables -t nat -S SALLYPORT-DNAT)" \
-  "-s $OUTSIDE/32 -d $SQUASH/32 -p udp -m udp --dport 33001 -m comment --comment [0-9a-f-]{36} -j DNAT --to-destination $INSIDE1:33001" \
-  "which is for its client, its proxy address, its port and its server alone, and bears its UUID"
-send outside2 5001 foreign
-send outside 5001 elsewhere "$INDIVIDUAL:33001"
-send outside 5001 during
-ok "a packet from the client reaches the server during the session" wait_until 5 arrived during
-nok "a packet sent before the session did not" arrived before
-nok "a packet of another client did not" arrived foreign
-nok "a packet to another address of the proxy did not" arrived elsewhere
-like "$(grep ' during$' "$TMPDIR/received")" "from=$DMZ_LAN:" "the server sees the proxy's inner address"
+  send outside 5001 before
+  proxy_session one outside bear "$SQUASH" cat
+  is "$(proxy_rules)" 1 "a living session has one rule"
+  like "$(on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT)" \
+    "-s $OUTSIDE/$HOST_BITS -d $SQUASH/$HOST_BITS -p udp -m udp --dport 33001 -m comment --comment [0-9a-f-]{36} -j DNAT --to-destination $(literally "$INSIDE1_AT"):33001" \
+    "which is for its client, its proxy address, its port and its server alone, and bears its UUID"
+  send outside2 5001 foreign
+  send outside 5001 elsewhere "$INDIVIDUAL_AT:33001"
+  send outside 5001 during
+  ok "a packet from the client reaches the server during the session" wait_until 5 arrived during
+  nok "a packet sent before the session did not" arrived before
+  nok "a packet of another client did not" arrived foreign
+  nok "a packet to another address of the proxy did not" arrived elsewhere
+  like "$(grep ' during$' "$TMPDIR/received")" "from=$(literally "$DMZ_LAN_AT"):" "the server sees the proxy's inner address"
 
-pinned_to() { on dmz iptables -t nat -S SALLYPORT-DNAT | grep -q -- "--sport $1 --dport 33001"; }
-proxy_log_has() { lab_log dmz | grep -q -- "$1"; }
-ok "the flow is logged in the guide's words" wait_until 5 proxy_log_has "LOG Setup UDP forwarding between $OUTSIDE:5001 and $INSIDE1:33001"
-ok "the rule is narrowed to the flow's source port" \
-  wait_until 5 pinned_to 5001
-send outside 5002 otherport
-send outside 5001 sameport
-ok "the flow goes on after pinning" wait_until 5 arrived sameport
-nok "a packet from another port of the same client does not arrive any more" arrived otherport
-like "$(on dmz conntrack -L -p udp 2> /dev/null)" "src=$OUTSIDE .*sport=5001 " "conntrack knows the flow"
+  pinned_to() { on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT | grep -q -- "--sport $1 --dport 33001"; }
+  proxy_log_has() { lab_log dmz | grep -q -- "$1"; }
+  ok "the flow is logged in the guide's words" wait_until 5 proxy_log_has "LOG Setup UDP forwarding between $(literally "$OUTSIDE_AT:5001 and $INSIDE1_AT:33001")"
+  ok "the rule is narrowed to the flow's source port" \
+    wait_until 5 pinned_to 5001
+  send outside 5002 otherport
+  send outside 5001 sameport
+  ok "the flow goes on after pinning" wait_until 5 arrived sameport
+  nok "a packet from another port of the same client does not arrive any more" arrived otherport
+  like "$(on dmz conntrack -f "$IP" -L -p udp 2> /dev/null)" "src=$OUTSIDE .*sport=5001 " "conntrack knows the flow"
 
-proxy_end one
-is "$proxy_status" 0 "the session ends with the remote command's status"
-is "$(proxy_rules)" 0 "its rule is gone"
-marked() { on dmz conntrack -L -p udp -m 0x8000000/0x8000000 2> /dev/null; }
-is "$(marked)" "" "its flow is gone from conntrack"
-is "$(on dmz ls /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | grep -c -e - -e ,)" 0 "its record is gone"
-send outside 5001 after
-send outside 5001 after2
-sleep 0.3
-nok "a packet sent afterwards does not arrive" arrived after
-ok "the end is logged with bytes and packets" proxy_log_has "LOG Connection closed (EOF) .*bytes=[1-9][0-9]* packets=2"
+  proxy_end one
+  is "$proxy_status" 0 "the session ends with the remote command's status"
+  is "$(proxy_rules)" 0 "its rule is gone"
+  is "$(proxy_flows)" "" "its flow is gone from conntrack"
+  is "$(on dmz ls /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | grep -c -e - -e ,)" 0 "its record is gone"
+  send outside 5001 after
+  send outside 5001 after2
+  sleep 0.3
+  nok "a packet sent afterwards does not arrive" arrived after
+  ok "the end is logged with bytes and packets" proxy_log_has "LOG Connection closed (EOF) .*bytes=[1-9][0-9]* packets=2"
 
-# Packets that come too early ------------------------------------------------------
+  # Packets that come too early ------------------------------------------------------
 
-send outside 5010 early
-proxy_session early outside bear "$SQUASH" cat
-send outside 5010 intime
-ok "a client that sent before its rule was there gets through once it is" wait_until 5 arrived intime
-nok "(its early packet did not)" arrived early
-proxy_end early
+  send outside 5010 early
+  proxy_session early outside bear "$SQUASH" cat
+  send outside 5010 intime
+  ok "a client that sent before its rule was there gets through once it is" wait_until 5 arrived intime
+  nok "(its early packet did not)" arrived early
+  proxy_end early
 
-# src_port_filtering off -------------------------------------------------------
+  # src_port_filtering off -------------------------------------------------------
 
-proxy_allow 'cat'
-on dmz sed -i 's|<host>|<src_port_filtering>false</src_port_filtering>&|' "$LAB_PREFIX/etc/aspera.conf"
-proxy_session open outside bear "$SQUASH" cat
-send outside 5003 first
-ok "without source port filtering the first flow arrives" wait_until 5 arrived first
-send outside 5004 second
-ok "and one from another port, too" wait_until 5 arrived second
-proxy_end open
-send outside 5004 late
-send outside 5003 late
-sleep 0.3
-nok "after the session neither of them does" arrived late
-is "$(marked)" "" "no translated flow is left"
-proxy_allow 'cat'
+  proxy_allow 'cat'
+  on dmz sed -i 's|<host>|<src_port_filtering>false</src_port_filtering>&|' "$LAB_PREFIX/etc/aspera.conf"
+  proxy_session open outside bear "$SQUASH" cat
+  send outside 5003 first
+  ok "without source port filtering the first flow arrives" wait_until 5 arrived first
+  send outside 5004 second
+  ok "and one from another port, too" wait_until 5 arrived second
+  proxy_end open
+  send outside 5004 late
+  send outside 5003 late
+  sleep 0.3
+  nok "after the session neither of them does" arrived late
+  is "$(proxy_flows)" "" "no translated flow is left"
+  proxy_allow 'cat'
+  kill "$LAB_UDP"
+  wait "$LAB_UDP"
+done
 
 # A user who broke out of aspshell ----------------------------------------------
 # mallory has a real shell on the proxy. `as` runs bash there, inside an SSH
@@ -88,10 +92,11 @@ proxy_allow 'cat'
 
 as() {
   {
-    printf 'server=%s inside2=%s helper=%s\n' "$INSIDE1:22" "$INSIDE2:22" "$helper"
+    printf 'server=%s inside2=%s helper=%s\n' "$INSIDE1_AT:22" "$INSIDE2_AT:22" "$helper"
     cat << 'END'
 set -- $SSH_CONNECTION
-me=$1:$2 proxy=$3:$4
+at() { case $1 in *:*) echo "[$1]:$2" ;; *) echo "$1:$2" ;; esac; }
+me=$(at $1 $2) proxy=$(at $3 $4)
 ask() {
   printf 'session=%s\nuser=mallory\nclient=%s\nproxy=%s\n\n' \
     "$(cat /proc/sys/kernel/random/uuid)" "${1:-$me}" "${2:-$proxy}"
@@ -104,16 +109,20 @@ END
 }
 refused() { like "$(as "$1 | sudo -n \$helper")" "refused .*$2" "$3"; }
 
-like "$(as '{ ask; choose; sleep 0.5; } | sudo -n $helper')" 'verified.*open session=' \
-  "mallory gets the pinhole that her own rule allows, from her own address"
-refused "{ ask $OUTSIDE2:5555; choose; }" 'no established connection' "a foreign client address is refused"
-proxy_session bears outside2 bear "$SQUASH" cat
-bears=$(on dmz ss -Htn state established sport = :33001 dst "$OUTSIDE2" | awk '{ print $4 }')
-refused "{ ask $bears; choose; }" 'no process above holds' "the living connection of somebody else is refused"
-is "$(proxy_rules)" 1 "and no rule was added"
-proxy_end bears
-refused '{ ask; choose $inside2; }' 'does not lead to' "a server outside of her rule is refused"
-refused '{ ask; choose $server $inside2; }' 'is not' "her server's name with another address is refused"
+for family in 6 4; do
+  lab_family $family
+  proxy_allow 'cat' 'sleep %d'
+  like "$(as '{ ask; choose; sleep 0.5; } | sudo -n $helper')" 'verified.*open session=' \
+    "mallory gets the pinhole that her own rule allows, from her own address"
+  refused "{ ask $OUTSIDE2_AT:5555; choose; }" 'no established connection' "a foreign client address is refused"
+  proxy_session bears outside2 bear "$SQUASH" cat
+  bears=$(on dmz ss -Htn state established sport = :33001 dst "$OUTSIDE2_AT" | awk '{ print $4 }')
+  refused "{ ask $bears; choose; }" 'no process above holds' "the living connection of somebody else is refused"
+  is "$(proxy_rules)" 1 "and no rule was added"
+  proxy_end bears
+  refused '{ ask; choose $inside2; }' 'does not lead to' "a server outside of her rule is refused"
+  refused '{ ask; choose $server $inside2; }' 'is not' "her server's name with another address is refused"
+done
 refused '{ ask; choose 203.0.113.10:23; }' 'does not lead to' "another port of her server is refused"
 refused "{ ask '' $INDIVIDUAL:33001; choose; }" 'no established connection' "another address of the proxy is refused"
 refused '{ ask | sed s/mallory/bear/; echo; choose; }' 'asks for bear' "another user's name is refused"

@@ -5,95 +5,106 @@
 . "$LAB_LIB/proxy.sh"
 
 lab_up dmz outside outside2 inside1
-proxy_allow cat
 reap() { on dmz "$LAB_PREFIX/bin/asp-reap"; }
-rules_of() { on dmz iptables -t nat -S SALLYPORT-DNAT | grep -c -- "-s $1/32"; }
-marked() { on dmz conntrack -L -p udp -m 0x8000000/0x8000000 2> /dev/null; }
-send() { on "$1" python3 "$LAB_LIB/udp.py" send "0.0.0.0:$2" "$SQUASH:33001" "$3" > /dev/null; }
+rules_of() { on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT | grep -c -- "-s $1/$HOST_BITS"; }
+send() { on "$1" python3 "$LAB_LIB/udp.py" send "$ANY_AT:$2" "$SQUASH_AT:33001" "$3" > /dev/null; }
 arrived() { grep -q " $1\$" "$TMPDIR/received"; }
 no_session() { [ -z "$(lab_pids dmz ascp_rproxy)" ]; }
-
-lab_udp inside1 recv "$INSIDE1:33001" "$TMPDIR/received"
-on dmz iptables -t nat -A PREROUTING -p udp --dport 7 -m comment --comment "somebody else" -j DNAT --to-destination 203.0.113.99
-on dmz iptables -A FORWARD -s 192.0.2.7 -j DROP
-foreign() { on dmz iptables-save | grep -e 'somebody else' -e 192.0.2.7; }
-theirs=$(foreign)
-
-proxy_session dead outside bear "$SQUASH" cat
-proxy_session living outside2 bear "$SQUASH" cat
-send outside 5001 one
-send outside2 5002 two
-ok "(two sessions carry packets)" wait_until 5 arrived two
-status 0 "with both alive there is nothing to do" reap
-is "$(proxy_rules) $out$err" "2 " "and nothing is done or said"
-
-doomed=$(on dmz grep -l "client=$OUTSIDE:" -r /run/sallyport/sessions)
-holder=$(for pid in $(lab_pids dmz asp-pinhole); do
-  readlink "/proc/$pid/fd"/* 2> /dev/null | grep -q "^$doomed" && echo "$pid"
-done)
-kill -KILL "$holder"
-wait "${proxy_pid[dead]}"  # its stdin is open: it does not end by itself
-is $? 71 "a session whose holder was killed is ended"
-proxy_end dead
-is "$(rules_of "$OUTSIDE")" 1 "(its rule is still there: nobody was left to remove it)"
-status 0 "asp-reap runs" reap
-is "$out$err" "" "says nothing to cron"
-is "$(rules_of "$OUTSIDE")" 0 "removes the rule of the dead session"
-is "$(marked | grep -c "src=$OUTSIDE ")" 0 "and its flow"
-nok "and its record" on dmz test -e "$doomed"
-send outside 5001 ghost
-send outside2 5002 alive
-ok "the living session's flow goes on" wait_until 5 arrived alive
-nok "the dead one's does not" arrived ghost
-is "$(rules_of "$OUTSIDE2")" 1 "the living session's rule is untouched"
-is "$(foreign)" "$theirs" "foreign rules are untouched"
-like "$(lab_log dmz | grep asp-reap)" "Reaped session=${doomed##*/}" "syslog says what was done"
-
-on dmz iptables -t nat -A SALLYPORT-DNAT -s 192.0.2.1 -p udp --dport 9 -m comment --comment stray -j DNAT --to-destination "$INSIDE1:9"
-reap
-is "$(proxy_rules)" 1 "a rule in our chain that no session accounts for is removed"
-
-# A firewall that somebody flushed or loaded anew --------------------------------
-# The living session is pinned to port 5002; each time its rule and the way for
-# its packets have to come back, and only they.
-iptables_text() { on dmz iptables-save | grep -v '^#' | sed 's/\[[0-9]*:[0-9]*\]//'; }
-printf '*nat\n:PREROUTING ACCEPT\n-A PREROUTING -p udp --dport 7 -m comment --comment "somebody else" -j DNAT --to-destination 203.0.113.99\nCOMMIT\n*filter\n:FORWARD ACCEPT\n-A FORWARD -s 192.0.2.7/32 -j DROP\nCOMMIT\n' \
-  > "$(lab_root dmz)/tmp/foreign.rules"
+foreign() { on dmz "$IPTABLES-save" | grep -e 'somebody else' -e "$NATCLIENT"; }
+ours() {
+  on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort
+  on dmz "$IPTABLES" -S | grep SALLYPORT | sort
+}
+iptables_text() { on dmz "$IPTABLES-save" | grep -v '^#' | sed 's/\[[0-9]*:[0-9]*\]//'; }
 damage() {
   on dmz bash -c "$1"
-  on dmz conntrack -D -p udp -s "$OUTSIDE2" > /dev/null 2>&1
+  on dmz conntrack -f "$IP" -D -p udp -s "$OUTSIDE2" > /dev/null 2>&1
   send outside2 5002 "lost-$2"
   send outside2 5002 "lost-$2"
 }
-number=0
-whole=$(on dmz iptables -t nat -S | grep -e SALLYPORT | sort; on dmz iptables -S | grep SALLYPORT | sort)
-for way in 'iptables -t nat -F' 'iptables -F' 'iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' \
-  'iptables-restore < /tmp/foreign.rules' 'iptables -t nat -F SALLYPORT' 'iptables -t nat -F SALLYPORT-SNAT' \
-  'iptables -t nat -F SALLYPORT-DNAT' 'iptables -t nat -D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT'; do
-  number=$((number + 1))
-  damage "$way" "$number"
-  reap
-  is "$(on dmz iptables -t nat -S | grep -e SALLYPORT | sort; on dmz iptables -S | grep SALLYPORT | sort)" "$whole" "after '$way' asp-reap puts back what is ours"
-  send outside2 5002 "back-$number"
-  ok "and a packet of the living session arrives again" wait_until 3 arrived "back-$number"
-done
-like "$(lab_log dmz | grep asp-reap)" 'Put back the rules' "syslog says so"
-before=$(iptables_text)
-for n in 1 2 3 4 5 6; do reap & done > "$TMPDIR/reaps" 2>&1
-wait $(jobs -p | grep -v "$LAB_UDP" | grep -v "${proxy_pid[living]}")
-is "$(cat "$TMPDIR/reaps")$(iptables_text)" "$before" "six at once change nothing and say nothing"
-on dmz bash -c 'iptables -t nat -F'
-proxy_session after outside bear "$SQUASH" cat
-send outside 5009 fresh
-ok "a session that opens on a flushed firewall puts the base back by itself" wait_until 3 arrived fresh
-send outside2 5002 again
-ok "and the other sessions' rules" wait_until 3 arrived again
-for n in 1 2 3; do reap & done
-proxy_end after
-is "$proxy_status" 0 "closing while asp-reap runs is clean"
 
-proxy_end living
-ok "(the last session is over)" wait_until 5 no_session
-is "$(proxy_rules)$(marked)" 0 "and left nothing"
-is "$(on dmz ls -A /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | grep -vc -e : -e '^$')" 0 "no token or record is left either"
+for family in 4 6; do
+  lab_family $family
+  proxy_allow cat
+  lab_udp inside1 recv "$INSIDE1_AT:33001" "$TMPDIR/received"
+  on dmz "$IPTABLES" -t nat -A PREROUTING -p udp --dport 7 -m comment --comment "somebody else" -j DNAT --to-destination "$INSIDE2"
+  on dmz "$IPTABLES" -A FORWARD -s "$NATCLIENT" -j DROP
+  theirs=$(foreign)
+
+  proxy_session dead outside bear "$SQUASH" cat
+  proxy_session living outside2 bear "$SQUASH" cat
+  send outside 5001 one
+  send outside2 5002 two
+  ok "(two sessions carry packets)" wait_until 5 arrived two
+  status 0 "with both alive there is nothing to do" reap
+  is "$(proxy_rules) $out$err" "2 " "and nothing is done or said"
+
+  doomed=$(on dmz grep -lF "client=$OUTSIDE_AT:" -r /run/sallyport/sessions)
+  holder=$(for pid in $(lab_pids dmz asp-pinhole); do
+    readlink "/proc/$pid/fd"/* 2> /dev/null | grep -q "^$doomed" && echo "$pid"
+  done)
+  kill -KILL "$holder"
+  wait "${proxy_pid[dead]}"  # its stdin is open: it does not end by itself
+  is $? 71 "a session whose holder was killed is ended"
+  proxy_end dead
+  is "$(rules_of "$OUTSIDE")" 1 "(its rule is still there: nobody was left to remove it)"
+  status 0 "asp-reap runs" reap
+  is "$out$err" "" "says nothing to cron"
+  is "$(rules_of "$OUTSIDE")" 0 "removes the rule of the dead session"
+  is "$(proxy_flows | grep -c "src=$OUTSIDE ")" 0 "and its flow"
+  nok "and its record" on dmz test -e "$doomed"
+  send outside 5001 ghost
+  send outside2 5002 alive
+  ok "the living session's flow goes on" wait_until 5 arrived alive
+  nok "the dead one's does not" arrived ghost
+  is "$(rules_of "$OUTSIDE2")" 1 "the living session's rule is untouched"
+  is "$(foreign)" "$theirs" "foreign rules are untouched"
+  like "$(lab_log dmz | grep asp-reap)" "Reaped session=${doomed##*/}" "syslog says what was done"
+
+  on dmz "$IPTABLES" -t nat -A SALLYPORT-DNAT -s "$ROUTER_HOME" -p udp --dport 9 -m comment --comment stray -j DNAT --to-destination "$INSIDE1_AT:9"
+  reap
+  is "$(proxy_rules)" 1 "a rule in our chain that no session accounts for is removed"
+
+  # A firewall that somebody flushed or loaded anew --------------------------------
+  # The living session is pinned to port 5002; each time its rule and the way for
+  # its packets have to come back, and only they.
+  printf '*nat\n:PREROUTING ACCEPT\n-A PREROUTING -p udp --dport 7 -m comment --comment "somebody else" -j DNAT --to-destination %s\nCOMMIT\n*filter\n:FORWARD ACCEPT\n-A FORWARD -s %s -j DROP\nCOMMIT\n' "$INSIDE2" "$NATCLIENT/$HOST_BITS" \
+    > "$(lab_root dmz)/tmp/foreign.rules"
+  number=0
+  whole=$(ours)
+  ways=('iptables -t nat -F' 'iptables -F' 'iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' \
+    'iptables-restore < /tmp/foreign.rules' 'iptables -t nat -F SALLYPORT' 'iptables -t nat -F SALLYPORT-SNAT' \
+    'iptables -t nat -F SALLYPORT-DNAT' 'iptables -t nat -D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT')
+  [ $family = 4 ] || ways=('iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' 'iptables-restore < /tmp/foreign.rules' \
+    'iptables -t nat -F SALLYPORT-DNAT')
+  for way in "${ways[@]//iptables/$IPTABLES}"; do
+    number=$((number + 1))
+    damage "$way" "$number"
+    reap
+    is "$(ours)" "$whole" "after '$way' asp-reap puts back what is ours"
+    send outside2 5002 "back-$number"
+    ok "and a packet of the living session arrives again" wait_until 3 arrived "back-$number"
+  done
+  like "$(lab_log dmz | grep asp-reap)" 'Put back the rules' "syslog says so"
+  before=$(iptables_text)
+  for n in 1 2 3 4 5 6; do reap & done > "$TMPDIR/reaps" 2>&1
+  wait $(jobs -p | grep -v "$LAB_UDP" | grep -v "${proxy_pid[living]}")
+  is "$(cat "$TMPDIR/reaps")$(iptables_text)" "$before" "six at once change nothing and say nothing"
+  on dmz "$IPTABLES" -t nat -F
+  proxy_session after outside bear "$SQUASH" cat
+  send outside 5009 fresh
+  ok "a session that opens on a flushed firewall puts the base back by itself" wait_until 3 arrived fresh
+  send outside2 5002 again
+  ok "and the other sessions' rules" wait_until 3 arrived again
+  for n in 1 2 3; do reap & done
+  proxy_end after
+  is "$proxy_status" 0 "closing while asp-reap runs is clean"
+
+  proxy_end living
+  ok "(the last session is over)" wait_until 5 no_session
+  is "$(proxy_rules)$(proxy_flows)" 0 "and left nothing"
+  is "$(on dmz ls -A /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | grep -vc -e : -e '^$')" 0 "no token or record is left either"
+  kill "$LAB_UDP"
+  wait "$LAB_UDP"
+done
 done_testing

@@ -142,6 +142,32 @@ on dmz "$LAB_PREFIX/bin/asp-reap"
 status 0 'status, after asp-reap: exit 0' asperaproxy status
 proxy_end seven
 
-is "$(proxy_rules)$(on dmz conntrack -L -p udp -m 0x8000000/0x8000000 2> /dev/null)" 0 'nothing is left of all this'
+# IPv6: what shows addresses, or asks for them ----------------------------------------------
+
+is "$(proxy_rules)$(proxy_flows)" 0 '(nothing is left of all this)'
+lab_family 6
+proxy_allow cat
+lab_udp inside1 echo "$INSIDE1_AT:33001" "$TMPDIR/received"
+send() {
+  on "$1" timeout 20 python3 "$LAB_LIB/udp.py" send "$ANY_AT:$2" "$SQUASH_AT:33001" "$3" --wait-reply 5 > /dev/null
+}
+proxy_session eight outside bear "$SQUASH" cat
+send outside 5008 eighth
+ok '(its flow is learnt)' wait_until 5 states pinned
+is "$(shown)" "bear $OUTSIDE_AT:5008 $INSIDE1_AT:33001 pinned" 'its UDP ends'
+is "$(json 'd[0]["to_server"]["packets"], d[0]["to_client"]["packets"]' "client=$OUTSIDE")" '1 1' 'packets are counted each way'
+like "$(asperaproxy status)" 'sessions=1.*base_ipv6=present' 'status knows the base'
+on dmz ip6tables -t nat -F
+like "$(asperaproxy status)" 'base_ipv6=damaged' 'and when it is damaged'
+on dmz "$LAB_PREFIX/bin/asp-reap"
+status 0 'until asp-reap ran' asperaproxy status
+proxy_session nine outside2 bear "$SQUASH" cat
+is "$(sessions --kill "client=$OUTSIDE2" | grep -cF "client=$OUTSIDE2_AT:")" 1 '--kill client=ADDRESS ends the one'
+proxy_end nine
+send outside 5008 alive8
+ok 'and the other goes on' arrived alive8
+proxy_end eight
+
+is "$(proxy_rules)$(proxy_flows)" 0 'nothing is left of all this'
 is "$(proxy_open_sessions)" 0 'on record either'
 done_testing

@@ -10,7 +10,9 @@
 lab_up dmz outside outside2 inside1 inside2
 proxy_allow 'env -u %d cat'
 on dmz sed -i "/host_ip=\"$INDIVIDUAL\"/,/<\/rule>/s/$INSIDE1:22/$INSIDE2:22/" "$LAB_PREFIX/etc/aspera.conf"
+on dmz sed -i "/host_ip=\"$INDIVIDUAL_6\"/,/<\/rule>/s/\[$INSIDE1_6\]:22/[$INSIDE2_6]:22/" "$LAB_PREFIX/etc/aspera.conf"
 lab_udp inside1 echo "$INSIDE1:33001" "$TMPDIR/received"
+lab_udp inside1 echo "[$INSIDE1_6]:33001" "$TMPDIR/received6"
 seed=${SOAK_SEED-$RANDOM$RANDOM}
 diag "SOAK_SEED=$seed"
 

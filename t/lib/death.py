@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""death.py RECEIVED: kills each process of a session at each step of its life.
+"""death.py RECEIVED...: kills each process of a session at each step of its life;
+and some of them once more with a session over IPv6.
 
-RECEIVED is what the server at inside1 prints of each packet that it got (udp.py
+RECEIVED is what the servers at inside1 print of each packet that they got (udp.py
 echo). Prints a line for each cell of the table, "ok STEP PROCESS MS" or
 "not ok STEP PROCESS why": MS is the time from the kill (from the start of asp-reap
 where asp-pinhole itself was killed) until nothing of the session was left. Then
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 
-from sessions import PREFIX, SPOOL, Host, Process, Session, State, roles, wait_until
+from sessions import PREFIX, SPOOL, SQUASH, SQUASH_6, Host, Process, Session, State, roles, wait_until
 
 DMZ, OUTSIDE, OUTSIDE2, INSIDE = Host("dmz"), Host("outside"), Host("outside2"), Host("inside1")
 ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "asp-dial", "sudo", "asp-pinhole"]
@@ -26,11 +27,12 @@ LONGEST = 1.0
 
 class Client(Session):
     count = 0
+    v6 = False
 
     def __init__(self, host=OUTSIDE):
         Client.count += 1
         self.others = {pid for pid, process in INSIDE.processes().items() if process.name == "sshd"}
-        super().__init__(host, "bear", Client.count)
+        super().__init__(host, "bear", Client.count, SQUASH_6 if Client.v6 else SQUASH)
 
     def open(self):
         if not self.opened():
@@ -191,6 +193,14 @@ class Pinned(Open):
         return super().reach(session) and session.exchange() and wait_until(5, lambda: pinned(session))
 
 
+class OpenOverIPv6(Open):
+    victims = ["sshd-priv", "asp-pinhole"]
+
+
+class PinnedOverIPv6(Pinned):
+    victims = ["ascp_rproxy", "asp-pinhole"]
+
+
 class Closing(Locked):
     """The client has hung up; asp-pinhole is about to remove the rule."""
     victims = [name for name in ON_DMZ if name != "asp-dial"] + ["ssh"]
@@ -203,14 +213,18 @@ class Closing(Locked):
         return wait_until(10, lambda: session.complete(5))
 
 
+def state_now():
+    return State(DMZ, Client.v6)
+
+
 def pinned(session):
     port = f"--sport {session.udp.getsockname()[1]} "
-    return any(port in thing for thing in State(DMZ).things)
+    return any(port in thing for thing in state_now().things)
 
 
 def left(step, before):
     """What is there that was not, or the other way round."""
-    state = State(DMZ)
+    state = state_now()
     return state - before + [f"lost: {thing}" for thing in before - state] + ["" if step.settled() else "iptables"]
 
 
@@ -224,7 +238,7 @@ def alive(process):
 def cell(step, session, name, before):
     """How long it took, in ms; text when it went wrong."""
     if not step.reach(session):
-        return f"did not get there: {sorted(roles(DMZ, session.number))} {State(DMZ) - before}"
+        return f"did not get there: {sorted(roles(DMZ, session.number))} {state_now() - before}"
     victim = session.process(name)
     if not victim or not victim.kill():
         return "was not there to be killed"
@@ -280,11 +294,13 @@ def main():
     bystander = Bystander()
     bystander.start()
     for name, kind in [("connecting", Connecting), ("waiting", Waiting), ("opening", Opening), ("writing", Writing),
-                       ("open", Open), ("pinned", Pinned), ("closing", Closing)]:
+                       ("open", Open), ("pinned", Pinned), ("closing", Closing),
+                       ("open-ipv6", OpenOverIPv6), ("pinned-ipv6", PinnedOverIPv6)]:
         done = []
+        Client.v6 = name.endswith("ipv6")
         with kind() as step:
             for victim in kind.victims:
-                before = State(DMZ)
+                before = state_now()
                 session = Client()
                 done.append(session)
                 try:
@@ -301,8 +317,11 @@ def main():
         for session in done:
             session.end()
     print(bystander.end())
-    with open(sys.argv[1]) as file:
-        print("arrived", *[word for word in file.read().split() if word.startswith("ghost-")])
+    received = ""
+    for path in sys.argv[1:]:
+        with open(path) as file:
+            received += file.read()
+    print("arrived", *[word for word in received.split() if word.startswith("ghost-")])
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ lab_install_suite() {
 }
 
 # lab_guide_config: aspera.conf with the guide's two rules: all to one account, and
-# each to his own. For IPv6 the same twice more.
+# each to his own, of the family that lab_family chose; and the same for IPv6.
 lab_guide_config() {
   local key='/home/$(user)/.ssh/id_ed25519'
   cat << END
@@ -200,8 +200,8 @@ lab_guide_config() {
       <enabled>true</enabled>
       <rules>
 END
-  lab_rule "$SQUASH" "$INSIDE1:22" "$LAB_PREFIX/etc/ssh_keys/id_ed25519" xfer
-  lab_rule "$INDIVIDUAL" "$INSIDE1:22" "$key"
+  lab_rule "$SQUASH" "$INSIDE1_AT:22" "$LAB_PREFIX/etc/ssh_keys/id_ed25519" xfer
+  lab_rule "$INDIVIDUAL" "$INSIDE1_AT:22" "$key"
   lab_rule "$SQUASH_6" "[$INSIDE1_6]:22" "$LAB_PREFIX/etc/ssh_keys/id_ed25519" xfer
   lab_rule "$INDIVIDUAL_6" "[$INSIDE1_6]:22" "$key"
   cat << END

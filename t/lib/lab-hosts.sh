@@ -25,6 +25,33 @@ export OUTSIDE OUTSIDE_6 OUTSIDE2 OUTSIDE2_6 ROUTER ROUTER_6 DMZ DMZ_6 SQUASH SQ
   INDIVIDUAL INDIVIDUAL_6 DMZ_LAN DMZ_LAN_6 INSIDE1 INSIDE1_6 INSIDE2 INSIDE2_6 \
   INSIDE3 INSIDE3_6 ROUTER_HOME ROUTER_HOME_6 NATCLIENT NATCLIENT_6
 
+# lab_family 4|6: from here on OUTSIDE, SQUASH … are addresses of that family, and
+# so are the rules that proxy_allow writes. Before a port or a path they are
+# written OUTSIDE_AT …: in brackets where that is needed. Besides:
+#   $ANY_AT     any address of one's own      $IPTABLES  which program lists rules
+#   $HOST_BITS  the prefix length of a host   $IP        ipv4 or ipv6, for conntrack -f
+# Names of tests begin with "IPv6: " where that is so.
+lab_family() {
+  local name family
+  for name in OUTSIDE OUTSIDE2 ROUTER DMZ SQUASH INDIVIDUAL DMZ_LAN INSIDE1 INSIDE2 INSIDE3 \
+    ROUTER_HOME NATCLIENT; do
+    family=${name}_4
+    [ -n "${!family-}" ] || declare -g "$family=${!name}"
+    family=${name}_$1
+    declare -gx "$name=${!family}"
+    case $1 in
+      4) declare -gx "${name}_AT=${!family}" ;;
+      6) declare -gx "${name}_AT=[${!family}]" ;;
+    esac
+  done
+  case $1 in
+    4) ANY_AT=0.0.0.0 IPTABLES=iptables HOST_BITS=32 IP=ipv4 tap_about= ;;
+    6) ANY_AT=[::] IPTABLES=ip6tables HOST_BITS=128 IP=ipv6 tap_about='IPv6: ' ;;
+  esac
+  export ANY_AT IPTABLES HOST_BITS IP
+}
+lab_family 4
+
 export LAB_PREFIX=/opt/aspera/proxy LAB_DOMAIN=example.com
 
 # lab_table: one line for each address pair: host, role, network (which is also

@@ -27,6 +27,7 @@
 #   lab_udp HOST recv|echo ADDRESS:PORT FILE   udp.py there in the background, bound when
 #                                  this returns; FILE gets "from=ADDRESS:PORT text" for
 #                                  each datagram; $LAB_UDP is its pid
+#   lab_family 4|6                 the addresses that OUTSIDE, SQUASH … stand for; lab-hosts.sh
 #   lab_down HOST                  end all that runs on HOST, like pulling its plug
 #   wait_until SECONDS COMMAND...  until COMMAND succeeds; 1 when time is up
 #

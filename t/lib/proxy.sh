@@ -11,9 +11,15 @@ proxy_allow() {
   lab_guide_config | sed "s|</CONF>|<default><aspshell_commands>$commands</aspshell_commands></default></CONF>|" | lab_config
 }
 
-# How many rules the suite has in force for sessions on dmz.
+# How many rules the suite has in force for sessions on dmz, of the family that
+# lab_family chose.
 proxy_rules() {
-  on dmz iptables -t nat -S SALLYPORT-DNAT 2> /dev/null | grep -c '^-A'
+  on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT 2> /dev/null | grep -c '^-A'
+}
+
+# The flows that the suite has translated, of that family.
+proxy_flows() {
+  on dmz conntrack -f "$IP" -L -p udp -m 0x8000000/0x8000000 2> /dev/null
 }
 
 proxy_open_sessions() {

@@ -13,6 +13,7 @@ import time
 
 PREFIX = os.environ["LAB_PREFIX"]
 SQUASH = os.environ["SQUASH"]
+SQUASH_6 = os.environ["SQUASH_6"]
 UDP_PORT = 33001
 SPOOL = "run/sallyport"
 MARK = "0x8000000/0x8000000"
@@ -49,13 +50,13 @@ class Host:
         return subprocess.run(self.argv(*command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=60)
 
-    def socket(self):
+    def socket(self, family=socket.AF_INET):
         """A UDP socket there: a socket stays where it was made."""
         with open("/proc/thread-self/ns/net") as ours, open(f"/proc/{self.holder}/ns/net") as theirs:
             if LIBC.setns(theirs.fileno(), 0) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
             try:
-                return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                return socket.socket(family, socket.SOCK_DGRAM)
             finally:
                 LIBC.setns(ours.fileno(), 0)
 
@@ -127,10 +128,10 @@ def roles(dmz, number):
 class State:
     """What the proxy holds for sessions: rules, flows, records and tokens."""
 
-    def __init__(self, dmz):
-        rules = subprocess.Popen(dmz.argv("iptables", "-w", "-t", "nat", "-S"), stdout=subprocess.PIPE, text=True)
-        flows = dmz.run("conntrack", "-L", "-p", "udp", "-m", MARK).stdout
-        self.things = {line for line in rules.communicate()[0].splitlines() if line.startswith("-A SALLYPORT-DNAT")}
+    def __init__(self, dmz, v6=False):
+        rules = subprocess.Popen(dmz.argv("ip6tables" if v6 else "iptables", "-w", "-t", "nat", "-S"), stdout=subprocess.PIPE, text=True)
+        flows = dmz.run("conntrack", "-f", "ipv6" if v6 else "ipv4", "-L", "-p", "udp", "-m", MARK).stdout
+        self.things = {line for line in rules.communicate()[0].splitlines() if line.startswith(("-A SALLYPORT-DNAT", "-A SALLYPORT-BIND"))}
         for line in flows.splitlines():
             self.things.add("flow " + " ".join(re.findall(r"(?:src|dst|sport|dport)=\S+", line)))
         top = f"{dmz.root}/{SPOOL}"
@@ -153,7 +154,7 @@ class Session:
         self.ssh = subprocess.Popen(
             host.argv("ssh", "-p", "33001", f"{user}@{address}", f"env -u {number} cat", user=user),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.udp = host.socket()
+        self.udp = host.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.udp.connect((address, UDP_PORT))
 
     def opened(self, seconds=20):

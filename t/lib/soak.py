@@ -3,7 +3,7 @@
 at random; then compares dmz and inside1 with how they were before.
 
 SQUASH leads to inside1, where `udp.py echo` has the UDP port, and INDIVIDUAL to
-inside2, where asp-cp needs it. Prints lines of
+inside2, where asp-cp needs it. outside speaks IPv4, outside2 IPv6. Prints lines of
 "KEY text": what failed (failure), what is different (left), and figures. The
 seed gives each lane of sessions its choices; how they fall in time is chance.
 """
@@ -15,11 +15,12 @@ import sys
 import threading
 import time
 
-from sessions import PREFIX, SPOOL, SQUASH, Host, Session, roles, wait_until
+from sessions import PREFIX, SPOOL, SQUASH, SQUASH_6, Host, Session, roles, wait_until
 
 DMZ, INSIDE1, INSIDE2 = Host("dmz"), Host("inside1"), Host("inside2")
 CLIENTS = [Host("outside"), Host("outside2")]
-INDIVIDUAL = os.environ["INDIVIDUAL"]
+ADDRESSES = {"outside": (SQUASH, os.environ["INDIVIDUAL"]),
+             "outside2": (SQUASH_6, f"[{os.environ['INDIVIDUAL_6']}]")}
 LANES = 3            # of each client
 MOST_SESSIONS = 5000
 COPIES = 0.15        # of all
@@ -97,7 +98,7 @@ def transfer(chance, client, number):
     seconds = chance.uniform(0.1, 0.8)
     victim, after = chance.choice(VICTIMS), chance.uniform(0, 1.2)
     doomed = chance.random() < 0.4
-    session = Session(client, user, number)
+    session = Session(client, user, number, ADDRESSES[client.name][0])
     killer = Killer(session, victim, after) if doomed else None
     wrong = talk(session, seconds, killer) if session.opened(40) else "did not open"
     if killer:
@@ -119,7 +120,7 @@ def copy(chance, client, number):
     with open(f"{home}/{number}", "wb") as file:
         file.write(chance.randbytes(size))
     result = subprocess.run(
-        client.argv("asp-cp", "-P", "33001", f"/home/bobcat/{number}", f"bobcat@{INDIVIDUAL}:/tmp/{number}", user="bobcat"),
+        client.argv("asp-cp", "-P", "33001", f"/home/bobcat/{number}", f"bobcat@{ADDRESSES[client.name][1]}:/tmp/{number}", user="bobcat"),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
     target = f"{INSIDE2.root}/tmp/{number}"
     if result.returncode != 0:
@@ -208,9 +209,10 @@ def difference(before, after):
 
 def main():
     seconds, seed = float(sys.argv[1]), sys.argv[2]
-    warm = Session(CLIENTS[0], "bear", 0)  # lays the base chains, makes the directories
-    if not warm.opened() or warm.end() != 0:
-        fail(f"the first session: {warm.why}")
+    for client in CLIENTS:
+        warm = Session(client, "bear", 0, ADDRESSES[client.name][0])  # lays the base chains, makes the directories
+        if not warm.opened() or warm.end() != 0:
+            fail(f"the first session of {client.name}: {warm.why}")
     wait_until(5, lambda: not roles(DMZ, 0))
     reap()
     time.sleep(0.3)  # sshd's own processes of it

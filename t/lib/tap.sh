@@ -7,6 +7,7 @@
 #   status 77 "refuses" asp-foo < input      # runs; checks the exit status; keeps
 #                                            #   stdout in $out and stderr in $err
 #   skip "why" "name"
+#   tap_about="IPv6: "                       # stands before all names from here on
 #   done_testing
 
 tap_count=0
@@ -15,10 +16,10 @@ tap_failed=0
 tap_result() {  # status name
   tap_count=$((tap_count + 1))
   if [ "$1" -eq 0 ]; then
-    printf 'ok %d - %s\n' "$tap_count" "$2"
+    printf 'ok %d - %s\n' "$tap_count" "${tap_about-}$2"
   else
     tap_failed=$((tap_failed + 1))
-    printf 'not ok %d - %s\n' "$tap_count" "$2"
+    printf 'not ok %d - %s\n' "$tap_count" "${tap_about-}$2"
   fi
   return "$1"
 }

@@ -8,7 +8,8 @@ Opens an SSH session that runs `cat`, and once that answers (so the pinhole is
 open) sends its own name over UDP each 20 ms, from one source port, for S
 seconds; then ends the session. A server (transfer.py --serve SERVER
 ADDRESS:PORT) answers only what begins with its own name, as a transfer server
-answers only its own sessions' packets.
+answers only its own sessions' packets; it prints the name of each session that
+it hears from, once.
 
 Prints one line of JSON:
   name, opened_ms (until the command answered), first_ms (from the first packet
@@ -96,8 +97,13 @@ def serve(options):
     sock = socket.socket(family_of(address), socket.SOCK_DGRAM)
     sock.bind((address, int(port)))
     print("listening", flush=True)
+    heard = set()
     while True:
         data, peer = sock.recvfrom(65535)
+        name = data.decode(errors="replace").partition(" ")[0]
+        if name not in heard:
+            heard.add(name)
+            print(name, flush=True)
         if data.decode(errors="replace").startswith(options.serve[0] + "/"):
             sock.sendto(data, peer)
 

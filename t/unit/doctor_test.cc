@@ -180,6 +180,7 @@ TEST_CASE("doctor: verdicts at their limits") {
   CHECK(doctor::judge_iptables("iptables v1.8.9 (nf_tables)\n", "*filter\n:FORWARD ACCEPT\n").grade == Grade::ok);
   CHECK(doctor::judge_iptables("", "").grade == Grade::ok);
   CHECK(doctor::judge_cron("# x\n* * * * *  root  /x/asp-reap\n", "/x/asp-reap").grade == Grade::ok);
+  CHECK(doctor::judge_cron("* * * * *  root  [ ! -x /x/asp-reap ] || /x/asp-reap\n", "/x/asp-reap").grade == Grade::ok);
   CHECK(doctor::judge_cron("*/5 * * * * root /x/asp-reap\n", "/x/asp-reap").grade == Grade::warn);
   CHECK(doctor::judge_cron("* * * * * bear /x/asp-reap\n", "/x/asp-reap").grade == Grade::warn);
   CHECK(doctor::judge_cron("#* * * * * root /x/asp-reap\n* * * * * root /y/asp-reap\n", "/x/asp-reap").grade == Grade::fail);

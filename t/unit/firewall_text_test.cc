@@ -80,10 +80,10 @@ TEST_CASE("firewall text: sessions of the other family are passed over") {
 
 TEST_CASE("firewall text: every rule names one client, one proxy address, a port, and its session") {
   for (const auto& session : golden_sessions()) {
-    const std::string rule = firewall_text::rule_of(session);
+    const std::string rule = firewall_text::rules_of(session).front();
     CAPTURE(rule);
     const std::string bits = session.client.ip.is_v4() ? "/32" : "/128";
-    CHECK(rule.starts_with("-s " + session.client.ip.text() + bits + " -d " + session.proxy.ip.text() + bits + " -p udp -m udp "));
+    CHECK(rule.starts_with("SALLYPORT-DNAT -s " + session.client.ip.text() + bits + " -d " + session.proxy.ip.text() + bits + " -p udp -m udp "));
     CHECK(count(rule, "--dport ") == 1);
     CHECK(count(rule, "--sport ") == (session.pinned() ? 1 : 0));
     CHECK(count(rule, "--comment " + session.id + " ") == 1);
@@ -93,20 +93,44 @@ TEST_CASE("firewall text: every rule names one client, one proxy address, a port
   }
 }
 
-TEST_CASE("firewall text: the rule that open writes is what close removes, pinned or not") {
+TEST_CASE("firewall text: a session with a bind_source_address, and no other, has a second rule, for the same packets behind the DNAT") {
+  int bound = 0;
+  for (const auto& session : golden_sessions()) {
+    const auto rules = firewall_text::rules_of(session);
+    REQUIRE(rules.size() == (session.bind_source_address ? 2 : 1));
+    if (!session.bind_source_address) continue;
+    ++bound;
+    const std::string& rule = rules.back();
+    CAPTURE(rule);
+    const std::string bits = session.client.ip.is_v4() ? "/32" : "/128";
+    CHECK(rule.starts_with("SALLYPORT-BIND -s " + session.client.ip.text() + bits + " -d " + session.host.ip.text() + bits + " -p udp -m udp "));
+    CHECK(count(rule, " --dport ") == 1);
+    CHECK(count(rule, " --sport ") == (session.pinned() ? 1 : 0));
+    CHECK(count(rule, " --ctorigdst " + session.proxy.ip.text() + " ") == 1);
+    CHECK(count(rule, " --comment " + session.id + " ") == 1);
+    CHECK(rule.ends_with(" -j SNAT --to-source " + session.bind_source_address->text()));
+  }
+  CHECK(bound >= 4);
+}
+
+TEST_CASE("firewall text: the rules that open writes are what close removes, pinned or not") {
   for (auto session : golden_sessions()) {
     const Family family = firewall_text::family_of(session);
-    CHECK(count(firewall_text::open(family, {session}), firewall_text::rule_of(session)) == 1);
-    CHECK(firewall_text::close(family, {session}) == "*nat\n-D SALLYPORT-DNAT " + firewall_text::rule_of(session) + "\nCOMMIT\n");
+    const auto with = [](const char* verb, const Session& whose) {
+      std::string text;
+      for (const auto& rule : firewall_text::rules_of(whose)) text += verb + rule + "\n";
+      return text;
+    };
+    CHECK(count(firewall_text::open(family, {session}), with(session.pinned() ? "-I " : "-A ", session)) == 1);
+    CHECK(firewall_text::close(family, {session}) == "*nat\n" + with("-D ", session) + "COMMIT\n");
     Session unpinned = session;
     unpinned.flow.reset();
     if (!session.pinned()) {
       CHECK(firewall_text::pin(family, {session}) == "*nat\nCOMMIT\n");
-      CHECK(firewall_text::rule_of(session) == firewall_text::rule_of(unpinned));
+      CHECK(firewall_text::rules_of(session) == firewall_text::rules_of(unpinned));
       continue;
     }
-    CHECK(firewall_text::pin(family, {session}) == "*nat\n-D SALLYPORT-DNAT " + firewall_text::rule_of(unpinned) + "\n-I SALLYPORT-DNAT " +
-                                                       firewall_text::rule_of(session) + "\nCOMMIT\n");
+    CHECK(firewall_text::pin(family, {session}) == "*nat\n" + with("-D ", unpinned) + with("-I ", session) + "COMMIT\n");
   }
 }
 
@@ -187,21 +211,23 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
                   "-N SALLYPORT",
                   "-N SALLYPORT-DNAT",
                   "-N SALLYPORT-SNAT",
+                  "-N SALLYPORT-BIND",
                   "-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 82",
                   "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT",
                   "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT",
                   "-A SALLYPORT -j CONNMARK --set-xmark " + mark,
                   "-A SALLYPORT -j SALLYPORT-DNAT",
                   "-A SALLYPORT -j CONNMARK --set-xmark 0x0/0x8000000",
+                  "-A SALLYPORT-SNAT -j SALLYPORT-BIND",
                   "-A SALLYPORT-SNAT -j MASQUERADE"};
   const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT",
                      "-A SALLYPORT -j ACCEPT"};
   CHECK(firewall_text::judge_base(nat, filter) == Base::present);
   CHECK(firewall_text::judge_base({}, {}) == Base::absent);
-  CHECK(firewall_text::judge_base({nat[0], nat[4]}, {filter[0]}) == Base::absent);
+  CHECK(firewall_text::judge_base({nat[0], nat[5]}, {filter[0]}) == Base::absent);
   CHECK(firewall_text::judge_base(nat, {filter[0]}) == Base::damaged);
   CHECK(firewall_text::judge_base({nat[0]}, filter) == Base::damaged);
-  for (const std::size_t without : {2, 5, 6, 7, 8, 9, 10}) {  // a chain is there as long as its rules are
+  for (const std::size_t without : {2, 4, 6, 7, 8, 9, 10, 11, 12}) {  // a chain is there as long as its rules are
     Lines less = nat;
     less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
     CAPTURE(without);

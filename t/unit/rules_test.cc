@@ -7,6 +7,7 @@
 #include "config.h"
 #include "paths.h"
 #include "rules.h"
+#include "tool.h"
 
 namespace {
 
@@ -19,7 +20,7 @@ config::Rproxy rproxy(const std::string& rules) {
 
 // One rule on a line of its own, so that rule 1 stands on line 2.
 std::string rule(const std::string& attributes, const std::string& more = "") {
-  return "<rule " + attributes + "><host>10.0.0.10</host><keyfile>/k</keyfile>" + more + "</rule>\n";
+  return "<rule " + attributes + "><host>inside1</host><keyfile>/k</keyfile>" + more + "</rule>\n";
 }
 
 Request asked_at(const std::string& proxy = "7.7.7.7:33001", const std::string& domain = "") {
@@ -211,4 +212,77 @@ TEST_CASE("rules: each rule is explained, up to the one that matches") {
   CHECK(explain(rules, asked_at())[1] == "rule 2 (line 3): no: host_domain a.example:22: the client named no host");
   CHECK(explain(rproxy(rule("host_ip=\"7.7.7.8\"")), asked_at()).back() == "no rule matches");
   CHECK(explain(rproxy(""), asked_at()) == Lines{"there are no rules"});
+}
+
+TEST_CASE("rules: a name is only worth a look when it decides") {
+  const std::string any = rule(""), here = rule("host_ip=\"7.7.7.7\""), elsewhere = rule("host_ip=\"7.7.7.8\"");
+  const std::string named = rule("host_domain=\"a.example\"");
+  const std::string named_elsewhere = rule("host_ip=\"7.7.7.8\" host_domain=\"a.example\"");
+  const std::string named_lynx = rule("host_domain=\"a.example\"", "<users>lynx</users>");
+  const std::string named_staff = rule("host_domain=\"a.example\"", "<groups>staff</groups>");
+  const struct { std::string rules; bool depends; } cases[] = {
+      {"", false},
+      {any, false},
+      {named, true},
+      {named + any, true},
+      {any + named, false},
+      {here + named, false},
+      {elsewhere + named, true},
+      {elsewhere + any + named, false},
+      {named_elsewhere + any, false},
+      {named_elsewhere, false},
+      {named_lynx + any, false},
+      {named_lynx + named, true},
+      {named_staff + any, true},
+      {rule("host_domain=\"a.example:22\"") + any, true},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.rules);
+    const rules::Facts facts{[](const std::string&) { return Names{"staff"}; }, {}};
+    CHECK(rules::depends_on_domain(rproxy(c.rules), asked_at(), facts) == c.depends);
+    CHECK(rules::depends_on_domain(rproxy(c.rules), asked_at("7.7.7.7:33001", "b.example"), facts) == c.depends);
+    auto off = rproxy(c.rules);
+    off.enabled = false;
+    CHECK_FALSE(rules::depends_on_domain(off, asked_at(), facts));
+  }
+}
+
+TEST_CASE("rules: hosts of the other family are left out, and a rule without any left cannot serve") {
+  const auto served = [](const std::string& hosts, const std::string& proxy, bool udp = true, const std::string& more = "") -> std::string {
+    auto asked = asked_at(proxy);
+    asked.udp = udp;
+    std::string out;
+    try {
+      const auto route = match(rproxy("<rule><hosts>" + hosts + "</hosts><keyfile>/k</keyfile>" + more + "</rule>"), asked);
+      for (const auto& host : route->hosts) out += host.text() + " ";
+    } catch (const tool::Failure& failure) {
+      CHECK(failure.code() == tool::config);
+      return failure.what();
+    }
+    return out;
+  };
+  const std::string v4 = "7.7.7.7:33001";
+  const std::string v6 = "[2001:db8::1]:33001";
+  const std::string both = "<host>10.0.0.1</host><host>2001:db8:b::1</host><host>inside</host>";
+  const std::string translated = ": the UDP cannot be translated between them";
+  CHECK(served(both, v4) == "10.0.0.1:22 inside:22 ");
+  CHECK(served(both, v6) == "[2001:db8:b::1]:22 inside:22 ");
+  CHECK(served(both, v4, false) == "10.0.0.1:22 inside:22 ");  // the same as for transfers
+  CHECK(served(both, v6, false) == "[2001:db8:b::1]:22 inside:22 ");
+  CHECK(served("<host>10.0.0.1</host>", v4) == "10.0.0.1:22 ");
+  CHECK(served("<host>10.0.0.1</host>", v6) == "rule 1 (line 2): client 2001:db8::c comes by IPv6, but 10.0.0.1:22 is IPv4" + translated);
+  CHECK(served("<host>2001:db8:b::1</host><host>2001:db8:b::2</host>", v4) ==
+        "rule 1 (line 2): client 198.51.100.10 comes by IPv4, but [2001:db8:b::1]:22,[2001:db8:b::2]:22 is IPv6" + translated);
+  CHECK(served("<host>10.0.0.1</host>", v6, false) == "10.0.0.1:22 ");
+  CHECK(served("<host>::ffff:10.0.0.1</host>", v4) == "10.0.0.1:22 ");
+  const std::string bind = "<bind_source_address>10.0.0.9</bind_source_address>";
+  CHECK(served("<host>inside</host>", v4, true, bind) == "inside:22 ");
+  CHECK(served("<host>inside</host>", v6, true, bind) ==
+        "rule 1 (line 2): client 2001:db8::c comes by IPv6, but bind_source_address 10.0.0.9 is IPv4" + translated);
+  CHECK(served("<host>inside</host>", v6, false, bind) == "inside:22 ");
+}
+
+TEST_CASE("rules: -e says which hosts are left out") {
+  const auto lines = explain(rproxy("<rule><hosts><host>10.0.0.1</host><host>2001:db8:b::1</host></hosts><keyfile>/k</keyfile></rule>"), asked_at());
+  CHECK(lines == Lines{"rule 1 (line 2): match: no conditions", "rule 1 (line 2): without [2001:db8:b::1]:22: the client comes by IPv4"});
 }

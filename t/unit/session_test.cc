@@ -110,6 +110,10 @@ TEST_CASE("session: all of it may be IPv6, but families do not mix") {
     mixed.set(name, "198.51.100.10:22");
     CHECK(code_of(mixed) == tool::bad_input);
   }
+  CHECK(code_with("bind_source_address", "203.0.113.2") == 0);
+  CHECK(code_with("bind_source_address", "2001:db8:1::2") == tool::bad_input);
+  CHECK(code_with("bind_source_address", "203.0.113.2:22") == tool::bad_input);
+  CHECK(code_with("bind_source_address", "") == tool::bad_input);
   CHECK(code_with("client", "[::ffff:198.51.100.10]:51512") == 0);  // the IPv4 address it stands for
 }
 
