@@ -9,22 +9,27 @@ DESTDIR ?=
 SYSCONFDIR ?= /etc
 MANDIR  ?= /usr/share/man
 UNITDIR ?= /usr/lib/systemd/system
+DOCDIR  ?= /usr/share/doc/sallyport
+# The one place that has the version, and its date.
+VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' etc/packaging/changelog)
 
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
-           asp-adduser asp-deluser asuserdata
+           asp-adduser asp-deluser asuserdata asconfigurator
 LIBEXEC := ascp_rproxy asp-pinhole
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))
 
-# Debian packages: to build, to run, and to test. INSTALL has the dnf names.
+# Debian packages: to build, to run, to make a package, and to test. INSTALL has the
+# dnf names.
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               libnetfilter-conntrack-dev libsrt-gnutls-dev libssl-dev \
               nlohmann-json3-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
+DEPS_PACKAGE := dpkg-dev
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
-              logrotate e2fsprogs
+              logrotate e2fsprogs rpm
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -35,6 +40,8 @@ LIB_SRT ?= -lsrt-gnutls
 BUILD := build
 CXXFLAGS ?= -O2 -g
 CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow -Werror
+# The same binary, wherever the tree lies.
+CXXFLAGS += -ffile-prefix-map=$(CURDIR)=.
 CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
 LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lexpat -lfmt
 HARDEN_CXX := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
@@ -79,7 +86,7 @@ $(BUILD)/%.o: %.cc
 	@echo '  CXX $<'
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 
 help:
 	@echo 'make            build'
@@ -90,12 +97,13 @@ help:
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
 	@echo 'make lab-shell  a shell on each host of the lab (root)'
 	@echo 'make install    DESTDIR= PREFIX=; make uninstall takes it away again'
+	@echo 'make deb        a Debian package in $(BUILD)/'
 	@echo 'make clean'
 
 # Installs only what is missing, starts no service, and needs no network when
 # everything is there.
 deps:
-	@t/lib/install-packages $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
+	@t/lib/install-packages $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_PACKAGE) $(DEPS_TEST)
 
 lint:
 	@t/lib/run-tests t/lint/*.t
@@ -128,7 +136,8 @@ lab-shell: all
 
 # A configuration that is there already is never overwritten. The samples for
 # sshd, logrotate and rsyslog are only laid down: INSTALL says how to put them
-# in force.
+# in force. known_hosts is data of the host: with DESTDIR it is left out, so that
+# no copy empties one.
 D = $(DESTDIR)$(PREFIX)
 UNIT = $(DESTDIR)$(UNITDIR)/asperaproxy.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
@@ -141,7 +150,7 @@ install:
 	  chmod 755 $(D)/bin/.$$script.new && mv -f $(D)/bin/.$$script.new $(D)/bin/$$script || exit; \
 	done
 	[ -e $(D)/etc/aspera.conf ] || install -m 644 etc/aspera.conf $(D)/etc/aspera.conf
-	[ -e $(D)/etc/known_hosts ] || install -m 644 /dev/null $(D)/etc/known_hosts
+	[ -n "$(DESTDIR)" ] || [ -e $(D)/etc/known_hosts ] || install -m 644 /dev/null $(D)/etc/known_hosts
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/sshd_config.d/sallyport.conf > $(D)/etc/sshd_config.d/sallyport.conf
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/logrotate.d/sallyport > $(D)/etc/logrotate.d/sallyport
 	install -m 644 etc/rsyslog.d/sallyport.conf $(D)/etc/rsyslog.d/sallyport.conf
@@ -164,6 +173,8 @@ install:
 	for page in $(PAGES); do \
 	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
 	done
+	install -d $(DESTDIR)$(DOCDIR)
+	install -m 644 INSTALL etc/packaging/changelog etc/packaging/copyright $(DESTDIR)$(DOCDIR)/
 
 # Keeps what an administrator wrote: aspera.conf, known_hosts, the keys.
 uninstall:
@@ -173,10 +184,20 @@ uninstall:
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	rm -f $(UNIT) $(INIT)
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,INSTALL changelog copyright)
+	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 	rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
+
+# DEB_DIR is where the package goes; what it is made of lies in DEB_DIR/deb, as
+# dpkg's tools want it.
+DEB_DIR ?= $(BUILD)
+deb: all
+	$(Q)rm -rf $(DEB_DIR)/deb && mkdir -p $(DEB_DIR)/deb
+	$(Q)umask 022 && $(MAKE) --no-print-directory install DESTDIR=$(abspath $(DEB_DIR))/deb/debian/sallyport > $(DEB_DIR)/deb/install.log
+	$(Q)PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) etc/packaging/deb/build $(DEB_DIR)/deb $(VERSION) $(DEPS_RUN)
 
 clean:
 	rm -rf build build-san
 
-.PHONY: all help deps lint unit contract unit-contract e2e soak check demo lab-shell install uninstall clean
+.PHONY: all help deps lint unit contract unit-contract e2e soak check demo lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:

@@ -101,7 +101,7 @@ class Checker {
 
 const Option* Option::child(std::string_view wanted) const {
   for (const auto& option : children) {
-    if (option.name == wanted || (!option.alias.empty() && option.alias == wanted)) return &option;
+    if (option.is_named(wanted)) return &option;
   }
   return nullptr;
 }
@@ -181,7 +181,7 @@ void add_items(const Option& parent, std::vector<const Option*>& path, const std
     const std::string name = prefix + (prefix.empty() ? "" : "_") + std::string(option.name);
     // Of a list there is no telling which one is meant; a rule may be the only one.
     if (option.value == Value::elements) add_items(option, path, name, found);
-    else if (!option.is(repeats)) found.push_back({option.item.empty() ? name : std::string(option.item), path});
+    else if (!option.is(repeats) && !option.is(identity)) found.push_back({option.item.empty() ? name : std::string(option.item), path});
     path.pop_back();
   }
 }
@@ -209,6 +209,25 @@ std::vector<const Element*> find(const Element& document, const Path& path) {
     found = std::move(below);
   }
   return found;
+}
+
+Elements at(const Elements& sections, const std::vector<const Option*>& path) {
+  Elements found = sections;
+  for (const auto* option : path) {
+    Elements below;
+    for (const auto* parent : found) {
+      for (const auto& child : parent->children) {
+        if (option->is_named(child.name)) below.push_back(&child);
+      }
+    }
+    found = std::move(below);
+  }
+  return found;
+}
+
+const Element* first_given(const Elements& elements) {
+  const auto given = std::find_if(elements.begin(), elements.end(), [](const Element* each) { return !each->text.empty(); });
+  return given == elements.end() ? nullptr : *given;
 }
 
 }  // namespace config_schema

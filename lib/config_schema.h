@@ -47,6 +47,7 @@ enum Trait : unsigned {
   foreign = 2,   // other elements, and attributes, belong to other products
   addition = 4,  // ours, not the original's
   explicit_ = 8,  // must not be empty: leave it out instead
+  identity = 16,  // says which of several its parent is, so it is not set
 };
 
 struct Option {
@@ -64,6 +65,8 @@ struct Option {
   std::span<const Option> attributes = {};
 
   bool is(Trait trait) const { return (traits & trait) != 0; }
+  // `wanted` is its name or its alias.
+  bool is_named(std::string_view wanted) const { return wanted == name || (!alias.empty() && wanted == alias); }
   // The child of that name or alias; absent: nullptr.
   const Option* child(std::string_view wanted) const;
 };
@@ -100,6 +103,14 @@ std::vector<Item> items(const Path& section);
 // The elements at `path` below the document element, in the order of the file,
 // for instance {"server", "rproxy", "rules", "rule"}.
 std::vector<const config_xml::Element*> find(const config_xml::Element& document, const Path& path);
+
+// The same below `sections`, by name or alias. Several sections count as one.
+using Elements = std::vector<const config_xml::Element*>;
+Elements at(const Elements& sections, const std::vector<const Option*>& path);
+
+// Of elements that mean the same, the one that counts: the first that is not
+// empty; absent: nullptr.
+const config_xml::Element* first_given(const Elements& elements);
 
 // Failure{78} "file:line:column: element: why".
 [[noreturn]] void fail(const std::string& file, const config_xml::Element& element, const std::string& why);

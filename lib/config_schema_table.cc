@@ -118,7 +118,7 @@ constexpr Option kCommands[] = {
 
 constexpr Option kAuthorizationSection{.name = "authorization", .traits = foreign, .children = kAuthorization};
 constexpr Option kFileSystemSection{.name = "file_system", .traits = foreign, .children = kFileSystem};
-constexpr Option kName{.name = "name", .value = text, .meaning = "which account"};
+constexpr Option kName{.name = "name", .value = text, .meaning = "which account", .traits = identity};
 
 constexpr Option kAccount[] = {kName, kAuthorizationSection, kFileSystemSection};
 constexpr Option kUsers[] = {{.name = "user", .traits = repeats | foreign, .children = kAccount}};

@@ -26,6 +26,7 @@ Options parse(int argc, char** argv, const char* letters, const char* usage) {
     if (letter == '?') fail_usage(usage, fmt::format("unknown option -{}", static_cast<char>(::optopt)));
     if (letter == ':') fail_usage(usage, fmt::format("-{} needs an argument", static_cast<char>(::optopt)));
     parsed.given[static_cast<char>(letter)] = ::optarg ? ::optarg : "";
+    parsed.in_order.emplace_back(static_cast<char>(letter), ::optarg ? ::optarg : "");
   }
   parsed.operands.assign(argv + ::optind, argv + argc);
   return parsed;

@@ -10,10 +10,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 struct Options {
   std::map<char, std::string> given;  // an option without argument: empty
+  std::vector<std::pair<char, std::string>> in_order;  // the same with repeats, as they were given
   std::vector<std::string> operands;
 
   bool has(char letter) const { return given.count(letter) != 0; }

@@ -81,12 +81,12 @@ uid_t lowest_uid() {
 }
 
 void check_may_transfer_only(const Account& account) {
-  const auto refuse = [&](const std::string& why) { throw tool::Failure(tool::not_permitted, fmt::format("{}: {}", account.name, why)); };
+  const auto refuse = [&](const std::string& why) { throw tool::Failure(tool::not_permitted, fmt::format("{}: cannot be a user of the proxy: {}", account.name, why)); };
   constexpr uid_t kNobody = 65534;
-  if (account.uid == 0) refuse("is root");
-  if (account.uid < lowest_uid() || account.uid == kNobody) refuse(fmt::format("is an account of the system (uid {})", account.uid));
+  if (account.uid == 0) refuse("it is root");
+  if (account.uid < lowest_uid() || account.uid == kNobody) refuse(fmt::format("it is an account of the system (uid {})", account.uid));
   for (const char* group : kAdministrators) {
-    if (contains(account.groups, group)) refuse(fmt::format("is an administrator's account (group {})", group));
+    if (contains(account.groups, group)) refuse(fmt::format("it is an administrator's account (group {})", group));
   }
 }
 

@@ -143,6 +143,15 @@ std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& re
   return std::nullopt;
 }
 
+bool depends_on_domain(const config::Rproxy& rproxy, const Request& request, const Facts& facts) {
+  if (!rproxy.enabled) return false;
+  for (const auto& rule : rproxy.rules) {
+    if (!address_mismatch(rule, request).empty() || !user_mismatch(rule, request, facts).empty()) continue;
+    return rule.host_domain.has_value();
+  }
+  return false;
+}
+
 std::string expand_user(const std::string& path, const std::string& user) {
   std::string out = path;
   for (const std::string_view variable : {"$(user)", "$(name)"}) {

@@ -29,6 +29,12 @@ struct Facts {
 // rule leads to its hosts all the same.
 std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
 
+// Whether the name that the client asked for decides which rule applies, so that
+// it is worth a look; `request.domain` is not looked at. False when a rule that
+// asks for no name comes first, or none of those that do is for this address and
+// user.
+bool depends_on_domain(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
+
 // `$(user)` and `$(name)` in `path` become `user`.
 std::string expand_user(const std::string& path, const std::string& user);
 

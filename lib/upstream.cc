@@ -88,14 +88,21 @@ void Session::Deleter::operator()(ssh_session_struct* session) const {
 void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_free(event); }
 
 Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout) {
-  const Deadline deadline = steady_clock::now() + timeout;
+  const auto start = steady_clock::now();
+  const Deadline deadline = start + timeout;
+  const auto since = [](Deadline then) { return std::chrono::round<milliseconds>(steady_clock::now() - then); };
   socket_ = connect(server.host, server.source, server.family, deadline);
+  steps_.connect = since(start);
+  const auto connected = steady_clock::now();
   session_.reset(::ssh_new());
   if (!session_) throw std::bad_alloc();
   set_options(server);
   handshake(deadline);
   host_key_ = verify_host_key(session_.get(), server.host, server.known_hosts);
+  steps_.handshake = since(connected);
+  const auto verified = steady_clock::now();
   authenticate(key, deadline);
+  steps_.login = since(verified);
   event_.reset(::ssh_event_new());
   if (!event_ || ::ssh_event_add_session(event_.get(), session_.get()) != SSH_OK) throw std::bad_alloc();
 }
@@ -118,7 +125,7 @@ void Session::set_options(const Server& server) {
   set_option(session_.get(), SSH_OPTIONS_FD, &fd);
   set_option(session_.get(), SSH_OPTIONS_CIPHERS_C_S, kCiphers);
   set_option(session_.get(), SSH_OPTIONS_CIPHERS_S_C, kCiphers);
-  prefer_enrolled(session_.get(), server.known_hosts);
+  prefer_enrolled(session_.get(), server.host, server.known_hosts);
   ::ssh_set_blocking(session_.get(), 0);
 }
 

@@ -55,6 +55,13 @@ struct Server {
 };
 
 // A connection whose server was verified and which the server has authenticated.
+// How long each took.
+struct Steps {
+  std::chrono::milliseconds connect{0};    // name and TCP
+  std::chrono::milliseconds handshake{0};  // with the host key
+  std::chrono::milliseconds login{0};
+};
+
 class Session {
  public:
   // TCP, handshake, host key, authentication, within `timeout` together.
@@ -67,6 +74,7 @@ class Session {
 
   const Endpoint& address() const { return socket_.address; }
   const HostKey& host_key() const { return host_key_; }
+  const Steps& steps() const { return steps_; }
   int fd() const { return socket_.fd.get(); }
   // What to poll fd() for: POLLIN, and POLLOUT while bytes wait to be sent.
   short events() const;
@@ -100,6 +108,7 @@ class Session {
   std::unique_ptr<ssh_session_struct, Deleter> session_;
   std::unique_ptr<ssh_event_struct, Deleter> event_;
   HostKey host_key_;
+  Steps steps_;
 };
 
 enum class Output { out, err };

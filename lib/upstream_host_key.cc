@@ -1,15 +1,14 @@
 #include "upstream_host_key.h"
 
-#include <fcntl.h>
-
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include <fmt/core.h>
 #include <libssh/libssh.h>
 
-#include "fd.h"
+#include "known_hosts.h"
 #include "tool.h"
 
 namespace upstream {
@@ -25,14 +24,19 @@ struct TextDeleter {
   void operator()(char* text) const { ::ssh_string_free_char(text); }
 };
 
-// libssh expands "~" and "%" in paths; here a path is only a path.
-std::string literal(const std::string& path) {
-  std::string out = path.starts_with('~') ? "./" : "";
-  for (const char c : path) out += c == '%' ? "%%" : std::string(1, c);
-  return out;
-}
+// Best first, as in OpenSSH.
+constexpr const char* kAlgorithms[] = {"ssh-ed25519",         "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
+                                       "ecdsa-sha2-nistp521", "rsa-sha2-512",        "rsa-sha2-256"};
 
-HostKey offered_key(ssh_session session) {
+// RFC 8332: the two sign with the key type ssh-rsa.
+std::string_view key_type(std::string_view algorithm) { return algorithm.starts_with("rsa-sha2-") ? "ssh-rsa" : algorithm; }
+
+struct Offered {
+  HostKey name;
+  known_hosts::Key key;
+};
+
+Offered offered_key(ssh_session session) {
   ssh_key raw_key = nullptr;
   if (::ssh_get_server_publickey(session, &raw_key) != SSH_OK) {
     throw tool::Failure(tool::untrusted, "verify host key: the server has none");
@@ -46,23 +50,33 @@ HostKey offered_key(ssh_session session) {
   const std::unique_ptr<unsigned char, HashDeleter> hash(raw_hash);
   const std::unique_ptr<char, TextDeleter> text(
       ::ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash.get(), length));
-  if (!text) throw std::bad_alloc();
-  return {::ssh_key_type_to_char(::ssh_key_type(key.get())), text.get()};
+  char* raw_blob = nullptr;
+  if (::ssh_pki_export_pubkey_base64(key.get(), &raw_blob) != SSH_OK) raw_blob = nullptr;
+  const std::unique_ptr<char, TextDeleter> blob(raw_blob);
+  if (!text || !blob) throw std::bad_alloc();
+  const std::string type = ::ssh_key_type_to_char(::ssh_key_type(key.get()));
+  return {{type, text.get()}, {type, blob.get()}};
+}
+
+std::string unparsed_text(const std::vector<std::size_t>& lines) {
+  if (lines.empty()) return "";
+  return fmt::format("; {} of its lines cannot be read, the first is {}", lines.size(), lines.front());
 }
 
 // Empty when the key is the enrolled one; else why it is refused.
-std::string objection(ssh_session session, const std::string& known_hosts) {
-  if (Fd file(::open(known_hosts.c_str(), O_RDONLY | O_CLOEXEC)); !file) {
-    return fmt::format("open {}: {}", known_hosts, std::strerror(errno));
+std::string objection(const known_hosts::Entries& entries, const known_hosts::Key& shown, const std::string& path) {
+  using known_hosts::Verdict;
+  const std::string unparsed = unparsed_text(entries.unparsed);
+  switch (known_hosts::judge(entries.of_host, shown)) {
+    case Verdict::enrolled: return "";
+    case Verdict::revoked: return "the key is revoked in " + path;
+    case Verdict::changed: return "the key has changed: " + path + " has another one" + unparsed;
+    case Verdict::other_type: return "only keys of other types are in " + path + unparsed;
+    case Verdict::only_authority:
+      return path + " has only a @cert-authority for it, and host certificates are not supported; enrol the key itself" + unparsed;
+    case Verdict::unknown: break;
   }
-  switch (::ssh_session_is_known_server(session)) {
-    case SSH_KNOWN_HOSTS_OK: return "";
-    case SSH_KNOWN_HOSTS_CHANGED: return "the key has changed: " + known_hosts + " has another one";
-    case SSH_KNOWN_HOSTS_OTHER: return "only keys of other types are in " + known_hosts;
-    case SSH_KNOWN_HOSTS_UNKNOWN:
-    case SSH_KNOWN_HOSTS_NOT_FOUND: return "not in " + known_hosts;
-    default: return fmt::format("read {}: {}", known_hosts, ::ssh_get_error(session));
-  }
+  return "not in " + path + unparsed;
 }
 
 }  // namespace
@@ -71,19 +85,36 @@ std::string known_hosts_name(const HostPort& server) {
   return server.port == 22 || server.port == 0 ? server.host : fmt::format("[{}]:{}", server.host, server.port);
 }
 
-void prefer_enrolled(ssh_session session, const std::string& known_hosts) {
-  if (::ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, literal(known_hosts).c_str()) != SSH_OK ||
-      ::ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") != SSH_OK) {
-    throw tool::Failure(tool::internal, fmt::format("set known_hosts: {}", ::ssh_get_error(session)));
+void prefer_enrolled(ssh_session session, const HostPort& server, const std::string& path) {
+  std::vector<std::string> enrolled;
+  try {
+    enrolled = known_hosts::types(known_hosts::find(known_hosts::load(path), known_hosts_name(server)).of_host);
+  } catch (const tool::Failure&) {  // verify_host_key says so, when the server's key can be named
+  }
+  std::string first, rest;
+  for (const char* const algorithm : kAlgorithms) {
+    const bool known = std::find(enrolled.begin(), enrolled.end(), key_type(algorithm)) != enrolled.end();
+    (known ? first : rest) += std::string(",") + algorithm;
+  }
+  const std::string order = (first + rest).substr(1);
+  if (::ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") != SSH_OK ||
+      ::ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") != SSH_OK ||
+      ::ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, order.c_str()) != SSH_OK) {
+    throw tool::Failure(tool::internal, fmt::format("set host key algorithms: {}", ::ssh_get_error(session)));
   }
 }
 
-HostKey verify_host_key(ssh_session session, const HostPort& server, const std::string& known_hosts) {
-  const HostKey key = offered_key(session);
-  const std::string why = objection(session, known_hosts);
-  if (why.empty()) return key;
+HostKey verify_host_key(ssh_session session, const HostPort& server, const std::string& path) {
+  const Offered offered = offered_key(session);
+  std::string why;
+  try {
+    why = objection(known_hosts::find(known_hosts::load(path), known_hosts_name(server)), offered.key, path);
+  } catch (const tool::Failure& failure) {
+    why = failure.what();
+  }
+  if (why.empty()) return offered.name;
   throw tool::Failure(tool::untrusted, fmt::format("verify host key of {}: {} (the server has {})",
-                                                   known_hosts_name(server), why, key.text()));
+                                                   known_hosts_name(server), why, offered.name.text()));
 }
 
 }  // namespace upstream

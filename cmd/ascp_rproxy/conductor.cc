@@ -11,6 +11,7 @@
 
 #include <fmt/core.h>
 
+#include "asked_host.h"
 #include "auth_info.h"
 #include "env.h"
 #include "logging.h"
@@ -73,10 +74,11 @@ bool is_servers_fault(tool::Exit code) {
 
 }  // namespace
 
-Conductor::Conductor(Request request, std::vector<std::string> words, bool udp)
+Conductor::Conductor(Request request, std::vector<std::string> words, bool udp, bool by_name)
     : request_(std::move(request)),
       words_(std::move(words)),
       udp_(udp),
+      by_name_(by_name),
       session_(session::new_id()),
       started_(std::chrono::steady_clock::now()),
       signals_(catch_signals()) {
@@ -103,6 +105,7 @@ int Conductor::conduct() {
 
 void Conductor::start() {
   spool::check_admission();
+  if (by_name_) find_name();
   const Route route = match();
   if (udp_) holder_.emplace(session_, request_);
   connect(route);
@@ -110,6 +113,15 @@ void Conductor::start() {
   dialer_->run();
   logging::debug1("Command told to run after {:.0f} ms in all", milliseconds_since(started_));
   let_go_of_stdio();
+}
+
+// Only looked at: asp-dial reads every byte of it.
+void Conductor::find_name() {
+  const auto start = SteadyClock::now();
+  request_.domain = asked_host::find(words_);
+  const std::string name = request_.domain ? request_.domain->text() : "-";
+  logging::debug1("The client asks for {}, known after {:.0f} ms", name, milliseconds_since(start));
+  identity_ += " domain=" + name;
 }
 
 Route Conductor::match() const {
@@ -150,8 +162,10 @@ void Conductor::connect(const Route& route) {
       if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
     }
     if (line) logging::debug2("asp-dial: {}", words_of(*line));
-    logging::debug1("Server {} at {}: {} after {:.0f} ms", host.text(), line ? line->get("address") : "", line ? line->event : "nothing", milliseconds_since(start));
+    if (!line || line->event != "connected") logging::debug1("Server {}: {} after {:.0f} ms", host.text(), line ? line->event : "no answer", milliseconds_since(start));
     if (line && line->event == "connected") {
+      logging::debug1("Server {} at {}: connected after {:.0f} ms (connect {}, handshake {}, login {})", host.text(), line->get("address"),
+                      milliseconds_since(start), line->get("connect_ms"), line->get("handshake_ms"), line->get("login_ms"));
       host_ = host;
       host_address_ = line->get("address");
       identity_ += fmt::format(" rule={} server={} upstream_user={}", route.rule, host_.text(), route.upstream_user);

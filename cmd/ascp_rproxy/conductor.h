@@ -18,8 +18,9 @@
 
 class Conductor {
  public:
-  // `words`: the command; `udp`: whether it needs a pinhole.
-  Conductor(Request request, std::vector<std::string> words, bool udp);
+  // `words`: the command; `udp`: whether it needs a pinhole; `by_name`: whether
+  // its route depends on the name that the client asked for.
+  Conductor(Request request, std::vector<std::string> words, bool udp, bool by_name);
 
   // Conducts the session to its end. Returns the remote command's status;
   // throws Failure when the command never ran.
@@ -27,6 +28,7 @@ class Conductor {
 
  private:
   void start();
+  void find_name();
   Route match() const;
   void connect(const Route& route);
   void open_pinhole();
@@ -38,9 +40,10 @@ class Conductor {
   void close_pinhole();
   void log_end(const std::string& why) const;
 
-  const Request request_;
+  Request request_;
   const std::vector<std::string> words_;
   const bool udp_;
+  const bool by_name_;
   const std::string session_;
   const std::chrono::steady_clock::time_point started_;
   Fd signals_;

@@ -9,6 +9,7 @@
 #include "logging.h"
 #include "options.h"
 #include "paths.h"
+#include "rules.h"
 #include "tool.h"
 #include "upstream_command.h"
 
@@ -30,9 +31,12 @@ Request request_of(const std::vector<std::string>& words, bool udp) {
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
-  logging::follow(config::load(paths::kConfig).rproxy);
+  const auto rproxy = config::load(paths::kConfig).rproxy;
+  logging::follow(rproxy);
   const bool udp = !options.has('n');
-  Conductor conductor(request_of(options.operands, udp), options.operands, udp);
+  const Request request = request_of(options.operands, udp);
+  const bool by_name = rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}});
+  Conductor conductor(request, options.operands, udp, by_name);
   return conductor.conduct();
 }
 

@@ -123,7 +123,7 @@ void bring_into_state(const Account& account, std::vector<std::string>& steps) {
   }
   if (account.password != kNoPassword) {
     argv.insert(argv.end(), {"--password", kNoPassword});
-    steps.push_back("took the password away: keys alone are good");
+    steps.push_back(account.password.starts_with('!') ? "unlocked the account, for keys alone" : "took the password away: keys alone are good");
   }
   if (argv.size() == 1) return;
   argv.insert(argv.end(), {"--", account.name});

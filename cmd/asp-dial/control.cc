@@ -26,6 +26,9 @@ void Control::connected(const upstream::Session& session) {
   say(status::Line{"connected", {}}
           .with("address", session.address().text())
           .with("host_key", session.host_key().text())
+          .with("connect_ms", std::to_string(session.steps().connect.count()))
+          .with("handshake_ms", std::to_string(session.steps().handshake.count()))
+          .with("login_ms", std::to_string(session.steps().login.count()))
           .text());
 }
 

@@ -2,6 +2,7 @@
 // conducts it, on one bidirectional descriptor; asp-dial(1) lists them.
 //
 //   > connected address=10.0.0.10:22 host_key="ssh-ed25519 SHA256:…"
+//     connect_ms=1 handshake_ms=25 login_ms=12
 //   < run
 //   > running
 //   > ended status=0

@@ -20,7 +20,7 @@
 namespace as_user {
 namespace {
 
-constexpr int kSeconds = 10;
+constexpr int kSeconds = 5;
 constexpr std::size_t kMaxAnswer = 4096;
 constexpr std::size_t kMaxOutput = 64 * 1024;
 constexpr char kSetpriv[] = "/usr/bin/setpriv";

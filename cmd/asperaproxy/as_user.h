@@ -10,7 +10,7 @@
 namespace as_user {
 
 // Runs `ask` in a child that has the identity of `user` (his groups, too) and
-// none of our rights; returns what it returned, at most 4 KiB. At most 10 s. What
+// none of our rights; returns what it returned, at most 4 KiB. At most 5 s. What
 // `ask` throws is its answer, too. Failure{71} when there is no such user.
 std::string ask(const std::string& user, const std::function<std::string()>& question);
 

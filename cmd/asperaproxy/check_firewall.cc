@@ -1,5 +1,5 @@
 // The firewall: ours, and what that of others does to our packets.
-#include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/core.h>
@@ -25,6 +25,15 @@ std::vector<Family> families(const Patient& patient) { return patient.uses_ipv6 
 const char* name_of(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
 std::string program(Family family, const char* suffix) { return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix); }
 
+// Rules of iptables-legacy, which the kernel walks besides those of iptables-nft.
+// Not asked when there are none, since asking loads its modules.
+std::string legacy_rules(Family family) {
+  if (read_file(fmt::format("/proc/net/{}_tables_names", family == Family::v4 ? "ip" : "ip6")).empty()) return "";
+  return ask({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
+}
+
+bool is_nft(Family family) { return ask({program(family, ""), "--version"}).out.find("nf_tables") != std::string::npos; }
+
 Verdicts usable(Family family) {
   const auto version = ask({program(family, ""), "--version"});
   const std::string install = "apt-get install iptables (dnf install iptables-nft)";
@@ -32,11 +41,10 @@ Verdicts usable(Family family) {
   for (const char* table : {"nat", "filter"}) {
     const auto listed = ask({program(family, ""), "--wait", "5", "-t", table, "-S"});
     if (!listed.well()) return {fail(fmt::format("{} -t {} -S: {}", program(family, ""), table, listed.first_complaint()), "modprobe iptable_nat nf_nat; is this a container without CAP_NET_ADMIN?")};
-    if (!listed.err.empty()) return {judge_iptables(version.out, listed.err)};
   }
   const auto restore = ask({program(family, "-restore"), "--version"});
   if (!restore.well()) return {fail(restore.first_complaint(), install)};
-  return {judge_iptables(version.out, "")};
+  return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : "")};
 }
 
 Verdicts iptables(const Patient&) { return usable(Family::v4); }
@@ -89,21 +97,43 @@ Verdicts rules(const Patient& patient) {
   return found;
 }
 
+// The texts of a family's firewall; asked once, since several conditions walk it.
+struct Walls {
+  bool nft = false;   // which backend iptables has
+  bool base = false;  // ours is in force
+  std::string saved;
+  std::string legacy;
+  std::string foreign;  // empty where nft cannot be asked
+};
+
+const Walls& walls_of(Family family) {
+  static std::map<Family, Walls> known;
+  if (const auto found = known.find(family); found != known.end()) return found->second;
+  const auto saved = ask({program(family, "-save")});
+  if (!saved.well()) throw tool::Failure(tool::os, saved.first_complaint());
+  Walls walls;
+  walls.nft = is_nft(family);
+  walls.base = firewall::look_at_base(family) == Base::present;
+  walls.saved = saved.out;
+  if (walls.nft) walls.legacy = legacy_rules(family);
+  if (const auto foreign = ask({"/usr/sbin/nft", "-j", "list", "ruleset"}); foreign.well()) walls.foreign = foreign.out;
+  return known[family] = walls;
+}
+
 // Everything that could drop `packet`, less what only our own base makes pass: it
 // is laid, at the top, when it is needed.
 std::vector<Chain> chains_for(Family family, const Packet& packet) {
-  const auto saved = ask({program(family, "-save")});
-  if (!saved.well()) throw tool::Failure(tool::os, saved.first_complaint());
-  auto chains = packet_filter::read_iptables(saved.out, packet);
-  if (firewall::look_at_base(family) != Base::present) {
-    for (auto& chain : chains) {
-      if (chain.table == "filter" && chain.hook == "forward") chain.hook.clear();
-    }
+  const Walls& walls = walls_of(family);
+  auto chains = packet_filter::read_iptables(walls.saved, packet);
+  for (auto& chain : chains) {
+    if (!walls.base && chain.table == "filter" && chain.hook == "forward") chain.hook.clear();
   }
-  const auto foreign = ask({"/usr/sbin/nft", "-j", "list", "ruleset"});
-  if (!foreign.well()) return chains;
-  const bool but_iptables = ask({program(family, ""), "--version"}).out.find("nf_tables") != std::string::npos;
-  for (auto& chain : packet_filter::read_nft(foreign.out, packet, but_iptables)) chains.push_back(std::move(chain));
+  for (auto& chain : packet_filter::read_iptables(walls.legacy, packet)) {
+    chain.table = "legacy " + chain.table;
+    chains.push_back(std::move(chain));
+  }
+  if (walls.foreign.empty()) return chains;
+  for (auto& chain : packet_filter::read_nft(walls.foreign, packet, walls.nft)) chains.push_back(std::move(chain));
   return chains;
 }
 

@@ -28,13 +28,13 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 
 }  // namespace
 
-Verdict judge_iptables(std::string_view version, std::string_view complaints) {
+Verdict judge_iptables(std::string_view version, std::string_view others) {
   const auto words = words_of(version);
   std::string number = words.size() > 1 ? words[1] : "of unknown version";
   if (number.starts_with('v')) number.erase(0, 1);
   const bool nft = contains(version, "nf_tables");
   const std::string what = fmt::format("usable ({}, {})", nft ? "nf_tables backend" : "legacy backend", number);
-  if (contains(complaints, "tables present")) {
+  if (contains(others, "\n-A ")) {
     return warn(what + ", and the other backend has rules, too",
                 nft ? "see iptables-legacy-save; keep all rules in one of them" : "see iptables-nft-save; keep all rules in one of them");
   }
@@ -62,7 +62,7 @@ Verdict judge_hosts(std::string_view text) {
 Verdict judge_cron(std::string_view text, const std::string& reaper) {
   for (const auto& line : lines_of(text)) {
     const auto words = words_of(line);
-    if (words.size() < 7 || words[0].starts_with('#') || words[6] != reaper) continue;
+    if (words.size() < 7 || words[0].starts_with('#') || std::find(words.begin() + 6, words.end(), reaper) == words.end()) continue;
     const bool each_minute = std::all_of(words.begin(), words.begin() + 5, [](const std::string& word) { return word == "*"; });
     if (words[5] == "root" && each_minute) return ok("asp-reap runs each minute");
     return warn(fmt::format("asp-reap does not run each minute as root, but: {}", line), "make install writes the line anew");
@@ -92,7 +92,7 @@ Verdict judge_clock(std::int64_t now, bool synchronised) {
   constexpr std::int64_t kLatest = 4102444800;    // 2100
   const std::string cure = "timedatectl set-ntp true, or set up chrony";
   if (now < kEarliest || now > kLatest) return fail("the clock is wrong by years", cure);
-  if (!synchronised) return warn("not synchronised, so that its log cannot be compared with that of others", cure);
+  if (!synchronised) return warn("not synchronised, so that the times in the log may be wrong", cure);
   return ok("synchronised");
 }
 

@@ -12,9 +12,9 @@
 
 namespace doctor {
 
-// What iptables --version says ("iptables v1.8.9 (nf_tables)"), and what listing
-// a table left on stderr.
-Verdict judge_iptables(std::string_view version, std::string_view complaints);
+// What iptables --version says ("iptables v1.8.9 (nf_tables)"), and what the -save
+// of its other backend does.
+Verdict judge_iptables(std::string_view version, std::string_view others);
 // nf_conntrack_count and nf_conntrack_max.
 Verdict judge_conntrack(std::uint64_t count, std::uint64_t max);
 // /etc/hosts: 127.0.0.1 must be localhost (guide, "Configuring the kernel").

@@ -142,6 +142,7 @@ Rule read_rule(const Words& words, const std::string& line, const Packet& packet
       continue;
     }
     Words values;
+    if (option == "--comment" && i + 1 < words.size()) values.push_back(words[++i]);  // it may begin with a dash
     while (i + 1 < words.size() && words[i + 1] != "!" && !words[i + 1].starts_with('-')) values.push_back(words[++i]);
     if (option == "-j" || option == "-g") {
       // What follows belongs to the target. An untracked packet is not translated.

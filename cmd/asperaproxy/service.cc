@@ -15,6 +15,7 @@
 #include "firewall.h"
 #include "io.h"
 #include "kernel.h"
+#include "log_file.h"
 #include "logging.h"
 #include "paths.h"
 #include "reap.h"
@@ -102,6 +103,7 @@ int start() {
     reap::all();
     living = spool::living().size();
   }
+  log_file::prepare_as_configured();
   warn(left);
   const std::string drained = spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
   logging::event("Started: {} living{}", sessions_text(living), drained);

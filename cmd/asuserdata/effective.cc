@@ -17,11 +17,11 @@
 namespace asuserdata {
 namespace {
 
+using config_schema::Elements;
 using config_schema::Item;
 using config_schema::Option;
 using config_schema::Value;
 using config_xml::Element;
-using Elements = std::vector<const Element*>;
 
 std::string line(const std::string& name, const std::string& value) {
   std::string shown;
@@ -38,29 +38,6 @@ std::string value_of(const Element* element, const Option& option) {
 const Element* child_of(const Element& parent, const Option& option) {
   const Element* element = parent.child(option.name);
   return element || option.alias.empty() ? element : parent.child(option.alias);
-}
-
-// The elements at `path`; where a section is there several times, all of them.
-Elements at(const Elements& sections, const std::vector<const Option*>& path) {
-  Elements found = sections;
-  for (const auto* option : path) {
-    Elements below;
-    for (const auto* parent : found) {
-      for (const auto& child : parent->children) {
-        if (option->name == child.name || (!option->alias.empty() && option->alias == child.name)) below.push_back(&child);
-      }
-    }
-    found = std::move(below);
-  }
-  return found;
-}
-
-// The first that is not empty; absent: nullptr.
-const Element* first_given(const Elements& elements) {
-  for (const auto* element : elements) {
-    if (!element->text.empty()) return element;
-  }
-  return nullptr;
 }
 
 bool is_below_rule(const Item& item) {
@@ -92,7 +69,7 @@ std::string of_server(const Element& document) {
   const Elements server = config_schema::find(document, {"server"});
   std::string text;
   for (const auto& item : config_schema::items({"server"})) {
-    if (!is_below_rule(item)) text += line(item.name, value_of(first_given(at(server, item.path)), item.option()));
+    if (!is_below_rule(item)) text += line(item.name, value_of(config_schema::first_given(config_schema::at(server, item.path)), item.option()));
   }
   const Option& rule = *config_schema::root().child("server")->child("rproxy")->child("rules")->child("rule");
   int number = 0;
@@ -119,7 +96,7 @@ std::string of_account(const std::vector<Elements>& sections, const std::string&
   for (const auto& item : config_schema::items({"default"})) {
     const Element* found = nullptr;
     for (const auto& section : sections) {
-      if (!found) found = first_given(at(section, item.path));
+      if (!found) found = config_schema::first_given(config_schema::at(section, item.path));
     }
     std::string value = value_of(found, item.option());
     const bool docroot = item.option().value == Value::docroot;

@@ -131,7 +131,7 @@ like "$err" "bear is not among users - or groups $group" 'names the groups'
 status 1 '-e, while the proxy is off' bash -c "printf 'user=b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' | '$match' -e -c '$tmp/off.conf'"
 is "$err" 'the reverse proxy is off: <rproxy><enabled> is not true' 'says how to turn it on'
 printf '<CONF><server><rproxy><enabled>true</enabled><rules><rule><host>a</host><keyfile>/k</keyfile><users>\xc2\x9b31m</users></rule></rules></rproxy></server></CONF>' > "$tmp/odd.conf"
-status 1 '-e, odd bytes in the configuration' bash -c "printf 'user=b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' | '$match' -e -c '$tmp/odd.conf'"
+status 78 'odd bytes in the configuration' bash -c "printf 'user=b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' | '$match' -e -c '$tmp/odd.conf'"
 like "$err" '\\xc2\\x9b31m' 'are escaped'
 
 # --- 64: usage --------------------------------------------------------------------
@@ -224,7 +224,7 @@ status 78 'a directory: exit 78' ask "$tmp" 7.7.8.1:22
 is "$err" "asp-match: $tmp: not a regular file" 'says so'
 : > "$tmp/empty.conf"
 status 78 'an empty file: exit 78' ask "$tmp/empty.conf" 7.7.8.1:22
-is "$err" "asp-match: $tmp/empty.conf:1:1: no element found" 'names file, line and column'
+is "$err" "asp-match: $tmp/empty.conf:1:1: no element found; expected <CONF version=\"2\">" 'names file, line and column'
 printf '<CONF>\n<server><rproxy>\n  <enable>true</enable></rproxy></server></CONF>' > "$tmp/bad.conf"
 status 78 'an unknown element: exit 78' ask "$tmp/bad.conf" 7.7.8.1:22
 is "$err" "asp-match: $tmp/bad.conf:3:3: enable: unknown element in rproxy" 'names file, line, column and element'

@@ -7,14 +7,19 @@ proxy=$tmp/asperaproxy
 
 # --- 64, 77 -----------------------------------------------------------------------
 
-for args in '' -x '-h status' stat STATUS 'status drain' 'drain now' --drain; do
+for args in '' -x '-h status' stat STATUS 'status drain' 'drain now' --drain 'start now' 'stop x' 'restart x' 'reload x'; do
   # shellcheck disable=SC2086
   status 64 "asperaproxy $args: exit 64" timeout 20 "$proxy" $args
-  like "$err" '^asperaproxy: .*usage: asperaproxy .*status \| drain \| undrain' 'the usage, with the verbs'
+  like "$err" '^asperaproxy: .*usage: asperaproxy start .*\| drain \| undrain \| trust' 'the usage, with the verbs'
   is "$out" '' 'and nothing on stdout'
 done
 nok 'nothing was made' test -e /run/sallyport
-for verb in status drain undrain; do
+for args in 'check x' 'check --xml' 'check --json --json' 'trust --x' 'trust a b' 'trust --fingerprint'; do
+  # shellcheck disable=SC2086
+  status 64 "asperaproxy $args: exit 64" timeout 20 "$proxy" $args
+  like "$err" '^asperaproxy: .*; usage: asperaproxy (check|trust) ' 'the usage of that verb'
+done
+for verb in start stop restart reload status check drain undrain trust; do
   status 77 "asperaproxy $verb without rights: exit 77" timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$proxy" $verb
   like "$err" 'run it as root, or with sudo$' 'says what it needs'
 done
@@ -103,9 +108,50 @@ else
   skip 'iptables cannot be replaced here' 'an iptables that does not work'
 fi
 
+# --- the service -------------------------------------------------------------------------------
+
+let_go one
+mkdir -p /opt
+mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p /opt/aspera/proxy/etc || exit
+conf=/opt/aspera/proxy/etc/aspera.conf
+status 78 'reload without aspera.conf: exit 78' timeout 20 "$proxy" reload
+echo '<CONF><server><rproxy><bogus/></rproxy></server></CONF>' > $conf
+status 78 'reload with a wrong one: exit 78' timeout 20 "$proxy" reload
+like "$err" "$conf:1:[0-9]+: bogus: unknown element" 'says where'
+status 0 'start takes no notice of it' timeout 20 "$proxy" start
+is "$("$proxy" status | xargs)" 'stopped=no drained=no sessions=0 base_ipv4=present base_ipv6=present' 'the base is laid'
+hold one < <(record 1 bear 198.51.100.10)
+hold two < <(record 2 bobcat '[2001:db8::10]' 'proxy=[2001:db8::39]:33001' 'host=[2001:db8:2::10]:22' state=lingering)
+echo '<CONF/>' > $conf
+status 0 'reload: exit 0' timeout 20 "$proxy" reload
+is "$out" 'reloaded: the configuration is valid; 2 sessions living' 'says how many live'
+is "$(iptables -t nat -S SALLYPORT-DNAT | grep -c "$(id 1)") $(ip6tables -t nat -S SALLYPORT-DNAT | grep -c "$(id 2)")" '1 1' 'and puts their rules back'
+status 0 'stop: exit 0' timeout 60 env SUDO_USER=alice SUDO_UID=1234 "$proxy" stop
+is "$out" 'stopped: no new sessions are taken; 2 sessions ended' 'says how many it ended'
+is "$(iptables-save 2> /dev/null | grep -c SALLYPORT) $(ip6tables-save 2> /dev/null | grep -c SALLYPORT)" '0 0' 'both families are purged'
+ok 'the mark is there' test -e /run/sallyport/stopped
+ok 'the log has who did it' grep -q "LOG Killed session=$(id 1) .* by=alice uid=1234" $tmp/syslog
+ok 'and how many' grep -q 'LOG Stopped: ended 2 sessions, all rules are purged' $tmp/syslog
+is "$(ls -A /run/sallyport/sessions)" '' 'no record is left'
+status 0 'start: exit 0' timeout 20 "$proxy" start
+is "$(iptables -t nat -S | grep -c -- '-A PREROUTING .*SALLYPORT')" 1 'each jump is there once'
+nok 'the mark is gone' test -e /run/sallyport/stopped
+status 0 'restart: exit 0' timeout 20 "$proxy" restart
+is "$(wc -l <<< "$out")" 2 'says both'
+
+# --- check ---------------------------------------------------------------------------------------
+
+status 1 'check of a host where nothing is set up: exit 1' timeout 60 "$proxy" check
+is "$(grep -vE '^(ok   |warn |FAIL ) [a-z0-9_]+: ' <<< "$out")" '' 'one line for each condition'
+is "$(grep -E '^(warn|FAIL) ' <<< "$out" | grep -vc ' - ')" 0 'each fault has its cure'
+is "$err" '' 'and nothing else'
+status 1 'check --json: exit 1' timeout 60 "$proxy" check --json
+ok 'is valid JSON' python3 -c 'import json, sys; assert {x["grade"] for x in json.load(sys.stdin)} == {"ok", "warn", "FAIL"}' <<< "$out"
+hold one < <(record 1 bear 198.51.100.10)
+
 # --- 71, 74 ------------------------------------------------------------------------------------
 
-for verb in status drain undrain; do
+for verb in status check drain undrain; do
   status 74 "$verb > /dev/full: exit 74" bash -c "timeout 20 '$proxy' $verb > /dev/full"
   status 74 "$verb with closed stdout: exit 74" bash -c "timeout 20 '$proxy' $verb >&-"
 done

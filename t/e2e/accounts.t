@@ -83,6 +83,12 @@ status 0 'an account that is there: exit 0' adduser -s -k - clerk < "$pub"
 is "$(account clerk | cut -d: -f 7) $(on dmz id -nG clerk) $(on dmz getent shadow clerk | cut -d: -f 2) $(on dmz stat -c %a /home/clerk)" \
   '/bin/aspshell clerk sallyport * 755' 'shell, group, password and rights become those of a proxy user'
 is "$(grep -c 'clerk: ' <<< "$err")" 4 'each is said' || diag "$err"
+on dmz usermod -L clerk
+status 0 'one that was locked' adduser -s clerk
+like "$err" 'clerk: unlocked the account, for keys alone$' 'is unlocked, and said so'
+on dmz usermod --expiredate 2099-01-01 clerk
+status 0 'one that will expire some day is none the worse' adduser -s clerk
+like "$err" 'nothing to do$' 'and is left so'
 on dmz useradd -m -s /bin/bash -G sudo boss
 on dmz useradd -r -m robot
 on dmz useradd -m -e 2020-01-01 gone
@@ -90,7 +96,7 @@ before=$(picture)
 for name in root daemon nobody boss robot gone; do
   status 77 "$name must not be one: exit 77" adduser -k - "$name" < "$pub"
   like "$err" "^asp-adduser: key .*
-asp-adduser: $name: (is|the account has expired)" 'says why'
+asp-adduser: $name: (cannot be a user of the proxy: it is|the account has expired)" 'says why'
 done
 for name in -x -- '' . .. ../x a/b a:b 'a b' 12345 $'a\tb' "$(printf 'a%.0s' {1..33})" 'ä' '$(user)'; do
   status 64 "'$name' is no name: exit 64" adduser -- "$name"

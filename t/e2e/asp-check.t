@@ -42,6 +42,9 @@ ssh_etc=$dmz/etc/ssh
 # planted: what comes before all other settings of sshd, from stdin; for_bear: in a Match block.
 planted() { cat > "$ssh_etc/sshd_config.d/00-planted.conf"; }
 for_bear() { { echo 'Match User bear'; printf '  %s\n' "$@"; echo 'Match all'; } | planted; }
+# sshd's defaults are to speak where a Match block of ours says nothing, so of
+# the sample's two bars against each kind of forwarding only the one stays.
+sed -i '/^ *Allow\(Tcp\|StreamLocal\)Forwarding/d' "$ssh_etc/sshd_config.d/sallyport.conf"
 gone() { rm -f "$ssh_etc/sshd_config.d/00-planted.conf"; }
 # opened MODE PATH: gives it another mode; closed gives it back.
 opened() {

@@ -101,7 +101,7 @@ one_session 1
 is "$(grep -c LOG <<< "$lines")" 4 'level 1: these four'
 like "$lines" 'DBG1 asp-match: rule 1 \(line [0-9]+\): match: host_ip .* session=' 'which rule, and why'
 like "$lines" "DBG1 Connecting to server $INSIDE1:22, 1 of 1, as xfer session=" 'which server is tried'
-like "$lines" "DBG1 Server $INSIDE1:22 at $INSIDE1:22: connected after [0-9]+ ms session=" 'how long it took'
+like "$lines" "DBG1 Server $INSIDE1:22 at $INSIDE1:22: connected after [0-9]+ ms \(connect [0-9]+, handshake [0-9]+, login [0-9]+\) session=" 'how long it took'
 like "$lines" 'asp-pinhole\[[0-9]+\]: DBG1 Rule in force: [0-9]+ ms for its turn, [0-9]+ ms for the firewall' 'the pinhole, too'
 like "$lines" 'DBG1 Learned the flow from .* the rule is narrowed to it session=' 'when it learnt the flow'
 like "$lines" 'DBG1 Revoked rule and 1 flows in [0-9]+ ms: EOF session=' 'and took it back'
@@ -191,6 +191,11 @@ on dmz sh -c "head -c 4090 /dev/zero >> $log"
 to_syslog full "write to $log: \\(no room\\|No space left on device\\)" 'a full disk'
 on dmz umount $directory
 
+echo '<CONF' | lab_config
+status 0 'a fault of aspera.conf does not keep asp-reap from its work: exit 0' reap
+is "$out$err" '' 'nor does it complain of it'
+ask outside bear broken > /dev/null 2>&1
+ok 'what does not know where the log is goes to syslog' wait_until 5 syslog_has 'ERR Command not accepted: broken user=bear'
 log_to 0
 proxy_session plain outside bear "$SQUASH" cat
 proxy_end plain

@@ -37,6 +37,28 @@ status 0 'start again: exit 0' service start
 is "$(on dmz iptables-save | grep -v '^#')" "$before" 'changes nothing'
 status 0 'status: exit 0' service status
 
+# A host whose IPv6 route a router advertised would lose it.
+on dmz sysctl -q -w net.ipv6.conf.all.forwarding=0 net.ipv6.conf.wan.accept_ra=1
+advertised() { on dmz ip -6 route show default proto ra | grep -q wan; }
+advertise() {
+  on outside python3 -c 'import socket, struct
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, socket.if_nametoindex("wan")))'
+  advertised
+}
+ok '(a router advertises a route)' wait_until 5 advertise
+status 0 'start, there: exit 0' service start
+like "$err" '^asperaproxy: IPv6 is not forwarded: wan would lose its route; set net.ipv6.conf.wan.accept_ra=2' 'says what it left'
+ok 'the route is there' advertised
+is "$(settings)" '1 0 1' 'IPv6 is not forwarded'
+on dmz sysctl -q -w net.ipv6.conf.wan.accept_ra=2
+status 0 'with accept_ra=2: exit 0' service start
+is "$err $(settings)" ' 1 1 1' 'it is'
+ok 'and the route stays' advertised
+on dmz sysctl -q -w net.ipv6.conf.wan.accept_ra=0
+on dmz ip -6 route del default proto ra
+
 # stop -------------------------------------------------------------------------------
 
 proxy_session one outside bear "$SQUASH" cat

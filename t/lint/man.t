@@ -139,13 +139,18 @@ for command in 'apt-get install -y make && make demo' 'make check'; do
   ok "README has the command: $command" grep -qxF "    $command" README.md
 done
 
+ok 'etc/init.d/asperaproxy can be parsed' sh -n etc/init.d/asperaproxy
+for keyword in $(sed -n 's/^ *\([A-Z][A-Za-z]*\) .*/\1/p' etc/sshd_config.d/sallyport.conf | sort -u); do
+  ok "INSTALL says what $keyword does in sshd_config" grep -qE "^    (Port 22, )?$keyword( |\$)" INSTALL
+done
+
 # What INSTALL says to install is what the Makefile says, no more and no less.
 sorted() { tr -s ' ' '\n' | grep . | sort | xargs; }
 # debian_column PART: of the table in INSTALL.
 debian_column() {
   sed -n "/^    to $1\$/,/^\(    to .*\)\{0,1\}\$/s/^      \(.\{30\}\).*/\1/p" INSTALL | sorted
 }
-for part in build run test; do
+for part in build run package test; do
   is "$(debian_column "$part")" "$(make_list "DEPS_${part^^}" | sorted)" "INSTALL has the packages to $part of the Makefile"
 done
 is "$(unfolded INSTALL | sed -n 's/^    apt-get install //p' | sorted)" \

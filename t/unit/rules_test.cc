@@ -253,3 +253,36 @@ TEST_CASE("rules: -e says which hosts are left out") {
   const auto lines = explain(rproxy("<rule><hosts><host>10.0.0.1</host><host>2001:db8:b::1</host></hosts><keyfile>/k</keyfile></rule>"), asked_at());
   CHECK(lines == Lines{"rule 1 (line 2): match: no conditions", "rule 1 (line 2): without [2001:db8:b::1]:22: the client comes by IPv4"});
 }
+
+TEST_CASE("rules: a name is only worth a look when it decides") {
+  const std::string any = rule(""), here = rule("host_ip=\"7.7.7.7\""), elsewhere = rule("host_ip=\"7.7.7.8\"");
+  const std::string named = rule("host_domain=\"a.example\"");
+  const std::string named_elsewhere = rule("host_ip=\"7.7.7.8\" host_domain=\"a.example\"");
+  const std::string named_lynx = rule("host_domain=\"a.example\"", "<users>lynx</users>");
+  const std::string named_staff = rule("host_domain=\"a.example\"", "<groups>staff</groups>");
+  const struct { std::string rules; bool depends; } cases[] = {
+      {"", false},
+      {any, false},
+      {named, true},
+      {named + any, true},
+      {any + named, false},
+      {here + named, false},
+      {elsewhere + named, true},
+      {elsewhere + any + named, false},
+      {named_elsewhere + any, false},
+      {named_elsewhere, false},
+      {named_lynx + any, false},
+      {named_lynx + named, true},
+      {named_staff + any, true},
+      {rule("host_domain=\"a.example:22\"") + any, true},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.rules);
+    const rules::Facts facts{[](const std::string&) { return Names{"staff"}; }, {}};
+    CHECK(rules::depends_on_domain(rproxy(c.rules), asked_at(), facts) == c.depends);
+    CHECK(rules::depends_on_domain(rproxy(c.rules), asked_at("7.7.7.7:33001", "b.example"), facts) == c.depends);
+    auto off = rproxy(c.rules);
+    off.enabled = false;
+    CHECK_FALSE(rules::depends_on_domain(off, asked_at(), facts));
+  }
+}

@@ -1,0 +1,296 @@
+#include "editor.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "tool.h"
+
+namespace asconfigurator {
+namespace {
+
+using config_schema::Elements;
+using config_schema::Option;
+using config_schema::Trait;
+using config_xml::Element;
+using Route = std::vector<const Option*>;
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+bool is_end_of_line(char c) { return c == '\n' || c == '\r'; }
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t") == text.npos; }
+
+// --- lines: how the text around an element is laid out ---------------------------
+
+class Lines {
+ public:
+  explicit Lines(const std::string& text) : text_(text), first_(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0) {}
+
+  std::size_t start(std::size_t at) const {
+    while (at > first_ && !is_end_of_line(text_[at - 1])) --at;
+    return at;
+  }
+
+  // Behind the line end that follows `at`; absent: something else follows first.
+  std::optional<std::size_t> next(std::size_t at) const {
+    while (at < text_.size() && (text_[at] == ' ' || text_[at] == '\t')) ++at;
+    if (at == text_.size() || !is_end_of_line(text_[at])) return std::nullopt;
+    return at + (std::string_view(text_).substr(at).starts_with("\r\n") ? 2 : 1);
+  }
+
+  // What is before `at` on its line, if that is white space; absent: it is not.
+  std::optional<std::string> indent(std::size_t at) const {
+    const auto before = text_.substr(start(at), at - start(at));
+    if (!is_blank(before)) return std::nullopt;
+    return before;
+  }
+
+  // The line end before `at`, or else the first one.
+  std::string end_before(std::size_t at) const {
+    std::size_t begin = start(at);
+    if (begin == first_) begin = std::min(text_.find_first_of("\r\n"), text_.size());
+    else begin -= begin >= 2 && text_.compare(begin - 2, 2, "\r\n") == 0 ? 2 : 1;
+    if (begin == text_.size()) return "\n";
+    return text_.substr(begin, text_.compare(begin, 2, "\r\n") == 0 ? 2 : 1);
+  }
+
+ private:
+  const std::string& text_;
+  const std::size_t first_;
+};
+
+// How much deeper the first child of `parent` stands that begins its line.
+std::optional<std::string> step_in(const Lines& lines, const Element& parent, const std::string& outer) {
+  for (const auto& child : parent.children) {
+    const auto indent = lines.indent(child.extent.begin);
+    if (indent && indent->starts_with(outer)) return indent->substr(outer.size());
+  }
+  return std::nullopt;
+}
+
+// --- writing new elements -----------------------------------------------------------
+
+struct Layout {
+  bool lines = false;  // each tag that holds elements on a line of its own
+  std::string indent;
+  std::string step;
+  std::string end;
+};
+
+struct Node {
+  std::string name;
+  std::string body;            // as it is written in the file
+  std::vector<Node> children;  // in the place of it
+};
+
+void write(const Node& node, const Layout& layout, const std::string& indent, std::string& out) {
+  if (layout.lines) out += indent;
+  out += "<" + node.name + ">" + node.body;
+  if (layout.lines && !node.children.empty()) out += layout.end;
+  for (const auto& child : node.children) write(child, layout, indent + layout.step, out);
+  if (layout.lines && !node.children.empty()) out += indent;
+  out += "</" + node.name + ">";
+  if (layout.lines) out += layout.end;
+}
+
+// --- where ------------------------------------------------------------------------------
+
+Route route_of(const Change& change) {
+  Route route;
+  const Option* option = &config_schema::root();
+  for (const auto name : change.section) route.push_back(option = option->child(name));
+  route.insert(route.end(), change.item.path.begin(), change.item.path.end());
+  return route;
+}
+
+void keep_named(Elements& accounts, const std::string& wanted) {
+  std::erase_if(accounts, [&](const Element* each) {
+    const Element* name = each->child("name");
+    return !name || name->text != wanted;
+  });
+}
+
+[[noreturn]] void fail_several(const std::string& file, const Change& change, const Elements& found) {
+  constexpr std::size_t kShown = 10;
+  std::string at;
+  for (std::size_t i = 0; i < std::min(found.size(), kShown); ++i) {
+    at += fmt::format("{}{}", i == 0 ? "" : i + 1 == found.size() ? " and " : ", ", found[i]->position.line);
+  }
+  if (found.size() > kShown) at += " and so on";
+  throw tool::Failure(tool::config, fmt::format("{}: {}: there are {} <{}>, on lines {}; edit the file", file, change.item.name, found.size(), found[0]->name, at));
+}
+
+void check_single(const Elements& parents, const Option* option, const Change& change, const std::string& file) {
+  for (const auto* parent : parents) {
+    const Elements found = config_schema::at({parent}, {option});
+    if (found.size() > 1) fail_several(file, change, found);
+  }
+}
+
+// The elements that are there of the route to a value, as far as it goes.
+struct Reached {
+  Elements elements;
+  std::size_t depth;  // how many of the route; its size: the value's own elements
+};
+
+Reached follow(const Element& document, const Route& route, const Change& change, const std::string& file) {
+  Reached reached{{&document}, 0};
+  for (; reached.depth < route.size(); ++reached.depth) {
+    Elements below = config_schema::at(reached.elements, {route[reached.depth]});
+    if (reached.depth + 1 == change.section.size() && !change.account.empty()) keep_named(below, change.account);
+    const bool choice = reached.depth >= change.section.size() && route[reached.depth]->is(Trait::repeats);
+    if (choice) check_single(reached.elements, route[reached.depth], change, file);
+    if (below.empty()) break;
+    reached.elements = std::move(below);
+  }
+  return reached;
+}
+
+// --- the edits ----------------------------------------------------------------------------
+
+bool is_empty_tag(const Element& element) { return element.extent.end == element.extent.body; }
+
+// `element` with another body, its tags as they are; <a/> is opened.
+void replace_body(std::string& text, const Element& element, const std::string& body) {
+  const auto& extent = element.extent;
+  if (!is_empty_tag(element)) {
+    text.replace(extent.body, extent.body_end - extent.body, body);
+    return;
+  }
+  const std::size_t slash = text.find_last_not_of(" \t\r\n", extent.end - 3) + 1;
+  text.replace(slash, extent.end - slash, ">" + body + "</" + element.name + ">");
+}
+
+void remove(std::string& text, const Element& element) {
+  const Lines lines(text);
+  std::size_t begin = element.extent.begin;
+  std::size_t end = element.extent.end;
+  const auto next = lines.next(end);
+  if (lines.indent(begin) && next) {
+    begin = lines.start(begin);
+    end = *next;
+  }
+  text.erase(begin, end - begin);
+}
+
+// How `parent` has its children stand when `outer` is before its own tag; `at` is
+// where they go.
+Layout layout_of(const Lines& lines, const Element& document, const Element& parent, const std::string& outer, std::size_t at) {
+  const auto own = step_in(lines, parent, outer);
+  const auto usual = step_in(lines, document, lines.indent(document.extent.begin).value_or(""));
+  Layout layout;
+  layout.lines = true;
+  layout.step = own.value_or(usual.value_or(outer.ends_with('\t') ? "\t" : "  "));
+  layout.indent = outer + layout.step;
+  layout.end = lines.end_before(at);
+  for (const auto& child : parent.children) {
+    if (const auto indent = lines.indent(child.extent.begin)) layout.indent = *indent;
+  }
+  return layout;
+}
+
+std::string written(const Node& node, const Layout& layout) {
+  std::string text;
+  write(node, layout, layout.indent, text);
+  return text;
+}
+
+void insert(std::string& text, const Element& document, const Element& parent, const Node& node) {
+  const Lines lines(text);
+  const auto& extent = parent.extent;
+  const std::size_t line = lines.start(extent.body_end);
+  const auto before_start = lines.indent(extent.begin);
+  const auto before_end = lines.indent(extent.body_end);
+  if (!is_empty_tag(parent) && line >= extent.body && before_end) {
+    // The end tag begins its line: further lines before it.
+    text.insert(line, written(node, layout_of(lines, document, parent, *before_end, extent.body_end)));
+  } else if (before_start && extent.body == extent.body_end) {
+    // It begins its line, and there is nothing in it: it becomes several lines.
+    const Layout layout = layout_of(lines, document, parent, *before_start, extent.begin);
+    replace_body(text, parent, layout.end + written(node, layout) + *before_start);
+  } else if (is_empty_tag(parent)) {
+    replace_body(text, parent, written(node, {}));
+  } else {
+    text.insert(extent.body_end, written(node, {}));
+  }
+}
+
+// What is missing of the route, with the account's name if that is missing, too.
+Node missing(const Change& change, const Route& route, std::size_t depth, Charset charset) {
+  Node node{std::string(route.back()->name), escaped(*change.value, charset), {}};
+  for (std::size_t i = route.size() - 1; i-- > depth;) {
+    Node parent{std::string(route[i]->name), "", {}};
+    if (i + 1 == change.section.size() && !change.account.empty()) parent.children.push_back({"name", escaped(change.account, charset), {}});
+    parent.children.push_back(std::move(node));
+    node = std::move(parent);
+  }
+  return node;
+}
+
+// The code point at the head of valid, not empty UTF-8, which is taken off.
+std::uint32_t take_character(std::string_view& text) {
+  const auto head = static_cast<unsigned char>(text[0]);
+  const std::size_t length = head < 0x80 ? 1 : head < 0xe0 ? 2 : head < 0xf0 ? 3 : 4;
+  std::uint32_t character = length == 1 ? head : head & (0x7fu >> length);
+  for (std::size_t i = 1; i < length && i < text.size(); ++i) character = character << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
+  text.remove_prefix(std::min(length, text.size()));
+  return character;
+}
+
+}  // namespace
+
+Charset charset_of(std::string_view text) {
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (!text.starts_with("<?xml")) return Charset::utf8;
+  text = text.substr(0, text.find("?>"));
+  const auto name = text.find("encoding");
+  if (name == text.npos) return Charset::utf8;
+  const auto quote = text.find_first_of("'\"", name);
+  if (quote == text.npos) return Charset::references;
+  text.remove_prefix(quote + 1);
+  std::string encoding(text.substr(0, text.find_first_of("'\"")));
+  std::transform(encoding.begin(), encoding.end(), encoding.begin(), [](unsigned char c) { return std::tolower(c); });
+  return encoding == "utf-8" ? Charset::utf8 : Charset::references;
+}
+
+std::string escaped(std::string_view value, Charset charset) {
+  std::string out;
+  while (!value.empty()) {
+    const char c = value[0];
+    if (static_cast<unsigned char>(c) >= 0x80 && charset == Charset::references) {
+      out += fmt::format("&#{};", take_character(value));
+      continue;
+    }
+    if (c == '&') out += "&amp;";
+    else if (c == '<') out += "&lt;";
+    else if (c == '>') out += "&gt;";
+    else out += c;
+    value.remove_prefix(1);
+  }
+  return out;
+}
+
+Edited apply(const std::string& text, const Change& change, const std::string& file) {
+  const Element document = config_xml::parse(text, file);
+  const Route route = route_of(change);
+  const Reached reached = follow(document, route, change, file);
+  Edited edited{text, std::nullopt};
+  if (reached.depth < route.size()) {
+    if (change.value) insert(edited.text, document, *reached.elements[0], missing(change, route, reached.depth, charset_of(text)));
+    return edited;
+  }
+  const Element* given = config_schema::first_given(reached.elements);
+  if (given) edited.before = given->text;
+  if (!change.value) {
+    // From the back, so that what is before stays where it was.
+    for (auto each = reached.elements.rbegin(); each != reached.elements.rend(); ++each) remove(edited.text, **each);
+  } else if (edited.before != change.value) {
+    replace_body(edited.text, given ? *given : *reached.elements[0], escaped(*change.value, charset_of(text)));
+  }
+  return edited;
+}
+
+}  // namespace asconfigurator

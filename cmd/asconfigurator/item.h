@@ -1,0 +1,34 @@
+// item: what asconfigurator is asked to change.
+//
+//   set_server_data;rproxy_enabled,true;rproxy_log_level,1
+//   set_user_data;user_name,faspex;authorization_transfer_in_value,token
+//   set_node_data;absolute,AS_NULL
+//
+// A command, then pairs of name and value. A value goes from the first comma to
+// the next semicolon; \; stands for a semicolon in it, any other backslash for
+// itself. White space around a value does not count, as in the file.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config_schema.h"
+
+namespace asconfigurator {
+
+// One value of one element.
+struct Change {
+  config_schema::Path section;       // from the document element: {"server"}
+  std::string account;               // of several such sections the one with this <name>; empty: any
+  config_schema::Item item;          // what below the section
+  std::optional<std::string> value;  // absent (AS_NULL): none, so that the default holds
+};
+
+// The names are those of config_schema::items, the values valid for their
+// elements, in UTF-8, and not empty. Failure{64} says what is wrong with an
+// item; a secret is not repeated.
+std::vector<Change> parse_item(std::string_view text);
+
+}  // namespace asconfigurator

@@ -1,0 +1,142 @@
+// asconfigurator: change values in aspera.conf, and nothing else of it;
+// asconfigurator(8).
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include <fmt/core.h>
+
+#include "config.h"
+#include "config_file.h"
+#include "editor.h"
+#include "fd.h"
+#include "io.h"
+#include "item.h"
+#include "logging.h"
+#include "options.h"
+#include "paths.h"
+#include "tool.h"
+
+namespace {
+
+using asconfigurator::Change;
+
+constexpr char kUsage[] = "asconfigurator {-x item | -F item | -f file}... [-c aspera.conf]";
+constexpr char kEmpty[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CONF version=\"2\">\n</CONF>\n";
+constexpr std::size_t kMaxInput = 64 * 1024;
+constexpr std::size_t kMaxChanges = 1000;
+
+void append(std::vector<Change>& changes, std::vector<Change> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(changes));
+}
+
+// An item a line; empty lines and comments (#) are passed over.
+void append_lines(std::vector<Change>& changes, const std::string& path) {
+  const bool standard = path == "-";
+  const std::string name = standard ? "stdin" : path;
+  Fd opened;
+  if (!standard) opened = Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!standard && !opened) tool::fail_errno(tool::usage, "open " + path);
+  const std::string text = io::read_all(standard ? STDIN_FILENO : opened.get(), kMaxInput, name);
+  std::size_t number = 0;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    ++number;
+    if (line.empty() || line.starts_with('#')) continue;
+    try {
+      append(changes, asconfigurator::parse_item(line));
+    } catch (const tool::Failure& failure) {
+      throw tool::Failure(tool::bad_input, fmt::format("{}:{}: {}", name, number, failure.what()));
+    }
+  }
+}
+
+std::vector<Change> changes_of(const Options& options) {
+  std::vector<Change> changes;
+  for (const auto& [letter, argument] : options.in_order) {
+    if (letter == 'x' || letter == 'F') append(changes, asconfigurator::parse_item(argument));
+    if (letter == 'f') append_lines(changes, argument);
+  }
+  if (changes.size() > kMaxChanges) throw tool::Failure(tool::usage, fmt::format("more than {} values at once", kMaxChanges));
+  return changes;
+}
+
+bool is_secret(const Change& change) { return change.item.option().value == config_schema::Value::secret; }
+
+std::string shown(const Change& change, const std::optional<std::string>& value) {
+  if (!value) return "not set";
+  if (is_secret(change)) return "\"********\"";
+  std::string escaped;
+  for (const char c : logging::escape(*value)) escaped += c == '"' ? std::string("\\\"") : std::string(1, c);
+  return "\"" + escaped + "\"";
+}
+
+// user faspex: authorization_transfer_in_value: "allow" -> "token"
+std::string report(const Change& change, const std::optional<std::string>& before) {
+  std::string section(change.section.back());
+  if (!change.account.empty()) section += " " + logging::escape(change.account);
+  const std::string prefix = section == "server" ? "" : section + ": ";
+  const std::string was = shown(change, before);
+  if (before == change.value) return fmt::format("{}{}: {} as before\n", prefix, change.item.name, was);
+  return fmt::format("{}{}: {} -> {}\n", prefix, change.item.name, was, shown(change, change.value));
+}
+
+bool is_valid(const std::string& text) {
+  try {
+    config::parse(text, "");
+    return true;
+  } catch (const tool::Failure&) {
+    return false;
+  }
+}
+
+void check(const std::string& text, const std::string& old, const std::string& file) {
+  try {
+    config::parse(text, file);
+  } catch (const tool::Failure& failure) {
+    const char* why = is_valid(old) ? "the file would be invalid" : "the file is invalid (see asuserdata -v), and still would be";
+    throw tool::Failure(failure.code(), fmt::format("nothing is changed: {}: {}", why, failure.what()));
+  }
+}
+
+void warn_of_secrets(const std::vector<Change>& changes, const std::string& file, mode_t mode) {
+  const bool set = std::any_of(changes.begin(), changes.end(), [](const Change& change) { return is_secret(change) && change.value; });
+  if (!set || (mode & S_IROTH) == 0) return;
+  fmt::print(stderr, "asconfigurator: warning: {} holds the key of the tokens now, and all users can read it (mode {:04o}); "
+                     "the key belongs on the transfer nodes, not on the proxy\n", logging::escape(file), mode);
+}
+
+int run(int argc, char** argv) {
+  const auto options = options::parse(argc, argv, "x:F:f:c:", kUsage);
+  if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken; put the item in quotes");
+  if (!options.has('x') && !options.has('F') && !options.has('f')) options::fail_usage(kUsage, "an item is needed");
+  const auto changes = changes_of(options);
+  const std::string path = options.get('c', paths::kConfig);
+
+  // A limit on the size of files is then an error like a full file system.
+  std::signal(SIGXFSZ, SIG_IGN);
+  config_file::Locked file(path, kEmpty);
+  std::string text = file.text();
+  std::string answer;
+  for (const auto& change : changes) {
+    auto edited = asconfigurator::apply(text, change, path);
+    text = std::move(edited.text);
+    answer += report(change, edited.before);
+  }
+  if (text != file.text()) {
+    check(text, file.text(), path);
+    file.replace(text);
+    if (file.is_new()) fmt::print(stderr, "asconfigurator: {} was not there; it is now\n", logging::escape(path));
+    warn_of_secrets(changes, path, file.mode());
+  }
+  io::write_all(STDOUT_FILENO, answer);
+  return tool::yes;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asconfigurator", run, argc, argv, tool::Audience::operators); }

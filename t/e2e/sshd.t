@@ -1,0 +1,107 @@
+#!/bin/bash
+# etc/sshd_config.d/sallyport.conf: what it keeps proxy users, and root, from. Each
+# probe is tried once more without the file, and must get through then.
+. "${0%/*}/../lib/lab.sh"
+. "$LAB_LIB/tap.sh"
+. "$LAB_LIB/proxy.sh"
+
+lab_up dmz outside inside1
+proxy_allow cat
+dmz=$(lab_root dmz)
+key=$(cat "$LAB_DIR/keys/client-bear.pub")
+
+# The worst that the rest of sshd_config, and a user's own files, can ask for.
+sed -i 's|^Subsystem.*|Subsystem sftp internal-sftp|' "$dmz/etc/ssh/sshd_config"
+cat >> "$dmz/etc/ssh/sshd_config" << 'EOF_SSHD'
+AllowTcpForwarding yes
+AllowStreamLocalForwarding yes
+AllowAgentForwarding yes
+X11Forwarding yes
+X11UseLocalhost yes
+PermitTunnel yes
+PermitUserRC yes
+PermitUserEnvironment yes
+PermitRootLogin yes
+EOF_SSHD
+printf '#!/bin/sh\ntouch /tmp/rc-ran\n' > "$dmz/home/bear/.ssh/rc"
+echo 'FROM_FILE=1' > "$dmz/home/bear/.ssh/environment"
+echo "environment=\"FROM_KEY=1\" $key" > "$dmz/home/bear/.ssh/authorized_keys"
+mkdir -p -m 700 "$dmz/root/.ssh"
+echo "$key" > "$dmz/root/.ssh/authorized_keys"
+on dmz chown -R bear: /home/bear/.ssh
+# With aspshell as his shell, rc and the like would not get far anyway.
+on dmz usermod -s /bin/bash bear
+on dmz python3 -c 'import os, socket; s = socket.socket(socket.AF_UNIX); s.bind("/tmp/target"); os.chmod("/tmp/target", 0o777); s.listen(); s.accept()[0].send(b"reached\n")' &
+target=$!
+on outside -u bear ssh-agent -a /home/bear/agent > /dev/null
+ok '(sshd takes the file)' on dmz /usr/sbin/sshd -t
+restart() { lab_sshd dmz stop; lab_sshd dmz start; }
+restart
+
+log_in() { on outside -u bear timeout 20 ssh -p 33001 -o ExitOnForwardFailure=yes "$@"; }
+gets_sftp() { echo 'ls /' | on outside -u bear timeout 20 sftp -q -b - -P 33001 "bear@$SQUASH" 2> /dev/null | grep -q home; }
+tunnels() { echo | log_in -W "$INSIDE1:22" "bear@$SQUASH" 2> /dev/null | grep -q ^SSH-; }
+tunnels_back() { log_in -R 127.0.0.1:7777:127.0.0.1:1 "bear@$SQUASH" cat < /dev/null > /dev/null 2>&1; }
+reaches_socket() {
+  local pid
+  rm -f "$(lab_root outside)/tmp/local"
+  on_exec outside -u bear ssh -p 33001 -N -L /tmp/local:/tmp/target "bear@$SQUASH" 2> /dev/null &
+  pid=$!
+  wait_until 5 on outside test -S /tmp/local
+  on outside timeout 2 python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect("/tmp/local"); print(s.recv(9).decode())' | grep -q reached
+  pid="$pid $?"
+  kill "${pid% *}"
+  wait "${pid% *}" 2> /dev/null
+  return "${pid#* }"
+}
+makes_socket() { log_in -R /tmp/made.sock:127.0.0.1:1 "bear@$SQUASH" cat < /dev/null > /dev/null 2>&1; }
+# What a session's processes have in their environment, while it runs.
+environment() {
+  local fd
+  mkfifo "$TMPDIR/in"
+  on_exec outside -u bear env SSH_AUTH_SOCK=/home/bear/agent DISPLAY=:7 ssh -A -X -p 33001 "bear@$SQUASH" cat < "$TMPDIR/in" > "$TMPDIR/out" 2> /dev/null &
+  exec {fd}> "$TMPDIR/in"
+  rm "$TMPDIR/in"
+  echo hello >&"$fd"
+  wait_until 10 grep -q hello "$TMPDIR/out" || diag 'no session'
+  for process in $(lab_pids dmz ascp_rproxy) $(lab_pids dmz cat); do tr '\0' '\n' < "/proc/$process/environ"; done
+  exec {fd}>&-
+  wait $!
+}
+root_logs_in() { log_in "root@$SQUASH" true < /dev/null 2> /dev/null; }
+port_is_open() { on outside timeout 1 bash -c ": < /dev/tcp/$SQUASH/33001" 2> /dev/null; }
+
+nok 'no sftp, not even internal-sftp' gets_sftp
+nok 'no way through to the inside' tunnels
+nok 'no way back' tunnels_back
+nok 'no socket of the proxy' reaches_socket
+nok 'none is made there' makes_socket
+environment > "$TMPDIR/environment"
+ok '(a session runs)' grep -q ^SSH_CONNECTION= "$TMPDIR/environment"
+is "$(grep -e ^SSH_AUTH_SOCK -e ^DISPLAY "$TMPDIR/environment")" '' 'no agent, no X11'
+is "$(grep -e ^FROM_ "$TMPDIR/environment")" '' "nothing of the user's environment"
+nok "nothing of the user's rc" on dmz test -e /tmp/rc-ran
+nok 'root does not log in' root_logs_in
+settings=$(on dmz /usr/sbin/sshd -T -C "user=bear,host=x,addr=$OUTSIDE")
+for line in 'permittunnel no' 'gatewayports no' 'disableforwarding yes' 'passwordauthentication no' 'kbdinteractiveauthentication no' \
+  'authenticationmethods publickey' 'clientaliveinterval 15' 'clientalivecountmax 3' 'exposeauthinfo yes' 'maxauthtries 6' 'logingracetime 30' \
+  'port 33001'; do
+  ok "in force: $line" grep -qx "$line" <<< "$settings"
+done
+
+# --- the same without the file ---------------------------------------------------------
+
+mv "$dmz/etc/ssh/sshd_config.d/sallyport.conf" "$dmz/root/"
+printf 'Port 22\nPort 33001\nLogLevel DEBUG1\n' > "$dmz/etc/ssh/sshd_config.d/ports.conf"
+restart
+ok '(without the file: sftp)' gets_sftp
+ok '(a way through)' tunnels
+ok '(a way back)' tunnels_back
+ok '(a socket)' reaches_socket
+ok '(a socket made there)' makes_socket
+environment > "$TMPDIR/environment"
+like "$(cut -d = -f 1 "$TMPDIR/environment" | sort | xargs)" 'DISPLAY FROM_FILE FROM_KEY.* SSH_AUTH_SOCK' '(agent, X11 and environment)'
+ok '(rc)' on dmz test -e /tmp/rc-ran
+ok '(root)' root_logs_in
+kill $target 2> /dev/null
+done_testing

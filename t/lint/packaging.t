@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The packaging: can be parsed, and in step with the Makefile and INSTALL. What is in
+# the packages is for t/e2e/package.t.
+. "${0%/*}/../lib/tap.sh"
+cd "${0%/*}/../.." || exit 1
+spec=etc/packaging/rpm/sallyport.spec
+
+for script in build preinst postinst prerm postrm; do
+  ok "deb/$script can be parsed" sh -n "etc/packaging/deb/$script"
+done
+
+version=$(sed -n '1s/^sallyport (\([0-9][0-9a-z.+~]*\)) .*/\1/p' etc/packaging/changelog)
+like "$version" '^[0-9]' 'the changelog begins with a version that dpkg and rpm take'
+is "$(make -s --eval='say-version: ; @echo $(VERSION)' say-version)" "$version" 'the Makefile takes it from there'
+if command -v dpkg-parsechangelog > /dev/null; then
+  like "$(dpkg-parsechangelog -l etc/packaging/changelog -S Timestamp 2>&1)" '^[0-9]+$' 'and it has a date'
+else
+  skip 'dpkg-dev is not installed' 'and it has a date'
+fi
+
+# dnf_column PART...: of the table in INSTALL.
+dnf_column() {
+  local part
+  for part; do
+    sed -n "/^    to $part\$/,/^\(    to .*\)\{0,1\}\$/s/^      .\{32\}\(.*\)/\1/p" INSTALL
+  done | sort | xargs
+}
+# spec_words FIELD: what the preamble says in all lines of that field.
+spec_words() { sed -n "s/^$1: *//p" "$spec" | tr -s ' ' '\n' | sort | xargs; }
+is "$(spec_words BuildRequires)" "$(dnf_column build)" 'the spec wants what INSTALL says to build'
+is "$(spec_words Requires)" "$(dnf_column run)" 'and what it says to run'
+
+if command -v rpmspec > /dev/null; then
+  status 0 'the spec can be parsed' rpmspec -P "$spec"
+  is "$err" '' 'without complaint'
+  is "$(rpmspec -q --qf '%{name} %{version}' "$spec" 2> /dev/null)" "sallyport $version" 'it has the version of the changelog'
+else
+  skip 'rpm is not installed' 'the spec can be parsed'
+fi
+done_testing

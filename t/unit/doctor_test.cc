@@ -1,0 +1,230 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "../../cmd/asperaproxy/judge.h"
+#include "../../cmd/asperaproxy/packet_filter.h"
+#include "../../cmd/asperaproxy/verdict.h"
+#include "tool.h"
+
+namespace {
+
+using doctor::Grade;
+using packet_filter::Answer;
+using packet_filter::Packet;
+
+const Packet kInside{"udp", 33001, true, true};    // a session's, on its way inside
+const Packet kArriving{"udp", 33001, true, false};  // before it is translated
+const Packet kLogin{"tcp", 33001, true, false};
+
+// What the table filter with these lines does at `hook`.
+packet_filter::Fate iptables(const std::string& lines, const Packet& packet, const char* hook) {
+  return packet_filter::at_hook(packet_filter::read_iptables("*filter\n" + lines + "COMMIT\n", packet), hook);
+}
+Answer forwarded(const std::string& rules, const std::string& policy = "ACCEPT") {
+  return iptables(":FORWARD " + policy + " [0:0]\n" + rules, kInside, "forward").dropped;
+}
+
+std::string nft(const std::string& hook, const std::string& policy, const std::vector<std::string>& expressions) {
+  std::string text = R"({"nftables":[{"metainfo":{}},{"chain":{"family":"inet","table":"fw","name":"c","type":"filter","hook":")" + hook +
+                     R"(","prio":0,"policy":")" + policy + R"("}},{"chain":{"family":"inet","table":"fw","name":"other"}})";
+  for (const auto& expression : expressions) {
+    text += R"(,{"rule":{"family":"inet","table":"fw","chain":"c","handle":7,"expr":[)" + expression + "]}}";
+  }
+  return text + R"(,{"rule":{"family":"inet","table":"fw","chain":"other","handle":8,"expr":[{"drop":null}]}}]})";
+}
+Answer by_nft(const std::string& policy, const std::vector<std::string>& expressions, const Packet& packet = kInside) {
+  return packet_filter::at_hook(packet_filter::read_nft(nft("forward", policy, expressions), packet, true), "forward").dropped;
+}
+
+}  // namespace
+
+TEST_CASE("packet filter: what rules of iptables do to a session's packet") {
+  const std::string ours = "-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT\n";
+  const std::string chain = ":SALLYPORT - [0:0]\n-A SALLYPORT -j ACCEPT\n";
+  CHECK(forwarded("") == Answer::no);
+  CHECK(forwarded("", "DROP") == Answer::yes);
+  CHECK(forwarded(chain + ours, "DROP") == Answer::no);
+  CHECK(forwarded(chain + ours + "-A FORWARD -j DROP\n") == Answer::no);
+  CHECK(forwarded(chain + "-A FORWARD -j DROP\n" + ours) == Answer::yes);
+  const struct { const char* rule; Answer dropped; } cases[] = {
+      {"-j DROP", Answer::yes},
+      {"-p udp -j REJECT --reject-with icmp-port-unreachable", Answer::yes},
+      {"-p 17 -j DROP", Answer::yes},
+      {"-p tcp -j DROP", Answer::no},
+      {"! -p tcp -j DROP", Answer::yes},
+      {"! -p udp -j DROP", Answer::no},
+      {"-p udp -m udp --dport 33001 -j DROP", Answer::yes},
+      {"-p udp -m udp --dport 33000:33002 -j DROP", Answer::yes},
+      {"-p udp -m udp --dport 33002: -j DROP", Answer::no},
+      {"-p udp -m udp --dport :33000 -j DROP", Answer::no},
+      {"-p udp -m udp ! --dport 33001 -j DROP", Answer::no},
+      {"-p udp -m multiport --dports 53,33001:33100 -j DROP", Answer::yes},
+      {"-p udp -m multiport --dports 53,54 -j DROP", Answer::no},
+      {"-s 192.0.2.0/24 -j DROP", Answer::maybe},
+      {"! -s 192.0.2.0/24 -j DROP", Answer::maybe},
+      {"-i lo -j DROP", Answer::no},
+      {"-i wan -j DROP", Answer::maybe},
+      {"-m conntrack --ctstate INVALID -j DROP", Answer::no},
+      {"-m conntrack --ctstate INVALID,NEW -j DROP", Answer::yes},
+      {"-m conntrack ! --ctstate RELATED,ESTABLISHED -j DROP", Answer::yes},
+      {"-m conntrack --ctstatus DNAT -j DROP", Answer::yes},
+      {"-m connmark --mark 0x8000000/0x8000000 -j DROP", Answer::yes},
+      {"-m connmark --mark 0x0/0x8000000 -j DROP", Answer::no},
+      {"-m connmark ! --mark 0x8000000/0x8000000 -j DROP", Answer::no},
+      {"-m connmark --mark 0x1 -j DROP", Answer::maybe},
+      {"-m mark --mark 0x8000000/0x8000000 -j DROP", Answer::maybe},
+      {"-m limit --limit 1/sec -j DROP", Answer::maybe},
+      {"-m comment --comment \"-j ACCEPT \\\" x\" -j DROP", Answer::yes},
+      {"-j LOG --log-prefix \"-j DROP\"", Answer::no},
+      {"-j NFQUEUE --queue-num 0", Answer::maybe},
+      {"-j CT --notrack", Answer::yes},
+      {"-j ELSEWHERE", Answer::no},
+  };
+  for (const auto& one : cases) {
+    CAPTURE(std::string(one.rule));
+    CHECK(forwarded(std::string("-A FORWARD ") + one.rule + "\n") == one.dropped);
+  }
+}
+
+TEST_CASE("packet filter: jumps, gotos and returns") {
+  const std::string chains = ":A - [0:0]\n:B - [0:0]\n";
+  CHECK(forwarded(chains + "-A A -p tcp -j RETURN\n-A A -j DROP\n-A FORWARD -j A\n") == Answer::yes);
+  CHECK(forwarded(chains + "-A A -p udp -j RETURN\n-A A -j DROP\n-A FORWARD -j A\n") == Answer::no);
+  CHECK(forwarded(chains + "-A A -j B\n-A B -j DROP\n-A FORWARD -s 192.0.2.1/32 -j A\n") == Answer::maybe);
+  CHECK(forwarded(chains + "-A FORWARD -g A\n-A FORWARD -j DROP\n") == Answer::no);   // not back to the next rule
+  CHECK(forwarded(chains + "-A FORWARD -j A\n-A FORWARD -j DROP\n") == Answer::yes);
+  CHECK(forwarded(chains + "-A A -j A\n-A FORWARD -j A\n") == Answer::no);  // ends all the same
+  CHECK(forwarded("-A FORWARD -s 192.0.2.1/32 -j ACCEPT\n", "DROP") == Answer::maybe);
+  CHECK(forwarded("-A FORWARD -j RETURN\n", "DROP") == Answer::yes);
+  CHECK(packet_filter::at_hook(packet_filter::read_iptables("*nat\n:PREROUTING DROP [0:0]\nCOMMIT\n", kArriving), "prerouting").dropped == Answer::no);
+  const auto fate = iptables(":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n", kLogin, "input");
+  CHECK(fate.dropped == Answer::yes);
+  CHECK(fate.by == "chain filter INPUT (its policy is drop)");
+  CHECK(iptables(":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 33001 --tcp-flags FIN,SYN,RST,ACK SYN -j ACCEPT\n", kLogin, "input").dropped == Answer::no);
+}
+
+TEST_CASE("packet filter: what rules of nft do") {
+  const std::string drop = R"({"counter":{"packets":0}},{"drop":null})";
+  const std::string accept = R"({"accept":null})";
+  const auto match = [](const std::string& left, const std::string& right, const std::string& op = "==") {
+    return R"({"match":{"op":")" + op + R"(","left":)" + left + R"(,"right":)" + right + "}},";
+  };
+  const std::string mark = R"({"&":[{"ct":{"key":"mark"}},134217728]})";
+  const std::string state = R"({"ct":{"key":"state"}})";
+  const std::string dport = R"({"payload":{"protocol":"udp","field":"dport"}})";
+  CHECK(by_nft("accept", {}) == Answer::no);
+  CHECK(by_nft("drop", {}) == Answer::yes);
+  CHECK(by_nft("accept", {drop}) == Answer::yes);
+  CHECK(by_nft("drop", {match(mark, "134217728") + accept}) == Answer::no);
+  CHECK(by_nft("drop", {match(mark, "0", "!=") + accept}) == Answer::no);
+  CHECK(by_nft("drop", {match(mark, "134217728") + accept}, kArriving) == Answer::yes);
+  CHECK(by_nft("drop", {match(R"({"ct":{"key":"status"}})", R"("dnat")", "in") + accept}) == Answer::no);
+  CHECK(by_nft("drop", {match(state, R"(["established","related"])", "in") + accept}) == Answer::yes);
+  CHECK(by_nft("drop", {match(state, R"("new")", "in") + accept}) == Answer::no);
+  CHECK(by_nft("accept", {match(state, R"("invalid")", "!=") + drop}) == Answer::yes);
+  CHECK(by_nft("accept", {match(dport, "33001") + drop}) == Answer::yes);
+  CHECK(by_nft("accept", {match(dport, "53") + drop}) == Answer::no);
+  CHECK(by_nft("accept", {match(dport, R"({"range":[33000,33001]})") + drop}) == Answer::yes);
+  CHECK(by_nft("accept", {match(dport, R"({"set":[53,{"range":[1,2]}]})") + drop}) == Answer::no);
+  CHECK(by_nft("accept", {match(dport, R"("@ports")") + drop}) == Answer::maybe);
+  CHECK(by_nft("accept", {match(R"({"payload":{"protocol":"tcp","field":"dport"}})", "33001") + drop}) == Answer::no);
+  CHECK(by_nft("accept", {match(R"({"payload":{"protocol":"ip","field":"saddr"}})", R"("192.0.2.1")") + drop}) == Answer::maybe);
+  CHECK(by_nft("accept", {match(R"({"payload":{"protocol":"ip6","field":"saddr"}})", R"("2001:db8::1")") + drop}) == Answer::no);
+  CHECK(by_nft("accept", {match(R"({"meta":{"key":"l4proto"}})", R"({"set":["tcp","udp"]})") + drop}) == Answer::yes);
+  CHECK(by_nft("accept", {match(R"({"meta":{"key":"iifname"}})", R"("lo")") + drop}) == Answer::no);
+  CHECK(by_nft("accept", {R"({"limit":{"rate":1}},)" + drop}) == Answer::maybe);
+  CHECK(by_nft("accept", {R"({"xt":{"type":"match"}},)" + drop}) == Answer::maybe);
+  CHECK(by_nft("accept", {R"({"jump":{"target":"other"}})"}) == Answer::yes);
+  CHECK(by_nft("accept", {R"({"reject":null})"}) == Answer::yes);
+  CHECK(by_nft("accept", {R"({"notrack":null})"}) == Answer::yes);
+  const std::string map = R"({"vmap":{"key":)" + state + R"(,"data":{"set":[["established",{"accept":null}],["new",{"jump":{"target":"other"}}]]}}})";
+  CHECK(by_nft("accept", {map}) == Answer::yes);
+  CHECK(by_nft("accept", {R"({"vmap":{"key":)" + state + R"(,"data":"@verdicts"}})"}) == Answer::maybe);
+  CHECK(packet_filter::read_nft(nft("forward", "drop", {}), kInside, true).size() == 2);
+  for (const char* wrong : {"", "[]", "{}", R"({"nftables":[{"chain":{"family":7}}]})", R"({"nftables":[{"chain":[]}]})"}) {
+    CAPTURE(std::string(wrong));
+    CHECK_THROWS_AS(packet_filter::read_nft(wrong, kInside, true), tool::Failure);
+  }
+}
+
+TEST_CASE("packet filter: tables of iptables-nft are iptables' own") {
+  const std::string text = R"({"nftables":[{"chain":{"family":"ip","table":"filter","name":"FORWARD","type":"filter","hook":"forward","prio":0,"policy":"drop"}},
+    {"chain":{"family":"ip6","table":"x","name":"y","type":"filter","hook":"forward","prio":0,"policy":"drop"}},
+    {"chain":{"family":"ip","table":"x","name":"n","type":"nat","hook":"forward","prio":0,"policy":"drop"}}]})";
+  CHECK(packet_filter::at_hook(packet_filter::read_nft(text, kInside, true), "forward").dropped == Answer::no);
+  CHECK(packet_filter::at_hook(packet_filter::read_nft(text, kInside, false), "forward").dropped == Answer::yes);
+  Packet v6 = kInside;
+  v6.v4 = false;
+  CHECK(packet_filter::at_hook(packet_filter::read_nft(text, v6, true), "forward").dropped == Answer::yes);
+}
+
+TEST_CASE("doctor: verdicts at their limits") {
+  CHECK(doctor::judge_conntrack(799, 1000).grade == Grade::ok);
+  CHECK(doctor::judge_conntrack(800, 1000).grade == Grade::warn);
+  CHECK(doctor::judge_conntrack(949, 1000).grade == Grade::warn);
+  CHECK(doctor::judge_conntrack(950, 1000).grade == Grade::fail);
+  CHECK(doctor::judge_conntrack(0, 0).grade == Grade::ok);
+  CHECK(doctor::judge_clock(1577836799, true).grade == Grade::fail);
+  CHECK(doctor::judge_clock(1577836800, true).grade == Grade::ok);
+  CHECK(doctor::judge_clock(4102444800, true).grade == Grade::ok);
+  CHECK(doctor::judge_clock(4102444801, true).grade == Grade::fail);
+  CHECK(doctor::judge_clock(1800000000, false).grade == Grade::warn);
+  for (const char* mode : {"", "0", "1", "1\n"}) CHECK(doctor::judge_selinux(mode).grade == Grade::ok);
+  CHECK(doctor::judge_hosts("::1 localhost\n127.0.0.1\tme localhost # x\n").grade == Grade::ok);
+  CHECK(doctor::judge_hosts("127.0.0.1 me # localhost\n127.0.0.11 localhost\n#127.0.0.1 localhost\n").grade == Grade::warn);
+  CHECK(doctor::judge_iptables("iptables v1.8.9 (nf_tables)\n", "").what == "usable (nf_tables backend, 1.8.9)");
+  CHECK(doctor::judge_iptables("iptables v1.8.9 (legacy)\n", "").what == "usable (legacy backend, 1.8.9)");
+  CHECK(doctor::judge_iptables("iptables v1.8.9 (nf_tables)\n", "*filter\n-A FORWARD -j DROP\n").grade == Grade::warn);
+  CHECK(doctor::judge_iptables("iptables v1.8.9 (nf_tables)\n", "*filter\n:FORWARD ACCEPT\n").grade == Grade::ok);
+  CHECK(doctor::judge_iptables("", "").grade == Grade::ok);
+  CHECK(doctor::judge_cron("# x\n* * * * *  root  /x/asp-reap\n", "/x/asp-reap").grade == Grade::ok);
+  CHECK(doctor::judge_cron("* * * * *  root  [ ! -x /x/asp-reap ] || /x/asp-reap\n", "/x/asp-reap").grade == Grade::ok);
+  CHECK(doctor::judge_cron("*/5 * * * * root /x/asp-reap\n", "/x/asp-reap").grade == Grade::warn);
+  CHECK(doctor::judge_cron("* * * * * bear /x/asp-reap\n", "/x/asp-reap").grade == Grade::warn);
+  CHECK(doctor::judge_cron("#* * * * * root /x/asp-reap\n* * * * * root /y/asp-reap\n", "/x/asp-reap").grade == Grade::fail);
+}
+
+TEST_CASE("doctor: what else sudo grants") {
+  const std::string head = "Matching Defaults entries for bear on dmz:\n    env_reset\n\nUser bear may run the following commands on dmz:\n";
+  const std::string right = "    (root) NOPASSWD: /x/asp-pinhole \"\"\n";
+  CHECK(doctor::other_rights(head + right, "/x/asp-pinhole").empty());
+  CHECK(doctor::other_rights("User bear is not allowed to run sudo on dmz.\n", "/x/asp-pinhole").empty());
+  CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole\n", "/x/asp-pinhole") == "(root) NOPASSWD: /x/asp-pinhole");
+  CHECK(doctor::other_rights(head + right + "    (ALL : ALL) ALL\n    (root) /bin/ls\n", "/x/asp-pinhole") == "(ALL : ALL) ALL; (root) /bin/ls");
+}
+
+TEST_CASE("doctor: what sshd applies to a user") {
+  const std::string good =
+      "forcecommand /x/aspshell\ndisableforwarding yes\nallowagentforwarding no\nx11forwarding no\npermituserenvironment no\npermituserrc no\n"
+      "passwordauthentication no\npubkeyauthentication yes\nexposeauthinfo yes\nclientaliveinterval 15\nclientalivecountmax 3\npermitrootlogin no\n";
+  CHECK(doctor::judge_sshd(good, "/x/aspshell").failures.empty());
+  CHECK(doctor::judge_sshd(good, "/x/aspshell").warnings.empty());
+  CHECK(doctor::judge_sshd(good, "/y/aspshell").failures == std::vector<std::string>{"ForceCommand is /x/aspshell"});
+  const struct { const char* from; const char* to; std::size_t failures; std::size_t warnings; } cases[] = {
+      {"forcecommand /x/aspshell", "forcecommand none", 1, 0},   {"disableforwarding yes", "disableforwarding no", 3, 0},
+      {"allowagentforwarding no", "allowagentforwarding yes", 1, 0}, {"x11forwarding no", "x11forwarding yes", 1, 0},
+      {"permituserenvironment no", "permituserenvironment LANG", 1, 0}, {"permituserrc no", "permituserrc yes", 1, 0},
+      {"passwordauthentication no", "passwordauthentication yes", 0, 1}, {"pubkeyauthentication yes", "pubkeyauthentication no", 1, 0},
+      {"exposeauthinfo yes", "exposeauthinfo no", 0, 1},         {"clientaliveinterval 15", "clientaliveinterval 0", 0, 1},
+      {"clientalivecountmax 3", "clientalivecountmax 0", 0, 1},  {"permitrootlogin no", "permitrootlogin yes", 0, 1}};
+  for (const auto& one : cases) {
+    std::string settings = good;
+    settings.replace(settings.find(one.from), std::string(one.from).size(), one.to);
+    CAPTURE(std::string(one.to));
+    CHECK(doctor::judge_sshd(settings, "/x/aspshell").failures.size() == one.failures);
+    CHECK(doctor::judge_sshd(settings, "/x/aspshell").warnings.size() == one.warnings);
+  }
+  CHECK(doctor::judge_sshd("", "/x/aspshell").failures.size() >= 8);
+  CHECK(doctor::ports_of("port 22\nport 33001\nportx 5\nport 99999\n") == std::vector<Port>{22, 33001});
+}
+
+TEST_CASE("doctor: a finding is one line, with its cure") {
+  const std::vector<doctor::Finding> findings{{"a", doctor::ok("fine")}, {"b", doctor::warn("hm\n\x1b", "do")}, {"c", doctor::fail("bad", "mend \"it\"")}};
+  CHECK(doctor::text(findings) == "ok    a: fine\nwarn  b: hm\\x0a\\x1b - do\nFAIL  c: bad - mend \"it\"\n");
+  CHECK(doctor::json(findings).find(R"({"grade":"FAIL","name":"c","what":"bad","cure":"mend \"it\""})") != std::string::npos);
+  CHECK(doctor::json({}) == "[]\n");
+  CHECK(doctor::any_failed(findings));
+  CHECK_FALSE(doctor::any_failed({findings[0], findings[1]}));
+}
