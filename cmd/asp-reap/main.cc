@@ -3,6 +3,10 @@
 // Run by cron each minute: silent, on stdout too, when there is nothing to do.
 #include <unistd.h>
 
+#include <optional>
+#include <vector>
+
+#include "balance.h"
 #include "config.h"
 #include "log_file.h"
 #include "options.h"
@@ -15,16 +19,20 @@ namespace {
 
 constexpr char kUsage[] = "asp-reap";
 
-// Sessions cannot make their own log, for instance after a rotation. Who needs
-// aspera.conf says what is wrong with it.
-void prepare_log() {
-  std::string directory;
+// Who needs aspera.conf says what is wrong with it.
+std::optional<config::Rproxy> load_config() {
   try {
-    directory = config::load(paths::kConfig, config::Author::root).rproxy.log_directory;
+    return config::load(paths::kConfig, config::Author::root).rproxy;
   } catch (const tool::Failure&) {
-    return;
+    return std::nullopt;
   }
-  log_file::prepare(directory);
+}
+
+void sweep_marks(const std::optional<config::Rproxy>& rproxy) {
+  if (!rproxy) return balance::sweep(std::nullopt);
+  std::vector<HostPort> named;
+  for (const auto& rule : rproxy->rules) named.insert(named.end(), rule.hosts.begin(), rule.hosts.end());
+  balance::sweep(named);
 }
 
 int run(int argc, char** argv) {
@@ -34,7 +42,10 @@ int run(int argc, char** argv) {
   spool::prepare();
   const spool::FirewallLock lock;
   reap::all();
-  prepare_log();
+  const auto rproxy = load_config();
+  sweep_marks(rproxy);
+  // Sessions cannot make their own log, for instance after a rotation.
+  if (rproxy) log_file::prepare(rproxy->log_directory);
   return tool::yes;
 }
 

@@ -69,9 +69,9 @@ status::Line connected(const Route& route, const HostPort& host, const Attempt& 
 
 // Tries hosts until one is connected. Not one byte of the client's stream is
 // read before the command runs, so trying the next one is safe.
-Attempt connect(const Route& route, const command_line::Words& words, const std::string& session, const Caller& caller, ConductorLink& link) {
+Attempt connect(const Route& route, const command_line::Words& words, const std::string& session, const Caller& caller, spool::Token& dialer, ConductorLink& link) {
   const std::string key = key::read(route, caller);
-  balance::Choice choice(route.hosts, route.upstream_user, route.faulty_interval, session);
+  balance::Choice choice(route, session);
   std::optional<tool::Failure> last;
   while (const auto host = choice.next()) {
     logging::debug1("Tries server {} session={}", host->text(), session);
@@ -79,6 +79,7 @@ Attempt connect(const Route& route, const command_line::Words& words, const std:
     const auto failure = attempt.await_connected(choice, link);
     if (!failure) {
       choice.connected();
+      balance::note_connected(dialer, {session, route.rule, *host});
       link.say(connected(route, *host, attempt));
       return attempt;
     }
@@ -108,13 +109,13 @@ int serve(ConductorLink& link) {
   const Caller caller = caller::verify(uid, asked->request.client, asked->request.proxy);
   link.depend_on(caller);
   if (asked->request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked->request.user));
-  const auto token = spool::Token::take(spool::kDialers, caller.token());
+  auto token = spool::Token::take(spool::kDialers, caller.token());
   if (!token) refuse("the session has an upstream connection already");
   spool::check_admission();
   const auto config = config::load(paths::kConfig, config::Author::root);
   logging::follow(config.rproxy);
   const auto words = words_of(config, asked->request.command);
-  Attempt attempt = connect(route_for(config.rproxy, asked->request), words, asked->session, caller, link);
+  Attempt attempt = connect(route_for(config.rproxy, asked->request), words, asked->session, caller, *token, link);
   link.release_descriptors();
   return attempt.relay(link);
 }
