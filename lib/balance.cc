@@ -356,6 +356,7 @@ bool Choice::waits_though_silent() {
   if (probe_) {
     set_or_log(mark_now(*current_, State::suspect, patience_, "it does not answer", session_));
     suspects_ = true;
+    logging::event("Server {} does not answer: this session waits for it, others go elsewhere session={}", current_->text(), session_);
     return true;
   }
   patient_ = !has_alternative();

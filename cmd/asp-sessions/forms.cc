@@ -247,7 +247,7 @@ std::string prometheus(const std::vector<Row>& rows, bool drained, const std::ve
   head(text, "sallyport_sessions_by_state", "Living sessions by the state of their pinhole.");
   for (const auto state : kStates) fmt::format_to(into, "sallyport_sessions_by_state{{state=\"{}\"}} {}\n", name_of(state), states[state]);
   const auto each_host = [&](const char* name, const char* help, const auto& value) {
-    head(text, name, help);
+    if (!hosts.empty()) head(text, name, help);
     for (const auto& row : hosts) {
       if (row.rule != 0 && row.user.empty()) fmt::format_to(into, "{}{{rule=\"{}\",host=\"{}\"}} {}\n", name, row.rule, label(row.host.text()), value(row));
     }

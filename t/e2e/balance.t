@@ -47,6 +47,8 @@ is "$(sort "$TMPDIR/served" | uniq -c | xargs)" '100 inside1 100 inside2 100 ins
 is "$(cat "$TMPDIR/complaints")" '' 'without a word'
 is "$(hosts '[h["state"] for h in d.values()]')" "['good', 'good', 'good']" 'all are good'
 
+unlike "$(lab_log dmz)" 'does not answer|Marked server' 'and none was suspected, busy as this machine is'
+
 # --- each fault in turn ---------------------------------------------------------------------
 
 configure 3 4
@@ -139,7 +141,8 @@ is "$(awk '$1 >= 6000' "$TMPDIR/took" | wc -l)" 1 'one waits for the whole conne
 is "$(awk '$1 < 6000 && $1 > 4500' "$TMPDIR/took" | wc -l)" 0 'the others only for a moment'
 is "$(state "$INSIDE2")" faulty 'then it is faulty'
 is "$(hosts '[d[a]["state"] for a in ("'"$INSIDE1"'", "'"$INSIDE3"'")]')" "['good', 'good']" 'and no other'
-unlike "$(lab_log dmz | grep Marked)" "server [^ ]*($INSIDE1|$INSIDE3):22 " 'nor was at any time'
+is "$(lab_log dmz | grep -c "Server $INSIDE2:22 does not answer: this session waits for it")" 1 'one session waited for it, the log says'
+unlike "$(lab_log dmz | grep -E 'Marked|does not answer')" "erver [^ ]*($INSIDE1|$INSIDE3):22 " 'nor was at any time'
 
 # --- kill -9 ----------------------------------------------------------------------------------------
 
@@ -170,7 +173,7 @@ ok 'a session without UDP is counted where it is' wait_until 10 has_session
 status 0 'asperaproxy fault: exit 0' proxy fault "$INSIDE2" new disks
 is "$out" "$INSIDE2:22: no new sessions go there until asperaproxy heal $INSIDE2:22; 1 is left" 'says how many live there'
 like "$(lab_log dmz | tail -n 20)" "LOG Server $INSIDE2:22 is taken out of service: new disks by=root uid=0" 'and who it was is logged'
-is "$(hosts "d['$INSIDE2']['state'], d['$INSIDE2']['reason'], d['$INSIDE2']['by']")" "('maintenance', 'new disks', 'root')" 'asp-sessions shows it'
+is "$(hosts "d['$INSIDE2']['state'], d['$INSIDE2']['reason'], d['$INSIDE2']['by']")" 'maintenance new disks root' 'asp-sessions shows it'
 is "$(sessions 4)" 'inside1:2 inside3:2' 'no new session goes there'
 echo alive >&"$in"
 exec {in}>&-
