@@ -205,8 +205,10 @@ std::vector<std::string> notes(const std::string& directory) {
   std::vector<std::string> found;
   for (const auto& name : names_in(directory)) {
     const Fd file(::open(in(directory.c_str(), name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!file || ::flock(file.get(), LOCK_SH | LOCK_NB) == 0) continue;
-    found.push_back(io::read_all(file.get(), kMaxNote, name));
+    if (!file) continue;
+    // One without a note may be about to be taken: our lock must not be in the way.
+    std::string text = io::read_all(file.get(), kMaxNote, name);
+    if (!text.empty() && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0) found.push_back(std::move(text));
   }
   return found;
 }

@@ -65,7 +65,7 @@ constexpr char kCallers[] = "callers";
 constexpr char kTurns[] = "turns";
 constexpr char kDialers[] = "dialers";
 
-// What each token there that is held says of its holder; see Token::note.
+// What each token there that is held says of its holder, if it does; see Token::note.
 std::vector<std::string> notes(const std::string& directory);
 
 // The holder's own record.

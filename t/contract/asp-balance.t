@@ -24,6 +24,7 @@ forget() { rm -f $state/marks/* $state/probes/* $state/turns/*; }
 declare -A probe
 probe() {
   mkdir -p $state/probes
+  : > $tmp/probe
   python3 -IS -c 'import fcntl, sys; f = open(sys.argv[1], "a"); fcntl.flock(f, fcntl.LOCK_EX); print("held", flush=True); sys.stdin.read()' \
     "$state/probes/$1" < <(exec sleep 300) > $tmp/probe &
   probe[$1]=$!
@@ -59,6 +60,9 @@ wait $(jobs -p | tail -n 8)
 is "$(sort $tmp/first | uniq -c | xargs)" '100 a:22 100 b:22 100 c:22' '300 turns taken by 8 at once: 100 for each host'
 
 turns=$(echo $state/turns/*)
+waits_its_turn() { ! flock "$turns" timeout 1 "$balance" < $tmp/route > $tmp/out && [ ! -s $tmp/out ]; }
+ok 'while somebody takes a turn, others wait' waits_its_turn
+is "$("$balance" < <(three) | hosts)" 'a:22 b:22 c:22' 'and none is lost'
 for content in garbage-that-is-longer-than-a-number 9223372036854775806 99999999999999999999999 -1 '12 ' ''; do
   printf %s "$content" > "$turns"
   "$balance" < <(three) > /dev/null

@@ -305,7 +305,7 @@ uptime=$(cut -d . -f 1 /proc/uptime)
 mark() {  # NAME HOST STATE SECONDS-FROM-NOW [more]
   printf 'host=%s\nstate=%s\nsince=2026-11-22T15:04:05Z\nuntil=%d\nreason=%s\nby=%s\n%s\n' "$2" "$3" $((uptime + $4)) "why $1" "$one" "${5-}" > "$balance/marks/$1"
 }
-locked() { python3 -IS -c 'import fcntl, sys, time; f = open(sys.argv[1], "a"); fcntl.flock(f, fcntl.LOCK_EX); f.write(sys.argv[2]); f.flush(); print("held", flush=True); time.sleep(300)' "$@" > $tmp/locked & wait_until 5 grep -q held $tmp/locked; }
+locked() { : > $tmp/locked; python3 -IS -c 'import fcntl, sys, time; f = open(sys.argv[1], "a"); fcntl.flock(f, fcntl.LOCK_EX); f.write(sys.argv[2]); f.flush(); print("held", flush=True); time.sleep(300)' "$@" > $tmp/locked & wait_until 5 grep -q held $tmp/locked; }
 hosts() { "$sessions" --hosts --json | python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
 is "$(hosts '[(h["rule"], h["line"], h["host"], h["sessions"], h["state"], h["since"], h["account"]) for h in d]')" \
   "[(1, 2, '203.0.113.10:22', 0, 'good', None, None), (1, 2, '203.0.113.11:22', 0, 'good', None, None), (1, 2, 'inside3:22', 0, 'good', None, None), (2, 3, '203.0.113.10:22', 0, 'good', None, None)]" \

@@ -207,5 +207,5 @@ TEST_CASE("sessions: labels and cells from outside cannot break the form") {
   for (const auto& line : sessions::table(rows, true)) {
     CHECK(std::all_of(line.begin(), line.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; }));
   }
-  CHECK(sessions::json({}) == "[]\n");
+  CHECK(sessions::json(std::vector<Row>{}) == "[]\n");
 }
