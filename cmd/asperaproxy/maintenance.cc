@@ -58,7 +58,7 @@ int fault(const std::vector<std::string>& words) {
   const HostPort host = parse(words[0], kFaultUsage);
   std::string reason;
   for (auto word = words.begin() + 1; word != words.end(); ++word) reason += (reason.empty() ? "" : " ") + *word;
-  if (reason.empty()) reason = "maintenance";
+  if (reason.empty()) reason = "by hand";
   require_root();
   require_named(host);
   spool::prepare();

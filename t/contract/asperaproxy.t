@@ -154,7 +154,7 @@ is "$(marks)" 'maintenance-inside1:22' 'there is a mark'
 is "$(stat -c '%U %a' /run/sallyport/balance/marks/*)" 'root 600' 'of root'
 ok 'the log has who it was, and the reason in one line' grep -qF 'LOG Server inside1:22 is taken out of service: new disks\x0a\x1b[31m by=alice uid=1234' $tmp/syslog
 status 0 'fault again: exit 0' timeout 20 "$proxy" fault inside1:22
-ok 'with a new reason' grep -q '^reason=maintenance$' /run/sallyport/balance/marks/maintenance-inside1:22
+ok 'with a new reason' grep -q '^reason=by hand$' /run/sallyport/balance/marks/maintenance-inside1:22
 status 65 'another port is another server: exit 65' timeout 20 "$proxy" fault inside1:2222
 like "$err" 'inside1:2222: no rule of .* leads there; they lead to inside1:22, \[2001:db8::10\]:2222, 203.0.113.12:22$' 'says which there are'
 status 0 'IPv6, in another spelling' timeout 20 "$proxy" fault '[2001:db8:0::10]:2222'
