@@ -4,14 +4,15 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <ctime>
 #include <limits>
 #include <memory>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -30,6 +31,8 @@ namespace {
 constexpr char kTurns[] = "balance/turns";
 constexpr char kMarks[] = "balance/marks";
 constexpr char kProbes[] = "balance/probes";
+constexpr std::chrono::seconds kForgotten{3600};
+constexpr time_t kStaleSeconds = 60;
 
 std::string in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
 
@@ -46,11 +49,16 @@ std::string digest(const std::string& text) {
   return fmt::format("{:016x}", hash);
 }
 
-// Neither hosts nor accounts have a slash in them.
-std::string file_name(const HostPort& host, const std::string& user) {
+// What is no name of a file, or too long for one, is digested.
+std::string file_name(const std::string& text) {
   constexpr std::size_t kLongest = 200;
-  const std::string name = user.empty() ? host.text() : user + "@" + host.text();
-  return name.size() <= kLongest ? name : digest(name);
+  const bool usable = text.size() <= kLongest && text.find('/') == text.npos && !text.starts_with('.');
+  return usable ? text : digest(text);
+}
+
+std::string mark_name(State state, const HostPort& host, const std::string& user = "", const std::string& keyfile = "") {
+  const std::string account = user.empty() ? host.text() : fmt::format("{}@{}-{}", user, host.text(), digest(keyfile));
+  return fmt::format("{}-{}", name_of(state), file_name(account));
 }
 
 std::optional<State> state_of(const std::string& name) {
@@ -66,7 +74,10 @@ std::string plain(const std::string& reason) { return logging::escape(reason).su
 Record to_record(const Mark& mark) {
   Record record;
   record.add("host", mark.host.text());
-  if (!mark.user.empty()) record.add("user", mark.user);
+  if (!mark.user.empty()) {
+    record.add("user", mark.user);
+    record.add("keyfile", mark.keyfile);
+  }
   record.add("state", name_of(mark.state));
   record.add("since", mark.since);
   record.add("until", std::to_string(mark.until.count()));
@@ -75,30 +86,96 @@ Record to_record(const Mark& mark) {
   return record;
 }
 
-std::optional<Mark> from_record(const Record& record) {
+Mark from_record(const Record& record) {
   const auto host = HostPort::parse(record.require("host"));
   const auto state = state_of(record.require("state"));
-  const auto until = parse_decimal(record.require("until"), 0, std::numeric_limits<long>::max());
-  if (!host || !state || !until) return std::nullopt;
-  return Mark{*host, record.get("user").value_or(""), *state, record.require("since"), std::chrono::seconds(*until), record.require("reason"), record.require("by")};
+  const auto until = parse_decimal(record.require("until"), 0, std::numeric_limits<int>::max());
+  if (!host || !state || !until) throw tool::Failure(tool::bad_input, "host, state or until is not valid");
+  return {*host,  record.get("user").value_or(""), record.get("keyfile").value_or(""), *state, record.require("since"), std::chrono::seconds(*until),
+          record.require("reason"), record.require("by")};
 }
 
+// Absent: there is none, or it is not readable, and then is removed, so that it
+// is complained of once.
 std::optional<Mark> read_mark(const std::string& name) {
-  const Fd file(::open(in(kMarks, name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return std::nullopt;  // healed meanwhile
+  const std::string path = in(kMarks, name);
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file && errno == ENOENT) return std::nullopt;
   try {
+    if (!file) tool::fail_errno(tool::os, "open");
     return from_record(record::parse_one(io::read_all(file.get(), Record::kMaxBytes, name)));
   } catch (const tool::Failure& failure) {
-    logging::error("Unreadable mark {}: {}", name, logging::escape(failure.what()));
+    logging::error("Removed the unreadable mark {}: {}", logging::escape(path), logging::escape(failure.what()));
+    ::unlink(path.c_str());
     return std::nullopt;
   }
 }
 
-std::optional<Mark> mark_of(const HostPort& host, const std::string& user) { return read_mark(file_name(host, user)); }
+// False when there was none.
+bool remove_mark(const std::string& name) { return ::unlink(in(kMarks, name).c_str()) == 0; }
+bool remove_mark(const Mark& mark) { return remove_mark(mark_name(mark.state, mark.host, mark.user, mark.keyfile)); }
 
-void remove_mark(const HostPort& host, const std::string& user) { ::unlink(in(kMarks, file_name(host, user)).c_str()); }
+// A suspicion is as good as the one who waits.
+bool counts(const Mark& mark) { return mark.state != State::suspect || is_probed(mark.host); }
+
+std::vector<std::string> names_in(const char* directory) {
+  const std::string path = fmt::format("{}/{}", paths::kRun, directory);
+  const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(path.c_str()), ::closedir);
+  if (!opened && errno == ENOENT) return {};
+  if (!opened) tool::fail_errno(tool::os, "open " + path);
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(opened.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Whether they count or not.
+std::vector<Mark> all_marks() {
+  std::vector<Mark> found;
+  for (const auto& name : names_in(kMarks)) {
+    if (name.starts_with('.')) continue;
+    if (auto mark = read_mark(name)) found.push_back(std::move(*mark));
+  }
+  return found;
+}
+
+std::optional<Connection> connection_of(const std::string& note) {
+  try {
+    const Record record = record::parse_one(note);
+    const auto host = HostPort::parse(record.require("host"));
+    const auto rule = parse_decimal(record.require("rule"), 1, 1000000);
+    if (host && rule) return Connection{record.require("session"), static_cast<int>(*rule), *host};
+  } catch (const tool::Failure&) {  // it is not connected yet
+  }
+  return std::nullopt;
+}
 
 bool contains(const std::vector<HostPort>& hosts, const HostPort& host) { return std::find(hosts.begin(), hosts.end(), host) != hosts.end(); }
+
+std::string key_of(const std::vector<HostPort>& hosts) {
+  std::string key;
+  for (const auto& host : hosts) key += host.text() + ",";
+  return key;
+}
+
+// Absent: the file is new, or has no number.
+std::optional<unsigned long> number_in(int fd) {
+  char text[24];
+  const ssize_t length = ::pread(fd, text, sizeof text, 0);
+  if (length <= 0) return std::nullopt;
+  const auto number = parse_decimal({text, static_cast<std::size_t>(length)}, 0, std::numeric_limits<long>::max() - 1);
+  if (!number) return std::nullopt;
+  return static_cast<unsigned long>(*number);
+}
+
+// What take_turn would return.
+unsigned long look_at_turn(const std::string& key) {
+  const Fd file(::open(in(kTurns, digest(key)).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  return file ? number_in(file.get()).value_or(0) : 0;
+}
 
 }  // namespace
 
@@ -112,7 +189,7 @@ const char* name_of(State state) {
 }
 
 bool Mark::over() const { return state != State::maintenance && since_boot() >= until; }
-std::chrono::seconds Mark::left() const { return std::max(until - since_boot(), std::chrono::seconds(0)); }
+std::chrono::seconds Mark::left() const { return until - since_boot(); }
 
 void prepare() {
   for (const char* name : {"balance", kTurns, kMarks, kProbes}) spool::make_directory(name);
@@ -121,35 +198,32 @@ void prepare() {
 unsigned long take_turn(const std::string& key) {
   const std::string path = in(kTurns, digest(key));
   const Fd file = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  if (::flock(file.get(), LOCK_EX) != 0) tool::fail_errno(tool::os, "lock " + path);
-  char text[24] = {};
-  const ssize_t length = ::pread(file.get(), text, sizeof text - 1, 0);
-  const auto turn = parse_decimal({text, static_cast<std::size_t>(std::max<ssize_t>(length, 0))}, 0, std::numeric_limits<long>::max() - 1).value_or(0);
-  // Digits never become fewer, so that one write leaves no rest of the old number.
-  const std::string next = std::to_string(turn + 1);
+  int locked;
+  do {
+    locked = ::flock(file.get(), LOCK_EX);
+  } while (locked != 0 && errno == EINTR);
+  if (locked != 0) tool::fail_errno(tool::os, "lock " + path);
+  const auto turn = number_in(file.get());
+  // Digits never become fewer, so that one write leaves no rest of the old number;
+  // but for what is no number, or the last one.
+  if (!turn && ::ftruncate(file.get(), 0) != 0) tool::fail_errno(tool::os, "truncate " + path);
+  const std::string next = std::to_string(turn.value_or(0) + 1);
   if (::pwrite(file.get(), next.data(), next.size(), 0) != static_cast<ssize_t>(next.size())) tool::fail_errno(tool::os, "write " + path);
-  return static_cast<unsigned long>(turn);
+  return turn.value_or(0);
 }
 
 std::vector<Mark> marks() {
-  const std::string path = fmt::format("{}/{}", paths::kRun, kMarks);
-  const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(path.c_str()), ::closedir);
-  if (!opened && errno == ENOENT) return {};
-  if (!opened) tool::fail_errno(tool::os, "open " + path);
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(opened.get())) {
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  }
-  std::sort(names.begin(), names.end());
-  std::vector<Mark> found;
-  for (const auto& name : names) {
-    if (auto mark = read_mark(name)) found.push_back(std::move(*mark));
-  }
+  auto found = all_marks();
+  std::erase_if(found, [](const Mark& mark) { return !counts(mark); });
   return found;
 }
 
+Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by) {
+  return {host, "", "", state, session::now(), since_boot() + duration, plain(reason), plain(by)};
+}
+
 void set(const Mark& mark) {
-  const std::string name = file_name(mark.host, mark.user);
+  const std::string name = mark_name(mark.state, mark.host, mark.user, mark.keyfile);
   const std::string fresh = in(kMarks, fmt::format(".{}.{}", digest(name), ::getpid()));
   {
     const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
@@ -161,115 +235,183 @@ void set(const Mark& mark) {
 std::size_t heal(const HostPort& host) {
   std::size_t healed = 0;
   for (const auto& mark : marks()) {
-    if (mark.host != host) continue;
-    remove_mark(mark.host, mark.user);
-    ++healed;
+    if (mark.host == host && remove_mark(mark)) ++healed;
   }
   return healed;
 }
 
-Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by) {
-  return {host, "", state, session::now(), since_boot() + duration, plain(reason), by};
+bool is_probed(const HostPort& host) { return spool::is_held(kProbes, file_name(host.text())); }
+
+void forget_faults() {
+  for (const auto& mark : all_marks()) {
+    if (mark.state != State::maintenance) remove_mark(mark);
+  }
+}
+
+void sweep(const std::optional<std::vector<HostPort>>& named) {
+  for (const auto& name : names_in(kProbes)) spool::Token::take(kProbes, name);
+  for (const auto& mark : all_marks()) {
+    const bool forgotten = mark.over() && -mark.left() >= kForgotten;
+    const bool unneeded = !mark.user.empty() || (named && !contains(*named, mark.host));
+    if (!counts(mark) || (forgotten && unneeded)) remove_mark(mark);
+  }
+  for (const auto& name : names_in(kMarks)) {
+    struct stat status{};
+    const std::string path = in(kMarks, name);
+    if (!name.starts_with('.') || ::lstat(path.c_str(), &status) != 0) continue;
+    if (std::abs(::time(nullptr) - status.st_mtime) >= kStaleSeconds) ::unlink(path.c_str());
+  }
+}
+
+void note_connected(spool::Token& dialer, const Connection& connection) {
+  Record record;
+  record.add("session", connection.session);
+  record.add("rule", std::to_string(connection.rule));
+  record.add("host", connection.host.text());
+  dialer.note(record.text());
+}
+
+std::vector<Connection> connections() {
+  std::vector<Connection> found;
+  for (const auto& note : spool::notes(spool::kDialers)) {
+    if (auto connection = connection_of(note)) found.push_back(std::move(*connection));
+  }
+  return found;
 }
 
 // How a host stands for this session.
 struct Choice::Standing {
-  std::optional<Mark> mark;  // the one that counts; absent: none
-  bool due = false;          // faulty, but its time has come
+  std::optional<Mark> mark;  // it is passed over
+  bool suspect = false;      // or somebody waits for it
+  bool due = false;          // or it was faulty, and its time has come
+
+  bool good() const { return !mark && !suspect && !due; }
 };
 
-Choice::Choice(std::vector<HostPort> hosts, std::string user, std::chrono::seconds interval, std::string session)
-    : hosts_(std::move(hosts)), user_(std::move(user)), interval_(interval), session_(std::move(session)) {
-  if (hosts_.size() < 2) return;
-  std::string key;
-  for (const auto& host : hosts_) key += host.text() + ",";
-  turn_ = take_turn(key);
+Choice::Choice(const Route& route, std::string session, Turn turn)
+    : hosts_(route.hosts),
+      user_(route.upstream_user),
+      keyfile_(route.keyfile),
+      interval_(route.faulty_interval),
+      patience_(route.connect_timeout),
+      session_(std::move(session)) {
+  if (is_alone()) return;
+  turn_ = turn == Turn::take ? take_turn(key_of(hosts_)) : look_at_turn(key_of(hosts_));
 }
 
 Choice::Standing Choice::standing_of(const HostPort& host) const {
-  bool due = false;
-  for (const auto& user : {std::string(), user_}) {
-    auto mark = mark_of(host, user);
+  Standing standing;
+  if (auto mark = read_mark(mark_name(State::maintenance, host))) return {std::move(mark)};
+  if (is_alone()) return standing;
+  for (const auto& name : {mark_name(State::faulty, host), mark_name(State::faulty, host, user_, keyfile_)}) {
+    auto mark = read_mark(name);
     if (!mark) continue;
-    const bool counts = hosts_.size() > 1 || mark->state == State::maintenance;
-    if (!counts || (mark->over() && mark->state == State::suspect)) continue;
-    if (!mark->over()) return {std::move(mark), false};
-    due = true;
+    if (!mark->over()) return {std::move(mark)};
+    standing.due = true;
   }
-  return {std::nullopt, due};
+  const auto mark = read_mark(mark_name(State::suspect, host));
+  standing.suspect = mark && counts(*mark);
+  return standing;
 }
 
 std::optional<HostPort> Choice::next() {
-  probe_.reset();
-  suspected_ = false;
+  let_go();
+  gave_way_ = patient_ = false;
   current_.reset();
   passed_over_.clear();
   std::vector<HostPort> good;
-  std::vector<HostPort> suspects;
+  std::vector<HostPort> last_resort;
   for (const auto& host : hosts_) {
     if (contains(tried_, host)) continue;
-    const Standing standing = standing_of(host);
-    if (standing.mark) {
-      if (standing.mark->state == State::suspect) suspects.push_back(host);
-      else passed_over_.push_back(*standing.mark);
-    } else if (!standing.due) {
-      good.push_back(host);
-    } else if (!current_) {
-      if (probe_ = spool::Token::take(kProbes, file_name(host, "")); probe_) current_ = host;
+    Standing standing = standing_of(host);
+    std::optional<spool::Token> probe;
+    // While that was found out, somebody may have tried it.
+    if (standing.due && (probe = spool::Token::take(kProbes, file_name(host.text())))) {
+      standing = standing_of(host);
+      standing.suspect = false;  // what looks held is held by us
     }
+    if (standing.mark) passed_over_.push_back(*standing.mark);
+    else if (contains(left_, host) || standing.suspect || (standing.due && !probe)) last_resort.push_back(host);
+    else if (standing.good()) good.push_back(host);
+    else if (!current_) current_ = host, probe_ = std::move(probe);
   }
-  const auto& from = good.empty() ? suspects : good;
+  patient_ = !current_ && good.empty();
+  const auto& from = good.empty() ? last_resort : good;
   if (!current_ && !from.empty()) current_ = from[turn_ % from.size()];
   if (current_) tried_.push_back(*current_);
   return current_;
 }
 
-// Suspicions end by themselves; one's own need not be waited for.
-void Choice::clear_own_suspicion() {
-  if (!suspected_ || !current_) return;
-  const auto mark = mark_of(*current_, "");
-  if (mark && mark->state == State::suspect && mark->by == session_) remove_mark(*current_, "");
-  suspected_ = false;
+bool Choice::has_alternative() const {
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](const HostPort& host) {
+    if (contains(tried_, host) || contains(left_, host)) return false;
+    const Standing standing = standing_of(host);
+    return standing.good() || (standing.due && !is_probed(host));
+  });
+}
+
+bool Choice::waits_though_silent() {
+  if (is_alone() || patient_ || suspects_) return true;
+  if (!probe_) probe_ = spool::Token::take(kProbes, file_name(current_->text()));
+  if (probe_) {
+    set_or_log(mark_now(*current_, State::suspect, patience_, "it does not answer", session_));
+    suspects_ = true;
+    logging::event("Server {} does not answer: this session waits for it, others go elsewhere session={}", current_->text(), session_);
+    return true;
+  }
+  patient_ = !has_alternative();
+  if (patient_) return true;
+  std::erase(tried_, *current_);
+  left_.push_back(*current_);
+  gave_way_ = true;
+  return false;
+}
+
+bool Choice::given_up_by_others() {
+  if (is_alone() || probe_) return false;
+  const auto mark = read_mark(mark_name(State::faulty, *current_));
+  gave_way_ = mark && !mark->over();
+  return gave_way_;
+}
+
+// The suspicion goes before the lock, so that it is never taken for that of the
+// next one who has it.
+void Choice::let_go() {
+  if (suspects_) remove_mark(mark_name(State::suspect, *current_));
+  suspects_ = false;
+  probe_.reset();
+}
+
+// What others should know is not worth a session.
+void Choice::set_or_log(const Mark& mark) const {
+  try {
+    set(mark);
+  } catch (const tool::Failure& failure) {
+    logging::error("Not marked {} {}: {} session={}", mark.whom(), name_of(mark.state), failure.what(), session_);
+  }
 }
 
 void Choice::connected() {
-  clear_own_suspicion();
-  for (const auto& user : {std::string(), user_}) {
-    if (const auto mark = mark_of(*current_, user); mark && mark->state == State::faulty) {
-      remove_mark(*current_, user);
-      logging::event("Server {} is back: no longer faulty session={}", current_->text(), session_);
-    }
+  for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_)}) {
+    const auto mark = read_mark(name);
+    if (mark && remove_mark(name)) logging::event("Server {} is back: no longer faulty session={}", mark->whom(), session_);
   }
-  probe_.reset();
-}
-
-void Choice::suspect(std::chrono::seconds duration) {
-  if (hosts_.size() < 2 || suspected_ || mark_of(*current_, "")) return;
-  set(mark_now(*current_, State::suspect, duration, "no answer yet", session_));
-  suspected_ = true;
+  let_go();
 }
 
 void Choice::failed(const std::string& reason, Scope scope) {
-  clear_own_suspicion();
-  if (hosts_.size() > 1) {
+  if (!is_alone() && !gave_way_) {
     Mark mark = mark_now(*current_, State::faulty, interval_, reason, session_);
-    if (scope == Scope::account) mark.user = user_;
-    set(mark);
-    logging::error("Marked server {}{} faulty for {} s: {} session={}", mark.user.empty() ? "" : mark.user + "@", current_->text(), interval_.count(),
-                   mark.reason, session_);
+    if (scope == Scope::account) std::tie(mark.user, mark.keyfile) = std::tie(user_, keyfile_);
+    const auto there = read_mark(mark_name(State::faulty, mark.host, mark.user, mark.keyfile));
+    if (!there || there->over()) {
+      set_or_log(mark);
+      logging::error("Marked server {} faulty for {} s: {} session={}", mark.whom(), interval_.count(), mark.reason, session_);
+    }
   }
-  probe_.reset();
+  let_go();
 }
 
-void Choice::abandon() {
-  clear_own_suspicion();
-  probe_.reset();
-}
-
-bool Choice::given_up_by_others() const {
-  if (hosts_.size() < 2 || probe_) return false;
-  const auto mark = mark_of(*current_, "");
-  return mark && mark->state == State::faulty && !mark->over();
-}
+void Choice::abandon() { let_go(); }
 
 }  // namespace balance

@@ -4,10 +4,14 @@
 //
 // State, root's, in /run/sallyport/balance:
 //
-//   turns/KEY         how many turns a list of hosts has given
-//   marks/HOST        a mark (record): faulty, suspect, or maintenance
-//   marks/USER@HOST   the same, for one account there: the host refused its key
-//   probes/HOST       locked by the session that tries the host after its time
+//   turns/KEY          how many turns a list of hosts has given
+//   marks/STATE-HOST   a mark (record). One file for each state, so that nobody
+//                      takes away, by a mark of his, what somebody else has set
+//   marks/faulty-USER@HOST-KEY   for one account and key there: the host refuses it
+//   probes/HOST        locked by the one session that waits for a host that may
+//                      not answer: its time as faulty is over, or it is silent
+//
+// A killed session's lock is gone, and with it its suspicion.
 //
 // Source: the guide's chapter "Load Balancing". Times are of CLOCK_BOOTTIME,
 // which nobody sets. Failure{71} when the state cannot be read or written.
@@ -19,13 +23,14 @@
 #include <vector>
 
 #include "address.h"
+#include "route.h"
 #include "spool.h"
 
 namespace balance {
 
 enum class State {
   faulty,       // it failed; passed over until its time has come
-  suspect,      // a session has been waiting for it for long, and still does
+  suspect,      // it does not answer, and a session waits for it; valid while that one does
   maintenance,  // an administrator said so; until he heals it
 };
 const char* name_of(State state);
@@ -33,6 +38,7 @@ const char* name_of(State state);
 struct Mark {
   HostPort host;
   std::string user;                 // empty: for all accounts
+  std::string keyfile;              // with user: whose key it is that the host refuses
   State state = State::faulty;
   std::string since;                // RFC 3339
   std::chrono::seconds until{0};    // since boot; of no meaning for maintenance
@@ -41,66 +47,97 @@ struct Mark {
 
   // Whether its time has come: the next session may try the host.
   bool over() const;
-  // What is left until then.
+  // What is left until then; negative afterwards.
   std::chrono::seconds left() const;
+  // "10.0.0.10:22", or "xfer@10.0.0.10:22".
+  std::string whom() const { return user.empty() ? host.text() : user + "@" + host.text(); }
 };
 
 // Makes the directories. Called first by every privileged user of this module.
 void prepare();
 
-// All marks, in the order of their names.
+// All marks that count, in the order of their names; unreadable ones are removed.
 std::vector<Mark> marks();
-void set(const Mark& mark);
-// Every mark of `host`, whatever the account; how many there were.
-std::size_t heal(const HostPort& host);
-
-// `state` from now on, for `duration`.
+// `state` from now on, for `duration`; the reason becomes one line of at most 512 bytes.
 Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by);
+void set(const Mark& mark);
+// Every mark of `host`, whatever the state and account; how many there were.
+std::size_t heal(const HostPort& host);
+// Whether a session waits for the host just now.
+bool is_probed(const HostPort& host);
+
+// Forgets what has failed; maintenance stays.
+void forget_faults();
+// Removes what the dead left, marks for one account that are over for an hour, and
+// those for all when the host is not among `named`. Absent: nobody knows who is.
+void sweep(const std::optional<std::vector<HostPort>>& named);
+
+// A session that is connected to a host, with UDP or without.
+struct Connection {
+  std::string session;
+  int rule = 0;
+  HostPort host;
+};
+// Said by the token in spool::kDialers that each connected session holds.
+void note_connected(spool::Token& dialer, const Connection& connection);
+std::vector<Connection> connections();
 
 // One session's way through the hosts of its route.
 //
-//   Choice choice(route.hosts, route.upstream_user, route.faulty_interval, id);
+//   Choice choice(route, id);
 //   while (auto host = choice.next()) { … choice.connected() or choice.failed(…) }
 //
 // A single host is never marked faulty, since there is no other to go to.
 class Choice {
  public:
-  // Takes a turn if there is more than one host.
-  Choice(std::vector<HostPort> hosts, std::string user, std::chrono::seconds interval, std::string session);
+  // Takes a turn if there is more than one host; or looks which would come.
+  enum class Turn { take, look };
+  Choice(const Route& route, std::string session, Turn turn = Turn::take);
 
   // The next to try: one whose time as faulty is over first, if nobody else is
-  // trying it; then the good ones in turn; then the suspects. Absent: none left.
+  // trying it; then the good ones in turn; then those that others wait for.
+  // Absent: none left.
   std::optional<HostPort> next();
 
-  // What came of the last one.
+  // While it is being tried: it is silent. Whether to wait for it all the same:
+  // one session does, and marks it suspect; others go elsewhere, if they can.
+  bool waits_though_silent();
+  // Whether to go elsewhere since another session found it faulty meanwhile.
+  bool given_up_by_others();
+
+  // What came of it.
   void connected();
-  // It has been silent for so long that others should rather go elsewhere for
-  // the next `duration`.
-  void suspect(std::chrono::seconds duration);
   enum class Scope { host, account };
+  // Nothing is marked when it was left to others, or others marked it.
   void failed(const std::string& reason, Scope scope);
   // Nothing that others should know of.
   void abandon();
 
-  // Whether somebody else has found the host that is being tried to be faulty.
-  bool given_up_by_others() const;
   // Hosts that were passed over, and why: for the message that none is left.
   const std::vector<Mark>& passed_over() const { return passed_over_; }
 
  private:
   struct Standing;
   Standing standing_of(const HostPort& host) const;
-  void clear_own_suspicion();
+  bool is_alone() const { return hosts_.size() < 2; }
+  bool has_alternative() const;
+  void set_or_log(const Mark& mark) const;
+  void let_go();
 
-  std::vector<HostPort> hosts_;
+  const std::vector<HostPort> hosts_;
   const std::string user_;
+  const std::string keyfile_;
   const std::chrono::seconds interval_;
+  const std::chrono::seconds patience_;
   const std::string session_;
   unsigned long turn_ = 0;
   std::vector<HostPort> tried_;
+  std::vector<HostPort> left_;  // to others, who wait for them
   std::optional<HostPort> current_;
   std::optional<spool::Token> probe_;
-  bool suspected_ = false;
+  bool suspects_ = false;   // there is a mark of ours
+  bool patient_ = false;    // nobody else is left: waits, whoever else does
+  bool gave_way_ = false;
   std::vector<Mark> passed_over_;
 };
 

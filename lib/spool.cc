@@ -175,8 +175,42 @@ std::optional<Token> Token::take(const std::string& directory, const std::string
 }
 
 // Unlinked while still locked, so that nobody else loses a fresh one.
-Token::~Token() {
+void Token::drop() {
   if (lock_) ::unlink(path_.c_str());
+  lock_.reset();
+}
+
+Token::~Token() { drop(); }
+
+Token& Token::operator=(Token&& other) noexcept {
+  if (this == &other) return *this;
+  drop();
+  path_ = std::move(other.path_);
+  lock_ = std::move(other.lock_);
+  return *this;
+}
+
+// One write, so that a reader sees all of it or nothing.
+void Token::note(const std::string& text) {
+  if (::pwrite(lock_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) tool::fail_errno(tool::os, "write " + path_);
+}
+
+bool is_held(const std::string& directory, const std::string& name) {
+  const Fd file(::open(in(directory.c_str(), name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+std::vector<std::string> notes(const std::string& directory) {
+  constexpr std::size_t kMaxNote = 4096;
+  std::vector<std::string> found;
+  for (const auto& name : names_in(directory)) {
+    const Fd file(::open(in(directory.c_str(), name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file) continue;
+    // One without a note may be about to be taken: our lock must not be in the way.
+    std::string text = io::read_all(file.get(), kMaxNote, name);
+    if (!text.empty() && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0) found.push_back(std::move(text));
+  }
+  return found;
 }
 
 Entry::Entry(const Session& session)

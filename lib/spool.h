@@ -48,17 +48,25 @@ class Token {
   // Absent: somebody living holds it.
   static std::optional<Token> take(const std::string& directory, const std::string& name);
   Token(Token&&) = default;
-  Token& operator=(Token&&) = default;
+  Token& operator=(Token&& other) noexcept;
   ~Token();
+  // What it says of its holder, at most 4 KiB.
+  void note(const std::string& text);
 
  private:
   Token(std::string path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  void drop();
   std::string path_;
   Fd lock_;
 };
+// Whether somebody living holds it. For a moment nobody can take it.
+bool is_held(const std::string& directory, const std::string& name);
 constexpr char kCallers[] = "callers";
 constexpr char kTurns[] = "turns";
 constexpr char kDialers[] = "dialers";
+
+// What each token there that is held says of its holder, if it does; see Token::note.
+std::vector<std::string> notes(const std::string& directory);
 
 // The holder's own record.
 class Entry {

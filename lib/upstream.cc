@@ -98,11 +98,11 @@ void Session::Deleter::operator()(ssh_session_struct* session) const {
 
 void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_free(event); }
 
-Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached) {
+Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached, const Silence& on_silence) {
   const auto start = steady_clock::now();
   const Deadline deadline = start + timeout;
   const auto since = [](Deadline then) { return std::chrono::round<milliseconds>(steady_clock::now() - then); };
-  socket_ = connect(server.host, server.source, server.family, deadline);
+  socket_ = connect(server.host, server.source, server.family, deadline, on_silence);
   steps_.connect = since(start);
   const auto connected = steady_clock::now();
   if (on_reached) on_reached(socket_.address);

@@ -70,9 +70,11 @@ class Session {
   // TCP, handshake, host key, authentication, within `timeout` together.
   // Failure{69}: refused, timed out, lost. Failure{76}: host key, or no common
   // algorithm. Failure{77}: the server refuses our key.
-  // `on_reached`, if given, is called as soon as TCP is connected.
+  // `on_reached`, if given, is called as soon as TCP is connected; `on_silence`
+  // when that takes suspiciously long (upstream_socket.h).
   using Reached = std::function<void(const Endpoint& address)>;
-  Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached = {});
+  using Silence = std::function<void()>;
+  Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached = {}, const Silence& on_silence = {});
   Session(const Session&) = delete;
   // Says good-bye (RFC 4253 section 11.1) and closes.
   ~Session();

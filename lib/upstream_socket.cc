@@ -100,18 +100,25 @@ void bind_source(int fd, const IpAddress& source) {
   }
 }
 
-// 0, or the errno of the attempt.
-int try_connect(int fd, const Endpoint& to, Deadline deadline) {
-  sockaddr_storage address;
-  const socklen_t length = to.to_sockaddr(address);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return 0;
-  if (errno != EINPROGRESS) return errno;
+bool is_answered(int fd, Deadline deadline) {
   pollfd wait{fd, POLLOUT, 0};
   int ready;
   do {
     ready = ::poll(&wait, 1, milliseconds_left(deadline));
   } while (ready < 0 && errno == EINTR);
-  if (ready == 0) return ETIMEDOUT;
+  return ready != 0;
+}
+
+// 0, or the errno of the attempt.
+int try_connect(int fd, const Endpoint& to, Deadline deadline, const std::function<void()>& on_silence) {
+  sockaddr_storage address;
+  const socklen_t length = to.to_sockaddr(address);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return 0;
+  if (errno != EINPROGRESS) return errno;
+  if (!is_answered(fd, std::min(steady_clock::now() + kSilence, deadline))) {
+    if (on_silence) on_silence();
+    if (!is_answered(fd, deadline)) return ETIMEDOUT;
+  }
   int error = 0;
   socklen_t size = sizeof error;
   return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
@@ -124,7 +131,7 @@ int milliseconds_left(Deadline deadline) {
   return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
 }
 
-Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline) {
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline, const std::function<void()>& on_silence) {
   const auto addresses = resolve(server, source ? source->family() : family, deadline);
   int error = EAFNOSUPPORT;
   std::string tried = server.text();
@@ -137,7 +144,7 @@ Socket connect(const HostPort& server, const std::optional<IpAddress>& source, i
     set_options(fd.get());
     if (source) bind_source(fd.get(), *source);
     const auto now = steady_clock::now();
-    error = try_connect(fd.get(), to, now + (deadline - now) / static_cast<long>(addresses.size() - i));
+    error = try_connect(fd.get(), to, now + (deadline - now) / static_cast<long>(addresses.size() - i), on_silence);
     if (error == 0) return {std::move(fd), to};
     tried = to.text() == server.text() ? to.text() : fmt::format("{} ({})", server.text(), to.text());
   }

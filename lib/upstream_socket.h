@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 
 #include "address.h"
@@ -24,6 +25,11 @@ struct Socket {
 // `source` if given; each gets an equal share of the time left. A peer that is gone without a word is noticed by
 // the kernel within 45 s, idle or not. Failure{69} with the reason of the last
 // address tried; Failure{71} when `source` cannot be bound.
-Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline);
+//
+// `on_silence`, if given, is called when an address has not answered TCP for
+// kSilence. Only the kernels at the two ends take part in that, so a busy machine
+// is not silent; and one lost SYN, which is repeated after a second, is not yet.
+constexpr std::chrono::milliseconds kSilence{1200};
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline, const std::function<void()>& on_silence = {});
 
 }  // namespace upstream

@@ -22,6 +22,10 @@ void Control::say(const std::string& line) {
   if (output_ >= 0) io::write_all(output_, line);
 }
 
+void Control::silent() {
+  if (conducted_) say(status::Line{"silent", {}}.text());
+}
+
 void Control::reached(const Endpoint& address) {
   if (conducted_) say(status::Line{"reached", {}}.with("address", address.text()).text());
 }

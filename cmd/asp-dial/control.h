@@ -1,6 +1,7 @@
 // control: the status lines (status.h) between asp-dial and the program that
 // conducts it, on one bidirectional descriptor; asp-dial(1) lists them.
 //
+//   > silent
 //   > reached address=10.0.0.10:22
 //   > connected address=10.0.0.10:22 host_key="ssh-ed25519 SHA256:…"
 //     connect_ms=1 handshake_ms=25 login_ms=12
@@ -20,6 +21,8 @@ class Control {
 
   // To watch for hang-up; -1 when nobody conducts.
   int fd() const { return conducted_ ? output_ : -1; }
+  // TCP takes suspiciously long; told to a conductor alone.
+  void silent();
   // TCP is connected; told to a conductor alone.
   void reached(const Endpoint& address);
   void connected(const upstream::Session& session);

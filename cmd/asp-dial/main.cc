@@ -103,7 +103,8 @@ Dial parse_options(int argc, char** argv) {
 int dial_and_bridge(const Dial& dial, Control& control) {
   const auto key = load_key(dial);                                     // 78
   const auto reached = [&](const Endpoint& address) { control.reached(address); };
-  upstream::Session session(dial.server, key, dial.timeout, reached);  // 69 76 77
+  const auto silent = [&] { control.silent(); };
+  upstream::Session session(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
   control.connected(session);
   upstream::Command command(session);
   Terminal terminal(STDIN_FILENO);

@@ -3,8 +3,14 @@
 // Run by cron each minute: silent, on stdout too, when there is nothing to do.
 #include <unistd.h>
 
+#include <optional>
+#include <vector>
+
+#include "balance.h"
+#include "config.h"
 #include "log_file.h"
 #include "options.h"
+#include "paths.h"
 #include "reap.h"
 #include "spool.h"
 #include "tool.h"
@@ -13,6 +19,22 @@ namespace {
 
 constexpr char kUsage[] = "asp-reap";
 
+// Who needs aspera.conf says what is wrong with it.
+std::optional<config::Rproxy> load_config() {
+  try {
+    return config::load(paths::kConfig, config::Author::root).rproxy;
+  } catch (const tool::Failure&) {
+    return std::nullopt;
+  }
+}
+
+void sweep_marks(const std::optional<config::Rproxy>& rproxy) {
+  if (!rproxy) return balance::sweep(std::nullopt);
+  std::vector<HostPort> named;
+  for (const auto& rule : rproxy->rules) named.insert(named.end(), rule.hosts.begin(), rule.hosts.end());
+  balance::sweep(named);
+}
+
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
@@ -20,8 +42,10 @@ int run(int argc, char** argv) {
   spool::prepare();
   const spool::FirewallLock lock;
   reap::all();
-  // Sessions cannot make it themselves, for instance after a rotation.
-  log_file::prepare_as_configured();
+  const auto rproxy = load_config();
+  sweep_marks(rproxy);
+  // Sessions cannot make their own log, for instance after a rotation.
+  if (rproxy) log_file::prepare(rproxy->log_directory);
   return tool::yes;
 }
 

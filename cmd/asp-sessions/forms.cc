@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -38,6 +39,31 @@ constexpr Column kColumns[] = {{"SESSION", Side::left}, {"USER", Side::left},   
                                {"UP-PKTS", Side::right}, {"DOWN", Side::right}, {"DOWN-PKTS", Side::right},
                                {"UP-RATE", Side::right}, {"DOWN-RATE", Side::right}};
 constexpr std::size_t kRateColumns = 2;
+constexpr Column kHostColumns[] = {{"RULE", Side::right},     {"LINE", Side::right}, {"HOST", Side::left},  {"SESSIONS", Side::right},
+                                   {"STATE", Side::left},     {"SINCE", Side::left}, {"LEFT", Side::right}, {"WHY", Side::left}};
+
+using Grid = std::vector<std::vector<std::string>>;
+
+// The titles, and each of `cells` below its own; columns aligned.
+std::vector<std::string> aligned(std::span<const Column> columns, const Grid& cells) {
+  Grid grid(1);
+  for (const auto& column : columns) grid[0].push_back(column.title);
+  grid.insert(grid.end(), cells.begin(), cells.end());
+  std::vector<std::size_t> widths(columns.size());
+  for (const auto& row : grid) {
+    for (std::size_t i = 0; i < columns.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::vector<std::string> lines;
+  for (const auto& row : grid) {
+    std::string line;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (i > 0) line += "  ";
+      line += columns[i].side == Side::left ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("{:>{}}", row[i], widths[i]);
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
 
 std::vector<std::string> cells_of(const Row& row) {
   const Session& session = row.session;
@@ -55,6 +81,25 @@ std::vector<std::string> cells_of(const Row& row) {
           counted(std::to_string(row.traffic.to_client.packets)),
           row.rate ? human_rate(row.rate->to_server) : "-",
           row.rate ? human_rate(row.rate->to_client) : "-"};
+}
+
+// Maintenance has no end; what is due has none left.
+std::optional<long> seconds_left(const HostRow& row) {
+  if (!row.mark || row.mark->state == balance::State::maintenance) return std::nullopt;
+  return std::max<long>(row.mark->left().count(), 0);
+}
+
+std::vector<std::string> cells_of(const HostRow& row) {
+  const auto left = seconds_left(row);
+  const auto number = [](auto value) { return value == 0 ? std::string("-") : std::to_string(value); };
+  return {number(row.rule),
+          number(row.line),
+          logging::escape(row.name()),
+          row.user.empty() ? std::to_string(row.sessions) : "-",
+          row.state,
+          row.mark ? logging::escape(row.mark->since) : "-",
+          left ? human_age(static_cast<double>(*left)) : "-",
+          row.mark ? logging::escape(row.mark->reason) : "-"};
 }
 
 // --- JSON ---
@@ -90,6 +135,34 @@ Json object_of(const Row& row) {
   object["to_server"] = counters_of(row.traffic.to_server, row.traffic.counted);
   object["to_client"] = counters_of(row.traffic.to_client, row.traffic.counted);
   return object;
+}
+
+Json object_of(const HostRow& row) {
+  const auto& mark = row.mark;
+  const auto said = [&](const std::string& text) { return mark ? Json(text) : Json(); };
+  const auto left = seconds_left(row);
+  Json object;
+  object["rule"] = row.rule == 0 ? Json() : Json(row.rule);
+  object["line"] = row.rule == 0 ? Json() : Json(row.line);
+  object["host"] = row.host.text();
+  object["account"] = row.user.empty() ? Json() : Json{{"user", row.user}, {"keyfile", row.keyfile}};
+  object["sessions"] = row.user.empty() ? Json(row.sessions) : Json();
+  object["state"] = row.state;
+  object["since"] = said(mark ? mark->since : "");
+  object["left_seconds"] = left ? Json(*left) : Json();
+  object["reason"] = said(mark ? mark->reason : "");
+  object["by"] = said(mark ? mark->by : "");
+  return object;
+}
+
+template <typename Rows>
+std::string array_of(const Rows& rows) {
+  std::string text = "[";
+  for (const auto& row : rows) {
+    text += text.size() > 1 ? ",\n " : "\n ";
+    text += object_of(row).dump(-1, ' ', true, Json::error_handler_t::replace);
+  }
+  return text + (rows.empty() ? "]\n" : "\n]\n");
 }
 
 // --- Prometheus ---
@@ -131,36 +204,25 @@ std::string human_age(double seconds) {
 }
 
 std::vector<std::string> table(const std::vector<Row>& rows, bool watching) {
-  const std::size_t columns = std::size(kColumns) - (watching ? 0 : kRateColumns);
-  std::vector<std::vector<std::string>> grid(1);
-  for (std::size_t i = 0; i < columns; ++i) grid[0].push_back(kColumns[i].title);
+  const std::span columns(kColumns, std::size(kColumns) - (watching ? 0 : kRateColumns));
+  Grid grid;
   for (const auto& row : rows) grid.push_back(cells_of(row));
-  std::vector<std::size_t> widths(columns);
-  for (const auto& cells : grid) {
-    for (std::size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], cells[i].size());
-  }
-  std::vector<std::string> lines;
-  for (const auto& cells : grid) {
-    std::string line;
-    for (std::size_t i = 0; i < columns; ++i) {
-      if (i > 0) line += "  ";
-      line += kColumns[i].side == Side::left ? fmt::format("{:<{}}", cells[i], widths[i]) : fmt::format("{:>{}}", cells[i], widths[i]);
-    }
-    lines.push_back(std::move(line));
-  }
+  return aligned(columns, grid);
+}
+
+// The last column is of any length: no spaces behind it.
+std::vector<std::string> table(const std::vector<HostRow>& rows) {
+  Grid grid;
+  for (const auto& row : rows) grid.push_back(cells_of(row));
+  auto lines = aligned(kHostColumns, grid);
+  for (auto& line : lines) line.erase(line.find_last_not_of(' ') + 1);
   return lines;
 }
 
-std::string json(const std::vector<Row>& rows) {
-  std::string text = "[";
-  for (const auto& row : rows) {
-    text += text.size() > 1 ? ",\n " : "\n ";
-    text += object_of(row).dump(-1, ' ', true, Json::error_handler_t::replace);
-  }
-  return text + (rows.empty() ? "]\n" : "\n]\n");
-}
+std::string json(const std::vector<Row>& rows) { return array_of(rows); }
+std::string json(const std::vector<HostRow>& rows) { return array_of(rows); }
 
-std::string prometheus(const std::vector<Row>& rows, bool drained) {
+std::string prometheus(const std::vector<Row>& rows, bool drained, const std::vector<HostRow>& hosts) {
   std::map<std::string, Group> groups;  // by labels
   std::map<State, std::size_t> states;
   bool counted = true;
@@ -184,6 +246,14 @@ std::string prometheus(const std::vector<Row>& rows, bool drained) {
   for (const auto& [labels, group] : groups) fmt::format_to(into, "sallyport_sessions{{{}}} {}\n", labels, group.sessions);
   head(text, "sallyport_sessions_by_state", "Living sessions by the state of their pinhole.");
   for (const auto state : kStates) fmt::format_to(into, "sallyport_sessions_by_state{{state=\"{}\"}} {}\n", name_of(state), states[state]);
+  const auto each_host = [&](const char* name, const char* help, const auto& value) {
+    if (!hosts.empty()) head(text, name, help);
+    for (const auto& row : hosts) {
+      if (row.rule != 0 && row.user.empty()) fmt::format_to(into, "{}{{rule=\"{}\",host=\"{}\"}} {}\n", name, row.rule, label(row.host.text()), value(row));
+    }
+  };
+  each_host("sallyport_host_sessions", "Living sessions on each internal server.", [](const HostRow& row) { return row.sessions; });
+  each_host("sallyport_host_in_service", "1 while new sessions go there, else 0.", [](const HostRow& row) { return row.in_service() ? 1 : 0; });
   if (!counted) return text;
   const auto each_way = [&](const char* name, const char* help, std::uint64_t conntrack::Counters::* what) {
     head(text, name, help);

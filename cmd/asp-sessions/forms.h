@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "hosts.h"
 #include "ledger.h"
 
 namespace sessions {
@@ -17,8 +18,12 @@ std::vector<std::string> table(const std::vector<Row>& rows, bool watching);
 // ASCII only.
 std::string json(const std::vector<Row>& rows);
 
+// The same two for servers.
+std::vector<std::string> table(const std::vector<HostRow>& rows);
+std::string json(const std::vector<HostRow>& rows);
+
 // The text exposition format of Prometheus, version 0.0.4.
-std::string prometheus(const std::vector<Row>& rows, bool drained);
+std::string prometheus(const std::vector<Row>& rows, bool drained, const std::vector<HostRow>& hosts);
 
 std::string human_bytes(std::uint64_t bytes);    // 512B  1.5KiB  12.0MiB  345GiB
 std::string human_rate(double bits_per_second);  // 512bit/s  1.5kbit/s  12.0Mbit/s

@@ -11,13 +11,17 @@
 
 #include <fmt/core.h>
 
+#include "balance.h"
+#include "config.h"
 #include "conntrack.h"
 #include "ending.h"
 #include "firewall_text.h"
 #include "forms.h"
 #include "io.h"
 #include "ledger.h"
+#include "hosts.h"
 #include "options.h"
+#include "paths.h"
 #include "selector.h"
 #include "spool.h"
 #include "status.h"
@@ -28,7 +32,7 @@ namespace {
 
 using sessions::Selector;
 
-constexpr char kUsage[] = "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS]";
+constexpr char kUsage[] = "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS] | --hosts [--json]";
 
 enum class Mode { table, json, prometheus, watch, kill };
 
@@ -36,6 +40,7 @@ struct Asked {
   Mode mode = Mode::table;
   std::chrono::milliseconds interval{2000};
   std::optional<Selector> whom;
+  bool hosts = false;  // in place of sessions
 };
 
 std::optional<std::chrono::milliseconds> parse_seconds(const std::string& text) {
@@ -51,12 +56,17 @@ Asked parse(int argc, char** argv) {
                                     {"prometheus", no_argument, nullptr, 'p'},
                                     {"watch", optional_argument, nullptr, 'w'},
                                     {"kill", no_argument, nullptr, 'k'},
+                                    {"hosts", no_argument, nullptr, 'h'},
                                     {nullptr, 0, nullptr, 0}};
   const auto wrong = [](const std::string& why) { options::fail_usage(kUsage, why); };
   Asked asked;
   std::string seconds;
   ::opterr = 0;
   for (int letter; (letter = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+    if (letter == 'h') {
+      asked.hosts = true;
+      continue;
+    }
     const Mode mode = letter == 'j'   ? Mode::json
                       : letter == 'p' ? Mode::prometheus
                       : letter == 'w' ? Mode::watch
@@ -79,6 +89,7 @@ Asked parse(int argc, char** argv) {
     asked.interval = *interval;
   }
   if (operands.size() > 1) wrong("one UUID, user=NAME or client=ADDRESS can be given");
+  if (asked.hosts && (!operands.empty() || (asked.mode != Mode::table && asked.mode != Mode::json))) wrong("--hosts takes --json, and nothing else");
   if (asked.mode == Mode::kill && operands.empty()) wrong("--kill needs UUID, user=NAME or client=ADDRESS");
   if (asked.mode == Mode::prometheus && !operands.empty()) wrong("--prometheus tells of all sessions");
   if (!operands.empty()) asked.whom = Selector::parse(operands[0]);
@@ -126,11 +137,34 @@ int kill(const Selector& whom) {
   return outcome.remain.empty() ? tool::yes : tool::os;
 }
 
+std::vector<sessions::HostRow> look_at_hosts() {
+  return sessions::host_rows({config::load(paths::kConfig, config::Author::root).rproxy.rules, balance::marks(), balance::connections(), spool::living(), balance::is_probed});
+}
+
+// Metrics go on when aspera.conf is wrong.
+std::vector<sessions::HostRow> hosts_if_known() {
+  try {
+    return look_at_hosts();
+  } catch (const tool::Failure& failure) {
+    if (failure.code() != tool::config) throw;
+    return {};
+  }
+}
+
+int show_hosts(const Asked& asked) {
+  const auto rows = look_at_hosts();
+  std::string text;
+  if (asked.mode == Mode::json) text = sessions::json(rows);
+  else for (const auto& line : sessions::table(rows)) text += line + "\n";
+  io::write_all(STDOUT_FILENO, text);
+  return tool::yes;
+}
+
 int show(const Asked& asked) {
   const auto rows = look(asked.whom);
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
-  else if (asked.mode == Mode::prometheus) text = sessions::prometheus(rows, spool::drained());
+  else if (asked.mode == Mode::prometheus) text = sessions::prometheus(rows, spool::drained(), hosts_if_known());
   else for (const auto& line : sessions::table(rows, false)) text += line + "\n";
   io::write_all(STDOUT_FILENO, text);
   return asked.whom && rows.empty() ? tool::no : tool::yes;
@@ -141,6 +175,7 @@ int run(int argc, char** argv) {
   if (::geteuid() != 0) {
     throw tool::Failure(tool::not_permitted, "the session records and the kernel's flows are root's: run it as root, or with sudo");
   }
+  if (asked.hosts) return show_hosts(asked);
   if (asked.mode == Mode::kill) return kill(*asked.whom);
   if (asked.mode == Mode::watch) {
     sessions::watch(asked.interval, [&] { return look(asked.whom); });

@@ -17,8 +17,6 @@ using std::chrono::seconds;
 constexpr int kControl = 3;  // the descriptors as asp-dial sees them
 constexpr int kKey = 4;
 constexpr int kLookMilliseconds = 250;       // how often to see what others found out
-constexpr seconds kSuspicious{1};            // TCP takes less, unless packets are dropped
-constexpr seconds kGrace{5};                 // beyond asp-dial's own time limits
 constexpr seconds kFarewell{5};              // to take leave of the server
 
 std::vector<std::string> arguments(const Route& route, const HostPort& host, int family, const command_line::Words& words) {
@@ -65,11 +63,10 @@ std::optional<status::Line> Attempt::next() {
 
 std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, ConductorLink& link) {
   const auto started = Clock::now();
-  bool reached = false;
   for (;;) {
     while (const auto line = next()) {
-      if (line->event == "reached") reached = true;
       if (line->event == "failed") return tool::Failure(failure_code(*line), line->get("reason"));
+      if (line->event == "silent" && !choice.waits_though_silent()) return tool::Failure(tool::unavailable, "it does not answer, and another session waits for it");
       if (line->event != "connected") continue;
       connected_ = *line;
       return std::nullopt;
@@ -82,7 +79,6 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
     }
     const auto waited = Clock::now() - started;
     if (waited > seconds(3600)) return tool::Failure(tool::internal, "asp-dial does not answer");
-    if (!reached && waited >= kSuspicious) choice.suspect(kGrace + seconds(10));
     if (choice.given_up_by_others()) return tool::Failure(tool::unavailable, "another session found it faulty");
   }
 }

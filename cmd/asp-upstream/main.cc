@@ -69,12 +69,12 @@ status::Line connected(const Route& route, const HostPort& host, const Attempt& 
 
 // Tries hosts until one is connected. Not one byte of the client's stream is
 // read before the command runs, so trying the next one is safe.
-Attempt connect(const Route& route, const ConductorLink::Asked& asked, const command_line::Words& words, const Caller& caller, ConductorLink& link) {
+Attempt connect(const Route& route, const ConductorLink::Asked& asked, const command_line::Words& words, const Caller& caller, spool::Token& dialer, ConductorLink& link) {
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
   const std::string key = key::read(route, caller);
-  balance::Choice choice(route.hosts, route.upstream_user, route.faulty_interval, session);
+  balance::Choice choice(route, session);
   std::optional<tool::Failure> last;
   while (const auto host = choice.next()) {
     logging::debug1("Tries server {} session={}", host->text(), session);
@@ -82,6 +82,7 @@ Attempt connect(const Route& route, const ConductorLink::Asked& asked, const com
     const auto failure = attempt.await_connected(choice, link);
     if (!failure) {
       choice.connected();
+      balance::note_connected(dialer, {session, route.rule, *host});
       link.say(connected(route, *host, attempt));
       return attempt;
     }
@@ -111,13 +112,13 @@ int serve(ConductorLink& link) {
   const Caller caller = caller::verify(uid, asked->request.client, asked->request.proxy);
   link.depend_on(caller);
   if (asked->request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked->request.user));
-  const auto token = spool::Token::take(spool::kDialers, caller.token());
+  auto token = spool::Token::take(spool::kDialers, caller.token());
   if (!token) refuse("the session has an upstream connection already");
   spool::check_admission();
   const auto config = config::load(paths::kConfig, config::Author::root);
   logging::follow(config.rproxy);
   const auto words = words_of(config, asked->request.command);
-  Attempt attempt = connect(route_for(config.rproxy, asked->request), *asked, words, caller, link);
+  Attempt attempt = connect(route_for(config.rproxy, asked->request), *asked, words, caller, *token, link);
   link.release_descriptors();
   return attempt.relay(link);
 }

@@ -28,6 +28,8 @@ constexpr Verb kVerbs[] = {
     {"check", nullptr, asperaproxy::check, " [--json]"},
     {"drain", asperaproxy::drain, nullptr, ""},
     {"undrain", asperaproxy::undrain, nullptr, ""},
+    {"fault", nullptr, asperaproxy::fault, " HOST[:PORT] [REASON...]"},
+    {"heal", nullptr, asperaproxy::heal, " HOST[:PORT]"},
     {"trust", nullptr, asperaproxy::trust, " [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]"},
 };
 

@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "balance.h"
 #include "conductors.h"
 #include "config.h"
 #include "ending.h"
@@ -85,6 +86,7 @@ void lay_bases(std::vector<std::string>& left) {
 int stop() {
   spool::set_stopped(true);
   const auto result = end_all();
+  balance::forget_faults();
   warn(result.remain);
   logging::event("Stopped: ended {}, all rules are purged", sessions_text(result.ended));
   io::write_all(STDOUT_FILENO, fmt::format("stopped: no new sessions are taken; {} ended\n", sessions_text(result.ended)));

@@ -30,6 +30,11 @@ int check(const std::vector<std::string>& words);
 int drain();
 int undrain();
 
+// No new session goes to that server, or does so again. The words: HOST[:PORT],
+// and for fault a reason. Failure{65} when no rule leads there.
+int fault(const std::vector<std::string>& words);
+int heal(const std::vector<std::string>& words);
+
 // Enrols host keys. The words: [--fingerprint SHA256:...] [--replace] [HOST[:PORT]].
 // Failure{69} when the server shows no key, {76} when it is not the right one.
 int trust(const std::vector<std::string>& words);

@@ -116,6 +116,40 @@ wait $pid
 is "$?" 0 'then goes on'
 ok 'and does its work' test ! -e "/run/sallyport/sessions/$id"
 
+# --- marks of servers ---------------------------------------------------------------------------
+
+marks=/run/sallyport/balance/marks
+mkdir -p $marks /run/sallyport/balance/probes /opt/aspera/proxy/etc
+uptime=$(cut -d . -f 1 /proc/uptime)
+mark() {  # NAME HOST STATE SECONDS-AGO [more]
+  printf 'host=%s\nstate=%s\nsince=x\nuntil=%d\nreason=x\nby=x\n%s\n' "$2" "$3" $((uptime > $4 ? uptime - $4 : 0)) "${5-}" > "$marks/$1"
+}
+fresh_marks() {
+  rm -f $marks/* $marks/.[!.]*
+  mark faulty-a:22 a:22 faulty 4000
+  mark faulty-b:22 b:22 faulty 4000
+  mark faulty-c:22 c:22 faulty 3000
+  mark maintenance-d:22 d:22 maintenance 4000
+  mark faulty-x@a:22-cbf29ce484222325 a:22 faulty 4000 $'user=x\nkeyfile=\n'
+  mark suspect-a:22 a:22 suspect 0
+  echo nonsense > $marks/faulty-e:22
+  echo x > $marks/.old.1 && touch -d '2 minutes ago' $marks/.old.1
+  echo x > $marks/.new.1
+  : > /run/sallyport/balance/probes/a:22
+}
+rest() { (cd $marks/.. && find marks probes -type f | sort | xargs); }
+if [ "$uptime" -gt 4000 ]; then
+  fresh_marks
+  status 0 'marks, and no valid aspera.conf' $reap
+  is "$(rest)" 'marks/.new.1 marks/faulty-a:22 marks/faulty-b:22 marks/faulty-c:22 marks/maintenance-d:22' 'suspicions, locks and leavings of the dead go, and old marks of accounts'
+  fresh_marks
+  echo '<CONF><server><rproxy><enabled>true</enabled><rules><rule host_ip="192.0.2.1"><host>a</host><keyfile>/k</keyfile></rule></rules></rproxy></server></CONF>' > /opt/aspera/proxy/etc/aspera.conf
+  status 0 'with one' $reap
+  is "$(rest)" 'marks/.new.1 marks/faulty-a:22 marks/faulty-c:22 marks/maintenance-d:22' 'so does that of a host which no rule names, over for an hour'
+else
+  skip "this machine runs for $uptime s only" 'marks that are over for an hour'
+fi
+
 # --- what it does not trust -----------------------------------------------------------------
 
 chmod 777 /run/sallyport/sessions

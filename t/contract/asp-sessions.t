@@ -11,7 +11,7 @@ json() { "$sessions" --json | python3 -c "import json, sys; d = json.load(sys.st
 
 one=$(id 1)
 for args in -x --list '--json --watch' '--json --json' '--json=1' 'bear' 'user=' 'client=' 'client=name' 'client=10.1' "$one $one" \
-  --kill '--kill all' "--kill $one user=bear" '--prometheus user=bear' '--watch 0' '--watch=0.01' '--watch 3601' '--watch=x' '--watch 1.2.3' \
+  --kill '--kill all' '--hosts bear' '--hosts --watch' '--hosts --kill' '--hosts --prometheus' "--hosts $one" "--kill $one user=bear" '--prometheus user=bear' '--watch 0' '--watch=0.01' '--watch 3601' '--watch=x' '--watch 1.2.3' \
   '--watch=nan' '--watch=-1' '--kill=user=bear' "${one}0" "$(id 1 | tr 0 G)"; do
   # shellcheck disable=SC2086
   status 64 "asp-sessions $args: exit 64" timeout 20 "$sessions" $args
@@ -281,6 +281,69 @@ ok 'syslog names the session and who ended it, by sudo' grep -q \
   "asp-sessions.*LOG Killed session=$one user=bear rule=1 client=198.51.100.10:51512 server=203.0.113.10:22 by=alice uid=1234\$" $tmp/syslog
 is "$(grep -c "LOG Killed session=$(id 2) .* by=" $tmp/syslog)" 1 'one line for each session'
 is "$(grep -c "LOG Killed session=$(id 7) " $tmp/syslog)" 0 'none for those that were left alone'
+
+# --- --hosts -----------------------------------------------------------------------------------
+
+mkdir -p /opt
+mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p /opt/aspera/proxy/etc || exit
+conf=/opt/aspera/proxy/etc/aspera.conf
+status 78 '--hosts without aspera.conf: exit 78' "$sessions" --hosts
+echo '<CONF/>' > $conf
+status 0 'no rules: exit 0' "$sessions" --hosts
+is "$out" 'RULE  LINE  HOST  SESSIONS  STATE  SINCE  LEFT  WHY' 'just the header'
+status 0 'JSON' "$sessions" --hosts --json
+is "$out" '[]' 'an empty array'
+cat > $conf << 'END'
+<CONF><server><rproxy><enabled>true</enabled><rules>
+<rule host_ip="198.51.100.39"><hosts><host>203.0.113.10</host><host>203.0.113.11</host><host>inside3</host></hosts><squash_user>xfer</squash_user><keyfile>/k</keyfile></rule>
+<rule host_ip="198.51.100.40"><host>203.0.113.10</host><squash_user>other</squash_user><keyfile>/k</keyfile></rule>
+</rules></rproxy></server></CONF>
+END
+balance=/run/sallyport/balance
+mkdir -p $balance/marks $balance/probes /run/sallyport/dialers
+uptime=$(cut -d . -f 1 /proc/uptime)
+mark() {  # NAME HOST STATE SECONDS-FROM-NOW [more]
+  printf 'host=%s\nstate=%s\nsince=2026-11-22T15:04:05Z\nuntil=%d\nreason=%s\nby=%s\n%s\n' "$2" "$3" $((uptime + $4)) "why $1" "$one" "${5-}" > "$balance/marks/$1"
+}
+locked() { : > $tmp/locked; python3 -IS -c 'import fcntl, sys, time; f = open(sys.argv[1], "a"); fcntl.flock(f, fcntl.LOCK_EX); f.write(sys.argv[2]); f.flush(); print("held", flush=True); time.sleep(300)' "$@" > $tmp/locked & wait_until 5 grep -q held $tmp/locked; }
+hosts() { "$sessions" --hosts --json | python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
+is "$(hosts '[(h["rule"], h["line"], h["host"], h["sessions"], h["state"], h["since"], h["account"]) for h in d]')" \
+  "[(1, 2, '203.0.113.10:22', 0, 'good', None, None), (1, 2, '203.0.113.11:22', 0, 'good', None, None), (1, 2, 'inside3:22', 0, 'good', None, None), (2, 3, '203.0.113.10:22', 0, 'good', None, None)]" \
+  'each host of each rule'
+hold lingers < <(record 1 bear 198.51.100.10 state=lingering host=203.0.113.11:22 'flow=198.51.100.10:5004 203.0.113.11:33001' udp_linger=30)
+locked /run/sallyport/dialers/1.1 "session=$(id 1)"$'\nrule=1\nhost=203.0.113.11:22\n\n'; dialer=$!
+locked /run/sallyport/dialers/2.2 "session=$(id 2)"$'\nrule=1\nhost=inside3:22\n\n'
+locked /run/sallyport/dialers/3.3 ''
+printf 'session=%s\nrule=1\nhost=inside3:22\n\n' "$(id 3)" > /run/sallyport/dialers/4.4
+is "$(hosts '[h["sessions"] for h in d]')" '[0, 1, 1, 0]' 'sessions: connected, or lingering, each once; not the dead'
+mark faulty-203.0.113.11:22 203.0.113.11:22 faulty 100
+is "$(hosts 'd[1]["state"], 90 < d[1]["left_seconds"] <= 100, d[1]["reason"], d[1]["by"], d[1]["since"]')" "faulty True why faulty-203.0.113.11:22 $one 2026-11-22T15:04:05Z" 'a faulty host'
+like "$("$sessions" --hosts)" $'\n   1     2  203\.0\.113\.11:22 +1  faulty  2026-11-22T15:04:05Z  1m[34][0-9]s  why faulty-203.0.113.11:22\n' 'in the table'
+is "$("$sessions" --hosts | grep -c ' $')" 0 'without spaces at the end of a line'
+mark faulty-203.0.113.11:22 203.0.113.11:22 faulty -5
+is "$(hosts 'd[1]["state"], d[1]["left_seconds"]')" 'due 0' 'its time is over'
+locked $balance/probes/203.0.113.11:22 ''; prober=$!
+is "$(hosts 'd[1]["state"]')" probing 'a session tries it'
+mark suspect-203.0.113.11:22 203.0.113.11:22 suspect 5
+is "$(hosts 'd[1]["state"]')" suspect 'and waits'
+{ kill -KILL $prober; wait $prober; } 2> /dev/null
+is "$(hosts 'd[1]["state"]')" due 'it was killed'
+mark maintenance-203.0.113.11:22 203.0.113.11:22 maintenance -100
+is "$(hosts 'd[1]["state"], d[1]["left_seconds"]')" 'maintenance None' 'maintenance has no end'
+mark faulty-xfer 203.0.113.10:22 faulty 100 $'user=xfer\nkeyfile=/k\n'
+is "$(hosts '[(h["rule"], h["state"], h["account"]) for h in d if h["host"] == "203.0.113.10:22"]')" \
+  "[(1, 'good', None), (1, 'faulty', {'user': 'xfer', 'keyfile': '/k'}), (2, 'good', None)]" 'a refused key is another line, where that account is used'
+like "$("$sessions" --hosts)" $' xfer@203\.0\.113\.10:22 +-  faulty ' 'in the table'
+mark maintenance-gone:22 gone:22 maintenance 0
+is "$(hosts 'd[-1]["rule"], d[-1]["line"], d[-1]["host"], d[-1]["state"]')" 'None None gone:22 maintenance' 'a host that only a mark names comes last'
+like "$(exposition)" $'\nsallyport_host_sessions\{rule="1",host="inside3:22"\} 1\n' 'metrics: sessions of hosts'
+is "$(exposition | grep host_in_service | xargs -d '\n')" 'sallyport_host_in_service{rule="1",host="203.0.113.10:22"} 1 sallyport_host_in_service{rule="1",host="203.0.113.11:22"} 0 sallyport_host_in_service{rule="1",host="inside3:22"} 1 sallyport_host_in_service{rule="2",host="203.0.113.10:22"} 1' \
+  'and which are in service'
+echo broken > $conf
+status 0 'with a broken aspera.conf there are metrics' exposition
+unlike "$out" sallyport_host_ 'without hosts'
+let_go lingers
+{ kill -KILL $dialer; wait $dialer; } 2> /dev/null
 
 # --- 1,000 sessions ----------------------------------------------------------------------------
 

@@ -10,17 +10,18 @@ proxy=$tmp/asperaproxy
 for args in '' -x '-h status' stat STATUS 'status drain' 'drain now' --drain 'start now' 'stop x' 'restart x' 'reload x'; do
   # shellcheck disable=SC2086
   status 64 "asperaproxy $args: exit 64" timeout 20 "$proxy" $args
-  like "$err" '^asperaproxy: .*usage: asperaproxy start .*\| drain \| undrain \| trust' 'the usage, with the verbs'
+  like "$err" '^asperaproxy: .*usage: asperaproxy start .*\| drain \| undrain \| fault .*\| heal .*\| trust' 'the usage, with the verbs'
   is "$out" '' 'and nothing on stdout'
 done
 nok 'nothing was made' test -e /run/sallyport
-for args in 'check x' 'check --xml' 'check --json --json' 'trust --x' 'trust a b' 'trust --fingerprint'; do
+for args in 'check x' 'check --xml' 'check --json --json' 'trust --x' 'trust a b' 'trust --fingerprint' \
+  fault 'fault a:0' 'fault a/b' heal 'heal a b' 'heal -x'; do
   # shellcheck disable=SC2086
   status 64 "asperaproxy $args: exit 64" timeout 20 "$proxy" $args
-  like "$err" '^asperaproxy: .*; usage: asperaproxy (check|trust) ' 'the usage of that verb'
+  like "$err" '^asperaproxy: .*; usage: asperaproxy (check|trust|fault|heal) ' 'the usage of that verb'
 done
-for verb in start stop restart reload status check drain undrain trust; do
-  status 77 "asperaproxy $verb without rights: exit 77" timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$proxy" $verb
+for verb in start stop restart reload status check drain undrain trust "fault a" "heal a"; do
+  status 77 "asperaproxy $verb without rights: exit 77" timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$proxy" ${verb%% *} $([ "${verb#* }" = "$verb" ] || echo "${verb#* }")
   like "$err" 'run it as root, or with sudo$' 'says what it needs'
 done
 
@@ -138,6 +139,33 @@ is "$(iptables -t nat -S | grep -c -- '-A PREROUTING .*SALLYPORT')" 1 'each jump
 nok 'the mark is gone' test -e /run/sallyport/stopped
 status 0 'restart: exit 0' timeout 20 "$proxy" restart
 is "$(wc -l <<< "$out")" 2 'says both'
+
+# --- fault, heal -----------------------------------------------------------------------------------
+
+status 65 'fault of a host when there is no rule: exit 65' timeout 20 "$proxy" fault inside1
+like "$err" 'inside1:22: no rule of .* leads there; they lead to none$' 'says so'
+rule() { printf '<rule host_ip="%s"><hosts>%s</hosts><keyfile>/k</keyfile></rule>' "$1" "$2"; }
+echo "<CONF><server><rproxy><enabled>true</enabled><rules>$(rule 198.51.100.39 '<host>inside1</host><host>[2001:db8::10]:2222</host>')$(rule 198.51.100.40 \
+  '<host>inside1:22</host><host>203.0.113.12</host>')</rules></rproxy></server></CONF>" > $conf
+marks() { ls /run/sallyport/balance/marks; }
+status 0 'fault: exit 0' timeout 20 env SUDO_USER=alice SUDO_UID=1234 "$proxy" fault INSIDE1 new $'disks\n\e[31m'
+is "$out" 'inside1:22: no new sessions go there until asperaproxy heal inside1:22; 0 are left' 'says what it means'
+is "$(marks)" 'maintenance-inside1:22' 'there is a mark'
+is "$(stat -c '%U %a' /run/sallyport/balance/marks/*)" 'root 600' 'of root'
+ok 'the log has who it was, and the reason in one line' grep -qF 'LOG Server inside1:22 is taken out of service: new disks\x0a\x1b[31m by=alice uid=1234' $tmp/syslog
+status 0 'fault again: exit 0' timeout 20 "$proxy" fault inside1:22
+ok 'with a new reason' grep -q '^reason=by hand$' /run/sallyport/balance/marks/maintenance-inside1:22
+status 65 'another port is another server: exit 65' timeout 20 "$proxy" fault inside1:2222
+like "$err" 'inside1:2222: no rule of .* leads there; they lead to inside1:22, \[2001:db8::10\]:2222, 203.0.113.12:22$' 'says which there are'
+status 0 'IPv6, in another spelling' timeout 20 "$proxy" fault '[2001:db8:0::10]:2222'
+sed 's/^host=.*/host=203.0.113.12:22/; s/^state=.*/state=faulty/; s/^until=.*/until=2000000000/' /run/sallyport/balance/marks/maintenance-inside1:22 > /run/sallyport/balance/marks/faulty-203.0.113.12:22
+status 0 'restart' timeout 20 "$proxy" restart
+is "$(marks | xargs)" 'maintenance-[2001:db8::10]:2222 maintenance-inside1:22' 'forgets faults, but no maintenance'
+echo '<CONF/>' > $conf
+status 0 'heal, also what no rule names any more: exit 0' timeout 20 "$proxy" heal inside1
+is "$out" 'inside1:22: new sessions go there again' 'says so'
+is "$(marks)" 'maintenance-[2001:db8::10]:2222' 'the mark is gone, and no other'
+status 65 'heal of a host that has no mark and no rule: exit 65' timeout 20 "$proxy" heal inside1
 
 # --- check ---------------------------------------------------------------------------------------
 

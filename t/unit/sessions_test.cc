@@ -106,7 +106,7 @@ TEST_CASE("sessions: rivals show their shared flow both, and it is credited once
   }
   CHECK(rows[0].credited.to_server.packets == 10);
   CHECK(rows[1].credited.to_server.packets == 0);
-  const std::string metrics = sessions::prometheus(rows, false);
+  const std::string metrics = sessions::prometheus(rows, false, {});
   CHECK(metrics.find("sallyport_session_packets{rule=\"1\",user=\"bear\",direction=\"to_server\"} 10\n") != metrics.npos);
   CHECK(metrics.find("sallyport_sessions{rule=\"1\",user=\"bear\"} 2\n") != metrics.npos);
 }
@@ -118,7 +118,7 @@ TEST_CASE("sessions: what the kernel does not count is not shown as 0") {
   CHECK_FALSE(rows[0].traffic.counted);
   CHECK(sessions::table(rows, false)[1].ends_with(" -"));
   CHECK(sessions::json(rows).find("\"to_server\":null") != std::string::npos);
-  CHECK(sessions::prometheus(rows, false).find("session_bytes") == std::string::npos);
+  CHECK(sessions::prometheus(rows, false, {}).find("session_bytes") == std::string::npos);
 }
 
 TEST_CASE("sessions: states") {
@@ -201,11 +201,11 @@ TEST_CASE("sessions: labels and cells from outside cannot break the form") {
   Session session = living(1);
   session.user = "a\"b\\c\nd\xff";
   const auto rows = ledger({session}, {});
-  const std::string metrics = sessions::prometheus(rows, true);
+  const std::string metrics = sessions::prometheus(rows, true, {});
   CHECK(metrics.find("user=\"a\\\"b\\\\\\\\c\\\\x0ad\\\\xff\"") != metrics.npos);
   CHECK(metrics.find("sallyport_drained 1\n") != metrics.npos);
   for (const auto& line : sessions::table(rows, true)) {
     CHECK(std::all_of(line.begin(), line.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; }));
   }
-  CHECK(sessions::json({}) == "[]\n");
+  CHECK(sessions::json(std::vector<Row>{}) == "[]\n");
 }

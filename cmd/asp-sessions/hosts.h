@@ -1,0 +1,46 @@
+// hosts: how each internal server of each rule stands, out of aspera.conf, the
+// marks (balance.h) and the sessions. Pure.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "balance.h"
+#include "config.h"
+#include "session.h"
+
+namespace sessions {
+
+struct HostRow {
+  int rule = 0;            // 0: no rule leads there, but there is a mark
+  unsigned long line = 0;  // of the rule
+  HostPort host;
+  std::string user;        // empty: the host as a whole; else that account there,
+  std::string keyfile;     // with that key
+  std::size_t sessions = 0;
+  // good, faulty, due (its time is over, the next session tries it), probing (one
+  // does), suspect, or maintenance
+  std::string state = "good";
+  std::optional<balance::Mark> mark;  // the one that makes it so
+
+  bool in_service() const { return !mark; }
+  // "10.0.0.10:22" or "xfer@10.0.0.10:22".
+  std::string name() const { return mark ? mark->whom() : host.text(); }
+};
+
+struct Known {
+  std::vector<config::Rule> rules;
+  std::vector<balance::Mark> marks;
+  std::vector<balance::Connection> connections;
+  std::vector<Session> living;
+  std::function<bool(const HostPort&)> is_probed;
+};
+
+// In the order of aspera.conf; behind each host the accounts that it refuses, and
+// at the end the hosts that only a mark names.
+std::vector<HostRow> host_rows(const Known& known);
+
+}  // namespace sessions

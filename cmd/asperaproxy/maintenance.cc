@@ -1,0 +1,91 @@
+// fault, heal: servers that an administrator takes out of service, and back.
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "balance.h"
+#include "config.h"
+#include "ending.h"
+#include "io.h"
+#include "logging.h"
+#include "options.h"
+#include "paths.h"
+#include "spool.h"
+#include "tool.h"
+#include "verbs.h"
+
+namespace asperaproxy {
+namespace {
+
+constexpr char kFaultUsage[] = "asperaproxy fault HOST[:PORT] [REASON...]";
+constexpr char kHealUsage[] = "asperaproxy heal HOST[:PORT]";
+
+HostPort parse(const std::string& text, const char* usage) {
+  auto host = HostPort::parse(text);
+  if (!host) options::fail_usage(usage, fmt::format("{}: not a host", text));
+  if (host->port == 0) host->port = 22;
+  return *host;
+}
+
+// A mark for a host that no rule leads to would do nothing, and nobody would
+// notice a slip of the pen.
+void require_named(const HostPort& host) {
+  std::vector<std::string> names;
+  for (const auto& rule : config::load(paths::kConfig, config::Author::root).rproxy.rules) {
+    for (const auto& each : rule.hosts) {
+      if (each == host) return;
+      if (std::find(names.begin(), names.end(), each.text()) == names.end()) names.push_back(each.text());
+    }
+  }
+  std::string listed;
+  for (const auto& name : names) listed += (listed.empty() ? "" : ", ") + name;
+  throw tool::Failure(tool::bad_input, fmt::format("{}: no rule of {} leads there; they lead to {}", host.text(), paths::kConfig, listed.empty() ? "none" : listed));
+}
+
+std::size_t sessions_on(const HostPort& host) {
+  const auto connections = balance::connections();
+  return static_cast<std::size_t>(std::count_if(connections.begin(), connections.end(), [&](const auto& each) { return each.host == host; }));
+}
+
+}  // namespace
+
+int fault(const std::vector<std::string>& words) {
+  if (words.empty()) options::fail_usage(kFaultUsage, "a host is needed");
+  const HostPort host = parse(words[0], kFaultUsage);
+  std::string reason;
+  for (auto word = words.begin() + 1; word != words.end(); ++word) reason += (reason.empty() ? "" : " ") + *word;
+  if (reason.empty()) reason = "by hand";
+  require_root();
+  require_named(host);
+  spool::prepare();
+  balance::prepare();
+  const auto by = ending::invoker();
+  const auto mark = balance::mark_now(host, balance::State::maintenance, std::chrono::seconds(0), reason, by.name);
+  balance::set(mark);
+  logging::event("Server {} is taken out of service: {} by={} uid={}", host.text(), mark.reason, logging::escape(by.name), by.uid);
+  const std::size_t left = sessions_on(host);
+  io::write_all(STDOUT_FILENO, fmt::format("{}: no new sessions go there until asperaproxy heal {}; {} {} left\n", host.text(), host.text(), left, left == 1 ? "is" : "are"));
+  return tool::yes;
+}
+
+// Also one that no rule names any more.
+int heal(const std::vector<std::string>& words) {
+  if (words.size() != 1) options::fail_usage(kHealUsage, "one host is needed");
+  const HostPort host = parse(words[0], kHealUsage);
+  require_root();
+  if (balance::heal(host) == 0) {
+    require_named(host);
+    io::write_all(STDOUT_FILENO, fmt::format("{}: nothing to do, it is in service\n", host.text()));
+    return tool::yes;
+  }
+  const auto by = ending::invoker();
+  logging::event("Server {} is back in service by={} uid={}", host.text(), logging::escape(by.name), by.uid);
+  io::write_all(STDOUT_FILENO, fmt::format("{}: new sessions go there again\n", host.text()));
+  return tool::yes;
+}
+
+}  // namespace asperaproxy
