@@ -18,7 +18,7 @@ constexpr int kControl = 3;  // the descriptors as asp-dial sees them
 constexpr int kKey = 4;
 constexpr int kLookMilliseconds = 250;       // how often to see what others found out
 constexpr seconds kSuspicious{1};            // TCP takes less, unless packets are dropped
-constexpr seconds kGrace{5};                 // beyond asp-dial's own time limits
+constexpr seconds kGrace{25};                // asp-dial's time limits beyond that for connecting, and more
 constexpr seconds kFarewell{5};              // to take leave of the server
 
 std::vector<std::string> arguments(const Route& route, const HostPort& host, const command_line::Words& words) {
@@ -41,7 +41,8 @@ tool::Exit failure_code(const status::Line& failed) {
 
 }  // namespace
 
-Attempt::Attempt(const Route& route, const HostPort& host, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors) {
+Attempt::Attempt(const Route& route, const HostPort& host, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors)
+    : patience_(route.connect_timeout + kGrace) {
   auto control = fd::socket_pair();
   auto key_pipe = fd::pipe();  // holds 64 KiB, as much as a key may have
   io::write_all(key_pipe.write.get(), key);
@@ -80,8 +81,8 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
       throw tool::Failure(tool::temporary, "the session ended while connecting");
     }
     const auto waited = Clock::now() - started;
-    if (waited > seconds(3600)) return tool::Failure(tool::internal, "asp-dial does not answer");
-    if (!reached && waited >= kSuspicious) choice.suspect(kGrace + seconds(10));
+    if (waited > patience_) return tool::Failure(tool::internal, "asp-dial does not answer");
+    if (!reached && waited >= kSuspicious) choice.suspect(patience_);
     if (choice.given_up_by_others()) return tool::Failure(tool::unavailable, "another session found it faulty");
   }
 }

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "session.h"
 #include "tool.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::size_t kStandard = 3;      // stdin, stdout, stderr
 constexpr int kPatienceSeconds = 10;
+constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // ever
 
 ConductorLink::Asked parse_asked(const Record& record) {
   ConductorLink::Asked asked;
@@ -44,6 +46,22 @@ ConductorLink::ConductorLink() {
   if (!signals_) tool::fail_errno(tool::os, "signalfd");
 }
 
+// Somebody else, on whose socket we wrote, could take us for root who speaks to him.
+void ConductorLink::belong_to(uid_t user) {
+  const auto option = [](int name, auto& value) {
+    socklen_t size = sizeof value;
+    return ::getsockopt(STDIN_FILENO, SOL_SOCKET, name, &value, &size) == 0 && size == sizeof value;
+  };
+  int domain = 0;
+  int type = 0;
+  ucred peer{};
+  if (!option(SO_DOMAIN, domain) || !option(SO_TYPE, type) || domain != AF_UNIX || type != SOCK_STREAM) {
+    throw tool::Failure(tool::not_permitted, "stdin must be one end of a Unix socket");
+  }
+  if (!option(SO_PEERCRED, peer) || peer.uid != user) throw tool::Failure(tool::not_permitted, "the socket on stdin must be the caller's own");
+  ours_ = true;
+}
+
 std::optional<ConductorLink::Asked> ConductorLink::await_asked() {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(kPatienceSeconds);
@@ -63,6 +81,7 @@ std::optional<ConductorLink::Asked> ConductorLink::await_asked() {
 }
 
 void ConductorLink::say(const status::Line& line) {
+  if (!ours_) return;
   const std::string text = line.text();
   if (!ended_ && ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) ended_ = true;
 }
@@ -88,8 +107,10 @@ void ConductorLink::hear() {
     ended_ = true;
     return;
   }
+  received_ += received.bytes.size();
+  if (received_ > kMostBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
   if (!received.descriptors.empty()) {
-    if (!descriptors_.empty() || received.descriptors.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
+    if (std::exchange(descriptors_came_, true) || received.descriptors.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
     descriptors_ = std::move(received.descriptors);
   }
   lines_.add(received.bytes);
