@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,13 +34,13 @@ ConductorLink::Asked parse_asked(const Record& record) {
 
 }  // namespace
 
-// When sudo, our parent, dies, the kernel sends SIGHUP: sudo passes no SIGKILL on.
-ConductorLink::ConductorLink() {
+// sudo, our parent, passes no SIGKILL on, so its death is watched for. (Not by
+// PR_SET_PDEATHSIG: the kernel forgets that when we read a key as the user.)
+ConductorLink::ConductorLink() : sudo_(fd::of_process(::getppid())) {
   sigset_t ending;
   sigemptyset(&ending);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ending, number);
   if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
-  if (::prctl(PR_SET_PDEATHSIG, SIGHUP) != 0) tool::fail_errno(tool::os, "prctl");
   signals_ = Fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) tool::fail_errno(tool::os, "signalfd");
 }
@@ -90,6 +89,7 @@ bool ConductorLink::wait(int other_fd, int timeout) {
   pollfd fds[] = {{other_fd, POLLIN, 0},
                   {ended_ ? -1 : STDIN_FILENO, POLLIN, 0},
                   {signals_.get(), POLLIN, 0},
+                  {sudo_.get(), POLLIN, 0},
                   {caller_ ? caller_->session.get() : -1, POLLIN, 0},
                   {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
                   {caller_ ? caller_->monitor.get() : -1, POLLIN, 0}};
@@ -97,7 +97,9 @@ bool ConductorLink::wait(int other_fd, int timeout) {
   if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
   if (ready <= 0) return false;
   if (fds[1].revents) hear();
-  if (fds[2].revents || fds[3].revents || fds[4].revents || fds[5].revents) ended_ = true;
+  for (std::size_t i = 2; i < std::size(fds); ++i) {
+    if (fds[i].revents) ended_ = true;
+  }
   return fds[0].revents != 0;
 }
 

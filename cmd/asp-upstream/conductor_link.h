@@ -59,6 +59,7 @@ class ConductorLink {
   void hear();
 
   const Caller* caller_ = nullptr;
+  Fd sudo_;  // pidfd
   Fd signals_;
   std::vector<Fd> descriptors_;
   io::LineBuffer lines_{Record::kMaxBytes};

@@ -4,7 +4,7 @@
 RECEIVED is what the server at inside1 prints of each packet that it got (udp.py
 echo). Prints a line for each cell of the table, "ok STEP PROCESS MS" or
 "not ok STEP PROCESS why": MS is the time from the kill (from the start of asp-reap
-where asp-pinhole itself was killed) until nothing of the session was left. Then
+where asp-pinhole or asp-upstream itself was killed) until nothing of the session was left. Then
 "bystander GAP-MS STATUS", of a session of another client that lived through all
 of it, and "arrived" with what came of the packets that the dead sessions' clients
 sent afterwards.
@@ -20,7 +20,9 @@ import time
 from sessions import PREFIX, SPOOL, Host, Process, Session, State, roles, wait_until
 
 DMZ, OUTSIDE, OUTSIDE2, INSIDE = Host("dmz"), Host("outside"), Host("outside2"), Host("inside1")
-ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "asp-dial", "sudo", "asp-pinhole"]
+ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "sudo-upstream", "asp-upstream", "asp-dial", "sudo-pinhole", "asp-pinhole"]
+UPSTREAM = ["sudo-upstream", "asp-upstream", "asp-dial"]
+HOLD_TOKENS = ["asp-upstream", "asp-pinhole"]
 LONGEST = 1.0
 
 
@@ -37,7 +39,7 @@ class Client(Session):
             raise RuntimeError(f"a session did not open: {self.end()} {self.why}")
         return self
 
-    def complete(self, count=6):
+    def complete(self, count=len(ON_DMZ)):
         return len(roles(DMZ, self.number)) == count
 
     def token(self):
@@ -193,14 +195,14 @@ class Pinned(Open):
 
 class Closing(Locked):
     """The client has hung up; asp-pinhole is about to remove the rule."""
-    victims = [name for name in ON_DMZ if name != "asp-dial"] + ["ssh"]
+    victims = [name for name in ON_DMZ if name not in UPSTREAM] + ["ssh"]
 
     def reach(self, session):
         if not Pinned().reach(session):
             return False
         self.lock()
         session.hang_up()
-        return wait_until(10, lambda: session.complete(5))
+        return wait_until(10, lambda: session.complete(len(ON_DMZ) - len(UPSTREAM)))
 
 
 def pinned(session):
@@ -230,7 +232,7 @@ def cell(step, session, name, before):
         return "was not there to be killed"
     step.release()
     start = time.monotonic()
-    if name == "asp-pinhole":
+    if name in HOLD_TOKENS:
         wait_until(1, lambda: not alive(victim))
         reap = DMZ.run(f"{PREFIX}/bin/asp-reap")
         if reap.returncode or reap.stdout or reap.stderr:
