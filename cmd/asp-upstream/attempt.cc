@@ -8,6 +8,7 @@
 #include "env.h"
 #include "logging.h"
 #include "paths.h"
+#include "upstream_command.h"
 
 namespace {
 
@@ -48,6 +49,7 @@ Attempt::Attempt(const Route& route, const HostPort& host, const std::string& ke
   io::write_all(key_pipe.write.get(), key);
   child::Program program{arguments(route, host, words), env::allow({"TERM"}), {{control.write.get(), kControl}, {key_pipe.read.get(), kKey}}, accounts::identity_of(paths::kDialAccount)};
   for (int fd = 0; fd < 3; ++fd) program.mapping.emplace_back(descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
+  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(program.argv)));
   child_ = child::spawn(program);
   control_ = std::move(control.read);
   fd::set_nonblocking(control_.get());

@@ -58,10 +58,11 @@ with open("/opt/tmp/diary", "ab") as diary:
     for line in text.rstrip(b"\n").split(b"\n"):
         diary.write(b"upstream: " + line + b"\n")
     diary.write(b"upstream: %d descriptors\n" % len(descriptors))
-os.dup2(0, 3)
+os.dup2(0, 50)
 for standard, passed in enumerate(descriptors):
     os.dup2(passed, standard)
-os.closerange(4, 30)
+os.dup2(50, 3)
+os.closerange(4, 60)
 os.execv("/bin/bash", ["asp-upstream", "/opt/upstream.sh"])
 EOF_UPSTREAM
 cat > /opt/upstream.sh << 'EOF_UPSTREAM'

@@ -14,7 +14,7 @@ result() {  # "ok" or "not ok", step, process, ms or what went wrong
   [ "$1" = ok ]
   tap_result $? "$3 is killed while the session is $2: nothing of it is left" || diag "$4"
   local kind="within a second"
-  [[ $3 != asp-@(pinhole|upstream) ]] || kind="by one run of asp-reap"
+  [ "$3" != asp-pinhole ] || kind="by one run of asp-reap"
   [ "$1" != ok ] || [ "${longest[$kind]-0}" -ge "$4" ] || longest[$kind]=$4
   [ "$1" != ok ] || [ "${longest[$3]-0}" -ge "$4" ] || longest[$3]=$4
   [ "$1" != ok ] || [ "${longest[$2]-0}" -ge "$4" ] || longest[$2]=$4
