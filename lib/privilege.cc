@@ -15,6 +15,15 @@ namespace {
 constexpr rlim_t kFiles = 1024;
 constexpr unsigned long kTimerSlack = 50'000;  // ns: the kernel's default
 
+// Where root may not do that (no CAP_SYS_RESOURCE), as far as it may.
+void set_limit(int resource, rlim_t value) {
+  const auto which = static_cast<__rlimit_resource>(resource);
+  rlimit limit{value, value};
+  if (::setrlimit(which, &limit) == 0 || ::getrlimit(which, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(which, &limit);
+}
+
 }  // namespace
 
 void leave_limits() {
@@ -24,12 +33,9 @@ void leave_limits() {
   // Ignored, as he may have left it, it lets go of dead children unasked: then
   // their numbers, which we may yet signal, are anybody's.
   ::signal(SIGCHLD, SIG_DFL);
-  const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
-  for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC}) ::setrlimit(resource, &unlimited);
-  const rlimit none{0, 0};  // a core would hold what he may not know
-  ::setrlimit(RLIMIT_CORE, &none);
-  const rlimit files{kFiles, kFiles};  // with too few there is not even a line in the log
-  ::setrlimit(RLIMIT_NOFILE, &files);
+  for (const int resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC}) set_limit(resource, RLIM_INFINITY);
+  set_limit(RLIMIT_CORE, 0);  // it would hold what he may not know
+  set_limit(RLIMIT_NOFILE, kFiles);  // with too few there is not even a line in the log
   ::prctl(PR_SET_TIMERSLACK, kTimerSlack);  // or none of our time limits is kept
   const sched_param normal{};
   ::sched_setscheduler(0, SCHED_OTHER, &normal);

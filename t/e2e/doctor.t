@@ -228,10 +228,14 @@ lab_sshd dmz start
 
 key=$etc/ssh_keys/id_ed25519
 on dmz sh -c "ssh-keygen -q -t ed25519 -N secret -f /root/locked; cp -p $key /root/key"
-spoil() { fault keyfile FAIL "$1" "$2" "cp -p /root/key $key; chgrp sallyport $key; chmod 640 $key; chmod 750 $etc/ssh_keys"; }
-spoil "bear, bobcat: open key $key: Permission denied" "chmod 600 $key"
-spoil "bear, bobcat: open key $key: Permission denied" "chmod 700 $etc/ssh_keys"
-spoil "everybody on this host can read or write $key" "chmod 644 $key"
+spoil() { fault keyfile FAIL "$1" "$2" "cp -p /root/key $key; chown root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"; }
+spoil "bear, bobcat: $key: must belong to root and be writable by root alone" "chown sallyport-dial $key"
+spoil "bear, bobcat: $etc/ssh_keys: .*others" "chown sallyport-dial $etc/ssh_keys"
+spoil "everybody on this host can read or write $key" "chmod 644 $key; chmod 755 $etc/ssh_keys"
+fault keyfile warn "bear, bobcat can read the key of a squash_user, $key, and need not" "chgrp sallyport $key $etc/ssh_keys; chmod 640 $key; chmod 750 $etc/ssh_keys" "chgrp root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"
+fault dial_account FAIL 'there is no account sallyport-dial' 'cp -p /etc/passwd /root/; sed -i /^sallyport-dial/d /etc/passwd' 'cp -p /root/passwd /etc/passwd'
+fault dial_account FAIL 'in other groups' 'gpasswd -a sallyport-dial sallyport' 'gpasswd -d sallyport-dial sallyport'
+fault 'dial_account|host_keys' FAIL 'sallyport-dial cannot read' "chmod 600 $etc/known_hosts" "chmod 644 $etc/known_hosts"
 spoil 'No such file' "rm $key"
 spoil 'it is encrypted' "cat /root/locked > $key"
 spoil 'not a private key' "echo hello > $key"
