@@ -137,13 +137,15 @@ lab-shell: all
 # A configuration that is there already is never overwritten. The samples for
 # sshd, logrotate and rsyslog are only laid down: INSTALL says how to put them
 # in force. known_hosts is data of the host: with DESTDIR it is left out, so that
-# no copy empties one.
+# no copy empties one. A program that its user cannot read is closed to other
+# processes of his from its first instruction on (ptrace(2)): asp-dial holds keys.
 D = $(DESTDIR)$(PREFIX)
 UNIT = $(DESTDIR)$(UNITDIR)/asperaproxy.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
 install:
 	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d
 	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
+	chmod 711 $(D)/bin/asp-dial
 	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
 	for script in $(SCRIPTS); do \
 	  sed 's|/opt/aspera/proxy|$(PREFIX)|g' cmd/$${script%.sh}/$$script > $(D)/bin/.$$script.new && \

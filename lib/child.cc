@@ -48,10 +48,11 @@ void default_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Async-signal-safe. The groups go first, while we may still change them.
+// Async-signal-safe. The groups go first, while we may still change them; and
+// no set-uid program leads back.
 bool become(const Identity& identity) {
   return ::setgroups(0, nullptr) == 0 && ::setresgid(identity.gid, identity.gid, identity.gid) == 0 &&
-         ::setresuid(identity.uid, identity.uid, identity.uid) == 0;
+         ::setresuid(identity.uid, identity.uid, identity.uid) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 // One nonblocking step of a bounded collection; false at EOF.

@@ -12,7 +12,8 @@
 
 namespace child {
 
-// Another account to be: with its primary group, and no other.
+// Another account to be: with its primary group, no other, and no way to more
+// rights (PR_SET_NO_NEW_PRIVS).
 struct Identity {
   uid_t uid;
   gid_t gid;

@@ -87,6 +87,7 @@ Received receive(int socket, std::size_t limit) {
   do {
     length = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (length < 0 && errno == EINTR);
+  if (length < 0 && errno == ECONNRESET) length = 0;  // it left without reading all that we sent
   if (length < 0) tool::fail_errno(tool::os, "receive descriptors");
   received.bytes.resize(static_cast<std::size_t>(length));
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {

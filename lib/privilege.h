@@ -4,8 +4,9 @@
 
 namespace privilege {
 
-// umask 077, directory /, no resource limit and no priority of the caller's:
-// they must neither kill us nor starve us while we hold a lock. Failure{71}.
+// umask 077, directory /, no resource limit, priority, timer slack or ignored
+// SIGCHLD of the caller's: they must neither kill us nor starve, delay or
+// silence us, least of all while we hold a lock. No core is dumped. Failure{71}.
 void leave_limits();
 
 // Nothing that is typed on the caller's terminal may stop or kill us.

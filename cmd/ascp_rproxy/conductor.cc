@@ -116,9 +116,10 @@ void Conductor::connect() {
     const auto line = dialer_->next();
     if (!line && dialer_->hung_up()) throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
     if (!line) {
-      pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-      ::poll(fds, 2, -1);
+      pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
+      ::poll(fds, 3, -1);
       if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
+      if (fds[2].revents) hear_verified();
       continue;
     }
     logging::debug2("asp-upstream: {}", words_of(*line));
@@ -137,6 +138,22 @@ void Conductor::note_server(const status::Line& connected, SteadyClock::time_poi
   logging::event("Established SSH connection with server {} {}", host_, identity_);
 }
 
+// Without a pinhole there is no need to wait for a server.
+void Conductor::hear_verified() {
+  if (const auto line = holder_->next()) check_pinhole(*line, "verified");
+  else if (holder_->hung_up()) pinhole_lost("verified");
+}
+
+void Conductor::check_pinhole(const status::Line& line, const char* event) {
+  logging::debug2("asp-pinhole: {}", words_of(line));
+  if (line.event != event) throw tool::Failure(failure_code(line), fmt::format("asp-pinhole {}: {}", line.event, line.get("reason")));
+  verified_ = true;
+}
+
+void Conductor::pinhole_lost(const char* event) {
+  throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
+}
+
 // The rule is in force before the command starts, so that no packet of its
 // can come too early.
 void Conductor::open_pinhole() {
@@ -144,21 +161,19 @@ void Conductor::open_pinhole() {
     const auto start = SteadyClock::now();
     const auto line = holder_->await(seconds, dialer_->fd());
     logging::debug1("asp-pinhole: {} after {:.0f} ms more", line ? line->event : "nothing", milliseconds_since(start));
-    if (line) logging::debug2("asp-pinhole: {}", words_of(*line));
-    if (line && line->event == event) return;
-    if (line) throw tool::Failure(failure_code(*line), fmt::format("asp-pinhole {}: {}", line->event, line->get("reason")));
-    // Waiting for the command alone, asp-dial speaks only to say that it cannot.
+    if (line) return check_pinhole(*line, event);
+    // Waiting for the command alone, asp-upstream speaks only to say that it cannot.
     if (const auto lost = dialer_->next(); lost || dialer_->hung_up()) {
       throw tool::Failure(lost ? failure_code(*lost) : tool::internal, fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));
     }
-    throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
+    pinhole_lost(event);
   };
-  expect("verified", kVerifySeconds);
+  if (!verified_) expect("verified", kVerifySeconds);
   holder_->choose(host_, host_address_);
   expect("open", kOpenSeconds);
 }
 
-// asp-dial has the session's descriptors now. Ours would keep sshd from seeing
+// asp-upstream has the session's descriptors now. Ours would keep sshd from seeing
 // that the remote command closed its output.
 void Conductor::let_go_of_stdio() const {
   const Fd null = fd::open("/dev/null", O_RDWR);

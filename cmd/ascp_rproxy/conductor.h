@@ -31,6 +31,9 @@ class Conductor {
   void find_name();
   void connect();
   void note_server(const status::Line& connected, std::chrono::steady_clock::time_point start);
+  void hear_verified();
+  void check_pinhole(const status::Line& line, const char* event);
+  [[noreturn]] void pinhole_lost(const char* event);
   void open_pinhole();
   void let_go_of_stdio() const;
   // Returns how the session ended: the exit status to give.
@@ -49,6 +52,7 @@ class Conductor {
   Fd signals_;
   std::optional<Holder> holder_;
   std::optional<Dialer> dialer_;
+  bool verified_ = false;              // asp-pinhole has accepted us
   bool ended_ = false;                 // asp-upstream said how the command ended
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
   std::string host_;  // as the route writes it

@@ -19,6 +19,7 @@ GROUP=sallyport
 SSHD=/usr/sbin/sshd
 SSHD_CONFIG=/etc/ssh/sshd_config
 PINHOLE=$PREFIX/libexec/asp-pinhole
+UPSTREAM=$PREFIX/libexec/asp-upstream
 SAMPLE=$PREFIX/etc/sshd_config.d/sallyport.conf
 # An address of nobody's (RFC 5737): somewhere outside.
 OUTSIDER=192.0.2.1
@@ -40,7 +41,7 @@ declare -A WORDS=(
   [x11_forwarding]='X11 forwarding enabled'
   [streamlocal_forwarding]='stream-local forwarding enabled'
   [environment]='environment set by the user'
-  [sudo]='sudo rights beyond asp-pinhole'
+  [sudo]='sudo rights beyond asp-pinhole and asp-upstream'
   [private_keys]='private keys readable by others'
   [writable]='configuration or programs writable by others'
   [sshd_version]='sshd with known holes'
@@ -608,11 +609,13 @@ check_sudo() {
     fi
     read -r line <<< "$line"
     case $line in
+      "(root) NOPASSWD: $PINHOLE \"\", $UPSTREAM \"\"") continue ;;
       "(root) NOPASSWD: $PINHOLE \"\"" | "(root) $PINHOLE \"\"") continue ;;
+      "(root) NOPASSWD: $UPSTREAM \"\"" | "(root) $UPSTREAM \"\"") continue ;;
       *iptables-restore*)
         cure='delete this grant: it gives away the whole firewall, and asp-pinhole has taken its place'
         ;;
-      *) cure="delete this grant; sudo -l -U must show $PINHOLE \"\" alone" ;;
+      *) cure="delete this grant; sudo -l -U must show $PINHOLE \"\" and $UPSTREAM \"\" alone" ;;
     esac
     found sudo user "$1" "sudo grants $line" "$cure"
   done <<< "$answer"
@@ -732,10 +735,10 @@ check_system_keys() {
     [ ! -f "$key" ] || check_key "$(realpath -e -- "$key")" file "$key" ssh_keys
   done <<< "${sshd_says[hostkey]-}"
   for key in "$PREFIX"/etc/ssh_keys/*; do
-    [[ $key == *.pub ]] || [ ! -f "$key" ] || check_key "$(realpath -e -- "$key")" file "$key" "$GROUP"
+    [[ $key == *.pub ]] || [ ! -f "$key" ] || check_key "$(realpath -e -- "$key")" file "$key"
   done
   for key in "${keyfiles[@]}"; do
-    [[ $key == *'$('* ]] || [ ! -f "$key" ] || check_key "$(realpath -e -- "$key")" file "$key" "$GROUP"
+    [[ $key == *'$('* ]] || [ ! -f "$key" ] || check_key "$(realpath -e -- "$key")" file "$key"
   done
 }
 

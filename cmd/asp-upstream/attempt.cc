@@ -8,6 +8,7 @@
 #include "env.h"
 #include "logging.h"
 #include "paths.h"
+#include "upstream_command.h"
 
 namespace {
 
@@ -17,6 +18,7 @@ using std::chrono::seconds;
 constexpr int kControl = 3;  // the descriptors as asp-dial sees them
 constexpr int kKey = 4;
 constexpr int kLookMilliseconds = 250;       // how often to see what others found out
+constexpr seconds kGrace{25};                // asp-dial's time limits beyond that for connecting, and more
 constexpr seconds kFarewell{5};              // to take leave of the server
 
 std::vector<std::string> arguments(const Route& route, const HostPort& host, int family, const command_line::Words& words) {
@@ -40,12 +42,14 @@ tool::Exit failure_code(const status::Line& failed) {
 
 }  // namespace
 
-Attempt::Attempt(const Route& route, const HostPort& host, int family, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors) {
+Attempt::Attempt(const Route& route, const HostPort& host, int family, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors)
+    : patience_(route.connect_timeout + kGrace) {
   auto control = fd::socket_pair();
   auto key_pipe = fd::pipe();  // holds 64 KiB, as much as a key may have
   io::write_all(key_pipe.write.get(), key);
   child::Program program{arguments(route, host, family, words), env::allow({"TERM"}), {{control.write.get(), kControl}, {key_pipe.read.get(), kKey}}, accounts::identity_of(paths::kDialAccount)};
   for (int fd = 0; fd < 3; ++fd) program.mapping.emplace_back(descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
+  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(program.argv)));
   child_ = child::spawn(program);
   control_ = std::move(control.read);
   fd::set_nonblocking(control_.get());
@@ -78,7 +82,7 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
       throw tool::Failure(tool::temporary, "the session ended while connecting");
     }
     const auto waited = Clock::now() - started;
-    if (waited > seconds(3600)) return tool::Failure(tool::internal, "asp-dial does not answer");
+    if (waited > patience_) return tool::Failure(tool::internal, "asp-dial does not answer");
     if (choice.given_up_by_others()) return tool::Failure(tool::unavailable, "another session found it faulty");
   }
 }

@@ -2,6 +2,7 @@
 // remote command until it is told to run it; asp-dial(1), option -C.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ class Attempt {
  private:
   std::optional<status::Line> next();
 
+  std::chrono::seconds patience_;  // for all of connecting
   child::Child child_;
   Fd control_;
   io::LineBuffer lines_{8192};

@@ -2,13 +2,13 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "session.h"
 #include "tool.h"
@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kStandard = 3;      // stdin, stdout, stderr
 constexpr int kPatienceSeconds = 10;
+constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // ever
 
 ConductorLink::Asked parse_asked(const Record& record) {
   ConductorLink::Asked asked;
@@ -33,15 +34,31 @@ ConductorLink::Asked parse_asked(const Record& record) {
 
 }  // namespace
 
-// When sudo, our parent, dies, the kernel sends SIGHUP: sudo passes no SIGKILL on.
-ConductorLink::ConductorLink() {
+// sudo, our parent, passes no SIGKILL on, so its death is watched for. (Not by
+// PR_SET_PDEATHSIG: the kernel forgets that when we read a key as the user.)
+ConductorLink::ConductorLink() : sudo_(fd::of_process(::getppid())) {
   sigset_t ending;
   sigemptyset(&ending);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ending, number);
   if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
-  if (::prctl(PR_SET_PDEATHSIG, SIGHUP) != 0) tool::fail_errno(tool::os, "prctl");
   signals_ = Fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) tool::fail_errno(tool::os, "signalfd");
+}
+
+// Somebody else, on whose socket we wrote, could take us for root who speaks to him.
+void ConductorLink::belong_to(uid_t user) {
+  const auto option = [](int name, auto& value) {
+    socklen_t size = sizeof value;
+    return ::getsockopt(STDIN_FILENO, SOL_SOCKET, name, &value, &size) == 0 && size == sizeof value;
+  };
+  int domain = 0;
+  int type = 0;
+  ucred peer{};
+  if (!option(SO_DOMAIN, domain) || !option(SO_TYPE, type) || domain != AF_UNIX || type != SOCK_STREAM) {
+    throw tool::Failure(tool::not_permitted, "stdin must be one end of a Unix socket");
+  }
+  if (!option(SO_PEERCRED, peer) || peer.uid != user) throw tool::Failure(tool::not_permitted, "the socket on stdin must be the caller's own");
+  ours_ = true;
 }
 
 std::optional<ConductorLink::Asked> ConductorLink::await_asked() {
@@ -63,6 +80,7 @@ std::optional<ConductorLink::Asked> ConductorLink::await_asked() {
 }
 
 void ConductorLink::say(const status::Line& line) {
+  if (!ours_) return;
   const std::string text = line.text();
   if (!ended_ && ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) ended_ = true;
 }
@@ -71,6 +89,7 @@ bool ConductorLink::wait(int other_fd, int timeout) {
   pollfd fds[] = {{other_fd, POLLIN, 0},
                   {ended_ ? -1 : STDIN_FILENO, POLLIN, 0},
                   {signals_.get(), POLLIN, 0},
+                  {sudo_.get(), POLLIN, 0},
                   {caller_ ? caller_->session.get() : -1, POLLIN, 0},
                   {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
                   {caller_ ? caller_->monitor.get() : -1, POLLIN, 0}};
@@ -78,7 +97,9 @@ bool ConductorLink::wait(int other_fd, int timeout) {
   if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
   if (ready <= 0) return false;
   if (fds[1].revents) hear();
-  if (fds[2].revents || fds[3].revents || fds[4].revents || fds[5].revents) ended_ = true;
+  for (std::size_t i = 2; i < std::size(fds); ++i) {
+    if (fds[i].revents) ended_ = true;
+  }
   return fds[0].revents != 0;
 }
 
@@ -88,8 +109,10 @@ void ConductorLink::hear() {
     ended_ = true;
     return;
   }
+  received_ += received.bytes.size();
+  if (received_ > kMostBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
   if (!received.descriptors.empty()) {
-    if (!descriptors_.empty() || received.descriptors.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
+    if (std::exchange(descriptors_came_, true) || received.descriptors.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
     descriptors_ = std::move(received.descriptors);
   }
   lines_.add(received.bytes);

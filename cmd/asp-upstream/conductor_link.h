@@ -7,6 +7,8 @@
 // and all ends with his SSH session.
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +24,10 @@ class ConductorLink {
  public:
   // Blocks SIGTERM, SIGINT and SIGHUP from here on: they are waited for.
   ConductorLink();
+
+  // First of all: the other end must be a socket of that user's, too; until then
+  // nothing is said. Failure{77}.
+  void belong_to(uid_t user);
 
   struct Asked {
     std::string session;
@@ -53,8 +59,12 @@ class ConductorLink {
   void hear();
 
   const Caller* caller_ = nullptr;
+  Fd sudo_;  // pidfd
   Fd signals_;
   std::vector<Fd> descriptors_;
   io::LineBuffer lines_{Record::kMaxBytes};
+  std::size_t received_ = 0;  // bytes
+  bool descriptors_came_ = false;
+  bool ours_ = false;
   bool ended_ = false;
 };

@@ -45,6 +45,17 @@ void check(int fd, const std::string& path, bool roots_only) {
   }
 }
 
+// Whether root alone may change what `path` leads to: no directory on it
+// belongs to anybody else, or is open for writing to others.
+bool only_root_leads(const std::string& path) {
+  for (auto slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) {
+    struct stat status{};
+    const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
+    if (::stat(directory.c_str(), &status) != 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 namespace key {
@@ -59,6 +70,9 @@ std::string read(const Route& route, const Caller& caller) {
     error = errno;
   }
   const bool roots = !file && error == EACCES && !route.keyfile_of_user;
+  if (roots && !only_root_leads(path)) {
+    throw tool::Failure(tool::config, fmt::format("key {}: {} cannot read it, and others than root may change a directory on its path", path, caller.user));
+  }
   if (roots) {
     file = open_key(path);
     error = errno;

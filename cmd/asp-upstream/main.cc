@@ -60,11 +60,20 @@ std::string hosts_of(const std::vector<balance::Mark>& marks) {
   return text;
 }
 
-// Which way it went, and what asp-dial said of it.
+// Which way it went, and what asp-dial, which hears the server, may say of it.
 status::Line connected(const Route& route, const HostPort& host, const Attempt& attempt) {
-  status::Line line = attempt.connected();
+  status::Line line{"connected", {}};
   line.with("rule", std::to_string(route.rule)).with("host", host.text()).with("upstream_user", route.upstream_user);
+  for (const char* name : {"address", "host_key", "connect_ms", "handshake_ms", "login_ms"}) line.with(name, attempt.connected().get(name));
   return line;
+}
+
+// A server that fails is passed over by other sessions for a while. Not so when
+// it refused a key that is the user's own: he could have all servers shunned.
+void note_failure(const Route& route, const tool::Failure& failure, balance::Choice& choice) {
+  const bool refused = failure.code() == tool::not_permitted;
+  if (!is_servers_fault(failure.code()) || (refused && route.keyfile_of_user)) choice.abandon();
+  else choice.failed(failure.what(), refused ? balance::Choice::Scope::account : balance::Choice::Scope::host);
 }
 
 // Tries hosts until one is connected. Not one byte of the client's stream is
@@ -77,7 +86,7 @@ Attempt connect(const Route& route, const ConductorLink::Asked& asked, const com
   balance::Choice choice(route, session);
   std::optional<tool::Failure> last;
   while (const auto host = choice.next()) {
-    logging::debug1("Tries server {} session={}", host->text(), session);
+    logging::debug1("Tries server {} as {}", host->text(), logging::escape(route.upstream_user));
     Attempt attempt(route, *host, family, key, words, link.descriptors());
     const auto failure = attempt.await_connected(choice, link);
     if (!failure) {
@@ -87,11 +96,8 @@ Attempt connect(const Route& route, const ConductorLink::Asked& asked, const com
       return attempt;
     }
     last.emplace(failure->code(), fmt::format("server {}: {}", host->text(), failure->what()));
-    if (!is_servers_fault(failure->code())) {
-      choice.abandon();
-      break;
-    }
-    choice.failed(failure->what(), failure->code() == tool::not_permitted ? balance::Choice::Scope::account : balance::Choice::Scope::host);
+    note_failure(route, *failure, choice);
+    if (!is_servers_fault(failure->code())) break;
     link.say(status::Line{"faulty", {}}.with("host", host->text()).with("reason", failure->what()));
   }
   if (route.hosts.size() == 1 && last) throw *last;
@@ -105,6 +111,7 @@ Attempt connect(const Route& route, const ConductorLink::Asked& asked, const com
 
 int serve(ConductorLink& link) {
   const uid_t uid = caller::sudo_uid();
+  link.belong_to(uid);
   spool::prepare();
   balance::prepare();
   const auto asked = link.await_asked();
@@ -117,10 +124,19 @@ int serve(ConductorLink& link) {
   spool::check_admission();
   const auto config = config::load(paths::kConfig, config::Author::root);
   logging::follow(config.rproxy);
+  logging::set_context("session=" + asked->session);
   const auto words = words_of(config, asked->request.command);
   Attempt attempt = connect(route_for(config.rproxy, asked->request), *asked, words, caller, *token, link);
   link.release_descriptors();
   return attempt.relay(link);
+}
+
+// What failed early, before aspera.conf was read, belongs in the same log.
+void log_where_sessions_do() {
+  try {
+    logging::follow(config::load(paths::kConfig, config::Author::root).rproxy);
+  } catch (const tool::Failure&) {
+  }
 }
 
 int run(int argc, char**) {
@@ -131,6 +147,7 @@ int run(int argc, char**) {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-upstream takes no arguments");
     return serve(link);
   } catch (const tool::Failure& failure) {
+    log_where_sessions_do();
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
     link.say(status::Line{"failed", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()).with("told", failure.told()));

@@ -22,7 +22,10 @@ namespace {
 constexpr std::size_t kMostTried = 100;
 constexpr char kSudoers[] = "/etc/sudoers.d/sallyport";
 
-std::string pinhole() { return std::string(paths::kLibexec) + "asp-pinhole"; }
+const std::vector<std::string>& helpers() {
+  static const std::vector<std::string> all{std::string(paths::kLibexec) + "asp-pinhole", std::string(paths::kLibexec) + "asp-upstream"};
+  return all;
+}
 
 bool is_administrator(const std::string& user) {
   const passwd* const entry = ::getpwnam(user.c_str());
@@ -59,6 +62,19 @@ Verdicts group(const Patient& patient) {
   return found;
 }
 
+Verdicts dial_account(const Patient& patient) {
+  const std::string name = paths::kDialAccount;
+  if (!accounts::exists(name)) {
+    return {fail(fmt::format("there is no account {}, which speaks SSH to the servers inside", name),
+                 fmt::format("useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {}", name))};
+  }
+  if (accounts::groups_of(name).size() > 1) return {fail(fmt::format("{} is in other groups than its own", name), fmt::format("usermod -G '' {}", name))};
+  const std::string known_hosts = patient.rproxy ? patient.rproxy->known_hosts : paths::kKnownHosts;
+  const std::string complaint = as_user::ask(name, [&] { return ::access(known_hosts.c_str(), R_OK) == 0 ? "" : "cannot read " + known_hosts; });
+  if (!complaint.empty()) return {fail(fmt::format("{} {}", name, complaint), fmt::format("chmod 644 {}", known_hosts))};
+  return {ok(fmt::format("{} is there, and can read known_hosts", name))};
+}
+
 Verdicts sudoers(const Patient&) {
   if (::access("/usr/bin/sudo", X_OK) != 0) return {fail("sudo is not installed", "apt-get install sudo")};
   if (const auto wrong = writable_by_others(kSudoers)) return {fail(*wrong + ", so that sudo ignores it", "make install writes it anew")};
@@ -69,31 +85,39 @@ Verdicts sudoers(const Patient&) {
   return {ok(fmt::format("{} is valid", kSudoers))};
 }
 
-// Tried for each: asp-pinhole ends at once when nobody tells it anything.
+// Tried for each user. asp-pinhole ends at once when nobody tells it anything;
+// asp-upstream would refuse, so that sudo is only asked whether it would run it.
+std::string try_helpers(const std::string& user) {
+  for (const auto& helper : helpers()) {
+    const bool harmless = helper == helpers().front();
+    const auto tried = as_user::run(user, harmless ? std::vector<std::string>{paths::kSudo, "-n", helper} : std::vector<std::string>{paths::kSudo, "-n", "-l", helper});
+    if (tried.status == 0) continue;
+    return fmt::format("{} cannot run {}: {}", user, helper, Answer{tried.status, tried.out, tried.err}.first_complaint());
+  }
+  return "";
+}
+
 Verdicts sudo(const Patient& patient) {
   Verdicts found;
   std::vector<std::string> able;
   for (const auto& user : patient.users) {
     if (able.size() >= kMostTried || !::getpwnam(user.c_str())) continue;
-    const auto tried = as_user::run(user, {paths::kSudo, "-n", pinhole()});
-    if (tried.status != 0) {
-      const Answer answer{tried.status, tried.out, tried.err};
-      found.push_back(fail(fmt::format("{} cannot run {}: {}", user, pinhole(), answer.first_complaint()),
-                           fmt::format("sudo -l -U {}; is the line @includedir /etc/sudoers.d in /etc/sudoers?", user)));
+    if (const auto complaint = try_helpers(user); !complaint.empty()) {
+      found.push_back(fail(complaint, fmt::format("sudo -l -U {}; is the line @includedir /etc/sudoers.d in /etc/sudoers?", user)));
       continue;
     }
     able.push_back(user);
-    const std::string others = other_rights(ask({paths::kSudo, "-n", "-l", "-U", user}).out, pinhole());
-    if (!others.empty()) found.push_back(warn(fmt::format("{} may run more than asp-pinhole: {}", user, others), "take that out of sudoers: it is not needed"));
+    const std::string others = other_rights(ask({paths::kSudo, "-n", "-l", "-U", user}).out, helpers());
+    if (!others.empty()) found.push_back(warn(fmt::format("{} may run more than asp-pinhole and asp-upstream: {}", user, others), "take that out of sudoers: it is not needed"));
   }
-  if (found.empty() && !able.empty()) found.push_back(ok(fmt::format("{} may run asp-pinhole", listed(able))));
+  if (found.empty() && !able.empty()) found.push_back(ok(fmt::format("{} may run asp-pinhole and asp-upstream", listed(able))));
   return found;
 }
 
 }  // namespace
 
 const std::vector<Condition>& account_conditions() {
-  static const std::vector<Condition> all{{"group", group}, {"sudoers", sudoers}, {"sudo", sudo}};
+  static const std::vector<Condition> all{{"group", group}, {"dial_account", dial_account}, {"sudoers", sudoers}, {"sudo", sudo}};
   return all;
 }
 

@@ -38,6 +38,30 @@ std::string try_key(const std::string& path) {
   return "";
 }
 
+// Whether root's key is out of the users' reach, and asp-upstream will read it.
+// Empty: all is well.
+std::string try_key_for_users(const std::string& path) {
+  try {
+    upstream::Key::load(path);
+  } catch (const tool::Failure& failure) {
+    return failure.what();
+  }
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) return path + ": must belong to root and be writable by root alone";
+  for (auto slash = path.find('/', 1); slash != path.npos; slash = path.find('/', slash + 1)) {
+    if (const auto wrong = writable_by_others(path.substr(0, slash))) return *wrong;
+  }
+  return "";
+}
+
+std::string try_key_of(const config::Rule& rule, const std::string& path, const std::string& user) {
+  const std::string complaint = as_user::ask(user, [&] { return try_key(path); });
+  const bool of_user = path != rule.keyfile;
+  if (complaint.empty() && !of_user && !rule.squash_user.empty()) return "shared: " + path;
+  if (complaint.ends_with(": Permission denied") && !of_user) return try_key_for_users(path);
+  return complaint;
+}
+
 // The same words for many users make one line.
 Verdicts keyfiles(const Patient& patient) {
   if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
@@ -47,7 +71,7 @@ Verdicts keyfiles(const Patient& patient) {
     for (const auto& user : patient.users) {
       const std::string path = rules::expand_user(rule.keyfile, user);
       if (!::getpwnam(user.c_str()) || !may_use(rule, user) || !tried.insert({path, user}).second) continue;
-      const std::string complaint = as_user::ask(user, [&] { return try_key(path); });
+      const std::string complaint = try_key_of(rule, path, user);
       if (!complaint.empty()) complaints[complaint].insert(user);
     }
   }
@@ -57,11 +81,14 @@ Verdicts keyfiles(const Patient& patient) {
     if (complaint.starts_with("world: ")) {
       const std::string path = complaint.substr(7);
       found.push_back(fail(fmt::format("everybody on this host can read or write {}", path), fmt::format("chmod o= {}", path)));
+    } else if (complaint.starts_with("shared: ")) {
+      const std::string path = complaint.substr(8);
+      found.push_back(warn(fmt::format("{} can read the key of a squash_user, {}, and need not", names, path), fmt::format("chown root:root {0}; chmod 600 {0}; make a new key if in doubt", path)));
     } else {
-      found.push_back(fail(fmt::format("{}: {}", names, complaint), "a private key without passphrase, which that user can read; or <users> that keep him from the rule"));
+      found.push_back(fail(fmt::format("{}: {}", names, complaint), "a private key without passphrase, of root's, or which that user can read; or <users> that keep him from the rule"));
     }
   }
-  if (found.empty() && !tried.empty()) found.push_back(ok("each user can read the keys of his rules"));
+  if (found.empty() && !tried.empty()) found.push_back(ok("the keys are readable by asp-upstream for their users"));
   return found;
 }
 

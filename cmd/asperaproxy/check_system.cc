@@ -59,7 +59,7 @@ Verdicts log_directory(const Patient& patient) {
 // missing.
 Verdicts tools(const Patient&) {
   Verdicts found;
-  for (const char* tool : {"bin/aspshell", "bin/asp-match", "bin/asp-dial", "bin/asp-reap", "libexec/ascp_rproxy", "libexec/asp-pinhole"}) {
+  for (const char* tool : {"bin/aspshell", "bin/asp-match", "bin/asp-dial", "bin/asp-reap", "libexec/ascp_rproxy", "libexec/asp-pinhole", "libexec/asp-upstream"}) {
     const std::string path = fmt::format("{}/{}", paths::kPrefix, tool);
     struct stat status{};
     if (const auto wrong = writable_by_others(path)) found.push_back(fail(*wrong, "make install"));

@@ -70,8 +70,8 @@ Verdict judge_cron(std::string_view text, const std::string& reaper) {
   return fail(fmt::format("/etc/cron.d/sallyport does not run {}", reaper), "make install writes the line anew");
 }
 
-std::string other_rights(std::string_view text, const std::string& pinhole) {
-  const std::string granted = pinhole + " \"\"";
+std::string other_rights(std::string_view text, const std::vector<std::string>& helpers) {
+  constexpr std::string_view kTag = "(root) NOPASSWD: ";
   bool rights = false;
   std::string others;
   for (const auto& line : lines_of(text)) {
@@ -82,7 +82,13 @@ std::string other_rights(std::string_view text, const std::string& pinhole) {
     const auto start = line.find_first_not_of(" \t");
     if (!rights || start == line.npos) continue;
     const std::string right = line.substr(start);
-    if (right != "(root) NOPASSWD: " + granted) others += (others.empty() ? "" : "; ") + right;
+    // One line may grant several, with commas between.
+    std::string rest = right.starts_with(kTag) ? right.substr(kTag.size()) + ", " : right;
+    for (const auto& helper : helpers) {
+      const std::string granted = helper + " \"\", ";
+      if (const auto at = rest.find(granted); at == 0) rest.erase(0, granted.size());
+    }
+    if (!rest.empty()) others += (others.empty() ? "" : "; ") + right;
   }
   return others;
 }

@@ -23,7 +23,7 @@ Verdict judge_hosts(std::string_view text);
 Verdict judge_cron(std::string_view text, const std::string& reaper);
 // `sudo -l -U user`: what else than `pinhole` root grants him. Empty when it is
 // that alone; the rights themselves are tried, not read.
-std::string other_rights(std::string_view text, const std::string& pinhole);
+std::string other_rights(std::string_view text, const std::vector<std::string>& helpers);
 // Seconds since 1970, and whether the kernel's clock is synchronised.
 Verdict judge_clock(std::int64_t now, bool synchronised);
 // /sys/fs/selinux/enforce; empty when there is no such file.

@@ -26,7 +26,7 @@ well=$(steady <<< "$out")
 is "$(grep -v '^ok    [a-z0-9_]*: ' <<< "$well")" '' 'each line says so' || diag "$well"
 like "$well" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
 is "$(awk '{ print $2 }' <<< "$out" | uniq | xargs)" \
-  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: netlink: rules: forward: udp_in: tcp_in: group: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
+  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: netlink: rules: forward: udp_in: tcp_in: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
   'one after the other'
 status 0 'JSON' check --json
 is "$(python3 -c 'import json, sys; d = json.load(sys.stdin); print(len(d), sorted(d[0]), {x["grade"] for x in d if x["name"] != "clock"})' <<< "$out")" \
@@ -229,16 +229,20 @@ lab_sshd dmz start
 
 key=$etc/ssh_keys/id_ed25519
 on dmz sh -c "ssh-keygen -q -t ed25519 -N secret -f /root/locked; cp -p $key /root/key"
-spoil() { fault keyfile FAIL "$1" "$2" "cp -p /root/key $key; chgrp sallyport $key; chmod 640 $key; chmod 750 $etc/ssh_keys"; }
-spoil "bear, bobcat: open key $key: Permission denied" "chmod 600 $key"
-spoil "bear, bobcat: open key $key: Permission denied" "chmod 700 $etc/ssh_keys"
-spoil "everybody on this host can read or write $key" "chmod 644 $key"
+spoil() { fault keyfile FAIL "$1" "$2" "cp -p /root/key $key; chown root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"; }
+spoil "bear, bobcat: $key: must belong to root and be writable by root alone" "chown sallyport-dial $key"
+spoil "bear, bobcat: $etc/ssh_keys does not belong to root" "chown sallyport-dial $etc/ssh_keys"
+spoil "everybody on this host can read or write $key" "chmod 644 $key; chmod 755 $etc/ssh_keys"
+fault keyfile warn "bear, bobcat can read the key of a squash_user, $key, and need not" "chgrp sallyport $key $etc/ssh_keys; chmod 640 $key; chmod 750 $etc/ssh_keys" "chgrp root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"
+fault dial_account FAIL 'there is no account sallyport-dial' 'cp -p /etc/passwd /root/; sed -i /^sallyport-dial/d /etc/passwd' 'cp -p /root/passwd /etc/passwd'
+fault dial_account FAIL 'in other groups' 'gpasswd -a sallyport-dial adm' 'gpasswd -d sallyport-dial adm'
+fault 'dial_account|host_keys' FAIL 'sallyport-dial cannot read' "chmod 600 $etc/known_hosts" "chmod 644 $etc/known_hosts"
 spoil 'No such file' "rm $key"
 spoil 'it is encrypted' "cat /root/locked > $key"
 spoil 'not a private key' "echo hello > $key"
 own=/home/bobcat/.ssh/id_ed25519
 fault keyfile FAIL "bobcat: open key $own: Permission denied" "chown root $own" "chown bobcat $own"
-fault keyfile FAIL "bobcat: no answer within" "mv $own $own.away; mkfifo -m 666 $own" "mv -f $own.away $own"
+fault keyfile FAIL "bobcat: read key $own: not a private key" "mv $own $own.away; mkfifo -m 666 $own" "mv -f $own.away $own"
 fine 'a rule that is not for him' "sed -i 's|<keyfile>/home/|<users>bobcat</users>&|' $conf; chown root /home/bear/.ssh/id_ed25519" "$back; chown bear /home/bear/.ssh/id_ed25519"
 fault host_keys FAIL "$INSIDE1 is not in .*known_hosts - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i '/^$INSIDE1,/d' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
 fault host_keys FAIL 'bear cannot read' "chmod 600 $etc/known_hosts" "chmod 644 $etc/known_hosts"

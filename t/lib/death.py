@@ -21,7 +21,8 @@ import time
 from sessions import PREFIX, SPOOL, SQUASH, SQUASH_6, Host, Process, Session, State, roles, wait_until
 
 DMZ, OUTSIDE, OUTSIDE2, INSIDE = Host("dmz"), Host("outside"), Host("outside2"), Host("inside1")
-ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "asp-dial", "sudo", "asp-pinhole"]
+ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "sudo-upstream", "asp-upstream", "asp-dial", "sudo-pinhole", "asp-pinhole"]
+UPSTREAM = ["sudo-upstream", "asp-upstream", "asp-dial"]
 LONGEST = 1.0
 
 
@@ -39,7 +40,7 @@ class Client(Session):
             raise RuntimeError(f"a session did not open: {self.end()} {self.why}")
         return self
 
-    def complete(self, count=6):
+    def complete(self, count=len(ON_DMZ)):
         return len(roles(DMZ, self.number)) == count
 
     def token(self):
@@ -203,14 +204,14 @@ class PinnedOverIPv6(Pinned):
 
 class Closing(Locked):
     """The client has hung up; asp-pinhole is about to remove the rule."""
-    victims = [name for name in ON_DMZ if name != "asp-dial"] + ["ssh"]
+    victims = [name for name in ON_DMZ if name not in UPSTREAM] + ["ssh"]
 
     def reach(self, session):
         if not Pinned().reach(session):
             return False
         self.lock()
         session.hang_up()
-        return wait_until(10, lambda: session.complete(5))
+        return wait_until(10, lambda: session.complete(len(ON_DMZ) - len(UPSTREAM)))
 
 
 def state_now():
@@ -252,6 +253,9 @@ def cell(step, session, name, before):
     while True:
         looked = time.monotonic()  # what is seen now was so at that time or earlier
         remains = [thing for thing in left(step, before) if thing]
+        if name == "asp-upstream" and all(thing.startswith("/dialers/") for thing in remains):
+            DMZ.run(f"{PREFIX}/bin/asp-reap")  # its token, a file that nobody has locked
+            remains = [thing for thing in left(step, before) if thing]
         if not remains:
             return round((looked - start) * 1000)
         if looked - start > LONGEST:

@@ -169,7 +169,7 @@ END
 
 # lab_install_suite ROOT: as an administrator would, from a tree that was built before.
 lab_install_suite() {
-  local etc=$1$LAB_PREFIX/etc group
+  local etc=$1$LAB_PREFIX/etc
   if [ "${LAB_SUITE-}" = no ]; then
     mkdir -p "$etc"
   else
@@ -179,11 +179,8 @@ lab_install_suite() {
       lab_die "the suite could not be installed on dmz: is it built? (LAB_SUITE=no does without)"
     }
   fi
-  group=$(awk -F: '$1 == "sallyport" { print $3 }' "$1/etc/group")
-  install -d -m 750 -g "$group" "$etc/ssh_keys"
+  install -d -m 700 "$etc/ssh_keys"
   lab_put_key squash "$etc/ssh_keys/id_ed25519"
-  chown ":$group" "$etc/ssh_keys"/*
-  chmod 640 "$etc/ssh_keys/id_ed25519"
   lab_known_hosts inside > "$etc/known_hosts"
   lab_guide_config | lab_config
 }

@@ -119,10 +119,17 @@ def roles(dmz, number):
             parts["sshd-priv"] = guard
     above = {parts["ascp_rproxy"].pid}
     for process in sorted(processes.values(), key=lambda each: each.pid):
-        if process.parent in above and process.name in ("asp-dial", "sudo", "asp-pinhole"):
-            parts[process.name] = process
+        if process.parent in above and process.name in ("asp-upstream", "asp-dial", "sudo", "asp-pinhole"):
+            parts[role(process)] = process
             above.add(process.pid)
     return parts
+
+
+def role(process):
+    """sudo-upstream, sudo-pinhole: which of the two it is. (Not yet exec'd: sudo-.)"""
+    if process.name != "sudo":
+        return process.name
+    return "sudo-" + process.words[-1].rpartition("asp-")[2] if process.words else "sudo-"
 
 
 class State:

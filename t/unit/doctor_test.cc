@@ -189,10 +189,12 @@ TEST_CASE("doctor: verdicts at their limits") {
 TEST_CASE("doctor: what else sudo grants") {
   const std::string head = "Matching Defaults entries for bear on dmz:\n    env_reset\n\nUser bear may run the following commands on dmz:\n";
   const std::string right = "    (root) NOPASSWD: /x/asp-pinhole \"\"\n";
-  CHECK(doctor::other_rights(head + right, "/x/asp-pinhole").empty());
-  CHECK(doctor::other_rights("User bear is not allowed to run sudo on dmz.\n", "/x/asp-pinhole").empty());
-  CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole\n", "/x/asp-pinhole") == "(root) NOPASSWD: /x/asp-pinhole");
-  CHECK(doctor::other_rights(head + right + "    (ALL : ALL) ALL\n    (root) /bin/ls\n", "/x/asp-pinhole") == "(ALL : ALL) ALL; (root) /bin/ls");
+  CHECK(doctor::other_rights(head + right, {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
+  CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole \"\", /x/asp-upstream \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
+  CHECK(!doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole \"\", /bin/sh\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
+  CHECK(doctor::other_rights("User bear is not allowed to run sudo on dmz.\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
+  CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole\n", {"/x/asp-pinhole", "/x/asp-upstream"}) == "(root) NOPASSWD: /x/asp-pinhole");
+  CHECK(doctor::other_rights(head + right + "    (ALL : ALL) ALL\n    (root) /bin/ls\n", {"/x/asp-pinhole", "/x/asp-upstream"}) == "(ALL : ALL) ALL; (root) /bin/ls");
 }
 
 TEST_CASE("doctor: what sshd applies to a user") {
