@@ -365,6 +365,7 @@ def control():
                          stderr=subprocess.PIPE, pass_fds=[n])
     theirs.close()
     print(lines.readline().strip())
+    print(lines.readline().strip())
     time.sleep(0.3)
     unread = struct.unpack("i", fcntl.ioctl(r, termios.FIONREAD, b"\0" * 4))[0]
     quiet_until_run = not select.select([ours], [], [], 0)[0]
@@ -385,6 +386,8 @@ def conducted(words, answer, options=(), then_close=True):
     theirs.close()
     lines = ours.makefile("r")
     first = lines.readline()
+    if first.startswith("reached "):
+        first = lines.readline()
     if answer is None:
         ours.shutdown(socket.SHUT_WR)
     else:
@@ -691,10 +694,19 @@ else
   skip "needs root, and a home elsewhere" "ssh_config of system and user is not read"
 fi
 
+# --- the key on a descriptor --------------------------------------------------------
+
+keyed() { timeout -k 1 30 "$dial" -I 5 -k "$tmp/known_hosts" -l "$user" "$main" -- true 5< "$1"; }
+status 0 "-I: the key is read from a descriptor" keyed "$tmp/id"
+status 78 "-I: what is no key there is refused" keyed "$tmp/known_hosts"
+like "$err" "read key on descriptor: not a private key" "and said"
+status 64 "-I and -i together" d -I 5 "$main" -- true
+status 64 "-I: a descriptor that is not open" timeout 5 "$dial" -I 77 "$main" -- true
+
 # --- control descriptor -----------------------------------------------------------
 
-is "$(see control | sed -E '1s/ connect_ms=[0-9]+ handshake_ms=[0-9]+ login_ms=[0-9]+$/ (each step)/')" "$(printf '%s\n' "connected address=$main host_key=\"ssh-ed25519 $(fingerprint "$tmp/host.pub")\" (each step)" \
-  "unread 5 True" running "ended status=0 True b'input' b'' 0")" "control: connected, run, running, ended, and no byte read before run"
+is "$(see control | sed -E '2s/ connect_ms=[0-9]+ handshake_ms=[0-9]+ login_ms=[0-9]+$/ (each step)/')" "$(printf '%s\n' "reached address=$main" "connected address=$main host_key=\"ssh-ed25519 $(fingerprint "$tmp/host.pub")\" (each step)" \
+  "unread 5 True" running "ended status=0 True b'input' b'' 0")" "control: reached, connected, run, running, ended, and no byte read before run"
 is "$(see control_refusals)" "$(cat << 'END'
 ('connected', 'failed code=75 reason="read control descriptor: closed before \'run\'"', b'', b'', 75)
 ('connected', 'failed code=65 reason="read control descriptor: expected \'run\'"', b'', b'', 65)
