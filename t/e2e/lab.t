@@ -108,7 +108,8 @@ test_accounts() {
   is "$(upstream bobcat "$key" "$INSIDE1" id -un)" bobcat 'bobcat on dmz is bobcat inside'
   is "$(upstream bobcat "$key" "$INSIDE2_6" id -un)" bobcat 'by IPv6'
   nok 'bear is not' upstream bear "$key" "$INSIDE1" true 2> /dev/null
-  is "$(upstream mallory "$squash_key" "xfer@$INSIDE1" id -un)" xfer 'the squash key is for xfer'
+  is "$(upstream root "$squash_key" "xfer@$INSIDE1" id -un)" xfer 'the squash key is for xfer'
+  nok 'and for root alone on dmz' on dmz -u mallory test -r "$squash_key"
   is "$(on dmz -u bear id -Gn)" 'bear sallyport' 'proxy users are in the group'
   nok 'sudo asks for what it was not told' on dmz -u bear sudo -n true 2> /dev/null
 }

@@ -75,8 +75,8 @@ if command -v rpmbuild > /dev/null; then
     <(find "$stage" ! -type d -printf '%M /%P\n' | sort) \
     <(rpm --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' | sed '/^d/d; s|\(/man/.*\)\.gz$|\1|' | sort)
   is "$(rpm -c)" "$(cat "$TMPDIR/control/conffiles")" 'and its conffiles are those of the Debian package'
-  is "$(rpm --qf '[%{FILEGROUPNAME} %{FILENAMES}\n]' | grep -v '^root ')" "sallyport $LAB_PREFIX/etc/ssh_keys" \
-    "all of it is root's, but for the place of the keys"
+  is "$(rpm --qf '[%{FILEGROUPNAME} %{FILENAMES}\n]' | grep -v '^root ')" "" \
+    "all of it is root's"
   rpm --qf '%{PREIN}\n%{POSTIN}\n%{PREUN}\n%{POSTUN}\n' > "$TMPDIR/scriptlets"
   is "$(grep -o 'groupadd.*' "$TMPDIR/scriptlets"; sh -n "$TMPDIR/scriptlets" 2>&1)" 'groupadd --system sallyport' 'its scripts can be parsed'
   nok 'and have no gap left' grep -E '%[{a-z]' "$TMPDIR/scriptlets"
@@ -123,7 +123,6 @@ answered() {
 # laid_again: keys and host keys, as INSTALL has them in steps 6 and 9.
 laid_again() {
   cp "$TMPDIR/laid/ssh_keys"/* "$dmz$LAB_PREFIX/etc/ssh_keys/"
-  on dmz sh -c "chown :sallyport $LAB_PREFIX/etc/ssh_keys/*"
   cat "$TMPDIR/laid/known_hosts" >> "$dmz$LAB_PREFIX/etc/known_hosts"
 }
 edited() { sha256sum < "$dmz$LAB_PREFIX/etc/aspera.conf"; }
@@ -151,7 +150,7 @@ did 'it installs' -i /root/first.deb
 is "$(on dmz dpkg-query -W -f '${db:Status-Status}' sallyport)" installed 'and is configured'
 ok 'there is a group' on dmz grep -q ^sallyport: /etc/group
 is "$(stat -c %a "$dmz$LAB_PREFIX/etc/known_hosts") $(on dmz stat -c %U:%G:%a "$LAB_PREFIX/etc/ssh_keys")" \
-  '644 root:sallyport:750' 'there are places for host keys and keys'
+  '644 root:root:700' 'there are places for host keys and keys'
 status 0 'sudo takes its file' on dmz visudo -cq
 is "$(on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.netfilter.nf_conntrack_acct | xargs)" '1 1 1' \
   'the kernel forwards and counts'
