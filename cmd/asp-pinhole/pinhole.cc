@@ -317,8 +317,11 @@ void Pinhole::linger() {
 // cannot begin.
 void Pinhole::take_down() {
   const auto start = Clock::now();
+  // Until the record is gone: asp-reap would put back the rule of a session that
+  // it finds on record without one.
+  std::optional<spool::FirewallLock> lock;
   if (in_force_) {
-    const spool::FirewallLock lock;
+    lock.emplace();
     firewall::close(session_);
     if (spool::was_offered(session_.id)) firewall::remove_all_of(session_);
   }
