@@ -100,18 +100,6 @@ for family in 4 6; do
   proxy_end after
   is "$proxy_status" 0 "closing while asp-reap runs is clean"
 
-  # Put back is a rule whose session is on record without one: that must not be.
-  for n in 1 2 3 4 5; do proxy_session "closing$n" outside bear "$SQUASH" cat; send outside "500$n" x; done
-  put_back=$(lab_log dmz | grep -c 'Put back the rules')
-  reaper="$LAB_PREFIX/bin/asp-reap"
-  on dmz bash -c "for n in {1..150}; do $reaper; [ ! -e /tmp/enough ] || exit; done" &
-  reaping=$!
-  for n in 1 2 3 4 5; do proxy_end "closing$n"; done
-  on dmz touch /tmp/enough
-  wait "$reaping"
-  on dmz rm /tmp/enough
-  is "$(lab_log dmz | grep -c 'Put back the rules')" "$put_back" "while sessions close, asp-reap puts no rule of theirs back"
-
   proxy_end living
   ok "(the last session is over)" wait_until 5 no_session
   is "$(proxy_rules)$(proxy_flows)" 0 "and left nothing"
