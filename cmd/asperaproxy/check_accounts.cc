@@ -10,7 +10,7 @@
 #include <fmt/core.h>
 
 #include "accounts.h"
-#include "as_user.h"
+#include "tried_as.h"
 #include "doctor.h"
 #include "judge.h"
 #include "paths.h"
@@ -70,7 +70,7 @@ Verdicts dial_account(const Patient& patient) {
   }
   if (accounts::groups_of(name).size() > 1) return {fail(fmt::format("{} is in other groups than its own", name), fmt::format("usermod -G '' {}", name))};
   const std::string known_hosts = patient.rproxy ? patient.rproxy->known_hosts : paths::kKnownHosts;
-  const std::string complaint = as_user::ask(name, [&] { return ::access(known_hosts.c_str(), R_OK) == 0 ? "" : "cannot read " + known_hosts; });
+  const std::string complaint = tried_as::ask(name, [&] { return ::access(known_hosts.c_str(), R_OK) == 0 ? "" : "cannot read " + known_hosts; });
   if (!complaint.empty()) return {fail(fmt::format("{} {}", name, complaint), fmt::format("chmod 644 {}", known_hosts))};
   return {ok(fmt::format("{} is there, and can read known_hosts", name))};
 }
@@ -90,7 +90,7 @@ Verdicts sudoers(const Patient&) {
 std::string try_helpers(const std::string& user) {
   for (const auto& helper : helpers()) {
     const bool harmless = helper == helpers().front();
-    const auto tried = as_user::run(user, harmless ? std::vector<std::string>{paths::kSudo, "-n", helper} : std::vector<std::string>{paths::kSudo, "-n", "-l", helper});
+    const auto tried = tried_as::run(user, harmless ? std::vector<std::string>{paths::kSudo, "-n", helper} : std::vector<std::string>{paths::kSudo, "-n", "-l", helper});
     if (tried.status == 0) continue;
     return fmt::format("{} cannot run {}: {}", user, helper, Answer{tried.status, tried.out, tried.err}.first_complaint());
   }

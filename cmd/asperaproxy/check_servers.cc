@@ -11,7 +11,7 @@
 #include <fmt/core.h>
 
 #include "accounts.h"
-#include "as_user.h"
+#include "tried_as.h"
 #include "doctor.h"
 #include "host_keys.h"
 #include "rules.h"
@@ -55,7 +55,7 @@ std::string try_key_for_users(const std::string& path) {
 }
 
 std::string try_key_of(const config::Rule& rule, const std::string& path, const std::string& user) {
-  const std::string complaint = as_user::ask(user, [&] { return try_key(path); });
+  const std::string complaint = tried_as::ask(user, [&] { return try_key(path); });
   const bool of_user = path != rule.keyfile;
   if (complaint.empty() && !of_user && !rule.squash_user.empty()) return "shared: " + path;
   if (complaint.ends_with(": Permission denied") && !of_user) return try_key_for_users(path);
@@ -109,7 +109,7 @@ Verdicts host_keys_enrolled(const Patient& patient) {
   if (const auto wrong = writable_by_others(path)) found.push_back(fail(*wrong, fmt::format("chown root {0}; chmod 644 {0}", path)));
   for (const auto& user : patient.users) {
     if (!::getpwnam(user.c_str())) continue;
-    const std::string complaint = as_user::ask(user, [&] { return ::access(path.c_str(), R_OK) == 0 ? "" : "no"; });
+    const std::string complaint = tried_as::ask(user, [&] { return ::access(path.c_str(), R_OK) == 0 ? "" : "no"; });
     if (complaint.empty()) continue;
     found.push_back(fail(fmt::format("{} cannot read {}", user, path), fmt::format("chmod 644 {}", path)));
     break;

@@ -1,4 +1,4 @@
-#include "as_user.h"
+#include "tried_as.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -17,7 +17,7 @@
 #include "io.h"
 #include "tool.h"
 
-namespace as_user {
+namespace tried_as {
 namespace {
 
 constexpr int kSeconds = 5;
@@ -83,4 +83,4 @@ child::Output run(const std::string& user, const std::vector<std::string>& argv)
   return child::run({all, env::allow({}), {}}, "", kMaxOutput, kSeconds);
 }
 
-}  // namespace as_user
+}  // namespace tried_as

@@ -1,4 +1,4 @@
-// as_user: what a user can do, found out by being him.
+// tried_as: what a user can do, found out by being him.
 #pragma once
 
 #include <functional>
@@ -7,7 +7,7 @@
 
 #include "child.h"
 
-namespace as_user {
+namespace tried_as {
 
 // Runs `ask` in a child that has the identity of `user` (his groups, too) and
 // none of our rights; returns what it returned, at most 4 KiB. At most 5 s. What
@@ -17,4 +17,4 @@ std::string ask(const std::string& user, const std::function<std::string()>& que
 // Runs a program so; stdin is empty.
 child::Output run(const std::string& user, const std::vector<std::string>& argv);
 
-}  // namespace as_user
+}  // namespace tried_as
