@@ -29,7 +29,7 @@ DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
 DEPS_PACKAGE := dpkg-dev
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
-              logrotate e2fsprogs rpm
+              logrotate e2fsprogs rpm openssl systemd
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
