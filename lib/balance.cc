@@ -1,6 +1,5 @@
 #include "balance.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -119,15 +118,7 @@ bool remove_mark(const Mark& mark) { return remove_mark(mark_name(mark.state, ma
 bool counts(const Mark& mark) { return mark.state != State::suspect || is_probed(mark.host); }
 
 std::vector<std::string> names_in(const char* directory) {
-  const std::string path = fmt::format("{}/{}", paths::kRun, directory);
-  const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(path.c_str()), ::closedir);
-  if (!opened && errno == ENOENT) return {};
-  if (!opened) tool::fail_errno(tool::os, "open " + path);
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(opened.get())) {
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
-  }
+  auto names = spool::names_in(directory);
   std::sort(names.begin(), names.end());
   return names;
 }

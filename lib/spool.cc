@@ -45,7 +45,8 @@ void make_directory(const std::string& path, mode_t mode) {
   }
 }
 
-// A directory that is not there has no names.
+}  // namespace
+
 std::vector<std::string> names_in(const std::string& directory) {
   const std::string path = fmt::format("{}/{}", paths::kRun, directory);
   const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(path.c_str()), ::closedir);
@@ -58,6 +59,8 @@ std::vector<std::string> names_in(const std::string& directory) {
   }
   return names;
 }
+
+namespace {
 
 enum class Lock { taken, held, gone };
 

@@ -33,6 +33,10 @@ void prepare();
 // One more directory of root's below /run/sallyport, of that name.
 void make_directory(const std::string& name);
 
+// What is in that directory below /run/sallyport, in no order; a directory that
+// is not there has no names.
+std::vector<std::string> names_in(const std::string& directory);
+
 // Held while the firewall is changed; waits at most 10 s (Failure{75}).
 class FirewallLock {
  public:

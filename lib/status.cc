@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include <cstdlib>
+
 #include <fmt/core.h>
 
 #include "logging.h"
@@ -103,6 +105,11 @@ Line parse(std::string_view line) {
     }
   }
   return parsed;
+}
+
+tool::Exit failure_code(const Line& failed) {
+  const int code = std::atoi(failed.get("code").c_str());
+  return code >= tool::usage && tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
 }
 
 }  // namespace status

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "tool.h"
+
 namespace status {
 
 struct Line {
@@ -26,6 +28,10 @@ struct Line {
   // With the closing newline.
   std::string text() const;
 };
+
+// The code= of a line that says what failed, if it is one of ours for a failure;
+// never one that a client would take for success.
+tool::Exit failure_code(const Line& failed);
 
 // `line` without its newline. Failure{65} when it does not keep to the form.
 Line parse(std::string_view line);

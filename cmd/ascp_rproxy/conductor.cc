@@ -37,13 +37,6 @@ Fd catch_signals() {
   return signals;
 }
 
-// The code that asp-dial or asp-pinhole gave, if it is one of ours for a
-// failure; never one that the client would take for success.
-tool::Exit failure_code(const status::Line& failed) {
-  const int code = std::atoi(failed.get("code").c_str());
-  return code >= tool::usage && tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
-}
-
 using SteadyClock = std::chrono::steady_clock;
 
 double milliseconds_since(SteadyClock::time_point start) {
@@ -125,7 +118,7 @@ void Conductor::connect() {
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "connected") return note_server(*line, start);
     if (line->event == "faulty") logging::error("server {}: {}; trying the next {}", line->get("host"), logging::escape(line->get("reason")), identity_);
-    if (line->event == "failed") throw tool::Failure(failure_code(*line), line->get("reason"), line->get("told"));
+    if (line->event == "failed") throw tool::Failure(status::failure_code(*line), line->get("reason"), line->get("told"));
   }
 }
 
@@ -146,7 +139,7 @@ void Conductor::hear_verified() {
 
 void Conductor::check_pinhole(const status::Line& line, const char* event) {
   logging::debug2("asp-pinhole: {}", words_of(line));
-  if (line.event != event) throw tool::Failure(failure_code(line), fmt::format("asp-pinhole {}: {}", line.event, line.get("reason")));
+  if (line.event != event) throw tool::Failure(status::failure_code(line), fmt::format("asp-pinhole {}: {}", line.event, line.get("reason")));
   verified_ = true;
 }
 
@@ -164,7 +157,7 @@ void Conductor::open_pinhole() {
     if (line) return check_pinhole(*line, event);
     // Waiting for the command alone, asp-upstream speaks only to say that it cannot.
     if (const auto lost = dialer_->next(); lost || dialer_->hung_up()) {
-      throw tool::Failure(lost ? failure_code(*lost) : tool::internal, fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));
+      throw tool::Failure(lost ? status::failure_code(*lost) : tool::internal, fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));
     }
     pinhole_lost(event);
   };
@@ -212,7 +205,7 @@ void Conductor::hear_dialer() {
   while (const auto line = dialer_->next()) {
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "ended") ended_ = true;
-    if (line->event == "failed") lost_.emplace(failure_code(*line), line->get("reason"));
+    if (line->event == "failed") lost_.emplace(status::failure_code(*line), line->get("reason"));
   }
 }
 

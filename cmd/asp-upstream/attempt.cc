@@ -35,11 +35,6 @@ std::vector<std::string> arguments(const Route& route, const HostPort& host, int
   return argv;
 }
 
-tool::Exit failure_code(const status::Line& failed) {
-  const int code = std::atoi(failed.get("code").c_str());
-  return code >= tool::usage && tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
-}
-
 }  // namespace
 
 Attempt::Attempt(const Route& route, const HostPort& host, int family, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors)
@@ -69,7 +64,7 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
   const auto started = Clock::now();
   for (;;) {
     while (const auto line = next()) {
-      if (line->event == "failed") return tool::Failure(failure_code(*line), line->get("reason"));
+      if (line->event == "failed") return tool::Failure(status::failure_code(*line), line->get("reason"));
       if (line->event == "silent" && !choice.waits_though_silent()) return tool::Failure(tool::unavailable, "it does not answer, and another session waits for it");
       if (line->event != "connected") continue;
       connected_ = *line;
