@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "session.h"
 #include "tool.h"
 
 Request Request::from_record(const Record& record) {
@@ -39,6 +40,19 @@ void Request::add_to(Record& record) const {
   if (domain) record.add("domain", domain->text());
   if (!command.empty()) record.add("command", command);
   if (!udp) record.add("udp", "false");
+}
+
+Asked Asked::from_record(const Record& record) {
+  Asked asked;
+  asked.session = record.require("session");
+  if (!session::is_id(asked.session)) throw tool::Failure(tool::bad_input, "session: not a UUID");
+  record.check_names({"session", "user", "client", "proxy", "domain", "command", "udp"});
+  Record rest;
+  for (const auto& [name, value] : record.fields()) {
+    if (name != "session") rest.add(name, value);
+  }
+  asked.request = Request::from_record(rest);
+  return asked;
 }
 
 namespace request {

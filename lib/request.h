@@ -28,6 +28,16 @@ struct Request {
   void add_to(Record& record) const;
 };
 
+// What the conductor tells the helpers that run as root: the request, with the
+// session's id in front.
+struct Asked {
+  std::string session;
+  Request request;
+
+  // As strict as Request::from_record. Failure{65}.
+  static Asked from_record(const Record& record);
+};
+
 namespace request {
 
 // sshd's SSH_CONNECTION ("client port proxy port", sshd(8) ENVIRONMENT).

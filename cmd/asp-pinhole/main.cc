@@ -32,22 +32,10 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
 
-// The first record: the request, with the session's id in front.
-struct Asked {
-  std::string session;
-  Request request;
-};
-
-Asked parse_asked(Record record) {
-  Asked asked;
-  asked.session = record.require("session");
-  if (!session::is_id(asked.session)) throw tool::Failure(tool::bad_input, "session: not a UUID");
+// The first record. Who needs a pinhole does not say that he needs none.
+Asked parse_asked(const Record& record) {
+  Asked asked = Asked::from_record(record);
   record.check_names({"session", "user", "client", "proxy", "domain", "command"});
-  Record rest;
-  for (const auto& [name, value] : record.fields()) {
-    if (name != "session") rest.add(name, value);
-  }
-  asked.request = Request::from_record(rest);
   return asked;
 }
 
@@ -135,7 +123,7 @@ int serve() {
   Life life;
   auto first = life.next_record();
   if (!first) return tool::yes;
-  const Asked asked = parse_asked(std::move(*first));
+  const Asked asked = parse_asked(*first);
   const Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
   life.depend_on(caller);
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));

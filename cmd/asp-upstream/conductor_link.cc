@@ -10,7 +10,6 @@
 #include <chrono>
 #include <utility>
 
-#include "session.h"
 #include "tool.h"
 
 namespace {
@@ -18,19 +17,6 @@ namespace {
 constexpr std::size_t kStandard = 3;      // stdin, stdout, stderr
 constexpr int kPatienceSeconds = 10;
 constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // ever
-
-ConductorLink::Asked parse_asked(const Record& record) {
-  ConductorLink::Asked asked;
-  asked.session = record.require("session");
-  if (!session::is_id(asked.session)) throw tool::Failure(tool::bad_input, "session: not a UUID");
-  record.check_names({"session", "user", "client", "proxy", "domain", "command", "udp"});
-  Record rest;
-  for (const auto& [name, value] : record.fields()) {
-    if (name != "session") rest.add(name, value);
-  }
-  asked.request = Request::from_record(rest);
-  return asked;
-}
 
 }  // namespace
 
@@ -61,7 +47,7 @@ void ConductorLink::belong_to(uid_t user) {
   ours_ = true;
 }
 
-std::optional<ConductorLink::Asked> ConductorLink::await_asked() {
+std::optional<Asked> ConductorLink::await_asked() {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(kPatienceSeconds);
   record::Parser parser;
@@ -70,7 +56,7 @@ std::optional<ConductorLink::Asked> ConductorLink::await_asked() {
       const auto record = parser.add(*line);
       if (!record) continue;
       if (descriptors_.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors are needed");
-      return parse_asked(*record);
+      return Asked::from_record(*record);
     }
     if (ended_) return std::nullopt;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();

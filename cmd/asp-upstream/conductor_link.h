@@ -29,10 +29,6 @@ class ConductorLink {
   // nothing is said. Failure{77}.
   void belong_to(uid_t user);
 
-  struct Asked {
-    std::string session;
-    Request request;
-  };
   // Absent: it ended before it asked. Failure{65}; Failure{75} after 10 s.
   std::optional<Asked> await_asked();
 

@@ -78,7 +78,7 @@ void note_failure(const Route& route, const tool::Failure& failure, balance::Cho
 
 // Tries hosts until one is connected. Not one byte of the client's stream is
 // read before the command runs, so trying the next one is safe.
-Attempt connect(const Route& route, const ConductorLink::Asked& asked, const command_line::Words& words, const Caller& caller, spool::Token& dialer, ConductorLink& link) {
+Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller, spool::Token& dialer, ConductorLink& link) {
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
