@@ -25,7 +25,8 @@ PAGES   := $(sort $(wildcard man/*.[1-8]))
 # dnf names.
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               libnetfilter-conntrack-dev libsrt-gnutls-dev libssl-dev \
-              nlohmann-json3-dev
+              nlohmann-json3-dev libnftables-dev libmicrohttpd-dev libgnutls28-dev libcrypt-dev \
+              libcurl4-gnutls-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
 DEPS_PACKAGE := dpkg-dev
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
@@ -36,6 +37,8 @@ Q := $(if $(V),,@)
 
 # libsrt comes in two flavours; that of OpenSSL encrypts at a third of the speed.
 LIB_SRT ?= -lsrt-gnutls
+# GnuTLS as everything else here, so that no program loads two TLS libraries.
+LIB_CURL ?= -lcurl-gnutls
 
 BUILD := build
 CXXFLAGS ?= -O2 -g
@@ -43,7 +46,8 @@ CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow -Werror
 # The same binary, wherever the tree lies.
 CXXFLAGS += -ffile-prefix-map=$(CURDIR)=.
 CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
-LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lexpat -lfmt
+LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lexpat -lfmt \
+            -lnftables -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL)
 HARDEN_CXX := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
 HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 

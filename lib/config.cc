@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <concepts>
 #include <limits>
 
@@ -33,6 +34,7 @@ void convert(const std::string& text, std::optional<HostPort>& into) { into = Ho
 void convert(const std::string& text, std::optional<Port>& into) { into = parse_port(text); }
 void convert(const std::string& text, PortRange& into) { into = PortRange::parse(text).value(); }
 void convert(const std::string& text, std::vector<std::string>& into) { into = config_value::names(text); }
+void convert(const std::string& text, std::vector<Destination>& into) { into = destination::parse_list(text).value(); }
 void convert(const std::string& text, Forwarding& into) { into = text == "nftables" ? Forwarding::nftables : Forwarding::iptables; }
 
 long whole(const std::string& text) { return parse_decimal(text, 0, std::numeric_limits<long>::max()).value(); }
@@ -52,6 +54,9 @@ void take_attribute(const Element& element, std::string_view name, T& into) {
     if (each == name) convert(value, into);
   }
 }
+
+// 0.0.0.0 or ::
+bool is_any(const IpAddress& ip) { return std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; }); }
 
 HostPort to_host(const Element& element) {
   HostPort host = HostPort::parse(element.text).value();
@@ -131,12 +136,49 @@ Rproxy read_rproxy(const std::string& file, const Element& element) {
   return rproxy;
 }
 
-void check_proxy(const std::string& file, const Element& element) {
-  Port low = 5000;
-  Port high = 10000;
-  take(element, "port_range_low", low);
-  take(element, "port_range_high", high);
-  if (low > high) fail(file, element, fmt::format("port_range_low {} is above port_range_high {}", low, high));
+Proxy read_proxy(const std::string& file, const Element& element) {
+  Proxy proxy;
+  take(element, "enabled", proxy.enabled);
+  take(element, "authentication", proxy.authentication);
+  take(element, "bind_ip_address", proxy.bind_ip_address);
+  if (proxy.bind_ip_address && is_any(*proxy.bind_ip_address)) proxy.bind_ip_address.reset();
+  std::string mask;
+  take(element, "bind_ip_netmask", mask);
+  proxy.netmask = config_value::netmask(mask);
+  take(element, "port_range_low", proxy.port_range_low);
+  take(element, "port_range_high", proxy.port_range_high);
+  if (proxy.port_range_low > proxy.port_range_high) {
+    fail(file, element, fmt::format("port_range_low {} is above port_range_high {}", proxy.port_range_low, proxy.port_range_high));
+  }
+  take(element, "cleanup_interval", proxy.cleanup_interval);
+  take(element, "keepalive_interval", proxy.keepalive_interval);
+  take(element, "session_timeout", proxy.session_timeout);
+  take(element, "allowed_destinations", proxy.allowed_destinations);
+  take(element, "denied_destinations", proxy.denied_destinations);
+  take(element, "max_leases_per_user", proxy.max_leases_per_user);
+  return proxy;
+}
+
+Node read_node(const Element& server) {
+  Node node;
+  Port http = 9091;
+  Port https = 9092;
+  bool enable_http = false;
+  bool enable_https = true;
+  take(server, "http_port", http);
+  take(server, "https_port", https);
+  take(server, "enable_http", enable_http);
+  take(server, "enable_https", enable_https);
+  std::string listen;
+  take(server, "listen", listen);
+  for (const auto& one : config_value::listen(listen)) node.listeners.push_back({one.address, one.port, one.tls});
+  if (listen.empty() && enable_http) node.listeners.push_back({{}, http, false});
+  if (listen.empty() && enable_https) node.listeners.push_back({{}, https, true});
+  take(server, "cert_file", node.cert_file);
+  take(server, "key_file", node.key_file);
+  take(server, "chain_file", node.chain_file);
+  take(server, "iptables_path", node.iptables_path);
+  return node;
 }
 
 std::vector<Command> read_commands(const Element& element) {
@@ -154,7 +196,9 @@ Config read_document(const Element& document, const std::string& file) {
   Config parsed;
   parsed.rproxy.known_hosts = paths::kKnownHosts;
   for (const auto* element : config_schema::find(document, {"server", "rproxy"})) parsed.rproxy = read_rproxy(file, *element);
-  for (const auto* element : config_schema::find(document, {"server", "proxy"})) check_proxy(file, *element);
+  parsed.node = read_node(Element{});
+  for (const auto* element : config_schema::find(document, {"server"})) parsed.node = read_node(*element);
+  for (const auto* element : config_schema::find(document, {"server", "proxy"})) parsed.proxy = read_proxy(file, *element);
   for (const auto* element : config_schema::find(document, {"default", "aspshell_commands"})) {
     parsed.aspshell_commands = read_commands(*element);
   }

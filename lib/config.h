@@ -16,6 +16,7 @@
 
 #include "address.h"
 #include "config_xml.h"
+#include "destination.h"
 
 namespace config {
 
@@ -54,6 +55,36 @@ struct Rproxy {
   std::vector<Rule> rules;
 };
 
+// <server><proxy>, the forward proxy.
+struct Proxy {
+  bool enabled = false;
+  bool authentication = true;
+  std::optional<IpAddress> bind_ip_address;  // absent: all of the host's (0.0.0.0)
+  std::optional<int> netmask;                // of bind_ip_address, in bits: who may ask; absent: anybody
+  Port port_range_low = 5000;
+  Port port_range_high = 10000;
+  std::chrono::seconds cleanup_interval{0};
+  std::chrono::seconds keepalive_interval{0};
+  std::chrono::seconds session_timeout{0};
+  std::vector<Destination> allowed_destinations;  // empty: all
+  std::vector<Destination> denied_destinations;
+  unsigned max_leases_per_user = 0;
+};
+
+// The node service: who answers for the forward proxy.
+struct Listener {
+  std::optional<IpAddress> address;  // absent: <bind_ip_address>
+  Port port = 0;
+  bool tls = false;
+};
+struct Node {
+  std::vector<Listener> listeners;  // <listen>, or what the four before it say
+  std::string cert_file;            // both empty: one made by the service itself
+  std::string key_file;
+  std::string chain_file;
+  std::string iptables_path;
+};
+
 // A further command line that aspshell accepts.
 struct Command {
   std::string pattern;  // as aspshell's built-in list writes them
@@ -62,6 +93,8 @@ struct Command {
 
 struct Config {
   Rproxy rproxy;
+  Proxy proxy;
+  Node node;
   std::vector<Command> aspshell_commands;
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "config_value.h"
+#include "destination.h"
 
 namespace config_schema {
 namespace {
@@ -149,7 +150,7 @@ bool accepts(const Option& option, std::string_view value) {
     case Value::port: return parse_port(value).has_value();
     case Value::port_range: return PortRange::parse(value).has_value();
     case Value::address: return IpAddress::parse(value).has_value();
-    case Value::netmask: return v::is_netmask(value);
+    case Value::netmask: return v::netmask(value).has_value();
     case Value::network: return Network::parse(value).has_value();
     case Value::domain:
     case Value::host: return HostPort::parse(value).has_value();
@@ -158,8 +159,8 @@ bool accepts(const Option& option, std::string_view value) {
     case Value::path: return v::is_path(value);
     case Value::key_path: return v::is_user_path(value);
     case Value::docroot: return v::is_docroot(value);
-    case Value::listen: return v::is_listen(value);
-    case Value::destinations: return v::is_destinations(value);
+    case Value::listen: return !v::listen(value).empty();
+    case Value::destinations: return !destination::parse_list(value).value_or(std::vector<Destination>{}).empty();
     case Value::command: return !value.empty() && v::is_text(value);
   }
   return false;

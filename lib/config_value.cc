@@ -24,35 +24,20 @@ bool all_of(const std::vector<std::string_view>& found, Accepts accepts) {
   return !found.empty() && std::all_of(found.begin(), found.end(), accepts);
 }
 
-bool is_listener(std::string_view text) {
+std::optional<Listen> listener(std::string_view text) {
   while (!text.empty() && kSpace.find(text.front()) != kSpace.npos) text.remove_prefix(1);
-  if (text.ends_with('s')) text.remove_suffix(1);
-  return parse_port(text) || Endpoint::parse(text);
-}
-
-// [:port[-port]] at the end of a destination is cut off `text`; false when it
-// is there and not valid.
-bool cut_ports(std::string_view& text) {
-  const auto bracket = text.rfind(']');
-  const auto colon = text.rfind(':');
-  const bool bare_v6 = bracket == text.npos && colon != text.find(':');
-  if (colon == text.npos || bare_v6 || (bracket != text.npos && colon < bracket)) return true;
-  std::string range(text.substr(colon + 1));
-  std::replace(range.begin(), range.end(), '-', ':');
-  text = text.substr(0, colon);
-  return PortRange::parse(range).has_value();
-}
-
-bool is_destination(std::string_view text) {
-  if (!cut_ports(text)) return false;
-  if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
-    text = text.substr(1, text.size() - 2);
-    return text.find(':') != text.npos && Network::parse(text);
+  Listen one;
+  one.tls = text.ends_with('s');
+  if (one.tls) text.remove_suffix(1);
+  if (const auto port = parse_port(text)) {
+    one.port = *port;
+  } else if (const auto endpoint = Endpoint::parse(text)) {
+    one.address = endpoint->ip;
+    one.port = endpoint->port;
+  } else {
+    return std::nullopt;
   }
-  if (Network::parse(text)) return true;
-  if (text.starts_with("*.")) text.remove_prefix(2);
-  const auto host = HostPort::parse(text);
-  return host && host->port == 0 && !IpAddress::parse(host->host);
+  return one;
 }
 
 }  // namespace
@@ -96,16 +81,24 @@ bool is_docroot(std::string_view text) {
   return is_text(text) && std::all_of(text.begin(), text.begin() + static_cast<long>(scheme), plain);
 }
 
-bool is_netmask(std::string_view text) {
+std::optional<int> netmask(std::string_view text) {
   const auto ip = IpAddress::parse(text);
-  if (!ip || !ip->is_v4()) return false;
+  if (!ip || !ip->is_v4()) return std::nullopt;
   const std::uint8_t* b = ip->bytes();
   const std::uint32_t mask = std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
-  return std::countl_one(mask) + std::countr_zero(mask) == 32;
+  const int ones = std::countl_one(mask);
+  if (ones + std::countr_zero(mask) != 32) return std::nullopt;
+  return ones;
 }
 
-bool is_listen(std::string_view text) { return all_of(parts(text, ","), is_listener); }
-
-bool is_destinations(std::string_view text) { return all_of(parts(text, ", \t\r\n"), is_destination); }
+std::vector<Listen> listen(std::string_view text) {
+  std::vector<Listen> all;
+  for (const auto part : parts(text, ",")) {
+    const auto one = listener(part);
+    if (!one) return {};
+    all.push_back(*one);
+  }
+  return all;
+}
 
 }  // namespace config_value

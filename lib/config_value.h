@@ -32,12 +32,15 @@ bool is_path(std::string_view text);
 bool is_user_path(std::string_view text);
 // is_user_path, or scheme://….
 bool is_docroot(std::string_view text);
-// Of IPv4: ones, then zeros, as a dotted quad.
-bool is_netmask(std::string_view text);
-// [address:]port[s], parted by commas; an IPv6 address in brackets.
-bool is_listen(std::string_view text);
-// An address, a network, a name or *.name, each with [:port[-port]]; parted by
-// commas or white space.
-bool is_destinations(std::string_view text);
+// Of IPv4: ones, then zeros, as a dotted quad; how many ones.
+std::optional<int> netmask(std::string_view text);
+// [address:]port[s], an IPv6 address in brackets.
+struct Listen {
+  std::optional<IpAddress> address;
+  Port port = 0;
+  bool tls = false;
+};
+// Parted by commas; one that is not valid makes all so.
+std::vector<Listen> listen(std::string_view text);
 
 }  // namespace config_value

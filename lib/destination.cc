@@ -1,0 +1,56 @@
+#include "destination.h"
+
+#include <algorithm>
+
+namespace {
+
+// [:port[-port]] at the end of `text` is cut off it, and put into `ports`; false
+// when it is there and not valid.
+bool cut_ports(std::string_view& text, std::optional<PortRange>& ports) {
+  const auto bracket = text.rfind(']');
+  const auto colon = text.rfind(':');
+  const bool bare_v6 = bracket == text.npos && colon != text.find(':');
+  if (colon == text.npos || bare_v6 || (bracket != text.npos && colon < bracket)) return true;
+  std::string range(text.substr(colon + 1));
+  std::replace(range.begin(), range.end(), '-', ':');
+  text = text.substr(0, colon);
+  ports = PortRange::parse(range);
+  return ports.has_value();
+}
+
+}  // namespace
+
+std::optional<Destination> Destination::parse(std::string_view text) {
+  Destination parsed;
+  if (!cut_ports(text, parsed.ports)) return std::nullopt;
+  const bool bracketed = text.size() > 2 && text.front() == '[' && text.back() == ']';
+  if (bracketed) text = text.substr(1, text.size() - 2);
+  parsed.network = Network::parse(text);
+  if (bracketed) return parsed.network && text.find(':') != text.npos ? std::optional(parsed) : std::nullopt;
+  if (parsed.network) return parsed;
+  const bool below = text.starts_with("*.");
+  if (below) text.remove_prefix(2);
+  const auto host = HostPort::parse(text);
+  if (!host || host->port != 0 || IpAddress::parse(host->host)) return std::nullopt;
+  parsed.name = (below ? "*." : "") + host->host;
+  return parsed;
+}
+
+namespace destination {
+
+std::optional<std::vector<Destination>> parse_list(std::string_view text) {
+  constexpr std::string_view kSeparators = ", \t\r\n";
+  std::vector<Destination> all;
+  while (!text.empty()) {
+    const auto end = std::min(text.find_first_of(kSeparators), text.size());
+    if (end > 0) {
+      auto one = Destination::parse(text.substr(0, end));
+      if (!one) return std::nullopt;
+      all.push_back(std::move(*one));
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return all;
+}
+
+}  // namespace destination
