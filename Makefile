@@ -29,6 +29,7 @@ DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               libcurl4-gnutls-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
 DEPS_PACKAGE := dpkg-dev
+DEPS_BENCH := libnginx-mod-stream nginx-light
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
               logrotate e2fsprogs rpm openssl systemd
 
@@ -99,6 +100,7 @@ help:
 	@echo 'make check      all tests, installing what they need (root)'
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
+	@echo 'make bench      what it costs, beside its rivals; ROWS= JSON= (root)'
 	@echo 'make lab-shell  a shell on each host of the lab (root)'
 	@echo 'make install    DESTDIR= PREFIX=; make uninstall takes it away again'
 	@echo 'make deb        a Debian package in $(BUILD)/'
@@ -134,6 +136,17 @@ check: deps
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) t/lib/demo
+
+$(BUILD)/bench/traffic: $(BUILD)/t/bench/traffic.o $(BUILD)/libsallyport.a
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LDLIBS)
+
+# ROWS=... runs some of them; JSON=FILE writes them there, too.
+bench: deps
+	@t/lib/install-packages $(DEPS_BENCH)
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/traffic
+	@BUILD=$(BUILD) t/bench/bench $(if $(JSON),--json $(JSON)) $(ROWS)
 
 lab-shell: all
 	@BUILD=$(BUILD) t/lib/lab-shell
@@ -205,5 +218,5 @@ deb: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all help deps lint unit contract unit-contract e2e soak check demo lab-shell install uninstall deb clean
+.PHONY: all help deps lint unit contract unit-contract e2e soak check demo bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:
