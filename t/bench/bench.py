@@ -10,6 +10,7 @@ import time
 import control
 import death
 import forwarding
+import leases
 import machine
 import report
 
@@ -20,6 +21,7 @@ ROWS = {
     "bulk-down": control.bulk_down,
     "memory": control.memory,
     "death": death.conductor,
+    "lease": leases.opening,
     "crowd": control.crowd,
 }
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 
-from sessions import Host
+from sessions import PREFIX, Host
 
 SOURCE = os.environ["LAB_SOURCE"]
 BUILD = os.environ.get("BUILD", "build")
@@ -39,6 +39,11 @@ def direct(command):
 
 
 WAYS = {"ours": proxied, "nested ssh": nested, "ssh -J": jumped, "direct ssh": direct}
+
+
+def joined(host, *command):
+    """What runs `command` in that host's network alone, among our files and with our environment."""
+    return ["nsenter", "-t", str(host.holder), "-n", "--", *command]
 
 
 def output(host, *command):
