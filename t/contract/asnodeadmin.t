@@ -336,6 +336,7 @@ status 0 'a lock that nobody holds any more is none' admin -d -u user-1-1
 before=$(cat $users)
 after=$(grep -v '^user-2-1:' $users)
 torn=0 olds=0 news=0
+[ "$(uname -m)" = x86_64 ] || { skip 'knows the system calls of x86-64 alone' 'killed at each system call'; done_testing; }
 for call in $(seq 1 60); do
   timeout 20 python3 - $call $tmp/asnodeadmin -d -u user-2-1 << 'END'
 # Steps through the program's system calls that change files, and kills it at the Nth.
@@ -353,9 +354,8 @@ if pid == 0:
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 _, status = os.waitpid(pid, 0)
 libc.ptrace(SETOPTIONS, pid, None, 1)
-# openat unlinkat renameat write fsync fchown fchmod flock, on x86-64
 regs = (ctypes.c_ulonglong * 27)()
-watched = {257, 263, 264, 1, 74, 93, 91, 73, 87, 82}
+watched = {1: 'write', 73: 'flock', 74: 'fsync', 91: 'fchmod', 93: 'fchown', 257: 'openat', 263: 'unlinkat', 264: 'renameat'}  # on x86-64
 seen = 0
 inside = False
 signal_to_pass = 0
@@ -369,7 +369,8 @@ while True:
         signal_to_pass = 0 if os.WSTOPSIG(status) == signal.SIGTRAP else os.WSTOPSIG(status)
         continue
     libc.ptrace(GETREGS, pid, None, ctypes.cast(regs, ctypes.c_void_p))
-    if regs[15] in watched:
+    inside = inside or regs[15] == 73  # before the lock it only reads
+    if inside and regs[15] in watched:
         seen += 1
         if seen == limit * 2:
             os.kill(pid, signal.SIGKILL)
@@ -386,7 +387,7 @@ END
 done
 echo "# killed $call times: $olds before the change, $news after it"
 is $torn 0 'killed at each system call, it leaves the list before or after the change'
-ok 'and both came about' test $olds -gt 5 -a $news -gt 1
+ok 'and both came about' test $olds -gt 4 -a $news -gt 1
 status 0 'what it left is in nobody'\''s way' admin -d -u user-2-1
 is "$(files)" node_users.conf 'and is gone'
 
