@@ -381,8 +381,8 @@ TEST_CASE("own_addresses: each interface's, its broadcast and first address, als
   if (child == 0) {
     if (::unshare(CLONE_NEWNET) != 0) ::_exit(77);
     own_addresses::read();  // also where there are none
-    for (const std::string command : {"link add one0 type dummy", "addr add 203.0.113.1/24 brd + dev one0", "addr add 2001:db8:2::1/64 dev one0 nodad", "link set one0 up",
-                                      "link add two0 type dummy", "addr add 198.51.100.1/25 brd 198.51.100.127 dev two0", "addr add 192.0.2.1/32 dev one0",
+    for (const std::string command : {"link add one0 type bridge", "addr add 203.0.113.1/24 brd + dev one0", "addr add 2001:db8:2::1/64 dev one0 nodad", "link set one0 up",
+                                      "link add two0 type bridge", "addr add 198.51.100.1/25 brd 198.51.100.127 dev two0", "addr add 192.0.2.1/32 dev one0",
                                       "route add local 192.0.2.128/25 dev one0"}) {
       std::vector<std::string> argv{"/usr/sbin/ip"};
       std::istringstream words(command);
