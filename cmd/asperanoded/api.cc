@@ -20,6 +20,7 @@
 #define SALLYPORT_VERSION "unknown"
 #endif
 
+namespace asperanoded {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -327,3 +328,4 @@ void Api::sweep() {
   });
   if (!asked) sweeping_ = false;
 }
+}  // namespace asperanoded

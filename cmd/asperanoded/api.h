@@ -27,6 +27,8 @@
 #include "resolver.h"
 #include "timer.h"
 
+namespace asperanoded {
+
 class Api {
  public:
   struct Parts {
@@ -107,3 +109,5 @@ class Api {
   std::atomic<bool> sweeping_{false};
   std::function<std::size_t()> connections_;
 };
+
+}  // namespace asperanoded

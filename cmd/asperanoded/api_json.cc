@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+namespace asperanoded {
 namespace api_json {
 namespace {
 
@@ -94,3 +95,4 @@ std::string info(const config::Proxy& proxy, const std::string& version) {
 }
 
 }  // namespace api_json
+}  // namespace asperanoded

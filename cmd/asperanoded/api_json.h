@@ -8,6 +8,7 @@
 #include "lease.h"
 #include "record.h"
 
+namespace asperanoded {
 namespace api_json {
 
 // Of asp-lease's answer: the record without answer=. Failure{65}.
@@ -18,3 +19,4 @@ std::string leases(const std::vector<Lease>& leases);
 std::string info(const config::Proxy& proxy, const std::string& version);
 
 }  // namespace api_json
+}  // namespace asperanoded

@@ -4,6 +4,7 @@
 
 #include <strings.h>
 
+namespace asperanoded {
 namespace basic_auth {
 namespace {
 
@@ -52,3 +53,4 @@ std::optional<Credentials> parse(std::string_view header) {
 }
 
 }  // namespace basic_auth
+}  // namespace asperanoded

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+namespace asperanoded {
+
 struct Credentials {
   std::string name;
   std::string password;
@@ -21,3 +23,4 @@ constexpr std::size_t kMaxHeader = 1024;
 std::optional<Credentials> parse(std::string_view header);
 
 }  // namespace basic_auth
+}  // namespace asperanoded

@@ -22,6 +22,7 @@
 #include "paths.h"
 #include "tool.h"
 
+namespace asperanoded {
 namespace certificate {
 namespace {
 
@@ -223,3 +224,4 @@ std::string fingerprint(const std::string& pem) {
 }
 
 }  // namespace certificate
+}  // namespace asperanoded

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "node_api.h"
 
+namespace asperanoded {
 namespace certificate {
 
 // Read as root. Failure{78} says which file is wrong, and what to do.
@@ -19,3 +20,4 @@ node_api::Tls load(const config::Node& node);
 std::string fingerprint(const std::string& pem);
 
 }  // namespace certificate
+}  // namespace asperanoded

@@ -9,6 +9,7 @@
 #include "logging.h"
 #include "tool.h"
 
+namespace asperanoded {
 namespace {
 
 constexpr unsigned kThreads = 2;
@@ -172,3 +173,4 @@ void Gate::conclude(const Digest& digest, const std::string& name, const std::op
     else timer_.after(kDelay, [done = std::move(done)] { done(Outcome::refused, {}); });
   }
 }
+}  // namespace asperanoded

@@ -24,6 +24,8 @@
 #include "timer.h"
 #include "workers.h"
 
+namespace asperanoded {
+
 class Gate {
  public:
   enum class Outcome { accepted, refused, throttled, busy, broken };
@@ -80,3 +82,5 @@ class Gate {
   std::map<IpAddress, Bucket> buckets_;
   Workers workers_;
 };
+
+}  // namespace asperanoded

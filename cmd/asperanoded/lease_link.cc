@@ -13,6 +13,7 @@
 #include "logging.h"
 #include "tool.h"
 
+namespace asperanoded {
 namespace {
 
 constexpr std::chrono::milliseconds kFirstBackOff{100};
@@ -189,3 +190,4 @@ void LeaseLink::reap() {
     return ::poll(&over, 1, 0) > 0;
   });
 }
+}  // namespace asperanoded

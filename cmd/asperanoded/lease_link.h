@@ -18,6 +18,8 @@
 #include "fd.h"
 #include "record.h"
 
+namespace asperanoded {
+
 class LeaseLink {
  public:
   // The packets of one answer, the last of them too; none when asp-lease was
@@ -79,3 +81,5 @@ class LeaseLink {
   bool complained_ = false;
   std::thread thread_;
 };
+
+}  // namespace asperanoded

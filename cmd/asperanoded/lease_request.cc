@@ -9,6 +9,7 @@
 #include "logging.h"
 #include "refusal.h"
 
+namespace asperanoded {
 namespace {
 
 using nlohmann::json;
@@ -93,3 +94,4 @@ bool is_json(std::string_view type) {
 void require_nothing(std::string_view body) {
   if (!body.empty() && !parse_flat(body).empty()) bad("This request takes no members.");
 }
+}  // namespace asperanoded

@@ -10,6 +10,8 @@
 #include "address.h"
 #include "destination.h"
 
+namespace asperanoded {
+
 struct LeaseRequest {
   std::string destination;     // name, in lower case, or address
   destination::Target target;  // the same
@@ -27,3 +29,5 @@ bool is_json(std::string_view content_type);
 
 // Nothing, or an object without members: Refusal "bad_request" otherwise.
 void require_nothing(std::string_view body);
+
+}  // namespace asperanoded

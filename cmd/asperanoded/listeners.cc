@@ -11,6 +11,7 @@
 
 #include "tool.h"
 
+namespace asperanoded {
 namespace listeners {
 namespace {
 
@@ -85,3 +86,4 @@ bool any_tls(const config::Node& node) {
 }
 
 }  // namespace listeners
+}  // namespace asperanoded

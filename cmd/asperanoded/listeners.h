@@ -7,6 +7,7 @@
 #include "config.h"
 #include "node_api.h"
 
+namespace asperanoded {
 namespace listeners {
 
 // One or, where no address is said, one for each family that the host has.
@@ -18,3 +19,4 @@ std::string text(const config::Node& node);
 bool any_tls(const config::Node& node);
 
 }  // namespace listeners
+}  // namespace asperanoded

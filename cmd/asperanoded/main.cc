@@ -25,6 +25,7 @@
 #include "startup.h"
 #include "tool.h"
 
+namespace asperanoded {
 namespace {
 
 constexpr char kUsage[] = "asperanoded [-e]";
@@ -151,5 +152,6 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
+}  // namespace asperanoded
 
-int main(int argc, char** argv) { return tool::guard("asperanoded", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) { return tool::guard("asperanoded", asperanoded::run, argc, argv, tool::Audience::operators); }

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+namespace asperanoded {
 namespace {
 
 std::string head(const std::string& name, const char* type, const char* help) {
@@ -70,3 +71,4 @@ std::string Metrics::text(const Now& now) const {
   out += fmt::format("{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2:.6f}\n{0}_count {1}\n", histogram, requests_, seconds_);
   return out;
 }
+}  // namespace asperanoded

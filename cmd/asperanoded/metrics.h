@@ -10,6 +10,8 @@
 #include <mutex>
 #include <string>
 
+namespace asperanoded {
+
 class Metrics {
  public:
   void opened();
@@ -40,3 +42,5 @@ class Metrics {
   std::uint64_t requests_ = 0;
   double seconds_ = 0;
 };
+
+}  // namespace asperanoded

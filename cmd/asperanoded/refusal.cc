@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+namespace asperanoded {
 namespace refusal {
 namespace {
 
@@ -50,3 +51,4 @@ node_api::Answer answer(const Refusal& refusal) {
 }
 
 }  // namespace refusal
+}  // namespace asperanoded

@@ -10,6 +10,8 @@
 
 #include "node_api.h"
 
+namespace asperanoded {
+
 class Refusal : public std::runtime_error {
  public:
   Refusal(std::string code, const std::string& message) : std::runtime_error(message), code_(std::move(code)) {}
@@ -28,3 +30,4 @@ int status_of(std::string_view code);
 node_api::Answer answer(const Refusal& refusal);
 
 }  // namespace refusal
+}  // namespace asperanoded

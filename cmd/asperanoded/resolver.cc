@@ -5,6 +5,7 @@
 
 #include "resolve.h"
 
+namespace asperanoded {
 namespace {
 
 constexpr unsigned kThreads = 8;
@@ -35,3 +36,4 @@ bool Resolver::resolve(const std::string& name, Done done) {
   timer_.after(kPatience, [once] { once({}); });
   return true;
 }
+}  // namespace asperanoded

@@ -11,6 +11,8 @@
 #include "timer.h"
 #include "workers.h"
 
+namespace asperanoded {
+
 class Resolver {
  public:
   static constexpr std::chrono::milliseconds kPatience{5000};
@@ -31,3 +33,5 @@ class Resolver {
   Timer& timer_;
   Workers workers_;
 };
+
+}  // namespace asperanoded

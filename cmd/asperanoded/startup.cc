@@ -24,6 +24,7 @@
 #include "resolver.h"
 #include "tool.h"
 
+namespace asperanoded {
 namespace startup {
 namespace {
 
@@ -125,3 +126,4 @@ void notify(const std::string& socket, const std::string& state) {
 }
 
 }  // namespace startup
+}  // namespace asperanoded

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "fd.h"
 
+namespace asperanoded {
 namespace startup {
 
 // Failure{78} when <enabled> is not true, or when settings contradict each other.
@@ -37,3 +38,4 @@ void drop_root(const Account& account);
 void notify(const std::string& socket, const std::string& state);
 
 }  // namespace startup
+}  // namespace asperanoded

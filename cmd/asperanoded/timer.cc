@@ -1,5 +1,7 @@
 #include "timer.h"
 
+namespace asperanoded {
+
 using Clock = std::chrono::steady_clock;
 
 Timer::Timer() : thread_([this] { run(); }) {}
@@ -40,3 +42,4 @@ void Timer::run() {
     lock.lock();
   }
 }
+}  // namespace asperanoded

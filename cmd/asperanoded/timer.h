@@ -8,6 +8,8 @@
 #include <mutex>
 #include <thread>
 
+namespace asperanoded {
+
 class Timer {
  public:
   Timer();
@@ -30,3 +32,5 @@ class Timer {
   bool over_ = false;
   std::thread thread_;
 };
+
+}  // namespace asperanoded

@@ -1,5 +1,7 @@
 #include "workers.h"
 
+namespace asperanoded {
+
 Workers::Workers(unsigned threads, std::size_t queue) : limit_(queue) {
   for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
@@ -36,3 +38,4 @@ void Workers::work() {
     job();
   }
 }
+}  // namespace asperanoded

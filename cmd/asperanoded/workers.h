@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+namespace asperanoded {
+
 class Workers {
  public:
   Workers(unsigned threads, std::size_t queue);
@@ -32,3 +34,5 @@ class Workers {
   bool over_ = false;
   std::vector<std::thread> threads_;
 };
+
+}  // namespace asperanoded
