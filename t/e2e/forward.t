@@ -27,8 +27,8 @@ ok 'asperanoded starts' forward_start
 like "$(lab_log dmz)" 'asperanoded.*LOG proxy service ready \(port range 5000-10000\)' 'and says so, as the original does'
 like "$(lab_log dmz)" 'asperanoded.*LOG Started on port\(s\) 9091,9092s' 'with its ports'
 like "$FINGERPRINT" . 'and with the fingerprint of the certificate that it made'
-is "$(ps -o user= -p "$(lab_pids dmz asperanoded | head -n 1)" | xargs)" \
-  "$(on dmz id -u sallyport-node)" 'it is not root' # its name is none of the machine's
+is "$(ps -o uid= -p "$(lab_pids dmz asperanoded | head -n 1)" | xargs)" \
+  "$(on dmz id -u sallyport-node)" 'it is not root'
 on inner -u bear bash -c ': < /dev/tcp/198.51.100.50/22' 2> /dev/null
 is $? 1 'inner cannot reach outer by itself'
 
