@@ -39,6 +39,7 @@ void check(const Lease& lease) {
   if (lease.proxy.is_v4() != v4 || lease.address.is_v4() != v4) {
     throw tool::Failure(tool::bad_input, "lease: client, proxy and address mix IPv4 and IPv6");
   }
+  if (lease.udp_ports.low != lease.ssh_port) malformed("udp_ports", lease.udp_ports.text());
   if (width(lease.udp_ports) != width(lease.destination_udp_ports) || width(lease.udp_ports) > lease::kMaxUdpPorts) {
     malformed("udp_ports", lease.udp_ports.text());
   }
@@ -89,6 +90,8 @@ Record Lease::to_record() const {
   if (packets > 0) record.add("packets", std::to_string(packets));
   return record;
 }
+
+std::string Lease::owner() const { return user.empty() ? "client=" + client.text() : "user=" + user; }
 
 namespace lease {
 
