@@ -15,8 +15,8 @@ VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' etc/packaging/changelog)
 
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
-           asp-adduser asp-deluser asuserdata asconfigurator
-LIBEXEC := ascp_rproxy asp-pinhole asp-upstream
+           asp-adduser asp-deluser asuserdata asconfigurator asperanoded
+LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))
@@ -84,6 +84,8 @@ $(BUILD)/libsallyport.a: $(LIB_OBJ)
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(PRIVATE_OBJ) $(BUILD)/libsallyport.a
 	@echo '  LD  $@'
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LDLIBS)
+
+$(BUILD)/cmd/asperanoded/api.o: CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.cc
 	@mkdir -p $(@D)

@@ -124,18 +124,19 @@ void replace(const std::vector<Lease>& leases) {
 
 void lay_base() { nft::apply(lease_text::base()); }
 
-void apply(const Change& change, LeaseStore& store) {
+bool apply(const Change& change, LeaseStore& store) {
   const Seconds now = lease::boot_now();
   const std::string text = lease_text::close(change.closed) + lease_text::renew(change.renewed, now) + lease_text::open(change.opened, now);
-  if (text.empty()) return;
+  if (text.empty()) return false;
   const auto why = nft::try_apply(text);
-  if (why.empty()) return;
+  if (why.empty()) return false;
   logging::debug1("Putting back all leases: {}", logging::escape(why));
   auto all = store.all();
   std::set<std::string> closed;
   for (const auto& lease : change.closed) closed.insert(lease.id);
   std::erase_if(all, [&](const Lease& lease) { return closed.contains(lease.id); });
   replace(all);
+  return true;
 }
 
 Mended reconcile(const std::vector<Lease>& leases) {

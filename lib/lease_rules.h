@@ -18,8 +18,9 @@ struct Change {
 };
 
 // All of it, or nothing. When the kernel refuses, since somebody took our table
-// away or changed it, everything is made as the records (but for `closed`) say.
-void apply(const Change& change, LeaseStore& store);
+// away or changed it, everything is made as the records (but for `closed`) say:
+// then true.
+bool apply(const Change& change, LeaseStore& store);
 
 // Compares what is in force with `leases`, all that there are, and mends the
 // difference; the base too, which is laid only where there are leases.

@@ -1,0 +1,113 @@
+// api: what the node service answers to which request; asperanoded(8), and
+// etc/node-api.openapi.yaml, which is served, too.
+//
+//   POST /proxy/leases {"destination":"server.example.com","ssh_port":33001,"udp_port":33001}
+//   201 {"id":"3a9fd819-…","host":"203.0.113.1","ssh_port":5000,"udp_port":5000,…}
+//
+// Each request goes through: route, method, who asks, and then through what
+// it needs (resolver, asp-lease), without a thread that waits for it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "address.h"
+#include "config.h"
+#include "fd.h"
+#include "gate.h"
+#include "lease_link.h"
+#include "metrics.h"
+#include "node_api.h"
+#include "refusal.h"
+#include "resolver.h"
+#include "timer.h"
+
+namespace asperanoded {
+
+class Api {
+ public:
+  struct Parts {
+    Timer& timer;
+    Gate& gate;
+    Resolver& resolver;
+    LeaseLink& link;
+    Metrics& metrics;
+    std::string openapi;  // the text of the description
+  };
+  Api(Parts parts, const config::Proxy& proxy);
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
+  ~Api();  // those that may yet call back are stopped first
+
+  // For node_api::Service.
+  void handle(std::shared_ptr<node_api::Exchange> exchange);
+
+  // From here on for new requests. Thread-safe.
+  void follow(const config::Proxy& proxy);
+  // Has what is over ended each <cleanup_interval>.
+  void sweep_from_now_on();
+  void count_connections(std::function<std::size_t()> connections) { connections_ = std::move(connections); }
+
+ private:
+  struct Route {
+    const char* path;
+    const char* methods;  // for Allow
+    bool open;            // without a login
+  };
+  // A request on its way.
+  struct Call {
+    std::shared_ptr<node_api::Exchange> exchange;
+    std::shared_ptr<const config::Proxy> proxy;
+    const Route* route = nullptr;
+    std::string id;  // of the lease in the path
+    NodeUser user;   // no name: nobody had to say who he is
+    std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+    const node_api::Request& request() const { return exchange->request(); }
+    bool is(const char* method) const;
+  };
+  using CallPointer = std::shared_ptr<Call>;
+  using Answered = void (Api::*)(const Call&, const std::vector<Record>&);
+
+  static const Route kRoutes[];
+  static const Route& route_of(const std::string& path, std::string& id);
+  std::shared_ptr<const config::Proxy> proxy() const;
+  std::vector<Network> own_addresses();
+
+  void guarded(const Call& call, const std::function<void()>& work);
+  void answer(const Call& call, node_api::Answer answer);
+  void refuse(const Call& call, const Refusal& refusal);
+
+  void admit(const CallPointer& call);
+  void login(const CallPointer& call);
+  void dispatch(const CallPointer& call);
+  void open_lease(const CallPointer& call);
+  void open_at(const Call& call, const struct LeaseRequest& wanted, const std::vector<IpAddress>& addresses);
+  IpAddress choose(const Call& call, const struct LeaseRequest& wanted, const std::vector<IpAddress>& addresses);
+  void metrics(const CallPointer& call);
+  void ask(const Call& call, Record request, bool with_connection, Answered answered);
+
+  void opened(const Call& call, const std::vector<Record>& packets);
+  void shown(const Call& call, const std::vector<Record>& packets);
+  void renewed(const Call& call, const std::vector<Record>& packets);
+  void closed(const Call& call, const std::vector<Record>& packets);
+  void listed(const Call& call, const std::vector<Record>& packets);
+
+  void sweep_later();
+  void sweep();
+
+  Parts parts_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const config::Proxy> proxy_;
+  std::vector<Network> own_;
+  std::chrono::steady_clock::time_point own_read_{};
+  std::atomic<int> lists_{0};
+  std::atomic<bool> sweeping_{false};
+  std::function<std::size_t()> connections_;
+};
+
+}  // namespace asperanoded

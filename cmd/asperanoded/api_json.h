@@ -1,0 +1,22 @@
+// api_json: the bodies of the node API's answers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config.h"
+#include "lease.h"
+#include "record.h"
+
+namespace asperanoded {
+namespace api_json {
+
+// Of asp-lease's answer: the record without answer=. Failure{65}.
+Lease lease_of(const Record& answer);
+
+std::string lease(const Lease& lease);
+std::string leases(const std::vector<Lease>& leases);
+std::string info(const config::Proxy& proxy, const std::string& version);
+
+}  // namespace api_json
+}  // namespace asperanoded

@@ -1,0 +1,176 @@
+#include "gate.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "logging.h"
+#include "tool.h"
+
+namespace asperanoded {
+namespace {
+
+constexpr unsigned kThreads = 2;
+constexpr std::size_t kQueue = 32;
+constexpr std::size_t kMaxRemembered = 1024;
+constexpr std::size_t kMaxBuckets = 4096;
+constexpr std::size_t kMaxSame = 256;  // requests that wait for one hash
+
+bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_ino == other.st_ino && one.st_dev == other.st_dev && one.st_size == other.st_size &&
+         one.st_mtim.tv_sec == other.st_mtim.tv_sec && one.st_mtim.tv_nsec == other.st_mtim.tv_nsec &&
+         one.st_ctim.tv_sec == other.st_ctim.tv_sec && one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
+}
+
+const NodeUser* find(const std::vector<NodeUser>& users, const std::string& name) {
+  const auto found = std::find_if(users.begin(), users.end(), [&](const NodeUser& user) { return user.name == name; });
+  return found == users.end() ? nullptr : &*found;
+}
+
+// Whoever has one IPv6 address has the 2^64 of its network.
+IpAddress counted(const IpAddress& client) {
+  if (client.is_v4()) return client;
+  std::uint8_t bytes[16] = {};
+  std::memcpy(bytes, client.bytes(), 8);
+  return IpAddress::from_v6(bytes);
+}
+
+void add_part(std::string& into, const std::string& part) {
+  const auto size = static_cast<std::uint32_t>(part.size());
+  into.append(reinterpret_cast<const char*>(&size), sizeof size);
+  into += part;
+}
+
+}  // namespace
+
+Gate::Gate(std::string users_file, Timer& timer) : file_(std::move(users_file)), timer_(timer), workers_(kThreads, kQueue) {
+  if (gnutls_rnd(GNUTLS_RND_KEY, key_.data(), key_.size()) != 0) throw tool::Failure(tool::os, "gnutls_rnd: no random bytes");
+  if (::stat(file_.c_str(), &seen_) != 0) seen_ = {};
+  users_ = std::make_shared<const Users>(node_users::load(file_));
+}
+
+void Gate::check(const std::string& header, const IpAddress& client, Done done) {
+  // What is no name and password is treated as one that nobody has.
+  const Credentials credentials = basic_auth::parse(header).value_or(Credentials{});
+  std::unique_lock lock(mutex_);
+  follow_file();
+  const auto digest = this->digest(credentials);
+  if (const NodeUser* known = remembered(digest)) {
+    const NodeUser user = *known;
+    lock.unlock();
+    return done(Outcome::accepted, user);
+  }
+  Outcome outcome = Outcome::busy;
+  if (broken_) {
+    outcome = Outcome::broken;
+  } else if (const auto same = hashing_.find(digest); same != hashing_.end()) {
+    if (same->second.waiting.size() < kMaxSame) return same->second.waiting.push_back(std::move(done));
+  } else if (!take_token(client)) {
+    outcome = Outcome::throttled;
+  } else if (workers_.post([this, users = users_, credentials, digest] { hash(users, credentials, digest); })) {
+    hashing_[digest] = {client, {}};
+    hashing_[digest].waiting.push_back(std::move(done));
+    return;
+  } else {
+    give_back(client);
+  }
+  lock.unlock();
+  done(outcome, {});
+}
+
+// With the lock held. A file that cannot be read lets nobody in.
+void Gate::follow_file() {
+  struct stat now{};
+  if (::stat(file_.c_str(), &now) != 0) now = {};
+  if (same_file(now, seen_)) return;
+  seen_ = now;
+  memory_.clear();
+  try {
+    users_ = std::make_shared<const Users>(node_users::load(file_));
+    broken_ = false;
+  } catch (const std::exception& fault) {
+    users_ = std::make_shared<const Users>();
+    broken_ = true;
+    logging::error("{}", logging::escape(fault.what()));
+  }
+}
+
+// Under a key of this process, so that it is of no use to anybody else. The
+// stored hash is in it: with a new password the old one is forgotten.
+Gate::Digest Gate::digest(const Credentials& credentials) const {
+  std::string text;
+  add_part(text, credentials.name);
+  add_part(text, credentials.password);
+  const NodeUser* user = find(*users_, credentials.name);
+  add_part(text, user ? user->hash : "");
+  Digest digest;
+  const int failed = gnutls_hmac_fast(GNUTLS_MAC_SHA256, key_.data(), key_.size(), text.data(), text.size(), digest.data());
+  gnutls_memset(text.data(), 0, text.size());
+  if (failed != 0) throw tool::Failure(tool::internal, "gnutls_hmac_fast failed");
+  return digest;
+}
+
+const NodeUser* Gate::remembered(const Digest& digest) {
+  const auto found = memory_.find(digest);
+  if (found == memory_.end() || found->second.until < Clock::now()) return nullptr;
+  return find(*users_, found->second.name);
+}
+
+void Gate::remember(const Digest& digest, const std::string& name) {
+  const auto now = Clock::now();
+  if (memory_.size() >= kMaxRemembered) std::erase_if(memory_, [&](const auto& one) { return one.second.until < now; });
+  if (memory_.size() >= kMaxRemembered) memory_.clear();
+  memory_[digest] = {name, now + kMemory};
+}
+
+// What is hashed takes one; who was right gets it back.
+bool Gate::take_token(const IpAddress& client) {
+  const auto now = Clock::now();
+  const auto refilled = [&](const Bucket& bucket) {
+    return std::min(kFailures, bucket.left + kForgivenPerSecond * std::chrono::duration<double>(now - bucket.at).count());
+  };
+  if (buckets_.size() >= kMaxBuckets) std::erase_if(buckets_, [&](const auto& one) { return refilled(one.second) >= kFailures; });
+  if (buckets_.size() >= kMaxBuckets) buckets_.clear();
+  Bucket& bucket = buckets_.try_emplace(counted(client), Bucket{kFailures, now}).first->second;
+  bucket = {refilled(bucket), now};
+  if (bucket.left < 1) return false;
+  bucket.left -= 1;
+  return true;
+}
+
+void Gate::give_back(const IpAddress& client) {
+  const auto found = buckets_.find(counted(client));
+  if (found != buckets_.end()) found->second.left = std::min(kFailures, found->second.left + 1);
+}
+
+// In a worker's thread.
+void Gate::hash(std::shared_ptr<const Users> users, const Credentials& credentials, const Digest& digest) {
+  std::optional<NodeUser> user;
+  try {
+    user = node_users::authenticate(*users, credentials.name, credentials.password);
+  } catch (const std::exception& fault) {
+    logging::error("Cannot check a password: {}", logging::escape(fault.what()));
+  }
+  conclude(digest, credentials.name, user);
+}
+
+void Gate::conclude(const Digest& digest, const std::string& name, const std::optional<NodeUser>& user) {
+  Hashing asked;
+  {
+    const std::lock_guard lock(mutex_);
+    asked = std::move(hashing_[digest]);
+    hashing_.erase(digest);
+    if (user) {
+      remember(digest, user->name);
+      give_back(asked.client);
+    }
+  }
+  if (!user) logging::event("Refused login user={} address={}", name.empty() ? "?" : logging::escape(name), asked.client.text());
+  for (auto& done : asked.waiting) {
+    if (user) done(Outcome::accepted, *user);
+    else timer_.after(kDelay, [done = std::move(done)] { done(Outcome::refused, {}); });
+  }
+}
+}  // namespace asperanoded

@@ -1,0 +1,193 @@
+#include "lease_link.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "logging.h"
+#include "tool.h"
+
+namespace asperanoded {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstBackOff{100};
+constexpr std::chrono::milliseconds kLastBackOff{5000};
+constexpr std::size_t kMaxLeaving = 8;  // of those that do not end: no more are started beside them
+
+// 1: sent; 0: not now; -1: the other end is gone.
+int send_packet(int socket, const std::string& text, int descriptor) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  iovec part{const_cast<char*>(text.data()), text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (descriptor >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  }
+  if (::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return 1;
+  // ETOOMANYREFS: it has to take earlier descriptors first.
+  return errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ETOOMANYREFS ? 0 : -1;
+}
+
+}  // namespace
+
+LeaseLink::LeaseLink(std::vector<std::string> argv) : argv_(std::move(argv)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!wake_) tool::fail_errno(tool::os, "eventfd");
+  thread_ = std::thread([this] { run(); });
+}
+
+void LeaseLink::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  ::eventfd_write(wake_.get(), 1);
+  if (thread_.joinable()) thread_.join();
+}
+
+bool LeaseLink::ask(const Record& request, Fd connection, Done done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (over_ || waiting_ >= kMaxWaiting) return false;
+    ++waiting_;
+    queued_.push_back({request.text(), std::move(connection), std::move(done), Clock::now() + kPatience});
+  }
+  ::eventfd_write(wake_.get(), 1);
+  return true;
+}
+
+unsigned LeaseLink::restarts() const {
+  const std::lock_guard lock(mutex_);
+  return starts_ > 0 ? starts_ - 1 : 0;
+}
+
+void LeaseLink::run() {
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (over_) break;
+    }
+    try {
+      reap();
+      if (!socket_ && leaving_.size() < kMaxLeaving && Clock::now() >= next_start_) start();
+      if (!socket_) lose("is not there");
+      send_queued();
+      pollfd fds[] = {{wake_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
+      ::poll(fds, 2, wait_time());
+      eventfd_t count;
+      ::eventfd_read(wake_.get(), &count);
+      if (socket_ && fds[1].revents) receive();
+      check_deadlines();
+    } catch (const std::exception& fault) {
+      lose(fault.what());
+    }
+  }
+  lose("");
+  // Whoever is still there ends by itself: it has read the end of its socket.
+  for (auto& one : leaving_) new child::Child(std::move(one));
+}
+
+// Milliseconds until there is something to do without being woken.
+int LeaseLink::wait_time() const {
+  using std::chrono::milliseconds;
+  if (!socket_) return static_cast<int>(std::max<long>(1, std::chrono::duration_cast<milliseconds>(next_start_ - Clock::now()).count()));
+  const std::lock_guard lock(mutex_);
+  if (!queued_.empty()) return 5;  // the socket was full
+  return sent_.empty() && leaving_.empty() ? -1 : 1000;
+}
+
+void LeaseLink::start() {
+  back_off_ = std::clamp(back_off_ * 2, kFirstBackOff, kLastBackOff);
+  next_start_ = Clock::now() + back_off_;
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
+  Fd ours(ends[0]);
+  const Fd theirs(ends[1]);
+  fd::set_nonblocking(ours.get());
+  child_ = child::spawn({argv_, {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, {{theirs.get(), STDIN_FILENO}, {theirs.get(), STDOUT_FILENO}}});
+  socket_ = std::move(ours);
+  const std::lock_guard lock(mutex_);
+  ++starts_;
+}
+
+// All that wait are told; empty `why`: we end.
+void LeaseLink::lose(const std::string& why) {
+  const bool was_there = static_cast<bool>(socket_);
+  socket_.reset();
+  if (child_) leaving_.push_back(std::move(child_));
+  std::deque<Question> lost = std::move(sent_);
+  sent_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& one : queued_) lost.push_back(std::move(one));
+    queued_.clear();
+    waiting_ -= lost.size();
+  }
+  if (!why.empty() && (was_there || !complained_)) {
+    if (!complained_) logging::error("asp-lease {}: no leases until it runs again", logging::escape(why));
+    complained_ = true;
+  }
+  for (auto& one : lost) one.done({});
+}
+
+void LeaseLink::send_queued() {
+  const std::lock_guard lock(mutex_);
+  while (socket_ && !queued_.empty()) {
+    Question& next = queued_.front();
+    const int sent = send_packet(socket_.get(), next.text, next.connection.get());
+    if (sent == 0) return;
+    if (sent < 0) throw tool::Failure(tool::os, "takes no requests any more");
+    next.connection.reset();
+    sent_.push_back(std::move(next));
+    queued_.pop_front();
+  }
+}
+
+void LeaseLink::receive() {
+  std::string packet(Record::kMaxBytes + 1, '\0');
+  for (;;) {
+    const ssize_t got = ::recv(socket_.get(), packet.data(), packet.size(), MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) throw tool::Failure(tool::os, "has ended");
+    if (sent_.empty()) throw tool::Failure(tool::os, "answered what nobody had asked");
+    Question& asked = sent_.front();
+    asked.answer.push_back(record::parse_one(std::string_view(packet).substr(0, static_cast<std::size_t>(got))));
+    const bool part = asked.text.starts_with("request=list\n") && asked.answer.back().require("answer") == "lease";
+    if (part) continue;
+    Question answered = std::move(asked);
+    sent_.pop_front();
+    {
+      const std::lock_guard lock(mutex_);
+      --waiting_;
+    }
+    back_off_ = std::chrono::milliseconds(0);
+    if (complained_) logging::event("asp-lease runs again");
+    complained_ = false;
+    answered.done(std::move(answered.answer));
+  }
+}
+
+void LeaseLink::check_deadlines() {
+  if (!sent_.empty() && Clock::now() > sent_.front().deadline) throw tool::Failure(tool::temporary, "does not answer");
+}
+
+// A child whose end was seen is waited for without waiting.
+void LeaseLink::reap() {
+  std::erase_if(leaving_, [](const child::Child& one) {
+    pollfd over{one.pidfd(), POLLIN, 0};
+    return ::poll(&over, 1, 0) > 0;
+  });
+}
+}  // namespace asperanoded

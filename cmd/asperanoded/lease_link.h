@@ -1,0 +1,85 @@
+// lease_link: asp-lease, which alone may touch the kernel, at the other end of a
+// socket; asp-lease(8). One of it runs at a time, started by sudo; requests are
+// sent without waiting for the answers to earlier ones.
+//
+//   request=open  user=alice  destination=server.example.com …   + the client's connection
+//   answer=lease  lease=3a9fd819-…  …
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "child.h"
+#include "fd.h"
+#include "record.h"
+
+namespace asperanoded {
+
+class LeaseLink {
+ public:
+  // The packets of one answer, the last of them too; none when asp-lease was
+  // lost, or is not there: whether the request took effect is then not known.
+  using Done = std::function<void(std::vector<Record>)>;
+
+  static constexpr std::size_t kMaxWaiting = 2000;  // requests without an answer yet
+  static constexpr std::chrono::seconds kPatience{30};  // for one answer; then it is given up
+
+  // `argv` is asp-lease as sudo runs it.
+  explicit LeaseLink(std::vector<std::string> argv);
+  LeaseLink(const LeaseLink&) = delete;
+  LeaseLink& operator=(const LeaseLink&) = delete;
+  ~LeaseLink() { stop(); }
+
+  // Leases stay. What has no answer is told so.
+  void stop();
+
+  // Thread-safe. `connection` is passed along if it is one. False: too many wait
+  // already. `done` is called in the link's thread: short, and must not throw.
+  bool ask(const Record& request, Fd connection, Done done);
+
+  // How often it was started anew.
+  unsigned restarts() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Question {
+    std::string text;
+    Fd connection;
+    Done done;
+    Clock::time_point deadline{};
+    std::vector<Record> answer{};
+  };
+
+  void run();
+  void start();
+  void lose(const std::string& why);
+  void send_queued();
+  void receive();
+  void check_deadlines();
+  void reap();
+  int wait_time() const;
+
+  std::vector<std::string> argv_;
+  Fd wake_;
+  mutable std::mutex mutex_;
+  std::deque<Question> queued_;
+  std::size_t waiting_ = 0;
+  unsigned starts_ = 0;
+  bool over_ = false;
+  // Of the thread alone:
+  Fd socket_;
+  std::deque<Question> sent_;
+  child::Child child_;
+  std::vector<child::Child> leaving_;  // whose socket is closed: root's, not ours to kill
+  Clock::time_point next_start_{};
+  std::chrono::milliseconds back_off_{0};
+  bool complained_ = false;
+  std::thread thread_;
+};
+
+}  // namespace asperanoded

@@ -1,0 +1,33 @@
+// lease_request: the body of POST /proxy/leases.
+//
+//   {"destination":"server.example.com","ssh_port":33001,"udp_port":"33001:33010"}
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "address.h"
+#include "destination.h"
+
+namespace asperanoded {
+
+struct LeaseRequest {
+  std::string destination;     // name, in lower case, or address
+  destination::Target target;  // the same
+  Port ssh_port = 22;
+  PortRange udp_ports{33001, 33001};  // at most lease::kMaxUdpPorts
+  std::optional<IpAddress> client;
+
+  // Strict: JSON (RFC 8259) with these members alone, each once. Refusal
+  // "bad_request" says what is wrong.
+  static LeaseRequest parse(std::string_view body);
+};
+
+// application/json, perhaps with charset=utf-8.
+bool is_json(std::string_view content_type);
+
+// Nothing, or an object without members: Refusal "bad_request" otherwise.
+void require_nothing(std::string_view body);
+
+}  // namespace asperanoded

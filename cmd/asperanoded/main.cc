@@ -1,0 +1,157 @@
+// asperanoded: the node service: answers the HTTP(S) API by which people inside
+// lease ports of the forward proxy; asperanoded(8).
+//
+// Started as root, it reads what only root may read, binds its sockets, and is
+// sallyport-node from then on. The kernel is asp-lease's.
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <future>
+#include <optional>
+
+#include <fmt/core.h>
+
+#include "api.h"
+#include "certificate.h"
+#include "config.h"
+#include "io.h"
+#include "listeners.h"
+#include "logging.h"
+#include "options.h"
+#include "paths.h"
+#include "spool.h"
+#include "startup.h"
+#include "tool.h"
+
+namespace asperanoded {
+namespace {
+
+constexpr char kUsage[] = "asperanoded [-e]";
+constexpr std::chrono::seconds kFirstAnswer{20};
+constexpr std::size_t kMaxDescription = 256 * 1024;
+const std::string kDescription = std::string(paths::kPrefix) + "/share/node-api.openapi.yaml";
+
+config::Config load_config() { return config::load(paths::kConfig, config::Author::root); }
+
+// What root alone can do.
+struct Prepared {
+  config::Config config;
+  node_api::Tls tls;
+  std::vector<node_api::Listening> sockets;
+  std::string description;
+  std::string notify_socket;
+  Fd pid_file;
+};
+
+Prepared prepare() {
+  Prepared ready;
+  ready.config = load_config();
+  startup::check_settings(ready.config);
+  startup::check_programs(ready.config.node);
+  const auto account = startup::node_account();
+  const char* notify_socket = std::getenv("NOTIFY_SOCKET");
+  ready.notify_socket = notify_socket ? notify_socket : "";
+  startup::prepare_process();
+  spool::prepare();
+  ready.pid_file = startup::take_pid_file();
+  if (listeners::any_tls(ready.config.node)) ready.tls = certificate::load(ready.config.node);
+  ready.sockets = listeners::bind_all(ready.config);
+  ready.description = io::read_all(fd::open(kDescription, O_RDONLY).get(), kMaxDescription, kDescription);
+  startup::drop_root(account);
+  return ready;
+}
+
+// In the main thread alone, and before there are others.
+sigset_t block_signals() {
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) sigaddset(&ours, number);
+  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
+  return ours;
+}
+
+// asp-lease is there, may be run, and can do its work.
+void try_link(LeaseLink& link) {
+  auto told = std::make_shared<std::promise<std::vector<Record>>>();
+  auto future = told->get_future();
+  Record request;
+  request.add("request", "count");
+  link.ask(request, Fd(), [told](std::vector<Record> packets) { told->set_value(std::move(packets)); });
+  if (future.wait_for(kFirstAnswer) != std::future_status::ready) throw tool::Failure(tool::os, "asp-lease does not answer");
+  const auto packets = future.get();
+  if (packets.empty()) {
+    throw tool::Failure(tool::os, fmt::format("asp-lease ended at once: as {0}, \"sudo -n {1}asp-lease\" says why; sudoers.d/sallyport must permit it",
+                                              paths::kNodeAccount, paths::kLibexec));
+  }
+  if (packets.back().require("answer") == "refused") throw tool::Failure(tool::os, "asp-lease: " + packets.back().get("reason").value_or("refused"));
+}
+
+// Listeners and certificate stay as they were: those need root.
+void reload(Api& api) {
+  try {
+    const auto config = load_config();
+    logging::set_level(config.rproxy.log_level);
+    api.follow(config.proxy);
+    logging::event("Read {} again; listeners and certificate change with a restart", paths::kConfig);
+  } catch (const tool::Failure& failure) {
+    logging::error("{}; what was in force stays so", logging::escape(failure.what()));
+  }
+}
+
+void serve(Prepared ready, const sigset_t& signals) {
+  const config::Proxy& proxy = ready.config.proxy;
+  Timer timer;
+  Metrics metrics;
+  Gate gate(paths::kNodeUsers, timer);
+  Resolver resolver(timer);
+  LeaseLink link({paths::kSudo, "-n", "--", std::string(paths::kLibexec) + "asp-lease"});
+  try_link(link);
+  Api api({timer, gate, resolver, link, metrics, std::move(ready.description)}, proxy);
+  node_api::Service service(std::move(ready.sockets), ready.tls, [&](auto exchange) { api.handle(std::move(exchange)); });
+  api.count_connections([&service] { return service.connections(); });
+  api.sweep_from_now_on();
+
+  logging::event("proxy service ready (port range {}-{})", proxy.port_range_low, proxy.port_range_high);
+  const std::string print = ready.tls.certificate.empty() ? "" : " certificate SHA-256 " + certificate::fingerprint(ready.tls.certificate);
+  logging::event("Started on port(s) {}{}", listeners::text(ready.config.node), print);
+  startup::write_pid(ready.pid_file);
+  startup::notify(ready.notify_socket, "READY=1");
+  for (;;) {
+    int number = 0;
+    ::sigwait(&signals, &number);
+    if (number != SIGHUP) break;
+    reload(api);
+  }
+  startup::notify(ready.notify_socket, "STOPPING=1");
+  logging::event("Ended; leases go on");
+}
+
+int run(int argc, char** argv) {
+  const auto options = options::parse(argc, argv, "e", kUsage);
+  if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
+  // Faults in the file are for the start itself to report.
+  if (options.has('e')) {
+    try {
+      return load_config().proxy.enabled ? tool::yes : tool::no;
+    } catch (const tool::Failure&) {
+      return tool::yes;
+    }
+  }
+  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asperanoded must be started as root; it does not stay root");
+  const sigset_t signals = block_signals();
+  try {
+    serve(prepare(), signals);
+  } catch (const tool::Failure& failure) {
+    const std::string why = fmt::format("Failed to initialize proxy service: {}", failure.what());
+    logging::error("{}", logging::escape(why));
+    throw tool::Failure(failure.code(), why);
+  }
+  return tool::yes;
+}
+
+}  // namespace
+}  // namespace asperanoded
+
+int main(int argc, char** argv) { return tool::guard("asperanoded", asperanoded::run, argc, argv, tool::Audience::operators); }
