@@ -50,9 +50,11 @@ std::set<Family> reap(LeaseStore& store) {
   const auto flows = lease_flows::all();
   look_at_all(store, flows);
   lease_life::sweep(store);
-  const auto leases = store.all();
+  auto leases = store.all();
+  std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
   log(lease_rules::reconcile(leases));
   reap_flows(leases, flows);
+  if (const auto count = lease_flows::end_early(leases); count > 0) logging::event("Reaped {} flows that began before their lease", count);
   std::set<Family> families;
   for (const auto& lease : leases) families.insert(lease_text::family_of(lease));
   return families;

@@ -48,7 +48,7 @@ class LeaseStore {
 
   virtual std::vector<Lease> all() = 0;
   virtual std::size_t count() = 0;
-  // Those whose deadline is over.
+  // Those whose deadline is over, or that are ending.
   virtual std::vector<Lease> due(std::chrono::seconds now) = 0;
 
   // Removes what somebody who died left half done; the caller holds the lock.
