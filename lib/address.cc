@@ -179,3 +179,23 @@ std::string HostPort::text() const {
   const std::string bare = v6 ? "[" + host + "]" : host;
   return port == 0 ? bare : fmt::format("{}:{}", bare, port);
 }
+
+std::optional<HostPort> HostPort::parse_known_hosts(std::string_view text) {
+  Port port = 0;
+  if (text.starts_with('[')) {
+    const auto end = text.find("]:");
+    const auto behind = end == text.npos ? std::nullopt : parse_port(text.substr(end + 2));
+    if (!behind) return std::nullopt;
+    port = *behind;
+    text = text.substr(1, end - 1);
+    if (text.starts_with('[')) return std::nullopt;
+  }
+  auto host = parse(text);
+  if (!host || host->port != 0) return std::nullopt;
+  host->port = port;
+  return host;
+}
+
+std::string HostPort::known_hosts_text() const {
+  return port == 22 || port == 0 ? host : fmt::format("[{}]:{}", host, port);
+}

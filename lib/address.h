@@ -74,6 +74,11 @@ struct HostPort {
 
   static std::optional<HostPort> parse(std::string_view text);
   std::string text() const;  // brackets around IPv6; ":port" unless 0
+  // As known_hosts has it: "10.0.0.10", or "[10.0.0.10]:2222" when the port is
+  // neither 22 nor 0.
+  std::string known_hosts_text() const;
+  // What that wrote; a name in upper case is taken too.
+  static std::optional<HostPort> parse_known_hosts(std::string_view text);
   bool operator==(const HostPort&) const = default;
 };
 

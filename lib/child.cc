@@ -136,6 +136,7 @@ Child spawn(const Program& program) {
   if (pid < 0) tool::fail_errno(tool::os, "fork");
   if (pid == 0) {
     default_signals();
+    for (const int number : program.ignored) ::signal(number, SIG_IGN);
     // Before the next: a change of identity clears it.
     if (program.identity && !become(*program.identity)) ::_exit(tool::os);
     // It must not go on with what we began, once nobody holds our locks. (exec

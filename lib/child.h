@@ -24,6 +24,7 @@ struct Program {
   std::vector<std::string> environment;      // "NAME=value"; nothing else is inherited
   std::vector<std::pair<int, int>> mapping;  // {ours, theirs}; 0, 1, 2 not named here are inherited
   std::optional<Identity> identity = {};     // absent: as we are
+  std::vector<int> ignored = {};             // signals that it is to ignore, as nohup(1) has it; the others act as usual
 };
 
 // How a program ended: its exit status, or 128 + the signal's number.

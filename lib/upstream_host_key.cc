@@ -81,9 +81,7 @@ std::string objection(const known_hosts::Entries& entries, const known_hosts::Ke
 
 }  // namespace
 
-std::string known_hosts_name(const HostPort& server) {
-  return server.port == 22 || server.port == 0 ? server.host : fmt::format("[{}]:{}", server.host, server.port);
-}
+std::string known_hosts_name(const HostPort& server) { return server.known_hosts_text(); }
 
 void prefer_enrolled(ssh_session session, const HostPort& server, const std::string& path) {
   std::vector<std::string> enrolled;

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 #include <fmt/core.h>
@@ -20,6 +21,16 @@ constexpr std::size_t kMaxLine = 4096;
 std::vector<std::string> environment() {
   return env::allow({"HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "LC_CTYPE", "DISPLAY", "WAYLAND_DISPLAY",
                      "XAUTHORITY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "KRB5CCNAME"});
+}
+
+// Through a forward proxy we speak to the proxy's address, but it is the
+// destination that proves itself: asp-forward(1) says under which name.
+void add_host_key_alias(std::vector<std::string>& argv) {
+  const char* const name = std::getenv("ASP_CP_HOST_KEY_ALIAS");
+  if (!name) return;
+  const auto host = HostPort::parse_known_hosts(name);
+  if (!host) throw tool::Failure(tool::config, fmt::format("ASP_CP_HOST_KEY_ALIAS: '{}' is no host, nor [host]:port", name));
+  argv.insert(argv.end(), {"-o", "HostKeyAlias=" + host->known_hosts_text()});
 }
 
 // What ssh needs to know of where to go, ending with the host.
@@ -42,6 +53,7 @@ Remote::Remote(const Command& command) : lines_(kMaxLine) {
   child::Program ssh{{kSsh, "-T", "-x", "-o", "ServerAliveInterval=4", "-o", "ServerAliveCountMax=2",
                       "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"},
                      environment(), {}};
+  add_host_key_alias(ssh.argv);
   add_destination(ssh.argv, command);
   ssh.argv.insert(ssh.argv.end(), {"asp-cp", "-S"});
   auto in = fd::pipe();

@@ -1,0 +1,87 @@
+#include "api.h"
+
+#include <poll.h>
+
+#include <cerrno>
+#include <optional>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace forward {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAfterSignal{3000};
+constexpr milliseconds kFingerprintPatience{5000};
+
+std::string path_of(const std::string& id) { return "/proxy/leases/" + id; }
+
+std::string request_text(const Wanted& wanted) {
+  nlohmann::json body{{"destination", wanted.destination}, {"ssh_port", wanted.ssh_port}};
+  if (wanted.udp_ports.low == wanted.udp_ports.high) body["udp_port"] = wanted.udp_ports.low;
+  else body["udp_port"] = wanted.udp_ports.text();
+  return body.dump();
+}
+
+}  // namespace
+
+Leased Api::open(const Wanted& wanted) {
+  const auto answer = ask(fmt::format("lease {}", HostPort{wanted.destination, wanted.ssh_port}.text()), {"POST", "/proxy/leases", request_text(wanted)}, 201);
+  return parse_lease(answer.body);
+}
+
+Leased Api::renew(const std::string& id) { return parse_lease(ask("renew " + id, {"PUT", path_of(id), ""}, 200).body); }
+
+void Api::close(const std::string& id) { ask("give back " + id, {"DELETE", path_of(id), ""}, 204); }
+
+std::unique_ptr<node_client::Exchange> Api::begin_renewal(const std::string& id, milliseconds patience) const {
+  return std::make_unique<node_client::Exchange>(server_, trust_, node_client::Request{"PUT", path_of(id), ""}, std::min(patience, patience_), address_);
+}
+
+node_client::Answer Api::close_now(const std::string& id, milliseconds patience) const {
+  node_client::Exchange exchange(server_, trust_, {"DELETE", path_of(id), ""}, std::min(patience, patience_), address_);
+  return node_client::perform(exchange);
+}
+
+node_client::Answer Api::ask(const std::string& what, const node_client::Request& request, long success) {
+  node_client::Exchange exchange(server_, trust_, request, patience_, address_);
+  node_client::Answer answer;
+  try {
+    answer = wait(exchange);
+  } catch (const tool::Failure& failure) {
+    if (failure.code() != tool::untrusted) throw;
+    explain(failure);
+  }
+  address_ = answer.address;
+  if (answer.status == success) return answer;
+  throw tool::Failure(exit_for(answer.status), fmt::format("{} at {}: {}", what, server_.host.text(), sentence(answer)));
+}
+
+// The signal that ends us stays to be taken: with a lease there is something to
+// give back first.
+node_client::Answer Api::wait(node_client::Exchange& exchange) {
+  std::optional<Clock::time_point> until;
+  for (;;) {
+    if (auto answer = exchange.drive()) return *answer;
+    pollfd ready[] = {{exchange.fd(), POLLIN, 0}, {until ? -1 : signals_.fd(), POLLIN, 0}};
+    const auto left = until ? std::chrono::ceil<milliseconds>(*until - Clock::now()).count() : -1;
+    const int count = until && left <= 0 ? 0 : ::poll(ready, 2, static_cast<int>(left));
+    if (count < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    if (count > 0 && ready[1].revents && exchange.sent()) until = Clock::now() + kAfterSignal;
+    if (count == 0 || (count > 0 && ready[1].revents && !until)) {
+      if (const auto caught = signals_.take()) end_by(caught->number);
+    }
+  }
+}
+
+void Api::explain(const tool::Failure& failure) const {
+  if (!trust_.fingerprint.empty()) throw failure;
+  const auto shown = node_client::ask_fingerprint(server_, kFingerprintPatience);
+  if (shown.empty()) throw failure;
+  throw tool::Failure(tool::untrusted, fmt::format("{}; if the administrator of the proxy confirms this one, use --fingerprint {}", failure.what(), shown));
+}
+
+}  // namespace forward

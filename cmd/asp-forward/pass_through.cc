@@ -1,0 +1,141 @@
+#include "pass_through.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "tool.h"
+
+namespace forward {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kChunk = 64 * 1024;
+constexpr short kGone = POLLHUP | POLLERR | POLLNVAL;
+
+[[noreturn]] void unreachable(const Endpoint& to, int error) {
+  throw tool::Failure(tool::unavailable, fmt::format("connect to {}: {}", to.text(), std::strerror(error)));
+}
+
+Fd connected(const Endpoint& to, milliseconds patience, Signals& signals) {
+  Fd socket(::socket(to.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) tool::fail_errno(tool::os, "socket");
+  const int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  sockaddr_storage address;
+  const socklen_t length = to.to_sockaddr(address);
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), length) == 0) return socket;
+  if (errno != EINPROGRESS) unreachable(to, errno);
+  const auto deadline = Clock::now() + patience;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
+    pollfd ready[] = {{socket.get(), POLLOUT, 0}, {signals.fd(), POLLIN, 0}};
+    if (left <= 0 || ::poll(ready, 2, static_cast<int>(left)) == 0) unreachable(to, ETIMEDOUT);
+    if (const auto caught = signals.take()) end_by(caught->number);
+    if (ready[0].revents == 0) continue;
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) unreachable(to, error);
+    return socket;
+  }
+}
+
+}  // namespace
+
+PassThrough::PassThrough(const Endpoint& to, milliseconds patience, HeldLease& held, Signals& signals)
+    : to_(to), held_(held), signals_(signals), socket_(connected(to, patience, signals)), out_(STDOUT_FILENO) {}
+
+int PassThrough::run() {
+  while (!finished()) {
+    std::vector<pollfd> fds = polled();
+    held_.watch(fds);
+    if (::poll(fds.data(), fds.size(), -1) < 0) {
+      if (errno != EINTR) tool::fail_errno(tool::os, "poll");
+      continue;
+    }
+    if (const auto caught = signals_.take()) return 128 + caught->number;
+    if (fds[0].revents) take_in();
+    if (fds[1].revents & (POLLOUT | kGone)) send_on();
+    if (fds[1].revents & (POLLIN | kGone)) take_out();
+    if (!out_.flush()) throw tool::Failure(tool::io, "write to standard output: nobody reads it");
+    if (fds[2].revents & kGone) return tool::io;
+    if (server_done_ && out_.empty()) out_.close();
+    held_.tend();
+    if (held_.lost()) return tool::temporary;
+  }
+  return tool::yes;
+}
+
+// One of which nothing is wanted is left out: that it has hung up would keep poll
+// from sleeping.
+std::vector<pollfd> PassThrough::polled() const {
+  const bool read_in = stdin_open_ && pending_.empty();
+  const bool read_server = !server_done_ && out_.empty();
+  const bool write_server = !pending_.empty();
+  const short server = static_cast<short>((read_server ? POLLIN : 0) | (write_server ? POLLOUT : 0));
+  return {{read_in ? STDIN_FILENO : -1, POLLIN, 0},
+          {server != 0 || server_done_ ? socket_.get() : -1, server, 0},
+          {out_.fd(), static_cast<short>(out_.empty() ? 0 : POLLOUT), 0},
+          {signals_.fd(), POLLIN, 0}};
+}
+
+bool PassThrough::finished() const { return server_done_ && out_.empty() && !stdin_open_ && pending_.empty(); }
+
+void PassThrough::take_in() {
+  pending_.resize(kChunk);
+  const ssize_t got = ::read(STDIN_FILENO, pending_.data(), pending_.size());
+  const int error = errno;
+  pending_.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  if (got > 0) {
+    send_on();
+    return;
+  }
+  if (got < 0 && (error == EINTR || error == EAGAIN)) return;
+  stdin_open_ = false;  // also when its other end is gone
+  ::shutdown(socket_.get(), SHUT_WR);
+}
+
+void PassThrough::send_on() {
+  while (!pending_.empty()) {
+    const ssize_t put = ::send(socket_.get(), pending_.data(), pending_.size(), MSG_NOSIGNAL);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && errno == EAGAIN) return;
+    if (put < 0 && !server_done_) lost(errno);
+    if (put < 0) return stop_sending();
+    pending_.erase(0, static_cast<std::size_t>(put));
+  }
+}
+
+void PassThrough::take_out() {
+  if (server_done_) return stop_sending();  // it hung up altogether
+  std::string chunk(kChunk, '\0');
+  const ssize_t got = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (got < 0) lost(errno);
+  chunk.resize(static_cast<std::size_t>(got));
+  if (got == 0) server_done_ = true;
+  else out_.hold(std::move(chunk));
+}
+
+void PassThrough::stop_sending() {
+  stdin_open_ = false;
+  pending_.clear();
+}
+
+void PassThrough::lost(int error) const {
+  throw tool::Failure(tool::unavailable, fmt::format("connection to {} lost: {}", to_.text(), std::strerror(error)));
+}
+
+}  // namespace forward

@@ -1,0 +1,50 @@
+// pass_through: standard input and output, joined to a TCP port: what ssh(1) wants
+// of a ProxyCommand.
+#pragma once
+
+#include <poll.h>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "address.h"
+#include "fd.h"
+#include "held_lease.h"
+#include "outlet.h"
+#include "signals.h"
+
+namespace forward {
+
+class PassThrough {
+ public:
+  // Connects. Failure{69}; {128+n} by a signal.
+  PassThrough(const Endpoint& to, std::chrono::milliseconds patience, HeldLease& held, Signals& signals);
+
+  // Until the server has said its last word and everything is through, or a signal
+  // comes (ssh(1) ends its ProxyCommand with SIGHUP), whose 128+n is returned; 74 when
+  // our reader has gone, 75 when the lease is over. Each direction ends by itself.
+  // Failure{69} when the connection is lost, {74} when bytes are left for nobody.
+  int run();
+
+ private:
+  void take_in();
+  void send_on();
+  void take_out();
+  void stop_sending();
+  [[noreturn]] void lost(int error) const;
+  std::vector<pollfd> polled() const;
+  bool finished() const;
+
+  Endpoint to_;
+  HeldLease& held_;
+  Signals& signals_;
+  Fd socket_;
+  Outlet out_;
+  std::string pending_;  // for the server
+  bool stdin_open_ = true;
+  bool server_done_ = false;  // no more comes from there
+};
+
+}  // namespace forward

@@ -1,0 +1,89 @@
+#include "proxy_url.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+
+#include "tool.h"
+
+namespace forward {
+namespace {
+
+constexpr Port kHttp = 9091;
+constexpr Port kHttps = 9092;
+constexpr std::size_t kMaxWord = 256;  // of user or password, decoded
+
+[[noreturn]] void wrong(const std::string& why) {
+  throw tool::Failure(tool::usage, "--proxy: " + why + "; it is dnats://[user@]host[:port], or dnat:// for clear text");
+}
+
+std::string decoded(std::string_view text, const char* what) {
+  const auto plain = percent_decode(text);
+  if (!plain || plain->size() > kMaxWord) wrong(std::string(what) + " is not valid (special characters are written as %XX)");
+  return *plain;
+}
+
+int hex(char c) {
+  const auto u = static_cast<unsigned char>(c);
+  if (u >= 0x80 || !std::isxdigit(u)) return -1;
+  return std::isdigit(u) ? u - '0' : std::tolower(u) - 'a' + 10;
+}
+
+}  // namespace
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    int byte = static_cast<unsigned char>(text[i]);
+    if (text[i] == '%') {
+      if (i + 2 >= text.size()) return std::nullopt;
+      const int high = hex(text[i + 1]);
+      const int low = hex(text[i + 2]);
+      if (high < 0 || low < 0) return std::nullopt;
+      byte = high * 16 + low;
+      i += 2;
+    }
+    if (byte < 0x20 || byte == 0x7f) return std::nullopt;
+    plain += static_cast<char>(byte);
+  }
+  return plain;
+}
+
+ProxyUrl ProxyUrl::parse(std::string_view text) {
+  ProxyUrl url;
+  const auto starts = [&](std::string_view scheme) {
+    if (!text.starts_with(scheme)) return false;
+    text.remove_prefix(scheme.size());
+    return true;
+  };
+  if (starts("dnat://")) url.tls = false;
+  else if (!starts("dnats://")) wrong("no dnats:// or dnat:// at its beginning");
+  if (text.ends_with('/')) text.remove_suffix(1);
+
+  if (const auto at = text.rfind('@'); at != text.npos) {
+    const auto account = text.substr(0, at);
+    const auto colon = account.find(':');
+    url.user = decoded(account.substr(0, colon), "the user");
+    if (url.user.empty()) wrong("no user before the @");
+    if (url.user.find(':') != std::string::npos) wrong("a user cannot have a colon in his name");  // RFC 7617, 2
+    if (colon != account.npos) url.password = decoded(account.substr(colon + 1), "the password");
+    text.remove_prefix(at + 1);
+  }
+  const bool bare_v6 = !text.starts_with('[') && std::count(text.begin(), text.end(), ':') > 1;
+  const auto host = HostPort::parse(text);
+  if (bare_v6) wrong("an IPv6 address is written in brackets");
+  if (!host) wrong("no valid host");
+  url.host = *host;
+  if (url.host.port == 0) url.host.port = url.tls ? kHttps : kHttp;
+  return url;
+}
+
+void hide_password(char* url) {
+  char* const account = std::strstr(url, "://");
+  char* const at = std::strrchr(url, '@');
+  if (!account || !at || at < account + 3) return;
+  char* const colon = static_cast<char*>(std::memchr(account + 3, ':', static_cast<std::size_t>(at - account - 3)));
+  if (colon) std::memset(colon + 1, '*', static_cast<std::size_t>(at - colon - 1));
+}
+
+}  // namespace forward
