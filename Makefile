@@ -184,7 +184,7 @@ install:
 	install -d $(DESTDIR)$(DOCDIR)
 	install -m 644 INSTALL etc/packaging/changelog etc/packaging/copyright $(DESTDIR)$(DOCDIR)/
 
-# Keeps what an administrator wrote: aspera.conf, known_hosts, the keys.
+# Keeps what an administrator wrote: aspera.conf, known_hosts, the users, the keys.
 uninstall:
 	rm -f $(BIN:%=$(D)/bin/%) $(SCRIPTS:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%)
 	rm -f $(D)/etc/sshd_config.d/sallyport.conf $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf

@@ -33,6 +33,12 @@ done
 printf '%s:x:%d:4242::/nonexistent:/usr/sbin/nologin\n' sallyport-node 4242 xfer 4343 bear 4344 >> $tmp/passwd
 echo 'sallyport-node:x:4242:' >> $tmp/group
 admin() { timeout 20 $tmp/asnodeadmin "$@"; }
+# without FILE NAME: takes an account, or a group, away; not by renaming, since FILE
+# is mounted elsewhere.
+without() {
+  sed "/^$2:/d" $tmp/$1 > $tmp/new
+  cat $tmp/new > $tmp/$1
+}
 as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"; }
 # files: all beside the list, hidden ones too.
 files() { find $etc -mindepth 1 -printf '%f\n' | sort | xargs; }
@@ -40,6 +46,9 @@ files() { find $etc -mindepth 1 -printf '%f\n' | sort | xargs; }
 opens() {
   perl -e '$_ = (split /:/, (grep { (split /:/)[0] eq $ARGV[0] } <STDIN>)[0])[1]; exit(crypt($ARGV[1], $_) ne $_)' "$1" "$2" < $users
 }
+# Who waits for the lock in vain, in a place of his own; looked at further down.
+unshare -m bash -c "mount -t tmpfs tmpfs $etc; exec 9> $users.lock; flock 9; $tmp/asnodeadmin -a -u x -x xfer -p x; echo \$?" > $tmp/vain 2>&1 &
+vain=$!
 read -rd '' empty << 'END'
 List of Node API user(s):
 user          system/transfer       user acls
@@ -227,7 +236,7 @@ install -o root -g sallyport-node -m 640 $tmp/backup $users
 status 0 'the way back' admin --reload
 is "$err" 'asnodeadmin: 2 users; the file is valid, and in force since it was changed' 'is checked'
 status 0 'reload beside a change' admin -mu typist -x bear --reload
-sed -i '/^bear:/d' $tmp/passwd
+without passwd bear
 status 0 'an account that is gone' admin --reload
 like "$err" 'warning: typist: there is no account bear any more' 'is told'
 status 0 '-A: exit 0' as_nobody $tmp/asnodeadmin -A
@@ -279,7 +288,7 @@ status 74 'stdout that is closed' eval 'admin -l >&-'
 is "$(cat $users)" "$list" 'after all that, the list is as before'
 is "$(files)" node_users.conf 'and alone'
 
-sed -i '/^sallyport-node:/d' $tmp/group
+without group sallyport-node
 refused 71 'find the group sallyport-node: there is none; make the account as INSTALL says' 'no group' -d -u typist
 echo 'sallyport-node:x:4242:' >> $tmp/group
 is "$(cat $users)" "$list" 'changes nothing'
@@ -308,24 +317,26 @@ install -o root -g sallyport-node -m 640 $tmp/backup $users
 # --- beside others ---------------------------------------------------------------------------------------
 
 rm $users
+adding=()
 for i in 1 2 3 4 5 6 7 8 9 10; do
   (for j in 1 2; do admin -a -u "user-$i-$j" -x xfer -p x 2> /dev/null || echo failed; done) > $tmp/failed-$i &
+  adding+=($!)
 done
-wait
+wait "${adding[@]}"
 is "$(cat $tmp/failed-*)" '' 'ten that add at once all succeed'
 is "$(admin -l | grep -c '^user-')" 20 'and none is lost'
 is "$(files)" node_users.conf 'nothing else stays'
-exec 9> $users.lock
-flock 9
-status 75 'a lock that somebody keeps: exit 75' admin -d -u user-1-1
-like "$err" 'still locked after 10 s' 'says so'
-exec 9>&-
+wait $vain
+is "$(cat $tmp/vain)" "asnodeadmin: $users.lock: still locked after 10 s; something else is changing the file
+75" 'a lock that somebody keeps: exit 75'
+: > $users.lock
 status 0 'a lock that nobody holds any more is none' admin -d -u user-1-1
 
 # Killed at each of its system calls from the lock on: the list is the one or the other.
 before=$(cat $users)
 after=$(grep -v '^user-2-1:' $users)
 torn=0 olds=0 news=0
+[ "$(uname -m)" = x86_64 ] || { skip 'knows the system calls of x86-64 alone' 'killed at each system call'; done_testing; }
 for call in $(seq 1 60); do
   timeout 20 python3 - $call $tmp/asnodeadmin -d -u user-2-1 << 'END'
 # Steps through the program's system calls that change files, and kills it at the Nth.
@@ -343,9 +354,8 @@ if pid == 0:
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 _, status = os.waitpid(pid, 0)
 libc.ptrace(SETOPTIONS, pid, None, 1)
-# openat unlinkat renameat write fsync fchown fchmod flock, on x86-64
 regs = (ctypes.c_ulonglong * 27)()
-watched = {257, 263, 264, 1, 74, 93, 91, 73, 87, 82}
+watched = {1: 'write', 73: 'flock', 74: 'fsync', 91: 'fchmod', 93: 'fchown', 257: 'openat', 263: 'unlinkat', 264: 'renameat'}  # on x86-64
 seen = 0
 inside = False
 signal_to_pass = 0
@@ -359,7 +369,8 @@ while True:
         signal_to_pass = 0 if os.WSTOPSIG(status) == signal.SIGTRAP else os.WSTOPSIG(status)
         continue
     libc.ptrace(GETREGS, pid, None, ctypes.cast(regs, ctypes.c_void_p))
-    if regs[15] in watched:
+    inside = inside or regs[15] == 73  # before the lock it only reads
+    if inside and regs[15] in watched:
         seen += 1
         if seen == limit * 2:
             os.kill(pid, signal.SIGKILL)
@@ -376,7 +387,7 @@ END
 done
 echo "# killed $call times: $olds before the change, $news after it"
 is $torn 0 'killed at each system call, it leaves the list before or after the change'
-ok 'and both came about' test $olds -gt 5 -a $news -gt 1
+ok 'and both came about' test $olds -gt 4 -a $news -gt 1
 status 0 'what it left is in nobody'\''s way' admin -d -u user-2-1
 is "$(files)" node_users.conf 'and is gone'
 
