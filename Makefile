@@ -14,8 +14,8 @@ DOCDIR  ?= /usr/share/doc/sallyport
 VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' etc/packaging/changelog)
 
 # The tools, once: those that people run, and those that only tools run.
-BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \ asp-forward
-           asp-adduser asp-deluser asuserdata asconfigurator asperanoded asnodeadmin asperaproxy
+BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-forward asp-sessions \
+           asperaproxy asperanoded asnodeadmin asp-adduser asp-deluser asuserdata asconfigurator
 LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
