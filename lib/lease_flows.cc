@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -37,7 +38,8 @@ std::vector<Flow> list(const conntrack::Table& table, const std::vector<Lease>& 
   const Pairs pairs = pairs_of(leases);
   std::vector<Flow> flows;
   const auto take = [&](std::vector<Flow> more) { flows.insert(flows.end(), more.begin(), more.end()); };
-  if (pairs.size() <= few) {
+  const bool v4 = std::all_of(pairs.begin(), pairs.end(), [](const auto& pair) { return pair.first.is_v4(); });
+  if (v4 && pairs.size() <= few) {
     for (const auto& [client, proxy] : pairs) take(table.list_between(client, proxy));
   } else {
     for (const int family : families_of(leases)) take(table.list_with_tcp(family, mark));

@@ -78,6 +78,14 @@ void all() {
   }
 }
 
+bool end_one(const std::string& id, const std::string& why) {
+  const auto store = lease_store::open();
+  const LeaseLock lock;
+  const auto lease = store->get(id);
+  if (lease) lease_life::end(*store, {*lease}, why);
+  return lease.has_value();
+}
+
 std::size_t end_all() {
   const auto store = lease_store::open();
   const LeaseLock lock;

@@ -194,7 +194,7 @@ namespace lease_store {
 
 std::unique_ptr<LeaseStore> open() { return std::make_unique<Spool>(); }
 
-bool any() { return !spool::names_in(kRecords).empty(); }
+std::size_t count() { return spool::names_in(kRecords).size(); }
 
 }  // namespace lease_store
 

@@ -60,8 +60,8 @@ namespace lease_store {
 // The spool of this host. Makes the directories; spool::prepare() comes first.
 std::unique_ptr<LeaseStore> open();
 
-// Whether there is any lease on record here. Needs no directories.
-bool any();
+// How many leases are on record here. Needs no directories.
+std::size_t count();
 
 }  // namespace lease_store
 
