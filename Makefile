@@ -146,7 +146,7 @@ lab-shell: all
 # no copy empties one. A program that its user cannot read is closed to other
 # processes of his from its first instruction on (ptrace(2)): asp-dial holds keys.
 D = $(DESTDIR)$(PREFIX)
-UNIT = $(DESTDIR)$(UNITDIR)/asperaproxy.service
+UNITS := asperaproxy.service asperanoded.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
 install:
 	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d
@@ -173,10 +173,13 @@ install:
 	chmod 644 $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	install -m 644 etc/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
 	install -D -m 644 etc/modules-load.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
-	install -d $(dir $(UNIT)) $(dir $(INIT))
-	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/systemd/asperaproxy.service > $(UNIT)
+	install -d $(DESTDIR)$(UNITDIR) $(dir $(INIT)) $(D)/share
+	for unit in $(UNITS); do \
+	  sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
+	  chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
+	done
+	install -m 644 etc/node-api.openapi.yaml $(D)/share/
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/init.d/asperaproxy > $(INIT)
-	chmod 644 $(UNIT)
 	chmod 755 $(INIT)
 	for page in $(PAGES); do \
 	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
@@ -190,11 +193,11 @@ uninstall:
 	rm -f $(D)/etc/sshd_config.d/sallyport.conf $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf
 	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
-	rm -f $(UNIT) $(INIT)
+	rm -f $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(INIT) $(D)/share/node-api.openapi.yaml
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,INSTALL changelog copyright)
 	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || true
-	rmdir $(D)/bin $(D)/libexec $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
+	rmdir $(D)/bin $(D)/libexec $(D)/share $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
 
 # DEB_DIR is where the package goes; what it is made of lies in DEB_DIR/deb, as
 # dpkg's tools want it.

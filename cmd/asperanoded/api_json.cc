@@ -68,7 +68,7 @@ Times times_of(const config::Proxy& proxy) {
 Lease lease_of(const Record& answer) {
   Record rest;
   for (const auto& [name, value] : answer.fields()) {
-    if (name != "answer") rest.add(name, value);
+    if (name != "answer" && name != "tag") rest.add(name, value);
   }
   return Lease::from_record(rest);
 }

@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
+#include "decimal.h"
 #include "logging.h"
 #include "tool.h"
 
@@ -62,7 +64,7 @@ bool LeaseLink::ask(const Record& request, Fd connection, Done done) {
     const std::lock_guard lock(mutex_);
     if (over_ || waiting_ >= kMaxWaiting) return false;
     ++waiting_;
-    queued_.push_back({request.text(), std::move(connection), std::move(done), Clock::now() + kPatience});
+    queued_.push_back({request, std::move(connection), std::move(done), Clock::now() + kPatience});
   }
   ::eventfd_write(wake_.get(), 1);
   return true;
@@ -127,7 +129,8 @@ void LeaseLink::lose(const std::string& why) {
   const bool was_there = static_cast<bool>(socket_);
   socket_.reset();
   if (child_) leaving_.push_back(std::move(child_));
-  std::deque<Question> lost = std::move(sent_);
+  std::deque<Question> lost;
+  for (auto& [tag, one] : sent_) lost.push_back(std::move(one));
   sent_.clear();
   {
     const std::lock_guard lock(mutex_);
@@ -146,11 +149,12 @@ void LeaseLink::send_queued() {
   const std::lock_guard lock(mutex_);
   while (socket_ && !queued_.empty()) {
     Question& next = queued_.front();
-    const int sent = send_packet(socket_.get(), next.text, next.connection.get());
+    next.request.set("tag", std::to_string(last_tag_ + 1));
+    const int sent = send_packet(socket_.get(), next.request.text(), next.connection.get());
     if (sent == 0) return;
     if (sent < 0) throw tool::Failure(tool::os, "takes no requests any more");
     next.connection.reset();
-    sent_.push_back(std::move(next));
+    sent_.emplace(++last_tag_, std::move(next));
     queued_.pop_front();
   }
 }
@@ -161,26 +165,31 @@ void LeaseLink::receive() {
     const ssize_t got = ::recv(socket_.get(), packet.data(), packet.size(), MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) throw tool::Failure(tool::os, "has ended");
-    if (sent_.empty()) throw tool::Failure(tool::os, "answered what nobody had asked");
-    Question& asked = sent_.front();
-    asked.answer.push_back(record::parse_one(std::string_view(packet).substr(0, static_cast<std::size_t>(got))));
-    const bool part = asked.text.starts_with("request=list\n") && asked.answer.back().require("answer") == "lease";
-    if (part) continue;
-    Question answered = std::move(asked);
-    sent_.pop_front();
-    {
-      const std::lock_guard lock(mutex_);
-      --waiting_;
-    }
-    back_off_ = std::chrono::milliseconds(0);
-    if (complained_) logging::event("asp-lease runs again");
-    complained_ = false;
-    answered.done(std::move(answered.answer));
+    take(record::parse_one(std::string_view(packet).substr(0, static_cast<std::size_t>(got))));
   }
 }
 
+void LeaseLink::take(Record answer) {
+  const auto tag = parse_decimal(answer.get("tag").value_or(""), 1, std::numeric_limits<long>::max());
+  const auto asked = sent_.find(tag ? static_cast<std::uint64_t>(*tag) : 0);
+  if (asked == sent_.end()) throw tool::Failure(tool::os, "answered what nobody had asked");
+  const bool part = asked->second.request.require("request") == "list" && answer.require("answer") == "lease";
+  asked->second.answer.push_back(std::move(answer));
+  if (part) return;
+  Question answered = std::move(asked->second);
+  sent_.erase(asked);
+  {
+    const std::lock_guard lock(mutex_);
+    --waiting_;
+  }
+  back_off_ = std::chrono::milliseconds(0);
+  if (complained_) logging::event("asp-lease runs again");
+  complained_ = false;
+  answered.done(std::move(answered.answer));
+}
+
 void LeaseLink::check_deadlines() {
-  if (!sent_.empty() && Clock::now() > sent_.front().deadline) throw tool::Failure(tool::temporary, "does not answer");
+  if (!sent_.empty() && Clock::now() > sent_.begin()->second.deadline) throw tool::Failure(tool::temporary, "does not answer");
 }
 
 // A child whose end was seen is waited for without waiting.

@@ -2,13 +2,18 @@
 // socket; asp-lease(8). One of it runs at a time, started by sudo; requests are
 // sent without waiting for the answers to earlier ones.
 //
-//   request=open  user=alice  destination=server.example.com …   + the client's connection
-//   answer=lease  lease=3a9fd819-…  …
+//   request=open  tag=17  user=alice  destination=server.example.com …   + the client's connection
+//   answer=lease  lease=3a9fd819-…  …  tag=17
+//
+// Answers bear the tag of their request, and come in any order: one that waits
+// for a name server holds up no other.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -48,7 +53,7 @@ class LeaseLink {
  private:
   using Clock = std::chrono::steady_clock;
   struct Question {
-    std::string text;
+    Record request;
     Fd connection;
     Done done;
     Clock::time_point deadline{};
@@ -60,6 +65,7 @@ class LeaseLink {
   void lose(const std::string& why);
   void send_queued();
   void receive();
+  void take(Record answer);
   void check_deadlines();
   void reap();
   int wait_time() const;
@@ -73,7 +79,8 @@ class LeaseLink {
   bool over_ = false;
   // Of the thread alone:
   Fd socket_;
-  std::deque<Question> sent_;
+  std::map<std::uint64_t, Question> sent_;  // by tag, so the oldest first
+  std::uint64_t last_tag_ = 0;
   child::Child child_;
   std::vector<child::Child> leaving_;  // whose socket is closed: root's, not ours to kill
   Clock::time_point next_start_{};
