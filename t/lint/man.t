@@ -91,6 +91,21 @@ for tool in $(make_list BIN) $(make_list LIBEXEC); do
   [ ! -e "$page" ] || ok "$page describes each option" documents_options "$page" "$tool"
 done
 
+# long_options_of TOOL: those of its tables for getopt_long.
+long_options_of() {
+  grep -ohE '\{"[a-z-]+", *(no|required|optional)_argument' cmd/"$1"/*.cc | cut -d'"' -f2
+}
+# documents_long_options PAGE TOOL
+documents_long_options() {
+  local name
+  for name in $(long_options_of "$2"); do
+    grep -qE "Fl (-|Fl )$name( |\$)" "$1" || { diag "$1 does not describe --$name"; return 1; }
+  done
+}
+for tool in $(make_list BIN); do
+  [ -z "$(long_options_of "$tool")" ] || ok "man/$tool describes each long option" documents_long_options "man/$tool.$(section_of "$tool")" "$tool"
+done
+
 # flags_of SCRIPT: the options of its `case`, one a line.
 flags_of() {
   sed -n 's/^ *\(-[-a-z| ]*\)) .*;;$/\1/p' "cmd/${1%.sh}/$1" | tr -d ' ' | tr '|' '\n'
