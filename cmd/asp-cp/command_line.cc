@@ -133,7 +133,7 @@ std::string base_name(const std::string& path) {
 }
 
 Command Command::parse(int argc, char** argv) {
-  const auto given = options::parse(argc, argv, "F:O:P:Si:l:o:qrv", kUsage);
+  const auto given = options::parse(argc, argv, "F:O:P:Si:l:qrv", kUsage);
   Command command;
   if (given.has('S')) {
     if (given.given.size() > 1 || !given.operands.empty()) options::fail_usage(kUsage, "-S stands alone");
@@ -144,9 +144,6 @@ Command Command::parse(int argc, char** argv) {
   command.verbose = given.has('v');
   command.recursive = given.has('r');
   command.ssh_config = given.get('F', "");
-  for (const auto& [letter, value] : given.in_order) {
-    if (letter == 'o') command.ssh_options.push_back(value);
-  }
   command.key = given.get('i', "");
   if (given.has('P')) command.ssh_port = static_cast<Port>(options::number(given.get('P', ""), 'P', 1, 65535));
   if (given.has('O')) command.udp_port = static_cast<Port>(options::number(given.get('O', ""), 'O', 1, 65535));

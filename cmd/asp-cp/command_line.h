@@ -16,7 +16,7 @@ namespace asp_cp {
 
 constexpr Port kUdpPort = 33001;
 constexpr char kUsage[] =
-    "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-o ssh_option] [-P ssh_port] source... [user@]host:target | "
+    "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] source... [user@]host:target | "
     "[user@]host:source... target | asp-cp -S";
 
 // One operand. A name with a colon before its first slash is remote, as for
@@ -39,7 +39,6 @@ struct Command {
   bool verbose = false;
   bool recursive = false;
   std::string ssh_config;
-  std::vector<std::string> ssh_options;  // as ssh_config(5) has them
   std::string key;
   std::optional<Port> ssh_port;
   Port udp_port = kUdpPort;

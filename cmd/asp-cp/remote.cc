@@ -39,7 +39,6 @@ void add_destination(std::vector<std::string>& argv, const Command& command) {
     if (!value.empty()) argv.insert(argv.end(), {option, value});
   };
   add("-F", command.ssh_config);
-  for (const auto& option : command.ssh_options) add("-o", option);
   add("-i", command.key);
   add("-p", command.ssh_port ? std::to_string(*command.ssh_port) : "");
   add("-l", command.far.user);

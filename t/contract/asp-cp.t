@@ -172,14 +172,6 @@ like "$tty" '^.three +.*100% +3\.0 MB .*/s' "a bar with percentage and rate on a
 tty=$(script -qec "'$W/bin/asp-cp' -F '$W/ssh_config' -q three '127.0.0.1:$W/far/tty'" /dev/null < /dev/null)
 is "$tty" "" "none with -q"
 
-# The server's key by another name, as through a forward proxy.
-sed 's/^[^ ]*/server.example.com/' known_hosts > near/known_hosts
-status 69 "a server whose key is known by another name only is refused" \
-  cp -o "UserKnownHostsFile=$W/near/known_hosts" -o StrictHostKeyChecking=yes hello "127.0.0.1:$W/far/aliased"
-status 0 "by that name it is known" \
-  cp -o "UserKnownHostsFile=$W/near/known_hosts" -o StrictHostKeyChecking=yes -o HostKeyAlias=server.example.com hello "127.0.0.1:$W/far/aliased"
-is "$(cat far/aliased)" hello "and gets the file"
-
 # --- what cannot be read or written -----------------------------------------
 
 nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }

@@ -3,7 +3,7 @@
 #
 #   forward_config [XML]...    what is to be in <proxy> besides <enabled>; the node
 #                              service has HTTP on 9091 and HTTPS on 9092
-#   forward_user NAME [-A]     a node API user, of the password NAME-secret; -A: admin
+#   forward_user NAME          a node API user, of the password NAME-secret
 #   forward_start              asperanoded on dmz; $forward_pid, and its certificate's
 #                              $FINGERPRINT
 #   forward_stop [SIGNAL]
@@ -45,7 +45,7 @@ forward_start() {
     diag "asperanoded: $(cat "$TMPDIR/asperanoded")"
     return 1
   }
-  FINGERPRINT=$(lab_log dmz | grep 'asperanoded' | sed -n 's/.*\(SHA256:[0-9A-Za-z:+\/=]*\|[Ff]ingerprint[= ]*[0-9A-Fa-f:]*\).*/\1/p' | tail -n 1)
+  FINGERPRINT=$(lab_log dmz | sed -n 's/.*asperanoded.* certificate SHA-256 \([0-9A-F:]*\).*/\1/p' | tail -n 1)
   export FINGERPRINT
 }
 
