@@ -81,7 +81,7 @@ lab_furnish_client() {
     lab_add_user "$host" "$root" "$user" /bin/bash
     ssh=$root/home/$user/.ssh
     lab_put_key "client-$user" "$ssh/id_ed25519"
-    lab_known_hosts dmz > "$ssh/known_hosts"
+    { lab_known_hosts dmz; lab_known_hosts outer; } > "$ssh/known_hosts"
     # The default key exchange would cost 100 ms more at each login.
     cat > "$ssh/config" << 'END'
 Host *
@@ -92,7 +92,7 @@ Host *
 END
     lab_own "$root" "$user"
   done
-  lab_install_asp_cp "$root"
+  lab_install_programs "$root" asp-cp asp-forward
 }
 
 lab_furnish_inside() {
@@ -103,7 +103,21 @@ lab_furnish_inside() {
   lab_add_user "$host" "$root" bobcat /bin/bash
   cp "$LAB_DIR/keys/dmz-bobcat.pub" "$root/home/bobcat/.ssh/authorized_keys"
   lab_own "$root" bobcat
-  lab_install_asp_cp "$root"
+  lab_install_programs "$root" asp-cp
+  lab_start_sshd "$host" "$root"
+}
+
+# Somebody else's server: bear and bobcat are xfer there, bobcat is himself, too.
+lab_furnish_outer() {
+  local host=$1 root=$2
+  lab_add_user "$host" "$root" xfer /bin/bash
+  cat "$LAB_DIR/keys/client-bear.pub" "$LAB_DIR/keys/client-bobcat.pub" \
+    > "$root/home/xfer/.ssh/authorized_keys"
+  lab_own "$root" xfer
+  lab_add_user "$host" "$root" bobcat /bin/bash
+  cp "$LAB_DIR/keys/client-bobcat.pub" "$root/home/bobcat/.ssh/authorized_keys"
+  lab_own "$root" bobcat
+  lab_install_programs "$root" asp-cp
   lab_start_sshd "$host" "$root"
 }
 
@@ -221,8 +235,12 @@ ${4:+          <squash_user>$4</squash_user>
 END
 }
 
-lab_install_asp_cp() {
-  if [ "${LAB_SUITE-}" != no ]; then
-    install -m 755 "$LAB_SOURCE/$LAB_BUILD/bin/asp-cp" "$1/usr/local/bin/"
-  fi
+# lab_install_programs ROOT TOOL...: where a host has no suite.
+lab_install_programs() {
+  local root=$1 tool
+  shift
+  [ "${LAB_SUITE-}" != no ] || return 0
+  for tool; do
+    install -m 755 "$LAB_SOURCE/$LAB_BUILD/bin/$tool" "$root/usr/local/bin/"
+  done
 }

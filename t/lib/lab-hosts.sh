@@ -2,9 +2,14 @@
 #
 #   natclient ── home ── router ──┐
 #                       outside ──┤
-#                      outside2 ──┴── wan ── dmz ── lan ──┬── inside1
-#                                                         ├── inside2
-#                                                         └── inside3
+#                      outside2 ──┼── wan ── dmz ── lan ──┬── inside1
+#                         outer ──┘                       ├── inside2
+#                                                         ├── inside3
+#                                                         ├── inner
+#                                                         └── inner2
+#
+# inner and inner2 are for people inside who go through the forward proxy, and
+# outer is the server outside that they go to.
 #
 # Nothing is routed between wan and lan: what crosses, the suite let through.
 # All addresses are from the blocks that are reserved for documentation.
@@ -19,11 +24,14 @@ DMZ_LAN=203.0.113.1      DMZ_LAN_6=2001:db8:2::1
 INSIDE1=203.0.113.10     INSIDE1_6=2001:db8:2::10
 INSIDE2=203.0.113.11     INSIDE2_6=2001:db8:2::11
 INSIDE3=203.0.113.12     INSIDE3_6=2001:db8:2::12
+INNER=203.0.113.20       INNER_6=2001:db8:2::20
+INNER2=203.0.113.21      INNER2_6=2001:db8:2::21
+OUTER=198.51.100.50      OUTER_6=2001:db8:1::50
 ROUTER_HOME=192.0.2.1    ROUTER_HOME_6=2001:db8:3::1
 NATCLIENT=192.0.2.10     NATCLIENT_6=2001:db8:3::10
 export OUTSIDE OUTSIDE_6 OUTSIDE2 OUTSIDE2_6 ROUTER ROUTER_6 DMZ DMZ_6 SQUASH SQUASH_6 \
   INDIVIDUAL INDIVIDUAL_6 DMZ_LAN DMZ_LAN_6 INSIDE1 INSIDE1_6 INSIDE2 INSIDE2_6 \
-  INSIDE3 INSIDE3_6 ROUTER_HOME ROUTER_HOME_6 NATCLIENT NATCLIENT_6
+  INSIDE3 INSIDE3_6 INNER INNER_6 INNER2 INNER2_6 OUTER OUTER_6 ROUTER_HOME ROUTER_HOME_6 NATCLIENT NATCLIENT_6
 
 # lab_family 4|6: from here on OUTSIDE, SQUASH … are addresses of that family, and
 # so are the rules that proxy_allow writes. Before a port or a path they are
@@ -34,7 +42,7 @@ export OUTSIDE OUTSIDE_6 OUTSIDE2 OUTSIDE2_6 ROUTER ROUTER_6 DMZ DMZ_6 SQUASH SQ
 lab_family() {
   local name family
   for name in OUTSIDE OUTSIDE2 ROUTER DMZ SQUASH INDIVIDUAL DMZ_LAN INSIDE1 INSIDE2 INSIDE3 \
-    ROUTER_HOME NATCLIENT; do
+    INNER INNER2 OUTER ROUTER_HOME NATCLIENT; do
     family=${name}_4
     [ -n "${!family-}" ] || declare -g "$family=${!name}"
     family=${name}_$1
@@ -71,6 +79,9 @@ dmz       dmz    lan  $DMZ_LAN     $DMZ_LAN_6     dmz-lan
 inside1   inside lan  $INSIDE1     $INSIDE1_6     inside1
 inside2   inside lan  $INSIDE2     $INSIDE2_6     inside2
 inside3   inside lan  $INSIDE3     $INSIDE3_6     inside3
+inner     client lan  $INNER       $INNER_6       inner
+inner2    client lan  $INNER2      $INNER2_6      inner2
+outer     outer  wan  $OUTER       $OUTER_6       outer
 TABLE
 }
 
@@ -95,7 +106,7 @@ lab_role() {
 # lab_ssh_ports HOST: where its sshd listens, if it has one.
 lab_ssh_ports() {
   case $(lab_role "$1") in
-    dmz) echo 33001 22 ;;
+    dmz | outer) echo 33001 22 ;;
     inside) echo 22 ;;
   esac
 }

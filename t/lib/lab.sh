@@ -21,12 +21,14 @@
 #   lab_sysctl FILE                the net.* settings of FILE, on dmz
 #   lab_sshd HOST start|stop       sshd there (returns when it listens, or does not)
 #   lab_link HOST NET up|down      plug or pull its cable (it does not notice)
-#   lab_capture HOST NET FILTER FILE   tcpdump into FILE (text; pcap if so named),
+#   lab_capture HOST NET FILTER FILE   tcpdump into FILE (text; if so named, headers as pcap),
 #                                  listening when this returns; $LAB_CAPTURE is its pid
 #   lab_capture_end [PID]          stop it; FILE is complete when this returns
 #   lab_udp HOST recv|echo ADDRESS:PORT FILE   udp.py there in the background, bound when
 #                                  this returns; FILE gets "from=ADDRESS:PORT text" for
 #                                  each datagram; $LAB_UDP is its pid
+#   lab_dns NAMES                  dns.py on dmz, answering what NAMES says, and its
+#                                  resolver asking it; $LAB_DNS is its pid
 #   lab_family 4|6                 the addresses that OUTSIDE, SQUASH … stand for; lab-hosts.sh
 #   lab_down HOST                  end all that runs on HOST, like pulling its plug
 #   wait_until SECONDS COMMAND...  until COMMAND succeeds; 1 when time is up
@@ -177,7 +179,7 @@ lab_capture() {
   local holder format=(-l)
   lab_holder "$1"
   case $4 in
-    *.pcap) format=(-U -w "$4") ;;
+    *.pcap) format=(-U -s 128 -w "$4") ;;
   esac
   # Only the network is the host's, so FILE is a path of the test.
   : > "$4.err"
@@ -197,6 +199,19 @@ lab_udp() {
   on_exec "$1" python3 "$LAB_LIB/udp.py" "$2" "$3" > "$4" < /dev/null &
   export LAB_UDP=$!
   wait_until 10 grep -q '^listening' "$4" || lab_die "udp.py $2 $3 on $1 does not listen"
+}
+
+# NAMES.log has the questions. Whoever runs on dmz already may not notice.
+lab_dns() {
+  local holder root
+  lab_holder dmz
+  root=/proc/$holder/root
+  # Only the network is the host's, so NAMES is a path of the test.
+  nsenter -t "$holder" -n -- python3 "$LAB_LIB/dns.py" 127.0.0.1:53 "$1" > "$1.log" < /dev/null &
+  export LAB_DNS=$!
+  wait_until 10 grep -q '^listening' "$1.log" || lab_die "dns.py on dmz does not listen"
+  printf 'nameserver 127.0.0.1\noptions timeout:2 attempts:1\n' > "$root/etc/resolv.conf"
+  sed -i 's/^hosts:.*/hosts: files dns/' "$root/etc/nsswitch.conf"
 }
 
 # lab_processes SPACE: those in that mount namespace, which is one host's.
