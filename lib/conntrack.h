@@ -52,8 +52,8 @@ class Table {
   std::vector<Flow> list(int family, std::uint32_t mark) const;
   // The same with TCP.
   std::vector<Flow> list_with_tcp(int family, std::uint32_t mark) const;
-  // UDP and TCP flows of that client to that address of ours, of every mark. The
-  // kernel (5.8) hands over no others, so that it costs little in a full table.
+  // UDP and TCP flows of that client to that address of ours, of every mark. With
+  // IPv4 the kernel (5.8) hands over no others, so that it costs less in a full table.
   std::vector<Flow> list_between(const IpAddress& client, const IpAddress& proxy) const;
   // False: it was gone already, or its tuple belongs to a younger flow.
   bool remove(const Flow& flow) const;

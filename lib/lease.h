@@ -45,6 +45,7 @@ struct Lease {
   // unless packets have come by then.
   std::chrono::seconds deadline{0};
   std::uint64_t packets = 0;       // seen at the last look, where there is no lifetime
+  bool ending = false;             // its rule goes, or is gone; it never comes back
 
   // Whose it is: "user=NAME", or "client=ADDRESS" where authentication is off.
   std::string owner() const;

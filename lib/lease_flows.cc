@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -12,29 +13,36 @@ namespace {
 
 using conntrack::Flow;
 
-// As many questions about one client's flows as one about all costs.
-constexpr std::size_t kFewPairs = 16;
-
 bool takes(const Lease& lease, const Flow& flow) {
   const Port port = flow.proxy.port;
   if (flow.protocol == IPPROTO_TCP) return port == lease.ssh_port;
   return lease.udp_ports.low <= port && port <= lease.udp_ports.high;
 }
 
-// Those that may be of one of `leases`.
-std::vector<Flow> list(const conntrack::Table& table, const std::vector<Lease>& leases) {
-  std::set<std::pair<IpAddress, IpAddress>> pairs;
+using Pairs = std::set<std::pair<IpAddress, IpAddress>>;  // client, proxy
+
+Pairs pairs_of(const std::vector<Lease>& leases) {
+  Pairs pairs;
+  for (const auto& lease : leases) pairs.insert({lease.client, lease.proxy});
+  return pairs;
+}
+
+std::set<int> families_of(const std::vector<Lease>& leases) {
   std::set<int> families;
-  for (const auto& lease : leases) {
-    pairs.insert({lease.client, lease.proxy});
-    families.insert(lease.client.family());
-  }
+  for (const auto& lease : leases) families.insert(lease.client.family());
+  return families;
+}
+
+// Those that may be of one of `leases`: with any of `mark`, or, as that is 0, all.
+std::vector<Flow> list(const conntrack::Table& table, const std::vector<Lease>& leases, std::uint32_t mark, std::size_t few) {
+  const Pairs pairs = pairs_of(leases);
   std::vector<Flow> flows;
   const auto take = [&](std::vector<Flow> more) { flows.insert(flows.end(), more.begin(), more.end()); };
-  if (pairs.size() > kFewPairs) {
-    for (const int family : families) take(table.list_with_tcp(family, 0));
-  } else {
+  const bool v4 = std::all_of(pairs.begin(), pairs.end(), [](const auto& pair) { return pair.first.is_v4(); });
+  if (v4 && pairs.size() <= few) {
     for (const auto& [client, proxy] : pairs) take(table.list_between(client, proxy));
+  } else {
+    for (const int family : families_of(leases)) take(table.list_with_tcp(family, mark));
   }
   return flows;
 }
@@ -80,11 +88,23 @@ std::map<std::string, Traffic> end(const std::vector<Lease>& leases) {
   if (leases.empty()) return carried;
   const conntrack::Table table;
   const Index index(leases);
-  for (const auto& flow : list(table, leases)) {
-    const Lease* lease = index.of(flow);
-    if (lease && table.remove(flow) && is_marked(flow)) carried[lease->id].add(flow);
+  for (const auto& flow : list(table, leases, lease_text::kLeaseBit, 1)) {
+    const Lease* lease = is_marked(flow) ? index.of(flow) : nullptr;
+    if (lease && table.remove(flow)) carried[lease->id].add(flow);
   }
   return carried;
+}
+
+std::size_t end_early(const std::vector<Lease>& leases) {
+  if (leases.empty()) return 0;
+  constexpr std::size_t kFew = 4;  // as many questions as one about all flows may cost
+  const conntrack::Table table;
+  const Index index(leases);
+  std::size_t count = 0;
+  for (const auto& flow : list(table, leases, 0, kFew)) {
+    if (!is_marked(flow) && index.of(flow) && table.remove(flow)) ++count;
+  }
+  return count;
 }
 
 }  // namespace lease_flows

@@ -21,12 +21,15 @@ void log_end(const Lease& lease, const lease_flows::Traffic& carried, std::strin
 std::vector<Lease> over(const std::vector<Lease>& leases, Seconds now) {
   std::vector<Lease> found;
   for (const auto& lease : leases) {
-    if (lease.is_over(now)) found.push_back(lease);
+    if (lease.ending || lease.is_over(now)) found.push_back(lease);
   }
   return found;
 }
 
-const char* reason_of(const Lease& lease) { return lease.lives_by_flows() ? "no packets for a minute" : "not renewed in time"; }
+const char* reason_of(const Lease& lease) {
+  if (lease.ending) return "its end was not finished";
+  return lease.lives_by_flows() ? "no packets for a minute" : "not renewed in time";
+}
 
 }  // namespace
 
@@ -40,9 +43,16 @@ void finish(LeaseStore& store, const std::vector<Lease>& leases, std::string_vie
   }
 }
 
-void end(LeaseStore& store, const std::vector<Lease>& leases, std::string_view why) {
+void begin_end(LeaseStore& store, Lease& lease) {
+  lease.ending = true;
+  store.put(lease);
+}
+
+void end(LeaseStore& store, std::vector<Lease> leases, std::string_view why) {
   if (leases.empty()) return;
-  lease_rules::apply({{}, {}, leases}, store);
+  auto ending = leases;
+  for (auto& lease : ending) begin_end(store, lease);
+  lease_rules::apply({{}, {}, ending}, store);
   finish(store, leases, why);
 }
 
@@ -54,7 +64,7 @@ std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack:
   }
   std::vector<Lease> changed;
   for (auto& lease : leases) {
-    if (!lease.lives_by_flows()) continue;
+    if (!lease.lives_by_flows() || lease.ending) continue;
     const auto& carried = traffic[lease.id];
     const std::uint64_t packets = carried.counters.packets;
     // Fewer: some flows are gone, others may have come. Where nobody counts, a
@@ -72,7 +82,7 @@ std::size_t sweep(LeaseStore& store) {
   const Seconds now = lease::boot_now();
   auto due = store.due(now);
   if (due.empty()) return 0;
-  const bool by_flows = std::any_of(due.begin(), due.end(), [](const Lease& lease) { return lease.lives_by_flows(); });
+  const bool by_flows = std::any_of(due.begin(), due.end(), [](const Lease& lease) { return lease.lives_by_flows() && !lease.ending; });
   if (by_flows) {
     const auto changed = look(due, lease_flows::all(), now);
     for (const auto& lease : changed) store.put(lease);

@@ -21,9 +21,10 @@ std::chrono::seconds deadline_of(const Lease& lease, std::chrono::seconds now);
 
 // Rule, flows and record of each, in this order: no flow begins without its
 // rule, and no port is anybody else's while there is a flow through it. Logs
-// what each carried, and `why`.
-void end(LeaseStore& store, const std::vector<Lease>& leases, std::string_view why);
-// What has to be done behind the rules' end: flows, record, log.
+// what each carried, and `why`. Who dies on the way leaves it on record as ending.
+void end(LeaseStore& store, std::vector<Lease> leases, std::string_view why);
+// The same in two parts, the end of the rules between them.
+void begin_end(LeaseStore& store, Lease& lease);
 void finish(LeaseStore& store, const std::vector<Lease>& leases, std::string_view why);
 
 // Looks at those without a lifetime among `leases`, of whose flows `flows` are

@@ -50,9 +50,11 @@ std::set<Family> reap(LeaseStore& store) {
   const auto flows = lease_flows::all();
   look_at_all(store, flows);
   lease_life::sweep(store);
-  const auto leases = store.all();
+  auto leases = store.all();
+  std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
   log(lease_rules::reconcile(leases));
   reap_flows(leases, flows);
+  if (const auto count = lease_flows::end_early(leases); count > 0) logging::event("Reaped {} flows that began before their lease", count);
   std::set<Family> families;
   for (const auto& lease : leases) families.insert(lease_text::family_of(lease));
   return families;
@@ -74,6 +76,14 @@ void all() {
   for (const auto family : families) {
     if (lease_base::ensure(family)) logging::event("Put back the base rules that leases need");
   }
+}
+
+bool end_one(const std::string& id, const std::string& why) {
+  const auto store = lease_store::open();
+  const LeaseLock lock;
+  const auto lease = store->get(id);
+  if (lease) lease_life::end(*store, {*lease}, why);
+  return lease.has_value();
 }
 
 std::size_t end_all() {

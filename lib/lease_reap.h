@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 namespace lease_reap {
 
@@ -11,6 +12,9 @@ namespace lease_reap {
 // the base of the sessions' rules has to be laid; the caller holds neither.
 // spool::prepare() comes first. Failure{71}.
 void all();
+
+// Ends the lease of that id, since `why`; false when there is none. As above.
+bool end_one(const std::string& id, const std::string& why);
 
 // Ends all leases, and takes the table away; how many there were. The caller has
 // set the mark that the proxy is stopped.

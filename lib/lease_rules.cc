@@ -132,9 +132,7 @@ bool apply(const Change& change, LeaseStore& store) {
   if (why.empty()) return false;
   logging::debug1("Putting back all leases: {}", logging::escape(why));
   auto all = store.all();
-  std::set<std::string> closed;
-  for (const auto& lease : change.closed) closed.insert(lease.id);
-  std::erase_if(all, [&](const Lease& lease) { return closed.contains(lease.id); });
+  std::erase_if(all, [](const Lease& lease) { return lease.ending; });
   replace(all);
   return true;
 }

@@ -14,15 +14,14 @@ namespace lease_rules {
 struct Change {
   std::vector<Lease> opened;  // on record already
   std::vector<Lease> renewed;
-  std::vector<Lease> closed;  // on record still
+  std::vector<Lease> closed;  // on record still, as ending
 };
 
 // All of it, or nothing. When the kernel refuses, since somebody took our table
-// away or changed it, everything is made as the records (but for `closed`) say:
-// then true.
+// away or changed it, everything is made as the records say: then true.
 bool apply(const Change& change, LeaseStore& store);
 
-// Compares what is in force with `leases`, all that there are, and mends the
+// Compares what is in force with `leases`, all that are not ending, and mends the
 // difference; the base too, which is laid only where there are leases.
 struct Mended {
   std::size_t laid = 0;     // leases that had lost an element, or its time-out

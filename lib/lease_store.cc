@@ -107,7 +107,7 @@ class Spool : public LeaseStore {
     const std::string fresh = temporary(lease.id);
     const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
     io::write_all(file.get(), lease.to_record().text());
-    const timespec deadline{lease.deadline.count(), 0};
+    const timespec deadline{lease.ending ? 0 : lease.deadline.count(), 0};
     const timespec times[] = {deadline, deadline};
     if (::futimens(file.get(), times) != 0) tool::fail_errno(tool::os, "date " + fresh);
     if (::rename(fresh.c_str(), path_of(lease.id).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
@@ -194,7 +194,7 @@ namespace lease_store {
 
 std::unique_ptr<LeaseStore> open() { return std::make_unique<Spool>(); }
 
-bool any() { return !spool::names_in(kRecords).empty(); }
+std::size_t count() { return spool::names_in(kRecords).size(); }
 
 }  // namespace lease_store
 

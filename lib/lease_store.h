@@ -48,7 +48,7 @@ class LeaseStore {
 
   virtual std::vector<Lease> all() = 0;
   virtual std::size_t count() = 0;
-  // Those whose deadline is over.
+  // Those whose deadline is over, or that are ending.
   virtual std::vector<Lease> due(std::chrono::seconds now) = 0;
 
   // Removes what somebody who died left half done; the caller holds the lock.
@@ -60,8 +60,8 @@ namespace lease_store {
 // The spool of this host. Makes the directories; spool::prepare() comes first.
 std::unique_ptr<LeaseStore> open();
 
-// Whether there is any lease on record here. Needs no directories.
-bool any();
+// How many leases are on record here. Needs no directories.
+std::size_t count();
 
 }  // namespace lease_store
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -58,7 +59,6 @@ void Desk::prepare() {
 void Desk::serve(const std::vector<Job*>& jobs) {
   change_ = {};
   changing_.clear();
-  closed_.clear();
   lost_.clear();
   try {
     const LeaseLock lock;
@@ -145,8 +145,8 @@ void Desk::open(Job& job) {
 
 // As if there were none when it is somebody else's.
 Lease Desk::find(const Job& job) {
-  const auto lease = closed_.contains(job.lease.id) ? std::nullopt : store_.get(job.lease.id);
-  const bool over = lease && !lease->lives_by_flows() && lease->is_over(lease::boot_now());
+  const auto lease = store_.get(job.lease.id);
+  const bool over = lease && (lease->ending || (!lease->lives_by_flows() && lease->is_over(lease::boot_now())));
   if (!lease || over || !job.may_touch(*lease)) throw Refusal{"not_found", "There is no such lease."};
   return *lease;
 }
@@ -162,37 +162,48 @@ void Desk::renew(Job& job) {
 }
 
 void Desk::close(Job& job) {
-  const Lease lease = find(job);
-  std::erase_if(change_.renewed, [&](const Lease& other) { return other.id == lease.id; });
-  change_.closed.push_back(lease);
-  closed_.insert(lease.id);
-  changing_.push_back(&job);
+  Lease lease = find(job);
   job.answer(lease);
+  changing_.push_back(&job);
+  std::erase_if(change_.renewed, [&](const Lease& other) { return other.id == lease.id; });
+  lease_life::begin_end(store_, lease);
+  change_.closed.push_back(lease);
 }
 
 void Desk::list(Job& job) {
   auto leases = job.admin ? store_.all() : store_.of(job.owner);
-  std::erase_if(leases, [&](const Lease& lease) { return closed_.contains(lease.id); });
+  std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
   for (const auto& lease : leases) job.answer(lease);
   Record end;
   end.add("answer", "end");
   job.answer(end);
 }
 
-// The mapping first: behind it, a flow that is not translated is one that came
-// before it, and in the way.
 void Desk::put_in_force() {
   try {
     if (lease_rules::apply(change_, store_)) {
       for (const auto& lease : change_.opened) lost_.insert(lease_text::family_of(lease));
     }
-    lease_flows::end(change_.opened);
+    if (fresh_.empty()) first_fresh_ = std::chrono::steady_clock::now();
+    fresh_.insert(fresh_.end(), change_.opened.begin(), change_.opened.end());
     log_done();
     lease_life::finish(store_, change_.closed, "given back");
   } catch (const tool::Failure& failure) {
     logging::error("{}", logging::escape(failure.what()));
     for (Job* job : changing_) job->refuse(kInternal);
     withdraw_opened();
+  }
+}
+
+// What is not translated, behind the rule, is what came before it. Nobody waits
+// for that: it takes the kernel as long as a dozen leases.
+void Desk::end_early_flows(bool idle) {
+  constexpr std::chrono::seconds kLongest{1};
+  if (fresh_.empty() || (!idle && std::chrono::steady_clock::now() - first_fresh_ < kLongest)) return;
+  try {
+    lease_flows::end_early(std::exchange(fresh_, {}));
+  } catch (const tool::Failure& failure) {
+    logging::error("{}", logging::escape(failure.what()));
   }
 }
 

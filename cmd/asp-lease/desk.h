@@ -2,6 +2,7 @@
 // transaction in the kernel for all of them.
 #pragma once
 
+#include <chrono>
 #include <set>
 #include <vector>
 
@@ -22,6 +23,11 @@ class Desk {
   // Answers each of `jobs`, which are ready, in this order.
   void serve(const std::vector<Job*>& jobs);
 
+  // Flows that are in the way of leases that were opened lately: ends them if
+  // nobody asks for anything now, or has to wait for long.
+  void end_early_flows(bool idle);
+  bool has_early_flows() const { return !fresh_.empty(); }
+
  private:
   void serve_locked(const std::vector<Job*>& jobs);
   void handle(Job& job);
@@ -37,9 +43,10 @@ class Desk {
 
   LeaseStore& store_;
   const Settings& settings_;
+  std::vector<Lease> fresh_;  // whose early flows were not looked for yet
+  std::chrono::steady_clock::time_point first_fresh_;
   // Of the jobs at hand:
   lease_rules::Change change_;
   std::vector<Job*> changing_;            // whose answers count only once that is in force
-  std::set<std::string> closed_;          // ids of change_.closed
   std::set<firewall_text::Family> lost_;  // families whose rules had to be put back
 };

@@ -34,6 +34,7 @@ namespace {
 // No more is read while so many wait, or while so many resolvers run.
 constexpr std::size_t kMaxJobs = 256;
 constexpr std::size_t kMaxResolvers = 32;
+constexpr std::chrono::milliseconds kIdle{5};
 
 class Service {
  public:
@@ -44,7 +45,8 @@ class Service {
     settings_.refresh();
     desk_.prepare();
     while (!ended_) {
-      wait();
+      const bool idle = !wait();
+      desk_.end_early_flows(idle);
       read();
       decide();
       serve();
@@ -58,17 +60,20 @@ class Service {
   }
   bool has_room() const { return jobs_.size() < kMaxJobs && resolvers() < kMaxResolvers; }
 
-  void wait() const {
+  // False: nothing came, and there is something else to do.
+  bool wait() const {
     using std::chrono::milliseconds;
     std::vector<pollfd> fds{{has_room() ? STDIN_FILENO : -1, POLLIN, 0}};
-    auto patience = milliseconds(-1);
+    auto patience = desk_.has_early_flows() ? milliseconds(kIdle) : milliseconds(-1);
     for (const auto& job : jobs_) {
       if (!job.resolver) continue;
       fds.push_back({job.resolver->fd(), POLLIN, 0});
       const auto left = std::chrono::ceil<milliseconds>(job.resolver->deadline() - std::chrono::steady_clock::now());
       if (patience.count() < 0 || left < patience) patience = std::max(left, milliseconds(0));
     }
-    if (::poll(fds.data(), fds.size(), static_cast<int>(patience.count())) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(patience.count()));
+    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    return ready != 0;
   }
 
   // All that is there, so that it is done at once.

@@ -43,6 +43,7 @@ class Listener:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         self.socket.bind(self.at)
         self.socket.listen(64)
+        self.clients = []  # whose connections live as long as this
 
     def connect(self, namespace, source=None):
         client = make(namespace, self.at[0], socket.SOCK_STREAM)
@@ -50,6 +51,7 @@ class Listener:
             client.bind((source, 0))
         client.settimeout(5)
         client.connect(self.at)
+        self.clients.append(client)
         return client, self.socket.accept()[0]
 
 
