@@ -15,7 +15,7 @@ VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' etc/packaging/changelog)
 
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
-           asp-adduser asp-deluser asuserdata asconfigurator asperanoded
+           asp-adduser asp-deluser asuserdata asconfigurator asperanoded asnodeadmin
 LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
@@ -187,7 +187,7 @@ install:
 	install -d $(DESTDIR)$(DOCDIR)
 	install -m 644 INSTALL etc/packaging/changelog etc/packaging/copyright $(DESTDIR)$(DOCDIR)/
 
-# Keeps what an administrator wrote: aspera.conf, known_hosts, the keys.
+# Keeps what an administrator wrote: aspera.conf, known_hosts, the users, the keys.
 uninstall:
 	rm -f $(BIN:%=$(D)/bin/%) $(SCRIPTS:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%)
 	rm -f $(D)/etc/sshd_config.d/sallyport.conf $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf

@@ -143,10 +143,13 @@ bool is_denied(const std::vector<Destination>& list, const destination::Asked& a
 std::optional<Destination> Destination::parse(std::string_view text) {
   Destination parsed;
   if (!cut_ports(text, parsed.ports)) return std::nullopt;
-  const bool bracketed = text.size() > 2 && text.front() == '[' && text.back() == ']';
-  if (bracketed) text = text.substr(1, text.size() - 2);
+  if (text.starts_with('[')) {
+    const auto bracket = text.find(']');
+    if (bracket == text.npos || text.find(':') > bracket) return std::nullopt;
+    parsed.network = Network::parse(std::string(text.substr(1, bracket - 1)) + std::string(text.substr(bracket + 1)));
+    return parsed.network ? std::optional(parsed) : std::nullopt;
+  }
   parsed.network = Network::parse(text);
-  if (bracketed) return parsed.network && text.find(':') != text.npos ? std::optional(parsed) : std::nullopt;
   if (parsed.network) return parsed;
   const bool below = text.starts_with("*.");
   if (below) text.remove_prefix(2);

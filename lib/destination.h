@@ -2,7 +2,8 @@
 // <allowed_destinations> and <denied_destinations>. Pure: names come in
 // resolved (resolve.h), the host's own addresses as own_addresses.h reads them.
 //
-//   203.0.113.0/24   [2001:db8::]/32:33001   server.example.com:22   *.example.com:33001-33100
+//   203.0.113.0/24   [2001:db8::/32]:33001   [2001:db8::]/32:33001
+//    server.example.com:22   *.example.com:33001-33100
 #pragma once
 
 #include <optional>

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+struct option;
+
 struct Options {
   std::map<char, std::string> given;  // an option without argument: empty
   std::vector<std::pair<char, std::string>> in_order;  // the same with repeats, as they were given
@@ -27,6 +29,10 @@ namespace options {
 // `letters` as for getopt; parsing stops at the first operand (POSIX), so that
 // a command line behind it keeps its own options.
 Options parse(int argc, char** argv, const char* letters, const char* usage);
+
+// The same with long options (getopt_long(3)), each of which has a letter of its
+// own as `val`. The table ends with an empty one.
+Options parse(int argc, char** argv, const char* letters, const ::option* long_options, const char* usage);
 
 [[noreturn]] void fail_usage(const char* usage, const std::string& why);
 

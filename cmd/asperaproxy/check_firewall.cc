@@ -213,11 +213,31 @@ Verdicts tcp_ports_open(const Patient& patient) {
   return found;
 }
 
+// What the clients of the forward proxy send: to the node API, and to leased
+// ports, which are translated before INPUT.
+Verdicts lease_packets(const Patient& patient) {
+  if (!patient.proxy || !patient.proxy->enabled) return {};
+  std::set<Port> api;
+  for (const auto& listener : patient.node->listeners) api.insert(listener.port);
+  const std::set<Port> leased{patient.proxy->port_range_low, patient.proxy->port_range_high};
+  const std::string cure = "accept these ports there, before that rule";
+  Verdicts found;
+  found.push_back(worst_of(Family::v4, api, {"tcp", 0, true, false}, {"prerouting", "input"}, fmt::format("to the node API, TCP {},", joined(api)), cure));
+  for (const char* protocol : {"tcp", "udp"}) {
+    const std::string name = protocol == std::string_view("tcp") ? "TCP" : "UDP";
+    found.push_back(worst_of(Family::v4, leased, {protocol, 0, true, false}, {"prerouting"}, fmt::format("of leases that arrive at {} {}", name, joined(leased)), cure));
+  }
+  found.push_back(worst_of(Family::v4, {22, 33001}, {"tcp", 0, true, true}, {"forward"}, "of leases on their way to TCP 22, 33001", kAccept));
+  found.push_back(worst_of(Family::v4, {33001}, {"udp", 0, true, true}, {"forward"}, "of leases on their way to UDP 33001", kAccept));
+  return found;
+}
+
 }  // namespace
 
 const std::vector<Condition>& firewall_conditions() {
   static const std::vector<Condition> all{{"iptables", iptables}, {"ip6tables", ip6tables}, {"netlink", netlink},       {"rules", rules},
-                                          {"forward", forward},   {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open}};
+                                          {"forward", forward},   {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open},
+                                          {"lease_packets", lease_packets}};
   return all;
 }
 

@@ -40,6 +40,7 @@ Verdicts state(const Patient&) {
 
 Verdicts configuration(const Patient& patient) {
   if (!patient.rproxy) return {fail(patient.config_error, "aspera.conf(5); asp-match < /dev/null checks it")};
+  if (!patient.rproxy->enabled && patient.proxy->enabled) return {ok(fmt::format("{} is valid; the forward proxy alone is on", paths::kConfig))};
   if (!patient.rproxy->enabled) return {fail(fmt::format("{}: the reverse proxy is off", paths::kConfig), "<rproxy><enabled>true</enabled>")};
   if (patient.rproxy->rules.empty()) return {fail(fmt::format("{} has no rules", paths::kConfig), "aspera.conf(5), <rules>")};
   return {ok(fmt::format("{} is valid; {} rules", paths::kConfig, patient.rproxy->rules.size()))};

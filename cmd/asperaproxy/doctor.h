@@ -14,6 +14,8 @@ namespace doctor {
 // What several conditions need to know; asked once.
 struct Patient {
   std::optional<config::Rproxy> rproxy;  // absent: aspera.conf is wrong
+  std::optional<config::Proxy> proxy;    // these, too
+  std::optional<config::Node> node;
   std::string config_error;
   std::vector<std::string> users;        // of the group sallyport, sorted
   bool has_group = false;
@@ -30,12 +32,13 @@ struct Condition {
 };
 
 // By what they look at, one file each: check_system.cc, check_firewall.cc,
-// check_accounts.cc, check_sshd.cc, check_servers.cc.
+// check_accounts.cc, check_sshd.cc, check_servers.cc, check_forward.cc.
 const std::vector<Condition>& system_conditions();
 const std::vector<Condition>& firewall_conditions();
 const std::vector<Condition>& account_conditions();
 const std::vector<Condition>& sshd_conditions();
 const std::vector<Condition>& server_conditions();
+const std::vector<Condition>& forward_conditions();
 
 // --- for the conditions ---
 

@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <map>
 #include <sstream>
@@ -152,6 +153,100 @@ std::vector<Port> ports_of(std::string_view settings) {
     if (const auto port = parse_port(line.substr(5))) ports.push_back(*port);
   }
   return ports;
+}
+
+namespace {
+
+std::string range_text(const PortRange& range) { return fmt::format("{}-{}", range.low, range.high); }
+
+// "5000-10000,11000"
+std::vector<PortRange> ranges_of(std::string_view text) {
+  std::vector<PortRange> found;
+  while (!text.empty()) {
+    const auto end = std::min(text.find_first_of(", \t\n"), text.size());
+    std::string one(text.substr(0, end));
+    std::replace(one.begin(), one.end(), '-', ':');
+    if (const auto range = PortRange::parse(one)) found.push_back(*range);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return found;
+}
+
+// All of `network`, on all ports.
+bool denies(const Destination& entry, const Network& network) {
+  return entry.network && !entry.ports && entry.network->prefix <= network.prefix && entry.network->contains(network.base);
+}
+
+std::string network_text(const Network& network) { return fmt::format("{}/{}", network.base.text(), network.prefix); }
+
+}  // namespace
+
+Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::string_view reserved) {
+  const auto ends = ranges_of(local);
+  if (ends.size() != 2) return ok("the kernel does not say which ports it takes");
+  const long low = std::max(leased.low, ends[0].low);
+  const long high = std::min(leased.high, ends[1].low);
+  const auto kept = ranges_of(reserved);
+  const auto is_kept = [&](long port) { return std::any_of(kept.begin(), kept.end(), [&](const PortRange& range) { return range.low <= port && port <= range.high; }); };
+  for (long port = low; port <= high; ++port) {
+    if (is_kept(port)) continue;
+    std::string all;
+    for (const auto& range : kept) all += range_text(range) + ",";
+    all += range_text(leased);
+    return warn(fmt::format("{} to {} are also of the ports that the kernel takes for connections of the host's own, which then meet a lease", low, high),
+                fmt::format("sysctl -w net.ipv4.ip_local_reserved_ports={}; for the next boot, in /etc/sysctl.d", all));
+  }
+  return ok(fmt::format("{} to {} are not the kernel's", leased.low, leased.high));
+}
+
+Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network>& near) {
+  if (!proxy.allowed_destinations.empty()) return ok(fmt::format("{} entries say what is allowed", proxy.allowed_destinations.size()));
+  std::string reached;
+  for (const auto& network : near) {
+    const auto& denied = proxy.denied_destinations;
+    if (std::any_of(denied.begin(), denied.end(), [&](const Destination& entry) { return denies(entry, network); })) continue;
+    reached += (reached.empty() ? "" : ", ") + network_text(network);
+  }
+  if (reached.empty()) return ok("anywhere but to the networks this host is in");
+  return warn(fmt::format("no <allowed_destinations>: leases may lead to networks that this host is in: {}", reached),
+              fmt::format("<denied_destinations>{}</denied_destinations>, and the other networks inside", reached));
+}
+
+Verdict judge_validity(const Validity& validity, std::time_t now) {
+  constexpr std::time_t kDay = 86400;
+  const auto day = [](std::time_t time) {
+    std::tm parts{};
+    ::gmtime_r(&time, &parts);
+    return fmt::format("{:04}-{:02}-{:02}", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday);
+  };
+  if (now < validity.from) return fail(fmt::format("is not valid before {}", day(validity.from)), "");
+  if (now > validity.until) return fail(fmt::format("has expired on {}", day(validity.until)), "");
+  if (validity.until - now < 30 * kDay) return warn(fmt::format("expires on {}", day(validity.until)), "");
+  return ok(fmt::format("is valid until {}", day(validity.until)));
+}
+
+std::set<std::string> default_interfaces(const std::string& v4, const std::string& v6) {
+  std::set<std::string> found;
+  for (const auto& line : lines_of(v4)) {
+    const auto words = words_of(line);
+    if (words.size() > 7 && words[1] == "00000000" && words[7] == "00000000") found.insert(words[0]);
+  }
+  for (const auto& line : lines_of(v6)) {
+    const auto words = words_of(line);
+    if (words.size() == 10 && words[0] == std::string(32, '0') && words[1] == "00" && words[9] != "lo") found.insert(words[9]);
+  }
+  return found;
+}
+
+Network network_of(const IpAddress& address, const IpAddress& mask) {
+  const std::size_t size = address.is_v4() ? 4 : 16;
+  std::uint8_t base[16]{};
+  int prefix = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    base[i] = static_cast<std::uint8_t>(address.bytes()[i] & mask.bytes()[i]);
+    prefix += std::popcount(mask.bytes()[i]);
+  }
+  return {address.is_v4() ? IpAddress::from_v4(base) : IpAddress::from_v6(base), prefix};
 }
 
 }  // namespace doctor

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "address.h"
+#include "config.h"
 #include "packet_filter.h"
 #include "verdict.h"
 
@@ -37,6 +40,26 @@ struct Complaints {
   std::vector<std::string> warnings;
 };
 Complaints judge_sshd(std::string_view settings, const std::string& shell);
+// --- the forward proxy ---
+
+// Leased ports that the kernel may take for the host's own connections:
+// net.ipv4.ip_local_port_range ("32768\t60999"), but for ip_local_reserved_ports
+// ("5000-10000,11000").
+Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::string_view reserved);
+// Where leases may lead, and `near` networks among that: those that the host is in,
+// but for the way out.
+Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network>& near);
+// When a certificate is valid; seconds since 1970.
+struct Validity {
+  std::time_t from;
+  std::time_t until;
+};
+Verdict judge_validity(const Validity& validity, std::time_t now);
+// /proc/net/route and ipv6_route: interfaces with a default route.
+std::set<std::string> default_interfaces(const std::string& v4, const std::string& v6);
+// The network that an interface's address and netmask are of.
+Network network_of(const IpAddress& address, const IpAddress& mask);
+
 // The ports of `sshd -T`.
 std::vector<Port> ports_of(std::string_view settings);
 

@@ -125,6 +125,7 @@ lab_furnish_dmz() {
     net.netfilter.nf_conntrack_acct=1
   on dmz groupadd -f -r sallyport
   on dmz useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-dial
+  on dmz useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-node
   lab_install_suite "$root"
   for user in $LAB_PEOPLE; do
     shell=/bin/aspshell

@@ -2,10 +2,16 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "child.h"
 #include "destination.h"
 #include "own_addresses.h"
 #include "resolve.h"
@@ -197,12 +203,20 @@ TEST_CASE("destination: what is never reachable is not, in whatever writing") {
 }
 
 TEST_CASE("destination: what getaddrinfo takes for an address without asking anybody is never taken for a name") {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST;
+  int numerals = 0;
   for (const auto& one : kSpellings) {
     CAPTURE(one.asked);
+    addrinfo* found = nullptr;
+    if (*one.asked == '\0' || ::getaddrinfo(one.asked, nullptr, &hints, &found) != 0) continue;
+    ::freeaddrinfo(found);
+    ++numerals;
     const auto target = Target::parse(one.asked);
-    if (target && target->address) continue;
+    CHECK((!target || target->address));
     CHECK(resolve::addresses(one.asked).empty());
   }
+  CHECK(numerals > 80);
   for (const std::string numeric : {"127.1", "0x7f.1", "2130706433", "017700000001", "0", "0x7f000001", "1.2.3"}) {
     CAPTURE(numeric);
     in_addr v4{};
@@ -239,10 +253,13 @@ TEST_CASE("destination: names are taken in lower case, with one dot at the end o
 TEST_CASE("destination: entries") {
   CHECK(entry("*.Example.com:22").name == "*.example.com");
   CHECK(entry("*.example.com:22").ports == PortRange{22, 22});
-  CHECK(entry("[2001:db8::]/32:33001-33100").network->prefix == 32);
+  for (const char* v6 : {"[2001:db8::]/32:33001-33100", "[2001:db8::/32]:33001-33100"}) {
+    CHECK(entry(v6).network->prefix == 32);
+    CHECK(entry(v6).ports == PortRange{33001, 33100});
+  }
   CHECK(entry("2001:db8::/32").network->prefix == 32);
   CHECK_FALSE(entry("10.0.0.0/8").ports);
-  for (const char* wrong : {"*", "*.", "a b", "10.0.0.0/33", "server:0", "server:65536", "server:5-4", "[server]", "server.", "127.1", "*.10.0.0.1"}) {
+  for (const char* wrong : {"*", "*.", "a b", "10.0.0.0/33", "server:0", "server:65536", "server:5-4", "[server]", "[10.0.0.1]:22", "[2001:db8::/32]/32", "[2001:db8::", "[]:22", "[2001:db8::]x:22", "server.", "127.1", "*.10.0.0.1"}) {
     CAPTURE(wrong);
     CHECK_FALSE(Destination::parse(wrong));
   }
@@ -354,6 +371,43 @@ TEST_CASE("own_addresses: loopback is among them, and what is elsewhere is not")
   CHECK(has("127.3.4.5"));
   CHECK_FALSE(has("198.51.100.50"));
   CHECK_FALSE(has("2001:db8:1::50"));
+}
+
+// In a network namespace of its own, with interfaces that the machine does not have.
+// Exit status of the child: 0 all as expected, 1 something else, 77 it has no rights.
+TEST_CASE("own_addresses: each interface's, its broadcast and first address, also where it is down, and AnyIP") {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNET) != 0) ::_exit(77);
+    own_addresses::read();  // also where there are none
+    for (const std::string command : {"link add one0 type bridge", "addr add 203.0.113.1/24 brd + dev one0", "addr add 2001:db8:2::1/64 dev one0 nodad", "link set one0 up",
+                                      "link add two0 type bridge", "addr add 198.51.100.1/25 brd 198.51.100.127 dev two0", "addr add 192.0.2.1/32 dev one0",
+                                      "route add local 192.0.2.128/25 dev one0"}) {
+      std::vector<std::string> argv{"/usr/sbin/ip"};
+      std::istringstream words(command);
+      for (std::string word; words >> word;) argv.push_back(word);
+      if (child::run({argv, {}, {}}, "", 65536, 10).status != 0) ::_exit(1);
+    }
+    const auto own = own_addresses::read();
+    const auto has = [&](const char* address) { return std::any_of(own.begin(), own.end(), [&](const Network& network) { return network.contains(ip(address)); }); };
+    for (const char* address : {"203.0.113.1", "203.0.113.255", "203.0.113.0", "2001:db8:2::1", "2001:db8:2::", "198.51.100.1", "198.51.100.127", "198.51.100.0",
+                                "192.0.2.1", "192.0.2.200"}) {
+      if (!has(address)) ::_exit(1);
+    }
+    for (const char* address : {"203.0.113.2", "203.0.113.254", "2001:db8:2::2", "198.51.100.2", "198.51.100.128", "192.0.2.2", "192.0.2.0", "192.0.2.127"}) {
+      if (has(address)) ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) {
+    MESSAGE("needs root");
+    return;
+  }
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("resolve: localhost has the addresses that the system says; a numeral has none") {

@@ -5,6 +5,7 @@
 
 #include "../../cmd/asperaproxy/judge.h"
 #include "../../cmd/asperaproxy/packet_filter.h"
+#include "../../cmd/asperaproxy/sockets.h"
 #include "../../cmd/asperaproxy/verdict.h"
 #include "tool.h"
 
@@ -220,6 +221,71 @@ TEST_CASE("doctor: what sshd applies to a user") {
   }
   CHECK(doctor::judge_sshd("", "/x/aspshell").failures.size() >= 8);
   CHECK(doctor::ports_of("port 22\nport 33001\nportx 5\nport 99999\n") == std::vector<Port>{22, 33001});
+}
+
+TEST_CASE("doctor: ports to lease that the kernel takes itself") {
+  const PortRange leased{5000, 10000};
+  const auto judge = [&](const char* local, const char* reserved) { return doctor::judge_local_ports(leased, local, reserved); };
+  CHECK(judge("32768\t60999\n", "\n").grade == Grade::ok);
+  CHECK(judge("10001\t60999\n", "\n").grade == Grade::ok);
+  CHECK(judge("10000\t60999\n", "\n").what.starts_with("10000 to 10000 are also"));
+  CHECK(judge("1024\t4999\n", "\n").grade == Grade::ok);
+  CHECK(judge("1024\t5000\n", "\n").grade == Grade::warn);
+  CHECK(judge("1024\t65535\n", "\n").what.starts_with("5000 to 10000 are also"));
+  CHECK(judge("1024\t65535\n", "5000-10000\n").grade == Grade::ok);
+  CHECK(judge("1024\t65535\n", "5000-7000,7001-10000\n").grade == Grade::ok);
+  CHECK(judge("1024\t65535\n", "5000-7000,7002-10000\n").grade == Grade::warn);
+  CHECK(judge("1024\t65535\n", "80,5001-10000\n").cure.starts_with("sysctl -w net.ipv4.ip_local_reserved_ports=80-80,5001-10000,5000-10000;"));
+  CHECK(judge("", "").grade == Grade::ok);
+}
+
+TEST_CASE("doctor: where leases may lead") {
+  config::Proxy proxy;
+  const std::vector<Network> near{*Network::parse("203.0.113.0/24"), *Network::parse("2001:db8:2::/64")};
+  CHECK(doctor::judge_destinations(proxy, {}).grade == Grade::ok);
+  CHECK(doctor::judge_destinations(proxy, near).cure.starts_with("<denied_destinations>203.0.113.0/24, 2001:db8:2::/64</denied_destinations>"));
+  for (const char* denied : {"203.0.113.0/24 2001:db8::/32", "0.0.0.0/0 ::/0"}) {
+    proxy.denied_destinations = *destination::parse_list(denied);
+    CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
+  }
+  for (const char* denied : {"203.0.113.0/25 2001:db8::/32", "203.0.113.0/24:22 2001:db8::/32", "203.0.114.0/24 2001:db8::/32", "lan.example.com 2001:db8::/32"}) {
+    CAPTURE(denied);
+    proxy.denied_destinations = *destination::parse_list(denied);
+    CHECK(doctor::judge_destinations(proxy, near).what.ends_with(": 203.0.113.0/24"));
+  }
+  proxy.allowed_destinations = *destination::parse_list("198.51.100.50");
+  CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
+  CHECK(doctor::default_interfaces("Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n"
+                                   "wan\t00000000\t0116A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\nlan\t0071CB00\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
+                                   std::string(32, '0') + " 00 " + std::string(32, '0') + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003      six\n" +
+                                       std::string(32, '0') + " 00 " + std::string(32, '0') + " 00 " + std::string(32, '0') + " ffffffff 00000001 00000000 00200200       lo\n") ==
+        std::set<std::string>{"six", "wan"});
+  const auto network = doctor::network_of(*IpAddress::parse("203.0.113.77"), *IpAddress::parse("255.255.255.192"));
+  CHECK(network.base.text() == "203.0.113.64");
+  CHECK(network.prefix == 26);
+}
+
+TEST_CASE("doctor: certificates, at the second and at thirty days") {
+  constexpr std::time_t kMonth = 30 * 86400;
+  const doctor::Validity validity{1000000, 1000000 + 100 * 86400};
+  CHECK(doctor::judge_validity(validity, validity.from - 1).what == "is not valid before 1970-01-12");
+  CHECK(doctor::judge_validity(validity, validity.from).grade == Grade::ok);
+  CHECK(doctor::judge_validity(validity, validity.until - kMonth).grade == Grade::ok);
+  CHECK(doctor::judge_validity(validity, validity.until - kMonth + 1).grade == Grade::warn);
+  CHECK(doctor::judge_validity(validity, validity.until).grade == Grade::warn);
+  CHECK(doctor::judge_validity(validity, validity.until + 1).grade == Grade::fail);
+}
+
+TEST_CASE("doctor: who listens") {
+  const char head[] = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+  const auto tcp = sockets::listening(std::string(head) + "   0: 0100007F:2383 00000000:0000 0A 0:0 00:0 0 0 0 1\n   1: 0100007F:1388 0100007F:D431 01 0:0 00:0 0 0 0 1\n", false);
+  REQUIRE(tcp.size() == 1);
+  CHECK(tcp[0].text() == "127.0.0.1:9091");
+  const auto six = sockets::listening(std::string(head) + "   0: B80D0120000002000000000001000000:1388 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 1\n", true);
+  REQUIRE(six.size() == 1);
+  CHECK(six[0].ip.text() == "2001:db8:2::1");
+  CHECK(six[0].port == 5000);
+  CHECK(sockets::listening("x\n0: 0100007F 0 0A\n0: 0100007G:1 0 0A\n0: 0100007F:12345 0 0A\n0: 01:1 0 0A\n", false).empty());
 }
 
 TEST_CASE("doctor: a finding is one line, with its cure") {
