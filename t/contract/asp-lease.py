@@ -76,8 +76,10 @@ def change_record(id, **fields):
 
 
 def logged(pattern):
-    with open(os.environ["TMP"] + "/syslog") as f:
-        return pattern in f.read()
+    def there():
+        with open(os.environ["TMP"] + "/syslog") as f:
+            return pattern in f.read()
+    return until(there, 3)
 
 
 def reap():
@@ -250,7 +252,7 @@ for about, listener, server, near, socket_of in (("IPv4", four, server4, inner, 
     same(tcp_through("inner", one, server, timeout=0.3), None, f"{about}: and no new connection is made")
     nothing_left(f"{about}: nothing is left")
     ok(logged(f"Leased lease={one['lease']} user=alice client={one['client']}"), f"{about}: logged, with whom")
-    ok(until(lambda: logged(f"Ended lease={one['lease']} user=alice")), f"{about}: and its end")
+    ok(logged(f"Ended lease={one['lease']} user=alice"), f"{about}: and its end")
 with open(os.environ["TMP"] + "/syslog") as f:
     ends = [line for line in f if "given back" in line]
 ok(any("packets=" in line and "packets=0" not in line for line in ends), "with what it carried")
