@@ -64,24 +64,13 @@ const Api::Route Api::kRoutes[] = {
 
 bool Api::Call::is(const char* method) const { return request().method == method; }
 
-Api::Api(Parts parts, const config::Proxy& proxy)
-    : parts_(std::move(parts)), proxy_(std::make_shared<const config::Proxy>(proxy)), connections_([] { return 0; }) {}
+Api::Api(Parts parts) : parts_(std::move(parts)), connections_([] { return 0; }) {}
 
 Api::~Api() {
   parts_.timer.stop();
   parts_.gate.stop();
   parts_.resolver.stop();
   parts_.link.stop();
-}
-
-void Api::follow(const config::Proxy& proxy) {
-  const std::lock_guard lock(mutex_);
-  proxy_ = std::make_shared<const config::Proxy>(proxy);
-}
-
-std::shared_ptr<const config::Proxy> Api::proxy() const {
-  const std::lock_guard lock(mutex_);
-  return proxy_;
 }
 
 // Interfaces come and go, but not a thousand times a second.
@@ -100,7 +89,7 @@ std::vector<Network> Api::own_addresses() {
 void Api::handle(std::shared_ptr<node_api::Exchange> exchange) {
   const auto call = std::make_shared<Call>();
   call->exchange = std::move(exchange);
-  call->proxy = proxy();
+  call->proxy = parts_.config.proxy();
   guarded(*call, [&] { admit(call); });
 }
 
@@ -309,7 +298,7 @@ void Api::metrics(const CallPointer& call) {
 void Api::sweep_from_now_on() { sweep_later(); }
 
 void Api::sweep_later() {
-  const auto interval = proxy()->cleanup_interval;
+  const auto interval = parts_.config.proxy()->cleanup_interval;
   const bool wanted = interval.count() > 0;
   parts_.timer.after(wanted ? interval : std::chrono::seconds(60), [this, wanted] {
     if (wanted) sweep();

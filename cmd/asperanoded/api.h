@@ -18,9 +18,9 @@
 
 #include "address.h"
 #include "config.h"
-#include "fd.h"
 #include "gate.h"
 #include "lease_link.h"
+#include "live_config.h"
 #include "metrics.h"
 #include "node_api.h"
 #include "refusal.h"
@@ -37,9 +37,10 @@ class Api {
     Resolver& resolver;
     LeaseLink& link;
     Metrics& metrics;
+    LiveConfig& config;
     std::string openapi;  // the text of the description
   };
-  Api(Parts parts, const config::Proxy& proxy);
+  explicit Api(Parts parts);
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
   ~Api();  // those that may yet call back are stopped first
@@ -47,8 +48,6 @@ class Api {
   // For node_api::Service.
   void handle(std::shared_ptr<node_api::Exchange> exchange);
 
-  // From here on for new requests. Thread-safe.
-  void follow(const config::Proxy& proxy);
   // Has what is over ended each <cleanup_interval>.
   void sweep_from_now_on();
   void count_connections(std::function<std::size_t()> connections) { connections_ = std::move(connections); }
@@ -75,7 +74,6 @@ class Api {
 
   static const Route kRoutes[];
   static const Route& route_of(const std::string& path, std::string& id);
-  std::shared_ptr<const config::Proxy> proxy() const;
   std::vector<Network> own_addresses();
 
   void guarded(const Call& call, const std::function<void()>& work);
@@ -101,8 +99,7 @@ class Api {
   void sweep();
 
   Parts parts_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<const config::Proxy> proxy_;
+  std::mutex mutex_;
   std::vector<Network> own_;
   std::chrono::steady_clock::time_point own_read_{};
   std::atomic<int> lists_{0};

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "live_config.h"
 #include "logging.h"
 #include "tool.h"
 
@@ -17,12 +18,6 @@ constexpr std::size_t kQueue = 32;
 constexpr std::size_t kMaxRemembered = 1024;
 constexpr std::size_t kMaxBuckets = 4096;
 constexpr std::size_t kMaxSame = 256;  // requests that wait for one hash
-
-bool same_file(const struct stat& one, const struct stat& other) {
-  return one.st_ino == other.st_ino && one.st_dev == other.st_dev && one.st_size == other.st_size &&
-         one.st_mtim.tv_sec == other.st_mtim.tv_sec && one.st_mtim.tv_nsec == other.st_mtim.tv_nsec &&
-         one.st_ctim.tv_sec == other.st_ctim.tv_sec && one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
-}
 
 const NodeUser* find(const std::vector<NodeUser>& users, const std::string& name) {
   const auto found = std::find_if(users.begin(), users.end(), [&](const NodeUser& user) { return user.name == name; });
@@ -84,7 +79,7 @@ void Gate::check(const std::string& header, const IpAddress& client, Done done) 
 void Gate::follow_file() {
   struct stat now{};
   if (::stat(file_.c_str(), &now) != 0) now = {};
-  if (same_file(now, seen_)) return;
+  if (is_same_version(now, seen_)) return;
   seen_ = now;
   memory_.clear();
   try {

@@ -18,6 +18,7 @@
 #include "config.h"
 #include "io.h"
 #include "listeners.h"
+#include "live_config.h"
 #include "logging.h"
 #include "options.h"
 #include "paths.h"
@@ -38,6 +39,7 @@ config::Config load_config() { return config::load(paths::kConfig, config::Autho
 // What root alone can do.
 struct Prepared {
   config::Config config;
+  struct stat config_seen{};
   node_api::Tls tls;
   std::vector<node_api::Listening> sockets;
   std::string description;
@@ -47,7 +49,9 @@ struct Prepared {
 
 Prepared prepare() {
   Prepared ready;
+  if (::stat(paths::kConfig, &ready.config_seen) != 0) tool::fail_errno(tool::config, std::string("stat ") + paths::kConfig);
   ready.config = load_config();
+  logging::set_level(ready.config.rproxy.log_level);
   startup::check_settings(ready.config);
   startup::check_programs(ready.config.node);
   const auto account = startup::node_account();
@@ -88,18 +92,6 @@ void try_link(LeaseLink& link) {
   if (packets.back().require("answer") == "refused") throw tool::Failure(tool::os, "asp-lease: " + packets.back().get("reason").value_or("refused"));
 }
 
-// Listeners and certificate stay as they were: those need root.
-void reload(Api& api) {
-  try {
-    const auto config = load_config();
-    logging::set_level(config.rproxy.log_level);
-    api.follow(config.proxy);
-    logging::event("Read {} again; listeners and certificate change with a restart", paths::kConfig);
-  } catch (const tool::Failure& failure) {
-    logging::error("{}; what was in force stays so", logging::escape(failure.what()));
-  }
-}
-
 void serve(Prepared ready, const sigset_t& signals) {
   const config::Proxy& proxy = ready.config.proxy;
   Timer timer;
@@ -108,7 +100,8 @@ void serve(Prepared ready, const sigset_t& signals) {
   Resolver resolver(timer);
   LeaseLink link({paths::kSudo, "-n", "--", std::string(paths::kLibexec) + "asp-lease"});
   try_link(link);
-  Api api({timer, gate, resolver, link, metrics, std::move(ready.description)}, proxy);
+  LiveConfig live(paths::kConfig, proxy, ready.config_seen);
+  Api api({timer, gate, resolver, link, metrics, live, std::move(ready.description)});
   node_api::Service service(std::move(ready.sockets), ready.tls, [&](auto exchange) { api.handle(std::move(exchange)); });
   api.count_connections([&service] { return service.connections(); });
   api.sweep_from_now_on();
@@ -122,7 +115,7 @@ void serve(Prepared ready, const sigset_t& signals) {
     int number = 0;
     ::sigwait(&signals, &number);
     if (number != SIGHUP) break;
-    reload(api);
+    live.reread();
   }
   startup::notify(ready.notify_socket, "STOPPING=1");
   logging::event("Ended; leases go on");

@@ -21,15 +21,17 @@ own_etc() {
   { grep -v '^sallyport-node:' /etc/passwd; echo 'sallyport-node:x:64321:64321::/nonexistent:/usr/sbin/nologin'; } > $tmp/etc/passwd
   { grep -v '^sallyport-node:' /etc/group; echo 'sallyport-node:x:64321:'; } > $tmp/etc/group
   { grep -v '^sallyport-node:' /etc/shadow; echo 'sallyport-node:!:19000::::::'; } > $tmp/etc/shadow
-  printf '127.0.0.1 localhost\n198.51.100.50 server.example.com\n2001:db8:1::50 server.example.com\n192.0.2.9 elsewhere.example.com\n' > $tmp/etc/hosts
-  echo 'hosts: files' > $tmp/etc/nsswitch.conf
+  printf '127.0.0.1 localhost %s\n198.51.100.50 server.example.com\n2001:db8:1::50 server.example.com\n192.0.2.9 elsewhere.example.com\n' "$(hostname)" > $tmp/etc/hosts
+  # Names that are not in hosts: of a name server that never answers.
+  echo 'hosts: files dns' > $tmp/etc/nsswitch.conf
+  echo 'nameserver 127.0.0.1' > $tmp/etc/resolv.conf
   echo '@includedir /etc/sudoers.d' > $tmp/etc/sudoers
   cp sudoers.d/sallyport $tmp/etc/sudoers.d/
-  chmod 644 $tmp/etc/{passwd,group,hosts,nsswitch.conf}
+  chmod 644 $tmp/etc/{passwd,group,hosts,nsswitch.conf,resolv.conf}
   chmod 640 $tmp/etc/shadow
   chmod 440 $tmp/etc/sudoers $tmp/etc/sudoers.d/sallyport
   chmod 755 $tmp/etc/sudoers.d
-  for file in passwd group shadow hosts nsswitch.conf sudoers sudoers.d; do
+  for file in passwd group shadow hosts nsswitch.conf resolv.conf sudoers sudoers.d; do
     mount --bind $tmp/etc/$file /etc/$file || exit
   done
 }
@@ -50,4 +52,9 @@ ip -n inner route add default via 203.0.113.1
 ip -n inner2 route add default via 203.0.113.17
 sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || exit
 
-PYTHONPATH=t/lib TMP=$tmp PREFIX=$prefix exec python3 -S ${TRY:-t/contract/asperanoded.py}
+python3 -IS -c 'import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+time.sleep(1000)' &
+
+PYTHONPATH=t/lib TMP=$tmp PREFIX=$prefix exec python3 -S t/contract/asperanoded.py

@@ -1,0 +1,54 @@
+#include "live_config.h"
+
+#include "logging.h"
+#include "tool.h"
+
+namespace asperanoded {
+namespace {
+
+struct stat look(const std::string& path) {
+  struct stat now{};
+  if (::stat(path.c_str(), &now) != 0) now = {};
+  return now;
+}
+
+}  // namespace
+
+LiveConfig::LiveConfig(std::string path, const config::Proxy& first, const struct stat& seen)
+    : path_(std::move(path)), proxy_(std::make_shared<const config::Proxy>(first)), seen_(seen) {}
+
+std::shared_ptr<const config::Proxy> LiveConfig::proxy() {
+  const struct stat now = look(path_);
+  const std::lock_guard lock(mutex_);
+  if (!is_same_version(now, seen_)) {
+    seen_ = now;
+    read();
+  }
+  return proxy_;
+}
+
+void LiveConfig::reread() {
+  const std::lock_guard lock(mutex_);
+  seen_ = look(path_);
+  if (read()) logging::event("Read {} again; listeners and certificate change with a restart", path_);
+}
+
+bool LiveConfig::read() {
+  try {
+    const auto config = config::load(path_, config::Author::root);
+    proxy_ = std::make_shared<const config::Proxy>(config.proxy);
+    logging::set_level(config.rproxy.log_level);
+    return true;
+  } catch (const tool::Failure& failure) {
+    logging::error("{}; what was in force stays so", logging::escape(failure.what()));
+    return false;
+  }
+}
+
+bool is_same_version(const struct stat& one, const struct stat& other) {
+  return one.st_ino == other.st_ino && one.st_dev == other.st_dev && one.st_size == other.st_size &&
+         one.st_mtim.tv_sec == other.st_mtim.tv_sec && one.st_mtim.tv_nsec == other.st_mtim.tv_nsec &&
+         one.st_ctim.tv_sec == other.st_ctim.tv_sec && one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
+}
+
+}  // namespace asperanoded
