@@ -12,6 +12,7 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -93,6 +94,17 @@ std::optional<Network> network_of(const nlmsghdr* message) {
   return std::nullopt;
 }
 
+// Both begin with an error number, negated; a dump that failed on its way ends with
+// NLMSG_DONE.
+void check_end(const nlmsghdr* message, std::uint8_t family) {
+  int error = 0;
+  if (message->nlmsg_len >= NLMSG_LENGTH(sizeof error)) std::memcpy(&error, NLMSG_DATA(message), sizeof error);
+  errno = -error;
+  if (error == 0 || errno == ENOENT) return;  // there is no such table, as before the first interface is up
+  if (family == AF_INET6 && (errno == EAFNOSUPPORT || errno == EOPNOTSUPP)) return;  // nor IPv6
+  tool::fail_errno(tool::os, kWhat);
+}
+
 void add_routes(std::vector<Network>& found, std::uint8_t family) {
   const Fd socket = ask(family);
   alignas(nlmsghdr) char buffer[32 * 1024];
@@ -102,13 +114,9 @@ void add_routes(std::vector<Network>& found, std::uint8_t family) {
     if (got <= 0) tool::fail_errno(tool::os, kWhat);
     auto left = static_cast<unsigned>(got);
     for (auto* message = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
-      if (message->nlmsg_type == NLMSG_DONE) return;
-      if (message->nlmsg_type == NLMSG_ERROR) {
-        const int error = -static_cast<const nlmsgerr*>(NLMSG_DATA(message))->error;
-        // IPv6 is not there at all.
-        if (family == AF_INET6 && (error == EAFNOSUPPORT || error == EOPNOTSUPP || error == ENOENT)) return;
-        errno = error;
-        tool::fail_errno(tool::os, kWhat);
+      if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
+        check_end(message, family);
+        return;
       }
       if (message->nlmsg_type != RTM_NEWROUTE) continue;
       if (const auto network = network_of(message)) found.push_back(*network);

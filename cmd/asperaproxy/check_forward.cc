@@ -149,6 +149,7 @@ Verdicts lease_ports(const Patient& patient) {
       if (leased.low <= one.port && one.port <= leased.high) taken.insert(one.port);
     }
   }
+  for (const auto& one : patient.node->listeners) taken.erase(one.port);  // by default they lie in it
   if (!taken.empty()) {
     found.push_back(warn(fmt::format("other programs of this host listen on ports of the range: {}", listed(texts(taken))), "nothing, they are passed over; or another range"));
   }

@@ -33,6 +33,7 @@ on dmz useradd -M transfer_user
 on dmz "$bin/asnodeadmin" -au node_api_user -x transfer_user -p - <<< secret 2> /dev/null
 # The node service itself listens, and whoever else is to.
 listen() {
+  : > "$TMPDIR/listening"
   on_exec dmz -u "$1" python3 -c '
 import socket, sys, time
 keep = []
@@ -71,6 +72,7 @@ if [ ! -e "$(lab_root dmz)$LAB_PREFIX/libexec/asp-lease" ]; then
     echo 'sallyport-node ALL = (root) NOPASSWD: $LAB_PREFIX/libexec/asp-lease \"\"' >> /etc/sudoers.d/sallyport"
 fi
 service_up
+on dmz "$bin/asperaproxy" start > /dev/null
 on dmz sysctl -q -w 'net.ipv4.ip_local_port_range=32768 60999' net.ipv4.ip_local_reserved_ports=
 
 check() { on dmz timeout 60 "$bin/asperaproxy" check "$@"; }
@@ -82,9 +84,9 @@ is "$(grep -E "^[a-zA-Z]+ +($ours): " <<< "$well" | grep -v '^ok ')" '' 'all is 
 is "$(grep -oE " ($ours):" <<< "$well" | uniq | xargs)" \
   'config: lease_packets: nftables: node_account: node_sudo: node_users: lease_ports: certificate: node_service: plain_http: destinations:' 'each condition is looked at'
 like "$well" "ok    config: $conf is valid; the forward proxy alone is on" 'the reverse proxy may be off'
-before=$(on dmz nft list ruleset)
+before=$(on dmz nft list ruleset 2> /dev/null)
 check > /dev/null
-is "$(on dmz nft list ruleset)" "$before" 'to check changes nothing'
+is "$(on dmz nft list ruleset 2> /dev/null)" "$before" 'to check changes nothing'
 
 # fault NAMES GRADE PATTERN PLANT CURE: as in doctor.t.
 fault() {
@@ -132,12 +134,13 @@ fault node_users warn '<authentication> is off' "sed -i 's|<enabled>|<authentica
 fine 'two users' "$bin/asnodeadmin -au second -x transfer_user -p x" "$mend"
 
 range='sysctl -qw net.ipv4.ip_local_port_range'
-fault lease_ports warn '9000 to 10000 are also of the ports .*ip_local_reserved_ports=5000-10000' "$range='9000 60999'" "$range='32768 60999'"
+fault lease_ports warn '9000 to 10000 are also of the ports' "$range='9000 60999'" "$range='32768 60999'"
 fine 'a range that is reserved' "$range='9000 60999'; sysctl -qw net.ipv4.ip_local_reserved_ports=8000-10000" "$range='32768 60999'; sysctl -qw net.ipv4.ip_local_reserved_ports="
 listen root tcp,127.0.0.1,5432 udp,203.0.113.1,7777 tcp,0.0.0.0,10001 udp,0.0.0.0,4999
-fault lease_ports warn 'on ports of the range: 5432, 7777 -' true true
+fault lease_ports warn 'on ports of the range: 5432, 7777' true true
+unlike "$(grep lease_ports: <<< "$out")" '10001|9092' 'not of those beside it, nor of the node service'
 hush
-fault 'lease_ports|config|forward|udp_in|lease_packets|keyfile|host_keys' FAIL 'rules of the reverse proxy have UDP ports of the range: 6000 -' \
+fault 'lease_ports|config|forward|udp_in|lease_packets|keyfile|host_keys' FAIL 'rules of the reverse proxy have UDP ports of the range: 6000' \
   "sed -i 's|<proxy>|<rproxy><enabled>true</enabled><rules><rule><host>203.0.113.10</host><keyfile>/k</keyfile><proxy_port>6000</proxy_port></rule></rules></rproxy>&|' $conf" "$back"
 
 service_down
@@ -146,11 +149,13 @@ listen root tcp,127.0.0.1,9092
 fault 'node_service' FAIL 'nobody listens on TCP 203.0.113.1:9092s' "sed -i 's|<enable_http>|<listen>203.0.113.1:9092s</listen>&|' $conf" "$back"
 hush
 service_up
-fault 'node_service|lease_packets|certificate' FAIL 'has no port' "sed -i 's|<enable_http>|<enable_https>false</enable_https>&|' $conf" "$back"
+fault 'node_service|lease_packets|certificate|lease_ports' FAIL 'has no port' "sed -i 's|<enable_http>|<enable_https>false</enable_https>&|' $conf" "$back"
 fine 'it listens on each address, and so on that one' "sed -i 's|<enable_http>|<listen>203.0.113.1:9092s</listen>&|' $conf" "$back"
 fault 'plain_http|node_service|lease_packets' warn 'without TLS on port 9091' "sed -i 's|<enable_http>false|<enable_http>true|' $conf" "$back"
 listen root tcp,127.0.0.1,9091
-fine 'HTTP on loopback alone' "sed -i 's|<enable_http>|<listen>127.0.0.1:9091,9092s</listen>&|; ' $conf; sed -i 's/x/x/' $conf" "$back" 
+on dmz sed -i 's|<enable_http>|<listen>127.0.0.1:9091,9092s</listen>&|' $conf
+like "$(lines)" 'ok    plain_http: ' 'no fault: HTTP on loopback alone'
+on dmz sh -c "$back"
 hush
 
 cert=$etc/cert.pem key=$etc/key.pem
@@ -168,11 +173,11 @@ fault certificate FAIL 'is not valid before 20' true true
 certificate '1 day ago' '29 days'
 fault certificate warn 'expires on 20' true "$mend"
 on dmz sh -c "sed -i '/cert_file/d' $conf"
-like "$(lines)" 'ok    certificate: asperanoded makes one at its first start' 'without a certificate of its own, the service makes one' || true
+like "$(lines)" 'ok    certificate: asperanoded makes one at its first start' 'without a certificate of its own, the service makes one'
 on dmz sh -c "$back"
 
 on dmz sed -i '/denied/d' $conf
-fault destinations warn 'leases may lead to networks that this host is in: .*203.0.113.0/24.* - <denied_destinations>' true true
+fault destinations warn 'leases may lead to networks that this host is in: .*203.0.113.0/24' true true
 on dmz ip route add default via 198.51.100.10
 unlike "$(lines | grep destinations:)" '198.51.100.0/24' 'not those of the way out'
 on dmz ip route del default

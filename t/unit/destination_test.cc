@@ -2,10 +2,16 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "child.h"
 #include "destination.h"
 #include "own_addresses.h"
 #include "resolve.h"
@@ -365,6 +371,43 @@ TEST_CASE("own_addresses: loopback is among them, and what is elsewhere is not")
   CHECK(has("127.3.4.5"));
   CHECK_FALSE(has("198.51.100.50"));
   CHECK_FALSE(has("2001:db8:1::50"));
+}
+
+// In a network namespace of its own, with interfaces that the machine does not have.
+// Exit status of the child: 0 all as expected, 1 something else, 77 it has no rights.
+TEST_CASE("own_addresses: each interface's, its broadcast and first address, also where it is down, and AnyIP") {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNET) != 0) ::_exit(77);
+    own_addresses::read();  // also where there are none
+    for (const std::string command : {"link add one0 type bridge", "addr add 203.0.113.1/24 brd + dev one0", "addr add 2001:db8:2::1/64 dev one0 nodad", "link set one0 up",
+                                      "link add two0 type bridge", "addr add 198.51.100.1/25 brd 198.51.100.127 dev two0", "addr add 192.0.2.1/32 dev one0",
+                                      "route add local 192.0.2.128/25 dev one0"}) {
+      std::vector<std::string> argv{"/usr/sbin/ip"};
+      std::istringstream words(command);
+      for (std::string word; words >> word;) argv.push_back(word);
+      if (child::run({argv, {}, {}}, "", 65536, 10).status != 0) ::_exit(1);
+    }
+    const auto own = own_addresses::read();
+    const auto has = [&](const char* address) { return std::any_of(own.begin(), own.end(), [&](const Network& network) { return network.contains(ip(address)); }); };
+    for (const char* address : {"203.0.113.1", "203.0.113.255", "203.0.113.0", "2001:db8:2::1", "2001:db8:2::", "198.51.100.1", "198.51.100.127", "198.51.100.0",
+                                "192.0.2.1", "192.0.2.200"}) {
+      if (!has(address)) ::_exit(1);
+    }
+    for (const char* address : {"203.0.113.2", "203.0.113.254", "2001:db8:2::2", "198.51.100.2", "198.51.100.128", "192.0.2.2", "192.0.2.0", "192.0.2.127"}) {
+      if (has(address)) ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) {
+    MESSAGE("needs root");
+    return;
+  }
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("resolve: localhost has the addresses that the system says; a numeral has none") {
