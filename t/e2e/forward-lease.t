@@ -187,7 +187,8 @@ is "$ssh_port" "$first" '(inner2 has the port now)'
 ok 'nor has the old one anything of the new' is_cut old
 stream_end old
 
+# Only now: what runs in the background has the session's stdin open, too.
+forward_stop
 proxy_end reverse
 is "$proxy_status" 0 'the reverse session has lived through all of it'
-forward_stop
 done_testing
