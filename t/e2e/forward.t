@@ -79,7 +79,7 @@ like "$(cat "$TMPDIR/strict")" 'Host key verification failed' 'by ssh'
 # What outer saw -----------------------------------------------------------------------------
 
 ok '(the capture has ended)' lab_capture_end
-proxies="host $DMZ or host $DMZ_6"
+proxies="host $DMZ or host $DMZ_6 or host $SQUASH_6 or host $INDIVIDUAL_6" # of IPv6, the kernel chooses
 for protocol in 'ip proto \udp' 'ip6 proto \udp' 'ip proto \tcp' 'ip6 proto \tcp'; do
   ok "outer saw packets of $protocol from the proxy" test "$(packets "($proxies) and $protocol")" -gt 100
 done

@@ -2,7 +2,8 @@
 # after lab.sh; needs dmz.
 #
 #   forward_config [XML]...    what is to be in <proxy> besides <enabled>; the node
-#                              service has HTTP on 9091 and HTTPS on 9092
+#                              service has HTTP on 9091 and HTTPS on 9092; people
+#                              outside may run `cat`, for proxy_session
 #   forward_user NAME          a node API user, of the password NAME-secret
 #   forward_start              asperanoded on dmz; $forward_pid, and its certificate's
 #                              $FINGERPRINT
@@ -23,7 +24,9 @@ forward_config() {
   local inside
   inside=$(printf '<http_port>9091</http_port><https_port>9092</https_port>%s<proxy><enabled>true</enabled>%s</proxy>' \
     '<enable_http>true</enable_http><enable_https>true</enable_https>' "$*")
-  lab_guide_config | sed "s|</server>|$inside</server>|" | lab_config
+  lab_guide_config |
+    sed "s|</server>|$inside</server><default><aspshell_commands><command>cat</command></aspshell_commands></default>|" |
+    lab_config
 }
 
 forward_user() {
@@ -107,6 +110,7 @@ forward_nothing() {
 #                                   ${lease_of[NAME]}, ${stream_of[NAME]}
 #   forward_stream NAME [HOST]      another one, through $ssh_port and $udp_port
 #   is_flowing NAME                 TCP and UDP of that stream arrive, now
+#   is_back NAME                    the same, TCP by a connection made anew
 #   is_cut NAME                     nothing of it arrives any more
 #   is_broken NAME                  and its TCP has noticed
 #   stream_end NAME...
@@ -139,11 +143,13 @@ arrivals() { grep -c "^$1\(-again\)* " "$TMPDIR/arrived"; }
 more_than() { [ "$(grep -c "^$2 $3 " "$TMPDIR/arrived")" -gt "$1" ]; }
 
 is_flowing() {
-  local tcp udp
-  tcp=$(grep -c "^$1 tcp " "$TMPDIR/arrived")
+  local tcp udp name=${2-$1}
+  tcp=$(grep -c "^$name tcp " "$TMPDIR/arrived")
   udp=$(grep -c "^$1 udp " "$TMPDIR/arrived")
-  wait_until 2 more_than "$tcp" "$1" tcp && wait_until 2 more_than "$udp" "$1" udp
+  wait_until 2 more_than "$tcp" "$name" tcp && wait_until 2 more_than "$udp" "$1" udp
 }
+
+is_back() { is_flowing "$1" "$1-again"; }
 
 # What outer has received already is read within the first tenth of a second; in
 # the rest, 20 packets and as many attempts to connect would have come.
