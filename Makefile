@@ -47,7 +47,7 @@ CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow -Werror
 CXXFLAGS += -ffile-prefix-map=$(CURDIR)=.
 CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
 LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lexpat -lfmt \
-            -lnftables -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL)
+            -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL)
 HARDEN_CXX := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
 HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 

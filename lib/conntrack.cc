@@ -8,6 +8,7 @@
 
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 
+#include "conntrack_dump.h"
 #include "fd.h"
 #include "tool.h"
 
@@ -91,6 +92,16 @@ void add_client(nfct_filter* filter, const IpAddress& client) {
 
 Table::Table() : handle_(open_handle(0)) {}
 Table::~Table() { ::nfct_close(handle_); }
+
+// Kernels before 5.8 know no filter by address, and answer all.
+std::vector<Flow> Table::list(const IpAddress& client, std::uint32_t mark) const {
+  std::vector<Flow> flows;
+  conntrack_dump::of_client(client, mark, [&](const nf_conntrack* entry) {
+    if (is_udp(entry)) flows.push_back(flow_of(entry));
+  });
+  std::erase_if(flows, [&](const Flow& flow) { return flow.client.ip != client || (mark != 0 && (flow.mark & mark) == 0); });
+  return flows;
+}
 
 std::vector<Flow> Table::list(int family, std::uint32_t mark) const {
   const std::unique_ptr<nfct_filter_dump, decltype(&nfct_filter_dump_destroy)> filter(::nfct_filter_dump_create(),

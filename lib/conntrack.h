@@ -49,6 +49,8 @@ class Table {
   // All flows of `family` (AF_INET or AF_INET6) whose mark has any bit of
   // `mark`; the kernel filters. 0: flows of every mark.
   std::vector<Flow> list(int family, std::uint32_t mark) const;
+  // The same of one client address alone: the kernel leaves the others out.
+  std::vector<Flow> list(const IpAddress& client, std::uint32_t mark) const;
   // False: it was gone already, or its tuple belongs to a younger flow.
   bool remove(const Flow& flow) const;
 
