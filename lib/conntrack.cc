@@ -96,9 +96,14 @@ Table::~Table() { ::nfct_close(handle_); }
 // Kernels before 5.8 know no filter by address, and answer all.
 std::vector<Flow> Table::list(const IpAddress& client, std::uint32_t mark) const {
   std::vector<Flow> flows;
-  conntrack_dump::of_client(client, mark, [&](const nf_conntrack* entry) {
-    if (is_udp(entry)) flows.push_back(flow_of(entry));
-  });
+  if (client.is_v4()) {
+    conntrack_dump::of_client(client, mark, [&](const nf_conntrack* entry) {
+      if (is_udp(entry)) flows.push_back(flow_of(entry));
+    });
+  } else {
+    // The kernel (6.18) leaves out just those from the address that is asked for.
+    flows = list(client.family(), mark);
+  }
   std::erase_if(flows, [&](const Flow& flow) { return flow.client.ip != client || (mark != 0 && (flow.mark & mark) == 0); });
   return flows;
 }

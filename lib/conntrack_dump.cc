@@ -40,8 +40,7 @@ Bytes nested(int type, const Bytes& inside) { return attribute(type | NLA_F_NEST
 Bytes request(const IpAddress& client, std::uint32_t mark) {
   Bytes body(NLMSG_LENGTH(sizeof(nfgenmsg)));
   const auto add = [&](const Bytes& more) { body.insert(body.end(), more.begin(), more.end()); };
-  const std::size_t size = client.is_v4() ? 4 : 16;
-  add(nested(CTA_TUPLE_ORIG, nested(CTA_TUPLE_IP, attribute(client.is_v4() ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, client.bytes(), size))));
+  add(nested(CTA_TUPLE_ORIG, nested(CTA_TUPLE_IP, attribute(CTA_IP_V4_SRC, client.bytes(), 4))));
   add(nested(CTA_FILTER, attribute(CTA_FILTER_ORIG_FLAGS, kBySource)));
   if (mark != 0) {
     add(attribute(CTA_MARK, htonl(mark)));

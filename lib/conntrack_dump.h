@@ -1,4 +1,4 @@
-// conntrack_dump: the flows of one client address, by the kernel's own filter,
+// conntrack_dump: the flows of one IPv4 client address, by the kernel's own filter,
 // for which libnetfilter_conntrack 1.0.9 has no words. Only conntrack.cc uses it.
 #pragma once
 

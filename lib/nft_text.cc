@@ -18,6 +18,8 @@ using firewall_text::Family;
 using Json = nlohmann::json;
 
 constexpr const char* kFamilies[] = {"4", "6"};
+// nft knows no type of ct proto-dst without it.
+constexpr char kUdp[] = "meta l4proto udp ";
 
 const char* digit_of(const Session& session) { return session.client.ip.is_v4() ? "4" : "6"; }
 std::string address_type(std::string_view digit) { return fmt::format("ipv{}_addr", digit); }
@@ -70,7 +72,7 @@ const std::vector<Chain>& base_chains() {
       open.rules.push_back(dnat(digit, " . udp dport", fmt::format("open{}", digit)));
       bound.rules.push_back(snat(digit, " . udp sport", " . ct original proto-dst", fmt::format("from_pinned{}", digit)));
     }
-    for (const char* digit : kFamilies) bound.rules.push_back(snat(digit, "", " . ct original proto-dst", fmt::format("from_open{}", digit)));
+    for (const char* digit : kFamilies) bound.rules.push_back(snat(digit, "", " . ct original proto-dst", fmt::format("from_open{}", digit), kUdp));
     pinned.rules.push_back(unmark);
     open.rules.push_back({"jump kept", "kept"});
     open.rules.push_back(unmark);
@@ -82,7 +84,7 @@ const std::vector<Chain>& base_chains() {
         {"to_pinned", "type nat hook prerouting priority -110; policy accept;", {{arrives + "pinned", "pinned"}}},
         {"to_open", "type nat hook prerouting priority -90; policy accept;", {{arrives + "open", "open"}}},
         {"to_bound", "type nat hook postrouting priority 90; policy accept;", {{mark_matches() + " jump bound", "bound"}}},
-        {"masquerade", "type nat hook postrouting priority 110; policy accept;", {{mark_matches() + " masquerade", "masquerade"}}},
+        {"to_masquerade", "type nat hook postrouting priority 110; policy accept;", {{mark_matches() + " masquerade", "masquerade"}}},
     };
   }();
   return chains;
@@ -121,7 +123,7 @@ Range range(const PortRange& ports) {
     made.maps.push_back({name, a + " . " + a + " : " + a});
     made.maps.push_back({"from_" + name, a + " . " + a + " . " + a + " : " + a});
     made.kept.push_back(dnat(digit, "", name, fmt::format("udp dport {} ", ports_text(ports))));
-    made.from.push_back(snat(digit, "", "", "from_" + name, fmt::format("ct original proto-dst {} ", ports_text(ports))));
+    made.from.push_back(snat(digit, "", "", "from_" + name, fmt::format("{}ct original proto-dst {} ", kUdp, ports_text(ports))));
   }
   return made;
 }
@@ -248,7 +250,7 @@ bool is_whole(const Found& found, const std::set<std::string>& ranges) {
     if (there == found.chains.end() || there->second != comments_of(chain.rules)) return false;
   }
   static const std::set<std::string> hooks{"to_pinned nat prerouting -110", "to_open nat prerouting -90", "to_bound nat postrouting 90",
-                                           "masquerade nat postrouting 110"};
+                                           "to_masquerade nat postrouting 110"};
   if (found.hooked != hooks) return false;
   // Each range has its maps, and one rule per map.
   for (const auto& [name, prefix] : {std::pair<std::string, std::string>{"kept", ""}, {"from_kept", "from_"}}) {

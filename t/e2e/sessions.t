@@ -15,7 +15,6 @@ arrived() { grep -q " $1\$" "$TMPDIR/received"; }
 json() { sessions --json "${@:2}" | python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
 shown() { sessions "$@" | awk 'NR > 1 { print $2, $4, $5, $6 }'; }
 states() { [ "$(shown | awk '{ print $4 }' | sort | xargs)" = "$1" ]; }
-rules_of() { on dmz iptables -t nat -S SALLYPORT-DNAT | grep -c -- "$1"; }
 flows_of() { on dmz conntrack -L -p udp -m 0x8000000/0x8000000 2> /dev/null | grep -c "src=$1 .*sport=$2 "; }
 proxy_log_has() { lab_log dmz | grep -q -- "$1"; }
 ended() { ! kill -0 "$1" 2> /dev/null; }
@@ -73,7 +72,7 @@ is "$(cat "/proc/$holder/comm")" asp-pinhole '(the record names its holder)'
 
 status 0 '--kill UUID: exit 0' on dmz env SUDO_USER=alice SUDO_UID=1234 timeout 20 "$LAB_PREFIX/bin/asp-sessions" --kill "$one"
 like "$out" "^ended session=$one user=bear client=$OUTSIDE:[0-9]+ server=$INSIDE1:22\$" 'says what it ended'
-is "$(rules_of "-s $OUTSIDE/32")" 0 'when it returns, the rule is gone'
+is "$(proxy_rules_of "$OUTSIDE")" 0 'when it returns, the rule is gone'
 is "$(flows_of "$OUTSIDE" 5001)" 0 'and the flow'
 nok 'and the record' on dmz test -e "/run/sallyport/sessions/$one"
 ok "the client's ssh ends at once" wait_until 5 ended "${proxy_pid[one]}"
@@ -135,7 +134,7 @@ is "$proxy_status" 0 'and served'
 # The firewall loses its base --------------------------------------------------------------
 
 proxy_session seven outside bear "$SQUASH" cat
-on dmz iptables -t nat -F
+proxy_forget_rules
 status 1 'status, after somebody flushed the firewall: exit 1' asperaproxy status
 like "$out" 'base_ipv4=damaged' 'says what is wrong'
 on dmz "$LAB_PREFIX/bin/asp-reap"
