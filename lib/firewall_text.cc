@@ -175,9 +175,12 @@ std::vector<std::string> session_chains(const Session& session) {
 }
 
 bool is_session_rule(std::string_view line) {
-  for (const std::string_view root : {kSessions, kBound}) {
-    constexpr std::size_t kLength = 3 + sizeof kSessions - 1 + 3;  // "-A ", root, "-0a"
-    if (line.starts_with("-A ") && line.substr(3).starts_with(root) && line.size() > kLength && line[kLength] == ' ') return true;
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const char* root : {kSessions, kBound}) {
+    const std::string start = fmt::format("-A {}-", root);
+    if (!line.starts_with(start)) continue;
+    const auto name = line.substr(start.size());
+    return name.find_first_not_of(kDigits) == 2 && name[2] == ' ';
   }
   return false;
 }

@@ -337,7 +337,8 @@ Listed parse(std::string_view json) {
   if (json.empty()) return listed;
   try {
     Found found;
-    for (const auto& item : Json::parse(json).at("nftables")) {
+    const Json all = Json::parse(json);
+    for (const auto& item : all.at("nftables")) {
       if (item.contains("map")) {
         const Json& map = item.at("map");
         const std::string name = map.at("name");

@@ -47,6 +47,11 @@ proxy_base() {
   on dmz "$IPTABLES" -S | grep SALLYPORT | sort
 }
 
+# What asperaproxy status says after proxy_forget_rules.
+proxy_base_lost() {
+  if [ "${LAB_FORWARDING-}" = nftables ]; then echo base_nftables=absent; else echo "base_ipv$LAB_DIGIT=damaged"; fi
+}
+
 # How many of them are for that client.
 proxy_rules_of() { proxy_rule_lines | grep -c " $1[ /]"; }
 

@@ -240,7 +240,7 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
     CAPTURE(line);
     const bool table = line == "*nat" || line == "*filter" || line == "COMMIT";
     const bool ours = line.starts_with(":SALLYPORT") || line.starts_with("-A SALLYPORT") || line.starts_with("-I SALLYPORT") ||
-                      line.starts_with("-D SALLYPORT") || line.starts_with("-X SALLYPORT");
+                      line.starts_with("-D SALLYPORT") || line.starts_with("-X SALLYPORT") || line.starts_with("-C SALLYPORT");
     const bool jump = (line.starts_with("-I ") || line.starts_with("-D ") || line.starts_with("-C ")) && firewall_text::is_jump("-A " + line.substr(3));
     CHECK((table || ours || jump));
   }
