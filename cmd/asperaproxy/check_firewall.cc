@@ -49,26 +49,31 @@ Verdicts usable(Family family) {
   return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : "")};
 }
 
-Verdicts iptables(const Patient&) { return usable(Family::v4); }
+bool wants(const Patient& patient, config::Forwarding forwarding) {
+  if (!patient.rproxy || patient.rproxy->rules.empty()) return forwarding == config::Forwarding::iptables;
+  const auto& rules = patient.rproxy->rules;
+  return std::any_of(rules.begin(), rules.end(), [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
+}
 
-Verdicts ip6tables(const Patient& patient) {
-  auto found = usable(Family::v6);
+// A failure only for those who need it.
+Verdicts usable_for(Family family, bool wanted) {
+  auto found = usable(family);
   for (auto& verdict : found) {
-    if (verdict.grade == Grade::fail && !patient.uses_ipv6) verdict.grade = Grade::warn;
+    if (verdict.grade == Grade::fail && !wanted) verdict.grade = Grade::warn;
   }
   return found;
+}
+
+Verdicts iptables(const Patient& patient) { return usable_for(Family::v4, wants(patient, config::Forwarding::iptables)); }
+
+Verdicts ip6tables(const Patient& patient) {
+  return usable_for(Family::v6, patient.uses_ipv6 && wants(patient, config::Forwarding::iptables));
 }
 
 Verdicts netlink(const Patient&) {
   const conntrack::Table table;
   const auto flows = table.list(AF_INET, firewall_text::kMark);
   return {ok(fmt::format("flows can be listed; {} are of sessions", flows.size()))};
-}
-
-bool wants(const Patient& patient, config::Forwarding forwarding) {
-  if (!patient.rproxy || patient.rproxy->rules.empty()) return forwarding == config::Forwarding::iptables;
-  const auto& rules = patient.rproxy->rules;
-  return std::any_of(rules.begin(), rules.end(), [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
 }
 
 Verdicts nftables(const Patient& patient) {
@@ -111,7 +116,7 @@ Verdicts rules(const Patient& patient) {
   for (const auto part : firewall::kParts) {
     const auto count = static_cast<std::size_t>(std::count_if(living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; }));
     // What is not used is not asked for; of the usual one people want to hear.
-    if (part == Part::ip6tables && !patient.uses_ipv6) continue;
+    if (part == Part::ip6tables && (!patient.uses_ipv6 || (count == 0 && !wants(patient, config::Forwarding::iptables)))) continue;
     if (part == Part::iptables && count == 0 && !wants(patient, config::Forwarding::iptables)) continue;
     if (part == Part::nftables && count == 0 && !wants(patient, config::Forwarding::nftables)) continue;
     found.push_back(judge_base(part, firewall::look_at_base(part), spool::stopped(), count));
