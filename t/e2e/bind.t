@@ -72,6 +72,9 @@ for family in 4 6; do
   is "$(lab_log dmz | grep -c asp-reap)" "$said" 'asp-reap finds nothing to do'
 
   # A firewall that was flushed -------------------------------------------------------------
+  # Laid anew, so that nothing of sessions that are over is in it.
+  proxy_forget_rules
+  reap
   before=$(proxy_base)
   ways=("$IPTABLES -t nat -F" "$IPTABLES -t nat -F SALLYPORT-BIND" "$IPTABLES -t nat -F SALLYPORT-BIND-0a" "$IPTABLES -t nat -F SALLYPORT-SNAT")
   [ "${LAB_FORWARDING-}" != nftables ] || ways=('nft flush ruleset' "nft flush map inet sallyport from_pinned$LAB_DIGIT" 'nft flush chain inet sallyport bound')
