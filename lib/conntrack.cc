@@ -11,6 +11,7 @@
 
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 
+#include "conntrack_dump.h"
 #include "fd.h"
 #include "tool.h"
 
@@ -121,74 +122,17 @@ std::vector<Flow> list_by_mark(nfct_handle* handle, int family, std::uint32_t ma
   return flows;
 }
 
-// The library of Debian 12 cannot ask for the flows of a tuple, the kernel can
-// answer: so the question is written here, netlink(7), and the library reads the
-// answer.
-// For IPv4 alone: of IPv6 flows, kernels (seen with 6.18) hand over those whose
-// addresses are not the ones asked for.
-class Question {
- public:
-  Question(const IpAddress& client, const IpAddress& proxy) {
-    // CTA_FILTER_ORIG_FLAGS, as the kernel reads them (its nf_internals.h).
-    constexpr std::uint32_t kSource = 1 << 0;
-    constexpr std::uint32_t kDestination = 1 << 1;
-    header().nlmsg_type = (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET;
-    header().nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    header().nlmsg_len = NLMSG_LENGTH(sizeof(nfgenmsg));
-    static_cast<nfgenmsg*>(NLMSG_DATA(&header()))->nfgen_family = AF_INET;
-    nest(CTA_TUPLE_ORIG, [&] {
-      nest(CTA_TUPLE_IP, [&] {
-        add(CTA_IP_V4_SRC, client.bytes(), 4);
-        add(CTA_IP_V4_DST, proxy.bytes(), 4);
-      });
-    });
-    nest(CTA_FILTER, [&] {
-      const std::uint32_t flags = kSource | kDestination;
-      add(CTA_FILTER_ORIG_FLAGS, &flags, sizeof flags);
-    });
+// Kernels before 5.8 know no filter by address, and answer all.
+std::vector<Flow> list_of(nfct_handle* handle, const IpAddress& client, std::uint32_t mark, Keep keep_which) {
+  std::vector<Flow> flows;
+  if (client.is_v4()) {
+    conntrack_dump::of_client(client, mark, [&](nf_conntrack* entry) { keep_which(NFCT_T_UPDATE, entry, &flows); });
+  } else {
+    // The kernel (6.18) leaves out just those from the address that is asked for.
+    flows = list_by_mark(handle, client.family(), mark, keep_which);
   }
-  const void* bytes() const { return buffer_; }
-  std::size_t size() const { return reinterpret_cast<const nlmsghdr*>(buffer_)->nlmsg_len; }
-
- private:
-  nlmsghdr& header() { return *reinterpret_cast<nlmsghdr*>(buffer_); }
-  nlattr* begin(int type) {
-    auto* attribute = reinterpret_cast<nlattr*>(buffer_ + header().nlmsg_len);
-    attribute->nla_type = static_cast<std::uint16_t>(type);
-    attribute->nla_len = NLA_HDRLEN;
-    header().nlmsg_len += NLA_HDRLEN;
-    return attribute;
-  }
-  void add(int type, const void* bytes, std::uint16_t size) {
-    nlattr* attribute = begin(type);
-    std::memcpy(buffer_ + header().nlmsg_len, bytes, size);
-    attribute->nla_len = static_cast<std::uint16_t>(NLA_HDRLEN + size);
-    header().nlmsg_len += size;  // 4: aligned
-  }
-  template <typename Within>
-  void nest(int type, Within within) {
-    nlattr* attribute = begin(type | NLA_F_NESTED);
-    within();
-    attribute->nla_len = static_cast<std::uint16_t>(buffer_ + header().nlmsg_len - reinterpret_cast<char*>(attribute));
-  }
-
-  alignas(nlmsghdr) char buffer_[256] = {};
-};
-
-// One answer of the dump; false when it was the last.
-bool take_answers(char* answer, ssize_t length, std::vector<Flow>& flows) {
-  auto left = static_cast<unsigned>(length);
-  for (auto* header = reinterpret_cast<nlmsghdr*>(answer); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
-    if (header->nlmsg_type == NLMSG_DONE) return false;
-    if (header->nlmsg_type == NLMSG_ERROR) {
-      errno = -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
-      tool::fail_errno(tool::os, "list conntrack");
-    }
-    const Entry entry(::nfct_new(), nfct_destroy);
-    if (!entry) throw std::bad_alloc();
-    if (::nfct_nlmsg_parse(header, entry.get()) == 0) keep_with_tcp(NFCT_T_UPDATE, entry.get(), &flows);
-  }
-  return true;
+  std::erase_if(flows, [&](const Flow& flow) { return flow.client.ip != client || (mark != 0 && (flow.mark & mark) == 0); });
+  return flows;
 }
 
 }  // namespace
@@ -199,24 +143,13 @@ Table::~Table() { ::nfct_close(handle_); }
 std::vector<Flow> Table::list(int family, std::uint32_t mark) const { return list_by_mark(handle_, family, mark, keep); }
 std::vector<Flow> Table::list_with_tcp(int family, std::uint32_t mark) const { return list_by_mark(handle_, family, mark, keep_with_tcp); }
 
+std::vector<Flow> Table::list(const IpAddress& client, std::uint32_t mark) const {
+  return list_of(handle_, client, mark, keep);
+}
+
 std::vector<Flow> Table::list_between(const IpAddress& client, const IpAddress& proxy) const {
-  std::vector<Flow> flows;
-  const auto is_other = [&](const Flow& flow) { return flow.client.ip != client || flow.proxy.ip != proxy; };
-  if (!client.is_v4()) {
-    flows = list_with_tcp(AF_INET6, 0);
-    std::erase_if(flows, is_other);
-    return flows;
-  }
-  const Question question(client, proxy);
-  const Fd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  if (!netlink || ::send(netlink.get(), question.bytes(), question.size(), 0) < 0) tool::fail_errno(tool::os, "ask conntrack");
-  alignas(nlmsghdr) char answer[32768];
-  ssize_t length;
-  do {
-    length = ::recv(netlink.get(), answer, sizeof answer, 0);
-    if (length <= 0) tool::fail_errno(tool::os, "list conntrack");
-  } while (take_answers(answer, length, flows));
-  std::erase_if(flows, is_other);
+  std::vector<Flow> flows = list_of(handle_, client, 0, keep_with_tcp);
+  std::erase_if(flows, [&](const Flow& flow) { return flow.proxy.ip != proxy; });
   return flows;
 }
 

@@ -50,10 +50,12 @@ class Table {
   // All flows of `family` (AF_INET or AF_INET6) whose mark has any bit of
   // `mark`; the kernel filters. 0: flows of every mark.
   std::vector<Flow> list(int family, std::uint32_t mark) const;
-  // The same with TCP.
+  // The same of one client address alone. With IPv4 the kernel (5.8) hands over no
+  // others, so that it costs less in a full table.
+  std::vector<Flow> list(const IpAddress& client, std::uint32_t mark) const;
+  // The same as the first with TCP.
   std::vector<Flow> list_with_tcp(int family, std::uint32_t mark) const;
-  // UDP and TCP flows of that client to that address of ours, of every mark. With
-  // IPv4 the kernel (5.8) hands over no others, so that it costs less in a full table.
+  // UDP and TCP flows of that client to that address of ours, of every mark.
   std::vector<Flow> list_between(const IpAddress& client, const IpAddress& proxy) const;
   // False: it was gone already, or its tuple belongs to a younger flow.
   bool remove(const Flow& flow) const;

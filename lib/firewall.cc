@@ -1,204 +1,73 @@
 #include "firewall.h"
 
-#include <set>
-#include <utility>
-
-#include <fmt/core.h>
-
-#include "child.h"
-#include "env.h"
-#include "logging.h"
-#include "tool.h"
+#include "firewall_iptables.h"
+#include "firewall_nft.h"
+#include "nft.h"
+#include "nft_text.h"
 
 namespace firewall {
 namespace {
 
 using firewall_text::Family;
-using firewall_text::Jumps;
 
-constexpr int kSeconds = 10;  // for one run of iptables, its own lock waited for
-constexpr std::size_t kMaxOutput = 64 * 1024 * 1024;
-
-child::Output run(std::vector<std::string> argv, const std::string& input) {
-  return child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, kSeconds);
-}
-
-std::string program(Family family, const char* suffix) {
-  return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix);
-}
-
-// Empty: done. Otherwise what iptables-restore said.
-std::string try_restore(Family family, const std::string& text) {
-  const auto answer = run({program(family, "-restore"), "--noflush", "--wait", "5"}, text);
-  if (answer.status == 0) return {};
-  return answer.err.empty() ? fmt::format("exit status {}", answer.status) : answer.err;
-}
-
-void restore(Family family, const std::string& text) {
-  if (const auto why = try_restore(family, text); !why.empty()) {
-    throw tool::Failure(tool::os, fmt::format("run {}: {}", program(family, "-restore"), why));
-  }
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines(1);
-  for (const char c : text) {
-    if (c == '\n') lines.emplace_back();
-    else lines.back() += c;
-  }
-  return lines;
-}
-
-std::vector<std::string> table_lines(Family family, const char* table) {
-  const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S"}, "");
-  if (answer.status != 0) throw tool::Failure(tool::os, fmt::format("run {} -t {} -S: {}", program(family, ""), table, answer.err));
-  return lines_of(answer.out);
-}
-
-// Empty when there is no such chain. Any other failure is one: rules that are
-// there must not be taken for gone.
-std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
-  const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S", chain}, "");
-  if (answer.status != 0) {
-    const bool absent = answer.err.find("No chain") != std::string::npos || answer.err.find("incompatible") != std::string::npos;
-    if (absent) return {};
-    throw tool::Failure(tool::os, fmt::format("list chain {}: {}", chain, answer.err));
-  }
-  return lines_of(answer.out);
-}
-
-Jumps present_jumps(Family family) {
-  Jumps present;
-  for (const auto& chain : firewall_text::all_jumps()) {
-    for (const auto& line : chain_lines(family, chain == "FORWARD" ? "filter" : "nat", chain)) {
-      if (firewall_text::is_jump(line)) present.insert(chain);
-    }
-  }
-  return present;
-}
-
-// Puts everything of ours as it should be, `session` in its present state
-// included.
-void lay_with(const Session& session, Others others) {
-  std::vector<Session> all{session};
-  for (auto& other : others()) {
-    if (other.id != session.id) all.push_back(std::move(other));
-  }
-  lay(firewall_text::family_of(session), all);
-}
-
-// Puts `text` in force, and the base before it if that is why it is refused.
-void apply(const Session& session, const std::string& text, Others others) {
-  const auto why = try_restore(firewall_text::family_of(session), text);
-  if (why.empty()) return;
-  logging::debug1("Laying the base rules: {}", logging::escape(why));
-  lay_with(session, others);
-}
-
-// The rules in force for which `chosen` answers true.
-template <typename Chosen>
-std::vector<Rule> list_those(Family family, Chosen chosen) {
-  auto rules = list(family);
-  std::erase_if(rules, [&](const Rule& rule) { return !chosen(rule); });
-  return rules;
-}
-
-// The rules of `session`, as iptables -S prints them.
-std::set<std::string> lines_in_force(const Session& session) {
-  std::set<std::string> lines;
-  for (const auto& rule : firewall_text::rules_of(session)) lines.insert("-A " + rule);
-  return lines;
-}
-
-std::string comment_of(const std::string& line) {
-  constexpr std::string_view kOption = "--comment ";
-  const auto at = line.find(kOption);
-  if (at == line.npos) return {};
-  const auto start = at + kOption.size();
-  return line.substr(start, line.find(' ', start) - start);
-}
+Family family_of(Part part) { return part == Part::ip6tables ? Family::v6 : Family::v4; }
 
 }  // namespace
 
-void open(const Session& session, Others others) {
-  apply(session, firewall_text::open(firewall_text::family_of(session), {session}), others);
+void open(const Session& session) { nft_text::is_for(session) ? nftables::open(session) : iptables::open(session); }
+void pin(const Session& session) { nft_text::is_for(session) ? nftables::pin(session) : iptables::pin(session); }
+void close(const Session& session) { nft_text::is_for(session) ? nftables::close(session) : iptables::close(session); }
+
+std::optional<std::chrono::seconds> renewal(const Session& session) {
+  if (!nft_text::is_for(session)) return std::nullopt;
+  return nft_text::kTimeout / 3;
 }
 
-void pin(const Session& session, Others others) {
-  apply(session, firewall_text::pin(firewall_text::family_of(session), {session}), others);
-}
-
-void close(const Session& session) {
-  const Family family = firewall_text::family_of(session);
-  if (try_restore(family, firewall_text::close(family, {session})).empty()) return;
-  remove_all_of(session);  // flushed by somebody, or changed
+void renew(const Session& session) {
+  if (nft_text::is_for(session)) nftables::renew(session);
 }
 
 void offer(const Session& session) {
   const Family family = firewall_text::family_of(session);
-  const std::string source = fmt::format("-s {}/{} ", session.client.ip.text(), session.client.ip.is_v4() ? 32 : 128);
-  const std::string port = fmt::format("--sport {} ", session.flow->client.port);
-  remove(family, list_those(family, [&](const Rule& rule) {
-           return rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos;
-         }));
-  std::string text = "*nat\n";
-  for (const auto& rule : firewall_text::rules_of(session)) text += "-I " + rule + "\n";
-  restore(family, text + "COMMIT\n");
+  if (iptables::is_installed(family)) iptables::forget(session);
+  if (nft_text::is_for(session)) return nftables::offer(session);
+  if (nft::is_installed()) nftables::forget(session);
+  iptables::offer(session);
 }
 
-void settle(const Session& session) {
-  const Family family = firewall_text::family_of(session);
-  std::set<std::string> right = lines_in_force(session);
-  remove(family, list_those(family, [&](const Rule& rule) { return rule.comment == session.id && right.erase(rule.line) == 0; }));
+void settle(const Session& session) { nft_text::is_for(session) ? nftables::settle(session) : iptables::settle(session); }
+void remove_all_of(const Session& session) { nft_text::is_for(session) ? nftables::remove_all_of(session) : iptables::remove_all_of(session); }
+
+Part part_of(const Session& session) {
+  if (nft_text::is_for(session)) return Part::nftables;
+  return firewall_text::family_of(session) == Family::v4 ? Part::iptables : Part::ip6tables;
 }
 
-void remove_all_of(const Session& session) {
-  const Family family = firewall_text::family_of(session);
-  remove(family, list_those(family, [&](const Rule& rule) { return rule.comment == session.id; }));
+const char* name_of(Part part) { return part == Part::iptables ? "IPv4" : part == Part::ip6tables ? "IPv6" : "nftables"; }
+
+bool is_installed(Part part) { return part == Part::nftables ? nft::is_installed() : iptables::is_installed(family_of(part)); }
+
+Mended reconcile(Part part, const std::vector<Session>& sessions) {
+  return part == Part::nftables ? nftables::reconcile(sessions) : iptables::reconcile(family_of(part), sessions);
 }
 
-std::vector<Rule> list(Family family) {
-  std::vector<Rule> rules;
-  for (const auto& chain : firewall_text::session_chains()) {
-    for (const auto& line : chain_lines(family, "nat", chain)) {
-      if (line.starts_with("-A ")) rules.push_back({comment_of(line), line});
-    }
-  }
-  return rules;
+void lay(Part part, const std::vector<Session>& sessions) {
+  part == Part::nftables ? nftables::lay(sessions) : iptables::lay(family_of(part), sessions);
 }
 
-void remove(Family family, const std::vector<Rule>& rules) {
-  if (rules.empty()) return;
-  std::string text = "*nat\n";
-  for (const auto& rule : rules) text += "-D" + rule.line.substr(2) + "\n";
-  restore(family, text + "COMMIT\n");
-}
-
-void lay(Family family, const std::vector<Session>& sessions) {
-  restore(family, firewall_text::base(family, sessions, present_jumps(family)));
-}
-
-Mended reconcile(Family family, const std::vector<Session>& sessions) {
-  std::set<std::string> wanted;
-  std::set<std::string> without_flow;  // may have offers besides their rule
+std::set<std::string> without_rule(Part part, const std::vector<Session>& sessions) {
+  const auto served = part == Part::nftables ? nftables::served(sessions) : iptables::served(family_of(part));
+  std::set<std::string> without;
   for (const auto& session : sessions) {
-    if (firewall_text::family_of(session) == family) wanted.merge(lines_in_force(session));
-    if (!session.flow) without_flow.insert(session.id);
+    if (part_of(session) == part && !served.contains(session.id)) without.insert(session.id);
   }
-  Mended mended;
-  std::set<std::string> missing = wanted;
-  mended.removed = list_those(family, [&](const Rule& rule) {
-    // Twice the same rule is one too many.
-    return missing.erase(rule.line) == 0 && !without_flow.contains(rule.comment);
-  });
-  mended.laid = !wanted.empty() && (!missing.empty() || look_at_base(family) != firewall_text::Base::present);
-  if (mended.laid) lay(family, sessions);
-  else remove(family, mended.removed);
-  return mended;
+  return without;
 }
 
-firewall_text::Base look_at_base(Family family) { return firewall_text::judge_base(table_lines(family, "nat"), table_lines(family, "filter")); }
+firewall_text::Base look_at_base(Part part) {
+  return part == Part::nftables ? nftables::look_at_base() : iptables::look_at_base(family_of(part));
+}
 
-void purge(Family family) { restore(family, firewall_text::purge(family, present_jumps(family))); }
+bool purge(Part part) { return part == Part::nftables ? nftables::purge() : iptables::purge(family_of(part)); }
 
 }  // namespace firewall

@@ -1,6 +1,7 @@
 #include "firewall_text.h"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/core.h>
 
@@ -9,6 +10,7 @@ namespace {
 
 constexpr char kSessions[] = "SALLYPORT-DNAT";
 constexpr char kBound[] = "SALLYPORT-BIND";
+constexpr int kBranches = 16;  // of each of the two levels of a tree
 
 // As `iptables -S` prints them, so that is_jump can compare.
 const std::string& jump_rule(std::string_view chain) {
@@ -24,6 +26,34 @@ const std::string& jump_rule(std::string_view chain) {
 
 std::string host_net(const IpAddress& ip) { return fmt::format("{}/{}", ip.text(), ip.is_v4() ? 32 : 128); }
 
+// The last byte of the client's address says which bucket is his.
+int bucket_of(const Session& session) { return session.client.ip.bytes()[session.client.ip.is_v4() ? 3 : 15]; }
+
+std::string branch(std::string_view root, int low) { return fmt::format("{}-{:x}", root, low); }
+std::string bucket(std::string_view root, int byte) { return fmt::format("{}-{:02x}", root, byte); }
+
+// -g, not -j: who comes back from a bucket has no other branch to try.
+std::string fork(Family family, const std::string& from, int value, int mask, const std::string& to) {
+  if (family == Family::v4) return fmt::format("{} -s 0.0.0.{}/0.0.0.{} -g {}", from, value, mask, to);
+  return fmt::format("{} -s ::{}/::{:x} -g {}", from, value == 0 ? "" : fmt::format("{:x}", value), mask, to);
+}
+
+std::string first_fork(Family family, std::string_view root, int low) { return fork(family, std::string(root), low, 0x0f, branch(root, low)); }
+std::string second_fork(Family family, std::string_view root, int byte) {
+  return fork(family, branch(root, byte % kBranches), byte & 0xf0, 0xf0, bucket(root, byte));
+}
+
+// The chains of a tree but its buckets.
+std::vector<Chain> tree(Family family, const std::string& root) {
+  std::vector<Chain> chains{{"nat", root, {}}};
+  for (int low = 0; low < kBranches; ++low) {
+    chains[0].rules.push_back("-A " + first_fork(family, root, low));
+    Chain& second = chains.emplace_back(Chain{"nat", branch(root, low), {}});
+    for (int high = 0; high < kBranches; ++high) second.rules.push_back("-A " + second_fork(family, root, high * kBranches + low));
+  }
+  return chains;
+}
+
 // Where a session's packets come from and are sent to, with or without the
 // flow's ports.
 std::string forwarding_rule(const Session& session, bool pinned) {
@@ -35,7 +65,7 @@ std::string forwarding_rule(const Session& session, bool pinned) {
   else ports += "--dport " + session.udp_port_range.text();
   const std::string target =
       session.ports_kept() ? session.host.ip.text() : Endpoint{session.host.ip, session.udp_port}.text();
-  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}", kSessions,
+  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}", bucket(kSessions, bucket_of(session)),
                      host_net(session.client.ip), host_net(session.proxy.ip), ports, session.id, target);
 }
 
@@ -55,7 +85,7 @@ std::string binding_rule(const Session& session, bool pinned) {
   } else {
     ports += "--dport " + session.udp_port_range.text();
   }
-  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m conntrack {} -m comment --comment {} -j SNAT --to-source {}", kBound,
+  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m conntrack {} -m comment --comment {} -j SNAT --to-source {}", bucket(kBound, bucket_of(session)),
                      host_net(session.client.ip), host_net(session.host.ip), ports, proxy, session.id, session.bind_source_address->text());
 }
 
@@ -79,7 +109,7 @@ template <typename Line>
 std::string for_each(Family family, const std::vector<Session>& sessions, Line line) {
   std::string text;
   for (const auto& session : sessions) {
-    if (family_of(session) == family) text += line(session);
+    if (is_for(session, family)) text += line(session);
   }
   return text;
 }
@@ -88,24 +118,37 @@ std::string add_jump(const Jumps& present, std::string_view chain) {
   return present.contains(chain) ? "" : fmt::format("-I {}\n", jump_rule(chain));
 }
 
-bool has_chain(const Lines& lines, const std::string& name) { return std::find(lines.begin(), lines.end(), "-N " + name) != lines.end(); }
-
-// The rules of one of our chains, in order.
-Lines rules_in(const Lines& lines, const std::string& name) {
-  Lines rules;
+// Those lines of `iptables -S` that are of our chains, by chain, in order.
+std::map<std::string, Lines, std::less<>> our_chains(const Lines& lines) {
+  std::map<std::string, Lines, std::less<>> chains;
   for (const auto& line : lines) {
-    if (line.starts_with("-A " + name + " ")) rules.push_back(line);
+    const bool rule = line.starts_with("-A SALLYPORT");
+    if (!rule && !line.starts_with("-N SALLYPORT")) continue;
+    auto& rules = chains[line.substr(3, line.find(' ', 3) - 3)];
+    if (rule) rules.push_back(line);
   }
-  return rules;
+  return chains;
 }
 
 long jumps_in(const Lines& lines) { return std::count_if(lines.begin(), lines.end(), is_jump); }
+
+// Every chain of ours in table nat, those that lead to others first.
+std::string for_each_chain(Family family, const char* form) {
+  std::string text;
+  for (const auto& chain : base_chains(family)) {
+    if (chain.table == "nat") text += fmt::format(fmt::runtime(form), chain.name);
+  }
+  for (const auto& name : buckets()) text += fmt::format(fmt::runtime(form), name);
+  return text;
+}
 
 std::string delete_jump(const Jumps& present, std::string_view chain) {
   return present.contains(chain) ? fmt::format("-D {}\n", jump_rule(chain)) : "";
 }
 
 }  // namespace
+
+bool is_for(const Session& session, Family family) { return session.forwarding == config::Forwarding::iptables && family_of(session) == family; }
 
 Family family_of(const Session& session) { return session.client.ip.is_v4() ? Family::v4 : Family::v6; }
 
@@ -125,63 +168,113 @@ bool is_jump(std::string_view line) {
 
 std::vector<std::string> rules_of(const Session& session) { return session_rules(session, session.pinned()); }
 
-const std::vector<std::string>& session_chains() {
-  static const std::vector<std::string> chains{kSessions, kBound};
+std::vector<std::string> session_chains(const Session& session) {
+  std::vector<std::string> chains;
+  for (const char* root : {kSessions, kBound}) chains.push_back(bucket(root, bucket_of(session)));
   return chains;
 }
 
-const std::vector<Chain>& base_chains() {
-  static const std::vector<Chain> chains{
-      {"filter", "SALLYPORT", {"-A SALLYPORT -j ACCEPT"}},
-      {"nat",
-       "SALLYPORT",
-       {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", kMark), "-A SALLYPORT -j SALLYPORT-DNAT",
-        fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", kMark)}},
-      {"nat", "SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j SALLYPORT-BIND", "-A SALLYPORT-SNAT -j MASQUERADE"}},
-  };
-  return chains;
-}
-
-Base judge_base(const Lines& nat, const Lines& filter) {
-  const auto jumps = static_cast<std::size_t>(jumps_in(nat) + jumps_in(filter));
-  const auto there = [&](const std::string& chain) { return has_chain(nat, chain); };
-  const auto& sessions = session_chains();
-  bool whole = jumps == all_jumps().size() && std::all_of(sessions.begin(), sessions.end(), there);
-  bool any = jumps > 0 || std::any_of(sessions.begin(), sessions.end(), there);
-  for (const auto& chain : base_chains()) {
-    const Lines& lines = chain.table == "nat" ? nat : filter;
-    whole = whole && rules_in(lines, chain.name) == chain.rules;
-    any = any || has_chain(lines, chain.name);
+bool is_session_rule(std::string_view line) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const char* root : {kSessions, kBound}) {
+    const std::string start = fmt::format("-A {}-", root);
+    if (!line.starts_with(start)) continue;
+    const auto name = line.substr(start.size());
+    return name.find_first_not_of(kDigits) == 2 && name[2] == ' ';
   }
-  return whole ? Base::present : any ? Base::damaged : Base::absent;
+  return false;
+}
+
+const std::vector<Chain>& base_chains(Family family) {
+  static const auto make = [](Family of) {
+    std::vector<Chain> chains{
+        {"filter", "SALLYPORT", {"-A SALLYPORT -j ACCEPT"}},
+        {"nat",
+         "SALLYPORT",
+         {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", kMark), "-A SALLYPORT -j SALLYPORT-DNAT",
+          fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", kMark)}},
+        {"nat", "SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j SALLYPORT-BIND", "-A SALLYPORT-SNAT -j MASQUERADE"}},
+    };
+    for (const char* root : {kSessions, kBound}) {
+      for (auto& chain : tree(of, root)) chains.push_back(std::move(chain));
+    }
+    return chains;
+  };
+  static const auto v4 = make(Family::v4);
+  static const auto v6 = make(Family::v6);
+  return family == Family::v4 ? v4 : v6;
+}
+
+const std::vector<std::string>& buckets() {
+  static const auto all = [] {
+    std::vector<std::string> names;
+    for (const char* root : {kSessions, kBound}) {
+      for (int byte = 0; byte < kBranches * kBranches; ++byte) names.push_back(bucket(root, byte));
+    }
+    return names;
+  }();
+  return all;
+}
+
+Base judge_base(Family family, const Lines& nat, const Lines& filter) {
+  const auto in_nat = our_chains(nat);
+  const auto& names = buckets();
+  bool whole = jumps_in(nat) == 2 && std::all_of(names.begin(), names.end(), [&](const std::string& name) { return in_nat.contains(name); });
+  for (const auto& chain : base_chains(family)) {
+    if (chain.table != "nat") continue;
+    const auto found = in_nat.find(chain.name);
+    whole = whole && found != in_nat.end() && found->second == chain.rules;
+  }
+  const bool any = jumps_in(nat) > 0 || !in_nat.empty();
+  const Base accepting = judge_accepting(filter);
+  if (whole && accepting == Base::present) return Base::present;
+  return any || accepting == Base::damaged ? Base::damaged : Base::absent;
+}
+
+Base judge_accepting(const Lines& filter) {
+  const auto chains = our_chains(filter);
+  const auto& wanted = base_chains(Family::v4).front();
+  const auto found = chains.find(wanted.name);
+  if (jumps_in(filter) == 1 && chains.size() == 1 && found != chains.end() && found->second == wanted.rules) return Base::present;
+  return jumps_in(filter) > 0 || !chains.empty() ? Base::damaged : Base::absent;
+}
+
+std::string accepting(const Jumps& present) {
+  return "*filter\n:SALLYPORT - [0:0]\n" + base_chains(Family::v4).front().rules.front() + "\n" + add_jump(present, "FORWARD") + "COMMIT\n";
 }
 
 std::string base(Family family, const std::vector<Session>& sessions, const Jumps& present) {
-  const auto rules_in = [](std::string_view table) {
-    std::string text;
-    for (const auto& chain : base_chains()) {
-      if (chain.table != table) continue;
-      for (const auto& rule : chain.rules) text += rule + "\n";
-    }
-    return text;
-  };
-  return "*filter\n:SALLYPORT - [0:0]\n" + rules_in("filter") + add_jump(present, "FORWARD") + "COMMIT\n" +
-         "*nat\n:SALLYPORT - [0:0]\n:SALLYPORT-DNAT - [0:0]\n:SALLYPORT-SNAT - [0:0]\n:SALLYPORT-BIND - [0:0]\n" + rules_in("nat") +
-         for_each(family, sessions, add_rules) + add_jump(present, "PREROUTING") + add_jump(present, "POSTROUTING") +
-         "COMMIT\n";
+  std::string rules;
+  for (const auto& chain : base_chains(family)) {
+    if (chain.table != "nat") continue;
+    for (const auto& rule : chain.rules) rules += rule + "\n";
+  }
+  return accepting(present) + "*nat\n" + for_each_chain(family, ":{} - [0:0]\n") + rules + for_each(family, sessions, add_rules) +
+         add_jump(present, "PREROUTING") + add_jump(present, "POSTROUTING") + "COMMIT\n";
 }
 
-std::string purge(Family, const Jumps& present) {
+std::string purge(Family family, const Jumps& present) {
   // Declaring a chain creates or empties it, so that -X succeeds either way.
   return "*filter\n:SALLYPORT - [0:0]\n" + delete_jump(present, "FORWARD") + "-X SALLYPORT\nCOMMIT\n" +
-         "*nat\n:SALLYPORT - [0:0]\n:SALLYPORT-DNAT - [0:0]\n:SALLYPORT-SNAT - [0:0]\n:SALLYPORT-BIND - [0:0]\n" +
-         delete_jump(present, "PREROUTING") + delete_jump(present, "POSTROUTING") +
-         "-X SALLYPORT\n-X SALLYPORT-DNAT\n-X SALLYPORT-SNAT\n-X SALLYPORT-BIND\nCOMMIT\n";
+         "*nat\n" + for_each_chain(family, ":{} - [0:0]\n") + delete_jump(present, "PREROUTING") + delete_jump(present, "POSTROUTING") +
+         for_each_chain(family, "-X {}\n") + "COMMIT\n";
 }
 
 std::string open(Family family, const std::vector<Session>& sessions) {
-  return fmt::format("*filter\n-C {}\nCOMMIT\n*nat\n-C {}\n-C {}\n{}COMMIT\n", jump_rule("FORWARD"),
-                     jump_rule("PREROUTING"), jump_rule("POSTROUTING"), for_each(family, sessions, add_rules));
+  std::set<std::string> ways;
+  for (const auto& session : sessions) {
+    if (!is_for(session, family)) continue;
+    const int byte = bucket_of(session);
+    for (const char* root : {kSessions, kBound}) {
+      if (root == kBound && !session.bind_source_address) continue;
+      ways.insert(first_fork(family, root, byte % kBranches));
+      ways.insert(second_fork(family, root, byte));
+    }
+  }
+  std::string checks;
+  for (const auto& way : ways) checks += "-C " + way + "\n";
+  return fmt::format("*filter\n-C {}\nCOMMIT\n*nat\n-C {}\n-C {}\n{}{}COMMIT\n", jump_rule("FORWARD"), jump_rule("PREROUTING"),
+                     jump_rule("POSTROUTING"), checks, for_each(family, sessions, add_rules));
 }
 
 std::string pin(Family family, const std::vector<Session>& sessions) {

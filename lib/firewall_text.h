@@ -2,7 +2,7 @@
 // Pure text; nothing here touches a firewall.
 //
 //   *nat
-//   -A SALLYPORT-DNAT -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001
+//   -A SALLYPORT-DNAT-0a -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001
 //      -m comment --comment 3a9fd819-… -j DNAT --to-destination 203.0.113.10:33001
 //   COMMIT
 //
@@ -14,6 +14,12 @@
 //   nat POSTROUTING ─▶ SALLYPORT-SNAT: marked flows only: try SALLYPORT-BIND
 //                     (the sessions' second rules, SNAT ends the walk), MASQUERADE
 //   filter FORWARD ─▶ SALLYPORT: marked flows only: ACCEPT
+//
+// SALLYPORT-DNAT and SALLYPORT-BIND are trees, so that no packet is compared with
+// the rules of many sessions: by the last four bits of the client's address to
+// one of SALLYPORT-DNAT-0 … -f, and from there by the four bits before them to
+// one of 256 buckets, named after the last byte of the address: that of
+// 198.51.100.10 is SALLYPORT-DNAT-0a. The buckets hold the rules.
 //
 // The connection mark is how the kernel, and conntrack, tell the flows that the
 // suite translated from everybody else's.
@@ -34,6 +40,8 @@ constexpr std::uint32_t kMark = 0x08000000;
 
 enum class Family { v4, v6 };
 Family family_of(const Session& session);
+// Whether iptables of `family` forwards it.
+bool is_for(const Session& session, Family family);
 
 // The jumps from the built-in chains to ours, by the name of the built-in
 // chain: PREROUTING, POSTROUTING, FORWARD.
@@ -42,13 +50,16 @@ const Jumps& all_jumps();
 // Whether `line`, of `iptables -S CHAIN`, is our jump from that chain.
 bool is_jump(std::string_view line);
 
-// Our chains whose rules never change, each rule as `iptables -S` prints it.
+// Our chains whose rules never change, each rule as `iptables -S` prints it; that
+// of table filter first, chains that lead to others before those.
 struct Chain {
   std::string table;
   std::string name;
   std::vector<std::string> rules;
 };
-const std::vector<Chain>& base_chains();
+const std::vector<Chain>& base_chains(Family family);
+// And those that hold the rules of sessions, all in table nat.
+const std::vector<std::string>& buckets();
 
 // What of our base chains and jumps is in the tables nat and filter, each given
 // as the lines of `iptables -S`.
@@ -58,23 +69,30 @@ enum class Base {
   damaged,  // somebody took a part away, or changed it
 };
 using Lines = std::vector<std::string>;
-Base judge_base(const Lines& nat, const Lines& filter);
+Base judge_base(Family family, const Lines& nat, const Lines& filter);
+// The same of what is in filter alone. That may be there for the sake of
+// sessions that nftables forwards (nft_text.h); judge_base then says absent.
+Base judge_accepting(const Lines& filter);
+// Lays only that part.
+std::string accepting(const Jumps& present);
 
 // Our chains with exactly the rules of `sessions` in them, and the jumps that
 // are not `present` yet. Whatever our chains held before is replaced in one
-// step. Sessions of the other family are passed over, here and below.
+// step. Sessions of the other family, and those that nftables forwards, are
+// passed over, here and below.
 std::string base(Family family, const std::vector<Session>& sessions, const Jumps& present);
 // Removes our chains, and the jumps that are `present`.
 std::string purge(Family family, const Jumps& present);
 
-// Our chains that hold the rules of sessions, both of table nat.
-const std::vector<std::string>& session_chains();
+// The two buckets where the rules of `session` are.
+std::vector<std::string> session_chains(const Session& session);
+// Whether `line`, of `iptables -S`, is a rule in a bucket.
+bool is_session_rule(std::string_view line);
 
-// Adds the rules of `sessions`. Begins with checks (-C) that all jumps are
-// there: on a firewall that lost them the whole text is refused, at one of the
-// first kCheckLines lines, and nothing is changed.
+// Adds the rules of `sessions`. Begins with checks (-C) that all jumps, and the
+// ways through the trees to the rules, are there: on a firewall that lost them
+// the whole text is refused, and nothing is changed.
 std::string open(Family family, const std::vector<Session>& sessions);
-constexpr int kCheckLines = 6;
 
 // Narrows the rules of each session to its flow's source port (and, when ports
 // are kept, destination port), in one step. Passes over sessions that have no
@@ -84,7 +102,7 @@ std::string pin(Family family, const std::vector<Session>& sessions);
 std::string close(Family family, const std::vector<Session>& sessions);
 
 // The rules of `session` as it is now (pinned when the session is), one or two:
-// "SALLYPORT-DNAT -s 198.51.100.10/32 …", that is, without their -A.
+// "SALLYPORT-DNAT-0a -s 198.51.100.10/32 …", that is, without their -A.
 std::vector<std::string> rules_of(const Session& session);
 
 }  // namespace firewall_text

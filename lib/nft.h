@@ -1,5 +1,5 @@
-// nft: nftables rules put in force within this process, by libnftables; the only
-// user of it. Takes what nft(8) takes with -f. Needs root. Failure{71}, with
+// nft: nftables rules put in force within this process, by libnftables, which is
+// loaded at the first use; the only user of it. Takes what nft(8) takes with -f. Needs root. Failure{71}, with
 // nft's own words.
 //
 // The text comes from typed values alone, never from outside: nft's language has
@@ -9,6 +9,9 @@
 #include <string>
 
 namespace nft {
+
+// Whether the library is there.
+bool is_installed();
 
 // All of `text` in one transaction, or nothing of it.
 void apply(const std::string& text);

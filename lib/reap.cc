@@ -17,7 +17,7 @@
 namespace reap {
 namespace {
 
-using firewall_text::Family;
+using firewall::Part;
 
 // Sessions whose holder died: rule, flows and record go.
 void reap_orphans() {
@@ -30,23 +30,34 @@ void reap_orphans() {
   }
 }
 
+bool is_used(Part part, const std::vector<Session>& living) {
+  return std::any_of(living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; });
+}
+
 // The rules in force become those of the living sessions, and the base too.
-void reconcile(Family family, const std::vector<Session>& living) {
-  const auto mended = firewall::reconcile(family, living);
+void mend_rules(Part part, const std::vector<Session>& living) {
+  const auto mended = firewall::reconcile(part, living);
   if (mended.laid) logging::event("Put back the rules of {} living sessions: the firewall had lost some", living.size());
   for (const auto& rule : mended.removed) logging::event("Reaped a rule without a session: {}", logging::escape(rule.line));
 }
 
 // A stopped proxy has no rules, not even those of a session that would not end.
-void purge(Family family) {
+void purge_rules(Part part) {
+  if (firewall::purge(part)) logging::event("Purged all {} rules: the proxy is stopped", firewall::name_of(part));
+}
+
+// A kernel has no IPv6, a host no nftables, or only that: what no session uses may
+// be missing.
+void mend(Part part, bool stopped, const std::vector<Session>& living) {
+  const bool used = is_used(part, living);
+  if (!used && !firewall::is_installed(part)) return;
   try {
-    if (firewall::look_at_base(family) == firewall_text::Base::absent) return;
-  } catch (const tool::Failure&) {
-    if (family == Family::v6) return;  // a kernel without IPv6
-    throw;
+    if (stopped) purge_rules(part);
+    else mend_rules(part, living);
+  } catch (const tool::Failure& failure) {
+    if (used || part == Part::iptables) throw;
+    logging::debug1("{}: {}", firewall::name_of(part), logging::escape(failure.what()));
   }
-  firewall::purge(family);
-  logging::event("Purged all {} rules: the proxy is stopped", family == Family::v4 ? "IPv4" : "IPv6");
 }
 
 // Flows that bear our mark, but belong to no living session; and flows that
@@ -74,10 +85,7 @@ void all() {
   reap_orphans();
   const bool stopped = spool::stopped();
   const auto living = stopped ? std::vector<Session>{} : spool::living();
-  for (const auto family : {Family::v4, Family::v6}) {
-    if (stopped) purge(family);
-    else reconcile(family, living);
-  }
+  for (const auto part : firewall::kParts) mend(part, stopped, living);
   for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
   spool::sweep();
 }

@@ -37,12 +37,13 @@ Record Route::to_record() const {
   if (faulty_interval != defaults.faulty_interval) record.add("faulty_interval", std::to_string(faulty_interval.count()));
   if (known_hosts != paths::kKnownHosts) record.add("known_hosts", known_hosts);
   if (bind_source_address) record.add("bind_source_address", bind_source_address->text());
+  if (forwarding == config::Forwarding::nftables) record.add("forwarding", "nftables");
   return record;
 }
 
 Route Route::from_record(const Record& record) {
   record.check_names({"rule", "upstream_user", "keyfile", "proxy_port", "udp_port", "udp_port_range", "src_port_filtering",
-                      "udp_linger", "connect_timeout", "known_hosts", "bind_source_address", "faulty_interval"},
+                      "udp_linger", "connect_timeout", "known_hosts", "bind_source_address", "forwarding", "faulty_interval"},
                      {"host"});
   Route route;
   route.rule = static_cast<int>(number(record, "rule", 0, 1000000));
@@ -71,6 +72,10 @@ Route Route::from_record(const Record& record) {
   if (const auto bind = record.get("bind_source_address")) {
     route.bind_source_address = IpAddress::parse(*bind);
     if (!route.bind_source_address) malformed("bind_source_address", *bind);
+  }
+  if (const auto forwarding = record.get("forwarding")) {
+    if (*forwarding != "nftables") malformed("forwarding", *forwarding);
+    route.forwarding = config::Forwarding::nftables;
   }
   return route;
 }

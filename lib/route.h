@@ -35,6 +35,7 @@ struct Route {
   std::chrono::seconds connect_timeout{10};
   std::string known_hosts;
   std::optional<IpAddress> bind_source_address;
+  config::Forwarding forwarding = config::Forwarding::iptables;
   std::chrono::seconds faulty_interval{120};
   bool keyfile_of_user = false;  // the path depends on the user's name; not in the record
 

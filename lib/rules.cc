@@ -117,6 +117,7 @@ Route route_of(const config::Rproxy& rproxy, const Rule& rule, std::vector<HostP
   route.connect_timeout = rule.connect_timeout;
   route.known_hosts = rproxy.known_hosts;
   route.bind_source_address = rule.bind_source_address;
+  route.forwarding = rule.forwarding;
   route.faulty_interval = rule.faulty_interval;
   route.keyfile_of_user = route.keyfile != rule.keyfile;
   return route;

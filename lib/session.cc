@@ -47,7 +47,7 @@ void check(const Session& session) {
 Session Session::from_record(const Record& record) {
   record.check_names({"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port", "udp_port",
                       "udp_port_range", "src_port_filtering", "udp_linger",
-                      "bind_source_address", "pid", "holder", "started", "opened", "flow", "state"},
+                      "bind_source_address", "forwarding", "pid", "holder", "started", "opened", "flow", "state"},
                      {"rival"});
   Session parsed;
   parsed.id = record.require("session");
@@ -76,6 +76,10 @@ Session Session::from_record(const Record& record) {
   if (const auto bind = record.get("bind_source_address")) {
     parsed.bind_source_address = IpAddress::parse(*bind);
     if (!parsed.bind_source_address) malformed("bind_source_address", *bind);
+  }
+  if (const auto forwarding = record.get("forwarding")) {
+    if (*forwarding != "nftables") malformed("forwarding", *forwarding);
+    parsed.forwarding = config::Forwarding::nftables;
   }
   parsed.pid = static_cast<pid_t>(number(record, "pid", 1L << 22));
   if (record.get("holder")) parsed.holder = static_cast<pid_t>(number(record, "holder", 1L << 22));
@@ -109,6 +113,7 @@ Record Session::to_record() const {
   record.add("src_port_filtering", src_port_filtering ? "true" : "false");
   if (udp_linger.count() > 0) record.add("udp_linger", std::to_string(udp_linger.count()));
   if (bind_source_address) record.add("bind_source_address", bind_source_address->text());
+  if (forwarding == config::Forwarding::nftables) record.add("forwarding", "nftables");
   record.add("pid", std::to_string(pid));
   if (holder > 0) record.add("holder", std::to_string(holder));
   record.add("started", started);

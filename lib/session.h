@@ -52,6 +52,7 @@ struct Session {
   bool src_port_filtering = true;
   std::chrono::seconds udp_linger{0};
   std::optional<IpAddress> bind_source_address;  // the UDP's, too
+  config::Forwarding forwarding = config::Forwarding::iptables;
   pid_t pid = 0;  // of the process that sshd started for the session
   pid_t holder = 0;  // of its asp-pinhole
   std::string started;  // RFC 3339, UTC

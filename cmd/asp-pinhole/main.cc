@@ -80,6 +80,7 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   session.src_port_filtering = route.src_port_filtering;
   session.udp_linger = route.udp_linger;
   session.bind_source_address = route.bind_source_address;
+  session.forwarding = route.forwarding;
   session.pid = caller.session_pid;
   session.holder = ::getpid();
   session.started = session::now();

@@ -109,7 +109,8 @@ bool Pinhole::open() {
     entry_.emplace(session_);
     watch_.emplace(session_.client.ip, firewall_text::kMark);
     in_force_ = true;  // from here on there may be something to revoke
-    firewall::open(session_, spool::living);
+    firewall::open(session_);
+    renewed_ = Clock::now();
   }
   forget_early_flows();
   logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {} rivals", waited, milliseconds_since(start) - waited, session_.rivals.size());
@@ -124,7 +125,7 @@ void Pinhole::forget_early_flows() {
   const auto others = peers();
   const bool alone = std::none_of(others.begin(), others.end(), is_candidate);
   const conntrack::Table table;
-  for (const auto& flow : table.list(session_.client.ip.family(), 0)) {
+  for (const auto& flow : table.list(session_.client.ip, 0)) {
     if (flows::is_of_lease(flow) || !flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) continue;
     if (!flow.translated() || alone) table.remove(flow);
     else meet(flow);
@@ -132,7 +133,7 @@ void Pinhole::forget_early_flows() {
 }
 
 std::vector<Flow> Pinhole::list_ours() const {
-  std::vector<Flow> ours = conntrack::Table().list(session_.client.ip.family(), firewall_text::kMark);
+  std::vector<Flow> ours = conntrack::Table().list(session_.client.ip, firewall_text::kMark);
   std::erase_if(ours, [&](const Flow& flow) { return !flows::belongs(session_, flow); });
   return ours;
 }
@@ -141,8 +142,19 @@ void Pinhole::hold() {
   while (!life_.ended()) step(kForever);
 }
 
+// Of nftables, what is not renewed expires.
+void Pinhole::renew() {
+  const auto each = firewall::renewal(session_);
+  if (!each || Clock::now() < renewed_ + *each) return;
+  const spool::FirewallLock lock;
+  firewall::renew(session_);
+  renewed_ = Clock::now();
+}
+
 void Pinhole::step(std::chrono::milliseconds timeout) {
-  const auto patience = offers_.empty() ? timeout : std::chrono::milliseconds(kAnswerPoll);
+  auto patience = offers_.empty() ? timeout : std::chrono::milliseconds(kAnswerPoll);
+  if (const auto each = firewall::renewal(session_); each && patience == kForever) patience = *each;
+  renew();
   if (life_.wait(watch_ ? watch_->fd() : -1, patience) == Life::Woken::by_watch) {
     const auto news = watch_->read();
     for (const auto& flow : news.lost ? list_ours() : news.flows) meet(flow);
@@ -213,7 +225,7 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     });
     if (later) return Claim::not_yet;
     session_.flow = PinnedFlow{flow.client, flow.server};
-    if (session_.src_port_filtering) firewall::pin(session_, spool::living);
+    if (session_.src_port_filtering) firewall::pin(session_);
     if (spool::was_offered(session_.id)) firewall::settle(session_);
     entry_->update(session_);
   }
@@ -236,7 +248,7 @@ void Pinhole::drop_unclaimed() const {
   Session open = session_;
   open.flow.reset();
   const conntrack::Table table;
-  for (const auto& flow : table.list(session_.client.ip.family(), firewall_text::kMark)) {
+  for (const auto& flow : table.list(session_.client.ip, firewall_text::kMark)) {
     const bool claimed = flows::is_flow_of(session_, flow) || is_claimed(flow, others);
     if (!claimed && flows::belongs(open, flow)) table.remove(flow);
   }

@@ -62,6 +62,7 @@ class Pinhole {
   bool wait_for_turn();
   void check_limits() const;
   void forget_early_flows();
+  void renew();
   void step(std::chrono::milliseconds timeout);
   void meet(const conntrack::Flow& flow);
   void review_offers();
@@ -89,5 +90,6 @@ class Pinhole {
   std::optional<spool::Token> turn_;
   std::optional<conntrack::Watch> watch_;
   std::vector<Offer> offers_;
+  Clock::time_point renewed_{};
   bool in_force_ = false;
 };

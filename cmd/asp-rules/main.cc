@@ -1,5 +1,6 @@
 // asp-rules: write firewall text for the sessions on stdin; asp-rules(1).
-// Touches no firewall: pipe it into iptables-restore --noflush to do that.
+// Touches no firewall: pipe it into iptables-restore --noflush, or nft -f -, to do
+// that.
 #include <unistd.h>
 
 #include <map>
@@ -8,6 +9,7 @@
 
 #include "firewall_text.h"
 #include "io.h"
+#include "nft_text.h"
 #include "options.h"
 #include "record.h"
 #include "session.h"
@@ -18,7 +20,7 @@ namespace {
 using firewall_text::Family;
 using firewall_text::Jumps;
 
-constexpr char kUsage[] = "asp-rules [-6] [-j CHAIN,...] base|open|pin|close|purge < sessions";
+constexpr char kUsage[] = "asp-rules [-6] [-j CHAIN,...] | -n base|open|pin|close|purge < sessions";
 constexpr std::size_t kMaxSessions = 100000;
 
 // "PREROUTING,FORWARD": the built-in chains that jump to ours already.
@@ -43,20 +45,48 @@ std::vector<Session> read_sessions() {
   return sessions;
 }
 
+std::string iptables_text(const std::string& verb, Family family, const Jumps& present) {
+  if (verb == "purge") return firewall_text::purge(family, present);
+  if (verb == "base") return firewall_text::base(family, read_sessions(), present);
+  if (verb == "open") return firewall_text::open(family, read_sessions());
+  if (verb == "pin") return firewall_text::pin(family, read_sessions());
+  if (verb == "close") return firewall_text::close(family, read_sessions());
+  options::fail_usage(kUsage, "no such verb: " + verb);
+}
+
+// As they are, or as they were before they had a flow.
+nft_text::Elements elements(std::vector<Session> sessions, bool with_flow) {
+  for (auto& session : sessions) {
+    if (!with_flow) session.flow.reset();
+  }
+  return nft_text::elements_of(sessions);
+}
+
+std::string nft_pin_text(const std::vector<Session>& sessions) {
+  std::vector<Session> pinned = sessions;
+  std::erase_if(pinned, [](const Session& session) { return !session.pinned(); });
+  return nft_text::change(elements(pinned, false), elements(pinned, true));
+}
+
+std::string nft_open_text(const std::vector<Session>& sessions) { return nft_text::change({}, elements(sessions, true)); }
+
+std::string nft_rules_text(const std::string& verb) {
+  if (verb == "purge") return nft_text::purge();
+  if (verb == "base") return nft_text::base(read_sessions());
+  if (verb == "open") return nft_open_text(read_sessions());
+  if (verb == "pin") return nft_pin_text(read_sessions());
+  if (verb == "close") return nft_text::change(elements(read_sessions(), true), {});
+  options::fail_usage(kUsage, "no such verb: " + verb);
+}
+
 int run(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "6j:", kUsage);
+  const auto options = options::parse(argc, argv, "6j:n", kUsage);
   if (options.operands.size() != 1) options::fail_usage(kUsage, "one operand is needed");
   const std::string& verb = options.operands[0];
   const Family family = options.has('6') ? Family::v6 : Family::v4;
   const Jumps present = parse_jumps(options.get('j', ""));
-
-  std::string text;
-  if (verb == "purge") text = firewall_text::purge(family, present);
-  else if (verb == "base") text = firewall_text::base(family, read_sessions(), present);
-  else if (verb == "open") text = firewall_text::open(family, read_sessions());
-  else if (verb == "pin") text = firewall_text::pin(family, read_sessions());
-  else if (verb == "close") text = firewall_text::close(family, read_sessions());
-  else options::fail_usage(kUsage, "no such verb: " + verb);
+  if (options.has('n') && (options.has('6') || options.has('j'))) options::fail_usage(kUsage, "-n goes with no other option");
+  const std::string text = options.has('n') ? nft_rules_text(verb) : iptables_text(verb, family, present);
   io::write_all(STDOUT_FILENO, text);
   return tool::yes;
 }

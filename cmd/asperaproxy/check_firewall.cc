@@ -1,4 +1,5 @@
 // The firewall: ours, and what that of others does to our packets.
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -15,6 +16,7 @@ namespace doctor {
 namespace {
 
 using firewall_text::Base;
+using firewall::Part;
 using firewall_text::Family;
 using packet_filter::Chain;
 using packet_filter::Packet;
@@ -47,14 +49,25 @@ Verdicts usable(Family family) {
   return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : "")};
 }
 
-Verdicts iptables(const Patient&) { return usable(Family::v4); }
+bool wants(const Patient& patient, config::Forwarding forwarding) {
+  if (!patient.rproxy || patient.rproxy->rules.empty()) return forwarding == config::Forwarding::iptables;
+  const auto& rules = patient.rproxy->rules;
+  return std::any_of(rules.begin(), rules.end(), [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
+}
 
-Verdicts ip6tables(const Patient& patient) {
-  auto found = usable(Family::v6);
+// A failure only for those who need it.
+Verdicts usable_for(Family family, bool wanted) {
+  auto found = usable(family);
   for (auto& verdict : found) {
-    if (verdict.grade == Grade::fail && !patient.uses_ipv6) verdict.grade = Grade::warn;
+    if (verdict.grade == Grade::fail && !wanted) verdict.grade = Grade::warn;
   }
   return found;
+}
+
+Verdicts iptables(const Patient& patient) { return usable_for(Family::v4, wants(patient, config::Forwarding::iptables)); }
+
+Verdicts ip6tables(const Patient& patient) {
+  return usable_for(Family::v6, patient.uses_ipv6 && wants(patient, config::Forwarding::iptables));
 }
 
 Verdicts netlink(const Patient&) {
@@ -63,35 +76,53 @@ Verdicts netlink(const Patient&) {
   return {ok(fmt::format("flows can be listed; {} are of sessions", flows.size()))};
 }
 
+Verdicts nftables(const Patient& patient) {
+  const bool wanted = wants(patient, config::Forwarding::nftables);
+  const Grade grade = wanted ? Grade::fail : Grade::warn;
+  const std::string cure = "apt-get install nftables (dnf install nftables); modprobe nf_tables";
+  if (!firewall::is_installed(Part::nftables)) return {{grade, "libnftables cannot be loaded", cure}};
+  try {
+    firewall::look_at_base(Part::nftables);
+  } catch (const tool::Failure& failure) {
+    return {{grade, failure.what(), cure}};
+  }
+  if (!wanted) return {ok("usable; no rule of aspera.conf wants it")};
+  if (!firewall::is_installed(Part::iptables)) {
+    return {warn("usable; without iptables nobody sees to it that FORWARD lets its packets pass", kAccept)};
+  }
+  return {ok("usable")};
+}
+
 // Lost rules are found out by what lives, not by what could.
-Verdict judge_base(Family family, Base base, bool stopped, std::size_t living) {
+Verdict judge_base(Part part, Base base, bool stopped, std::size_t living) {
   const std::string cure = "asperaproxy reload (asp-reap does so each minute)";
+  const std::string name = firewall::name_of(part);
   if (stopped) {
-    return base == Base::absent ? ok(fmt::format("{}: none, the proxy is stopped", name_of(family)))
-                                : fail(fmt::format("{}: there are rules of a stopped proxy", name_of(family)), "asperaproxy stop");
+    return base == Base::absent ? ok(fmt::format("{}: none, the proxy is stopped", name))
+                                : fail(fmt::format("{}: there are rules of a stopped proxy", name), "asperaproxy stop");
   }
   switch (base) {
-    case Base::present: return ok(fmt::format("{}: present", name_of(family)));
-    case Base::damaged: return fail(fmt::format("{}: somebody has taken a part of the suite's rules away, or changed them", name_of(family)), cure);
+    case Base::present: return ok(fmt::format("{}: present", name));
+    case Base::damaged: return fail(fmt::format("{}: somebody has taken a part of the suite's rules away, or changed them", name), cure);
     case Base::absent: break;
   }
-  if (living > 0) return fail(fmt::format("{}: all rules of the suite are gone, but {} sessions live", name_of(family), living), cure);
-  return ok(fmt::format("{}: none yet, the first session lays them", name_of(family)));
+  if (living > 0) return fail(fmt::format("{}: all rules of the suite are gone, but {} sessions live", name, living), cure);
+  return ok(fmt::format("{}: none yet, the first session lays them", name));
 }
 
 Verdicts rules(const Patient& patient) {
   Verdicts found;
   const auto living = spool::living();
-  for (const auto family : families(patient)) {
-    std::set<std::string> missing;
-    for (const auto& session : living) {
-      if (firewall_text::family_of(session) == family) missing.insert(session.id);
-    }
-    const auto count = missing.size();
-    found.push_back(judge_base(family, firewall::look_at_base(family), spool::stopped(), count));
-    for (const auto& rule : firewall::list(family)) missing.erase(rule.comment);
-    if (found.back().grade == Grade::ok && !missing.empty() && !spool::stopped()) {
-      found.back() = fail(fmt::format("{}: {} living sessions have no rule", name_of(family), missing.size()), "asperaproxy reload (asp-reap does so each minute)");
+  for (const auto part : firewall::kParts) {
+    const auto count = static_cast<std::size_t>(std::count_if(living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; }));
+    // What is not used is not asked for; of the usual one people want to hear.
+    if (part == Part::ip6tables && (!patient.uses_ipv6 || (count == 0 && !wants(patient, config::Forwarding::iptables)))) continue;
+    if (part == Part::iptables && count == 0 && !wants(patient, config::Forwarding::iptables)) continue;
+    if (part == Part::nftables && count == 0 && !wants(patient, config::Forwarding::nftables)) continue;
+    found.push_back(judge_base(part, firewall::look_at_base(part), spool::stopped(), count));
+    if (found.back().grade != Grade::ok || spool::stopped() || count == 0) continue;
+    if (const auto without = firewall::without_rule(part, living); !without.empty()) {
+      found.back() = fail(fmt::format("{}: {} living sessions have no rule", firewall::name_of(part), without.size()), "asperaproxy reload (asp-reap does so each minute)");
     }
   }
   return found;
@@ -113,7 +144,7 @@ const Walls& walls_of(Family family) {
   if (!saved.well()) throw tool::Failure(tool::os, saved.first_complaint());
   Walls walls;
   walls.nft = is_nft(family);
-  walls.base = firewall::look_at_base(family) == Base::present;
+  walls.base = firewall::look_at_base(family == Family::v4 ? Part::iptables : Part::ip6tables) == Base::present;
   walls.saved = saved.out;
   if (walls.nft) walls.legacy = legacy_rules(family);
   if (const auto foreign = ask({"/usr/sbin/nft", "-j", "list", "ruleset"}); foreign.well()) walls.foreign = foreign.out;
@@ -235,8 +266,8 @@ Verdicts lease_packets(const Patient& patient) {
 }  // namespace
 
 const std::vector<Condition>& firewall_conditions() {
-  static const std::vector<Condition> all{{"iptables", iptables}, {"ip6tables", ip6tables}, {"netlink", netlink},       {"rules", rules},
-                                          {"forward", forward},   {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open},
+  static const std::vector<Condition> all{{"iptables", iptables}, {"ip6tables", ip6tables}, {"nftables", nftables}, {"netlink", netlink},
+                                          {"rules", rules},       {"forward", forward},     {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open},
                                           {"lease_packets", lease_packets}};
   return all;
 }

@@ -30,7 +30,7 @@ namespace asperaproxy {
 namespace {
 
 using firewall_text::Base;
-using firewall_text::Family;
+using firewall::Part;
 
 void warn(const std::vector<std::string>& lines) {
   for (const auto& line : lines) {
@@ -74,16 +74,29 @@ Stopped end_all() {
   }
 }
 
-void lay_base(Family family, const std::vector<Session>& living) {
-  if (firewall::look_at_base(family) != Base::present) firewall::lay(family, living);
+void lay_base(Part part, const std::vector<Session>& living) {
+  if (firewall::look_at_base(part) != Base::present) firewall::lay(part, living);
 }
 
-// IPv6 is not everywhere, and not needed everywhere.
+// Whether rules of aspera.conf want that one; where they are not known, the usual one.
+bool is_wanted(config::Forwarding forwarding) {
+  try {
+    const auto rules = config::load(paths::kConfig, config::Author::root).rproxy.rules;
+    if (rules.empty()) return forwarding == config::Forwarding::iptables;
+    return std::any_of(rules.begin(), rules.end(), [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
+  } catch (const tool::Failure&) {
+    return forwarding == config::Forwarding::iptables;
+  }
+}
+
+// IPv6 is not everywhere, and not needed everywhere; nor is each firewall.
 void lay_bases(std::vector<std::string>& left) {
   const auto living = spool::living();
-  lay_base(Family::v4, living);
+  if (is_wanted(config::Forwarding::nftables)) lay_base(Part::nftables, living);
+  if (!is_wanted(config::Forwarding::iptables)) return;
+  lay_base(Part::iptables, living);
   try {
-    lay_base(Family::v6, living);
+    lay_base(Part::ip6tables, living);
   } catch (const tool::Failure& failure) {
     left.push_back(fmt::format("no rules for IPv6: {}", failure.what()));
   }

@@ -15,11 +15,11 @@
 namespace asperaproxy {
 namespace {
 
-// The word that status prints; "unusable" when iptables(8) cannot be asked.
-const char* base_word(firewall_text::Family family) {
+// The word that status prints; "unusable" when the firewall cannot be asked.
+const char* base_word(firewall::Part part) {
   using firewall_text::Base;
   try {
-    switch (firewall::look_at_base(family)) {
+    switch (firewall::look_at_base(part)) {
       case Base::present: return "present";
       case Base::absent: return "absent";
       case Base::damaged: return "damaged";
@@ -33,18 +33,18 @@ const char* base_word(firewall_text::Family family) {
 }  // namespace
 
 int status() {
-  using firewall_text::Family;
+  using firewall::Part;
   const auto living = spool::living();
   Record answer;
   answer.add("stopped", spool::stopped() ? "yes" : "no");
   answer.add("drained", spool::drained() ? "yes" : "no");
   answer.add("sessions", std::to_string(living.size()));
   bool well = true;
-  for (const auto& [name, family] : {std::pair{"base_ipv4", Family::v4}, {"base_ipv6", Family::v6}}) {
-    const std::string base = base_word(family);
+  for (const auto& [name, part] : {std::pair{"base_ipv4", Part::iptables}, {"base_ipv6", Part::ip6tables}, {"base_nftables", Part::nftables}}) {
+    const std::string base = base_word(part);
     answer.add(name, base);
     // Without sessions nothing of it is needed.
-    const bool needed = std::any_of(living.begin(), living.end(), [&](const Session& session) { return firewall_text::family_of(session) == family; });
+    const bool needed = std::any_of(living.begin(), living.end(), [&, of = part](const Session& session) { return firewall::part_of(session) == of; });
     well = well && (base == "present" || !needed);
   }
   answer.add("leases", std::to_string(lease_store::count()));

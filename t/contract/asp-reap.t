@@ -17,8 +17,8 @@ install -m 755 "${BUILD:-build}/bin/asp-reap" "${BUILD:-build}/bin/asp-rules" /o
 reap=/opt/asp-reap
 golden=t/unit/golden
 ip link set lo up
-rules() { iptables -t nat -S SALLYPORT-DNAT 2> /dev/null | grep '^-A'; }
-rules6() { ip6tables -t nat -S SALLYPORT-DNAT 2> /dev/null | grep '^-A'; }
+rules() { iptables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
+rules6() { ip6tables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
 
 # --- exit codes -------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ status 0 'are reaped' $reap
 is "$(rules)$(rules6)" '' 'gone'
 
 bury
-iptables -t nat -F SALLYPORT-DNAT
+iptables -t nat -F SALLYPORT-DNAT-0a
 status 0 'a record whose rule is gone already' $reap
 ok 'is taken away' test ! -e "/run/sallyport/sessions/$id"
 

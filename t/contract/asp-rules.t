@@ -47,22 +47,22 @@ COMMIT" | restore || exit
 
   ok "$(name 'base is accepted')" put base /dev/null
   jumps_nat=$(saved nat) jumps_filter=$(saved filter)
-  is "$(grep -c SALLYPORT <<< "$jumps_filter"),$(grep -c -- '-j SALLYPORT' <<< "$jumps_nat")" '2,4' "$(name 'all jumps are there')"
+  is "$(grep -c SALLYPORT <<< "$jumps_filter"),$(grep -c -- '-j SALLYPORT' <<< "$jumps_nat"),$(grep -c -- '-g SALLYPORT' <<< "$jumps_nat")" '2,4,544' "$(name 'all jumps are there')"
   like "$jumps_nat" '--dport 81 -j REDIRECT' "$(name 'foreign rules stay')"
   ok "$(name 'base again, with the jumps that are there, is accepted')" put base /dev/null -j "$all_jumps"
   is "$(saved nat)$(saved filter)" "$jumps_nat$jumps_filter" "$(name 'and changes nothing')"
 
   ok "$(name 'open is accepted')" put open "$tmp/unpinned"
-  "$rules" ${six:+-6} open < "$tmp/unpinned" | sed -En 's/^-[AI] (SALLYPORT-(DNAT|BIND))/-A \1/p' | sort > "$tmp/wanted"
-  is "$(saved nat | grep -E -- '-A SALLYPORT-(DNAT|BIND)' | sort)" "$(cat "$tmp/wanted")" "$(name 'every rule is printed back word for word')"
+  "$rules" ${six:+-6} open < "$tmp/unpinned" | sed -En 's/^-[AI] (SALLYPORT-(DNAT|BIND)-.. )/-A \1/p' | sort > "$tmp/wanted"
+  is "$(saved nat | grep -E -- '-A SALLYPORT-(DNAT|BIND)-.. ' | sort)" "$(cat "$tmp/wanted")" "$(name 'every rule is printed back word for word')"
 
   ok "$(name 'pin is accepted')" put pin "$sessions"
-  is "$(saved nat | grep -E -- '-A SALLYPORT-(DNAT|BIND)' | sort)" \
-    "$("$rules" ${six:+-6} open < "$sessions" | sed -En 's/^-[AI] (SALLYPORT-(DNAT|BIND))/-A \1/p' | sort)" \
+  is "$(saved nat | grep -E -- '-A SALLYPORT-(DNAT|BIND)-.. ' | sort)" \
+    "$("$rules" ${six:+-6} open < "$sessions" | sed -En 's/^-[AI] (SALLYPORT-(DNAT|BIND)-.. )/-A \1/p' | sort)" \
     "$(name 'and exactly the pinned rules are narrowed')"
-  front=$(saved nat | grep -- '-A SALLYPORT-DNAT' | awk '/--sport/ {if (open) bad = 1} !/--sport/ {open = 1} END {print bad + 0}')
+  front=$(saved nat | grep -- '-A SALLYPORT-DNAT-.. ' | awk '/--sport/ {if (open[$2]) bad = 1} !/--sport/ {open[$2] = 1} END {print bad + 0}')
   is "$front" 0 "$(name 'pinned rules stand before open ones')"
-  front=$(saved nat | grep -- '-A SALLYPORT-BIND' | awk '/--sport/ {if (open) bad = 1} !/--sport/ {open = 1} END {print bad + 0}')
+  front=$(saved nat | grep -- '-A SALLYPORT-BIND-.. ' | awk '/--sport/ {if (open[$2]) bad = 1} !/--sport/ {open[$2] = 1} END {print bad + 0}')
   is "$front" 0 "$(name 'also those that say where from')"
   ok "$(name 'a rule is pinned but once')" refused pin "$sessions"
   before=$(saved nat)
@@ -83,17 +83,26 @@ COMMIT" | restore || exit
 
   put open "$tmp/unpinned"
   ok "$(name 'base puts back exactly the sessions given')" put base "$tmp/one" -j "$all_jumps"
-  is "$(saved nat | grep -c -- '-A SALLYPORT-DNAT')" 1 "$(name 'in one step')"
+  is "$(saved nat | grep -c -- '-A SALLYPORT-DNAT-.. ')" 1 "$(name 'in one step')"
 
   for chain in PREROUTING POSTROUTING FORWARD; do
     table=nat
     [ $chain = FORWARD ] && table=filter
     saved $table | grep -- "-A $chain .*-j SALLYPORT" | sed "s/^-A/*$table\n-D/; \$a COMMIT" | restore
     ok "$(name "open is refused where $chain has lost its jump")" refused open "$tmp/unpinned"
-    is "$(saved nat | grep -c -- '-A SALLYPORT-DNAT')" 1 "$(name 'and no session has a rule more')"
+    is "$(saved nat | grep -c -- '-A SALLYPORT-DNAT-.. ')" 1 "$(name 'and no session has a rule more')"
     rest=$(tr , '\n' <<< "$all_jumps" | grep -v $chain | paste -sd,)
     ok "$(name "base mends $chain")" put base "$tmp/one" -j "$rest"
   done
+  way=$(saved nat | grep -- '-A SALLYPORT-DNAT -s .*-DNAT-1$')
+  sed 's/^-A/*nat\n-D/; $a COMMIT' <<< "$way" | restore
+  ok "$(name 'open is refused where a tree has lost its way to a bucket')" refused open "$tmp/unpinned"
+  ok "$(name 'base mends it')" put base "$tmp/one" -j "$all_jumps"
+  is "$(saved nat | grep -c -- "$way")" 1 "$(name 'with one way')"
+  # The release before had the rules of sessions in the root of the tree.
+  "$tool-$backend" -t nat -F SALLYPORT-DNAT
+  ok "$(name 'open is refused on the layout of the release before')" refused open "$tmp/unpinned"
+  ok "$(name 'base replaces it')" put base "$tmp/one" -j "$all_jumps"
   "$tool-$backend" -t nat -F
   ok "$(name 'pin is refused on a flushed table')" refused pin "$sessions"
   put base "$sessions" -j FORWARD
@@ -147,7 +156,52 @@ awk '{lines[NR] = $0} END {
   }
 }' "$tmp/one" > "$tmp/many"
 status 0 '2000 sessions: exit 0' run "$tmp/many" open
-is "$(grep -c '^-A SALLYPORT-DNAT' <<< "$out")" 2000 'a rule for each'
+is "$(grep -c '^-A SALLYPORT-DNAT-.. ' <<< "$out")" 2000 'a rule for each'
+
+# --- nftables -----------------------------------------------------------------------
+
+awk '{ print } /^rule=/ { print "forwarding=nftables" }' "$golden/sessions" > "$tmp/nft"
+sed '/^flow=/d' "$tmp/nft" > "$tmp/nft-open"
+status 0 'asp-rules -n base: exit 0' run "$tmp/nft" -n base
+is "$out" "$(cat "$golden/nft-base")" 'the golden text'
+status 0 'sessions of iptables are passed over' run "$golden/sessions" -n open
+is "$out" '' 'each'
+status 0 'and those of nftables' run "$tmp/nft" open
+unlike "$out" '-[AI] SALLYPORT' 'by iptables'
+nft_in() { unshare -n "$BASH" -c "rules='$rules' tmp='$tmp'; $(declare -f nft_story); nft_story"; }
+nft_story() {
+  elements() { nft list table inet sallyport | grep -c ' comment .* : '; }
+  "$rules" -n open < "$tmp/nft-open" | nft -f - 2> /dev/null && echo 'open without a table'
+  "$rules" -n base < "$tmp/nft-open" | nft -f - || echo 'no base'
+  echo "base $(elements)"
+  "$rules" -n pin < "$tmp/nft" | nft -f - || echo 'no pin'
+  nft list table inet sallyport | sed -n 's/^.*map \([a-z_]*[46].*\) {$/\1/p; s/^.*comment "\([^"]*\)" :.*/\1/p' > "$tmp/pinned"
+  "$rules" -n close < "$tmp/nft-open" | nft -f - 2> /dev/null && echo 'closed what is not there'
+  "$rules" -n close < "$tmp/nft" | nft -f - || echo 'no close'
+  echo "close $(elements)"
+  "$rules" -n open < "$tmp/nft" | nft -f - || echo 'no open'
+  nft -j list table inet sallyport > "$tmp/list"
+  "$rules" -n purge < /dev/null | nft -f - || echo 'no purge'
+  "$rules" -n purge < /dev/null | nft -f - || echo 'no second purge'
+  echo "left $(nft list ruleset | wc -l)"
+}
+if nft_in > "$tmp/told" 2>&1; then
+  is "$(xargs < "$tmp/told")" "base $(grep -c ' comment ' <<< "$(sed 's/ timeout/\n comment/g' "$golden/nft-base" | grep '^ comment')") close 0 left 0" 'nft: base, pin, close, open and purge are accepted, and do it' || diag "$(cat "$tmp/told")"
+  stable() { python3 -c '
+import json, re, sys
+for item in json.load(open(sys.argv[1]))["nftables"]:
+    (kind, what), = item.items()
+    elements = sorted(re.sub(", \"expires\": [0-9]+", "", json.dumps(one)) for one in what.pop("elem", []))
+    what.pop("handle", None)
+    if kind != "metainfo": print(kind, json.dumps(what), *elements)' "$1"; }
+  is "$(stable "$tmp/list")" "$(stable "$golden/nft-list")" 'and nft lists it as the golden list has it'
+else
+  skip 'no nftables here' 'nft'
+fi
+for args in '-n -6 open' '-n -j FORWARD base' '-n opne' '-n'; do
+  # shellcheck disable=SC2086
+  status 64 "asp-rules $args: exit 64" "$rules" $args < /dev/null
+done
 
 # --- 64: usage ----------------------------------------------------------------------
 

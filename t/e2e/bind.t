@@ -15,8 +15,8 @@ reap() { on dmz "$LAB_PREFIX/bin/asp-reap"; }
 send() { on outside python3 "$LAB_LIB/udp.py" send "$ANY_AT:$1" "${3-$SQUASH_AT}:33001" "$2" > /dev/null; }
 arrived() { grep -q " $1\$" "$TMPDIR/received"; }
 came_from() { sed -n "s/^from=\(.*\):[0-9]* $1\$/\1/p" "$TMPDIR/received"; }
-bound() { on dmz "$IPTABLES" -t nat -S SALLYPORT-BIND 2> /dev/null | grep -c '^-A'; }
-pinned() { on dmz "$IPTABLES" -t nat -S SALLYPORT-BIND | grep -q -- "--sport $1 "; }
+bound() { proxy_rules bound; }
+pinned() { proxy_pinned "$1" '[0-9]+' bound; }
 left() { echo "$(proxy_rules)$(bound)$(proxy_flows)$(proxy_open_sessions)"; }
 holder_of() {  # user
   on dmz sed -n 's/^holder=//p' "$(on dmz grep -l "^user=$1\$" -r /run/sallyport/sessions)"
@@ -72,18 +72,27 @@ for family in 4 6; do
   is "$(lab_log dmz | grep -c asp-reap)" "$said" 'asp-reap finds nothing to do'
 
   # A firewall that was flushed -------------------------------------------------------------
-  before=$(on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort)
-  for way in '-F' '-F SALLYPORT-BIND' '-F SALLYPORT-SNAT'; do
-    on dmz sh -c "$IPTABLES -t nat $way"
+  # Laid anew, so that nothing of sessions that are over is in it.
+  proxy_forget_rules
+  reap
+  before=$(proxy_base)
+  ways=("$IPTABLES -t nat -F" "$IPTABLES -t nat -F SALLYPORT-BIND" "$IPTABLES -t nat -F SALLYPORT-BIND-0a" "$IPTABLES -t nat -F SALLYPORT-SNAT")
+  [ "${LAB_FORWARDING-}" != nftables ] || ways=('nft flush ruleset' "nft flush map inet sallyport from_pinned$LAB_DIGIT" 'nft flush chain inet sallyport bound')
+  for way in "${ways[@]}"; do
+    on dmz sh -c "$way"
     reap
-    is "$(on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort)" "$before" "after '$IPTABLES -t nat $way' asp-reap puts all of it back"
+    is "$(proxy_base)" "$before" "after '$way' asp-reap puts all of it back"
   done
   on dmz conntrack -f "$IP" -D -p udp --orig-src "$OUTSIDE" > /dev/null 2>&1
   send 5001 "again-$family"
   send 5002 "again2-$family"
   ok '(new flows arrive)' wait_until 5 arrived "again2-$family"
   is "$(came_from "again-$family") $(came_from "again2-$family")" "$BIND_AT $DMZ_LAN_AT" 'and each comes from its address again'
-  on dmz "$IPTABLES" -t nat -A SALLYPORT-BIND -s "$OUTSIDE2" -p udp -m comment --comment stray -j SNAT --to-source "$BIND"
+  if [ "${LAB_FORWARDING-}" = nftables ]; then
+    on dmz nft add element inet sallyport "from_open$LAB_DIGIT" "{ $OUTSIDE2 . $INSIDE1 . $SQUASH . 33001 comment \"stray\" : $BIND }"
+  else
+    on dmz "$IPTABLES" -t nat -A SALLYPORT-BIND-0b -s "$OUTSIDE2" -p udp -m comment --comment stray -j SNAT --to-source "$BIND"
+  fi
   reap
   is "$(bound)" 1 'a rule there that no session accounts for is removed'
 

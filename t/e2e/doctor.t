@@ -26,7 +26,7 @@ well=$(steady <<< "$out")
 is "$(grep -v '^ok    [a-z0-9_]*: ' <<< "$well")" '' 'each line says so' || diag "$well"
 like "$well" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
 is "$(awk '{ print $2 }' <<< "$out" | uniq | xargs)" \
-  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: netlink: rules: forward: udp_in: tcp_in: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
+  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
   'one after the other'
 status 0 'JSON' check --json
 is "$(python3 -c 'import json, sys; d = json.load(sys.stdin); print(len(d), sorted(d[0]), {x["grade"] for x in d if x["name"] != "clock"})' <<< "$out")" \
@@ -182,7 +182,7 @@ wall tcp_in FAIL 'that arrive at TCP 33001 are dropped by chain filter INPUT' 'i
 wall tcp_in ok 'it lets the port pass' 'iptables -A INPUT -p tcp -m multiport --dports 22,33001 -j ACCEPT; iptables -P INPUT DROP' 'iptables -P INPUT ACCEPT; iptables -F INPUT'
 wall tcp_in warn 'may be dropped by chain filter INPUT' 'iptables -A INPUT -p tcp -s 198.51.100.0/24 --dport 33001 -j ACCEPT; iptables -P INPUT DROP' 'iptables -P INPUT ACCEPT; iptables -F INPUT'
 wall tcp_in FAIL 'chain inet fw input' "$(fw input accept)$(rule input tcp dport "'{ 33001, 33002 }'" reject)" "$nofw"
-fault rules FAIL '1 living sessions have no rule' 'iptables -t nat -F SALLYPORT-DNAT' "$bin/asperaproxy reload"
+fault rules FAIL '1 living sessions have no rule' 'iptables -t nat -F SALLYPORT-DNAT-0a' "$bin/asperaproxy reload"
 fault rules FAIL 'all rules of the suite are gone, but 1 sessions live' "$bin/asp-rules -j PREROUTING,POSTROUTING,FORWARD purge < /dev/null | iptables-restore --noflush" "$bin/asperaproxy reload"
 proxy_end one
 well=$living

@@ -41,7 +41,7 @@ for family in 4 6; do
   # Its name has addresses of both families.
   configure "<host>inside1.$LAB_DOMAIN</host>"
   proxy_session named outside bear "$SQUASH" cat
-  like "$(on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT)" "-d $SQUASH/$HOST_BITS .* --to-destination $(literally "$INSIDE1_AT"):33001" \
+  like "$(proxy_rule_lines)" "$(proxy_pattern "$OUTSIDE" "$SQUASH" 33001 "$INSIDE1" 33001)" \
     'a server given by name is reached by the family of the client'
   proxy_end named
   is "$proxy_status" 0 'and serves'

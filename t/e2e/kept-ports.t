@@ -25,12 +25,11 @@ for family in 4 6; do
   for way in '<proxy_port>0</proxy_port>' '<udp_port_reuse>false</udp_port_reuse>'; do
     configure "$way<udp_port_range>33001:33100</udp_port_range>"
     proxy_session one outside bear "$SQUASH" cat
-    like "$(on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT)" "--dport 33001:33100 .* --to-destination $(literally "$INSIDE1")\$" "$way: one rule covers the range"
+    like "$(proxy_rule_lines)" "$(proxy_pattern "$OUTSIDE" "$SQUASH" 33001:33100 "$INSIDE1")" "$way: one rule covers the range"
     send 5001 33101 "beyond $way"
     send 5001 33005 "first $way"
     ok "a packet arrives at the port that it was sent to" wait_until 5 arrived 33005 "first $way"
-    pinned() { on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT | grep -q -- '--sport 5001 --dport 33005 '; }
-    ok "the rule is pinned to the source and the destination port" wait_until 5 pinned
+    ok "the rule is pinned to the source and the destination port" wait_until 5 proxy_pinned 5001 33005
     send 5001 33006 "other $way"
     send 5002 33005 "source $way"
     send 5001 33005 "second $way"

@@ -36,7 +36,7 @@ for family in 6 4; do
   type_keys 'echo first-$((40 + 2))'
   ok "what is typed arrives, and what is printed comes back" wait_until 5 shown first-42
   is "$(proxy_rules)" 1 "through one rule"
-  like "$(on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT)" '--sport [0-9]+ --dport 600[01][0-9] ' "pinned to mosh's flow"
+  ok "pinned to mosh's flow" proxy_pinned '[0-9]+' '600[01][0-9]'
   if [ $family = 4 ]; then
     sleep $((linger + 2))
     type_keys 'echo second-$((40 + 3))'

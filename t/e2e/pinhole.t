@@ -22,8 +22,7 @@ for family in 4 6; do
   send outside 5001 before
   proxy_session one outside bear "$SQUASH" cat
   is "$(proxy_rules)" 1 "a living session has one rule"
-  like "$(on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT)" \
-    "-s $OUTSIDE/$HOST_BITS -d $SQUASH/$HOST_BITS -p udp -m udp --dport 33001 -m comment --comment [0-9a-f-]{36} -j DNAT --to-destination $(literally "$INSIDE1_AT"):33001" \
+  like "$(proxy_rule_lines)" "$(proxy_pattern "$OUTSIDE" "$SQUASH" 33001 "$INSIDE1" 33001)" \
     "which is for its client, its proxy address, its port and its server alone, and bears its UUID"
   send outside2 5001 foreign
   send outside 5001 elsewhere "$INDIVIDUAL_AT:33001"
@@ -34,11 +33,10 @@ for family in 4 6; do
   nok "a packet to another address of the proxy did not" arrived elsewhere
   like "$(grep ' during$' "$TMPDIR/received")" "from=$(literally "$DMZ_LAN_AT"):" "the server sees the proxy's inner address"
 
-  pinned_to() { on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT | grep -q -- "--sport $1 --dport 33001"; }
   proxy_log_has() { lab_log dmz | grep -q -- "$1"; }
   ok "the flow is logged in the guide's words" wait_until 5 proxy_log_has "LOG Setup UDP forwarding between $(literally "$OUTSIDE_AT:5001 and $INSIDE1_AT:33001")"
   ok "the rule is narrowed to the flow's source port" \
-    wait_until 5 pinned_to 5001
+    wait_until 5 proxy_pinned 5001 33001
   send outside 5002 otherport
   send outside 5001 sameport
   ok "the flow goes on after pinning" wait_until 5 arrived sameport

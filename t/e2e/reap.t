@@ -6,15 +6,10 @@
 
 lab_up dmz outside outside2 inside1
 reap() { on dmz "$LAB_PREFIX/bin/asp-reap"; }
-rules_of() { on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT | grep -c -- "-s $1/$HOST_BITS"; }
 send() { on "$1" python3 "$LAB_LIB/udp.py" send "$ANY_AT:$2" "$SQUASH_AT:33001" "$3" > /dev/null; }
 arrived() { grep -q " $1\$" "$TMPDIR/received"; }
 no_session() { [ -z "$(lab_pids dmz ascp_rproxy)" ]; }
 foreign() { on dmz "$IPTABLES-save" | grep -e 'somebody else' -e "$NATCLIENT"; }
-ours() {
-  on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort
-  on dmz "$IPTABLES" -S | grep SALLYPORT | sort
-}
 iptables_text() { on dmz "$IPTABLES-save" | grep -v '^#' | sed 's/\[[0-9]*:[0-9]*\]//'; }
 damage() {
   on dmz bash -c "$1"
@@ -47,21 +42,25 @@ for family in 4 6; do
   wait "${proxy_pid[dead]}"  # its stdin is open: it does not end by itself
   is $? 71 "a session whose holder was killed is ended"
   proxy_end dead
-  is "$(rules_of "$OUTSIDE")" 1 "(its rule is still there: nobody was left to remove it)"
+  is "$(proxy_rules_of "$OUTSIDE")" 1 "(its rule is still there: nobody was left to remove it)"
   status 0 "asp-reap runs" reap
   is "$out$err" "" "says nothing to cron"
-  is "$(rules_of "$OUTSIDE")" 0 "removes the rule of the dead session"
+  is "$(proxy_rules_of "$OUTSIDE")" 0 "removes the rule of the dead session"
   is "$(proxy_flows | grep -c "src=$OUTSIDE ")" 0 "and its flow"
   nok "and its record" on dmz test -e "$doomed"
   send outside 5001 ghost
   send outside2 5002 alive
   ok "the living session's flow goes on" wait_until 5 arrived alive
   nok "the dead one's does not" arrived ghost
-  is "$(rules_of "$OUTSIDE2")" 1 "the living session's rule is untouched"
+  is "$(proxy_rules_of "$OUTSIDE2")" 1 "the living session's rule is untouched"
   is "$(foreign)" "$theirs" "foreign rules are untouched"
   like "$(lab_log dmz | grep asp-reap)" "Reaped session=${doomed##*/}" "syslog says what was done"
 
-  on dmz "$IPTABLES" -t nat -A SALLYPORT-DNAT -s "$ROUTER_HOME" -p udp --dport 9 -m comment --comment stray -j DNAT --to-destination "$INSIDE1_AT:9"
+  if [ "${LAB_FORWARDING-}" = nftables ]; then
+    on dmz nft add element inet sallyport "open$LAB_DIGIT" "{ $ROUTER_HOME . $SQUASH . 9 comment \"stray\" : $INSIDE1 . 9 }"
+  else
+    on dmz "$IPTABLES" -t nat -A SALLYPORT-DNAT-01 -s "$ROUTER_HOME" -p udp --dport 9 -m comment --comment stray -j DNAT --to-destination "$INSIDE1_AT:9"
+  fi
   reap
   is "$(proxy_rules)" 1 "a rule in our chain that no session accounts for is removed"
 
@@ -71,17 +70,21 @@ for family in 4 6; do
   printf '*nat\n:PREROUTING ACCEPT\n-A PREROUTING -p udp --dport 7 -m comment --comment "somebody else" -j DNAT --to-destination %s\nCOMMIT\n*filter\n:FORWARD ACCEPT\n-A FORWARD -s %s -j DROP\nCOMMIT\n' "$INSIDE2" "$NATCLIENT/$HOST_BITS" \
     > "$(lab_root dmz)/tmp/foreign.rules"
   number=0
-  whole=$(ours)
+  whole=$(proxy_base)
   ways=('iptables -t nat -F' 'iptables -F' 'iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' \
     'iptables-restore < /tmp/foreign.rules' 'iptables -t nat -F SALLYPORT' 'iptables -t nat -F SALLYPORT-SNAT' \
-    'iptables -t nat -F SALLYPORT-DNAT' 'iptables -t nat -D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT')
+    'iptables -t nat -F SALLYPORT-DNAT' 'iptables -t nat -F SALLYPORT-DNAT-0b' 'iptables -t nat -D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT')
   [ $family = 4 ] || ways=('iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' 'iptables-restore < /tmp/foreign.rules' \
-    'iptables -t nat -F SALLYPORT-DNAT')
+    'iptables -t nat -F SALLYPORT-DNAT-11')
+  if [ "${LAB_FORWARDING-}" = nftables ]; then
+    ways=('nft delete table inet sallyport' 'nft flush table inet sallyport' 'iptables -F; iptables -X' "nft flush map inet sallyport pinned$LAB_DIGIT")
+    [ $family = 6 ] || ways+=('nft flush chain inet sallyport pinned' 'nft flush chain inet sallyport to_masquerade' 'iptables-restore < /tmp/foreign.rules')
+  fi
   for way in "${ways[@]//iptables/$IPTABLES}"; do
     number=$((number + 1))
     damage "$way" "$number"
     reap
-    is "$(ours)" "$whole" "after '$way' asp-reap puts back what is ours"
+    is "$(proxy_base)" "$whole" "after '$way' asp-reap puts back what is ours"
     send outside2 5002 "back-$number"
     ok "and a packet of the living session arrives again" wait_until 3 arrived "back-$number"
   done
@@ -90,7 +93,7 @@ for family in 4 6; do
   for n in 1 2 3 4 5 6; do reap & done > "$TMPDIR/reaps" 2>&1
   wait $(jobs -p | grep -v "$LAB_UDP" | grep -v "${proxy_pid[living]}")
   is "$(cat "$TMPDIR/reaps")$(iptables_text)" "$before" "six at once change nothing and say nothing"
-  on dmz "$IPTABLES" -t nat -F
+  proxy_forget_rules
   proxy_session after outside bear "$SQUASH" cat
   send outside 5009 fresh
   ok "a session that opens on a flushed firewall puts the base back by itself" wait_until 3 arrived fresh

@@ -15,7 +15,6 @@ arrived() { grep -q " $1\$" "$TMPDIR/received"; }
 json() { sessions --json "${@:2}" | python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
 shown() { sessions "$@" | awk 'NR > 1 { print $2, $4, $5, $6 }'; }
 states() { [ "$(shown | awk '{ print $4 }' | sort | xargs)" = "$1" ]; }
-rules_of() { on dmz iptables -t nat -S SALLYPORT-DNAT | grep -c -- "$1"; }
 flows_of() { on dmz conntrack -L -p udp -m 0x8000000/0x8000000 2> /dev/null | grep -c "src=$1 .*sport=$2 "; }
 proxy_log_has() { lab_log dmz | grep -q -- "$1"; }
 ended() { ! kill -0 "$1" 2> /dev/null; }
@@ -59,7 +58,9 @@ send outside 5001 '{n} xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' 100
 ok 'with the rate while packets come' wait_until 5 grep -qE 'bear.* [1-9][0-9.]*k?bit/s +[1-9][0-9.]*k?bit/s$' "$TMPDIR/watched"
 wait "$watching"
 
-is "$(asperaproxy status | xargs)" 'stopped=no drained=no sessions=2 base_ipv4=present base_ipv6=absent leases=0' 'status counts them'
+bases='base_ipv4=present base_ipv6=absent base_nftables=absent'
+[ "${LAB_FORWARDING-}" != nftables ] || bases='base_ipv4=absent base_ipv6=absent base_nftables=present'
+is "$(asperaproxy status | xargs)" "stopped=no drained=no sessions=2 $bases leases=0" 'status counts them'
 
 # Ending -------------------------------------------------------------------------------
 
@@ -73,7 +74,7 @@ is "$(cat "/proc/$holder/comm")" asp-pinhole '(the record names its holder)'
 
 status 0 '--kill UUID: exit 0' on dmz env SUDO_USER=alice SUDO_UID=1234 timeout 20 "$LAB_PREFIX/bin/asp-sessions" --kill "$one"
 like "$out" "^ended session=$one user=bear client=$OUTSIDE:[0-9]+ server=$INSIDE1:22\$" 'says what it ended'
-is "$(rules_of "-s $OUTSIDE/32")" 0 'when it returns, the rule is gone'
+is "$(proxy_rules_of "$OUTSIDE")" 0 'when it returns, the rule is gone'
 is "$(flows_of "$OUTSIDE" 5001)" 0 'and the flow'
 nok 'and the record' on dmz test -e "/run/sallyport/sessions/$one"
 ok "the client's ssh ends at once" wait_until 5 ended "${proxy_pid[one]}"
@@ -135,9 +136,9 @@ is "$proxy_status" 0 'and served'
 # The firewall loses its base --------------------------------------------------------------
 
 proxy_session seven outside bear "$SQUASH" cat
-on dmz iptables -t nat -F
+proxy_forget_rules
 status 1 'status, after somebody flushed the firewall: exit 1' asperaproxy status
-like "$out" 'base_ipv4=damaged' 'says what is wrong'
+like "$out" "$(proxy_base_lost)" 'says what is wrong'
 on dmz "$LAB_PREFIX/bin/asp-reap"
 status 0 'status, after asp-reap: exit 0' asperaproxy status
 proxy_end seven
@@ -156,9 +157,9 @@ send outside 5008 eighth
 ok '(its flow is learnt)' wait_until 5 states pinned
 is "$(shown)" "bear $OUTSIDE_AT:5008 $INSIDE1_AT:33001 pinned" 'its UDP ends'
 is "$(json 'd[0]["to_server"]["packets"], d[0]["to_client"]["packets"]' "client=$OUTSIDE")" '1 1' 'packets are counted each way'
-like "$(asperaproxy status)" 'sessions=1.*base_ipv6=present' 'status knows the base'
-on dmz ip6tables -t nat -F
-like "$(asperaproxy status)" 'base_ipv6=damaged' 'and when it is damaged'
+like "$(asperaproxy status)" "sessions=1.*$(proxy_base_lost | sed 's/=.*//')=present" 'status knows the base'
+proxy_forget_rules
+like "$(asperaproxy status)" "$(proxy_base_lost)" 'and when it is damaged'
 on dmz "$LAB_PREFIX/bin/asp-reap"
 status 0 'until asp-reap ran' asperaproxy status
 proxy_session nine outside2 bear "$SQUASH" cat

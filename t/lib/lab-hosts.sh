@@ -38,6 +38,7 @@ export OUTSIDE OUTSIDE_6 OUTSIDE2 OUTSIDE2_6 ROUTER ROUTER_6 DMZ DMZ_6 SQUASH SQ
 # written OUTSIDE_AT …: in brackets where that is needed. Besides:
 #   $ANY_AT     any address of one's own      $IPTABLES  which program lists rules
 #   $HOST_BITS  the prefix length of a host   $IP        ipv4 or ipv6, for conntrack -f
+#   $LAB_DIGIT  4 or 6, as in names of nftables' maps
 # Names of tests begin with "IPv6: " where that is so.
 lab_family() {
   local name family
@@ -53,10 +54,10 @@ lab_family() {
     esac
   done
   case $1 in
-    4) ANY_AT=0.0.0.0 IPTABLES=iptables HOST_BITS=32 IP=ipv4 tap_about= ;;
-    6) ANY_AT=[::] IPTABLES=ip6tables HOST_BITS=128 IP=ipv6 tap_about='IPv6: ' ;;
+    4) ANY_AT=0.0.0.0 IPTABLES=iptables HOST_BITS=32 IP=ipv4 LAB_DIGIT=4 tap_about= ;;
+    6) ANY_AT=[::] IPTABLES=ip6tables HOST_BITS=128 IP=ipv6 LAB_DIGIT=6 tap_about='IPv6: ' ;;
   esac
-  export ANY_AT IPTABLES HOST_BITS IP
+  export ANY_AT IPTABLES HOST_BITS IP LAB_DIGIT
 }
 lab_family 4
 

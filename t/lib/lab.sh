@@ -17,7 +17,8 @@
 #   on_exec HOST ... &             the same for the background: $! is the command
 #   lab_root HOST                  print the path of that host's / as seen from the test
 #   lab_log HOST                   print its syslog
-#   lab_config < aspera.conf       replace the configuration on dmz
+#   lab_config < aspera.conf       replace the configuration on dmz; with
+#                                  LAB_FORWARDING=nftables all its rules have that
 #   lab_sysctl FILE                the net.* settings of FILE, on dmz
 #   lab_sshd HOST start|stop       sshd there (returns when it listens, or does not)
 #   lab_link HOST NET up|down      plug or pull its cable (it does not notice)
@@ -125,7 +126,8 @@ lab_config() {
   local holder file
   lab_holder dmz
   file=/proc/$holder/root$LAB_PREFIX/etc/aspera.conf
-  cat > "$file.new" && mv "$file.new" "$file"
+  sed "${LAB_FORWARDING:+s|<rule\( [^>]*\)\?>|&<forwarding_type>$LAB_FORWARDING</forwarding_type>|g}" > "$file.new" &&
+    mv "$file.new" "$file"
 }
 
 # Only net.*: that is the host's own, all else would be the machine's.

@@ -11,10 +11,86 @@ proxy_allow() {
   lab_guide_config | sed "s|</CONF>|<default><aspshell_commands>$commands</aspshell_commands></default></CONF>|" | lab_config
 }
 
-# How many rules the suite has in force for sessions on dmz, of the family that
-# lab_family chose.
-proxy_rules() {
-  on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT 2> /dev/null | grep -c '^-A'
+# The rules that the suite has in force for sessions on dmz, of the family that
+# lab_family chose, one line each as the firewall prints it; with "bound", those
+# that say from which address. With $LAB_FORWARDING they are nftables' elements,
+# without their time-outs:
+#   -A SALLYPORT-DNAT-0a -s 198.51.100.10/32 … -j DNAT --to-destination 203.0.113.10:33001
+#   open4 198.51.100.10 . 198.51.100.39 . 33001 comment "3a9fd819-…" : 203.0.113.10 . 33001
+proxy_rule_lines() {  # [bound]
+  if [ "${LAB_FORWARDING-}" = nftables ]; then
+    on dmz nft list table inet sallyport 2> /dev/null |
+      awk -v pattern="^${1:+from_}(pinned|open|kept)$LAB_DIGIT" '
+        $1 == "map" { map = $2; inside = 0 }
+        $1 == "elements" { inside = 1 }
+        $1 == "chain" { inside = 0 }
+        inside && map ~ pattern && / comment / {
+          sub(/^[ \t]*(elements = [{] )?/, "")
+          sub(/ ?[,}][ \t]*$/, "")
+          gsub(/ (timeout|expires) [0-9a-z]+/, "")
+          print map, $0
+        }'
+  else
+    on dmz "$IPTABLES" -t nat -S 2> /dev/null | grep "^-A SALLYPORT-$([ "${1-}" ] && echo BIND || echo DNAT)-[0-9a-f][0-9a-f] "
+  fi
+}
+
+proxy_rules() { proxy_rule_lines "$@" | grep -c .; }
+
+# All that is ours in the firewall, of that family where it can be told.
+proxy_base() {
+  if [ "${LAB_FORWARDING-}" = nftables ]; then
+    on dmz nft list table inet sallyport | sed -E 's/ expires [0-9a-z]+//; s/^[[:space:]]*(elements = \{)? */ /; s/( \}|,)$//' | sort
+  else
+    on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort
+  fi
+  on dmz "$IPTABLES" -S | grep SALLYPORT | sort
+}
+
+# What asperaproxy status says after proxy_forget_rules.
+proxy_base_lost() {
+  if [ "${LAB_FORWARDING-}" = nftables ]; then echo base_nftables=absent; else echo "base_ipv$LAB_DIGIT=damaged"; fi
+}
+
+# How many of them are for that client.
+proxy_rules_of() { proxy_rule_lines | grep -c " $1[ /]"; }
+
+# proxy_pattern CLIENT PROXY PORT SERVER [SERVER-PORT]: what a line of
+# proxy_rule_lines is like that is open for PORT, or for LOW:HIGH.
+proxy_pattern() {
+  local at=$4 map
+  if [ "${LAB_FORWARDING-}" = nftables ]; then
+    case $3 in
+      *:*) map="kept${LAB_DIGIT}_${3/:/_} $1 . $2" ;;
+      *) map="open$LAB_DIGIT $1 . $2 . $3" ;;
+    esac
+    echo "^$map comment \"[0-9a-f-]{36}\" : $4${5:+ . $5}\$"
+  else
+    case $4${5:+:} in
+      *:*:*) at=$(literally "[$4]") ;;
+    esac
+    [ "${5-}" ] || at=$4
+    echo "-s $1/$HOST_BITS -d $2/$HOST_BITS -p udp -m udp --dport $3 -m comment --comment [0-9a-f-]{36} -j DNAT --to-destination $at${5:+:$5}\$"
+  fi
+}
+
+# proxy_pinned SOURCE-PORT PORT [bound]: is there a rule that is pinned to these
+# (extended regular expressions)?
+proxy_pinned() {
+  if [ "${LAB_FORWARDING-}" = nftables ]; then
+    proxy_rule_lines "${@:3}" | grep -Eq "pinned$LAB_DIGIT .* \. $1 \. $2 comment"
+  else
+    proxy_rule_lines "${@:3}" | grep -Eq -- "--sport $1 --dport $2 "
+  fi
+}
+
+# Puts the rules that proxy_rule_lines prints out of force, of all families.
+proxy_forget_rules() {
+  if [ "${LAB_FORWARDING-}" = nftables ]; then
+    on dmz nft delete table inet sallyport
+  else
+    on dmz "$IPTABLES" -t nat -F
+  fi
 }
 
 # The flows that the suite has translated, of that family.

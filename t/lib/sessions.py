@@ -17,6 +17,7 @@ SQUASH_6 = os.environ["SQUASH_6"]
 UDP_PORT = 33001
 SPOOL = "run/sallyport"
 MARK = "0x8000000/0x8000000"
+NFTABLES = os.environ.get("LAB_FORWARDING") == "nftables"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -138,7 +139,9 @@ class State:
     def __init__(self, dmz, v6=False):
         rules = subprocess.Popen(dmz.argv("ip6tables" if v6 else "iptables", "-w", "-t", "nat", "-S"), stdout=subprocess.PIPE, text=True)
         flows = dmz.run("conntrack", "-f", "ipv6" if v6 else "ipv4", "-L", "-p", "udp", "-m", MARK).stdout
-        self.things = {line for line in rules.communicate()[0].splitlines() if line.startswith(("-A SALLYPORT-DNAT", "-A SALLYPORT-BIND"))}
+        elements = dmz.run("nft", "list", "table", "inet", "sallyport").stdout if NFTABLES else ""
+        self.things = {line for line in rules.communicate()[0].splitlines() if re.match("-A SALLYPORT-(DNAT|BIND)-.. ", line)}
+        self.things |= set(re.findall(r"[0-9a-f.:]+ \. [^,{}]* comment \"[^\"]*\" : [^,{}]*", re.sub(r" (timeout|expires) \w+", "", elements)))
         for line in flows.splitlines():
             self.things.add("flow " + " ".join(re.findall(r"(?:src|dst|sport|dport)=\S+", line)))
         top = f"{dmz.root}/{SPOOL}"

@@ -1,7 +1,9 @@
 // The golden texts in golden/ are what the real iptables-save prints back:
 // t/contract/asp-rules.t feeds them to it.
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -48,6 +50,12 @@ int count(const std::string& text, const std::string& part) {
 
 const Jumps kNone;
 
+// Named after the last byte of the client's address.
+std::string bucket(const std::string& root, const Session& session) {
+  const auto* last = session.client.ip.bytes() + (session.client.ip.is_v4() ? 3 : 15);
+  return fmt::format("{}-{:02x}", root, *last);
+}
+
 }  // namespace
 
 TEST_CASE("firewall text: base, open, pin, close and purge are as the golden texts have them") {
@@ -83,7 +91,7 @@ TEST_CASE("firewall text: every rule names one client, one proxy address, a port
     const std::string rule = firewall_text::rules_of(session).front();
     CAPTURE(rule);
     const std::string bits = session.client.ip.is_v4() ? "/32" : "/128";
-    CHECK(rule.starts_with("SALLYPORT-DNAT -s " + session.client.ip.text() + bits + " -d " + session.proxy.ip.text() + bits + " -p udp -m udp "));
+    CHECK(rule.starts_with(bucket("SALLYPORT-DNAT", session) + " -s " + session.client.ip.text() + bits + " -d " + session.proxy.ip.text() + bits + " -p udp -m udp "));
     CHECK(count(rule, "--dport ") == 1);
     CHECK(count(rule, "--sport ") == (session.pinned() ? 1 : 0));
     CHECK(count(rule, "--comment " + session.id + " ") == 1);
@@ -103,7 +111,7 @@ TEST_CASE("firewall text: a session with a bind_source_address, and no other, ha
     const std::string& rule = rules.back();
     CAPTURE(rule);
     const std::string bits = session.client.ip.is_v4() ? "/32" : "/128";
-    CHECK(rule.starts_with("SALLYPORT-BIND -s " + session.client.ip.text() + bits + " -d " + session.host.ip.text() + bits + " -p udp -m udp "));
+    CHECK(rule.starts_with(bucket("SALLYPORT-BIND", session) + " -s " + session.client.ip.text() + bits + " -d " + session.host.ip.text() + bits + " -p udp -m udp "));
     CHECK(count(rule, " --dport ") == 1);
     CHECK(count(rule, " --sport ") == (session.pinned() ? 1 : 0));
     CHECK(count(rule, " --ctorigdst " + session.proxy.ip.text() + " ") == 1);
@@ -137,24 +145,72 @@ TEST_CASE("firewall text: the rules that open writes are what close removes, pin
 TEST_CASE("firewall text: a pinned rule goes in front, an open one behind") {
   for (const auto& session : golden_sessions()) {
     const std::string text = firewall_text::open(firewall_text::family_of(session), {session});
-    CHECK(count(text, "\n-I SALLYPORT-DNAT ") == (session.pinned() ? 1 : 0));
-    CHECK(count(text, "\n-A SALLYPORT-DNAT ") == (session.pinned() ? 0 : 1));
+    CHECK(count(text, "\n-I " + bucket("SALLYPORT-DNAT", session) + " ") == (session.pinned() ? 1 : 0));
+    CHECK(count(text, "\n-A " + bucket("SALLYPORT-DNAT", session) + " ") == (session.pinned() ? 0 : 1));
   }
 }
 
-TEST_CASE("firewall text: open checks every jump before it changes anything") {
-  const auto lines = lines_of(firewall_text::open(Family::v4, golden_sessions()));
+TEST_CASE("firewall text: open checks every jump, and every way to its rules, before it changes anything") {
+  const auto sessions = golden_sessions();
+  const auto lines = lines_of(firewall_text::open(Family::v4, sessions));
   std::set<std::string> checked;
-  for (int i = 0; i < static_cast<int>(lines.size()); ++i) {
-    const std::string& line = lines[static_cast<std::size_t>(i)];
-    if (line.starts_with("-C ")) {
-      CHECK(i < firewall_text::kCheckLines);
-      CHECK(firewall_text::is_jump("-A " + line.substr(3)));
-      checked.insert(line.substr(3, line.find(' ', 3) - 3));
-    }
-    if (i < firewall_text::kCheckLines) CHECK_FALSE((line.starts_with("-A") || line.starts_with("-I")));
+  bool changed = false;
+  for (const auto& line : lines) {
+    changed = changed || line.starts_with("-A") || line.starts_with("-I");
+    if (!line.starts_with("-C ")) continue;
+    CHECK_FALSE(changed);
+    checked.insert("-A " + line.substr(3));
   }
-  CHECK(checked.size() == firewall_text::all_jumps().size());
+  CHECK(std::count_if(checked.begin(), checked.end(), firewall_text::is_jump) == static_cast<long>(firewall_text::all_jumps().size()));
+  for (const auto& session : sessions) {
+    if (firewall_text::family_of(session) != Family::v4) continue;
+    const int byte = session.client.ip.bytes()[3];
+    CHECK(checked.contains(fmt::format("-A SALLYPORT-DNAT -s 0.0.0.{}/0.0.0.15 -g SALLYPORT-DNAT-{:x}", byte % 16, byte % 16)));
+    CHECK(checked.contains(fmt::format("-A SALLYPORT-DNAT-{:x} -s 0.0.0.{}/0.0.0.240 -g SALLYPORT-DNAT-{:02x}", byte % 16, byte & 0xf0, byte)));
+  }
+}
+
+TEST_CASE("firewall text: each tree leads every address to one bucket, which is named after its last byte") {
+  for (const auto family : {Family::v4, Family::v6}) {
+    std::set<std::string> reached;
+    std::set<std::string> forks;
+    for (const auto& chain : firewall_text::base_chains(family)) {
+      for (const auto& rule : chain.rules) {
+        CHECK(rule.starts_with("-A " + chain.name + " "));
+        if (const auto at = rule.find(" -g "); at != rule.npos) {
+          CHECK(reached.insert(rule.substr(at + 4)).second);
+          CHECK(forks.insert(chain.name + rule.substr(chain.name.size() + 3, at)).second);
+        }
+      }
+    }
+    CHECK(firewall_text::buckets().size() == 512);
+    for (const auto& name : firewall_text::buckets()) CHECK(reached.contains(name));
+    CHECK(reached.size() == 2 * (16 + 256));
+  }
+}
+
+TEST_CASE("firewall text: a rule of a session is known by its bucket, and no other rule is one") {
+  for (const auto& session : golden_sessions()) {
+    for (const auto& rule : firewall_text::rules_of(session)) CHECK(firewall_text::is_session_rule("-A " + rule));
+    const auto chains = firewall_text::session_chains(session);
+    CHECK(chains == std::vector{bucket("SALLYPORT-DNAT", session), bucket("SALLYPORT-BIND", session)});
+  }
+  for (const auto& chain : firewall_text::base_chains(Family::v4)) {
+    for (const auto& rule : chain.rules) CHECK_FALSE(firewall_text::is_session_rule(rule));
+  }
+  for (const char* line : {"", "-A ", "-N SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT -s 1.2.3.4/32 -j DNAT", "-A PREROUTING -j SALLYPORT-DNAT-0a x"}) {
+    CHECK_FALSE(firewall_text::is_session_rule(line));
+  }
+}
+
+TEST_CASE("firewall text: sessions that nftables forwards are passed over") {
+  for (auto session : golden_sessions()) {
+    const Family family = firewall_text::family_of(session);
+    session.forwarding = config::Forwarding::nftables;
+    CHECK(firewall_text::open(family, {session}) == firewall_text::open(family, {}));
+    CHECK(firewall_text::base(family, {session}, kNone) == firewall_text::base(family, {}, kNone));
+    CHECK(firewall_text::close(family, {session}) == "*nat\nCOMMIT\n");
+  }
 }
 
 TEST_CASE("firewall text: base adds just the jumps that are missing, purge removes just those that are there") {
@@ -184,7 +240,7 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
     CAPTURE(line);
     const bool table = line == "*nat" || line == "*filter" || line == "COMMIT";
     const bool ours = line.starts_with(":SALLYPORT") || line.starts_with("-A SALLYPORT") || line.starts_with("-I SALLYPORT") ||
-                      line.starts_with("-D SALLYPORT") || line.starts_with("-X SALLYPORT");
+                      line.starts_with("-D SALLYPORT") || line.starts_with("-X SALLYPORT") || line.starts_with("-C SALLYPORT");
     const bool jump = (line.starts_with("-I ") || line.starts_with("-D ") || line.starts_with("-C ")) && firewall_text::is_jump("-A " + line.substr(3));
     CHECK((table || ours || jump));
   }
@@ -206,34 +262,59 @@ TEST_CASE("firewall text: a jump is known by its whole line") {
 TEST_CASE("firewall text: the base is present, damaged or absent") {
   using firewall_text::Base;
   using firewall_text::Lines;
+  // As iptables -S prints it: all chains first.
+  const auto printed = [](const char* table, const std::vector<std::string>& others) {
+    Lines chains;
+    Lines rules;
+    for (const auto& chain : firewall_text::base_chains(Family::v4)) {
+      if (chain.table != table) continue;
+      chains.push_back("-N " + chain.name);
+      rules.insert(rules.end(), chain.rules.begin(), chain.rules.end());
+    }
+    if (std::string(table) == "nat") {
+      for (const auto& name : firewall_text::buckets()) chains.push_back("-N " + name);
+    }
+    Lines all{"-P FORWARD DROP"};
+    for (const auto& part : {chains, others, rules}) all.insert(all.end(), part.begin(), part.end());
+    return all;
+  };
   const std::string mark = "0x8000000/0x8000000";
-  const Lines nat{"-P PREROUTING ACCEPT",
-                  "-N SALLYPORT",
-                  "-N SALLYPORT-DNAT",
-                  "-N SALLYPORT-SNAT",
-                  "-N SALLYPORT-BIND",
-                  "-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 82",
-                  "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT",
-                  "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT",
-                  "-A SALLYPORT -j CONNMARK --set-xmark " + mark,
-                  "-A SALLYPORT -j SALLYPORT-DNAT",
-                  "-A SALLYPORT -j CONNMARK --set-xmark 0x0/0x8000000",
-                  "-A SALLYPORT-SNAT -j SALLYPORT-BIND",
-                  "-A SALLYPORT-SNAT -j MASQUERADE"};
-  const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT",
-                     "-A SALLYPORT -j ACCEPT"};
-  CHECK(firewall_text::judge_base(nat, filter) == Base::present);
-  CHECK(firewall_text::judge_base({}, {}) == Base::absent);
-  CHECK(firewall_text::judge_base({nat[0], nat[5]}, {filter[0]}) == Base::absent);
-  CHECK(firewall_text::judge_base(nat, {filter[0]}) == Base::damaged);
-  CHECK(firewall_text::judge_base({nat[0]}, filter) == Base::damaged);
-  for (const std::size_t without : {2, 4, 6, 7, 8, 9, 10, 11, 12}) {  // a chain is there as long as its rules are
+  const std::string foreign = "-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 82";
+  const Lines nat = printed("nat", {foreign, "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT",
+                                    "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT"});
+  const Lines filter = printed("filter", {"-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT"});
+  const auto judge = [](const Lines& in_nat, const Lines& in_filter) { return firewall_text::judge_base(Family::v4, in_nat, in_filter); };
+  CHECK(judge(nat, filter) == Base::present);
+  CHECK(judge({}, {}) == Base::absent);
+  CHECK(judge({nat[0], foreign}, {filter[0]}) == Base::absent);
+  CHECK(judge(nat, {filter[0]}) == Base::damaged);
+  CHECK(firewall_text::judge_accepting(filter) == Base::present);
+  CHECK(firewall_text::judge_accepting({filter[0]}) == Base::absent);
+  // Accepting alone is there for nftables, and no part of what iptables lacks.
+  CHECK(judge({nat[0]}, filter) == Base::absent);
+  for (std::size_t without = 1; without < filter.size(); ++without) {
+    Lines less = filter;
+    less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
+    if (filter[without] == "-N SALLYPORT") continue;  // a chain is there as long as its rules are
+    CHECK(firewall_text::judge_accepting(less) == Base::damaged);
+    CHECK(judge({nat[0]}, less) == Base::damaged);
+  }
+  for (std::size_t without = 1; without < nat.size(); ++without) {
+    const bool has_rules = nat[without].starts_with("-N ") && nat[without].size() < std::string("-N SALLYPORT-DNAT-00").size();
+    if (nat[without] == foreign || has_rules) continue;
     Lines less = nat;
     less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
-    CAPTURE(without);
-    CHECK(firewall_text::judge_base(less, filter) == Base::damaged);
+    CAPTURE(nat[without]);
+    CHECK(judge(less, filter) == Base::damaged);
   }
-  Lines more = nat;
-  more.push_back("-A SALLYPORT-SNAT -j ACCEPT");
-  CHECK(firewall_text::judge_base(more, filter) == Base::damaged);
+  for (const char* one : {"-A SALLYPORT-SNAT -j ACCEPT", "-A SALLYPORT-DNAT -s 198.51.100.10/32 -j DNAT --to-destination 203.0.113.10", "-A SALLYPORT-DNAT-a -j RETURN"}) {
+    Lines more = nat;
+    more.push_back(one);
+    CHECK(judge(more, filter) == Base::damaged);
+  }
+  Lines with_session = nat;
+  for (const auto& rule : firewall_text::rules_of(golden_sessions().front())) with_session.push_back("-A " + rule);
+  CHECK(judge(with_session, filter) == Base::present);
+  // What the release before had: the rules of sessions in SALLYPORT-DNAT itself.
+  CHECK(judge({"-N SALLYPORT", "-N SALLYPORT-DNAT", "-N SALLYPORT-SNAT", "-N SALLYPORT-BIND", nat[nat.size() - 1]}, filter) == Base::damaged);
 }

@@ -1,0 +1,90 @@
+// nft_text: the same as firewall_text, for the sessions that nftables forwards:
+// one table of our own, as nft(8) takes it with -f. Pure text; nothing here
+// touches a firewall.
+//
+//   add element inet sallyport open4 { 198.51.100.10 . 198.51.100.39 . 33001
+//      timeout 60s comment "3a9fd819-…" : 203.0.113.10 . 33001 }
+//
+// Sessions are elements of maps, one look-up each however many there are:
+//
+//   prerouting  -110 ─▶ pinned: mark the flow, look it up in pinned4 or pinned6
+//                       (client, proxy, source port, destination port), take the
+//                       mark back
+//   prerouting   -90 ─▶ open: the same, in open4 or open6 (client, proxy,
+//                       destination port); then kept: for each range of kept
+//                       ports, in kept4_LOW_HIGH or kept6_LOW_HIGH (client, proxy)
+//   postrouting   90 ─▶ bound: marked flows only: the source address, in from_…
+//                       (the same keys, with the server after the client)
+//   postrouting  110 ─▶ marked flows only: masquerade
+//
+// iptables has its chains at -100 and 100, so that whichever forwards a session,
+// pinned ones stand before open ones.
+//
+// An element expires by itself unless it is renewed, so that it goes when its
+// holder is gone. A key leads to one server alone: where several sessions are
+// open for the same packets, the one that opened first has the element, and the
+// next takes it over. Accepting in FORWARD is left to firewall_text: no table can
+// take back what another drops.
+#pragma once
+
+#include <chrono>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firewall_text.h"
+#include "session.h"
+
+namespace nft_text {
+
+constexpr char kTable[] = "inet sallyport";
+constexpr std::chrono::seconds kTimeout{60};
+
+struct Element {
+  std::string map;    // "open4"
+  std::string key;    // "198.51.100.10 . 198.51.100.39 . 33001"
+  std::string value;  // "203.0.113.10 . 33001"
+  std::string owner;  // session id; any comment, or none, when it is foreign
+  auto operator<=>(const Element&) const = default;
+  bool same_place(const Element& other) const { return map == other.map && key == other.key; }
+  // For people.
+  std::string text() const;
+};
+using Elements = std::vector<Element>;
+
+// Whether nftables forwards it.
+bool is_for(const Session& session);
+
+// What there should be for `sessions`, in their present state; sorted. Of those
+// that want the same, the first to be opened gets it. Passes over the sessions
+// that iptables forwards, here and below.
+Elements elements_of(const std::vector<Session>& sessions);
+
+// Our table with exactly what `sessions` should have; whatever it held before is
+// replaced in one step.
+std::string base(const std::vector<Session>& sessions);
+std::string purge();
+
+// In one step: takes away, by their keys, and adds. Refused, and nothing done,
+// when one of those that go is not there, or in the place of one that comes there
+// is another, or the table is gone.
+std::string change(const Elements& go, const Elements& come);
+// The elements begin their time anew. As change().
+std::string renew(const Elements& elements);
+// A map and a rule for the range of `session`, which must keep its ports. Refused
+// when they are there.
+std::string add_range(const Session& session);
+
+// What `nft -j list table inet sallyport` says; empty text: there is none.
+struct Listed {
+  firewall_text::Base base = firewall_text::Base::absent;
+  std::set<std::string> ranges;  // "33001-33100"
+  Elements elements;             // sorted
+};
+// Failure{65} when it is no JSON of that form.
+Listed parse(std::string_view json);
+// The range that parse() may name; empty when `session` keeps no ports.
+std::string range_of(const Session& session);
+
+}  // namespace nft_text

@@ -1,0 +1,183 @@
+// golden/nft-base is what nft takes: t/contract/asp-rules.t feeds it to it, and
+// what it lists then is golden/nft-list.
+#include <doctest/doctest.h>
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "nft_text.h"
+#include "record.h"
+#include "tool.h"
+
+namespace {
+
+using firewall_text::Base;
+using nft_text::Elements;
+using Json = nlohmann::json;
+using Sessions = std::vector<Session>;
+
+std::string golden(const std::string& name) {
+  const auto path = std::filesystem::path(__FILE__).parent_path() / "golden" / name;
+  std::ifstream file(path);
+  REQUIRE_MESSAGE(file, path.string() << ": run the unit tests from the top of the tree");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+Sessions golden_sessions() {
+  Sessions sessions;
+  for (const auto& record : record::parse_all(golden("sessions"))) {
+    sessions.push_back(Session::from_record(record));
+    sessions.back().forwarding = config::Forwarding::nftables;
+  }
+  return sessions;
+}
+
+Session made_session(int number, std::int64_t opened) {
+  Session made = golden_sessions().front();
+  made.id = fmt::format("11111111-0000-4000-8000-{:012}", number);
+  made.opened = opened;
+  return made;
+}
+
+std::vector<std::string> texts(const Sessions& sessions) {
+  std::vector<std::string> all;
+  for (const auto& element : nft_text::elements_of(sessions)) all.push_back(element.text());
+  return all;
+}
+
+int count(const std::string& text, const std::string& part) {
+  int found = 0;
+  for (auto at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("nft text: the base, and what nft lists of it") {
+  CHECK(nft_text::base(golden_sessions()) == golden("nft-base"));
+  const auto listed = nft_text::parse(golden("nft-list"));
+  CHECK(listed.base == Base::present);
+  CHECK(listed.ranges == std::set<std::string>{"33001-33100"});
+  CHECK(listed.elements == nft_text::elements_of(golden_sessions()));
+}
+
+TEST_CASE("nft text: every session has an element that names its client, its proxy and itself, and a second one for a source address") {
+  for (const auto& each : golden_sessions()) {
+    const auto elements = nft_text::elements_of({each});
+    REQUIRE(elements.size() == (each.bind_source_address ? 2 : 1));
+    const auto own = std::find_if(elements.begin(), elements.end(), [](const auto& one) { return !one.map.starts_with("from_"); });
+    REQUIRE(own != elements.end());
+    const std::string digit = each.client.ip.is_v4() ? "4" : "6";
+    const std::string map = each.pinned() ? "pinned" + digit : each.ports_kept() ? "kept" + digit + "_33001_33100" : "open" + digit;
+    CHECK(own->map == map);
+    CHECK(own->key.starts_with(each.client.ip.text() + " . " + each.proxy.ip.text()));
+    CHECK(own->value.starts_with(each.host.ip.text()));
+    CHECK(own->owner == each.id);
+    for (const auto& element : elements) {
+      if (!element.map.starts_with("from_")) continue;
+      CHECK(element.map == "from_" + map);
+      CHECK(element.value == each.bind_source_address->text());
+    }
+  }
+}
+
+TEST_CASE("nft text: who opened first has the element; the next gets it when the first is pinned or gone") {
+  Session first = made_session(2, 100);
+  Session second = made_session(1, 200);
+  second.host.ip = *IpAddress::parse("203.0.113.77");
+  second.bind_source_address = IpAddress::parse("203.0.113.2");
+  const std::string open = "open4 { 198.51.100.10 . 198.51.100.39 . 33001 comment \"" + first.id + "\" : 203.0.113.10 . 33001 }";
+  for (const auto& sessions : {Sessions{first, second}, Sessions{second, first}}) {
+    // Without its source address, either: that is for its own server.
+    CHECK(texts(sessions) == std::vector{open});
+  }
+  CHECK(texts({second}).size() == 2);
+  first.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
+  const auto both = nft_text::elements_of({first, second});
+  REQUIRE(both.size() == 3);
+  CHECK(both[0].map == "from_open4");
+  CHECK(both[0].owner == second.id);
+  CHECK(both[1].map == "open4");
+  CHECK(both[1].owner == second.id);
+  CHECK(both[2].text() == "pinned4 { 198.51.100.10 . 198.51.100.39 . 5001 . 33001 comment \"" + first.id + "\" : 203.0.113.10 . 33001 }");
+}
+
+TEST_CASE("nft text: without source port filtering a session stays open") {
+  Session loose = made_session(1, 100);
+  loose.src_port_filtering = false;
+  const auto before = nft_text::elements_of({loose});
+  loose.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
+  CHECK(nft_text::elements_of({loose}) == before);
+}
+
+TEST_CASE("nft text: sessions that iptables forwards are passed over") {
+  Session other = made_session(1, 100);
+  other.forwarding = config::Forwarding::iptables;
+  CHECK(nft_text::elements_of({other}).empty());
+  CHECK(nft_text::base({other}) == nft_text::base({}));
+  CHECK(nft_text::range_of(other).empty());
+}
+
+TEST_CASE("nft text: each element expires, and a change takes away before it adds") {
+  const auto elements = nft_text::elements_of(golden_sessions());
+  const std::string base = nft_text::base(golden_sessions());
+  CHECK(count(base, " timeout 60s comment \"") == static_cast<int>(elements.size()));
+  const std::string text = nft_text::renew(elements);
+  CHECK(count(text, "delete element inet sallyport ") == static_cast<int>(elements.size()));
+  CHECK(count(text, " timeout 60s comment \"") == static_cast<int>(elements.size()));
+  CHECK(text.rfind("delete element") < text.find("add element"));
+}
+
+TEST_CASE("nft text: nothing but our own table is named") {
+  const auto sessions = golden_sessions();
+  const auto elements = nft_text::elements_of(sessions);
+  const std::string all = nft_text::base(sessions) + nft_text::purge() + nft_text::renew(elements) + nft_text::add_range(sessions[2]);
+  std::istringstream stream(all);
+  for (std::string line; std::getline(stream, line);) {
+    CAPTURE(line);
+    CHECK((line.starts_with(" ") || line == "}" || count(line, "inet sallyport") == 1));
+  }
+}
+
+TEST_CASE("nft text: the base is present, damaged or absent") {
+  CHECK(nft_text::parse("").base == Base::absent);
+  const Json whole = Json::parse(golden("nft-list"));
+  const auto judge = [](const Json& json) { return nft_text::parse(json.dump()).base; };
+  std::size_t counted = 0;
+  for (std::size_t i = 0; i < whole.at("nftables").size(); ++i) {
+    const Json& item = whole.at("nftables")[i];
+    if (!item.contains("map") && !item.contains("chain") && !item.contains("rule")) continue;
+    // A chain without a hook is there as long as its rules are; both of a range's
+    // maps that are gone make it another range.
+    if (item.contains("chain") && !item["chain"].contains("hook")) continue;
+    Json less = whole;
+    less.at("nftables").erase(i);
+    CAPTURE(item.dump());
+    CHECK(judge(less) == Base::damaged);
+    ++counted;
+  }
+  CHECK(counted > 30);
+  Json other = whole;
+  for (auto& item : other.at("nftables")) {
+    if (item.contains("chain") && item["chain"]["name"] == "to_open") item["chain"]["prio"] = -100;
+  }
+  CHECK(judge(other) == Base::damaged);
+  other = whole;
+  other.at("nftables").push_back({{"rule", {{"chain", "pinned"}, {"comment", "stray"}}}});
+  CHECK(judge(other) == Base::damaged);
+}
+
+TEST_CASE("nft text: what is no list of nft's is refused") {
+  for (const char* text : {"{", "[]", "{}", "{\"nftables\": [{\"map\": {}}]}", "{\"nftables\": [{\"map\": {\"name\": \"open4\", \"elem\": [3]}}]}"}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(nft_text::parse(text), tool::Failure);
+  }
+}
