@@ -36,6 +36,7 @@ struct Route {
   std::string known_hosts;
   std::optional<IpAddress> bind_source_address;
   std::chrono::seconds faulty_interval{120};
+  bool upstream_reuse = false;
   bool keyfile_of_user = false;  // the path depends on the user's name; not in the record
 
   Record to_record() const;

@@ -118,6 +118,7 @@ Route route_of(const config::Rproxy& rproxy, const Rule& rule, std::vector<HostP
   route.known_hosts = rproxy.known_hosts;
   route.bind_source_address = rule.bind_source_address;
   route.faulty_interval = rule.faulty_interval;
+  route.upstream_reuse = rule.upstream_reuse;
   route.keyfile_of_user = route.keyfile != rule.keyfile;
   return route;
 }

@@ -129,7 +129,7 @@ void Conductor::note_server(const status::Line& connected, SteadyClock::time_poi
   logging::debug1("Server {} at {}: connected after {:.0f} ms (connect {}, handshake {}, login {})", host_, host_address_, milliseconds_since(start),
                   connected.get("connect_ms"), connected.get("handshake_ms"), connected.get("login_ms"));
   identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_, logging::escape(connected.get("upstream_user")));
-  logging::event("Established SSH connection with server {} {}", host_, identity_);
+  logging::event("Established SSH connection with server {} {}{}", host_, identity_, connected.get("reused") == "true" ? " reused=true" : "");
 }
 
 // Without a pinhole there is no need to wait for a server.

@@ -8,6 +8,7 @@
 
 #include "balance.h"
 #include "config.h"
+#include "keepers.h"
 #include "log_file.h"
 #include "options.h"
 #include "paths.h"
@@ -44,6 +45,7 @@ int run(int argc, char** argv) {
   reap::all();
   const auto rproxy = load_config();
   sweep_marks(rproxy);
+  keepers::sweep();
   // Sessions cannot make their own log, for instance after a rotation.
   if (rproxy) log_file::prepare(rproxy->log_directory);
   return tool::yes;

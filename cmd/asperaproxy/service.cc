@@ -15,6 +15,7 @@
 #include "ending.h"
 #include "firewall.h"
 #include "io.h"
+#include "keepers.h"
 #include "kernel.h"
 #include "log_file.h"
 #include "logging.h"
@@ -86,6 +87,7 @@ void lay_bases(std::vector<std::string>& left) {
 int stop() {
   spool::set_stopped(true);
   const auto result = end_all();
+  keepers::end_all();  // those that end a session after this see the mark
   balance::forget_faults();
   warn(result.remain);
   logging::event("Stopped: ended {}, all rules are purged", sessions_text(result.ended));
