@@ -89,6 +89,14 @@ std::vector<std::string> ids_in(const std::string& directory) {
   return names;
 }
 
+// The living, also those that are not ready yet.
+std::size_t count_in(const std::string& directory) {
+  const auto names = spool::names_in(directory);
+  return static_cast<std::size_t>(std::count_if(names.begin(), names.end(), [&](const std::string& name) {
+    return session::is_id(name.substr(name.starts_with('.') ? 1 : 0)) && spool::is_held(directory, name);
+  }));
+}
+
 std::vector<std::string> directories() {
   std::vector<std::string> found;
   for (const auto& name : spool::names_in(kDirectory)) found.push_back(fmt::format("{}/{}", kDirectory, name));
@@ -163,14 +171,13 @@ std::optional<Place> Place::make(const Terms& terms) {
   place.directory_ = directory_of(terms.user, terms.rule);
   place.id_ = session::new_id();
   spool::make_directory(place.directory_);
-  const auto ids = ids_in(place.directory_);
-  const auto alive = std::count_if(ids.begin(), ids.end(), [&](const std::string& id) { return spool::is_held(place.directory_, id); });
-  if (static_cast<std::size_t>(alive) >= kMost) return std::nullopt;
   const std::string fresh = in(place.directory_, "." + place.id_);
   fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   // The keeper gets this one, by which it cannot write.
   place.lock_ = fd::open(fresh, O_RDONLY | O_NOFOLLOW);
   if (::flock(place.lock_.get(), LOCK_EX | LOCK_NB) != 0) tool::fail_errno(tool::os, "lock " + fresh);
+  // Counted with ours among them, so that of several at once none counts too few.
+  if (count_in(place.directory_) > kMost) return std::nullopt;
   place.listener_ = unix_socket();
   const sockaddr_un address = address_of(socket_path(place.directory_, place.id_));
   if (::bind(place.listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(place.listener_.get(), 4) != 0) {

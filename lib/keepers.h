@@ -22,7 +22,7 @@
 
 namespace keepers {
 
-// How many one user has for one rule, and how long each is used. A connection is
+// How many one user has for one rule at most, and how long each is used. A connection is
 // not asked for its key again, so it is not used for long after.
 constexpr std::size_t kMost = 4;
 constexpr std::chrono::seconds kOldest{600};

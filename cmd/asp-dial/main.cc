@@ -28,7 +28,7 @@ namespace {
 
 constexpr char kUsage[] =
     "asp-dial {-i keyfile | -I fd} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] [-t seconds] "
-    "host[:port] -- command [word ...]; or with -R fd in the place of -C, and without a command";
+    "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command";
 
 struct Dial {
   upstream::Server server;
@@ -39,6 +39,7 @@ struct Dial {
   std::chrono::seconds silence;
   int control = -1;
   int listener = -1;  // where sessions come in
+  std::chrono::seconds idle;  // with a listener
   bool verbose = false;
 };
 
@@ -76,12 +77,13 @@ upstream::Key load_key(const Dial& dial) {
 }
 
 Dial parse_options(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:R:t:v", kUsage);
+  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:R:t:vw:", kUsage);
   auto words = options.operands;
   if (words.empty()) options::fail_usage(kUsage, "no host given");
   const auto host = HostPort::parse(words[0]);
   if (!host) options::fail_usage(kUsage, words[0] + ": not a host");
   words.erase(words.begin());
+  if (options.has('w') && !options.has('R')) options::fail_usage(kUsage, "-w without -R");
   if (options.has('R')) {
     if (!words.empty()) options::fail_usage(kUsage, "-R: no command is taken");
     if (options.has('C') || options.has('v')) options::fail_usage(kUsage, "-R together with -C or -v");
@@ -102,6 +104,7 @@ Dial parse_options(int argc, char** argv) {
   dial.words = std::move(words);
   dial.timeout = std::chrono::seconds(options::number(options.get('t', "10"), 't', 1, 3600));
   dial.silence = std::chrono::seconds(options::number(options.get('K', "15"), 'K', 1, 3600));
+  dial.idle = std::chrono::seconds(options::number(options.get('w', "60"), 'w', 1, 3600));
   dial.key_descriptor = own_descriptor(options, 'I');
   dial.control = own_descriptor(options, 'C');
   dial.listener = own_descriptor(options, 'R');
@@ -165,7 +168,7 @@ int keep(const Dial& dial) {
   Visitors visitors(dial.listener);
   std::unique_ptr<upstream::Session> session;
   auto visit = visitors.first();
-  for (; visit; visit = visitors.next(*session)) {
+  for (; visit; visit = visitors.next(*session, dial.idle)) {
     Control control(visit->control.get(), true);
     bool well = false;
     const int code = conducted(control, [&] {

@@ -73,10 +73,10 @@ Visitors::Visitors(int listener) : listener_(listener), signals_(watch_signals()
 
 std::optional<Visit> Visitors::first() { return await(nullptr, kFirst); }
 
-std::optional<Visit> Visitors::next(upstream::Session& session) {
+std::optional<Visit> Visitors::next(upstream::Session& session, std::chrono::seconds patience) {
   let_go();
   if (spool::stopped() || spool::drained()) return std::nullopt;
-  return await(&session, kIdle);
+  return await(&session, patience);
 }
 
 std::optional<Visit> Visitors::await(upstream::Session* session, std::chrono::seconds patience) {

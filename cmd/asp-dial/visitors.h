@@ -29,11 +29,9 @@ class Visitors {
   // Absent: nobody has come within 10 s.
   std::optional<Visit> first();
   // After a session: lets go of its descriptors, and waits for the next, at most
-  // kIdle. Absent: nobody came, the connection is lost, the proxy is stopped or
+  // `patience`. Absent: nobody came, the connection is lost, the proxy is stopped or
   // drained, or we are to end.
-  std::optional<Visit> next(upstream::Session& session);
-
-  static constexpr std::chrono::seconds kIdle{60};
+  std::optional<Visit> next(upstream::Session& session, std::chrono::seconds patience);
 
  private:
   std::optional<Visit> await(upstream::Session* session, std::chrono::seconds patience);
