@@ -123,6 +123,11 @@ void Child::end() {
   pidfd_.reset();
 }
 
+void Child::release() {
+  pid_ = -1;
+  pidfd_.reset();
+}
+
 Child spawn(const Program& program) {
   const auto argv = pointers(program.argv);
   const auto environment = pointers(program.environment);
@@ -141,7 +146,8 @@ Child spawn(const Program& program) {
     if (program.identity && !become(*program.identity)) ::_exit(tool::os);
     // It must not go on with what we began, once nobody holds our locks. (exec
     // of a set-uid program, sudo, clears this: that one watches its stdin.)
-    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us) ::_exit(tool::os);
+    if (program.outlives_us) ::setsid();
+    else if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us) ::_exit(tool::os);
     // The error pipe must survive the mapping too.
     const int report = ::fcntl(exec_error.write.get(), F_DUPFD_CLOEXEC, above);
     int error = map_descriptors(program.mapping.data(), program.mapping.size(), moved.data(), above);

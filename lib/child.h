@@ -25,6 +25,7 @@ struct Program {
   std::vector<std::pair<int, int>> mapping;  // {ours, theirs}; 0, 1, 2 not named here are inherited
   std::optional<Identity> identity = {};     // absent: as we are
   std::vector<int> ignored = {};             // signals that it is to ignore, as nohup(1) has it; the others act as usual
+  bool outlives_us = false;                  // in a session (setsid(2)) of its own; else it is killed when we die
 };
 
 // How a program ended: its exit status, or 128 + the signal's number.
@@ -50,6 +51,8 @@ class Child {
   int wait_for(std::chrono::milliseconds patience);
   // Kills if still running, and waits.
   void end();
+  // Lets it go its own way; nobody waits for it.
+  void release();
 
  private:
   pid_t pid_ = -1;

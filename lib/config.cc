@@ -114,6 +114,7 @@ Rule read_rule(const std::string& file, const Element& element, int number, bool
   take(element, "faulty_interval", rule.faulty_interval);
   take(element, "connect_timeout", rule.connect_timeout);
   take(element, "max_sessions", rule.max_sessions);
+  take(element, "upstream_reuse", rule.upstream_reuse);
   check_rule(file, element, rule, complete);
   return rule;
 }

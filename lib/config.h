@@ -44,6 +44,7 @@ struct Rule {
   std::chrono::seconds faulty_interval{120};
   std::chrono::seconds connect_timeout{10};
   unsigned max_sessions = 0;  // 0: no limit
+  bool upstream_reuse = false;
 };
 
 struct Rproxy {

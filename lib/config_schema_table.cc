@@ -40,6 +40,7 @@ constexpr Option kRule[] = {
     {.name = "faulty_interval", .value = number, .standard = "120", .meaning = "seconds that a failed host is passed over", .traits = addition, .low = 1, .high = 86400},
     {.name = "connect_timeout", .value = number, .standard = "10", .meaning = "seconds for the connection to one host", .traits = addition, .low = 1, .high = 86400},
     {.name = "max_sessions", .value = number, .standard = "0", .meaning = "sessions at a time; 0: no limit", .traits = addition, .low = 0, .high = 1000000},
+    {.name = "upstream_reuse", .value = boolean, .standard = "false", .meaning = "keep the connection inside for the user's next session", .traits = addition},
 };
 
 constexpr Option kRules[] = {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ Outlet::Outlet(int fd) : fd_(fd) {
   } else if (S_ISFIFO(about.st_mode) || ::isatty(fd)) {
     reopened_ = Fd(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (reopened_) kind_ = Kind::reopened;
+    else if (S_ISFIFO(about.st_mode)) kind_ = Kind::pipe;
   }
 }
 
@@ -42,6 +44,12 @@ long Outlet::write_some() {
   const std::size_t left = held_.size() - sent_;
   if (kind_ == Kind::socket) return ::send(fd_, from, left, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (kind_ == Kind::reopened) return ::write(reopened_.get(), from, left);
+  if (kind_ == Kind::pipe) {
+    iovec all{const_cast<char*>(from), left};
+    const ssize_t put = ::pwritev2(fd_, &all, 1, -1, RWF_NOWAIT);
+    if (put >= 0 || errno != EOPNOTSUPP) return put;
+    kind_ = Kind::other;
+  }
   pollfd ready{fd_, POLLOUT, 0};
   if (::poll(&ready, 1, 0) == 0) {
     errno = EAGAIN;

@@ -3,7 +3,9 @@
 // O_NONBLOCK belongs to what a descriptor refers to, and so to everyone who
 // holds it; it is therefore never set there. A socket is written with
 // MSG_DONTWAIT; a pipe or terminal is opened anew, non-blocking, for ourselves
-// alone; where that is refused, no more is written at once than poll(2) promises.
+// alone; where that is refused, as to an account of another, a pipe is written with
+// RWF_NOWAIT, and what does not know that (a kernel before 6.4) gets no more at once
+// than poll(2) promises.
 #pragma once
 
 #include <string>
@@ -28,7 +30,7 @@ class Outlet {
   void close();
 
  private:
-  enum class Kind { socket, reopened, other };
+  enum class Kind { socket, reopened, pipe, other };
   long write_some();
 
   int fd_;

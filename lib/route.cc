@@ -19,6 +19,13 @@ long number(const Record& record, const std::string& name, long otherwise, long 
   malformed(name, *text);
 }
 
+bool boolean(const Record& record, const std::string& name, bool otherwise) {
+  const auto text = record.get(name);
+  if (!text) return otherwise;
+  if (*text != "true" && *text != "false") malformed(name, *text);
+  return *text == "true";
+}
+
 }  // namespace
 
 Record Route::to_record() const {
@@ -38,12 +45,13 @@ Record Route::to_record() const {
   if (known_hosts != paths::kKnownHosts) record.add("known_hosts", known_hosts);
   if (bind_source_address) record.add("bind_source_address", bind_source_address->text());
   if (forwarding == config::Forwarding::nftables) record.add("forwarding", "nftables");
+  if (upstream_reuse) record.add("upstream_reuse", "true");
   return record;
 }
 
 Route Route::from_record(const Record& record) {
   record.check_names({"rule", "upstream_user", "keyfile", "proxy_port", "udp_port", "udp_port_range", "src_port_filtering",
-                      "udp_linger", "connect_timeout", "known_hosts", "bind_source_address", "forwarding", "faulty_interval"},
+                      "udp_linger", "connect_timeout", "known_hosts", "bind_source_address", "forwarding", "faulty_interval", "upstream_reuse"},
                      {"host"});
   Route route;
   route.rule = static_cast<int>(number(record, "rule", 0, 1000000));
@@ -62,9 +70,8 @@ Route Route::from_record(const Record& record) {
     if (!parsed) malformed("udp_port_range", *range);
     route.udp_port_range = *parsed;
   }
-  const std::string filtering = record.get("src_port_filtering").value_or("true");
-  if (filtering != "true" && filtering != "false") malformed("src_port_filtering", filtering);
-  route.src_port_filtering = filtering == "true";
+  route.src_port_filtering = boolean(record, "src_port_filtering", true);
+  route.upstream_reuse = boolean(record, "upstream_reuse", false);
   route.udp_linger = std::chrono::seconds(number(record, "udp_linger", 0, 86400));
   route.connect_timeout = std::chrono::seconds(number(record, "connect_timeout", 10, 86400));
   route.faulty_interval = std::chrono::seconds(number(record, "faulty_interval", 120, 86400));

@@ -37,6 +37,7 @@ struct Route {
   std::optional<IpAddress> bind_source_address;
   config::Forwarding forwarding = config::Forwarding::iptables;
   std::chrono::seconds faulty_interval{120};
+  bool upstream_reuse = false;
   bool keyfile_of_user = false;  // the path depends on the user's name; not in the record
 
   Record to_record() const;

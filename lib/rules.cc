@@ -119,6 +119,7 @@ Route route_of(const config::Rproxy& rproxy, const Rule& rule, std::vector<HostP
   route.bind_source_address = rule.bind_source_address;
   route.forwarding = rule.forwarding;
   route.faulty_interval = rule.faulty_interval;
+  route.upstream_reuse = rule.upstream_reuse;
   route.keyfile_of_user = route.keyfile != rule.keyfile;
   return route;
 }

@@ -144,6 +144,7 @@ void Session::set_options(const Server& server) {
 void Session::wait(Deadline deadline, const std::string& doing) {
   pollfd socket{fd(), events(), 0};
   const int left = milliseconds_left(deadline);
+  acknowledge_at_once(fd());
   const int ready = left == 0 ? 0 : ::poll(&socket, 1, left);
   if (ready == 0) fail(tool::unavailable, doing, "timed out");
   if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
@@ -184,6 +185,7 @@ bool Session::sending() const { return (::ssh_get_poll_flags(session_.get()) & S
 short Session::events() const { return static_cast<short>(sending() ? POLLIN | POLLOUT : POLLIN); }
 
 bool Session::process() {
+  acknowledge_at_once(fd());
   // Each turn reads one buffer of libssh (4 KiB); several save polls of all else.
   for (int turn = 0; turn < 16; ++turn) {
     if (::ssh_event_dopoll(event_.get(), 0) != SSH_OK) break;

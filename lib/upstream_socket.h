@@ -32,4 +32,10 @@ struct Socket {
 constexpr std::chrono::milliseconds kSilence{1200};
 Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline, const std::function<void()>& on_silence = {});
 
+// Asks the kernel not to put off the next acknowledgement (TCP_QUICKACK, tcp(7)).
+// sshd writes its answers in small pieces under Nagle's algorithm: each piece waits
+// for the acknowledgement of the one before, 40 ms if that is put off. The kernel
+// forgets it, so it is said before each wait.
+void acknowledge_at_once(int fd);
+
 }  // namespace upstream

@@ -83,6 +83,8 @@ int Conductor::conduct() {
 void Conductor::start() {
   spool::check_admission();
   if (by_name_) find_name();
+  // The dialer first: it has more to do, and the pinhole is verified meanwhile.
+  dialer_.emplace(session_, request_);
   if (udp_) holder_.emplace(session_, request_);
   connect();
   if (udp_) open_pinhole();
@@ -104,7 +106,6 @@ void Conductor::find_name() {
 // next there.
 void Conductor::connect() {
   const auto start = SteadyClock::now();
-  dialer_.emplace(session_, request_);
   for (;;) {
     const auto line = dialer_->next();
     if (!line && dialer_->hung_up()) throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
@@ -128,7 +129,7 @@ void Conductor::note_server(const status::Line& connected, SteadyClock::time_poi
   logging::debug1("Server {} at {}: connected after {:.0f} ms (connect {}, handshake {}, login {})", host_, host_address_, milliseconds_since(start),
                   connected.get("connect_ms"), connected.get("handshake_ms"), connected.get("login_ms"));
   identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_, logging::escape(connected.get("upstream_user")));
-  logging::event("Established SSH connection with server {} {}", host_, identity_);
+  logging::event("Established SSH connection with server {} {}{}", host_, identity_, connected.get("reused") == "true" ? " reused=true" : "");
 }
 
 // Without a pinhole there is no need to wait for a server.
@@ -189,7 +190,7 @@ int Conductor::watch() {
     }
     if (fds[1].revents) {
       lost_.emplace(tool::temporary, "told to end");
-    } else if (fds[2].revents && !hear_pinhole() && !lost_) {
+    } else if (fds[2].revents && !hear_pinhole() && !lost_ && !ended_) {
       // Without its holder the rule would outlive the session.
       lost_.emplace(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule", holder_->complaint()));
     }
@@ -205,6 +206,8 @@ void Conductor::hear_dialer() {
   while (const auto line = dialer_->next()) {
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "ended") ended_ = true;
+    // All output is written: revoking goes on while the dialer takes its leave.
+    if (ended_ && holder_) holder_->release();
     if (line->event == "failed") lost_.emplace(status::failure_code(*line), line->get("reason"));
   }
 }

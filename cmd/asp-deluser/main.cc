@@ -10,6 +10,7 @@
 #include "as_user.h"
 #include "child.h"
 #include "env.h"
+#include "keepers.h"
 #include "logging.h"
 #include "options.h"
 #include "paths.h"
@@ -61,6 +62,7 @@ void forget_keys(const Account& account) {
 void remove(const Account& account, bool with_home) {
   administer({"/usr/sbin/usermod", "--expiredate", "1", "--", account.name});
   end_sessions(account.name);
+  keepers::end_of(account.name);
   if (!processes::end_all_of(account.uid)) throw tool::Failure(tool::os, account.name + ": the account is shut, but processes of it go on");
   if (!with_home) forget_keys(account);
   if (with_home) administer({"/usr/sbin/userdel", "--remove", "--", account.name});

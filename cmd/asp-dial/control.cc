@@ -30,14 +30,13 @@ void Control::reached(const Endpoint& address) {
   if (conducted_) say(status::Line{"reached", {}}.with("address", address.text()).text());
 }
 
-void Control::connected(const upstream::Session& session) {
-  say(status::Line{"connected", {}}
-          .with("address", session.address().text())
-          .with("host_key", session.host_key().text())
-          .with("connect_ms", std::to_string(session.steps().connect.count()))
-          .with("handshake_ms", std::to_string(session.steps().handshake.count()))
-          .with("login_ms", std::to_string(session.steps().login.count()))
-          .text());
+void Control::connected(const upstream::Session& session, bool reused) {
+  const upstream::Steps steps = reused ? upstream::Steps{} : session.steps();
+  status::Line line{"connected", {}};
+  line.with("address", session.address().text()).with("host_key", session.host_key().text());
+  line.with("connect_ms", std::to_string(steps.connect.count())).with("handshake_ms", std::to_string(steps.handshake.count())).with("login_ms", std::to_string(steps.login.count()));
+  if (reused) line.with("reused", "true");
+  say(line.text());
 }
 
 void Control::await_run(upstream::Session& session) {

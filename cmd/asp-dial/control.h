@@ -25,7 +25,8 @@ class Control {
   void silent();
   // TCP is connected; told to a conductor alone.
   void reached(const Endpoint& address);
-  void connected(const upstream::Session& session);
+  // `reused`: it was so before this session came.
+  void connected(const upstream::Session& session, bool reused = false);
   // Waits for `run`, if conducted, and meanwhile watches the connection.
   // Failure{75}: the conductor has gone, or said nothing for 60 s;
   // Failure{65}: it said something else; Failure{69}: the connection is lost.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,21 +22,24 @@
 #include "terminal.h"
 #include "tool.h"
 #include "upstream.h"
+#include "visitors.h"
 
 namespace {
 
 constexpr char kUsage[] =
     "asp-dial {-i keyfile | -I fd} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] [-t seconds] "
-    "host[:port] -- command [word ...]";
+    "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command";
 
 struct Dial {
   upstream::Server server;
   std::string keyfile;
   int key_descriptor = -1;  // in its place
-  std::vector<std::string> words;
+  std::vector<std::string> words;  // none with a listener
   std::chrono::seconds timeout;
   std::chrono::seconds silence;
   int control = -1;
+  int listener = -1;  // where sessions come in
+  std::chrono::seconds idle;  // with a listener
   bool verbose = false;
 };
 
@@ -73,15 +77,21 @@ upstream::Key load_key(const Dial& dial) {
 }
 
 Dial parse_options(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:t:v", kUsage);
+  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:R:t:vw:", kUsage);
   auto words = options.operands;
   if (words.empty()) options::fail_usage(kUsage, "no host given");
   const auto host = HostPort::parse(words[0]);
   if (!host) options::fail_usage(kUsage, words[0] + ": not a host");
   words.erase(words.begin());
-  if (words.empty() || words[0] != "--") options::fail_usage(kUsage, "no -- behind the host");
-  words.erase(words.begin());
-  if (words.empty()) options::fail_usage(kUsage, "no command given");
+  if (options.has('w') && !options.has('R')) options::fail_usage(kUsage, "-w without -R");
+  if (options.has('R')) {
+    if (!words.empty()) options::fail_usage(kUsage, "-R: no command is taken");
+    if (options.has('C') || options.has('v')) options::fail_usage(kUsage, "-R together with -C or -v");
+  } else {
+    if (words.empty() || words[0] != "--") options::fail_usage(kUsage, "no -- behind the host");
+    words.erase(words.begin());
+    if (words.empty()) options::fail_usage(kUsage, "no command given");
+  }
   if (options.has('i') == options.has('I')) options::fail_usage(kUsage, "one of -i and -I is needed");
 
   Dial dial;
@@ -94,37 +104,49 @@ Dial parse_options(int argc, char** argv) {
   dial.words = std::move(words);
   dial.timeout = std::chrono::seconds(options::number(options.get('t', "10"), 't', 1, 3600));
   dial.silence = std::chrono::seconds(options::number(options.get('K', "15"), 'K', 1, 3600));
+  dial.idle = std::chrono::seconds(options::number(options.get('w', "60"), 'w', 1, 3600));
   dial.key_descriptor = own_descriptor(options, 'I');
   dial.control = own_descriptor(options, 'C');
+  dial.listener = own_descriptor(options, 'R');
   dial.verbose = options.has('v');
   return dial;
 }
 
-int dial_and_bridge(const Dial& dial, Control& control) {
-  const auto key = load_key(dial);                                     // 78
-  const auto reached = [&](const Endpoint& address) { control.reached(address); };
-  const auto silent = [&] { control.silent(); };
-  upstream::Session session(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
-  control.connected(session);
-  upstream::Command command(session);
+// One session: the command, where the server and its key are known already.
+upstream::End bridge(const Dial& dial, upstream::Session& session, upstream::Command& command, const std::string& command_line, const std::string& term, Control& control) {
   Terminal terminal(STDIN_FILENO);
-  if (terminal) command.request_terminal(env::get("TERM").value_or("dumb"), terminal.size());
+  if (terminal) command.request_terminal(term, terminal.size());
   control.await_run(session);                                          // 65 75
-  command.start(upstream::shell_command(dial.words));
+  command.start(command_line);
   control.running();
   terminal.make_raw();
   const auto end = Bridge(session, command, terminal, control.fd(), dial.silence).run();  // 69 74 75
   control.ended(end);
-  return end.exit_code();
+  return end;
+}
+
+std::unique_ptr<upstream::Session> connect(const Dial& dial, Control& control) {
+  const auto key = load_key(dial);                                     // 78
+  const auto reached = [&](const Endpoint& address) { control.reached(address); };
+  const auto silent = [&] { control.silent(); };
+  return std::make_unique<upstream::Session>(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
+}
+
+int dial_and_bridge(const Dial& dial, Control& control) {
+  const auto session = connect(dial, control);
+  control.connected(*session);
+  upstream::Command command(*session);
+  return bridge(dial, *session, command, upstream::shell_command(dial.words), env::get("TERM").value_or("dumb"), control).exit_code();
 }
 
 // Conducted, stderr belongs to the remote user: what went wrong is told on the
 // control descriptor alone.
-int run_conducted(const Dial& dial, Control& control) {
+template <typename Work>
+int conducted(Control& control, Work work) {
   int code = tool::internal;
   std::string reason;
   try {
-    return dial_and_bridge(dial, control);
+    return work();
   } catch (const tool::Failure& failure) {
     code = failure.code();
     reason = failure.what();
@@ -138,13 +160,43 @@ int run_conducted(const Dial& dial, Control& control) {
   return code;
 }
 
+// One session after another, all over one connection: the first makes it. A later
+// one is told that it is connected once the server has opened a channel for it,
+// which a server that is gone does not. After a session that did not come to its
+// own end we do not stay.
+int keep(const Dial& dial) {
+  Visitors visitors(dial.listener);
+  std::unique_ptr<upstream::Session> session;
+  auto visit = visitors.first();
+  for (; visit; visit = visitors.next(*session, dial.idle)) {
+    Control control(visit->control.get(), true);
+    bool well = false;
+    const int code = conducted(control, [&] {
+      const bool reused = session != nullptr;
+      if (!reused) {
+        session = connect(dial, control);
+        control.connected(*session);
+      }
+      upstream::Command command(*session);
+      if (reused) control.connected(*session, true);
+      const auto end = bridge(dial, *session, command, visit->command, visit->term, control);
+      well = true;
+      return end.exit_code();
+    });
+    if (!well) return code;
+    visit.reset();  // which tells that the session is over
+  }
+  return tool::yes;
+}
+
 int run(int argc, char** argv) {
   // Another process of the account that all dialers share must not read the key.
   ::prctl(PR_SET_DUMPABLE, 0);
   const Dial dial = parse_options(argc, argv);
+  if (dial.listener >= 0) return keep(dial);
   if (dial.control >= 0) {
     Control control(dial.control, true);
-    return run_conducted(dial, control);
+    return conducted(control, [&] { return dial_and_bridge(dial, control); });
   }
   Control control(dial.verbose ? STDERR_FILENO : -1, false);
   return dial_and_bridge(dial, control);

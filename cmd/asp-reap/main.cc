@@ -8,6 +8,7 @@
 
 #include "balance.h"
 #include "config.h"
+#include "keepers.h"
 #include "lease_reap.h"
 #include "log_file.h"
 #include "options.h"
@@ -50,6 +51,7 @@ int run(int argc, char** argv) {
   lease_reap::all();
   const auto rproxy = load_config();
   sweep_marks(rproxy);
+  keepers::sweep();
   // Sessions cannot make their own log, for instance after a rotation.
   if (rproxy) log_file::prepare(rproxy->log_directory);
   return tool::yes;

@@ -1,13 +1,17 @@
 #include "attempt.h"
 
+#include <fcntl.h>
+
 #include <chrono>
 
 #include <fmt/core.h>
 
 #include "accounts.h"
+#include "decimal.h"
 #include "env.h"
 #include "logging.h"
 #include "paths.h"
+#include "record.h"
 #include "upstream_command.h"
 
 namespace {
@@ -15,39 +19,91 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
-constexpr int kControl = 3;  // the descriptors as asp-dial sees them
+constexpr int kControl = 3;  // the descriptors as asp-dial sees them; or where it listens
 constexpr int kKey = 4;
+constexpr int kLock = 5;
 constexpr int kLookMilliseconds = 250;       // how often to see what others found out
 constexpr seconds kGrace{25};                // asp-dial's time limits beyond that for connecting, and more
 constexpr seconds kFarewell{5};              // to take leave of the server
+constexpr seconds kStale{2};                 // for a connection that was kept to show that it lives
 
-std::vector<std::string> arguments(const Route& route, const HostPort& host, int family, const command_line::Words& words) {
+child::Program program(const Attempt::Errand& errand, const HostPort& host, const char* conducted) {
+  const Route& route = errand.route;
   std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
-                                "-C", std::to_string(kControl),
+                                conducted, std::to_string(kControl),
                                 "-I", std::to_string(kKey),
                                 "-l", route.upstream_user,
                                 "-k", route.known_hosts,
                                 "-t", std::to_string(route.connect_timeout.count())};
-  if (family != AF_UNSPEC) argv.push_back(family == AF_INET ? "-4" : "-6");
+  if (errand.family != AF_UNSPEC) argv.push_back(errand.family == AF_INET ? "-4" : "-6");
   if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
-  argv.insert(argv.end(), {host.text(), "--"});
-  argv.insert(argv.end(), words.begin(), words.end());
-  return argv;
+  argv.push_back(host.text());
+  return {argv, env::allow({"TERM"}), {}, accounts::identity_of(paths::kDialAccount)};
+}
+
+child::Child start(const child::Program& program) {
+  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(program.argv)));
+  return child::spawn(program);
+}
+
+// Holds 64 KiB, as much as a key may have.
+Fd pipe_with(const std::string& key) {
+  auto pipe = fd::pipe();
+  io::write_all(pipe.write.get(), key);
+  return std::move(pipe.read);
 }
 
 }  // namespace
 
-Attempt::Attempt(const Route& route, const HostPort& host, int family, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors)
-    : patience_(route.connect_timeout + kGrace) {
+Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
+  Attempt attempt(errand.route.connect_timeout + kGrace);
   auto control = fd::socket_pair();
-  auto key_pipe = fd::pipe();  // holds 64 KiB, as much as a key may have
-  io::write_all(key_pipe.write.get(), key);
-  child::Program program{arguments(route, host, family, words), env::allow({"TERM"}), {{control.write.get(), kControl}, {key_pipe.read.get(), kKey}}, accounts::identity_of(paths::kDialAccount)};
-  for (int fd = 0; fd < 3; ++fd) program.mapping.emplace_back(descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
-  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(program.argv)));
-  child_ = child::spawn(program);
-  control_ = std::move(control.read);
-  fd::set_nonblocking(control_.get());
+  const Fd key = pipe_with(errand.key);
+  auto dial = program(errand, host, "-C");
+  dial.argv.push_back("--");
+  dial.argv.insert(dial.argv.end(), errand.words.begin(), errand.words.end());
+  dial.mapping = {{control.write.get(), kControl}, {key.get(), kKey}};
+  for (int fd = 0; fd < 3; ++fd) dial.mapping.emplace_back(errand.descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
+  attempt.child_ = start(dial);
+  attempt.control_ = std::move(control.read);
+  fd::set_nonblocking(attempt.control_.get());
+  return attempt;
+}
+
+// It gets its first session as it gets those after it. Nothing of this one but the
+// three descriptors that come with it may stay with it.
+Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, keepers::Place place) {
+  Attempt attempt(errand.route.connect_timeout + kGrace);
+  const Fd null = fd::open("/dev/null", O_RDWR);
+  const Fd key = pipe_with(errand.key);
+  auto dial = program(errand, host, "-R");
+  dial.outlives_us = true;
+  dial.mapping = {{place.listener(), kControl}, {key.get(), kKey}, {place.lock(), kLock}, {null.get(), 0}, {null.get(), 1}, {null.get(), 2}};
+  child::Child keeper = start(dial);
+  attempt.send_off(errand, place.open(keeper.pid()));
+  keeper.release();
+  return attempt;
+}
+
+Attempt Attempt::reuse(const Errand& errand, keepers::Hold hold) {
+  Attempt attempt(kStale);
+  attempt.send_off(errand, std::move(hold));
+  return attempt;
+}
+
+void Attempt::send_off(const Errand& errand, keepers::Hold hold) {
+  Record visit;
+  visit.add("command", upstream::shell_command(errand.words));
+  if (const auto term = env::get("TERM")) visit.add("term", *term);
+  std::vector<int> descriptors;
+  for (const auto& each : errand.descriptors) descriptors.push_back(each.get());
+  fd::send(hold.socket.get(), visit.text(), descriptors);
+  control_ = std::move(hold.socket);
+  hold_ = std::move(hold);
+}
+
+void Attempt::discard() {
+  if (hold_) keepers::discard(*hold_);
 }
 
 std::optional<status::Line> Attempt::next() {
@@ -82,10 +138,24 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
   }
 }
 
+void Attempt::note_end(const status::Line& line) {
+  if (line.event == "failed") status_ = status::failure_code(line);
+  if (line.event != "ended") return;
+  upstream::End end;
+  end.signal = line.get("signal");
+  if (end.signal.empty()) end.status = static_cast<int>(parse_decimal(line.get("status"), 0, 255).value_or(tool::internal));
+  status_ = end.exit_code();
+}
+
+int Attempt::farewell() { return child_ ? child_.wait_for(kFarewell) : status_; }
+
 int Attempt::relay(ConductorLink& link) {
   bool told_to_run = false;
   while (!hung_up_) {
-    while (const auto line = next()) link.say(*line);
+    while (const auto line = next()) {
+      note_end(*line);
+      link.say(*line);
+    }
     if (hung_up_) break;
     link.wait(control_.get(), -1);
     while (const auto line = link.next()) {
@@ -96,7 +166,7 @@ int Attempt::relay(ConductorLink& link) {
     if (!link.ended()) continue;
     // Without its control asp-dial ends the remote command and takes leave.
     control_.reset();
-    return child_.wait_for(kFarewell);
+    return farewell();
   }
-  return child_.wait_for(kFarewell);
+  return farewell();
 }

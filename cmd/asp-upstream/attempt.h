@@ -1,5 +1,6 @@
-// attempt: one asp-dial that connects to one internal server, and waits with the
-// remote command until it is told to run it; asp-dial(1), option -C.
+// attempt: one asp-dial that connects to one internal server, or is connected
+// already, and waits with the remote command until it is told to run it; asp-dial(1),
+// options -C and -R.
 #pragma once
 
 #include <chrono>
@@ -13,32 +14,53 @@
 #include "conductor_link.h"
 #include "fd.h"
 #include "io.h"
+#include "keepers.h"
 #include "route.h"
 #include "status.h"
 #include "tool.h"
 
 class Attempt {
  public:
-  // Starts connecting, under the account that all dialers share. `descriptors`
-  // become its stdin, stdout and stderr, which it does not touch before "run".
-  // `family` is that of the server's address, AF_UNSPEC if it does not matter.
-  Attempt(const Route& route, const HostPort& host, int family, const std::string& key, const command_line::Words& words, const std::vector<Fd>& descriptors);
+  // What each is started with. `descriptors` become its stdin, stdout and stderr,
+  // which it does not touch before "run". `family` is that of the server's address,
+  // AF_UNSPEC if it does not matter.
+  struct Errand {
+    const Route& route;
+    int family;
+    const std::string& key;
+    const command_line::Words& words;
+    const std::vector<Fd>& descriptors;
+  };
+  // Starts connecting, under the account that all dialers share.
+  static Attempt dial(const Errand& errand, const HostPort& host);
+  // The same; but asp-dial stays for the next session on these terms.
+  static Attempt dial_and_keep(const Errand& errand, const HostPort& host, keepers::Place place);
+  // Goes by a connection that an earlier session made.
+  static Attempt reuse(const Errand& errand, keepers::Hold hold);
 
   // Absent: it is connected. Otherwise why not; also when another session finds
   // the host faulty meanwhile. Failure{75} when the link ends.
   std::optional<tool::Failure> await_connected(balance::Choice& choice, ConductorLink& link);
   // What asp-dial said of the connection: address, host key, and what took how long.
   const status::Line& connected() const { return connected_; }
+  // Whoever kept it is of no use.
+  void discard();
 
   // Carries "run" one way and status lines the other until asp-dial or the link
   // ends. Returns asp-dial's exit status.
   int relay(ConductorLink& link);
 
  private:
+  explicit Attempt(std::chrono::seconds patience) : patience_(patience) {}
+  void send_off(const Errand& errand, keepers::Hold hold);
   std::optional<status::Line> next();
+  void note_end(const status::Line& line);
+  int farewell();
 
   std::chrono::seconds patience_;  // for all of connecting
   child::Child child_;
+  std::optional<keepers::Hold> hold_;
+  int status_ = tool::os;  // of one that is no child of ours
   Fd control_;
   io::LineBuffer lines_{8192};
   bool hung_up_ = false;

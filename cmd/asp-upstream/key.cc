@@ -12,6 +12,7 @@
 
 #include "fd.h"
 #include "io.h"
+#include "keepers.h"
 #include "tool.h"
 
 namespace {
@@ -60,7 +61,7 @@ bool only_root_leads(const std::string& path) {
 
 namespace key {
 
-std::string read(const Route& route, const Caller& caller) {
+File read(const Route& route, const Caller& caller) {
   const std::string& path = route.keyfile;
   Fd file;
   int error = 0;
@@ -82,7 +83,8 @@ std::string read(const Route& route, const Caller& caller) {
     tool::fail_errno(tool::config, "open key " + path);
   }
   check(file.get(), path, roots);
-  return io::read_all(file.get(), kMaxKey, path);
+  const std::string identity = keepers::identity_of(file.get());
+  return {io::read_all(file.get(), kMaxKey, path), identity};
 }
 
 }  // namespace key

@@ -18,6 +18,7 @@
 #include "command_line.h"
 #include "conductor_link.h"
 #include "config.h"
+#include "keepers.h"
 #include "key.h"
 #include "logging.h"
 #include "paths.h"
@@ -65,6 +66,7 @@ status::Line connected(const Route& route, const HostPort& host, const Attempt& 
   status::Line line{"connected", {}};
   line.with("rule", std::to_string(route.rule)).with("host", host.text()).with("upstream_user", route.upstream_user);
   for (const char* name : {"address", "host_key", "connect_ms", "handshake_ms", "login_ms"}) line.with(name, attempt.connected().get(name));
+  if (attempt.connected().get("reused") == "true") line.with("reused", "true");
   return line;
 }
 
@@ -76,19 +78,67 @@ void note_failure(const Route& route, const tool::Failure& failure, balance::Cho
   else choice.failed(failure.what(), refused ? balance::Choice::Scope::account : balance::Choice::Scope::host);
 }
 
+// What of this session a connection depends on. Read before and after aspera.conf
+// was: one that was being changed meanwhile is like no other.
+keepers::Terms terms_of(const Route& route, const Caller& caller, int family, const key::File& key, const std::string& config) {
+  Record terms;
+  terms.add("user", caller.user);
+  terms.add("uid", std::to_string(caller.uid));
+  terms.add("family", std::to_string(family));
+  terms.add("config", config + " " + keepers::identity_of(paths::kConfig));
+  terms.add("key", key.identity);
+  terms.add("enrolled", keepers::identity_of(route.known_hosts));
+  terms.add("dialer", keepers::identity_of(std::string(paths::kBin) + "asp-dial"));
+  const Record whole = route.to_record();
+  for (const auto& [name, value] : whole.fields()) terms.add(name, value);
+  return {caller.user, route.rule, terms.text()};
+}
+
+keepers::Terms with_host(keepers::Terms terms, const HostPort& host) {
+  terms.text.insert(0, fmt::format("to={}\n", host.text()));
+  return terms;
+}
+
+// Kept or not, the session goes on: that it is not is worth a line.
+Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::optional<keepers::Terms>& terms) {
+  if (!terms) return Attempt::dial(errand, host);
+  try {
+    if (auto place = keepers::Place::make(*terms)) return Attempt::dial_and_keep(errand, host, std::move(*place));
+  } catch (const tool::Failure& failure) {
+    logging::error("The connection to {} is not kept: {}", host.text(), logging::escape(failure.what()));
+  }
+  return Attempt::dial(errand, host);
+}
+
+// Absent: there is none, or it has gone stale. Nothing was read from the client.
+std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<keepers::Terms>& terms, balance::Choice& choice, ConductorLink& link) {
+  while (auto hold = terms ? keepers::take(*terms) : std::nullopt) {
+    auto attempt = Attempt::reuse(errand, std::move(*hold));
+    const auto failure = attempt.await_connected(choice, link);
+    if (!failure) return attempt;
+    attempt.discard();
+    logging::debug1("A connection that was kept is of no use: {}", logging::escape(failure->what()));
+  }
+  return std::nullopt;
+}
+
 // Tries hosts until one is connected. Not one byte of the client's stream is
 // read before the command runs, so trying the next one is safe.
-Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller, spool::Token& dialer, ConductorLink& link) {
+Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller, const std::string& config, spool::Token& dialer, ConductorLink& link) {
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
-  const std::string key = key::read(route, caller);
+  const key::File key = key::read(route, caller);
+  const Attempt::Errand errand{route, family, key.text, words, link.descriptors()};
   balance::Choice choice(route, session);
   std::optional<tool::Failure> last;
   while (const auto host = choice.next()) {
     logging::debug1("Tries server {} as {}", host->text(), logging::escape(route.upstream_user));
-    Attempt attempt(route, *host, family, key, words, link.descriptors());
-    const auto failure = attempt.await_connected(choice, link);
+    std::optional<keepers::Terms> terms;
+    if (route.upstream_reuse) terms = with_host(terms_of(route, caller, family, key, config), *host);
+    auto kept = reuse(errand, terms, choice, link);
+    Attempt attempt = kept ? std::move(*kept) : dial(errand, *host, terms);
+    const auto failure = kept ? std::nullopt : attempt.await_connected(choice, link);
     if (!failure) {
       choice.connected();
       balance::note_connected(dialer, {session, route.rule, *host});
@@ -114,6 +164,7 @@ int serve(ConductorLink& link) {
   link.belong_to(uid);
   spool::prepare();
   balance::prepare();
+  keepers::prepare();
   const auto asked = link.await_asked();
   if (!asked) return tool::yes;
   const Caller caller = caller::verify(uid, asked->request.client, asked->request.proxy);
@@ -122,11 +173,12 @@ int serve(ConductorLink& link) {
   auto token = spool::Token::take(spool::kDialers, caller.token());
   if (!token) refuse("the session has an upstream connection already");
   spool::check_admission();
+  const std::string config_file = keepers::identity_of(paths::kConfig);
   const auto config = config::load(paths::kConfig, config::Author::root);
   logging::follow(config.rproxy);
   logging::set_context("session=" + asked->session);
   const auto words = words_of(config, asked->request.command);
-  Attempt attempt = connect(route_for(config.rproxy, asked->request), *asked, words, caller, *token, link);
+  Attempt attempt = connect(route_for(config.rproxy, asked->request), *asked, words, caller, config_file, *token, link);
   link.release_descriptors();
   return attempt.relay(link);
 }

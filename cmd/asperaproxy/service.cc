@@ -15,6 +15,7 @@
 #include "ending.h"
 #include "firewall.h"
 #include "io.h"
+#include "keepers.h"
 #include "kernel.h"
 #include "lease_reap.h"
 #include "lease_store.h"
@@ -108,6 +109,7 @@ int stop() {
   spool::set_stopped(true);
   const auto result = end_all();
   const std::string ended = with_leases(sessions_text(result.ended), lease_reap::end_all());
+  keepers::end_all();  // those that end a session after this see the mark
   balance::forget_faults();
   warn(result.remain);
   logging::event("Stopped: ended {}, all rules are purged", ended);

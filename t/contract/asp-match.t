@@ -15,7 +15,7 @@ cat > "$tmp/aspera.conf" << EOF_CONF
 <rule host_domain="Faspex.Example.com:33001"><host>10.0.0.30:2222</host><keyfile>/k</keyfile><squash_user>faspex</squash_user></rule>
 <rule host_ip="7.7.9.9"><host>10.0.0.40</host><keyfile>/k</keyfile><groups>$group</groups></rule>
 <rule host_ip="2001:db8::/64"><hosts><host>[2001:db8:b::10]</host><host>inside2</host></hosts><keyfile>/k</keyfile><proxy_port>0</proxy_port><udp_port_range>40000:40009</udp_port_range></rule>
-<rule host_ip="7.7.7.7"><host>10.0.0.10</host><keyfile>/k</keyfile><squash_user>xfer</squash_user><proxy_port>443</proxy_port><udp_port>33002</udp_port><src_port_filtering>false</src_port_filtering><udp_linger>30</udp_linger><connect_timeout>5</connect_timeout><bind_source_address>10.0.0.1</bind_source_address></rule>
+<rule host_ip="7.7.7.7"><host>10.0.0.10</host><keyfile>/k</keyfile><squash_user>xfer</squash_user><proxy_port>443</proxy_port><udp_port>33002</udp_port><src_port_filtering>false</src_port_filtering><udp_linger>30</udp_linger><connect_timeout>5</connect_timeout><bind_source_address>10.0.0.1</bind_source_address><upstream_reuse>true</upstream_reuse></rule>
 </rules></rproxy></server></CONF>
 EOF_CONF
 sed 's|<enabled>true|<enabled>false|' "$tmp/aspera.conf" > "$tmp/off.conf"
@@ -66,7 +66,8 @@ udp_port=33002
 src_port_filtering=false
 udp_linger=30
 connect_timeout=5
-bind_source_address=10.0.0.1' 'and nothing else'
+bind_source_address=10.0.0.1
+upstream_reuse=true' 'and nothing else'
 status 0 'the groups are those of the system' \
   raw "user=$me\nclient=10.0.31.133:1\nproxy=7.7.9.9:22\n"
 like "$out" 'rule=3' 'rule 3 by group'

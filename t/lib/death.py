@@ -21,8 +21,8 @@ import time
 from sessions import PREFIX, SPOOL, SQUASH, SQUASH_6, Host, Process, Session, State, roles, wait_until
 
 DMZ, OUTSIDE, OUTSIDE2, INSIDE = Host("dmz"), Host("outside"), Host("outside2"), Host("inside1")
-ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "sudo-upstream", "asp-upstream", "asp-dial", "sudo-pinhole", "asp-pinhole"]
-UPSTREAM = ["sudo-upstream", "asp-upstream", "asp-dial"]
+ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "asp-upstream", "asp-dial", "asp-pinhole"]  # sudo has become the helpers
+UPSTREAM = ["asp-upstream", "asp-dial"]
 LONGEST = 1.0
 
 
@@ -40,8 +40,8 @@ class Client(Session):
             raise RuntimeError(f"a session did not open: {self.end()} {self.why}")
         return self
 
-    def complete(self, count=len(ON_DMZ)):
-        return len(roles(DMZ, self.number)) == count
+    def complete(self, names=tuple(ON_DMZ)):
+        return set(names) == set(roles(DMZ, self.number))
 
     def token(self):
         conductor = roles(DMZ, self.number)["ascp_rproxy"].pid
@@ -211,7 +211,7 @@ class Closing(Locked):
             return False
         self.lock()
         session.hang_up()
-        return wait_until(10, lambda: session.complete(len(ON_DMZ) - len(UPSTREAM)))
+        return wait_until(10, lambda: session.complete([name for name in ON_DMZ if name not in UPSTREAM]))
 
 
 def state_now():

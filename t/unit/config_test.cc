@@ -128,6 +128,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(least.faulty_interval == 120s);
   CHECK(least.connect_timeout == 10s);
   CHECK(least.max_sessions == 0);
+  CHECK_FALSE(least.upstream_reuse);
 }
 
 TEST_CASE("config: every option of rproxy is read") {
@@ -159,6 +160,7 @@ TEST_CASE("config: every option of a rule is read") {
     <faulty_interval>60</faulty_interval>
     <connect_timeout>5</connect_timeout>
     <max_sessions>9</max_sessions>
+    <upstream_reuse>true</upstream_reuse>
   </rule></rules></rproxy></server></conf>)");
   CHECK(all.host_ip->contains(*IpAddress::parse("7.7.8.9")));
   CHECK(all.host_domain == HostPort{"faspex.example.com", 33001});
@@ -182,6 +184,7 @@ TEST_CASE("config: every option of a rule is read") {
   CHECK(all.faulty_interval == 60s);
   CHECK(all.connect_timeout == 5s);
   CHECK(all.max_sessions == 9);
+  CHECK(all.upstream_reuse);
 }
 
 TEST_CASE("config: the guide's other spelling of src_port_filtering works") {
@@ -227,6 +230,7 @@ TEST_CASE("config: values at the edge of what is valid") {
       {"connect_timeout", "86401", false}, {"max_sessions", "0", true},    {"max_sessions", "1000000", true},
       {"max_sessions", "1000001", false}, {"max_sessions", "9999999999999999999999", false},
       {"src_port_filtering", "true", true}, {"src_port_filtering", "True", false}, {"src_port_filtering", "1", false},
+      {"upstream_reuse", "true", true}, {"upstream_reuse", "1", false},
       {"src_port_filtering", "yes", false}, {"udp_port_reuse", "false", true}, {"udp_port_reuse", "FALSE", false},
       {"forwarding_type", "iptables", true}, {"forwarding_type", "nft", false}, {"balancing", "round_robin", true},
       {"balancing", "random", false},   {"bind_source_address", "10.0.0.1", true}, {"bind_source_address", "10.0.0.1:22", false},

@@ -1,0 +1,41 @@
+// visitors: the sessions that come to an asp-dial which keeps its connection, one
+// after another; asp-dial(1), option -R.
+//
+// Each comes over a Unix socket from root, with one record and three descriptors
+// (SCM_RIGHTS), which become our stdin, stdout and stderr:
+//
+//   command=ascp -S. -V1
+//   term=xterm
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "fd.h"
+#include "upstream.h"
+
+struct Visit {
+  Fd control;  // the socket it came by
+  std::string command;
+  std::string term;
+};
+
+class Visitors {
+ public:
+  // Listens on `listener`. Blocks HUP, INT, QUIT and TERM, which end the waiting.
+  explicit Visitors(int listener);
+
+  // Absent: nobody has come within 10 s.
+  std::optional<Visit> first();
+  // After a session: lets go of its descriptors, and waits for the next, at most
+  // `patience`. Absent: nobody came, the connection is lost, the proxy is stopped or
+  // drained, or we are to end.
+  std::optional<Visit> next(upstream::Session& session, std::chrono::seconds patience);
+
+ private:
+  std::optional<Visit> await(upstream::Session* session, std::chrono::seconds patience);
+
+  const int listener_;
+  Fd signals_;
+};
