@@ -39,7 +39,6 @@ int status() {
   answer.add("stopped", spool::stopped() ? "yes" : "no");
   answer.add("drained", spool::drained() ? "yes" : "no");
   answer.add("sessions", std::to_string(living.size()));
-  answer.add("leases", std::to_string(lease_store::count()));
   bool well = true;
   for (const auto& [name, family] : {std::pair{"base_ipv4", Family::v4}, {"base_ipv6", Family::v6}}) {
     const std::string base = base_word(family);
@@ -48,6 +47,7 @@ int status() {
     const bool needed = std::any_of(living.begin(), living.end(), [&](const Session& session) { return firewall_text::family_of(session) == family; });
     well = well && (base == "present" || !needed);
   }
+  answer.add("leases", std::to_string(lease_store::count()));
   std::string text = answer.text();
   text.pop_back();  // the empty line that ends a record: for people, and the last one
   io::write_all(STDOUT_FILENO, text);

@@ -31,7 +31,8 @@ nothing='stopped=no
 drained=no
 sessions=0
 base_ipv4=absent
-base_ipv6=absent'
+base_ipv6=absent
+leases=0'
 status 0 'status of nothing: exit 0' timeout 20 "$proxy" status
 is "$out" "$nothing" 'says that nothing is there'
 is "$err" '' 'silently'
@@ -73,12 +74,12 @@ for backend in nft legacy; do
   fi
   $tmp/asp-rules base < $tmp/record | "iptables-$backend-restore" --noflush
   status 0 "$backend: a living session, and the base of its family: exit 0" timeout 20 "$proxy" status
-  is "$(sed -n '4,$p' <<< "$out" | xargs)" 'base_ipv4=present base_ipv6=absent' 'says so'
+  is "$(sed -n '4,5p' <<< "$out" | xargs)" 'base_ipv4=present base_ipv6=absent' 'says so'
   $tmp/asp-rules -6 base < /dev/null | "ip6tables-$backend-restore" --noflush
-  is "$("$proxy" status | sed -n '4,$p' | xargs)" 'base_ipv4=present base_ipv6=present' 'and of the other family'
+  is "$("$proxy" status | sed -n '4,5p' | xargs)" 'base_ipv4=present base_ipv6=present' 'and of the other family'
   "ip6tables-$backend" -F FORWARD
   status 0 "$backend: damage where nobody lives: exit 0" timeout 20 "$proxy" status
-  is "$(sed -n '4,$p' <<< "$out" | xargs)" 'base_ipv4=present base_ipv6=damaged' 'is told all the same'
+  is "$(sed -n '4,5p' <<< "$out" | xargs)" 'base_ipv4=present base_ipv6=damaged' 'is told all the same'
   for harm in '-t nat -F PREROUTING' '-t nat -F SALLYPORT' '-F SALLYPORT' '-t nat -A SALLYPORT-SNAT -j ACCEPT'; do
     # shellcheck disable=SC2086
     "iptables-$backend" $harm
@@ -95,7 +96,7 @@ for backend in nft legacy; do
     for table in nat filter; do "$tool-$backend" -t $table -F; done
     "$tool-$backend-restore" --noflush < $tmp/purge
   done
-  is "$("$proxy" status | sed -n '4,$p' | xargs)" 'base_ipv4=absent base_ipv6=absent' "$backend: purged"
+  is "$("$proxy" status | sed -n '4,5p' | xargs)" 'base_ipv4=absent base_ipv6=absent' "$backend: purged"
   umount "$(readlink -f /usr/sbin/iptables)"
 done
 
@@ -120,7 +121,7 @@ echo '<CONF><server><rproxy><bogus/></rproxy></server></CONF>' > $conf
 status 78 'reload with a wrong one: exit 78' timeout 20 "$proxy" reload
 like "$err" "$conf:1:[0-9]+: bogus: unknown element" 'says where'
 status 0 'start takes no notice of it' timeout 20 "$proxy" start
-is "$("$proxy" status | xargs)" 'stopped=no drained=no sessions=0 base_ipv4=present base_ipv6=present' 'the base is laid'
+is "$("$proxy" status | xargs)" 'stopped=no drained=no sessions=0 base_ipv4=present base_ipv6=present leases=0' 'the base is laid'
 hold one < <(record 1 bear 198.51.100.10)
 hold two < <(record 2 bobcat '[2001:db8::10]' 'proxy=[2001:db8::39]:33001' 'host=[2001:db8:2::10]:22' state=lingering)
 echo '<CONF/>' > $conf

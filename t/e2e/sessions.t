@@ -59,7 +59,7 @@ send outside 5001 '{n} xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' 100
 ok 'with the rate while packets come' wait_until 5 grep -qE 'bear.* [1-9][0-9.]*k?bit/s +[1-9][0-9.]*k?bit/s$' "$TMPDIR/watched"
 wait "$watching"
 
-is "$(asperaproxy status | xargs)" 'stopped=no drained=no sessions=2 base_ipv4=present base_ipv6=absent' 'status counts them'
+is "$(asperaproxy status | xargs)" 'stopped=no drained=no sessions=2 base_ipv4=present base_ipv6=absent leases=0' 'status counts them'
 
 # Ending -------------------------------------------------------------------------------
 
