@@ -160,7 +160,7 @@ class Connections {
     else all.forget(connection);
   }
 
-  static void on_completed(void* self, MHD_Connection* connection, void** state, MHD_RequestTerminationCode) {
+  static void on_completed(void* self, MHD_Connection* connection, void** state, MHD_RequestTerminationCode how) {
     auto& all = *static_cast<Connections*>(self);
     auto* held = static_cast<Held*>(*state);
     if (!held) return;
@@ -170,6 +170,7 @@ class Connections {
       all.open_.erase(held->exchange);
     }
     all.changed_.notify_all();
+    if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK) lost(*held->exchange);
     delete held;
     all.set_deadline(connection, kIdleTime + kRequestTime);
   }
@@ -244,6 +245,16 @@ class Connections {
     return send_answer(connection, *exchange.answer_);
   }
 
+  static void lost(Exchange& exchange) {
+    std::function<void()> undelivered;
+    {
+      const std::lock_guard lock(exchange.mutex_);
+      if (exchange.answer_) undelivered = exchange.answer_->undelivered;
+      exchange.suspended_ = nullptr;
+    }
+    if (undelivered) undelivered();
+  }
+
   // Absent: none, since it waits for us.
   void set_deadline(MHD_Connection* connection, std::optional<std::chrono::seconds> from_now) {
     const std::lock_guard lock(mutex_);
@@ -281,7 +292,7 @@ class Connections {
       rest = open_;
     }
     for (const auto& exchange : rest) {
-      exchange->answer({503, "application/json", "{\"error\":{\"code\":\"busy\",\"message\":\"The node service ends; try again.\"}}\n", {}});
+      exchange->answer({503, "application/json", "{\"error\":{\"code\":\"busy\",\"message\":\"The node service ends; try again.\"}}\n", {}, {}});
     }
   }
 

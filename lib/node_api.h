@@ -51,6 +51,8 @@ struct Answer {
   std::string type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  // besides Content-Type and Cache-Control
+  // Called in the thread of the socket if the client has gone before he had it all.
+  std::function<void()> undelivered = {};
 };
 
 // One request and its answer.

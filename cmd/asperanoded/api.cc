@@ -140,7 +140,7 @@ void Api::admit(const CallPointer& call) {
   if (!offers(call->route->methods, request.method)) {
     throw Refusal("method_not_allowed", fmt::format("Here only these methods are taken: {}.", call->route->methods));
   }
-  if (call->is("OPTIONS")) return answer(*call, {204, {}, {}, {{"Allow", call->route->methods}}});
+  if (call->is("OPTIONS")) return answer(*call, {204, {}, {}, {{"Allow", call->route->methods}}, {}});
   if (request.too_large) throw Refusal("payload_too_large", fmt::format("The body has more than {} bytes.", node_api::kMaxBody));
   if (request.query) throw Refusal("bad_request", "Nothing is taken behind a question mark.");
   login(call);
@@ -168,9 +168,9 @@ void Api::login(const CallPointer& call) {
 
 void Api::dispatch(const CallPointer& call) {
   const std::string_view path = call->route->path;
-  if (path == "/ping") return answer(*call, {200, "application/json", "{\"status\":\"ok\"}\n", {}});
-  if (path == "/openapi.yaml") return answer(*call, {200, "application/yaml", parts_.openapi, {}});
-  if (path == "/info") return answer(*call, {200, "application/json", api_json::info(*call->proxy, SALLYPORT_VERSION), {}});
+  if (path == "/ping") return answer(*call, {200, "application/json", "{\"status\":\"ok\"}\n", {}, {}});
+  if (path == "/openapi.yaml") return answer(*call, {200, "application/yaml", parts_.openapi, {}, {}});
+  if (path == "/info") return answer(*call, {200, "application/json", api_json::info(*call->proxy, SALLYPORT_VERSION), {}, {}});
   if (path == "/metrics") return metrics(call);
   if (call->is("POST")) return open_lease(call);
   require_nothing(call->request().body);
@@ -252,11 +252,24 @@ void Api::ask(const Call& call, Record request, bool with_connection, Answered a
 void Api::opened(const Call& call, const std::vector<Record>& packets) {
   const Lease lease = api_json::lease_of(packets.back());
   parts_.metrics.opened();
-  answer(call, {201, "application/json", api_json::lease(lease), {{"Location", kLease + lease.id}}});
+  answer(call, {201, "application/json", api_json::lease(lease), {{"Location", kLease + lease.id}}, [this, call, id = lease.id] { give_back(call, id); }});
+}
+
+// Nobody knows of it. (Where users are not asked for, the address would have to
+// ask: there it ends by its time.)
+void Api::give_back(const Call& call, const std::string& id) {
+  if (call.user.name.empty()) return;
+  Record request;
+  request.add("request", "close");
+  request.add("user", call.user.name);
+  request.add("lease", id);
+  parts_.link.ask(request, Fd(), [this](const std::vector<Record>& packets) {
+    if (!packets.empty() && packets.back().get("answer") != "refused") parts_.metrics.closed(1);
+  });
 }
 
 void Api::shown(const Call& call, const std::vector<Record>& packets) {
-  answer(call, {200, "application/json", api_json::lease(api_json::lease_of(packets.back())), {}});
+  answer(call, {200, "application/json", api_json::lease(api_json::lease_of(packets.back())), {}, {}});
 }
 
 void Api::renewed(const Call& call, const std::vector<Record>& packets) {
@@ -266,7 +279,7 @@ void Api::renewed(const Call& call, const std::vector<Record>& packets) {
 
 void Api::closed(const Call& call, const std::vector<Record>&) {
   parts_.metrics.closed(1);
-  answer(call, {204, {}, {}, {}});
+  answer(call, {204, {}, {}, {}, {}});
 }
 
 void Api::listed(const Call& call, const std::vector<Record>& packets) {
@@ -274,7 +287,7 @@ void Api::listed(const Call& call, const std::vector<Record>& packets) {
   for (const auto& packet : packets) {
     if (packet.require("answer") == "lease") leases.push_back(api_json::lease_of(packet));
   }
-  answer(call, {200, "application/json", api_json::leases(leases), {}});
+  answer(call, {200, "application/json", api_json::leases(leases), {}, {}});
 }
 
 // --- what goes on -----------------------------------------------------------------------
@@ -287,7 +300,7 @@ void Api::metrics(const CallPointer& call) {
     guarded(*call, [&] {
       const std::string leases = packets.empty() ? "" : packets.back().get("leases").value_or("");
       const std::string text = parts_.metrics.text({leases, connections_(), parts_.link.restarts(), SALLYPORT_VERSION});
-      answer(*call, {200, "text/plain; version=0.0.4", text, {}});
+      answer(*call, {200, "text/plain; version=0.0.4", text, {}, {}});
     });
   };
   Record request;

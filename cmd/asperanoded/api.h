@@ -90,6 +90,7 @@ class Api {
   void ask(const Call& call, Record request, bool with_connection, Answered answered);
 
   void opened(const Call& call, const std::vector<Record>& packets);
+  void give_back(const Call& call, const std::string& id);
   void shown(const Call& call, const std::vector<Record>& packets);
   void renewed(const Call& call, const std::vector<Record>& packets);
   void closed(const Call& call, const std::vector<Record>& packets);

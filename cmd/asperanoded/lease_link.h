@@ -32,7 +32,7 @@ class LeaseLink {
   using Done = std::function<void(std::vector<Record>)>;
 
   static constexpr std::size_t kMaxWaiting = 2000;  // requests without an answer yet
-  static constexpr std::chrono::seconds kPatience{30};  // for one answer; then it is given up
+  static constexpr std::chrono::seconds kPatience{15};  // for one answer; then it is given up
 
   // `argv` is asp-lease as sudo runs it.
   explicit LeaseLink(std::vector<std::string> argv);

@@ -118,6 +118,7 @@ void serve(Prepared ready, const sigset_t& signals) {
     live.reread();
   }
   startup::notify(ready.notify_socket, "STOPPING=1");
+  startup::erase_pid(ready.pid_file);
   logging::event("Ended; leases go on");
 }
 

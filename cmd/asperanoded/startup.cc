@@ -80,11 +80,15 @@ Account node_account() {
 Fd take_pid_file() {
   Fd file = fd::open(kPidFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) throw tool::Failure(tool::temporary, "asperanoded runs already: stop that one first");
-  if (::ftruncate(file.get(), 0) != 0) tool::fail_errno(tool::os, "truncate " + kPidFile);
+  erase_pid(file);
   return file;
 }
 
 void write_pid(const Fd& file) { io::write_all(file.get(), fmt::format("{}\n", ::getpid())); }
+
+void erase_pid(const Fd& file) {
+  if (::ftruncate(file.get(), 0) != 0) tool::fail_errno(tool::os, "truncate " + kPidFile);
+}
 
 void prepare_process() {
   ::umask(077);

@@ -28,6 +28,7 @@ Account node_account();
 // its number in it once it is ready. Failure{75}: one runs already.
 Fd take_pid_file();
 void write_pid(const Fd& file);
+void erase_pid(const Fd& file);
 
 // As many descriptors as connections need; environment, umask, directory.
 void prepare_process();

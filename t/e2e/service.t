@@ -179,6 +179,47 @@ like "$out" '; 2 sessions ended$' 'ends both'
 is "$(ours)" 0 'and leaves no rule'
 proxy_end three
 wait $mute
+
+# The node service ---------------------------------------------------------------------------------
+
+unit=/usr/lib/systemd/system/asperanoded.service
+if on dmz test -x /usr/bin/systemd-analyze; then
+  status 0 'the unit of the node service is valid' on dmz env SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no $unit
+  is "$(grep asperanoded <<< "$err")" '' 'without a warning'
+else
+  skip 'systemd is not installed' 'the unit of the node service is valid'
+fi
+pid_file=$(lab_root dmz)/run/sallyport/asperanoded.pid
+ok 'it does not run: nobody has enabled it' test ! -e "$pid_file"
+node() { lab_pids dmz asperanoded; }
+lab_config <<< '<CONF version="2"><server><enable_http>true</enable_http><proxy><enabled>true</enabled><authentication>false</authentication></proxy></server></CONF>'
+status 0 'start, with the forward proxy: exit 0' service start
+like "$out" 'asperanoded: started$' 'starts the node service'
+first=$(node)
+is "$(on dmz curl -s http://127.0.0.1:9091/ping)" '{"status":"ok"}' 'which answers'
+status 0 'start again: exit 0' service start
+is "$(node)" "$first" 'changes nothing'
+status 0 'status: exit 0' service status
+like "$out" 'node=running' 'says that it runs'
+status 0 'reload: exit 0' service reload
+ok 'reaches it' wait_until 5 proxy_log_has 'asperanoded.*LOG Read .* again'
+status 0 'restart: exit 0' service restart
+ok 'is another process' test "$(node)" != "$first" -a -n "$(node)"
+kill -KILL "$(node)"
+status 3 'status, when it was killed: exit 3' service status
+status 0 'start: exit 0' service start
+status 0 'stop: exit 0' service stop
+is "$(node)" '' 'ends it'
+granted=$(on dmz sed -n 's/^CapabilityBoundingSet=//p' $unit | tr ' ' '\n' | sed 's/CAP_/+/' | tr '\nA-Z' ',a-z')
+service start > /dev/null
+service_pid=$(node)
+kill "$service_pid"
+ok '(ended)' wait_until 5 ended "$service_pid"
+on_exec dmz setpriv --bounding-set="-all,${granted%,}" "$LAB_PREFIX/bin/asperanoded" &
+ok 'it starts with the rights that its unit has' wait_until 10 on dmz curl -s -o /dev/null http://127.0.0.1:9091/ping
+like "$(on outside curl -s -H 'Content-Type: application/json' -d "{\"destination\":\"$INSIDE1\"}" "http://$SQUASH:9091/proxy/leases")" '"id":"' 'and leases'
+status 0 'stop: exit 0' service stop
+lab_config <<< "$config"
 status 2 'the init script refuses what it does not know: exit 2' service bogus
 on dmz mv "$LAB_PREFIX/bin/asperaproxy" "$LAB_PREFIX/bin/away"
 status 5 'without the suite: exit 5' service start
