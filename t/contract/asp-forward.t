@@ -208,7 +208,11 @@ if what == "signal":  # number, file that says when, argv
     if ready == "http/asked":  # the proxy answers a moment later
         time.sleep(0.3)
         os.unlink(ready)
-    print(process.wait())
+    try:
+        print(process.wait(20))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        print("still there")
 elif what == "pty":  # text to type, argv; what comes is printed, then echo and status
     text, *argv = argv
     master, slave = pty.openpty()
@@ -243,12 +247,12 @@ for number in 1 2 3 15; do
   is "$(log)" 'POST /proxy/leases DELETE /proxy/leases/ID' 'given back'
 done
 forget
-is "$(driver signal 2 http/asked bin/asp-forward -q --proxy "$(url http)" --to late -- touch ran 2> /dev/null)" 130 'a signal while a lease is asked for ends us'
+is "$(driver signal 2 http/asked bin/asp-forward -q --proxy "$(url http)" --to late -- sh -c 'trap "" INT; touch ran' 2> /dev/null)" 130 'a signal while a lease is asked for ends us'
 is "$(log)" 'POST /proxy/leases DELETE /proxy/leases/ID' 'what was leased then is given back'
 nok 'and nothing is run' test -e ran
 forget
 rm -f ready
-is "$(driver signal 1 ready nohup bin/asp-forward -q --proxy "$(url http)" --to x -- sh -c ': > ready; sleep 0.5; exit 4' 2> /dev/null)" 4 'nohup keeps us and the command alive'
+is "$(driver signal 1 ready nohup bin/asp-forward -q --proxy "$(url http)" --to x -- sh -c ': > ready; kill -HUP $$; sleep 0.5; exit 4' 2> /dev/null)" 4 'nohup keeps us and the command alive'
 forget
 rm -f ready
 is "$(driver signal 9 ready bin/asp-forward -q --proxy "$(url http)" --to x -- sh -c 'echo $$ > pid; : > ready; exec sleep 100')" -9 'killed with SIGKILL'
