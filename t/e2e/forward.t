@@ -3,6 +3,7 @@
 # outer with asp-forward, and logs in there with ssh.
 . "${0%/*}/../lib/lab.sh"
 . "$LAB_LIB/tap.sh"
+. "$LAB_LIB/proxy.sh"
 . "$LAB_LIB/forward.sh"
 
 lab_up dmz inner outer

@@ -58,7 +58,7 @@ class Node:
         headers = dict(self.headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
-        self.http.request(method, path, body=body, headers=headers)
+        self.http.request(method, path, body=body and body.encode(), headers=headers)
         answer = self.http.getresponse()
         return answer.status, answer.read().decode(errors="replace")
 
