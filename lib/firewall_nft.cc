@@ -180,19 +180,25 @@ Mended reconcile(const std::vector<Session>& sessions) {
   const auto now = listed();
   const Elements missing = difference(wanted, now.elements);
   Elements extra = difference(now.elements, wanted);
-  std::erase_if(extra, [&](const Element& element) { return without_flow.contains(element.owner) || has(missing, element); });
+  std::erase_if(extra, [&](const Element& element) { return without_flow.contains(element.owner) && !has(missing, element); });
   Mended mended;
-  for (const auto& element : extra) mended.removed.push_back(rule_of(element));
+  for (const auto& element : extra) {
+    if (!has(missing, element)) mended.removed.push_back(rule_of(element));
+  }
   const bool needed = std::any_of(sessions.begin(), sessions.end(), nft_text::is_for);
   const bool whole = now.base == Base::present && std::includes(now.ranges.begin(), now.ranges.end(), ranges.begin(), ranges.end());
   mended.laid = needed && (!whole || !missing.empty());
-  if (needed && !whole) {
+  const std::string text = nft_text::change(extra, missing);
+  // All at once, for there may be thousands. Refused when one expires meanwhile.
+  const bool done = (whole || !needed) && (text.empty() || nft::try_apply(text).empty());
+  if (!done && needed) {
     lay(sessions);
-    return mended;
+  } else {
+    if (!done) {
+      for (const auto& element : extra) take(element);
+    }
+    if (needed) mended.laid = accept() || mended.laid;
   }
-  for (const auto& element : extra) take(element);
-  for (const auto& element : missing) put(element);
-  if (needed) mended.laid = accept() || mended.laid;
   return mended;
 }
 

