@@ -378,7 +378,7 @@ begin = time.monotonic()
 port = 80
 def enough():
     return killed >= 20 and midway >= 2 and changed >= 2
-while torn == 0 and time.monotonic() < begin + (2 if enough() else 20):
+while torn == 0 and time.monotonic() < begin + (2 if enough() else 45):
     before = text(conf)
     process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL)
     time.sleep(random.uniform(0, 1.2 * took))

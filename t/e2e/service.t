@@ -31,11 +31,7 @@ on dmz sysctl -q -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 net.net
 status 0 'start: exit 0' service start
 is "$out$err" 'started: 0 sessions living' 'says how many live'
 is "$(settings)" '1 1 1' 'forwarding and counting are on'
-<<<<<<< HEAD
 is "$(state)" 'stopped=no drained=no sessions=0 base_ipv4=present base_ipv6=present base_nftables=absent leases=0' 'the base is laid'
-=======
-is "$(state)" 'stopped=no drained=no sessions=0 leases=0 base_ipv4=present base_ipv6=present' 'the base is laid'
->>>>>>> 0cb24ccf68afc29741df651533410ecf7b510eea
 before=$(on dmz iptables-save | grep -v '^#')
 status 0 'start again: exit 0' service start
 is "$(on dmz iptables-save | grep -v '^#')" "$before" 'changes nothing'
@@ -88,11 +84,7 @@ ok 'the log says how many' proxy_log_has 'asperaproxy.*LOG Stopped: ended 2 sess
 status 75 'a new session is refused: exit 75' on outside -u bear timeout 20 ssh -n -p 33001 "bear@$SQUASH" cat
 like "$err" '^This proxy takes no further sessions right now. Try again later.$' 'with one line for the user'
 ok 'and the log says why' proxy_log_has 'ERR stopped: no new sessions are taken until asperaproxy start (exit 75)\|ERR stopped: no new sessions are taken until asperaproxy start session='
-<<<<<<< HEAD
 is "$(on dmz "$LAB_PREFIX/bin/asperaproxy" status | xargs)" 'stopped=yes drained=no sessions=0 base_ipv4=absent base_ipv6=absent base_nftables=absent leases=0' 'status says so'
-=======
-is "$(on dmz "$LAB_PREFIX/bin/asperaproxy" status | xargs)" 'stopped=yes drained=no sessions=0 leases=0 base_ipv4=absent base_ipv6=absent' 'status says so'
->>>>>>> 0cb24ccf68afc29741df651533410ecf7b510eea
 status 3 'status of the init script, stopped: exit 3' service status
 status 0 'stop again: exit 0' service stop
 is "$out" 'stopped: no new sessions are taken; 0 sessions ended' 'ends nobody'
@@ -126,11 +118,7 @@ on dmz "$LAB_PREFIX/bin/asperaproxy" drain > /dev/null
 status 0 'restart: exit 0' service restart
 is "$out" 'stopped: no new sessions are taken; 1 session ended
 started: 0 sessions living; drained: no new sessions are taken until asperaproxy undrain' 'ends all, and leaves a drain as it is'
-<<<<<<< HEAD
 is "$(state)" 'stopped=no drained=yes sessions=0 base_ipv4=present base_ipv6=present base_nftables=absent leases=0' 'and is up'
-=======
-is "$(state)" 'stopped=no drained=yes sessions=0 leases=0 base_ipv4=present base_ipv6=present' 'and is up'
->>>>>>> 0cb24ccf68afc29741df651533410ecf7b510eea
 on dmz "$LAB_PREFIX/bin/asperaproxy" undrain > /dev/null
 proxy_end two
 
