@@ -54,7 +54,9 @@ bool may_serve_ipv6(const config::Rule& rule) {
 Patient examine() {
   Patient patient;
   try {
-    patient.rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
+    auto config = config::load(paths::kConfig, config::Author::root);
+    patient.rproxy = std::move(config.rproxy);
+    if (config.cluster.enabled) patient.cluster = std::move(config.cluster);
     patient.uses_ipv6 = std::any_of(patient.rproxy->rules.begin(), patient.rproxy->rules.end(), may_serve_ipv6);
   } catch (const tool::Failure& failure) {
     patient.config_error = failure.what();
@@ -116,7 +118,8 @@ int check(const std::vector<std::string>& words) {
   const auto patient = doctor::examine();
   std::vector<doctor::Finding> findings;
   for (const auto* conditions : {&doctor::system_conditions(), &doctor::firewall_conditions(), &doctor::account_conditions(),
-                                 &doctor::sshd_conditions(), &doctor::server_conditions()}) {
+                                 &doctor::sshd_conditions(), &doctor::server_conditions(),
+                                 &doctor::cluster_conditions()}) {
     for (const auto& condition : *conditions) {
       try {
         for (auto& verdict : condition.look(patient)) findings.push_back({condition.name, std::move(verdict)});

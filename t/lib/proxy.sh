@@ -1,6 +1,8 @@
 # proxy.sh: sessions through the lab's reverse proxy, for end-to-end tests.
 # Sourced after lab.sh.
 
+proxy_host=dmz  # where one looks for rules, flows and sessions; cluster.sh has another
+
 # proxy_allow COMMAND...: the lab's own configuration, and these command lines
 # for aspshell besides the built-in ones.
 proxy_allow() {
@@ -14,16 +16,16 @@ proxy_allow() {
 # How many rules the suite has in force for sessions on dmz, of the family that
 # lab_family chose.
 proxy_rules() {
-  on dmz "$IPTABLES" -t nat -S SALLYPORT-DNAT 2> /dev/null | grep -c '^-A'
+  on "$proxy_host" "$IPTABLES" -t nat -S SALLYPORT-DNAT 2> /dev/null | grep -c '^-A'
 }
 
 # The flows that the suite has translated, of that family.
 proxy_flows() {
-  on dmz conntrack -f "$IP" -L -p udp -m 0x8000000/0x8000000 2> /dev/null
+  on "$proxy_host" conntrack -f "$IP" -L -p udp -m 0x8000000/0x8000000 2> /dev/null
 }
 
 proxy_open_sessions() {
-  on dmz ls /run/sallyport/sessions 2> /dev/null | wc -l
+  on "$proxy_host" ls /run/sallyport/sessions 2> /dev/null | wc -l
 }
 
 # proxy_session NAME CLIENT USER ADDRESS COMMAND: a session in the background,
