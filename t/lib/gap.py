@@ -3,7 +3,7 @@
 
 Sends a numbered datagram each 5 ms to something that echoes, from one source
 port, for S seconds. Prints one line of JSON: sent, answers, gap_ms (the longest
-time without an answer after the first), lost (of those sent before the last
+time without an answer after the first), gap_at_ms (when that began), lost (of those sent before the last
 answer), silent_ms (since the last answer; null: none came).
 """
 import argparse
@@ -26,7 +26,7 @@ def main():
     sock.bind(("", options.source))
     sock.connect((host, int(port)))
     begin = due = time.monotonic()
-    sent, heard, last, gap, newest = 0, set(), None, 0.0, 0
+    sent, heard, last, gap, gap_at, newest = 0, set(), None, 0.0, 0.0, 0
     while (now := time.monotonic()) < begin + options.seconds:
         if now >= due:
             due += options.every
@@ -42,10 +42,12 @@ def main():
             continue
         now = time.monotonic()
         if last is not None:
-            gap = max(gap, now - last)
+            if now - last > gap:
+                gap, gap_at = now - last, last - begin
         last, newest = now, max(newest, number)
         heard.add(number)
-    print(json.dumps({"sent": sent, "answers": len(heard), "gap_ms": round(gap * 1000), "lost": newest - len(heard),
+    print(json.dumps({"sent": sent, "answers": len(heard), "gap_ms": round(gap * 1000), "gap_at_ms": round(gap_at * 1000),
+                      "lost": newest - len(heard),
                       "silent_ms": None if last is None else round((time.monotonic() - last) * 1000)}), flush=True)
 
 
