@@ -16,7 +16,7 @@ VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' etc/packaging/changelog)
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-sessions asperaproxy \
            asp-adduser asp-deluser asuserdata asconfigurator
-LIBEXEC := ascp_rproxy asp-pinhole asp-upstream
+LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))

@@ -78,6 +78,22 @@ class Temporary {
   std::string name_;
 };
 
+// A new file with `text`; its attributes, and its way to the disk, are the caller's.
+Fd create(int directory, const std::string& name, const std::string& text) {
+  Fd fd(::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) fail("create " + name);
+  try {
+    io::write_all(fd.get(), text);
+  } catch (const tool::Failure& failure) {
+    throw tool::Failure(tool::io, fmt::format("write {}: {}", name, failure.what()));
+  }
+  return fd;
+}
+
+void rename(int directory, const std::string& from, const std::string& to) {
+  if (::renameat(directory, from.c_str(), directory, to.c_str()) != 0) fail(fmt::format("rename {} to {}", from, to));
+}
+
 // Beyond owner and mode. Labels that hold a sum of the contents (IMA) are not kept.
 constexpr const char* kAttributes[] = {"security.selinux", "system.posix_acl_access"};
 
@@ -94,24 +110,21 @@ void copy_attribute(int from, int to, const char* attribute, const std::string& 
 
 }  // namespace
 
-// When this one fails, the lock that the other one took is let go.
-Locked::Locked(const std::string& path, const std::string& otherwise) : Locked(path) { read(otherwise); }
-
-Locked::Locked(const std::string& path) : path_(path) {
+Lock::Lock(const std::string& path) : path_(path) {
   const fs::path real = real_path(path);
   name_ = real.filename();
   directory_ = Fd(::open(real.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory_) fail("open " + real.parent_path().string());
-  take_lock();
+  take();
 }
 
 // While it is still locked, so that nobody else's is taken away.
-Locked::~Locked() {
+Lock::~Lock() {
   if (lock_) ::unlinkat(directory_.get(), (name_ + ".lock").c_str(), 0);
 }
 
 // A lock on a file that its holder has taken away since it was opened is none.
-void Locked::take_lock() {
+void Lock::take() {
   const std::string name = name_ + ".lock";
   constexpr auto kPause = std::chrono::milliseconds(5);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -132,44 +145,52 @@ void Locked::take_lock() {
   throw tool::Failure(tool::temporary, fmt::format("{}.lock: still locked after 10 s; something else is changing the file", path_));
 }
 
+// The owner before the mode, since changing him may take bits of it away.
+void Lock::replace(const std::string& text, uid_t owner, gid_t group, mode_t mode) const {
+  const std::string fresh_name = beside(name_);
+  const Temporary fresh(directory(), fresh_name);
+  const Fd fd = create(directory(), fresh_name, text);
+  if (::fchown(fd.get(), owner, group) != 0) fail("chown " + fresh_name);
+  if (::fchmod(fd.get(), mode) != 0) fail("chmod " + fresh_name);
+  sync(fd.get(), fresh_name);
+  rename(directory(), fresh_name, name_);
+  sync(directory(), "the directory of " + path_);
+}
+
+Locked::Locked(const std::string& path, const std::string& otherwise) : lock_(path) { read(otherwise); }
+
 void Locked::read(const std::string& otherwise) {
-  file_ = Fd(::openat(directory_.get(), name_.c_str(), O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+  file_ = Fd(::openat(lock_.directory(), lock_.name().c_str(), O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   if (!file_ && errno == ENOENT) {
     is_new_ = true;
     text_ = otherwise;
     status_.st_mode = S_IFREG | kNewMode;
     return;
   }
-  if (!file_) tool::fail_errno(tool::config, "open " + path_);
-  if (::fstat(file_.get(), &status_) != 0) fail("stat " + path_);
-  if (!S_ISREG(status_.st_mode)) throw tool::Failure(tool::config, path_ + ": not a regular file");
+  if (!file_) tool::fail_errno(tool::config, "open " + lock_.path());
+  if (::fstat(file_.get(), &status_) != 0) fail("stat " + lock_.path());
+  if (!S_ISREG(status_.st_mode)) throw tool::Failure(tool::config, lock_.path() + ": not a regular file");
   if (status_.st_size > static_cast<off_t>(config_xml::kMaxBytes)) {
-    throw tool::Failure(tool::config, fmt::format("{}: larger than {} bytes", path_, config_xml::kMaxBytes));
+    throw tool::Failure(tool::config, fmt::format("{}: larger than {} bytes", lock_.path(), config_xml::kMaxBytes));
   }
-  text_ = io::read_all(file_.get(), config_xml::kMaxBytes, path_);
+  text_ = io::read_all(file_.get(), config_xml::kMaxBytes, lock_.path());
 }
 
 void Locked::replace(const std::string& text) {
-  const std::string backup = backup_of(name_);
-  const Temporary fresh(directory_.get(), beside(name_));
-  const Temporary old(directory_.get(), beside(backup));
-  write_beside(name_, text);
+  const std::string backup = backup_of(lock_.name());
+  const Temporary fresh(lock_.directory(), beside(lock_.name()));
+  const Temporary old(lock_.directory(), beside(backup));
+  write_beside(lock_.name(), text);
   if (!is_new_) write_beside(backup, text_);
   check_unchanged();
-  if (!is_new_) rename(beside(backup), backup);
-  rename(beside(name_), name_);
-  sync(directory_.get(), "the directory of " + path_);
+  if (!is_new_) rename(lock_.directory(), beside(backup), backup);
+  rename(lock_.directory(), beside(lock_.name()), lock_.name());
+  sync(lock_.directory(), "the directory of " + lock_.path());
 }
 
 void Locked::write_beside(const std::string& name, const std::string& text) const {
   const std::string shown = beside(name);
-  const Fd fd(::openat(directory_.get(), shown.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) fail("create " + shown);
-  try {
-    io::write_all(fd.get(), text);
-  } catch (const tool::Failure& failure) {
-    throw tool::Failure(tool::io, fmt::format("write {}: {}", shown, failure.what()));
-  }
+  const Fd fd = create(lock_.directory(), shown, text);
   keep_attributes(fd.get(), shown);
   sync(fd.get(), shown);
 }
@@ -181,7 +202,7 @@ void Locked::keep_attributes(int fd, const std::string& name) const {
     struct stat own{};
     if (::fstat(fd, &own) != 0) fail("stat " + name);
     const bool same = own.st_uid == status_.st_uid && own.st_gid == status_.st_gid;
-    if (!same && ::fchown(fd, status_.st_uid, status_.st_gid) != 0) fail("give owner and group of " + path_ + " to " + name);
+    if (!same && ::fchown(fd, status_.st_uid, status_.st_gid) != 0) fail("give owner and group of " + lock_.path() + " to " + name);
     for (const char* attribute : kAttributes) copy_attribute(file_.get(), fd, attribute, name);
   }
   if (::fchmod(fd, mode()) != 0) fail("chmod " + name);
@@ -189,13 +210,9 @@ void Locked::keep_attributes(int fd, const std::string& name) const {
 
 void Locked::check_unchanged() const {
   struct stat there{};
-  const bool found = ::fstatat(directory_.get(), name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0;
+  const bool found = ::fstatat(lock_.directory(), lock_.name().c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0;
   if (found != is_new_ && (is_new_ || same_version(there, status_))) return;
-  throw tool::Failure(tool::temporary, path_ + ": was changed by somebody else meanwhile; try again");
-}
-
-void Locked::rename(const std::string& from, const std::string& to) const {
-  if (::renameat(directory_.get(), from.c_str(), directory_.get(), to.c_str()) != 0) fail(fmt::format("rename {} to {}", from, to));
+  throw tool::Failure(tool::temporary, lock_.path() + ": was changed by somebody else meanwhile; try again");
 }
 
 }  // namespace config_file

@@ -1,4 +1,5 @@
-// config_file: aspera.conf replaced as a whole, by one program at a time.
+// config_file: aspera.conf, and the users of the node API, replaced as a whole,
+// by one program at a time.
 //
 //   config_file::Locked file("/opt/aspera/proxy/etc/aspera.conf");
 //   file.replace(changed(file.text()));
@@ -26,15 +27,40 @@
 namespace config_file {
 
 // Holds the lock as long as it lives.
+class Lock {
+ public:
+  // Waits at most 10 s for the lock (Failure{75}). Failure{77}: no right to
+  // change the file; {78}: its directory is not there.
+  explicit Lock(const std::string& path);
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+  ~Lock();
+
+  const std::string& path() const { return path_; }
+  // Of the real file.
+  int directory() const { return directory_.get(); }
+  const std::string& name() const { return name_; }
+
+  // `text` takes the file's place, with that owner, group and mode. Failures as
+  // of Locked::replace.
+  void replace(const std::string& text, uid_t owner, gid_t group, mode_t mode) const;
+
+ private:
+  void take();
+
+  std::string path_;  // for messages
+  std::string name_;  // in the directory
+  Fd directory_;
+  Fd lock_;
+};
+
+// The lock, and the version that was there when it was taken.
 class Locked {
  public:
-  // Waits at most 10 s for the lock (Failure{75}). A file that is not there has
-  // the text `otherwise`. Failure{78}: it cannot be read, is not a regular file,
-  // is larger than config_xml::kMaxBytes. Failure{77}: no right to change it.
+  // A file that is not there has the text `otherwise`. Failures as of Lock;
+  // {78} also: it cannot be read, is not a regular file, is larger than
+  // config_xml::kMaxBytes.
   Locked(const std::string& path, const std::string& otherwise);
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
-  ~Locked();
 
   const std::string& text() const { return text_; }
   bool is_new() const { return is_new_; }
@@ -48,18 +74,12 @@ class Locked {
   void replace(const std::string& text);
 
  private:
-  explicit Locked(const std::string& path);  // the lock alone
-  void take_lock();
   void read(const std::string& otherwise);
   void check_unchanged() const;
   void write_beside(const std::string& name, const std::string& text) const;
   void keep_attributes(int fd, const std::string& name) const;
-  void rename(const std::string& from, const std::string& to) const;
 
-  std::string path_;  // for messages
-  std::string name_;  // in the directory
-  Fd directory_;
-  Fd lock_;
+  Lock lock_;
   Fd file_;
   struct stat status_{};
   std::string text_;

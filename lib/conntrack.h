@@ -1,6 +1,6 @@
 // conntrack: the kernel's table of flows, read, watched and pruned. The only
-// user of libnetfilter_conntrack. Speaks of UDP flows alone. Needs root
-// (CAP_NET_ADMIN); every failure is Failure{71}.
+// user of libnetfilter_conntrack. Speaks of UDP flows, and where it says so of
+// TCP ones too. Needs root (CAP_NET_ADMIN); every failure is Failure{71}.
 //
 //   original  198.51.100.10:56393 ─▶ 198.51.100.39:33001   (client ─▶ proxy)
 //   reply     203.0.113.10:33001  ─▶ 203.0.113.1:56393     (server ─▶ masquerade)
@@ -23,6 +23,7 @@ struct Counters {
 };
 
 struct Flow {
+  std::uint8_t protocol = 17;  // IPPROTO_UDP or IPPROTO_TCP
   Endpoint client;  // source of the original direction
   Endpoint proxy;   // its destination, before translation
   Endpoint server;  // source of the reply direction: where it was sent to
@@ -49,6 +50,11 @@ class Table {
   // All flows of `family` (AF_INET or AF_INET6) whose mark has any bit of
   // `mark`; the kernel filters. 0: flows of every mark.
   std::vector<Flow> list(int family, std::uint32_t mark) const;
+  // The same with TCP.
+  std::vector<Flow> list_with_tcp(int family, std::uint32_t mark) const;
+  // UDP and TCP flows of that client to that address of ours, of every mark. The
+  // kernel (5.8) hands over no others, so that it costs little in a full table.
+  std::vector<Flow> list_between(const IpAddress& client, const IpAddress& proxy) const;
   // False: it was gone already, or its tuple belongs to a younger flow.
   bool remove(const Flow& flow) const;
 

@@ -1,5 +1,7 @@
 #include "flows.h"
 
+#include "lease_text.h"
+
 namespace flows {
 namespace {
 
@@ -9,6 +11,8 @@ PortRange proxy_ports(const Session& session) {
 }
 
 }  // namespace
+
+bool is_of_lease(const conntrack::Flow& flow) { return (flow.mark & lease_text::kLeaseBit) != 0; }
 
 bool would_take(const Session& session, const Endpoint& client, const Endpoint& proxy) {
   const auto ports = proxy_ports(session);
@@ -20,7 +24,7 @@ bool is_flow_of(const Session& session, const conntrack::Flow& flow) {
 }
 
 bool belongs(const Session& session, const conntrack::Flow& flow) {
-  if (!would_take(session, flow.client, flow.proxy) || flow.server.ip != session.host.ip) return false;
+  if (is_of_lease(flow) || !would_take(session, flow.client, flow.proxy) || flow.server.ip != session.host.ip) return false;
   if (!session.ports_kept() && flow.server.port != session.udp_port) return false;
   return !session.pinned() || is_flow_of(session, flow);
 }

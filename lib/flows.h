@@ -8,6 +8,9 @@
 
 namespace flows {
 
+// Whether a lease of the forward proxy took `flow`: then it is no session's.
+bool is_of_lease(const conntrack::Flow& flow);
+
 // Whether the rule of `session`, as it is now, translates `flow`: from its
 // client, to its proxy address and port, to its server. A pinned session
 // accounts for its own flow only.

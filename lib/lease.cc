@@ -39,6 +39,7 @@ void check(const Lease& lease) {
   if (lease.proxy.is_v4() != v4 || lease.address.is_v4() != v4) {
     throw tool::Failure(tool::bad_input, "lease: client, proxy and address mix IPv4 and IPv6");
   }
+  if (lease.udp_ports.low != lease.ssh_port) malformed("udp_ports", lease.udp_ports.text());
   if (width(lease.udp_ports) != width(lease.destination_udp_ports) || width(lease.udp_ports) > lease::kMaxUdpPorts) {
     malformed("udp_ports", lease.udp_ports.text());
   }
@@ -48,7 +49,8 @@ void check(const Lease& lease) {
 
 Lease Lease::from_record(const Record& record) {
   record.check_names({"lease", "user", "client", "proxy", "ssh_port", "udp_ports", "destination", "address", "destination_ssh_port",
-                      "destination_udp_ports", "renew_seconds", "lifetime", "started", "deadline", "packets"});
+                      "destination_udp_ports", "renew_seconds", "lifetime", "started", "deadline", "packets",
+                      "ending"});
   Lease parsed;
   parsed.id = record.require("lease");
   if (!session::is_id(parsed.id)) malformed("lease", parsed.id);
@@ -66,6 +68,7 @@ Lease Lease::from_record(const Record& record) {
   parsed.started = record.require("started");
   parsed.deadline = seconds(record, "deadline");
   parsed.packets = static_cast<std::uint64_t>(seconds(record, "packets").count());
+  parsed.ending = record.get("ending").has_value();
   check(parsed);
   return parsed;
 }
@@ -87,8 +90,11 @@ Record Lease::to_record() const {
   record.add("started", started);
   record.add("deadline", std::to_string(deadline.count()));
   if (packets > 0) record.add("packets", std::to_string(packets));
+  if (ending) record.add("ending", "true");
   return record;
 }
+
+std::string Lease::owner() const { return user.empty() ? "client=" + client.text() : "user=" + user; }
 
 namespace lease {
 

@@ -45,6 +45,14 @@ struct Lease {
   // unless packets have come by then.
   std::chrono::seconds deadline{0};
   std::uint64_t packets = 0;       // seen at the last look, where there is no lifetime
+  bool ending = false;             // its rule goes, or is gone; it never comes back
+
+  // Whose it is: "user=NAME", or "client=ADDRESS" where authentication is off.
+  std::string owner() const;
+  // How many ports of the proxy it has taken, ssh_port the first of them.
+  int ports() const { return udp_ports.high - udp_ports.low + 1; }
+  bool lives_by_flows() const { return lifetime.count() == 0; }
+  bool is_over(std::chrono::seconds now) const { return deadline <= now; }
 
   // Strict; Failure{65}, also when client, proxy and address are not all IPv4 or
   // all IPv6.

@@ -13,6 +13,7 @@ namespace paths {
 constexpr char kPrefix[] = SALLYPORT_PREFIX;
 constexpr char kConfig[] = SALLYPORT_PREFIX "/etc/aspera.conf";
 constexpr char kKnownHosts[] = SALLYPORT_PREFIX "/etc/known_hosts";
+constexpr char kNodeUsers[] = SALLYPORT_PREFIX "/etc/node_users.conf";
 constexpr char kBin[] = SALLYPORT_PREFIX "/bin/";
 constexpr char kLibexec[] = SALLYPORT_PREFIX "/libexec/";
 
@@ -20,6 +21,9 @@ constexpr char kShell[] = "/bin/aspshell";  // links to kBin "aspshell"
 
 // The account that speaks SSH to internal servers, with keys of others.
 constexpr char kDialAccount[] = "sallyport-dial";
+
+// The account of the node service, which answers for the forward proxy.
+constexpr char kNodeAccount[] = "sallyport-node";
 
 constexpr char kRun[] = "/run/sallyport";
 constexpr char kSessions[] = "/run/sallyport/sessions";

@@ -55,6 +55,7 @@ void reap_flows(int family, const std::vector<Session>& living) {
   const auto any = [&](const auto& accounts) { return std::any_of(living.begin(), living.end(), accounts); };
   const conntrack::Table table;
   for (const auto& flow : table.list(family, 0)) {
+    if (flows::is_of_lease(flow)) continue;
     const bool marked = (flow.mark & firewall_text::kMark) != 0;
     const bool wrong = marked ? !any([&](const Session& session) { return flows::belongs(session, flow); })
                               : !flow.translated() && any([&](const Session& session) {

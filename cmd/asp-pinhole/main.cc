@@ -9,7 +9,6 @@
 #include <cstdlib>
 
 #include <fmt/core.h>
-#include <netdb.h>
 
 #include "accounts.h"
 #include "caller.h"
@@ -22,6 +21,7 @@
 #include "privilege.h"
 #include "report.h"
 #include "request.h"
+#include "resolve.h"
 #include "rules.h"
 #include "session.h"
 #include "spool.h"
@@ -49,19 +49,6 @@ Limits limits_for(const config::Rproxy& rproxy, const Route& route) {
   return {rproxy.max_sessions, rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1).max_sessions};
 }
 
-// Whether `name` resolves to `ip`, asked of the system anew.
-bool resolves_to(const std::string& name, const IpAddress& ip) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (::getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
-  for (const addrinfo* one = list.get(); one; one = one->ai_next) {
-    if (IpAddress::from_sockaddr(*one->ai_addr) == ip) return true;
-  }
-  return false;
-}
-
 // The second record: host=, as the route writes it, and address=, where the
 // dialer found it. Both must be the route's.
 Endpoint chosen_host(const Record& record, const Route& route) {
@@ -73,7 +60,7 @@ Endpoint chosen_host(const Record& record, const Route& route) {
   }
   const auto address = Endpoint::require(record.require("address"), "address");
   const bool same = address.port == host->port &&
-                    (address.ip.text() == host->host || resolves_to(host->host, address.ip));
+                    (address.ip.text() == host->host || resolve::leads_to(host->host, address.ip));
   if (!same) refuse(fmt::format("{} is not {}", address.text(), asked));
   return address;
 }

@@ -125,7 +125,7 @@ void Pinhole::forget_early_flows() {
   const bool alone = std::none_of(others.begin(), others.end(), is_candidate);
   const conntrack::Table table;
   for (const auto& flow : table.list(session_.client.ip.family(), 0)) {
-    if (!flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) continue;
+    if (flows::is_of_lease(flow) || !flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) continue;
     if (!flow.translated() || alone) table.remove(flow);
     else meet(flow);
   }

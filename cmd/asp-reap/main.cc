@@ -1,5 +1,5 @@
-// asp-reap: make the firewall hold the rules of the living sessions, no more and
-// no less; asp-reap(8).
+// asp-reap: make the firewall hold the rules of the living sessions and leases,
+// no more and no less; asp-reap(8).
 // Run by cron each minute: silent, on stdout too, when there is nothing to do.
 #include <unistd.h>
 
@@ -8,6 +8,7 @@
 
 #include "balance.h"
 #include "config.h"
+#include "lease_reap.h"
 #include "log_file.h"
 #include "options.h"
 #include "paths.h"
@@ -35,13 +36,18 @@ void sweep_marks(const std::optional<config::Rproxy>& rproxy) {
   balance::sweep(named);
 }
 
+void reap_sessions() {
+  const spool::FirewallLock lock;
+  reap::all();
+}
+
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asp-reap must be run as root");
   spool::prepare();
-  const spool::FirewallLock lock;
-  reap::all();
+  reap_sessions();
+  lease_reap::all();
   const auto rproxy = load_config();
   sweep_marks(rproxy);
   // Sessions cannot make their own log, for instance after a rotation.

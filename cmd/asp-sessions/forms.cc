@@ -42,6 +42,10 @@ constexpr std::size_t kRateColumns = 2;
 constexpr Column kHostColumns[] = {{"RULE", Side::right},     {"LINE", Side::right}, {"HOST", Side::left},  {"SESSIONS", Side::right},
                                    {"STATE", Side::left},     {"SINCE", Side::left}, {"LEFT", Side::right}, {"WHY", Side::left}};
 
+constexpr Column kLeaseColumns[] = {{"LEASE", Side::left}, {"USER", Side::left}, {"CLIENT", Side::left}, {"PORT", Side::right}, {"DESTINATION", Side::left},
+                                    {"SSH", Side::left},   {"UDP", Side::left},  {"LEFT", Side::right},  {"FLOWS", Side::right}, {"UP", Side::right},
+                                    {"DOWN", Side::right}};
+
 using Grid = std::vector<std::vector<std::string>>;
 
 // The titles, and each of `cells` below its own; columns aligned.
@@ -102,6 +106,23 @@ std::vector<std::string> cells_of(const HostRow& row) {
           row.mark ? logging::escape(row.mark->reason) : "-"};
 }
 
+std::vector<std::string> cells_of(const LeaseRow& row) {
+  const Lease& lease = row.lease;
+  const PortRange& udp = lease.destination_udp_ports;
+  const auto counted = [&](std::uint64_t bytes) { return row.traffic.counted ? human_bytes(bytes) : std::string("-"); };
+  return {lease.id,
+          lease.user.empty() ? "-" : logging::escape(lease.user),
+          lease.client.text(),
+          std::to_string(lease.ssh_port),
+          logging::escape(lease.destination),
+          Endpoint{lease.address, lease.destination_ssh_port}.text(),
+          udp.low == udp.high ? std::to_string(udp.low) : udp.text(),
+          human_age(static_cast<double>(row.left.count())),
+          std::to_string(row.flows),
+          counted(row.traffic.to_server.bytes),
+          counted(row.traffic.to_client.bytes)};
+}
+
 // --- JSON ---
 
 using Json = nlohmann::ordered_json;
@@ -152,6 +173,20 @@ Json object_of(const HostRow& row) {
   object["left_seconds"] = left ? Json(*left) : Json();
   object["reason"] = said(mark ? mark->reason : "");
   object["by"] = said(mark ? mark->by : "");
+  return object;
+}
+
+Json object_of(const LeaseRow& row) {
+  static const std::set<std::string> kLeaseNumbers{"ssh_port", "destination_ssh_port", "renew_seconds", "lifetime", "deadline", "packets"};
+  Json object;
+  const Record record = row.lease.to_record();
+  for (const auto& [name, value] : record.fields()) {
+    if (name != "packets" && name != "ending") object[name] = kLeaseNumbers.contains(name) ? Json(std::stoll(value)) : Json(value);
+  }
+  object["left_seconds"] = row.left.count();
+  object["flows"] = row.flows;
+  object["to_server"] = counters_of(row.traffic.to_server, row.traffic.counted);
+  object["to_client"] = counters_of(row.traffic.to_client, row.traffic.counted);
   return object;
 }
 
@@ -219,6 +254,13 @@ std::vector<std::string> table(const std::vector<HostRow>& rows) {
   return lines;
 }
 
+std::vector<std::string> table(const std::vector<LeaseRow>& rows) {
+  Grid grid;
+  for (const auto& row : rows) grid.push_back(cells_of(row));
+  return aligned(kLeaseColumns, grid);
+}
+
+std::string json(const std::vector<LeaseRow>& rows) { return array_of(rows); }
 std::string json(const std::vector<Row>& rows) { return array_of(rows); }
 std::string json(const std::vector<HostRow>& rows) { return array_of(rows); }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hosts.h"
+#include "leases.h"
 #include "ledger.h"
 
 namespace sessions {
@@ -18,9 +19,11 @@ std::vector<std::string> table(const std::vector<Row>& rows, bool watching);
 // ASCII only.
 std::string json(const std::vector<Row>& rows);
 
-// The same two for servers.
+// The same two for servers, and for leases.
 std::vector<std::string> table(const std::vector<HostRow>& rows);
 std::string json(const std::vector<HostRow>& rows);
+std::vector<std::string> table(const std::vector<LeaseRow>& rows);
+std::string json(const std::vector<LeaseRow>& rows);
 
 // The text exposition format of Prometheus, version 0.0.4.
 std::string prometheus(const std::vector<Row>& rows, bool drained, const std::vector<HostRow>& hosts);

@@ -18,8 +18,13 @@
 #include "firewall_text.h"
 #include "forms.h"
 #include "io.h"
+#include "lease_flows.h"
+#include "lease_reap.h"
+#include "lease_store.h"
+#include "leases.h"
 #include "ledger.h"
 #include "hosts.h"
+#include "logging.h"
 #include "options.h"
 #include "paths.h"
 #include "selector.h"
@@ -32,7 +37,7 @@ namespace {
 
 using sessions::Selector;
 
-constexpr char kUsage[] = "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS] | --hosts [--json]";
+constexpr char kUsage[] = "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS] | --hosts [--json] | --leases [--json]";
 
 enum class Mode { table, json, prometheus, watch, kill };
 
@@ -40,7 +45,8 @@ struct Asked {
   Mode mode = Mode::table;
   std::chrono::milliseconds interval{2000};
   std::optional<Selector> whom;
-  bool hosts = false;  // in place of sessions
+  bool hosts = false;   // in place of sessions
+  bool leases = false;  // likewise
 };
 
 std::optional<std::chrono::milliseconds> parse_seconds(const std::string& text) {
@@ -57,14 +63,15 @@ Asked parse(int argc, char** argv) {
                                     {"watch", optional_argument, nullptr, 'w'},
                                     {"kill", no_argument, nullptr, 'k'},
                                     {"hosts", no_argument, nullptr, 'h'},
+                                    {"leases", no_argument, nullptr, 'l'},
                                     {nullptr, 0, nullptr, 0}};
   const auto wrong = [](const std::string& why) { options::fail_usage(kUsage, why); };
   Asked asked;
   std::string seconds;
   ::opterr = 0;
   for (int letter; (letter = ::getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
-    if (letter == 'h') {
-      asked.hosts = true;
+    if (letter == 'h' || letter == 'l') {
+      (letter == 'h' ? asked.hosts : asked.leases) = true;
       continue;
     }
     const Mode mode = letter == 'j'   ? Mode::json
@@ -89,7 +96,10 @@ Asked parse(int argc, char** argv) {
     asked.interval = *interval;
   }
   if (operands.size() > 1) wrong("one UUID, user=NAME or client=ADDRESS can be given");
-  if (asked.hosts && (!operands.empty() || (asked.mode != Mode::table && asked.mode != Mode::json))) wrong("--hosts takes --json, and nothing else");
+  const bool others = asked.hosts || asked.leases;
+  if (others && (!operands.empty() || (asked.mode != Mode::table && asked.mode != Mode::json) || (asked.hosts && asked.leases))) {
+    wrong(fmt::format("{} takes --json, and nothing else", asked.hosts ? "--hosts" : "--leases"));
+  }
   if (asked.mode == Mode::kill && operands.empty()) wrong("--kill needs UUID, user=NAME or client=ADDRESS");
   if (asked.mode == Mode::prometheus && !operands.empty()) wrong("--prometheus tells of all sessions");
   if (!operands.empty()) asked.whom = Selector::parse(operands[0]);
@@ -119,9 +129,18 @@ std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
   return rows;
 }
 
+// A lease of that id, if there is one.
+int kill_lease(const std::string& id) {
+  const auto by = ending::invoker();
+  spool::prepare();
+  if (!lease_reap::end_one(id, fmt::format("ended by {} (uid {})", logging::escape(by.name), by.uid))) return tool::no;
+  io::write_all(STDOUT_FILENO, status::Line{"ended", {}}.with("lease", id).text());
+  return tool::yes;
+}
+
 int kill(const Selector& whom) {
   const auto doomed = living(whom);
-  if (doomed.empty()) return tool::no;
+  if (doomed.empty()) return whom.id() ? kill_lease(*whom.id()) : tool::no;
   const auto outcome = ending::end(doomed, ending::invoker());
   std::string text;
   for (const auto& session : outcome.ended) {
@@ -160,6 +179,19 @@ int show_hosts(const Asked& asked) {
   return tool::yes;
 }
 
+int show_leases(const Asked& asked) {
+  spool::prepare();
+  auto leases = lease_store::open()->all();
+  std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
+  const auto flows = leases.empty() ? std::vector<conntrack::Flow>{} : lease_flows::all();
+  const auto rows = sessions::lease_rows(std::move(leases), flows, lease::boot_now());
+  std::string text;
+  if (asked.mode == Mode::json) text = sessions::json(rows);
+  else for (const auto& line : sessions::table(rows)) text += line + "\n";
+  io::write_all(STDOUT_FILENO, text);
+  return tool::yes;
+}
+
 int show(const Asked& asked) {
   const auto rows = look(asked.whom);
   std::string text;
@@ -176,6 +208,7 @@ int run(int argc, char** argv) {
     throw tool::Failure(tool::not_permitted, "the session records and the kernel's flows are root's: run it as root, or with sudo");
   }
   if (asked.hosts) return show_hosts(asked);
+  if (asked.leases) return show_leases(asked);
   if (asked.mode == Mode::kill) return kill(*asked.whom);
   if (asked.mode == Mode::watch) {
     sessions::watch(asked.interval, [&] { return look(asked.whom); });

@@ -34,6 +34,11 @@ Selector Selector::parse(const std::string& text) {
   throw tool::Failure(tool::usage, fmt::format("'{}' is not UUID, user=NAME, or client=ADDRESS[:PORT]", text));
 }
 
+std::optional<std::string> Selector::id() const {
+  const auto* id = std::get_if<Id>(&what_);
+  return id ? std::optional(id->text) : std::nullopt;
+}
+
 bool Selector::matches(const Session& session) const {
   if (const auto* id = std::get_if<Id>(&what_)) return session.id == id->text;
   if (const auto* user = std::get_if<User>(&what_)) return session.user == user->name;

@@ -8,6 +8,7 @@
 // comes from there.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -21,6 +22,8 @@ class Selector {
   // Failure{64} when `text` has none of these forms.
   static Selector parse(const std::string& text);
   bool matches(const Session& session) const;
+  // Which one is meant, if it is one.
+  std::optional<std::string> id() const;
 
  private:
   struct Id { std::string text; };

@@ -16,6 +16,8 @@
 #include "firewall.h"
 #include "io.h"
 #include "kernel.h"
+#include "lease_reap.h"
+#include "lease_store.h"
 #include "log_file.h"
 #include "logging.h"
 #include "paths.h"
@@ -38,6 +40,12 @@ void warn(const std::vector<std::string>& lines) {
 }
 
 std::string sessions_text(std::size_t count) { return fmt::format("{} session{}", count, count == 1 ? "" : "s"); }
+
+// Where there are leases, as most proxies have none.
+std::string with_leases(std::string text, std::size_t count) {
+  if (count > 0) text += fmt::format(" and {} lease{}", count, count == 1 ? "" : "s");
+  return text;
+}
 
 struct Stopped {
   std::size_t ended = 0;
@@ -86,10 +94,11 @@ void lay_bases(std::vector<std::string>& left) {
 int stop() {
   spool::set_stopped(true);
   const auto result = end_all();
+  const std::string ended = with_leases(sessions_text(result.ended), lease_reap::end_all());
   balance::forget_faults();
   warn(result.remain);
-  logging::event("Stopped: ended {}, all rules are purged", sessions_text(result.ended));
-  io::write_all(STDOUT_FILENO, fmt::format("stopped: no new sessions are taken; {} ended\n", sessions_text(result.ended)));
+  logging::event("Stopped: ended {}, all rules are purged", ended);
+  io::write_all(STDOUT_FILENO, fmt::format("stopped: no new sessions are taken; {} ended\n", ended));
   return result.remain.empty() ? tool::yes : tool::os;
 }
 
@@ -105,11 +114,13 @@ int start() {
     reap::all();
     living = spool::living().size();
   }
+  lease_reap::all();
+  const std::string left_alive = with_leases(sessions_text(living), lease_store::count());
   log_file::prepare_as_configured();
   warn(left);
   const std::string drained = spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
-  logging::event("Started: {} living{}", sessions_text(living), drained);
-  io::write_all(STDOUT_FILENO, fmt::format("started: {} living{}\n", sessions_text(living), drained));
+  logging::event("Started: {} living{}", left_alive, drained);
+  io::write_all(STDOUT_FILENO, fmt::format("started: {} living{}\n", left_alive, drained));
   return tool::yes;
 }
 
@@ -134,9 +145,11 @@ int reload() {
     reap::all();
     living = spool::living().size();
   }
+  lease_reap::all();
+  const std::string left_alive = with_leases(sessions_text(living), lease_store::count());
   warn(left);
-  logging::event("Reloaded: the configuration is valid; {} living", sessions_text(living));
-  io::write_all(STDOUT_FILENO, fmt::format("reloaded: the configuration is valid; {} living\n", sessions_text(living)));
+  logging::event("Reloaded: the configuration is valid; {} living", left_alive);
+  io::write_all(STDOUT_FILENO, fmt::format("reloaded: the configuration is valid; {} living\n", left_alive));
   return tool::yes;
 }
 

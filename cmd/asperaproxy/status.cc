@@ -5,6 +5,7 @@
 
 #include "firewall.h"
 #include "io.h"
+#include "lease_store.h"
 #include "logging.h"
 #include "record.h"
 #include "spool.h"
@@ -38,6 +39,7 @@ int status() {
   answer.add("stopped", spool::stopped() ? "yes" : "no");
   answer.add("drained", spool::drained() ? "yes" : "no");
   answer.add("sessions", std::to_string(living.size()));
+  answer.add("leases", std::to_string(lease_store::count()));
   bool well = true;
   for (const auto& [name, family] : {std::pair{"base_ipv4", Family::v4}, {"base_ipv6", Family::v6}}) {
     const std::string base = base_word(family);

@@ -1,0 +1,198 @@
+#include "job.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "config_value.h"
+#include "decimal.h"
+#include "destination.h"
+#include "logging.h"
+#include "record.h"
+#include "session.h"
+#include "tool.h"
+
+namespace {
+
+[[noreturn]] void malformed(const std::string& why) { throw Refusal{"bad_request", why}; }
+
+constexpr std::size_t kMaxTag = 64;
+
+struct Verb {
+  const char* name;
+  Job::Kind kind;
+  bool names_lease;
+  bool is_of_user;
+};
+constexpr Verb kVerbs[] = {
+    {"open", Job::Kind::open, false, true},   {"renew", Job::Kind::renew, true, true}, {"close", Job::Kind::close, true, true},
+    {"show", Job::Kind::show, true, true},    {"list", Job::Kind::list, false, true},  {"sweep", Job::Kind::sweep, false, false},
+    {"count", Job::Kind::count, false, false},
+};
+
+const Verb& verb_of(const Record& asked) {
+  const std::string name = asked.require("request");
+  for (const auto& verb : kVerbs) {
+    if (name == verb.name) return verb;
+  }
+  malformed("no such request");
+}
+
+void check_names(const Record& asked, const Verb& verb) {
+  if (verb.kind == Job::Kind::open) asked.check_names({"request", "tag", "user", "destination", "address", "ssh_port", "udp_ports"});
+  else if (verb.names_lease) asked.check_names({"request", "tag", "user", "lease", "client"});
+  else if (verb.is_of_user) asked.check_names({"request", "tag", "user"});
+  else asked.check_names({"request", "tag"});
+}
+
+template <typename T>
+T parsed(const Record& asked, const char* name, std::optional<T> (*parse)(std::string_view)) {
+  const auto value = parse(asked.require(name));
+  if (!value) malformed(fmt::format("{} is not valid", name));
+  return *value;
+}
+
+// asperanoded knows his password; that there is such a user, and what he may, is
+// looked up here.
+void identify(Job& job, const Record& asked, const Settings& settings, const std::optional<Connection>& connection) {
+  const auto name = asked.get("user");
+  if (!settings.config().proxy.authentication) {
+    if (name) malformed("authentication is off: there are no users");
+    if (!connection) malformed("no connection came along");
+    job.owner = "client=" + connection->client.text();
+    return;
+  }
+  if (!name) malformed("user is missing");
+  const NodeUser* user = settings.user(*name);
+  if (!user) throw Refusal{"forbidden", "There is no such user of the node service."};
+  job.owner = "user=" + user->name;
+  job.admin = user->is_admin();
+  job.lease.user = user->name;
+}
+
+struct Terms {
+  std::chrono::seconds renew;
+  std::chrono::seconds lifetime;
+};
+Terms terms_of(const config::Proxy& proxy) {
+  using std::chrono::seconds;
+  const auto [low, high] = std::minmax(proxy.keepalive_interval, proxy.session_timeout);
+  if (low.count() > 0) return {low, high};
+  if (high.count() > 0) return {std::max(seconds(1), high / 3), high};
+  return {seconds(0), seconds(0)};
+}
+
+// The name as destination.h writes it, or the address.
+void aim(Lease& lease, const Record& asked) {
+  const auto target = destination::Target::parse(asked.require("destination"));
+  if (!target) malformed("destination is neither a name nor an address");
+  lease.address = parsed(asked, "address", IpAddress::parse);
+  if (target->address && target->address != lease.address) malformed("address is not the destination's");
+  lease.destination = target->address ? target->address->text() : target->name;
+  lease.destination_ssh_port = parsed(asked, "ssh_port", parse_port);
+  lease.destination_udp_ports = parsed(asked, "udp_ports", PortRange::parse);
+  if (lease.destination_udp_ports.high - lease.destination_udp_ports.low >= lease::kMaxUdpPorts) {
+    throw Refusal{"bad_request", fmt::format("A lease has at most {} UDP ports.", lease::kMaxUdpPorts)};
+  }
+}
+
+destination::Judgement judge(const Lease& lease, const config::Proxy& proxy, const std::vector<Network>& own) {
+  const std::string name = IpAddress::parse(lease.destination) ? "" : lease.destination;
+  return destination::judge({proxy.allowed_destinations, proxy.denied_destinations, own},
+                            {name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
+}
+
+void prepare_open(Job& job, const Record& asked, const config::Config& config, const Connection& connection, const std::vector<Network>& own) {
+  const config::Proxy& proxy = config.proxy;
+  Lease& lease = job.lease;
+  lease.client = connection.client;
+  lease.proxy = connection.proxy;
+  aim(lease, asked);
+  if (lease.address.is_v4() != lease.client.is_v4()) {
+    malformed(fmt::format("client and address are not both {}", lease.client.family_name()));
+  }
+  const auto judgement = judge(lease, proxy, own);
+  if (judgement.verdict == destination::Verdict::refused) throw Refusal{"destination_denied", judgement.reason};
+  const Terms terms = terms_of(proxy);
+  lease.renew_seconds = terms.renew;
+  lease.lifetime = terms.lifetime;
+  lease.id = session::new_id();
+  if (judgement.verdict == destination::Verdict::permitted_by_name) {
+    job.resolver.emplace(lease.destination, lease.address);
+    job.state = Job::State::waiting;
+  }
+}
+
+void prepare(Job& job, const channel::Packet& packet, Settings& settings, const std::vector<Network>& own) {
+  if (!packet.whole) malformed("a request is one record of 8 KiB, with one connection");
+  const Record asked = record::parse_one(packet.bytes);
+  job.tag = asked.get("tag").value_or("");
+  if (job.tag.size() > kMaxTag) malformed("tag is too long");
+  const Verb& verb = verb_of(asked);
+  job.kind = verb.kind;
+  check_names(asked, verb);
+  settings.refresh();
+  if (!verb.is_of_user) return;
+  const auto& config = settings.config();
+  const bool opens = verb.kind == Job::Kind::open;
+  if (opens && !config.proxy.enabled) throw Refusal{"stopped", "The forward proxy is not enabled."};
+  std::optional<Connection> connection;
+  if (opens || !config.proxy.authentication) connection = Connection::verify(packet.descriptor, config, own);
+  identify(job, asked, settings, connection);
+  if (verb.names_lease) job.lease.id = asked.require("lease");
+  if (opens) prepare_open(job, asked, config, *connection, own);
+}
+
+}  // namespace
+
+void Job::answer(Record record) {
+  if (!tag.empty()) record.add("tag", tag);
+  answers.push_back(std::move(record));
+  state = State::answered;
+}
+
+void Job::answer(const Lease& whole) {
+  Record record;
+  record.add("answer", "lease");
+  const Record fields = whole.to_record();
+  for (const auto& [name, value] : fields.fields()) record.add(name, value);
+  answer(std::move(record));
+}
+
+void Job::refuse(const Refusal& refusal) {
+  answers.clear();
+  Record record;
+  record.add("answer", "refused");
+  record.add("code", refusal.code);
+  record.add("reason", logging::escape(refusal.reason));
+  answer(std::move(record));
+}
+
+void Job::look() {
+  if (state != State::waiting) return;
+  const auto said = resolver->look();
+  if (said == Resolver::Answer::none_yet) return;
+  resolver.reset();
+  if (said == Resolver::Answer::yes) state = State::ready;
+  else refuse({"destination_denied", fmt::format("{} does not have that address.", lease.destination)});
+}
+
+namespace job {
+
+Job make(const channel::Packet& packet, Settings& settings, const std::vector<Network>& own) {
+  Job job;
+  try {
+    prepare(job, packet, settings, own);
+  } catch (const Refusal& refusal) {
+    logging::debug1("Refused to {}: {} ({})", job.owner.empty() ? "?" : job.owner, refusal.code, logging::escape(refusal.reason));
+    job.refuse(refusal);
+  } catch (const tool::Failure& failure) {
+    const bool theirs = failure.code() == tool::bad_input;
+    if (!theirs) logging::error("{}", logging::escape(failure.what()));
+    job.refuse(theirs ? Refusal{"bad_request", failure.what()} : Refusal{"internal", "The proxy cannot do that now; its log says why."});
+  }
+  return job;
+}
+
+}  // namespace job

@@ -1,0 +1,139 @@
+// asp-lease: open, renew and close leases of the forward proxy, for the node
+// service; asp-lease(8).
+//
+// The only part of the forward proxy that runs as root. It takes no arguments
+// and believes nobody: sudo says who calls, the kernel says whose connection
+// that is, and aspera.conf and node_users.conf, read here once more, say what he
+// may have.
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <deque>
+
+#include <fmt/core.h>
+
+#include "accounts.h"
+#include "caller.h"
+#include "channel.h"
+#include "desk.h"
+#include "job.h"
+#include "lease_store.h"
+#include "logging.h"
+#include "own_addresses.h"
+#include "paths.h"
+#include "privilege.h"
+#include "settings.h"
+#include "spool.h"
+#include "tool.h"
+
+namespace {
+
+// No more is read while so many wait, or while so many resolvers run.
+constexpr std::size_t kMaxJobs = 256;
+constexpr std::size_t kMaxResolvers = 32;
+constexpr std::chrono::milliseconds kIdle{5};
+
+class Service {
+ public:
+  Service() : store_(lease_store::open()), desk_(*store_, settings_) {}
+
+  // Until asperanoded closes its end; leases stay.
+  void run() {
+    settings_.refresh();
+    desk_.prepare();
+    while (!ended_) {
+      const bool idle = !wait();
+      desk_.end_early_flows(idle);
+      read();
+      decide();
+      serve();
+      answer();
+    }
+  }
+
+ private:
+  std::size_t resolvers() const {
+    return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.resolver.has_value(); }));
+  }
+  bool has_room() const { return jobs_.size() < kMaxJobs && resolvers() < kMaxResolvers; }
+
+  // False: nothing came, and there is something else to do.
+  bool wait() const {
+    using std::chrono::milliseconds;
+    std::vector<pollfd> fds{{has_room() ? STDIN_FILENO : -1, POLLIN, 0}};
+    auto patience = desk_.has_early_flows() ? milliseconds(kIdle) : milliseconds(-1);
+    for (const auto& job : jobs_) {
+      if (!job.resolver) continue;
+      fds.push_back({job.resolver->fd(), POLLIN, 0});
+      const auto left = std::chrono::ceil<milliseconds>(job.resolver->deadline() - std::chrono::steady_clock::now());
+      if (patience.count() < 0 || left < patience) patience = std::max(left, milliseconds(0));
+    }
+    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(patience.count()));
+    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    return ready != 0;
+  }
+
+  // All that is there, so that it is done at once.
+  void read() {
+    std::optional<std::vector<Network>> own;
+    while (!ended_ && has_room()) {
+      const auto packet = channel::receive(ended_);
+      if (!packet) break;
+      if (!own) own = own_addresses::read();
+      jobs_.push_back(job::make(*packet, settings_, *own));
+    }
+  }
+
+  void decide() {
+    for (auto& job : jobs_) job.look();
+  }
+
+  void serve() {
+    std::vector<Job*> ready;
+    for (auto& job : jobs_) {
+      if (job.state == Job::State::ready) ready.push_back(&job);
+    }
+    if (!ready.empty()) desk_.serve(ready);
+  }
+
+  // In the order of the requests; those with a tag as soon as they can be.
+  void answer() {
+    bool in_order = true;
+    for (auto& job : jobs_) {
+      const bool answered = job.state == Job::State::answered;
+      in_order = in_order && (answered || !job.tag.empty());
+      if (!answered || (!in_order && job.tag.empty())) continue;
+      for (const auto& record : job.answers) channel::send(record);
+      job.answers.clear();
+    }
+    std::erase_if(jobs_, [](const Job& job) { return job.state == Job::State::answered && job.answers.empty(); });
+  }
+
+  std::unique_ptr<LeaseStore> store_;
+  Settings settings_;
+  Desk desk_;
+  std::deque<Job> jobs_;
+  bool ended_ = false;
+};
+
+int run(int argc, char**) {
+  privilege::leave_limits();
+  privilege::ignore_terminal();
+  ::setsid();
+  if (argc != 1) throw tool::Failure(tool::usage, "asp-lease takes no arguments");
+  const uid_t uid = caller::sudo_uid();
+  if (!accounts::exists(paths::kNodeAccount) || accounts::identity_of(paths::kNodeAccount).uid != uid) {
+    throw tool::Failure(tool::not_permitted, fmt::format("only {} may ask for leases", paths::kNodeAccount));
+  }
+  channel::check();
+  spool::prepare();
+  Service().run();
+  return tool::yes;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return tool::guard("asp-lease", run, argc, argv, tool::Audience::operators); }

@@ -1,0 +1,37 @@
+#include "settings.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "logging.h"
+#include "paths.h"
+#include "tool.h"
+
+Settings::Stamp Settings::stamp_of(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return {};
+    tool::fail_errno(tool::os, "stat " + path);
+  }
+  return {status.st_dev, status.st_ino, status.st_size, {status.st_ctim.tv_sec, status.st_ctim.tv_nsec}};
+}
+
+// The stamp is that of before: what changes meanwhile is read again.
+void Settings::refresh() {
+  if (const Stamp now = stamp_of(paths::kConfig); now != config_stamp_ || now.size < 0) {
+    config_stamp_ = {};
+    config_ = config::load(paths::kConfig, config::Author::root);
+    config_stamp_ = now;
+    logging::follow(config_.rproxy);
+  }
+  if (const Stamp now = stamp_of(paths::kNodeUsers); now != users_stamp_) {
+    users_stamp_ = {};
+    users_ = node_users::load(paths::kNodeUsers);
+    users_stamp_ = now;
+  }
+}
+
+const NodeUser* Settings::user(const std::string& name) const {
+  const auto at = std::find_if(users_.begin(), users_.end(), [&](const NodeUser& user) { return user.name == name; });
+  return at == users_.end() ? nullptr : &*at;
+}

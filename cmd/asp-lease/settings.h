@@ -1,0 +1,35 @@
+// settings: aspera.conf and the users of the node API as they are now: read once,
+// and again whenever the files have changed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+
+#include "config.h"
+#include "node_users.h"
+
+class Settings {
+ public:
+  // Failure{78} when a file is wrong, {71} when it cannot be looked at.
+  void refresh();
+  const config::Config& config() const { return config_; }
+  // Null: there is none of that name.
+  const NodeUser* user(const std::string& name) const;
+
+ private:
+  struct Stamp {
+    bool operator==(const Stamp&) const = default;
+    dev_t device = 0;
+    ino_t number = 0;
+    off_t size = -1;
+    long changed[2] = {0, 0};  // ctime: nobody can set it back
+  };
+  static Stamp stamp_of(const std::string& path);
+
+  Stamp config_stamp_;
+  Stamp users_stamp_;
+  config::Config config_;
+  std::vector<NodeUser> users_;
+};
