@@ -164,6 +164,49 @@ cluster_takes_over() {
   wait_until 10 cluster_is_master "$1"
 }
 
+# cluster_lease NODE: what a lease of TCP and UDP port 5000 makes of a kernel, there
+# alone: the others are to know no more than its flows. Both lead to inside1:7000.
+cluster_lease() {
+  on "$1" nft -f - << END
+table inet lease {
+  chain before {
+    type nat hook prerouting priority -105;
+    ip daddr $SQUASH udp dport 5000 ct mark set 0x18000000 dnat ip to $INSIDE1:7000
+    ip daddr $SQUASH tcp dport 5000 ct mark set 0x18000000 dnat ip to $INSIDE1:7000
+  }
+  chain after {
+    type nat hook postrouting priority 90;
+    ct mark 0x18000000 snat ip to $INSIDE_SHARED
+  }
+}
+END
+}
+
+# cluster_echo HOST [--tcp] ADDRESS:PORT: something that answers gap.py.
+cluster_echo() {
+  local said
+  said=$(mktemp "$TMPDIR/echo.XXXXXX")
+  on_exec "$1" python3 "$LAB_LIB/gap.py" --serve "${@:2}" > "$said" < /dev/null &
+  wait_until 10 grep -q listening "$said"
+}
+
+# cluster_gap NAME HOST [--tcp] ADDRESS:PORT --for S: gap.py in the background;
+# what it says is in $TMPDIR/NAME.gap, its process $cluster_gap_pid[NAME].
+declare -A cluster_gap_pid
+cluster_gap() {
+  on_exec "$2" python3 "$LAB_LIB/gap.py" "${@:3}" > "$TMPDIR/$1.gap" < /dev/null &
+  cluster_gap_pid[$1]=$!
+}
+# cluster_gap_end NAME: waits for it, and shows what it found.
+cluster_gap_end() {
+  wait "${cluster_gap_pid[$1]}"
+  diag "$1: $(cat "$TMPDIR/$1.gap")"
+}
+# found NAME WORD: a number of what it found.
+found() {
+  sed -n "s/.*\"$2\": \([0-9]*\).*/\1/p" "$TMPDIR/$1.gap"
+}
+
 cluster_kill() {
   lab_down "$1"
 }

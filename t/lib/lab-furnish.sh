@@ -125,6 +125,10 @@ lab_furnish_router() {
   on "$1" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
+lab_furnish_balancer() {
+  on "$1" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
 lab_furnish_dmz() {
   local host=$1 root=$2 user shell ssh settings=$LAB_SOURCE/etc
   if [ -r "$settings/sysctl.d/sallyport.conf" ]; then
