@@ -13,6 +13,7 @@
 #include "doctor.h"
 #include "env.h"
 #include "firewall.h"
+#include "gate.h"
 #include "io.h"
 #include "kernel.h"
 #include "logging.h"
@@ -74,30 +75,53 @@ bool serves_outside() {
   }
 }
 
+// Whatever becomes of the rest, a master answers.
+void open_gate() {
+  try {
+    gate::open();
+  } catch (const tool::Failure& failure) {
+    logging::error("{}", logging::escape(failure.what()));
+  }
+}
+
+void close_gate() {
+  try {
+    const auto cluster = config::load(paths::kConfig, config::Author::root).cluster;
+    if (cluster.enabled) gate::close(cluster);
+  } catch (const tool::Failure& failure) {
+    logging::error("{}", logging::escape(failure.what()));
+  }
+}
+
 }  // namespace
 
 int takeover() {
   const auto began = std::chrono::steady_clock::now();
-  spool::prepare();
   if (spool::stopped()) {
     logging::event("Became master, but the proxy is stopped");
+    open_gate();
     return tool::temporary;
   }
+  // Each millisecond up to here is one in which leases stand still. Theirs (of all
+  // nodes) are to be laid here, once they are in a common store.
+  bool whole = order("-c", "the flows of the dead node are lost");
+  open_gate();
+  const auto passing = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+  spool::prepare();
+  take_away_flows_without_session();
   set_kernel();
   lay_bases();
-  // Leases come here, before the flows that belong to them.
-  bool whole = order("-c", "the flows of the dead node are lost");
-  take_away_flows_without_session();
   // What conntrackd knew of the past is in the kernel now; from there it begins
   // anew, and tells the other nodes.
   for (const char* option : {"-f", "-R", "-B"}) whole = whole && order(option, "other nodes may not know the flows of this one");
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-  logging::event("Became master of the cluster in {} ms{}", took.count(), whole ? "" : ", without the flows of the other node");
+  logging::event("Became master of the cluster in {} ms, leases pass after {} ms{}", took.count(), passing.count(), whole ? "" : ", without the flows of the other node");
   io::write_all(STDOUT_FILENO, fmt::format("took over in {} ms\n", took.count()));
   return whole ? tool::yes : tool::os;
 }
 
 int standby() {
+  close_gate();
   spool::prepare();
   set_kernel();
   if (!spool::stopped()) lay_bases();

@@ -295,7 +295,7 @@ ok "and all is whole" diff -r tree again/tree
 mkdir busy
 exec {held}> busy/.three.asp-part
 flock "$held"
-cp -R 9 three "127.0.0.1:$W/busy/" 2> again.err & client=$!
+cp -R 9 three "127.0.0.1:$W/busy/" 2> again.err {held}>&- & client=$!
 await 100 grep -q 'trying again' again.err
 exec {held}>&-
 wait $client; code=$?
@@ -303,7 +303,7 @@ is "$code" 0 "a partial file that somebody held is waited for"
 is "$(sum busy/three)" "$(sum three)" "and the file is whole"
 status 69 "no sshd: the tries end" cp -R 2 -P 1 hello "127.0.0.1:$W/again/"
 is "$(grep -c 'trying again' <<< "$err")" 2 "after as many as were asked for"
-status 69 "a key that is not accepted" cp -R 9 -i "$W/host_key" hello "127.0.0.1:$W/again/"
+status 69 "a user who is not let in" cp -R 9 hello "nobody@127.0.0.1:$W/again/"
 unlike "$err" 'trying again' "is not tried again"
 status 77 "a command that is not permitted" cp -R 9 -P 2223 hello "127.0.0.1:$W/again/"
 unlike "$err" 'trying again' "nor is that"

@@ -119,8 +119,11 @@ def serve(options):
 def echo(sock):
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with sock:
-        while data := sock.recv(65536):
-            sock.sendall(data)
+        try:
+            while data := sock.recv(65536):
+                sock.sendall(data)
+        except OSError:
+            pass
 
 
 def main():
