@@ -63,7 +63,7 @@ const config::ClusterNode& require_node(const config::Cluster& cluster, const st
 
 std::vector<cluster_text::File> files(const config::Cluster& cluster, const config::ClusterNode& node) {
   const std::string password = cluster.redis_password_file.empty() ? "" : password_in(cluster.redis_password_file);
-  std::vector<cluster_text::File> found{cluster_text::keepalived(cluster, node), cluster_text::conntrackd(cluster, node)};
+  std::vector<cluster_text::File> found{cluster_text::keepalived(cluster, node), cluster_text::conntrackd(cluster, node), cluster_text::conntrackd_unit()};
   for (auto file : {cluster_text::redis(cluster, node, password), cluster_text::sentinel(cluster, node, password)}) {
     if (file) found.push_back(std::move(*file));
   }

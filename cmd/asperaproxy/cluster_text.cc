@@ -16,6 +16,7 @@ using config::Shared;
 
 constexpr char kHead[] = "# Written by asperaproxy cluster-config from aspera.conf; change it there.\n";
 constexpr Port kSyncPort = 3780;
+constexpr char kConntrackdLock[] = "/var/lock/conntrackd.lock";
 
 std::string text_of(const Network& address) { return fmt::format("{}/{}", address.base.text(), address.prefix); }
 
@@ -154,7 +155,7 @@ File conntrackd(const Cluster& cluster, const ClusterNode& node) {
                       "    HashSize 65536\n"
                       "    HashLimit 262144\n"
                       "    Syslog on\n"
-                      "    LockFile /run/conntrackd.lock\n"
+                      "    LockFile {}\n"
                       "    UNIX {{\n"
                       "        Path /run/conntrackd.ctl\n"
                       "    }}\n"
@@ -168,8 +169,13 @@ File conntrackd(const Cluster& cluster, const ClusterNode& node) {
                       "        Address Ignore {{\n{}        }}\n"
                       "    }}\n"
                       "}}\n",
-                      kHead, transport(cluster, node), ignored),
+                      kHead, transport(cluster, node), kConntrackdLock, ignored),
           kConntrackd, ""};
+}
+
+File conntrackd_unit() {
+  return {"conntrackd.service.conf", fmt::format("{}[Service]\nExecStartPre=-/bin/rm -f {}\n", kHead, kConntrackdLock),
+          "/etc/systemd/system/conntrackd.service.d/sallyport.conf", ""};
 }
 
 // Leases end by themselves, and what was lost is leased anew: nothing is kept on

@@ -87,7 +87,8 @@ cluster_start() {
   case $2 in
     # The watcher of its own parent would outlive a killed child for a second.
     keepalived) on "$1" keepalived --vrrp ;;
-    conntrackd) on "$1" conntrackd -d && wait_until 10 cluster_syncs "$1" ;;
+    # As its unit of systemd begins, by what cluster-config adds to it.
+    conntrackd) on "$1" rm -f /var/lock/conntrackd.lock && on "$1" conntrackd -d && wait_until 10 cluster_syncs "$1" ;;
     redis) on "$1" redis-server /etc/redis/redis.conf --daemonize yes --pidfile /run/redis.pid > /dev/null ;;
     sentinel) on "$1" redis-sentinel /etc/redis/sentinel.conf --daemonize yes --pidfile /run/sentinel.pid > /dev/null ;;
     *) lab_die "cluster_start: what is '$2'?" ;;
