@@ -49,7 +49,7 @@ visit() {  # all clients: a TCP connection each, and UDP twice
 import socket, sys
 for n in sys.argv[2:]:
     with socket.socket() as tcp:
-        tcp.settimeout(5)
+        tcp.settimeout(20)  # a client that moves waits some seconds
         tcp.bind((f"198.51.100.{n}", 0))
         tcp.connect((sys.argv[1], 33001))
         tcp.recv(4)
