@@ -26,6 +26,8 @@ hears outside; hears outside2
 status 0 'DNS: a transfer to a name of two proxies' on outside -u bear asp-cp -P 33001 file bear@proxy.example.com:/tmp/dns
 whole /tmp/dns 'arrives'
 is "$(sessions_of dmz) $(sessions_of dmz2)" '1 0' 'by the first address that the client was told'
+# Without it ssh tries an address that is dead for two minutes.
+echo '  ConnectTimeout 2' >> "$(lab_root outside)/home/bear/.ssh/config"
 lab_link dmz wan down
 status 0 'the proxy of one address dead, a transfer goes to the other' on outside -u bear asp-cp -R 5 -P 33001 file bear@proxy.example.com:/tmp/dns2
 whole /tmp/dns2 'and arrives'
