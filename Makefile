@@ -28,10 +28,11 @@ DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               nlohmann-json3-dev libnftables-dev libmicrohttpd-dev libgnutls28-dev libcrypt-dev \
               libcurl4-gnutls-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
+DEPS_CLUSTER := keepalived conntrackd redis-server redis-sentinel redis-tools
 DEPS_PACKAGE := dpkg-dev
 DEPS_BENCH := libnginx-mod-stream nginx-light
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
-              logrotate e2fsprogs rpm openssl systemd
+              logrotate e2fsprogs rpm openssl systemd faketime
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -99,6 +100,7 @@ help:
 	@echo 'make            build'
 	@echo 'make deps       install the packages that are missing (apt)'
 	@echo 'make demo       a transfer across a DMZ made of network namespaces (root)'
+	@echo 'make demo-cluster   a proxy dies during a transfer, another goes on (root)'
 	@echo 'make check      all tests, installing what they need (root)'
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
@@ -111,7 +113,7 @@ help:
 # Installs only what is missing, starts no service, and needs no network when
 # everything is there.
 deps:
-	@t/lib/install-packages $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_PACKAGE) $(DEPS_TEST)
+	@t/lib/install-packages $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_CLUSTER) $(DEPS_PACKAGE) $(DEPS_TEST)
 
 # Stories that are told once more with forwarding_type nftables. The longer ones
 # among them stay short: ROUNDS is how often ambiguity.t does what it does.
@@ -143,6 +145,10 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) t/lib/demo
 
+demo-cluster: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) t/lib/demo-cluster
+
 $(BUILD)/bench/traffic: $(BUILD)/t/bench/traffic.o $(BUILD)/libsallyport.a
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
@@ -166,7 +172,8 @@ D = $(DESTDIR)$(PREFIX)
 UNITS := asperaproxy.service asperanoded.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
 install:
-	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d
+	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/balancer
+	install -m 755 etc/cluster/balancer $(D)/etc/balancer/balancer
 	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
 	chmod 711 $(D)/bin/asp-dial
 	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
@@ -208,13 +215,14 @@ install:
 uninstall:
 	rm -f $(BIN:%=$(D)/bin/%) $(SCRIPTS:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%)
 	rm -f $(D)/etc/sshd_config.d/sallyport.conf $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf
+	rm -f $(D)/etc/balancer/balancer
 	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	rm -f $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(INIT) $(D)/share/node-api.openapi.yaml
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,INSTALL changelog copyright)
 	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || true
-	rmdir $(D)/bin $(D)/libexec $(D)/share $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
+	rmdir $(D)/etc/balancer $(D)/bin $(D)/libexec $(D)/share $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
 
 # DEB_DIR is where the package goes; what it is made of lies in DEB_DIR/deb, as
 # dpkg's tools want it.
@@ -227,5 +235,5 @@ deb: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all help deps lint unit contract unit-contract e2e soak check demo bench lab-shell install uninstall deb clean
+.PHONY: all help deps lint unit contract unit-contract e2e soak check demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:

@@ -35,9 +35,12 @@ void convert(const std::string& text, std::optional<Port>& into) { into = parse_
 void convert(const std::string& text, PortRange& into) { into = PortRange::parse(text).value(); }
 void convert(const std::string& text, std::vector<std::string>& into) { into = config_value::names(text); }
 void convert(const std::string& text, std::vector<Destination>& into) { into = destination::parse_list(text).value(); }
+void convert(const std::string& text, std::vector<Network>& into) { into = config_value::own_addresses(text); }
+void convert(const std::string& text, std::vector<Endpoint>& into) { into = config_value::endpoints(text); }
 void convert(const std::string& text, Forwarding& into) { into = text == "nftables" ? Forwarding::nftables : Forwarding::iptables; }
 
 long whole(const std::string& text) { return parse_decimal(text, 0, std::numeric_limits<long>::max()).value(); }
+void convert(const std::string& text, std::chrono::milliseconds& into) { into = std::chrono::milliseconds(whole(text)); }
 void convert(const std::string& text, std::chrono::seconds& into) { into = std::chrono::seconds(whole(text)); }
 template <std::integral T>
 void convert(const std::string& text, T& into) { into = static_cast<T>(whole(text)); }
@@ -182,6 +185,55 @@ Node read_node(const Element& server) {
   return node;
 }
 
+void check_nodes(const std::string& file, const Element& element, const std::vector<ClusterNode>& nodes) {
+  constexpr std::size_t kMaxNodes = 16;
+  if (nodes.size() < 2 || nodes.size() > kMaxNodes) fail(file, element, fmt::format("needs 2 to {} <node>, and has {}", kMaxNodes, nodes.size()));
+  for (auto node = nodes.begin(); node != nodes.end(); ++node) {
+    if (node->name.empty()) fail(file, element, fmt::format("the node {} needs a name, as uname -n prints it there", node->address.text()));
+    for (auto other = nodes.begin(); other != node; ++other) {
+      if (other->name == node->name) fail(file, element, fmt::format("two nodes are called {}", node->name));
+      if (other->address == node->address) fail(file, element, fmt::format("two nodes have the address {}", node->address.text()));
+      if (other->address.family() != node->address.family()) fail(file, element, "the nodes' addresses must be of one family");
+    }
+  }
+}
+
+// VRRP announces this many at most in one packet, less than keepalived would take.
+void check_shared(const std::string& file, const Element& element, const char* where, const Shared& shared) {
+  constexpr std::size_t kMaxShared = 20;
+  if (shared.interface.empty() != shared.addresses.empty()) fail(file, element, fmt::format("{0}_interface and {0}_addresses belong together", where));
+  if (shared.addresses.size() > kMaxShared) fail(file, element, fmt::format("more than {} {}_addresses", kMaxShared, where));
+}
+
+Cluster read_cluster(const std::string& file, const Element& element) {
+  Cluster cluster;
+  take(element, "enabled", cluster.enabled);
+  if (const Element* nodes = element.child("nodes")) {
+    for (const auto& child : nodes->children) {
+      ClusterNode node{{}, IpAddress::parse(child.text).value()};
+      take_attribute(child, "name", node.name);
+      cluster.nodes.push_back(std::move(node));
+    }
+  }
+  take(element, "outside_interface", cluster.outside.interface);
+  take(element, "outside_addresses", cluster.outside.addresses);
+  take(element, "inside_interface", cluster.inside.interface);
+  take(element, "inside_addresses", cluster.inside.addresses);
+  take(element, "sync_interface", cluster.sync_interface);
+  take(element, "router_id", cluster.router_id);
+  take(element, "advertisement_interval", cluster.advertisement_interval);
+  take(element, "redis", cluster.redis);
+  take(element, "sentinels", cluster.sentinels);
+  take(element, "redis_password_file", cluster.redis_password_file);
+  if (!cluster.enabled) return cluster;
+  check_nodes(file, element, cluster.nodes);
+  check_shared(file, element, "outside", cluster.outside);
+  check_shared(file, element, "inside", cluster.inside);
+  if (cluster.sync_interface.empty()) fail(file, element, "needs a <sync_interface>");
+  if (!cluster.sentinels.empty() && cluster.redis.empty()) fail(file, element, "<sentinels> without <redis>");
+  return cluster;
+}
+
 std::vector<Command> read_commands(const Element& element) {
   std::vector<Command> commands;
   for (const auto& child : element.children) {
@@ -200,6 +252,7 @@ Config read_document(const Element& document, const std::string& file) {
   parsed.node = read_node(Element{});
   for (const auto* element : config_schema::find(document, {"server"})) parsed.node = read_node(*element);
   for (const auto* element : config_schema::find(document, {"server", "proxy"})) parsed.proxy = read_proxy(file, *element);
+  for (const auto* element : config_schema::find(document, {"server", "cluster"})) parsed.cluster = read_cluster(file, *element);
   for (const auto* element : config_schema::find(document, {"default", "aspshell_commands"})) {
     parsed.aspshell_commands = read_commands(*element);
   }
@@ -222,6 +275,11 @@ std::string read_file(const std::string& path, Author author) {
 }
 
 }  // namespace
+
+const ClusterNode* Cluster::node(std::string_view name) const {
+  const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const ClusterNode& each) { return each.name == name; });
+  return found == nodes.end() ? nullptr : &*found;
+}
 
 Config parse(std::string_view text, const std::string& file) { return read_document(config_xml::parse(text, file), file); }
 

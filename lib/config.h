@@ -86,6 +86,32 @@ struct Node {
   std::string iptables_path;
 };
 
+// <server><cluster>: several proxy hosts; sallyport-cluster(7).
+struct ClusterNode {
+  std::string name;   // as uname -n prints it
+  IpAddress address;  // on the sync network
+};
+// What VRRP moves on one network.
+struct Shared {
+  std::string interface;
+  std::vector<Network> addresses;  // each whole, with the bits of its network; empty: nothing is shared here
+};
+struct Cluster {
+  bool enabled = false;
+  std::vector<ClusterNode> nodes;  // when enabled: 2 to 16, of one family, no two alike
+  Shared outside;
+  Shared inside;
+  std::string sync_interface;
+  int router_id = 51;
+  std::chrono::milliseconds advertisement_interval{100};
+  std::vector<Endpoint> redis;      // empty: none; otherwise the first is master first
+  std::vector<Endpoint> sentinels;  // empty: redis[0] alone
+  std::string redis_password_file;
+
+  // nullptr: there is none of that name.
+  const ClusterNode* node(std::string_view name) const;
+};
+
 // A further command line that aspshell accepts.
 struct Command {
   std::string pattern;  // as aspshell's built-in list writes them
@@ -96,6 +122,7 @@ struct Config {
   Rproxy rproxy;
   Proxy proxy;
   Node node;
+  Cluster cluster;
   std::vector<Command> aspshell_commands;
 };
 

@@ -123,6 +123,10 @@ std::string expected(const Option& option) {
     case Value::port_range: return "LOW:HIGH, ports from 1 to 65535, such as 33001:33100";
     case Value::address: return "an IPv4 or IPv6 address";
     case Value::netmask: return "a netmask such as 255.255.255.0";
+    case Value::interface: return "the name of a network interface";
+    case Value::host_name: return "a host name";
+    case Value::own_addresses: return "address/bits, parted by commas, such as 198.51.100.39/24";
+    case Value::endpoints: return "address:port, parted by commas, such as 192.0.2.11:6379";
     case Value::network: return "an address or address/bits";
     case Value::domain: return "name or name:port";
     case Value::host: return "address[:port] or name[:port], an IPv6 address with port in brackets";
@@ -151,6 +155,10 @@ bool accepts(const Option& option, std::string_view value) {
     case Value::port_range: return PortRange::parse(value).has_value();
     case Value::address: return IpAddress::parse(value).has_value();
     case Value::netmask: return v::netmask(value).has_value();
+    case Value::interface: return v::is_interface(value);
+    case Value::host_name: return v::is_host_name(value);
+    case Value::own_addresses: return !v::own_addresses(value).empty();
+    case Value::endpoints: return !v::endpoints(value).empty();
     case Value::network: return Network::parse(value).has_value();
     case Value::domain:
     case Value::host: return HostPort::parse(value).has_value();

@@ -29,6 +29,10 @@ enum class Value {
   port_range,    // LOW:HIGH
   address,       // IPv4 or IPv6
   netmask,       // of IPv4, as 255.255.255.0
+  interface,     // a network interface's name
+  host_name,     // a name as of uname -n
+  own_addresses, // address/bits, parted by commas
+  endpoints,     // address:port, parted by commas
   network,       // address, or address/bits
   domain,        // name, or name:port
   host,          // address[:port] or name[:port]

@@ -71,6 +71,27 @@ constexpr Option kProxy[] = {
     {.name = "max_leases_per_user", .value = number, .standard = "0", .meaning = "leases at a time; 0: no limit", .traits = addition, .low = 0, .high = 1000000},
 };
 
+constexpr Option kNodeAttributes[] = {
+    {.name = "name", .value = host_name, .meaning = "its host name, as uname -n prints it", .traits = addition},
+};
+constexpr Option kNodes[] = {
+    {.name = "node", .value = address, .meaning = "a host of the cluster: its address on the sync network", .traits = repeats | explicit_ | addition, .attributes = kNodeAttributes},
+};
+constexpr Option kCluster[] = {
+    {.name = "enabled", .value = boolean, .standard = "false", .meaning = "this host is one of several", .traits = addition},
+    {.name = "nodes", .meaning = "all of them, this one too; the first is master first", .children = kNodes},
+    {.name = "outside_interface", .value = interface, .meaning = "where the outside is", .traits = addition},
+    {.name = "outside_addresses", .value = own_addresses, .meaning = "the master's addresses there", .traits = addition},
+    {.name = "inside_interface", .value = interface, .meaning = "where the internal servers are", .traits = addition},
+    {.name = "inside_addresses", .value = own_addresses, .meaning = "the master's addresses there", .traits = addition},
+    {.name = "sync_interface", .value = interface, .meaning = "where the hosts of the cluster meet", .traits = addition},
+    {.name = "router_id", .value = number, .standard = "51", .meaning = "number of the cluster in VRRP; the inside has the next", .traits = addition, .low = 1, .high = 254},
+    {.name = "advertisement_interval", .value = number, .standard = "100", .meaning = "milliseconds between signs of life", .traits = addition, .low = 20, .high = 10000},
+    {.name = "redis", .value = endpoints, .meaning = "all Redis servers of the cluster", .traits = addition},
+    {.name = "sentinels", .value = endpoints, .meaning = "all Sentinels, who know which of them is master", .traits = addition},
+    {.name = "redis_password_file", .value = path, .meaning = "the password for both", .traits = addition},
+};
+
 constexpr Option kServer[] = {
     {.name = "http_port", .value = port, .standard = "9091", .meaning = "node API without TLS"},
     {.name = "https_port", .value = port, .standard = "9092", .meaning = "node API with TLS"},
@@ -83,6 +104,7 @@ constexpr Option kServer[] = {
     {.name = "iptables_path", .value = path, .meaning = "where iptables is, if not in the usual place"},
     {.name = "rproxy", .meaning = "reverse proxy", .children = kRproxy},
     {.name = "proxy", .meaning = "forward proxy", .children = kProxy},
+    {.name = "cluster", .meaning = "several proxy hosts", .children = kCluster},
 };
 
 // What other products share with us: for asp-check.sh, and for the guide's

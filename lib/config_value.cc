@@ -101,4 +101,43 @@ std::vector<Listen> listen(std::string_view text) {
   return all;
 }
 
+namespace {
+
+bool is_plain_name(std::string_view text, std::size_t most, std::string_view besides) {
+  const auto alphanumeric = [](unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return !text.empty() && text.size() <= most && alphanumeric(static_cast<unsigned char>(text[0])) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return alphanumeric(static_cast<unsigned char>(c)) || besides.find(c) != besides.npos; });
+}
+
+bool can_be_a_hosts(const IpAddress& ip) {
+  const std::uint8_t first = ip.bytes()[0];
+  const bool any = std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; });
+  return !any && (ip.is_v4() ? first != 0 && first != 127 && first < 224 : first != 0xff);
+}
+
+}  // namespace
+
+bool is_interface(std::string_view text) { return is_plain_name(text, 15, ".-_"); }
+bool is_host_name(std::string_view text) { return is_plain_name(text, 64, ".-"); }
+
+std::vector<Network> own_addresses(std::string_view text) {
+  std::vector<Network> all;
+  for (const auto part : parts(text, ", \t\r\n")) {
+    const auto one = Network::parse(part);
+    if (!one || part.find('/') == part.npos || one->prefix == 0 || !can_be_a_hosts(one->base)) return {};
+    all.push_back(*one);
+  }
+  return all;
+}
+
+std::vector<Endpoint> endpoints(std::string_view text) {
+  std::vector<Endpoint> all;
+  for (const auto part : parts(text, ", \t\r\n")) {
+    const auto one = Endpoint::parse(part);
+    if (!one || one->port == 0 || !can_be_a_hosts(one->ip)) return {};
+    all.push_back(*one);
+  }
+  return all;
+}
+
 }  // namespace config_value

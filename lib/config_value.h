@@ -43,4 +43,16 @@ struct Listen {
 // Parted by commas; one that is not valid makes all so.
 std::vector<Listen> listen(std::string_view text);
 
+// 1 to 15 letters, digits, dots, dashes and underscores, beginning with a letter
+// or digit.
+bool is_interface(std::string_view text);
+// The same, of 1 to 64, without underscores.
+bool is_host_name(std::string_view text);
+// address/bits with the address whole, parted by commas or white space; one that
+// is not valid makes all so, as does one that no host can have (0.0.0.0, ::, and
+// those of all hosts and of multicast).
+std::vector<Network> own_addresses(std::string_view text);
+// address:port, parted by commas or white space.
+std::vector<Endpoint> endpoints(std::string_view text);
+
 }  // namespace config_value

@@ -2,12 +2,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
+#include <thread>
 
 #include <fmt/core.h>
 
 #include "control.h"
 #include "digest.h"
+#include "logging.h"
 #include "progress.h"
 #include "protocol.h"
 #include "receiver.h"
@@ -30,6 +33,12 @@ constexpr seconds kUdpPatience{10};
 constexpr milliseconds kKnockEvery{100};
 // Logging in may need a person at the keyboard.
 constexpr seconds kLoginPatience{120};
+
+// A failure that is the same at each attempt.
+class Final : public tool::Failure {
+ public:
+  using tool::Failure::Failure;
+};
 
 // The server's `failed` ends everything, wherever it comes.
 class Conversation : public Control {
@@ -91,14 +100,19 @@ Link connect(Control& control, const Command& command) {
   }
 }
 
-void upload(Session& session, Progress& progress, const Command& command) {
+void upload(Session& session, Progress& progress, const Command& command, Brought& brought) {
   Sender sender(session, progress, command.recursive);
-  for (const auto& source : command.sources) sender.send(source);
+  for (std::size_t i = 0; i < command.sources.size(); ++i) {
+    brought.begin_source(i);
+    sender.send(command.sources[i]);
+  }
 }
 
-void download(Session& session, Progress& progress, const Command& command, const Target& target) {
+void download(Session& session, Progress& progress, const Command& command, const Target& target, Brought& brought) {
   Receiver receiver(session, progress, target, command.recursive);
-  for (const auto& source : command.sources) {
+  for (std::size_t i = 0; i < command.sources.size(); ++i) {
+    const std::string& source = command.sources[i];
+    brought.begin_source(i);
     receiver.expect(base_name(source));
     session.send(Want{source}.record());
     bool heard = false;
@@ -117,12 +131,18 @@ void download(Session& session, Progress& progress, const Command& command, cons
     throw tool::Failure(tool::unavailable, fmt::format("{}: ssh was killed (signal {})", host, status - 128));
   }
   switch (status) {
-    case 255: throw tool::Failure(tool::unavailable, host + ": ssh failed, or its connection or the server's end was lost");
-    case 127: throw tool::Failure(tool::unavailable, host + ": there is no asp-cp on the server");
-    case tool::not_permitted: throw tool::Failure(tool::not_permitted, host + ": the server does not permit asp-cp");
+    case 255: {
+      const std::string why = host + ": ssh failed, or its connection or the server's end was lost";
+      if (remote.hopeless()) throw Final(tool::unavailable, why);
+      throw tool::Failure(tool::unavailable, why);
+    }
+    case 127: throw Final(tool::unavailable, host + ": there is no asp-cp on the server");
+    case tool::not_permitted: throw Final(tool::not_permitted, host + ": the server does not permit asp-cp");
     default: break;
   }
-  throw tool::Failure(tool::unavailable, fmt::format("{}: the server's end stopped (exit status {})", host, status));
+  const std::string why = fmt::format("{}: the server's end stopped (exit status {})", host, status);
+  if (status == tool::unavailable || status == tool::temporary) throw tool::Failure(tool::unavailable, why);
+  throw Final(tool::unavailable, why);
 }
 
 // When a channel breaks, the server may have said why: that is worth more, and
@@ -137,26 +157,23 @@ bool hear_last_words(Control& control) {
   return false;
 }
 
-void converse(Control& control, Progress& progress, const Command& command, const std::optional<Target>& target) {
+void converse(Control& control, Progress& progress, const Command& command, const std::optional<Target>& target, Brought& brought) {
   Link link = connect(control, command);
   Session session(control, link);
-  if (command.upload) upload(session, progress, command);
-  else download(session, progress, command, *target);
+  if (command.upload) upload(session, progress, command, brought);
+  else download(session, progress, command, *target, brought);
   control.send(plain("bye"));
 }
 
-}  // namespace
-
-int transfer(const Command& command) {
+// One connection. Returns the exit code; failures of single files have been told.
+int attempt(const Command& command, const std::optional<Target>& target, Brought& brought) {
   const std::string& host = command.far.host;
-  std::optional<Target> target;  // known to be there before anybody types a password
-  if (!command.upload) target = Target::open(command.target, command.sources.size() > 1);
   Remote remote(command);
   Conversation control(remote, host);
-  Progress progress(host, !command.quiet && ::isatty(STDERR_FILENO), command.verbose);
+  Progress progress(host, !command.quiet && ::isatty(STDERR_FILENO), command.verbose, brought);
   control.attend(remote.messages(), [&] { return remote.show_messages([&] { progress.leave_line(); }); });
   try {
-    converse(control, progress, command, target);
+    converse(control, progress, command, target, brought);
   } catch (const Gone&) {
     progress.leave_line();
     hear_last_words(control);
@@ -168,6 +185,58 @@ int transfer(const Command& command) {
   }
   remote.end(seconds(5));
   return progress.exit_code();
+}
+
+bool may_mend(const tool::Failure& failure) {
+  return (failure.code() == tool::unavailable || failure.code() == tool::temporary) && !dynamic_cast<const Final*>(&failure);
+}
+
+// Waits longer each time, up to half a minute, so that a host that comes back is
+// not run down by those that waited for it.
+class Patience {
+ public:
+  explicit Patience(unsigned tries) : tries_(tries), left_(tries) {}
+
+  // False when no try is left. What came meanwhile makes it new.
+  bool wait(std::uint64_t brought, const std::string& why) {
+    if (brought > brought_) {
+      brought_ = brought;
+      left_ = tries_;
+      pause_ = kShortest;
+    }
+    if (left_ == 0) return false;
+    --left_;
+    fmt::print(stderr, "asp-cp: {}; trying again in {:.1f} s\n", logging::escape(why), static_cast<double>(pause_.count()) / 1000);
+    std::this_thread::sleep_for(pause_);
+    pause_ = std::min(pause_ * 2, kLongest);
+    return true;
+  }
+
+ private:
+  static constexpr milliseconds kShortest{500};
+  static constexpr milliseconds kLongest{30000};
+  unsigned tries_;
+  unsigned left_;
+  std::uint64_t brought_ = 0;
+  milliseconds pause_ = kShortest;
+};
+
+}  // namespace
+
+int transfer(const Command& command) {
+  std::optional<Target> target;  // known to be there before anybody types a password
+  if (!command.upload) target = Target::open(command.target, command.sources.size() > 1);
+  Brought brought;
+  Patience patience(command.retries);
+  for (;;) {
+    try {
+      const int code = attempt(command, target, brought);
+      // The dead connection's other end may still hold the partial file.
+      if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there")) return code;
+    } catch (const tool::Failure& failure) {
+      if (!may_mend(failure) || !patience.wait(brought.bytes, failure.what())) throw;
+    }
+  }
 }
 
 }  // namespace asp_cp

@@ -133,7 +133,7 @@ std::string base_name(const std::string& path) {
 }
 
 Command Command::parse(int argc, char** argv) {
-  const auto given = options::parse(argc, argv, "F:O:P:Si:l:qrv", kUsage);
+  const auto given = options::parse(argc, argv, "F:O:P:R:Si:l:qrv", kUsage);
   Command command;
   if (given.has('S')) {
     if (given.given.size() > 1 || !given.operands.empty()) options::fail_usage(kUsage, "-S stands alone");
@@ -147,6 +147,7 @@ Command Command::parse(int argc, char** argv) {
   command.key = given.get('i', "");
   if (given.has('P')) command.ssh_port = static_cast<Port>(options::number(given.get('P', ""), 'P', 1, 65535));
   if (given.has('O')) command.udp_port = static_cast<Port>(options::number(given.get('O', ""), 'O', 1, 65535));
+  if (given.has('R')) command.retries = static_cast<unsigned>(options::number(given.get('R', ""), 'R', 0, 1000000));
   if (given.has('l')) command.rate = parse_rate(given.get('l', ""));
   sort_operands(command, given.operands);
   return command;

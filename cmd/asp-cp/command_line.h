@@ -16,7 +16,7 @@ namespace asp_cp {
 
 constexpr Port kUdpPort = 33001;
 constexpr char kUsage[] =
-    "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] source... [user@]host:target | "
+    "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] [-R tries] source... [user@]host:target | "
     "[user@]host:source... target | asp-cp -S";
 
 // One operand. A name with a colon before its first slash is remote, as for
@@ -38,6 +38,7 @@ struct Command {
   bool quiet = false;
   bool verbose = false;
   bool recursive = false;
+  unsigned retries = 0;  // how often to try again without getting any further
   std::string ssh_config;
   std::string key;
   std::optional<Port> ssh_port;

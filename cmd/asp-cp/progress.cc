@@ -53,7 +53,8 @@ std::string progress_line(const std::string& name, std::uint64_t done, std::uint
   return fmt::format("{:<{}}{}", logging::escape(name).substr(0, room), room, tail).substr(0, width);
 }
 
-Progress::Progress(std::string host, bool bar, bool verbose) : host_(std::move(host)), bar_(bar), verbose_(verbose) {}
+Progress::Progress(std::string host, bool bar, bool verbose, Brought& brought)
+    : host_(std::move(host)), bar_(bar), verbose_(verbose), brought_(brought) {}
 
 void Progress::begin(const FileHead& head, std::uint64_t resumed) {
   name_ = head.path;
@@ -66,6 +67,7 @@ void Progress::begin(const FileHead& head, std::uint64_t resumed) {
 
 void Progress::advance(std::uint64_t bytes) {
   done_ += bytes;
+  brought_.bytes += bytes;
   if (bar_ && Clock::now() - shown_ > std::chrono::milliseconds(200)) draw(false);
 }
 
@@ -83,6 +85,7 @@ void Progress::leave_line() {
 }
 
 void Progress::stored(const FileHead& head, const std::string& sha256) {
+  brought_.add(head);
   if (bar_) draw(true);
   if (!verbose_) return;
   fmt::print(stderr, "{}: {} bytes, {} resumed, {:.2f} s, sha256 {}\n", logging::escape(head.path), head.size, resumed_,

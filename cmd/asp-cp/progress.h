@@ -5,7 +5,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <set>
 #include <string>
+#include <tuple>
 
 #include "session.h"
 
@@ -19,15 +22,35 @@ std::string amount(double bytes);
 std::string progress_line(const std::string& name, std::uint64_t done, std::uint64_t size, std::uint64_t fresh,
                           double seconds, std::size_t width);
 
+// What the attempts of one run have brought so far.
+class Brought {
+ public:
+  void add(const FileHead& head) { files_.insert(key(head)); }
+  bool has(const FileHead& head) const { return files_.contains(key(head)); }
+  // Which operand the names belong to: two may have files of one name.
+  void begin_source(std::size_t number) { source_ = number; }
+
+  std::uint64_t bytes = 0;
+
+ private:
+  using Key = std::tuple<std::size_t, std::string, std::uint64_t, std::int64_t, long>;
+  Key key(const FileHead& head) const { return {source_, head.path, head.size, head.mtime.tv_sec, head.mtime.tv_nsec}; }
+
+  std::set<Key> files_;
+  std::size_t source_ = 0;
+};
+
 class Progress : public Observer {
  public:
-  // `host` stands in front of what the other end complains about.
-  Progress(std::string host, bool bar, bool verbose);
+  // `host` stands in front of what the other end complains about. `brought` must
+  // outlive it.
+  Progress(std::string host, bool bar, bool verbose, Brought& brought);
 
   void begin(const FileHead& head, std::uint64_t resumed) override;
   void advance(std::uint64_t bytes) override;
   void stored(const FileHead& head, const std::string& sha256) override;
   void trouble(const Complaint& complaint, bool here) override;
+  bool has(const FileHead& head) const override { return brought_.has(head); }
 
   // yes, or the code of the first trouble.
   int exit_code() const { return exit_code_; }
@@ -40,6 +63,7 @@ class Progress : public Observer {
   std::string host_;
   bool bar_;
   bool verbose_;
+  Brought& brought_;
   int exit_code_ = tool::yes;
   std::string name_;
   std::uint64_t size_ = 0;

@@ -62,6 +62,8 @@ void Receiver::take_directory(const DirectoryHead& head) {
 
 void Receiver::take_file(const FileHead& head) {
   check_expected(head.path);
+  // In the protocol's words, so that a server of any age understands them.
+  if (observer_.has(head)) return session_.send(Complaint{tool::temporary, "is here already"}.record("refused"));
   std::optional<Incoming> incoming;
   Have have;
   try {

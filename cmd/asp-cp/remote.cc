@@ -2,8 +2,10 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
 
 #include <fmt/core.h>
@@ -45,6 +47,13 @@ void add_destination(std::vector<std::string>& argv, const Command& command) {
   argv.insert(argv.end(), {"--", command.far.host});
 }
 
+// In ssh's own words, which are not translated.
+bool is_hopeless(std::string_view line) {
+  constexpr std::string_view kWords[] = {"Permission denied", "Host key verification failed", "Name or service not known", "Too many authentication failures",
+                                         "no matching ",      "Bad configuration option",     "No such identity"};
+  return std::any_of(std::begin(kWords), std::end(kWords), [&](std::string_view words) { return line.find(words) != line.npos; });
+}
+
 }  // namespace
 
 Remote::Remote(const Command& command) : lines_(kMaxLine) {
@@ -69,6 +78,7 @@ bool Remote::show_messages(const std::function<void()>& before) {
   if (!errors_) return false;
   const auto show = [&](std::string_view line) {
     if (line.ends_with('\r')) line.remove_suffix(1);
+    hopeless_ = hopeless_ || is_hopeless(line);
     before();
     fmt::print(stderr, "{}\n", logging::escape(line));
   };

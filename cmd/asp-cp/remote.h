@@ -27,6 +27,9 @@ class Remote {
   // once there will be no more.
   bool show_messages(const std::function<void()>& before);
 
+  // Whether ssh said something that it will say again: a key or a name is wrong.
+  bool hopeless() const { return hopeless_; }
+
   // After the control channel closed: waits for ssh and shows its last words.
   // ssh's exit status: the server's, 255 for ssh's own failure, 128+n.
   int end(std::chrono::milliseconds patience);
@@ -36,6 +39,7 @@ class Remote {
   Fd from_;
   Fd errors_;
   io::LineBuffer lines_;
+  bool hopeless_ = false;
   child::Child ssh_;
 };
 

@@ -81,6 +81,7 @@ bool Sender::confirmed(const Record& answer) {
 
 void Sender::send_file(const Source& source, const std::string& name) {
   const FileHead head{name, source.size(), source.mode(), source.mtime()};
+  if (observer_.has(head)) return;
   session_.send(head.record());
   const Record answer = session_.next();
   if (word_of(answer) != "have") {

@@ -22,6 +22,8 @@ class Observer {
   virtual ~Observer() = default;
   virtual void begin(const FileHead&, std::uint64_t /*resumed*/) {}
   virtual void advance(std::uint64_t /*bytes*/) {}
+  // Whether an earlier attempt brought this very file, so that it is passed over.
+  virtual bool has(const FileHead&) const { return false; }
   virtual void stored(const FileHead&, const std::string& /*sha256*/) {}
   // One file failed, here or at the other end; the rest goes on.
   virtual void trouble(const Complaint&, bool /*here*/) {}

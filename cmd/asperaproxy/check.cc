@@ -58,6 +58,7 @@ Patient examine() {
     patient.rproxy = std::move(config.rproxy);
     patient.proxy = std::move(config.proxy);
     patient.node = std::move(config.node);
+    if (config.cluster.enabled) patient.cluster = std::move(config.cluster);
     patient.uses_ipv6 = std::any_of(patient.rproxy->rules.begin(), patient.rproxy->rules.end(), may_serve_ipv6);
   } catch (const tool::Failure& failure) {
     patient.config_error = failure.what();
@@ -119,7 +120,8 @@ int check(const std::vector<std::string>& words) {
   const auto patient = doctor::examine();
   std::vector<doctor::Finding> findings;
   for (const auto* conditions : {&doctor::system_conditions(), &doctor::firewall_conditions(), &doctor::account_conditions(),
-                                 &doctor::sshd_conditions(), &doctor::server_conditions(), &doctor::forward_conditions()}) {
+                                 &doctor::sshd_conditions(), &doctor::server_conditions(), &doctor::forward_conditions(),
+                                 &doctor::cluster_conditions()}) {
     for (const auto& condition : *conditions) {
       try {
         for (auto& verdict : condition.look(patient)) findings.push_back({condition.name, std::move(verdict)});

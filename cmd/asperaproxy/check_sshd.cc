@@ -16,6 +16,8 @@ namespace {
 constexpr Port kPort = 33001;
 constexpr char kListens[] = "0A";  // TCP_LISTEN in /proc/net/tcp
 
+}  // namespace
+
 bool listens(Port port) {
   const std::string wanted = fmt::format(":{:04X}", port);
   for (const char* path : {"/proc/net/tcp", "/proc/net/tcp6"}) {
@@ -29,6 +31,8 @@ bool listens(Port port) {
   }
   return false;
 }
+
+namespace {
 
 std::string settings_of(const std::string& user) { return ask({"/usr/sbin/sshd", "-T", "-C", fmt::format("user={},host=localhost,addr=127.0.0.1", user)}).out; }
 

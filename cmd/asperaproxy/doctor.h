@@ -17,6 +17,7 @@ struct Patient {
   std::optional<config::Proxy> proxy;    // these, too
   std::optional<config::Node> node;
   std::string config_error;
+  std::optional<config::Cluster> cluster;  // present: it is enabled
   std::vector<std::string> users;        // of the group sallyport, sorted
   bool has_group = false;
   bool uses_ipv6 = false;                // some rule may serve IPv6
@@ -32,13 +33,14 @@ struct Condition {
 };
 
 // By what they look at, one file each: check_system.cc, check_firewall.cc,
-// check_accounts.cc, check_sshd.cc, check_servers.cc, check_forward.cc.
+// check_accounts.cc, check_sshd.cc, check_servers.cc, check_forward.cc, check_cluster.cc.
 const std::vector<Condition>& system_conditions();
 const std::vector<Condition>& firewall_conditions();
 const std::vector<Condition>& account_conditions();
 const std::vector<Condition>& sshd_conditions();
 const std::vector<Condition>& server_conditions();
 const std::vector<Condition>& forward_conditions();
+const std::vector<Condition>& cluster_conditions();
 
 // --- for the conditions ---
 
@@ -56,6 +58,8 @@ Answer ask(const std::vector<std::string>& argv);
 std::string read_file(const std::string& path);
 // A file that root alone can write to. Absent: it is one; else what is wrong.
 std::optional<std::string> writable_by_others(const std::string& path);
+// Whether anybody listens on that TCP port, on whatever address.
+bool listens(Port port);
 // "bear, bobcat and 3 more"
 std::string listed(const std::vector<std::string>& names);
 

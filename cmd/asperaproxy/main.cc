@@ -30,6 +30,10 @@ constexpr Verb kVerbs[] = {
     {"undrain", asperaproxy::undrain, nullptr, ""},
     {"fault", nullptr, asperaproxy::fault, " HOST[:PORT] [REASON...]"},
     {"heal", nullptr, asperaproxy::heal, " HOST[:PORT]"},
+    {"cluster-config", nullptr, asperaproxy::cluster_config, " [--config aspera.conf] [--node NAME] [DIRECTORY]"},
+    {"takeover", asperaproxy::takeover, nullptr, ""},
+    {"standby", asperaproxy::standby, nullptr, ""},
+    {"health", asperaproxy::health, nullptr, ""},
     {"trust", nullptr, asperaproxy::trust, " [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]"},
 };
 

@@ -35,6 +35,17 @@ int undrain();
 int fault(const std::vector<std::string>& words);
 int heal(const std::vector<std::string>& words);
 
+// Writes the configuration of keepalived, conntrackd, Redis and Sentinel for a node
+// of the cluster. The words: [--config FILE] [--node NAME] [DIRECTORY]. Failure{78}.
+int cluster_config(const std::vector<std::string>& words);
+
+// What keepalived calls: this node has become master, or is no longer; tool::os when
+// the other node's flows could not be had. health: tool::no says that another node
+// should be master, and why on stdout.
+int takeover();
+int standby();
+int health();
+
 // Enrols host keys. The words: [--fingerprint SHA256:...] [--replace] [HOST[:PORT]].
 // Failure{69} when the server shows no key, {76} when it is not the right one.
 int trust(const std::vector<std::string>& words);

@@ -270,6 +270,49 @@ cp -v "127.0.0.1:$W/twenty" cut/down 2> cut.err
 like "$(cat cut.err)" "^twenty: 20000000 bytes, [1-9][0-9]* resumed" "a download goes on too"
 is "$(sum cut/down)" "$(sum twenty)" "and the file is whole"
 
+# --- trying again -----------------------------------------------------------
+
+mkdir again
+cp -v -R 3 -l 40M three twenty "127.0.0.1:$W/again/" 2> again.err & client=$!
+await 100 size_over again/.twenty.asp-part 2000000
+kill -KILL "$(holder "$W/again/.twenty.asp-part")"
+wait $client; code=$?
+is "$code" 0 "-R: a transfer that broke off is taken up again"
+like "$(cat again.err)" 'lost; trying again in 0\.5 s' "which is said"
+like "$(cat again.err)" 'twenty: 20000000 bytes, [1-9][0-9]* resumed' "it goes on from where it was"
+is "$(grep -c '^three: ' again.err)" 1 "a file that was there already is not sent again"
+is "$(sum again/twenty) $(sum again/three) $(partials again)" "$(sum twenty) $(sum three) 0" "and all is whole"
+mkdir -p tree/a tree/b
+head -c 1000000 /dev/urandom > tree/a/first
+command cp twenty tree/b/second
+cp -rv -R 3 -l 40M "127.0.0.1:$W/tree" again/ 2> again.err & client=$!
+await 100 size_over again/tree/b/.second.asp-part 2000000
+pkill -KILL -P "$(holder "$W/again/tree/b/.second.asp-part")" -x ssh
+wait $client; code=$?
+is "$code" 0 "a download is taken up again, too"
+is "$(grep -c '^tree/a/first: ' again.err)" 1 "and brings nothing twice"
+ok "and all is whole" diff -r tree again/tree
+mkdir busy
+exec {held}> busy/.three.asp-part
+flock "$held"
+cp -R 9 three "127.0.0.1:$W/busy/" 2> again.err {held}>&- & client=$!
+await 100 grep -q 'trying again' again.err
+exec {held}>&-
+wait $client; code=$?
+is "$code" 0 "a partial file that somebody held is waited for"
+is "$(sum busy/three)" "$(sum three)" "and the file is whole"
+status 69 "no sshd: the tries end" cp -R 2 -P 1 hello "127.0.0.1:$W/again/"
+is "$(grep -c 'trying again' <<< "$err")" 2 "after as many as were asked for"
+status 69 "a user who is not let in" cp -R 9 hello "no-such-user@127.0.0.1:$W/again/"
+unlike "$err" 'trying again' "is not tried again"
+status 77 "a command that is not permitted" cp -R 9 -P 2223 hello "127.0.0.1:$W/again/"
+unlike "$err" 'trying again' "nor is that"
+status 69 "no asp-cp on the server" cp -R 9 -P 2224 hello "127.0.0.1:$W/again/"
+unlike "$err" 'trying again' "nor that"
+status 74 "a target that is not there" cp -R 9 hello "127.0.0.1:$W/no/such/"
+unlike "$err" 'trying again' "nor that"
+status 64 "-R: a number" cp -R x hello "127.0.0.1:$W/again/"
+
 # --- the same UDP port for many ---------------------------------------------
 
 mkdir many many2

@@ -59,8 +59,9 @@ lab_put_key() {
 lab_known_hosts() {
   local host key
   for host in $(lab_table | awk -v role="$1" '$2 == role { print $1 }' | uniq); do
-    [ -r "$LAB_DIR/keys/host-$host.pub" ] || continue
-    key=$(cut -d ' ' -f 1,2 "$LAB_DIR/keys/host-$host.pub")
+    key=$LAB_DIR/keys/$(lab_host_key "$host").pub
+    [ -r "$key" ] || continue
+    key=$(cut -d ' ' -f 1,2 "$key")
     lab_table | awk -v host="$host" -v key="$key" -v domain="$LAB_DOMAIN" \
       -v ports="$(lab_ssh_ports "$host")" '
       $1 == host {
@@ -73,6 +74,14 @@ lab_known_hosts() {
         }
       }'
   done
+}
+
+# lab_host_key HOST: the pair that its sshd has. All proxies have the same.
+lab_host_key() {
+  case $(lab_role "$1") in
+    dmz) echo host-dmz ;;
+    *) echo "host-$1" ;;
+  esac
 }
 
 lab_furnish_client() {
@@ -130,21 +139,25 @@ lab_furnish_router() {
   on "$1" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
+lab_furnish_balancer() {
+  on "$1" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
 lab_furnish_dmz() {
   local host=$1 root=$2 user shell ssh settings=$LAB_SOURCE/etc
   if [ -r "$settings/sysctl.d/sallyport.conf" ]; then
-    lab_sysctl "$settings/sysctl.d/sallyport.conf"
+    lab_sysctl "$settings/sysctl.d/sallyport.conf" "$host"
   fi
-  on dmz sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+  on "$host" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
     net.netfilter.nf_conntrack_acct=1
-  on dmz groupadd -f -r sallyport
-  on dmz useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-dial
-  on dmz useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-node
-  lab_install_suite "$root"
+  on "$host" groupadd -f -r sallyport
+  on "$host" useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-dial
+  on "$host" useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-node
+  lab_install_suite "$host" "$root"
   for user in $LAB_PEOPLE; do
     shell=/bin/aspshell
     [ "$user" != mallory ] || shell=/bin/bash
-    lab_add_user dmz "$root" "$user" "$shell" -G sallyport
+    lab_add_user "$host" "$root" "$user" "$shell" -G sallyport
     ssh=$root/home/$user/.ssh
     lab_put_key "dmz-$user" "$ssh/id_ed25519"
     cp "$LAB_DIR/keys/client-$user.pub" "$ssh/authorized_keys"
@@ -153,7 +166,7 @@ lab_furnish_dmz() {
   if [ -r "$settings/sshd_config.d/sallyport.conf" ]; then
     cp "$settings/sshd_config.d/sallyport.conf" "$root/etc/ssh/sshd_config.d/"
   fi
-  lab_start_sshd dmz "$root"
+  lab_start_sshd "$host" "$root"
 }
 
 # sshd as Debian sets it up, less what needs a person, plus room for many sessions.
@@ -161,7 +174,7 @@ lab_furnish_dmz() {
 lab_start_sshd() {
   local etc=$2/etc/ssh
   {
-    if [ "$1" = dmz ]; then
+    if [ "$(lab_role "$1")" = dmz ]; then
       printf '%s\n' "Match User mallory" "  ForceCommand none" "Match all"
     fi
     echo "Include /etc/ssh/sshd_config.d/*.conf"
@@ -178,26 +191,26 @@ MaxStartups 1000
 Subsystem sftp /usr/lib/openssh/sftp-server
 END
   } > "$etc/sshd_config"
-  lab_put_key "host-$1" "$etc/ssh_host_ed25519_key"
+  lab_put_key "$(lab_host_key "$1")" "$etc/ssh_host_ed25519_key"
   lab_sshd "$1" start
 }
 
-# lab_install_suite ROOT: as an administrator would, from a tree that was built before.
+# lab_install_suite HOST ROOT: as an administrator would, from a tree that was built before.
 lab_install_suite() {
-  local etc=$1$LAB_PREFIX/etc
+  local etc=$2$LAB_PREFIX/etc log=$LAB_DIR/install-$1.log
   if [ "${LAB_SUITE-}" = no ]; then
     mkdir -p "$etc"
   else
-    on dmz make -s -C "$LAB_SOURCE" install "BUILD=$LAB_BUILD" "PREFIX=$LAB_PREFIX" DESTDIR= \
-      > "$LAB_DIR/install.log" 2>&1 || {
-      sed 's/^/# install: /' "$LAB_DIR/install.log" >&2
-      lab_die "the suite could not be installed on dmz: is it built? (LAB_SUITE=no does without)"
+    on "$1" make -s -C "$LAB_SOURCE" install "BUILD=$LAB_BUILD" "PREFIX=$LAB_PREFIX" DESTDIR= \
+      > "$log" 2>&1 || {
+      sed 's/^/# install: /' "$log" >&2
+      lab_die "the suite could not be installed on $1: is it built? (LAB_SUITE=no does without)"
     }
   fi
   install -d -m 700 "$etc/ssh_keys"
   lab_put_key squash "$etc/ssh_keys/id_ed25519"
   lab_known_hosts inside > "$etc/known_hosts"
-  lab_guide_config | lab_config
+  lab_guide_config | lab_config "$1"
 }
 
 # lab_guide_config: aspera.conf with the guide's two rules: all to one account, and

@@ -11,6 +11,9 @@
 # inner and inner2 are for people inside who go through the forward proxy, and
 # outer is the server outside that they go to.
 #
+# dmz2 is a second proxy of the same making beside dmz, with a cable of their own
+# between them, sync (cluster.sh). balancer can stand in front of them there.
+#
 # Nothing is routed between wan and lan: what crosses, the suite let through.
 # All addresses are from the blocks that are reserved for documentation.
 
@@ -29,6 +32,13 @@ INNER2=203.0.113.21      INNER2_6=2001:db8:2::21
 OUTER=198.51.100.50      OUTER_6=2001:db8:1::50
 ROUTER_HOME=192.0.2.1    ROUTER_HOME_6=2001:db8:3::1
 NATCLIENT=192.0.2.10     NATCLIENT_6=2001:db8:3::10
+DMZ2=198.51.100.2        DMZ2_6=2001:db8:1::2
+DMZ2_LAN=203.0.113.2     DMZ2_LAN_6=2001:db8:2::2
+DMZ_SYNC=192.0.2.129     DMZ_SYNC_6=2001:db8:4::1
+DMZ2_SYNC=192.0.2.130    DMZ2_SYNC_6=2001:db8:4::2
+BALANCER=198.51.100.60    BALANCER_6=2001:db8:1::60
+BALANCER_SYNC=192.0.2.131 BALANCER_SYNC_6=2001:db8:4::3
+export BALANCER BALANCER_6 BALANCER_SYNC BALANCER_SYNC_6 DMZ2 DMZ2_6 DMZ2_LAN DMZ2_LAN_6 DMZ_SYNC DMZ_SYNC_6 DMZ2_SYNC DMZ2_SYNC_6
 export OUTSIDE OUTSIDE_6 OUTSIDE2 OUTSIDE2_6 ROUTER ROUTER_6 DMZ DMZ_6 SQUASH SQUASH_6 \
   INDIVIDUAL INDIVIDUAL_6 DMZ_LAN DMZ_LAN_6 INSIDE1 INSIDE1_6 INSIDE2 INSIDE2_6 \
   INSIDE3 INSIDE3_6 INNER INNER_6 INNER2 INNER2_6 OUTER OUTER_6 ROUTER_HOME ROUTER_HOME_6 NATCLIENT NATCLIENT_6
@@ -77,6 +87,12 @@ dmz       dmz    wan  $DMZ         $DMZ_6         dmz
 dmz       dmz    wan  $SQUASH      $SQUASH_6      squash
 dmz       dmz    wan  $INDIVIDUAL  $INDIVIDUAL_6  individual
 dmz       dmz    lan  $DMZ_LAN     $DMZ_LAN_6     dmz-lan
+dmz       dmz    sync $DMZ_SYNC    $DMZ_SYNC_6    dmz-sync
+dmz2      dmz    wan  $DMZ2        $DMZ2_6        dmz2
+dmz2      dmz    lan  $DMZ2_LAN    $DMZ2_LAN_6    dmz2-lan
+dmz2      dmz    sync $DMZ2_SYNC   $DMZ2_SYNC_6   dmz2-sync
+balancer  balancer wan  $BALANCER      $BALANCER_6      balancer
+balancer  balancer sync $BALANCER_SYNC $BALANCER_SYNC_6 balancer-sync
 inside1   inside lan  $INSIDE1     $INSIDE1_6     inside1
 inside2   inside lan  $INSIDE2     $INSIDE2_6     inside2
 inside3   inside lan  $INSIDE3     $INSIDE3_6     inside3

@@ -17,9 +17,9 @@
 #   on_exec HOST ... &             the same for the background: $! is the command
 #   lab_root HOST                  print the path of that host's / as seen from the test
 #   lab_log HOST                   print its syslog
-#   lab_config < aspera.conf       replace the configuration on dmz; with
-#                                  LAB_FORWARDING=nftables all its rules have that
-#   lab_sysctl FILE                the net.* settings of FILE, on dmz
+#   lab_config [HOST] < aspera.conf   replace the configuration on dmz, or that proxy;
+#                                  with LAB_FORWARDING=nftables all its rules have that
+#   lab_sysctl FILE [HOST]         the net.* settings of FILE, on dmz or that proxy
 #   lab_sshd HOST start|stop       sshd there (returns when it listens, or does not)
 #   lab_link HOST NET up|down      plug or pull its cable (it does not notice)
 #   lab_capture HOST NET FILTER FILE   tcpdump into FILE (text; if so named, headers as pcap),
@@ -124,7 +124,7 @@ lab_log() {
 # Renamed into place, as an editor does: no tool ever reads half a file.
 lab_config() {
   local holder file
-  lab_holder dmz
+  lab_holder "${1-dmz}"
   file=/proc/$holder/root$LAB_PREFIX/etc/aspera.conf
   sed "${LAB_FORWARDING:+s|<rule\( [^>]*\)\?>|&<forwarding_type>$LAB_FORWARDING</forwarding_type>|g}" > "$file.new" &&
     mv "$file.new" "$file"
@@ -132,7 +132,7 @@ lab_config() {
 
 # Only net.*: that is the host's own, all else would be the machine's.
 lab_sysctl() {
-  grep -E '^[[:space:]]*-?net[./]' "$1" | on dmz sysctl -q -p -
+  grep -E '^[[:space:]]*-?net[./]' "$1" | on "${2-dmz}" sysctl -q -p -
 }
 
 # lab_listens HOST PORT: does anything listen there on that TCP port?

@@ -1,6 +1,8 @@
 # proxy.sh: sessions through the lab's reverse proxy, for end-to-end tests.
 # Sourced after lab.sh.
 
+proxy_host=dmz  # where one looks for rules, flows and sessions; cluster.sh has another
+
 # proxy_allow COMMAND...: the lab's own configuration, and these command lines
 # for aspshell besides the built-in ones.
 proxy_allow() {
@@ -19,7 +21,7 @@ proxy_allow() {
 #   open4 198.51.100.10 . 198.51.100.39 . 33001 comment "3a9fd819-…" : 203.0.113.10 . 33001
 proxy_rule_lines() {  # [bound]
   if [ "${LAB_FORWARDING-}" = nftables ]; then
-    on dmz nft list table inet sallyport 2> /dev/null |
+    on "$proxy_host" nft list table inet sallyport 2> /dev/null |
       awk -v pattern="^${1:+from_}(pinned|open|kept)$LAB_DIGIT" '
         $1 == "map" { map = $2; inside = 0 }
         $1 == "elements" { inside = 1 }
@@ -31,7 +33,7 @@ proxy_rule_lines() {  # [bound]
           print map, $0
         }'
   else
-    on dmz "$IPTABLES" -t nat -S 2> /dev/null | grep "^-A SALLYPORT-$([ "${1-}" ] && echo BIND || echo DNAT)-[0-9a-f][0-9a-f] "
+    on "$proxy_host" "$IPTABLES" -t nat -S 2> /dev/null | grep "^-A SALLYPORT-$([ "${1-}" ] && echo BIND || echo DNAT)-[0-9a-f][0-9a-f] "
   fi
 }
 
@@ -40,11 +42,11 @@ proxy_rules() { proxy_rule_lines "$@" | grep -c .; }
 # All that is ours in the firewall, of that family where it can be told.
 proxy_base() {
   if [ "${LAB_FORWARDING-}" = nftables ]; then
-    on dmz nft list table inet sallyport | sed -E 's/ expires [0-9a-z]+//; s/^[[:space:]]*(elements = \{)? */ /; s/( \}|,)$//' | sort
+    on "$proxy_host" nft list table inet sallyport | sed -E 's/ expires [0-9a-z]+//; s/^[[:space:]]*(elements = \{)? */ /; s/( \}|,)$//' | sort
   else
-    on dmz "$IPTABLES" -t nat -S | grep SALLYPORT | sort
+    on "$proxy_host" "$IPTABLES" -t nat -S | grep SALLYPORT | sort
   fi
-  on dmz "$IPTABLES" -S | grep SALLYPORT | sort
+  on "$proxy_host" "$IPTABLES" -S | grep SALLYPORT | sort
 }
 
 # What asperaproxy status says after proxy_forget_rules.
@@ -87,19 +89,19 @@ proxy_pinned() {
 # Puts the rules that proxy_rule_lines prints out of force, of all families.
 proxy_forget_rules() {
   if [ "${LAB_FORWARDING-}" = nftables ]; then
-    on dmz nft delete table inet sallyport
+    on "$proxy_host" nft delete table inet sallyport
   else
-    on dmz "$IPTABLES" -t nat -F
+    on "$proxy_host" "$IPTABLES" -t nat -F
   fi
 }
 
 # The flows that the suite has translated, of that family.
 proxy_flows() {
-  on dmz conntrack -f "$IP" -L -p udp -m 0x8000000/0x8000000 2> /dev/null
+  on "$proxy_host" conntrack -f "$IP" -L -p udp -m 0x8000000/0x8000000 2> /dev/null
 }
 
 proxy_open_sessions() {
-  on dmz ls /run/sallyport/sessions 2> /dev/null | wc -l
+  on "$proxy_host" ls /run/sallyport/sessions 2> /dev/null | wc -l
 }
 
 # proxy_session NAME CLIENT USER ADDRESS COMMAND: a session in the background,

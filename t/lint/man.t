@@ -55,7 +55,7 @@ referenced() {
 for tool in $(make_list BIN) $(make_list LIBEXEC) $(make_list SCRIPTS); do
   ok "$tool has a page in section $(section_of "$tool")" test -e "man/$tool.$(section_of "$tool")"
 done
-for page in aspera.conf.5 sallyport-record.5 sallyport.7; do
+for page in aspera.conf.5 sallyport-record.5 sallyport.7 sallyport-cluster.7; do
   ok "there is a page $page" test -e "man/$page"
 done
 
@@ -165,7 +165,7 @@ sorted() { tr -s ' ' '\n' | grep . | sort | xargs; }
 debian_column() {
   sed -n "/^    to $1\$/,/^\(    to .*\)\{0,1\}\$/s/^      \(.\{30\}\).*/\1/p" INSTALL | sorted
 }
-for part in build run package test; do
+for part in build run cluster package test; do
   is "$(debian_column "$part")" "$(make_list "DEPS_${part^^}" | sorted)" "INSTALL has the packages to $part of the Makefile"
 done
 is "$(unfolded INSTALL | sed -n 's/^    apt-get install //p' | sorted)" \

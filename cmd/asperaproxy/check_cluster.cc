@@ -1,0 +1,111 @@
+// The cluster, as far as one of its nodes can tell. No condition where aspera.conf
+// has no cluster: a single host asks none of these programs.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include <fmt/core.h>
+
+#include "cluster.h"
+#include "doctor.h"
+#include "fd.h"
+#include "paths.h"
+#include "tool.h"
+
+namespace doctor {
+namespace {
+
+constexpr char kWrite[] = "asperaproxy cluster-config, put the files where it says, and restart those programs";
+
+Verdicts node(const Patient& patient) {
+  if (!patient.cluster) return {};
+  const auto& self = cluster::require_node(*patient.cluster, "");
+  if (!cluster::has(self.address)) {
+    return {fail(fmt::format("{} of this node, {}, is on none of its interfaces", self.address.text(), self.name), fmt::format("ip address add it to {}", patient.cluster->sync_interface))};
+  }
+  return {ok(fmt::format("{}, one of {}", self.name, patient.cluster->nodes.size()))};
+}
+
+Verdicts written(const Patient& patient) {
+  if (!patient.cluster) return {};
+  Verdicts found;
+  for (const auto& file : cluster::files(*patient.cluster, cluster::require_node(*patient.cluster, ""))) {
+    // Redis and Sentinel rewrite theirs.
+    if (!file.group.empty()) continue;
+    if (::access(file.place.c_str(), F_OK) != 0) found.push_back(fail(fmt::format("{} is missing", file.place), kWrite));
+    else if (read_file(file.place) != file.text) found.push_back(warn(fmt::format("{} is not what aspera.conf asks for", file.place), kWrite));
+  }
+  if (found.empty()) found.push_back(ok("keepalived and conntrackd read what aspera.conf says"));
+  return found;
+}
+
+bool keepalived_runs() {
+  const std::string pid = read_file("/run/keepalived.pid");
+  return !pid.empty() && read_file(fmt::format("/proc/{}/comm", std::strtol(pid.c_str(), nullptr, 10))) == "keepalived\n";
+}
+
+Verdicts keepalived(const Patient& patient) {
+  if (!patient.cluster) return {};
+  if (!keepalived_runs()) return {fail("keepalived does not run, so that this node never becomes master", "systemctl enable --now keepalived; its log says why it ended")};
+  const auto held = cluster::held(*patient.cluster);
+  if (held.missing.empty()) return {ok("this node is master")};
+  if (held.here.empty()) return {ok("this node is standby")};
+  return {fail(fmt::format("this node has {}, but not {}", held.here.front().text(), held.missing.front().text()), "systemctl restart keepalived")};
+}
+
+Verdicts conntrackd(const Patient& patient) {
+  if (!patient.cluster) return {};
+  if (ask({"/usr/sbin/conntrackd", "-s"}).well()) return {ok("answers")};
+  return {fail("conntrackd does not answer, so that leases are cut when the other node dies", "systemctl enable --now conntrackd; its log says why it ended")};
+}
+
+// A refusal is an answer.
+bool reachable(const IpAddress& address) {
+  constexpr int kMilliseconds = 1000;
+  sockaddr_storage there{};
+  const socklen_t length = Endpoint{address, 33001}.to_sockaddr(there);
+  const Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) tool::fail_errno(tool::os, "socket");
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&there), length) == 0) return true;
+  if (errno != EINPROGRESS) return errno == ECONNREFUSED;
+  pollfd waiting{socket.get(), POLLOUT, 0};
+  if (::poll(&waiting, 1, kMilliseconds) != 1) return false;
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  return error == 0 || error == ECONNREFUSED;
+}
+
+Verdicts peers(const Patient& patient) {
+  if (!patient.cluster) return {};
+  const auto& self = cluster::require_node(*patient.cluster, "");
+  Verdicts found;
+  for (const auto& peer : patient.cluster->nodes) {
+    if (peer.name == self.name) continue;
+    if (reachable(peer.address)) found.push_back(ok(fmt::format("{} answers", peer.name)));
+    else found.push_back(warn(fmt::format("{} does not answer on {}", peer.name, peer.address.text()), fmt::format("is it up, and the cable of {} plugged in?", patient.cluster->sync_interface)));
+  }
+  return found;
+}
+
+// What no node can know of another, a person sees at a glance.
+Verdicts sameness(const Patient& patient) {
+  if (!patient.cluster) return {};
+  constexpr std::size_t kShown = 12;
+  const auto sum = ask({"/usr/bin/sha256sum", paths::kConfig});
+  return {ok(fmt::format("aspera.conf is {}, and must be so on each node", sum.out.substr(0, kShown)))};
+}
+
+}  // namespace
+
+const std::vector<Condition>& cluster_conditions() {
+  static const std::vector<Condition> all{{"cluster_node", node},   {"cluster_files", written}, {"keepalived", keepalived},
+                                          {"conntrackd", conntrackd}, {"cluster_peers", peers},   {"cluster_config", sameness}};
+  return all;
+}
+
+}  // namespace doctor

@@ -1,0 +1,99 @@
+// cluster-config: writes what the cluster's other programs read.
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "cluster.h"
+#include "cluster_text.h"
+#include "config.h"
+#include "fd.h"
+#include "io.h"
+#include "logging.h"
+#include "options.h"
+#include "paths.h"
+#include "tool.h"
+#include "verbs.h"
+
+namespace asperaproxy {
+namespace {
+
+constexpr char kUsage[] = "asperaproxy cluster-config [--config aspera.conf] [--node NAME] [DIRECTORY]";
+constexpr char kStandard[] = SALLYPORT_PREFIX "/etc/cluster";
+
+struct Asked {
+  std::string config;  // empty: the usual one, which must be root's
+  std::string node;    // empty: this host
+  std::string directory = kStandard;
+};
+
+Asked parse(const std::vector<std::string>& words) {
+  static const option kOptions[] = {{"config", required_argument, nullptr, 'c'}, {"node", required_argument, nullptr, 'n'}, {nullptr, 0, nullptr, 0}};
+  std::vector<char*> argv{const_cast<char*>("cluster-config")};
+  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  const int argc = static_cast<int>(argv.size());
+  argv.push_back(nullptr);
+  Asked asked;
+  ::optind = 0;
+  for (int letter; (letter = ::getopt_long(argc, argv.data(), "+:", kOptions, nullptr)) != -1;) {
+    if (letter == 'c') asked.config = ::optarg;
+    else if (letter == 'n') asked.node = ::optarg;
+    else options::fail_usage(kUsage, "an option is unknown, or lacks its value");
+  }
+  if (argc - ::optind > 1) options::fail_usage(kUsage, "one directory at most");
+  if (::optind < argc) asked.directory = argv[static_cast<std::size_t>(::optind)];
+  if (asked.directory.empty()) options::fail_usage(kUsage, "an empty directory");
+  return asked;
+}
+
+// Secrets are for root, and for the program that needs them.
+void own(int file, const std::string& group, const std::string& path) {
+  mode_t mode = 0644;
+  if (!group.empty()) {
+    const struct group* const found = ::geteuid() == 0 ? ::getgrnam(group.c_str()) : nullptr;
+    if (found && ::fchown(file, 0, found->gr_gid) != 0) tool::fail_errno(tool::io, "chown " + path);
+    mode = found ? 0640 : 0600;
+  }
+  if (::fchmod(file, mode) != 0) tool::fail_errno(tool::io, "chmod " + path);
+}
+
+void write_file(int directory, const std::string& shown, const cluster_text::File& file) {
+  const std::string path = fmt::format("{}/{}", shown, file.name);
+  const std::string fresh = "." + file.name + ".new";
+  if (::unlinkat(directory, fresh.c_str(), 0) != 0 && errno != ENOENT) tool::fail_errno(tool::io, "write " + path);
+  const Fd opened(::openat(directory, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!opened) tool::fail_errno(tool::io, "write " + path);
+  own(opened.get(), file.group, path);
+  io::write_all(opened.get(), file.text);
+  if (::fsync(opened.get()) != 0 || ::renameat(directory, fresh.c_str(), directory, file.name.c_str()) != 0) tool::fail_errno(tool::io, "write " + path);
+}
+
+}  // namespace
+
+int cluster_config(const std::vector<std::string>& words) {
+  const Asked asked = parse(words);
+  const auto author = asked.config.empty() ? config::Author::root : config::Author::anyone;
+  const auto cluster = config::load(asked.config.empty() ? paths::kConfig : asked.config, author).cluster;
+  if (!cluster.enabled) throw tool::Failure(tool::config, "aspera.conf has no <cluster> that is enabled");
+  // All of it is known before any of it is written.
+  const auto files = cluster::files(cluster, cluster::require_node(cluster, asked.node));
+  if (::mkdir(asked.directory.c_str(), 0755) != 0 && errno != EEXIST) tool::fail_errno(tool::io, "create directory " + asked.directory);
+  const Fd directory(::open(asked.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) tool::fail_errno(tool::io, "open " + asked.directory);
+  std::string told;
+  for (const auto& file : files) {
+    write_file(directory.get(), asked.directory, file);
+    told += fmt::format("{}/{}: belongs at {}\n", logging::escape(asked.directory), file.name, file.place);
+  }
+  io::write_all(STDOUT_FILENO, told);
+  return tool::yes;
+}
+
+}  // namespace asperaproxy

@@ -1,0 +1,146 @@
+// takeover, standby, health: what keepalived calls; sallyport-cluster(7).
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "child.h"
+#include "config.h"
+#include "doctor.h"
+#include "env.h"
+#include "firewall.h"
+#include "gate.h"
+#include "io.h"
+#include "kernel.h"
+#include "logging.h"
+#include "paths.h"
+#include "reap.h"
+#include "spool.h"
+#include "tool.h"
+#include "verbs.h"
+
+namespace asperaproxy {
+namespace {
+
+constexpr char kConntrackd[] = "/usr/sbin/conntrackd";
+
+// One order to the conntrackd that runs here, by its option. A node without it
+// takes over all the same: new sessions need no flows of old.
+bool order(const char* option, const char* what) {
+  constexpr int kSeconds = 3;
+  constexpr std::size_t kMaxOutput = 65536;
+  try {
+    const auto output = child::run({{kConntrackd, option}, env::allow({}), {}}, "", kMaxOutput, kSeconds);
+    if (output.status == 0) return true;
+    logging::error("conntrackd {}: {}", option, logging::escape(output.err.empty() ? output.out : output.err));
+  } catch (const tool::Failure& failure) {
+    logging::error("conntrackd {}: {}", option, logging::escape(failure.what()));
+  }
+  logging::error("{}: see asperaproxy check", what);
+  return false;
+}
+
+// Without a chain of NAT the kernel would translate no packet, not even of flows
+// that it knows.
+void lay_bases() {
+  const spool::FirewallLock lock;
+  const auto living = spool::living();
+  for (const auto family : {firewall_text::Family::v4, firewall_text::Family::v6}) {
+    try {
+      if (firewall::look_at_base(family) != firewall_text::Base::present) firewall::lay(family, living);
+    } catch (const tool::Failure& failure) {
+      if (family == firewall_text::Family::v4) throw;
+      logging::error("no rules for IPv6: {}", logging::escape(failure.what()));
+    }
+  }
+}
+
+// The dead node's sessions ended with it: their UDP must not go on here.
+void take_away_flows_without_session() {
+  const spool::FirewallLock lock;
+  reap::all();
+}
+
+// A slip in aspera.conf, made on all nodes alike, must not cost them the sessions
+// that live: asperaproxy check tells it.
+bool serves_outside() {
+  try {
+    return config::load(paths::kConfig, config::Author::root).rproxy.enabled;
+  } catch (const tool::Failure&) {
+    return false;
+  }
+}
+
+// Whatever becomes of the rest, a master answers.
+void open_gate() {
+  try {
+    gate::open();
+  } catch (const tool::Failure& failure) {
+    logging::error("{}", logging::escape(failure.what()));
+  }
+}
+
+void close_gate() {
+  try {
+    const auto cluster = config::load(paths::kConfig, config::Author::root).cluster;
+    if (cluster.enabled) gate::close(cluster);
+  } catch (const tool::Failure& failure) {
+    logging::error("{}", logging::escape(failure.what()));
+  }
+}
+
+}  // namespace
+
+int takeover() {
+  const auto began = std::chrono::steady_clock::now();
+  if (spool::stopped()) {
+    logging::event("Became master, but the proxy is stopped");
+    open_gate();
+    return tool::temporary;
+  }
+  // Each millisecond up to here is one in which leases stand still. Theirs (of all
+  // nodes) are to be laid here, once they are in a common store.
+  bool whole = order("-c", "the flows of the dead node are lost");
+  open_gate();
+  const auto passing = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+  spool::prepare();
+  take_away_flows_without_session();
+  set_kernel();
+  lay_bases();
+  // What conntrackd knew of the past is in the kernel now; from there it begins
+  // anew, and tells the other nodes.
+  for (const char* option : {"-f", "-R", "-B"}) whole = whole && order(option, "other nodes may not know the flows of this one");
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+  logging::event("Became master of the cluster in {} ms, leases pass after {} ms{}", took.count(), passing.count(), whole ? "" : ", without the flows of the other node");
+  io::write_all(STDOUT_FILENO, fmt::format("took over in {} ms\n", took.count()));
+  return whole ? tool::yes : tool::os;
+}
+
+int standby() {
+  close_gate();
+  spool::prepare();
+  set_kernel();
+  if (!spool::stopped()) lay_bases();
+  const bool whole = order("-n", "this node may not know the flows of the master");
+  logging::event("Standby of the cluster: the master has the addresses");
+  io::write_all(STDOUT_FILENO, "standby\n");
+  return whole ? tool::yes : tool::os;
+}
+
+int health() {
+  const auto say = [](const std::string& text, int code) {
+    io::write_all(STDOUT_FILENO, text + "\n");
+    return code;
+  };
+  if (spool::stopped()) return say("stopped", tool::no);
+  if (spool::drained() && spool::count() == 0 && spool::names_in(spool::kDialers).empty()) return say("drained, and no session is left", tool::no);
+  constexpr Port kPorts[] = {33001, 22};
+  if (serves_outside() && std::none_of(std::begin(kPorts), std::end(kPorts), doctor::listens)) return say("sshd does not listen", tool::no);
+  return say("healthy", tool::yes);
+}
+
+}  // namespace asperaproxy

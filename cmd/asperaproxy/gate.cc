@@ -1,0 +1,36 @@
+#include "gate.h"
+
+#include <string>
+
+#include <fmt/core.h>
+
+#include "nft.h"
+
+namespace gate {
+namespace {
+
+// In this order it is no error when there is none.
+constexpr char kNone[] = "table inet sallyport_gate\ndelete table inet sallyport_gate\n";
+
+std::string drops(const config::Cluster& cluster, bool v4) {
+  std::string addresses;
+  for (const auto* shared : {&cluster.outside, &cluster.inside}) {
+    for (const auto& each : shared->addresses) {
+      if (each.base.is_v4() == v4) addresses += (addresses.empty() ? "" : ", ") + each.base.text();
+    }
+  }
+  if (addresses.empty()) return {};
+  const std::string to = fmt::format("{} daddr {{ {} }} ct state new", v4 ? "ip" : "ip6", addresses);
+  return fmt::format("    {0} tcp flags & (syn | rst) == 0 drop\n    {0} meta l4proto udp drop\n", to);
+}
+
+}  // namespace
+
+void close(const config::Cluster& cluster) {
+  nft::apply(fmt::format("{}table inet sallyport_gate {{\n  chain arriving {{\n    type filter hook input priority -10; policy accept;\n{}{}  }}\n}}\n", kNone,
+                         drops(cluster, true), drops(cluster, false)));
+}
+
+void open() { nft::apply(kNone); }
+
+}  // namespace gate
