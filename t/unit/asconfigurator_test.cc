@@ -101,6 +101,10 @@ std::string sample(const config_schema::Option& option) {
     case Value::port_range: return "40000:40010";
     case Value::address: return "192.0.2.77";
     case Value::netmask: return "255.255.255.0";
+    case Value::interface: return "bond0.7";
+    case Value::host_name: return "proxy-1.example.com";
+    case Value::own_addresses: return "198.51.100.39/24, 2001:db8::1/64";
+    case Value::endpoints: return "192.0.2.11:6379,[2001:db8::1]:6379";
     case Value::host: return "192.0.2.78:2222";
     case Value::account: return "xfer&co<>";
     case Value::names: return "a,b c";
@@ -366,6 +370,8 @@ TEST_CASE("asconfigurator: every value can be set in every document, read, and t
     CAPTURE(name);
     REQUIRE_NOTHROW(config::parse(document, name));
     for (const Change& change : all_changes()) {
+      // A cluster that is on needs its nodes, which are no values.
+      if (change.item.name == "cluster_enabled") continue;
       const std::string wanted = change.value.value();
       CAPTURE(change.item.name);
       CAPTURE(change.section.back());
