@@ -15,7 +15,7 @@ try() { on inner timeout 60 python3 "$LAB_LIB/node.py" -u alice:alice-secret "ht
 # asks DESTINATION [JSON]: "STATUS CODE"; a lease is closed again.
 asks() {
   lease "$@" > /dev/null
-  echo "$status $(field error.code)$(field address)"
+  echo "$status $(field code)$(field address)"
   [ "$status" != 201 ] || api DELETE "/proxy/leases/$lease"
 }
 asked() { grep -c "^$1 A " "$TMPDIR/names.log"; }
