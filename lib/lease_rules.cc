@@ -130,9 +130,10 @@ bool apply(const Change& change, LeaseStore& store) {
   if (text.empty()) return false;
   const auto why = nft::try_apply(text);
   if (why.empty()) return false;
-  logging::debug1("Putting back all leases: {}", logging::escape(why));
   auto all = store.all();
   std::erase_if(all, [](const Lease& lease) { return lease.ending; });
+  logging::event("Put back the mappings of {} leases", all.size());
+  logging::debug1("The firewall had lost some: {}", logging::escape(why));
   replace(all);
   return true;
 }
