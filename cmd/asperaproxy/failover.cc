@@ -49,11 +49,11 @@ bool order(const char* option, const char* what) {
 void lay_bases() {
   const spool::FirewallLock lock;
   const auto living = spool::living();
-  for (const auto family : {firewall_text::Family::v4, firewall_text::Family::v6}) {
+  for (const auto part : {firewall::Part::iptables, firewall::Part::ip6tables}) {
     try {
-      if (firewall::look_at_base(family) != firewall_text::Base::present) firewall::lay(family, living);
+      if (firewall::look_at_base(part) != firewall_text::Base::present) firewall::lay(part, living);
     } catch (const tool::Failure& failure) {
-      if (family == firewall_text::Family::v4) throw;
+      if (part == firewall::Part::iptables) throw;
       logging::error("no rules for IPv6: {}", logging::escape(failure.what()));
     }
   }

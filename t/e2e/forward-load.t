@@ -34,7 +34,7 @@ forward_config '<session_timeout>300</session_timeout><port_range_low>5000</port
 forward_start
 for port in 1 2 3 4 5; do lease; done
 api POST /proxy/leases "{\"destination\": \"$OUTER\"}"
-is "$status $(field error.code)" '503 ports_exhausted' 'with all ports leased there is none for the next'
+is "$status $(field code)" '503 ports_exhausted' 'with all ports leased there is none for the next'
 is "$(forward_elements) $(forward_records | wc -l)" '10 5' 'which leaves the others as they are'
 api GET "/proxy/leases/$lease"
 is "$status" 200 'they are served'

@@ -27,6 +27,7 @@ import time
 
 A, AAAA = 1, 28
 asked = {}
+lock = threading.Lock()
 
 
 def question(packet):
@@ -67,8 +68,9 @@ def reply(packet, text, kind, asked_for):
 
 def answer(sock, packet, peer, names):
     name, kind, asked_for = question(packet)
-    text = turn(names, name, kind)
-    print(name, {A: "A", AAAA: "AAAA"}.get(kind, kind), text or "-", flush=True)
+    with lock:
+        text = turn(names, name, kind)
+        print(name, {A: "A", AAAA: "AAAA"}.get(kind, kind), text or "-", flush=True)
     if text != "nothing":
         sock.sendto(reply(packet, text, kind, asked_for), peer)
 

@@ -9,7 +9,7 @@
 #                              $FINGERPRINT
 #   forward_stop [SIGNAL]
 #   api METHOD PATH [JSON]     from $api_host as $api_user to $api_base: $status, $body
-#   field NAME                 of $body, the JSON answer
+#   field NAME                 of $body, the JSON answer: the first of that name, text or number
 #   lease [DESTINATION [JSON]] ask for one: $lease $ssh_port $udp_port; fails if there is none
 #
 # What the kernel and the spool have:
@@ -66,11 +66,8 @@ api() {
 }
 
 field() {
-  python3 -c 'import json, sys
-value = json.loads(sys.argv[1])
-for name in sys.argv[2].split("."):
-    value = value[name]
-print(value)' "$body" "$1" 2> /dev/null
+  [[ $body =~ \"$1\":(\"([^\"]*)\"|[0-9]+|null) ]] || return
+  echo "${BASH_REMATCH[2]:-${BASH_REMATCH[1]//\"/}}"
 }
 
 lease() {
