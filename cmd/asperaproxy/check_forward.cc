@@ -245,7 +245,7 @@ Verdicts nftables(const Patient& patient) {
 }  // namespace
 
 const std::vector<Condition>& forward_conditions() {
-  static const std::vector<Condition> all{{"nftables", nftables},       {"node_account", node_account}, {"node_sudo", node_sudo},     {"node_users", node_users_file},
+  static const std::vector<Condition> all{{"lease_nftables", nftables},       {"node_account", node_account}, {"node_sudo", node_sudo},     {"node_users", node_users_file},
                                           {"lease_ports", lease_ports}, {"certificate", certificate},   {"node_service", node_service}, {"plain_http", plain_http},
                                           {"destinations", destinations}};
   return all;

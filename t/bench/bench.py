@@ -8,6 +8,7 @@ import sys
 import time
 
 import control
+import crowded
 import death
 import forwarding
 import leases
@@ -21,6 +22,7 @@ ROWS = {
     "bulk-down": control.bulk_down,
     "memory": control.memory,
     "death": death.conductor,
+    "pinholes": crowded.all_rows,
     "lease": leases.opening,
     "crowd": control.crowd,
 }

@@ -15,7 +15,7 @@ BULK_ROUNDS = 3
 CROWD = 300
 AT_ONCE = 16     # of them being opened at a time
 HELD = 60        # seconds
-OURS = ("aspshell", "ascp_rproxy", "asp-upstream", "asp-dial", "asp-pinhole", "sudo")
+OURS = ("aspshell", "ascp_rproxy", "asp-upstream", "asp-dial", "asp-pinhole", "sudo")  # sudo: where it does not become what it runs
 
 
 def timed(argv, **options):

@@ -13,6 +13,8 @@ close     from the end of its stdin to its exit
 new flows packets, each the first of its flow, through the DNAT to the server
 unmatched packets, each the first of its flow, of clients without a pinhole
 none      instead of a backend: conntrack and one static rule for everybody
+one chain a rule for each session, all in one chain; there open and close are
+          iptables-restore alone
 """
 import argparse
 import ctypes
@@ -288,6 +290,37 @@ def to_proxy():
         return next(int(line.split()[2]) for line in file if line.strip().startswith("wan:"))
 
 
+# --- one chain -----------------------------------------------------------------------
+
+
+def chain_rule(number):
+    return (f"ONE -s {address(number)}/32 -d {PROXY}/32 -p udp -m udp --dport {PORT} -m comment "
+            f"--comment 00000000-0000-4000-8000-{number:012} -j DNAT --to-destination {SERVER}:{PORT}\n")
+
+
+def restore(text):
+    start = time.perf_counter()
+    run("iptables-restore", "--noflush", text=f"*nat\n{text}COMMIT\n")
+    return (time.perf_counter() - start) * 1000
+
+
+def one_chain(number, client, unmatched, times=5):
+    """What somebody would do first: a rule for each session, all in one chain."""
+    restore(":ONE - [0:0]\n-A PREROUTING -p udp -m addrtype --dst-type LOCAL -j ONE\n-A POSTROUTING -o lan -j MASQUERADE\n"
+            + "".join("-A " + chain_rule(each) for each in range(number)))
+    opened, closed = [], []
+    for _ in range(times):
+        opened.append(restore("-A " + chain_rule(59999)))
+        closed.append(restore("-D " + chain_rule(59999)))
+    if not number:  # a flow needs one rule
+        restore("-A " + chain_rule(0))
+    row = {"backend": "one chain", "others": number, "open_ms": statistics.median(opened), "close_ms": statistics.median(closed),
+           "new_flows": Flood(client, 0, number or 1).rate(to_server), "unmatched": unmatched.rate(to_proxy)}
+    run("iptables", "-t", "nat", "-F")
+    run("iptables", "-t", "nat", "-X", "ONE")
+    return row
+
+
 # --- the table -----------------------------------------------------------------------
 
 
@@ -320,6 +353,8 @@ def main():
     show({"backend": "none", "others": 0, "new_flows": Flood(client, 0, 1000).rate(to_server), "unmatched": unmatched.rate(to_proxy)}, options.json)
     for rule in static:
         run("iptables", *["-D" if word == "-A" else word for word in rule])
+    for number in map(int, options.counts.split(",")):
+        show(one_chain(number, client, unmatched), options.json)
     for backend in options.backends:
         configure(backend)
         for number in map(int, options.counts.split(",")):

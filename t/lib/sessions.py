@@ -146,6 +146,9 @@ class State:
             self.things.add("flow " + " ".join(re.findall(r"(?:src|dst|sport|dport)=\S+", line)))
         top = f"{dmz.root}/{SPOOL}"
         for directory, _, names in os.walk(top):
+            if directory[len(top):].startswith("/lease"):
+                continue  # of the forward proxy; asp-reap makes them
+            names = [name for name in names if not name.startswith("lease")]
             self.things.add(directory[len(top):] + "/")
             self.things.update(f"{directory[len(top):]}/{name}" for name in names)
 
