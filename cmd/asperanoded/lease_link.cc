@@ -98,7 +98,7 @@ void LeaseLink::run() {
   }
   lose("");
   // Whoever is still there ends by itself: it has read the end of its socket.
-  for (auto& one : leaving_) new child::Child(std::move(one));
+  for (auto& one : leaving_) one.release();
 }
 
 // Milliseconds until there is something to do without being woken.
