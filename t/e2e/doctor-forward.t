@@ -31,7 +31,7 @@ certificate() {
 certificate '1 day ago' '90 days'
 on dmz useradd -M transfer_user
 on dmz "$bin/asnodeadmin" -au node_api_user -x transfer_user -p - <<< secret 2> /dev/null
-# The node service itself listens, and whoever else is to.
+# listen ACCOUNT KIND,ADDRESS,PORT...: somebody does, until `hush`.
 listen() {
   : > "$TMPDIR/listening"
   on_exec dmz -u "$1" python3 -c '
@@ -53,24 +53,14 @@ hush() {
   kill "$listener" && wait "$listener" 2> /dev/null
 }
 service_up() {
-  if [ -x "$(lab_root dmz)$LAB_PREFIX/sbin/asperanoded" ]; then
-    on_exec dmz "$LAB_PREFIX/sbin/asperanoded" > "$TMPDIR/service" 2>&1 &
-    service=$!
-    wait_until 20 lab_listens dmz 9092 || diag "$(cat "$TMPDIR/service")"
-  else
-    listen $node tcp,0.0.0.0,9092
-    service=$listener
-  fi
+  on_exec dmz "$bin/asperanoded" > "$TMPDIR/service" 2>&1 &
+  service=$!
+  wait_until 20 lab_listens dmz 9092 || diag "$(cat "$TMPDIR/service")"
 }
 service_down() {
   kill "$service" && wait "$service" 2> /dev/null
   wait_until 10 lab_silent dmz 9092
 }
-# Until asp-lease is part of the suite, what sudo would run is not there.
-if [ ! -e "$(lab_root dmz)$LAB_PREFIX/libexec/asp-lease" ]; then
-  on dmz sh -c "printf '#!/bin/sh\nexit 0\n' > $LAB_PREFIX/libexec/asp-lease; chmod 755 $LAB_PREFIX/libexec/asp-lease
-    echo 'sallyport-node ALL = (root) NOPASSWD: $LAB_PREFIX/libexec/asp-lease \"\"' >> /etc/sudoers.d/sallyport"
-fi
 service_up
 on dmz "$bin/asperaproxy" start > /dev/null
 on dmz sysctl -q -w 'net.ipv4.ip_local_port_range=32768 60999' net.ipv4.ip_local_reserved_ports=
@@ -107,6 +97,9 @@ fine() {
 keep="cp -p $conf /root/keep" back="cp -p /root/keep $conf"
 on dmz sh -c "$keep"
 
+fault 'lease_nftables|nftables' FAIL 'run /usr/sbin/nft: No such file' 'mv /usr/sbin/nft /usr/sbin/away' 'mv /usr/sbin/away /usr/sbin/nft'
+capture on dmz setpriv --bounding-set=-net_admin "$bin/asperaproxy" check
+like "$out" $'\nFAIL  lease_nftables: ' 'lease_nftables: a container without rights'
 
 fault 'node_account|node_users|node_sudo' FAIL "there is no account $node" "cp -p /etc/passwd /root/; sed -i /^$node/d /etc/passwd" 'cp -p /root/passwd /etc/passwd'
 fault node_account FAIL 'in other groups' "gpasswd -a $node adm" "gpasswd -d $node adm"
