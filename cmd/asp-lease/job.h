@@ -2,6 +2,7 @@
 // here; asp-lease(8), REQUESTS.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct Job {
 
   Kind kind = Kind::count;
   State state = State::ready;
+  std::chrono::steady_clock::time_point came = std::chrono::steady_clock::now();
   std::string tag;    // what the answers are to bear; empty: none
   std::string owner;  // who asks, as Lease::owner
   bool admin = false;

@@ -35,6 +35,8 @@ namespace {
 constexpr std::size_t kMaxJobs = 256;
 constexpr std::size_t kMaxResolvers = 32;
 constexpr std::chrono::milliseconds kIdle{5};
+// So long an end lets others by.
+constexpr std::chrono::milliseconds kWay{50};
 
 class Service {
  public:
@@ -58,6 +60,9 @@ class Service {
   std::size_t resolvers() const {
     return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.resolver.has_value(); }));
   }
+  bool has_ready() const {
+    return std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.state == Job::State::ready; });
+  }
   bool has_room() const { return jobs_.size() < kMaxJobs && resolvers() < kMaxResolvers; }
 
   // False: nothing came, and there is something else to do.
@@ -65,6 +70,7 @@ class Service {
     using std::chrono::milliseconds;
     std::vector<pollfd> fds{{has_room() ? STDIN_FILENO : -1, POLLIN, 0}};
     auto patience = desk_.has_early_flows() ? milliseconds(kIdle) : milliseconds(-1);
+    if (has_ready()) patience = milliseconds(0);
     for (const auto& job : jobs_) {
       if (!job.resolver) continue;
       fds.push_back({job.resolver->fd(), POLLIN, 0});
@@ -91,12 +97,21 @@ class Service {
     for (auto& job : jobs_) job.look();
   }
 
+  // To end a lease takes several times as long as to open one, however many end
+  // with it: ends wait until nobody waits for anything else.
   void serve() {
-    std::vector<Job*> ready;
+    std::vector<Job*> ready, others;
     for (auto& job : jobs_) {
-      if (job.state == Job::State::ready) ready.push_back(&job);
+      if (job.state != Job::State::ready) continue;
+      ready.push_back(&job);
+      if (!gives_way(job)) others.push_back(&job);
     }
-    if (!ready.empty()) desk_.serve(ready);
+    if (!ready.empty()) desk_.serve(others.empty() ? ready : others);
+  }
+
+  // Without a tag, the answers are in the order of the requests.
+  static bool gives_way(const Job& job) {
+    return job.kind == Job::Kind::close && !job.tag.empty() && std::chrono::steady_clock::now() - job.came < kWay;
   }
 
   // In the order of the requests; those with a tag as soon as they can be.
