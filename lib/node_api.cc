@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -170,7 +171,8 @@ class Connections {
       all.open_.erase(held->exchange);
     }
     all.changed_.notify_all();
-    if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK) lost(*held->exchange);
+    const auto undelivered = end(*held->exchange);
+    if (undelivered && how != MHD_REQUEST_TERMINATED_COMPLETED_OK) undelivered();
     delete held;
     all.set_deadline(connection, kIdleTime + kRequestTime);
   }
@@ -245,14 +247,12 @@ class Connections {
     return send_answer(connection, *exchange.answer_);
   }
 
-  static void lost(Exchange& exchange) {
-    std::function<void()> undelivered;
-    {
-      const std::lock_guard lock(exchange.mutex_);
-      if (exchange.answer_) undelivered = exchange.answer_->undelivered;
-      exchange.suspended_ = nullptr;
-    }
-    if (undelivered) undelivered();
+  // Takes away what is to be done had the answer not arrived: it may hold the
+  // exchange that holds it.
+  static std::function<void()> end(Exchange& exchange) {
+    const std::lock_guard lock(exchange.mutex_);
+    exchange.suspended_ = nullptr;
+    return exchange.answer_ ? std::exchange(exchange.answer_->undelivered, nullptr) : nullptr;
   }
 
   // Absent: none, since it waits for us.
