@@ -1,14 +1,11 @@
 #include "password.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <sys/signalfd.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include <fmt/core.h>
 
@@ -16,6 +13,7 @@
 #include "io.h"
 #include "logging.h"
 #include "node_users.h"
+#include "terminal.h"
 #include "tool.h"
 
 namespace password {
@@ -55,47 +53,6 @@ class Signals {
   Fd fd_;
 };
 
-// A terminal that shows nothing of what is typed. ^Z could leave it so.
-class Unseen {
- public:
-  explicit Unseen(int fd) : fd_(fd) {
-    if (::tcgetattr(fd, &saved_) != 0) tool::fail_errno(tool::os, "tcgetattr");
-    termios unseen = saved_;
-    unseen.c_lflag &= ~static_cast<tcflag_t>(ECHO | ECHONL);
-    unseen.c_cc[VSUSP] = _POSIX_VDISABLE;
-    if (::tcsetattr(fd, TCSAFLUSH, &unseen) != 0) tool::fail_errno(tool::os, "tcsetattr");
-  }
-  Unseen(const Unseen&) = delete;
-  Unseen& operator=(const Unseen&) = delete;
-  ~Unseen() { ::tcsetattr(fd_, TCSAFLUSH, &saved_); }
-
- private:
-  int fd_;
-  termios saved_{};
-};
-
-struct Typed {
-  std::string line;
-  int signal = 0;  // what came instead
-};
-
-Typed read_line(int terminal, io::LineBuffer& lines, const Signals& signals) {
-  for (;;) {
-    if (auto line = lines.pop()) return {std::move(*line), 0};
-    pollfd ready[] = {{terminal, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-    if (::poll(ready, 2, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    if (ready[1].revents) return {"", signals.take()};
-    if (ready[0].revents && !lines.fill(terminal)) return {};
-  }
-}
-
-Typed ask(int terminal, io::LineBuffer& lines, const Signals& signals, const std::string& question) {
-  io::write_all(terminal, question);
-  auto typed = read_line(terminal, lines, signals);
-  io::write_all(terminal, "\n");
-  return typed;
-}
-
 }  // namespace
 
 std::string from_stdin() {
@@ -105,22 +62,20 @@ std::string from_stdin() {
 }
 
 std::string from_terminal(const std::string& user) {
-  const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
-  if (!terminal) throw tool::Failure(tool::usage, "ask for the password: there is no terminal; give it on standard input, with -p -");
-  Typed first;
-  Typed second;
+  std::optional<std::string> first;
+  std::optional<std::string> second;
+  int caught = 0;
   {
     const Signals signals;
-    const Unseen unseen(terminal.get());
-    io::LineBuffer lines(kMaxLine);
-    first = ask(terminal.get(), lines, signals, fmt::format("Password for {}: ", logging::escape(user)));
-    if (!first.signal && node_users::is_password(first.line)) second = ask(terminal.get(), lines, signals, "Again: ");
+    UnseenTerminal terminal(kMaxLine);
+    if (!terminal.is_there()) throw tool::Failure(tool::usage, "ask for the password: there is no terminal; give it on standard input, with -p -");
+    first = terminal.ask(fmt::format("Password for {}: ", logging::escape(user)), signals.fd());
+    if (first && node_users::is_password(*first)) second = terminal.ask("Again: ", signals.fd());
+    caught = signals.take();
   }
-  for (const int number : {first.signal, second.signal}) {
-    if (number) ::raise(number);
-  }
-  const std::string password = checked(first.line);
-  if (second.line != password) throw tool::Failure(tool::bad_input, "the two passwords differ");
+  if (caught) ::raise(caught);
+  const std::string password = checked(first.value_or(""));
+  if (second != password) throw tool::Failure(tool::bad_input, "the two passwords differ");
   return password;
 }
 

@@ -1,13 +1,11 @@
 #include "password.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <optional>
 
 #include <fmt/core.h>
 
@@ -15,6 +13,7 @@
 #include "fd.h"
 #include "io.h"
 #include "logging.h"
+#include "terminal.h"
 #include "tool.h"
 
 namespace forward {
@@ -42,47 +41,19 @@ std::string from_file(const std::string& path) {
   return line;
 }
 
-// A terminal that shows nothing of what is typed, and cannot be left in that
-// state by ^Z.
-class Unseen {
- public:
-  explicit Unseen(int fd) : fd_(fd) {
-    if (::tcgetattr(fd, &saved_) != 0) tool::fail_errno(tool::os, "tcgetattr");
-    termios unseen = saved_;
-    unseen.c_lflag &= ~static_cast<tcflag_t>(ECHO | ECHONL);
-    unseen.c_cc[VSUSP] = _POSIX_VDISABLE;
-    if (::tcsetattr(fd, TCSAFLUSH, &unseen) != 0) tool::fail_errno(tool::os, "tcsetattr");
-  }
-  Unseen(const Unseen&) = delete;
-  ~Unseen() { ::tcsetattr(fd_, TCSAFLUSH, &saved_); }
-
- private:
-  int fd_;
-  termios saved_{};
-};
-
 std::string from_terminal(const ProxyUrl& url, Signals& signals) {
-  const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
-  if (!terminal) {
-    throw tool::Failure(tool::not_permitted,
-                        fmt::format("no password for {}, and no terminal to ask on; set ASPERA_PROXY_PASS, or use --password-file", url.user));
-  }
-  const Unseen unseen(terminal.get());
-  io::write_all(terminal.get(), fmt::format("Password of {} at {}: ", logging::escape(url.user), url.host.text()));
-  io::LineBuffer lines(kMaxPassword);
-  for (;;) {
-    pollfd ready[] = {{terminal.get(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-    if (::poll(ready, 2, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    const auto caught = ready[1].revents ? signals.take() : std::nullopt;
-    if (caught || ready[0].revents) {
-      const bool more = caught || lines.fill(terminal.get());
-      const auto line = caught ? std::nullopt : lines.pop();
-      if (caught || line || !more) io::write_all(terminal.get(), "\n");
-      if (caught) end_by(caught->number);
-      if (line && is_password(*line)) return *line;
-      if (line || !more) throw tool::Failure(tool::not_permitted, "no password was given");
+  std::optional<std::string> line;
+  {
+    UnseenTerminal terminal(kMaxPassword);
+    if (!terminal.is_there()) {
+      throw tool::Failure(tool::not_permitted,
+                          fmt::format("no password for {}, and no terminal to ask on; set ASPERA_PROXY_PASS, or use --password-file", url.user));
     }
+    line = terminal.ask(fmt::format("Password of {} at {}: ", logging::escape(url.user), url.host.text()), signals.fd());
   }
+  if (line && is_password(*line)) return *line;
+  if (const auto caught = signals.take()) end_by(caught->number);
+  throw tool::Failure(tool::not_permitted, "no password was given");
 }
 
 }  // namespace
