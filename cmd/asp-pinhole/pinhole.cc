@@ -46,6 +46,18 @@ bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
   return std::any_of(sessions.begin(), sessions.end(), [&](const Session& session) { return flows::is_flow_of(session, flow); });
 }
 
+// Absent: the kernel does not count, or there is nothing to be counted.
+std::optional<conntrack::Counters> carried_by(const std::vector<Flow>& flows) {
+  std::optional<conntrack::Counters> total;
+  for (const auto& flow : flows) {
+    if (!flow.counters) continue;
+    if (!total) total.emplace();
+    total->packets += flow.counters->packets;
+    total->bytes += flow.counters->bytes;
+  }
+  return total;
+}
+
 }  // namespace
 
 Pinhole::Pinhole(Session session, Limits limits, Life& life) : session_(std::move(session)), limits_(limits), life_(life) {}
@@ -270,26 +282,22 @@ bool Pinhole::must_linger() const {
 void Pinhole::revoke() {
   if (!entry_) return;
   try {
-    report_closed();
-    if (must_linger()) linger();
-    else take_down();
+    if (must_linger()) {
+      report_closed(carried_by(list_ours()));
+      linger();
+    } else {
+      report_closed(take_down());
+    }
   } catch (const std::exception& fault) {
     entry_.reset();  // gives up the lock, so that asp-reap finds an orphan
     logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, logging::escape(fault.what()));
+    report_closed({});
   }
 }
 
-void Pinhole::report_closed() const {
-  conntrack::Counters total;
-  bool counted = false;
-  for (const auto& flow : list_ours()) {
-    if (!flow.counters) continue;
-    counted = true;
-    total.packets += flow.counters->packets;
-    total.bytes += flow.counters->bytes;
-  }
+void Pinhole::report_closed(const Carried& carried) const {
   status::Line line{"closed", {}};
-  if (counted) line.with("packets", std::to_string(total.packets)).with("bytes", std::to_string(total.bytes));
+  if (carried) line.with("packets", std::to_string(carried->packets)).with("bytes", std::to_string(carried->bytes));
   report::line(line.with("reason", life_.reason().empty() ? "error" : life_.reason()));
 }
 
@@ -327,7 +335,7 @@ void Pinhole::linger() {
 
 // Rule first, then flows: a flow goes on without its rule, but a new one
 // cannot begin.
-void Pinhole::take_down() {
+Pinhole::Carried Pinhole::take_down() {
   const auto start = Clock::now();
   // Until the record is gone: asp-reap would put back the rule of a session that
   // it finds on record without one.
@@ -339,13 +347,15 @@ void Pinhole::take_down() {
   }
   watch_.reset();
   const auto others = peers();
+  const auto ours = list_ours();
   const conntrack::Table table;
   int removed = 0;
-  for (const auto& flow : list_ours()) {
+  for (const auto& flow : ours) {
     if (!is_claimed(flow, others) && table.remove(flow)) ++removed;
   }
   entry_->remove();
   entry_.reset();
   turn_.reset();
   logging::debug1("Revoked rule and {} flows in {:.0f} ms: {}", removed, milliseconds_since(start), life_.reason().empty() ? "error" : life_.reason());
+  return carried_by(ours);
 }

@@ -80,8 +80,10 @@ class Pinhole {
   bool has_relatives() const;
   bool must_linger() const;
   void linger();
-  void take_down();
-  void report_closed() const;
+  // What our flows carried.
+  using Carried = std::optional<conntrack::Counters>;
+  Carried take_down();
+  void report_closed(const Carried& carried) const;
 
   Session session_;
   const Limits limits_;

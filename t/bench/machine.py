@@ -12,7 +12,7 @@ SOURCE = os.environ["LAB_SOURCE"]
 BUILD = os.environ.get("BUILD", "build")
 TRAFFIC = f"{SOURCE}/{BUILD}/bench/traffic"
 OUTSIDE, DMZ, INSIDE = Host("outside"), Host("dmz"), Host("inside1")
-NAME = {name: os.environ[name] for name in ("OUTSIDE", "DMZ", "SQUASH", "INSIDE1", "DMZ_LAN")}
+NAME = {name: os.environ[name] for name in ("OUTSIDE", "DMZ", "SQUASH", "INDIVIDUAL", "INSIDE1", "DMZ_LAN")}
 
 # Four ways from outside to a command at inside1: through the suite, as somebody
 # would do without it (twice), and without a proxy.
@@ -20,8 +20,13 @@ SSH = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
 PLAIN = ["-F", "/dev/null"]  # OpenSSH's own defaults
 
 
-def proxied(command):
-    return OUTSIDE.argv(*SSH, *PLAIN, "-p", "33001", f"bear@{NAME['SQUASH']}", command, user="bear")
+def proxied(command, at="SQUASH"):
+    return OUTSIDE.argv(*SSH, *PLAIN, "-p", "33001", f"bear@{NAME[at]}", command, user="bear")
+
+
+def reused(command):
+    """By a connection of an earlier session's (<upstream_reuse>)."""
+    return proxied(command, "INDIVIDUAL")
 
 
 def nested(command):
