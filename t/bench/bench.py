@@ -28,6 +28,14 @@ ROWS = {
 }
 
 
+def rows_of(name):
+    try:
+        made = ROWS[name]()
+    except report.Cannot as why:
+        made = report.Row(name, "", skipped=str(why))
+    return made if isinstance(made, list) else [made]
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--json")
@@ -39,8 +47,7 @@ def main():
     print(*(f"{name} {version}" for name, version in versions.items()), sep=", ", end="\n\n", file=said)
     rows = []
     for name in options.rows or ROWS:
-        made = ROWS[name]()
-        for row in made if isinstance(made, list) else [made]:
+        for row in rows_of(name):
             rows.append(row)
             print(report.text_of(row), file=said, flush=True)
     print(report.table(rows), file=said)

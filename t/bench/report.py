@@ -8,6 +8,10 @@ import json
 import statistics
 
 
+class Cannot(Exception):
+    """This machine cannot run a row; says why."""
+
+
 @dataclasses.dataclass
 class Goal:
     text: str    # "≥ 0.95 of routing"
