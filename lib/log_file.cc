@@ -13,7 +13,6 @@
 
 #include <fmt/core.h>
 
-#include "config.h"
 #include "fd.h"
 #include "paths.h"
 #include "tool.h"
@@ -156,16 +155,6 @@ void prepare(const std::string& directory) {
   struct stat status{};
   if (::fstatat(folder.get(), kName, &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) make_file(folder, path_in(directory));
   else mend_file(folder, directory);
-}
-
-void prepare_as_configured() {
-  std::string directory;
-  try {
-    directory = config::load(paths::kConfig, config::Author::root).rproxy.log_directory;
-  } catch (const tool::Failure&) {
-    return;
-  }
-  prepare(directory);
 }
 
 }  // namespace log_file

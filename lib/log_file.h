@@ -33,8 +33,4 @@ std::string append(const std::string& directory, const std::string& line);
 // Failure{71}.
 void prepare(const std::string& directory);
 
-// The same for the <log_directory> of the installed aspera.conf, if it can be
-// read: what is wrong with it others will say.
-void prepare_as_configured();
-
 }  // namespace log_file

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "life.h"
 #include "log_file.h"
+#include "log_place.h"
 #include "logging.h"
 #include "paths.h"
 #include "pinhole.h"
@@ -97,14 +98,6 @@ void prepare_log(const config::Rproxy& rproxy) {
   }
 }
 
-// What failed early, before aspera.conf was read, belongs in the same log.
-void log_where_sessions_do() {
-  try {
-    logging::follow(config::load(paths::kConfig, config::Author::root).rproxy);
-  } catch (const tool::Failure&) {
-  }
-}
-
 int serve() {
   const uid_t uid = caller::sudo_uid();
   spool::prepare();
@@ -142,7 +135,7 @@ int run(int argc, char**) {
     report::check_standard_descriptors();
     return serve();
   } catch (const tool::Failure& failure) {
-    log_where_sessions_do();
+    log_place::follow(config::Author::root);
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
     report::line(status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()));

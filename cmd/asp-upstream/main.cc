@@ -20,6 +20,7 @@
 #include "config.h"
 #include "keepers.h"
 #include "key.h"
+#include "log_place.h"
 #include "logging.h"
 #include "paths.h"
 #include "privilege.h"
@@ -183,14 +184,6 @@ int serve(ConductorLink& link) {
   return attempt.relay(link);
 }
 
-// What failed early, before aspera.conf was read, belongs in the same log.
-void log_where_sessions_do() {
-  try {
-    logging::follow(config::load(paths::kConfig, config::Author::root).rproxy);
-  } catch (const tool::Failure&) {
-  }
-}
-
 int run(int argc, char**) {
   privilege::leave_limits();
   privilege::ignore_terminal();
@@ -199,7 +192,7 @@ int run(int argc, char**) {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-upstream takes no arguments");
     return serve(link);
   } catch (const tool::Failure& failure) {
-    log_where_sessions_do();
+    log_place::follow(config::Author::root);
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
     link.say(status::Line{"failed", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()).with("told", failure.told()));

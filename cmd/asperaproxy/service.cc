@@ -19,7 +19,7 @@
 #include "kernel.h"
 #include "lease_reap.h"
 #include "lease_store.h"
-#include "log_file.h"
+#include "log_place.h"
 #include "logging.h"
 #include "paths.h"
 #include "reap.h"
@@ -131,7 +131,7 @@ int start() {
   }
   lease_reap::all();
   const std::string left_alive = with_leases(sessions_text(living), lease_store::count());
-  log_file::prepare_as_configured();
+  log_place::prepare();
   warn(left);
   const std::string drained = spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
   logging::event("Started: {} living{}", left_alive, drained);

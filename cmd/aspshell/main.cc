@@ -12,6 +12,7 @@
 #include "command_line.h"
 #include "config.h"
 #include "env.h"
+#include "log_place.h"
 #include "logging.h"
 #include "paths.h"
 #include "tool.h"
@@ -44,21 +45,12 @@ std::optional<config::Command> allowed(const Words& words) {
   }
 }
 
-// A refusal belongs where the sessions are logged; without a configuration to
-// say where that is, to syslog.
-void log_where_sessions_do() {
-  try {
-    logging::follow(config::load(paths::kConfig).rproxy);
-  } catch (const tool::Failure&) {
-  }
-}
-
 // There may be nobody on stderr; that is no reason to answer anything else.
 void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 int refuse(const std::string& command) {
   constexpr std::size_t kShown = 200;
-  log_where_sessions_do();
+  log_place::follow(config::Author::anyone);
   const std::string shown = logging::escape(command.substr(0, kShown)) + (command.size() > kShown ? "…" : "");
   logging::error("Command not accepted: {} user={} from={}", shown, accounts::name_of(::getuid()),
                  logging::escape(env::get("SSH_CONNECTION").value_or("-")));

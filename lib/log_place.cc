@@ -1,0 +1,31 @@
+#include "log_place.h"
+
+#include <optional>
+
+#include "log_file.h"
+#include "logging.h"
+#include "paths.h"
+#include "tool.h"
+
+namespace log_place {
+namespace {
+
+std::optional<config::Rproxy> configured(config::Author author) {
+  try {
+    return config::load(paths::kConfig, author).rproxy;
+  } catch (const tool::Failure&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void follow(config::Author author) {
+  if (const auto rproxy = configured(author)) logging::follow(*rproxy);
+}
+
+void prepare() {
+  if (const auto rproxy = configured(config::Author::root)) log_file::prepare(rproxy->log_directory);
+}
+
+}  // namespace log_place
