@@ -59,10 +59,11 @@ void lay_bases() {
   }
 }
 
-// The dead node's sessions ended with it: their UDP must not go on here.
+// The dead node's sessions ended with it: their UDP must not go on here. All else
+// that asp-reap does can wait for it: new sessions wait for the lock.
 void take_away_flows_without_session() {
   const spool::FirewallLock lock;
-  reap::all();
+  reap::flows();
 }
 
 // A slip in aspera.conf, made on all nodes alike, must not cost them the sessions
