@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Two proxies that are one: each fault that a cluster can have, with what is to come
 # of it, seen by packets that go on, or do not. The last is the death of the master.
+# (Those of Redis: cluster-leases.t, cluster-marks.t.)
 . "${0%/*}/../lib/tap.sh"
 . "${0%/*}/../lib/lab.sh"
 . "${0%/*}/../lib/proxy.sh"
@@ -150,15 +151,16 @@ replicated() {
 }
 ok 'the standby'"'"'s conntrackd knows their flows' wait_until 10 replicated
 nok 'it has no rules for them' on dmz2 nft list table inet lease 2> /dev/null
-cluster_gap visits outside "$SQUASH:33001" --visit --every 0.02
+cluster_gap visits outside "$SQUASH:33001" --visit --every 0.05
 more visits 5
 
 died=$(milliseconds)
 cluster_kill dmz
 more visits 1
+kill -TERM "${cluster_gap_pid[visits]}"
 is "$(on outside2 -u bear ssh -p 33001 "bear@$SQUASH" cat <<< 'a new session')" 'a new session' 'a new session works on the survivor'
 took=$(($(milliseconds) - died))
-cluster_gap_stop visits
+cluster_gap_end visits
 ok 'the survivor takes connections within 1 s' test "$(found visits gap_ms)" -lt 1000
 ok "the session has ended $took ms after the death: within 1 s, and what one takes by itself ($alone ms)" test "$took" -lt "$((1000 + alone))"
 proxy_host=dmz2
