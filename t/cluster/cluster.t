@@ -36,7 +36,7 @@ like "$judged_dmz2" 'keepalived: this node is standby' 'and the standby'
 is "$(grep cluster_config <<< "$judged_dmz")" "$(grep cluster_config <<< "$judged_dmz2")" 'both say that they have the same aspera.conf'
 cluster_config | sed "0,/<keyfile>/s//<udp_port>33002<\/udp_port>&/; s|</CONF>|<default><aspshell_commands><command>cat</command></aspshell_commands></default></CONF>|" > "$TMPDIR/aspera.conf"
 for node in dmz dmz2; do lab_config "$node" < "$TMPDIR/aspera.conf"; done
-for user in bear bobcat; do on outside2 -u "$user" bash -c 'head -c 12M /dev/urandom > file'; done
+on outside2 -u bobcat bash -c 'head -c 12M /dev/urandom > file; head -c 3M /dev/urandom > short'
 
 # This connection through a lease is to outlive all that follows.
 cluster_lease dmz
@@ -123,8 +123,26 @@ healthy_again() { lab_log dmz | sed -n '/VRRP_Script(health) failed/,$p' | grep 
 ok 'back again the node is healthy' wait_until 10 healthy_again
 more all 100
 is "$(cluster_master)" dmz2 'and does not take the addresses from a living master'
+
+# So a pair is upgraded: what runs on the master ends well, what begins meanwhile is
+# refused for a while, and then served by the other.
+proxy_host=dmz2
+on_exec outside2 -u bobcat asp-cp -l 20M -P 33001 short "bobcat@$INDIVIDUAL:/tmp/before-drain" 2> "$TMPDIR/before.err" &
+running=$!
+runs() { [ "$(proxy_open_sessions)" = 1 ] && [ -n "$(cluster_flows dmz2 0x8000000/0x18000000)" ]; }
+ok 'a transfer runs' wait_until 10 runs
 on dmz2 "$LAB_ASPERAPROXY" drain > /dev/null
-ok 'drained and without sessions, the other gives way' cluster_takes_over dmz
+on_exec outside2 -u bobcat asp-cp -R 10 -P 33001 short "bobcat@$INDIVIDUAL:/tmp/since-drain" 2> "$TMPDIR/since.err" &
+waiting=$!
+wait "$running"
+is "$?/$(cat "$TMPDIR/before.err")" 0/ 'drained: it ends well'
+ok 'and then the node gives way' cluster_takes_over dmz
+wait "$waiting"
+is "$?" 0 'a transfer that began meanwhile waited for that'
+like "$(cat "$TMPDIR/since.err")" 'trying again' 'it was refused first'
+is "$(on inside1 sha256sum /tmp/before-drain /tmp/since-drain | cut -d ' ' -f 1 | uniq -c | xargs)" \
+  "2 $(on outside2 sha256sum /home/bobcat/short | cut -d ' ' -f 1)" 'both files are whole'
+proxy_host=dmz
 on dmz2 "$LAB_ASPERAPROXY" undrain > /dev/null
 is "$(on dmz2 "$LAB_ASPERAPROXY" health)" healthy 'undrained it is healthy again'
 cluster_no_lease dmz2
