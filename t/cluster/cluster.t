@@ -30,6 +30,7 @@ for node in dmz dmz2; do
   is "$(grep -vc '^ok ' <<< "$judged")" 0 "$node: the doctor finds nothing wrong with the cluster" || diag "$judged"
   is "$(wc -l <<< "$judged")" 6 "$node: and has looked at all of it"
   declare "judged_$node=$judged"
+  unlike "$(cat "$TMPDIR/check.$node")" 'sallyport_gate' "$node: nor does it warn of what a standby drops"
 done
 like "$judged_dmz" 'keepalived: this node is master' 'the doctor knows the master'
 like "$judged_dmz2" 'keepalived: this node is standby' 'and the standby'
