@@ -103,6 +103,7 @@ ok 'split brain: both are master' wait_until 10 both
 cluster_gap new outside2 "$SQUASH:5000"
 ok 'a new flow passes' more new 100
 cluster_gap_stop new
+is "$(on outside2 -u bear ssh -p 33001 "bear@$SQUASH" cat <<< 'a session')" 'a session' 'a new session works'
 for node in dmz dmz2; do cluster_hears "$node"; done
 one() { [ "$(cluster_master)" = dmz ]; }
 ok 'healed: the first node alone is master' wait_until 10 one
