@@ -71,7 +71,9 @@ more without 40
 kill -KILL $(cluster_pid dmz conntrackd)
 wait_until 10 eval '[ -z "$(cluster_pid dmz conntrackd)" ]'
 like "$(diagnosis dmz conntrackd)" '^FAIL .*leases are cut when the other node dies' 'conntrackd killed: the doctor says what is at stake'
-more without 40
+# So that its state does not change any more, which would be told by itself.
+assured() { [ "$(on dmz conntrack -L -p udp --orig-src "$OUTSIDE" --orig-port-dst 5000 2> /dev/null | grep -c ASSURED)" = 2 ]; }
+wait_until 10 assured
 ok 'it can be started again' cluster_start dmz conntrackd
 ok 'and tells the standby of a flow that began without it' wait_until 10 told dmz2 "$OUTSIDE" 2
 cluster_gap_stop without
