@@ -174,7 +174,9 @@ replicated() {
 ok 'the standby'"'"'s conntrackd knows their flows' wait_until 10 replicated
 nok 'it has no rules for them' on dmz2 nft list table inet lease 2> /dev/null
 cluster_gap visits outside "$SQUASH:33001" --visit --every 0.05
+cluster_gap visits6 outside "[$SQUASH_6]:33001" --visit --every 0.05
 more visits 5
+more visits6 5
 
 died=$(milliseconds)
 cluster_kill dmz
@@ -183,7 +185,9 @@ kill -TERM "${cluster_gap_pid[visits]}"
 is "$(on outside2 -u bear ssh -p 33001 "bear@$SQUASH" cat <<< 'a new session')" 'a new session' 'a new session works on the survivor'
 took=$(($(milliseconds) - died))
 cluster_gap_end visits
+cluster_gap_stop visits6
 ok 'the survivor takes connections within 1 s' test "$(found visits gap_ms)" -lt 1000
+ok 'of IPv6, too' test "$(found visits6 gap_ms)" -lt 1000 -a "$(found visits6 silent_ms)" -lt 1000
 ok "the session has ended $took ms after the death: within 1 s, and what one takes by itself ($alone ms)" test "$took" -lt "$((1000 + alone))"
 proxy_host=dmz2
 ok 'the survivor is master' cluster_takes_over dmz2
