@@ -59,10 +59,11 @@ void lay_bases() {
   }
 }
 
-// The dead node's sessions ended with it: their UDP must not go on here.
+// The dead node's sessions ended with it: their UDP must not go on here. All else
+// that asp-reap does can wait for it: new sessions wait for the lock.
 void take_away_flows_without_session() {
   const spool::FirewallLock lock;
-  reap::all();
+  reap::flows();
 }
 
 // A slip in aspera.conf, made on all nodes alike, must not cost them the sessions
@@ -110,6 +111,7 @@ int takeover() {
   spool::prepare();
   take_away_flows_without_session();
   set_kernel();
+  track_no_windows();
   lay_bases();
   // What conntrackd knew of the past is in the kernel now; from there it begins
   // anew, and tells the other nodes.
@@ -124,6 +126,7 @@ int standby() {
   close_gate();
   spool::prepare();
   set_kernel();
+  track_no_windows();
   if (!spool::stopped()) lay_bases();
   const bool whole = order("-n", "this node may not know the flows of the master");
   logging::event("Standby of the cluster: the master has the addresses");
