@@ -61,11 +61,10 @@ struct Chain {
 // The chains whose rules never change.
 const std::vector<Chain>& base_chains() {
   static const auto chains = [] {
-    const std::string arrives = "meta l4proto udp fib daddr type local jump ";
-    const Rule mark{set_mark(), "mark"};
-    const Rule unmark{unset_mark(), "unmark"};
-    Chain pinned{"pinned", "", {mark}};
-    Chain open{"open", "", {mark}};
+    const Rule mark{kUdp + set_mark(), "mark"};
+    const Rule unmark{kUdp + unset_mark(), "unmark"};
+    Chain pinned{"to_pinned", "type nat hook prerouting priority -110; policy accept;", {mark}};
+    Chain open{"to_open", "type nat hook prerouting priority -90; policy accept;", {mark}};
     Chain bound{"bound", "", {}};
     for (const char* digit : kFamilies) {
       pinned.rules.push_back(dnat(digit, " . udp sport . udp dport", fmt::format("pinned{}", digit)));
@@ -78,11 +77,9 @@ const std::vector<Chain>& base_chains() {
     open.rules.push_back(unmark);
     bound.rules.push_back({"jump from_kept", "from_kept"});
     return std::vector<Chain>{
+        bound,
         pinned,
         open,
-        bound,
-        {"to_pinned", "type nat hook prerouting priority -110; policy accept;", {{arrives + "pinned", "pinned"}}},
-        {"to_open", "type nat hook prerouting priority -90; policy accept;", {{arrives + "open", "open"}}},
         {"to_bound", "type nat hook postrouting priority 90; policy accept;", {{mark_matches() + " jump bound", "bound"}}},
         {"to_masquerade", "type nat hook postrouting priority 110; policy accept;", {{mark_matches() + " masquerade", "masquerade"}}},
     };

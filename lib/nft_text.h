@@ -7,15 +7,18 @@
 //
 // Sessions are elements of maps, one look-up each however many there are:
 //
-//   prerouting  -110 ─▶ pinned: mark the flow, look it up in pinned4 or pinned6
+//   prerouting  -110 ─▶ to_pinned: mark the flow, look it up in pinned4 or pinned6
 //                       (client, proxy, source port, destination port), take the
 //                       mark back
-//   prerouting   -90 ─▶ open: the same, in open4 or open6 (client, proxy,
+//   prerouting   -90 ─▶ to_open: the same, in open4 or open6 (client, proxy,
 //                       destination port); then kept: for each range of kept
 //                       ports, in kept4_LOW_HIGH or kept6_LOW_HIGH (client, proxy)
 //   postrouting   90 ─▶ bound: marked flows only: the source address, in from_…
 //                       (the same keys, with the server after the client)
 //   postrouting  110 ─▶ marked flows only: masquerade
+//
+// Whether a packet is for this host at all is not asked: the keys have the proxy's
+// address, and asking costs more than the look-up.
 //
 // iptables has its chains at -100 and 100, so that whichever forwards a session,
 // pinned ones stand before open ones.

@@ -35,7 +35,7 @@ def rows():
             free = rows_by["none", 0][field]
             row = Row(f"{name} with {MANY:,} pinholes, {backend}", "packets/s", rows_by[backend, MANY][field],
                       {"one chain": rows_by["one chain", MANY][field]}, {"no rules": free})
-            row.notes.append(f"with none {rows_by[backend, 0][field]:,.0f}, with 1,000 {rows_by[backend, 1000][field]:,.0f}; each packet is a new flow")
+            row.notes.append(f"IPv6; with none {rows_by[backend, 0][field]:,.0f}, with 1,000 {rows_by[backend, 1000][field]:,.0f}; each packet is a new flow")
             yield row.at_least(0.9, free, "no rules")
 
 

@@ -78,7 +78,7 @@ for family in 4 6; do
     'iptables -t nat -F SALLYPORT-DNAT-11')
   if [ "${LAB_FORWARDING-}" = nftables ]; then
     ways=('nft delete table inet sallyport' 'nft flush table inet sallyport' 'iptables -F; iptables -X' "nft flush map inet sallyport pinned$LAB_DIGIT")
-    [ $family = 6 ] || ways+=('nft flush chain inet sallyport pinned' 'nft flush chain inet sallyport to_masquerade' 'iptables-restore < /tmp/foreign.rules')
+    [ $family = 6 ] || ways+=('nft flush chain inet sallyport to_pinned' 'nft flush chain inet sallyport to_masquerade' 'iptables-restore < /tmp/foreign.rules')
   fi
   for way in "${ways[@]//iptables/$IPTABLES}"; do
     number=$((number + 1))

@@ -171,7 +171,7 @@ TEST_CASE("nft text: the base is present, damaged or absent") {
   }
   CHECK(judge(other) == Base::damaged);
   other = whole;
-  other.at("nftables").push_back({{"rule", {{"chain", "pinned"}, {"comment", "stray"}}}});
+  other.at("nftables").push_back({{"rule", {{"chain", "to_pinned"}, {"comment", "stray"}}}});
   CHECK(judge(other) == Base::damaged);
 }
 
