@@ -120,7 +120,11 @@ ok 'four people transfer' wait_until 40 all_sending
 like "$(lab_log dmz; lab_log dmz2)" "Setup UDP forwarding between $OUTSIDE:" 'the proxy sees the client'"'"'s own address'
 
 further() { [ "$(total)" -ge $((done_so_far + 4)) ]; }
-idle() { on "$1" "$LAB_ASPERAPROXY" status | grep -qx sessions=0 && [ -z "$(on "$1" ls /run/sallyport/dialers)" ]; }
+# Nobody is there, nor about to log in: a drain would refuse him.
+idle() {
+  on "$1" "$LAB_ASPERAPROXY" status | grep -qx sessions=0 && [ -z "$(on "$1" ls /run/sallyport/dialers)" ] &&
+    [ -z "$(on "$1" ss -Htn state established "( sport = :33001 and not dst $BALANCER_SYNC )")" ]
+}
 busy() { [ -n "$(on "$1" ls /run/sallyport/sessions)" ] && [ -n "$(on "$1" conntrack -L -m 0x8000000/0x8000000 2> /dev/null)" ]; }
 upgrade() {  # NODE ITS-ADDRESS
   local node=$1 address=$2 before
