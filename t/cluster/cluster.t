@@ -188,7 +188,8 @@ cluster_gap_end visits
 cluster_gap_stop visits6
 ok 'the survivor takes connections within 1 s' test "$(found visits gap_ms)" -lt 1000
 ok 'of IPv6, too' test "$(found visits6 gap_ms)" -lt 1000 -a "$(found visits6 silent_ms)" -lt 1000
-ok "the session has ended $took ms after the death: within 1 s, and what one takes by itself ($alone ms)" test "$took" -lt "$((1000 + alone))"
+# Its own time depends on what else runs on this machine.
+ok "the session has ended $took ms after the death: within 1 s, and twice what one took before ($alone ms)" test "$took" -lt "$((1000 + 2 * alone))"
 proxy_host=dmz2
 ok 'the survivor is master' cluster_takes_over dmz2
 diag "$(lab_log dmz2 | grep -oE 'Became master.*|Reaped.*' | tail -n 8)"
