@@ -226,10 +226,4 @@ std::optional<File> sentinel(const Cluster& cluster, const ClusterNode& node, co
   return File{"sentinel.conf", text, "/etc/redis/sentinel.conf", "redis"};
 }
 
-bool is_password(std::string_view text) {
-  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("-_.+/=").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-}
-
 }  // namespace cluster_text
