@@ -110,6 +110,7 @@ struct Cluster {
 
   // nullptr: there is none of that name.
   const ClusterNode* node(std::string_view name) const;
+  bool shares_leases() const { return enabled && !redis.empty(); }
 };
 
 // A further command line that aspshell accepts.

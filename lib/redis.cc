@@ -153,8 +153,9 @@ Command script(std::string_view lua, const std::vector<std::string>& keys, const
 
 class Client::Work {
  public:
-  Work(const config::Cluster& cluster, milliseconds patience)
-      : servers_(cluster.redis),
+  Work(const config::Cluster& cluster, milliseconds patience, Whom whom)
+      : whom_(whom),
+        servers_(cluster.redis),
         sentinels_(cluster.sentinels),
         password_(cluster.redis_password_file.empty() ? "" : password_in(cluster.redis_password_file)),
         left_(patience) {
@@ -193,7 +194,7 @@ class Client::Work {
     connection_->say(text_of(words));
     auto replies = await(*connection_, words.size(), deadline);
     for (auto& reply : replies) reply = judged(connection_->to(), std::move(reply));
-    if (fresh) check_role(replies.at(greeting - 1));
+    if (fresh && whom_ == Whom::master) check_role(replies.at(greeting - 1));
     replies.erase(replies.begin(), replies.begin() + static_cast<std::ptrdiff_t>(greeting));
     return replies;
   }
@@ -204,7 +205,7 @@ class Client::Work {
   }
 
   Endpoint find_master(Clock::time_point deadline) {
-    if (sentinels_.empty()) return servers_.front();
+    if (sentinels_.empty() || whom_ == Whom::anyone) return servers_.front();
     auto asked = ask_sentinels();
     while (!asked.empty()) {
       wait(asked, deadline);
@@ -266,6 +267,7 @@ class Client::Work {
     return master;
   }
 
+  Whom whom_;
   std::vector<Endpoint> servers_;
   std::vector<Endpoint> sentinels_;
   std::string password_;
@@ -274,7 +276,7 @@ class Client::Work {
   std::string last_ = "none";  // why a Sentinel was of no use
 };
 
-Client::Client(const config::Cluster& cluster, milliseconds patience) : work_(std::make_unique<Work>(cluster, patience)) {}
+Client::Client(const config::Cluster& cluster, milliseconds patience, Whom whom) : work_(std::make_unique<Work>(cluster, patience, whom)) {}
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() = default;

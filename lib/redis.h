@@ -31,12 +31,16 @@ using Command = std::vector<std::string>;
 // between. For ask_all; alone it is Client::run.
 Command script(std::string_view lua, const std::vector<std::string>& keys, const std::vector<std::string>& arguments);
 
+enum class Whom { master, anyone };
+
 class Client {
  public:
   // Connects at the first command. All waiting of this object together takes at most
   // `patience`; time between its calls does not count. `cluster` has <redis>, and its
   // password is read here: Failure{78} if that cannot be.
-  Client(const config::Cluster& cluster, std::chrono::milliseconds patience);
+  // `whom`: anyone is the first of <redis>, be it master or not: for reading, when
+  // there is no time to wait for a new master.
+  Client(const config::Cluster& cluster, std::chrono::milliseconds patience, Whom whom = Whom::master);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
   ~Client();
