@@ -67,6 +67,15 @@ std::set<Family> reap(LeaseStore& store) {
   return families;
 }
 
+// What the others know, and nothing that could wait.
+void learn(LeaseStore& store) {
+  const auto before = store.count();
+  store.exchange();
+  const auto leases = living(store);
+  if (leases.size() != before) lease_rules::lay(leases, store);
+  if (store.is_whole()) reap_flows(leases, lease_flows::all());
+}
+
 // On a host that does not serve, there are no leases, and flows are none of its
 // business: they may be the master's.
 void clear(LeaseStore& store) {
@@ -106,6 +115,12 @@ std::size_t take_over() {
   return leases.size();
 }
 
+void complete() {
+  const LeaseLock lock;
+  const auto store = lease_store::open();
+  if (store->serves() && store->shares()) learn(*store);
+}
+
 void stand_by() {
   const LeaseLock lock;
   lease_role::set(LeaseRole::standby);
@@ -118,9 +133,7 @@ void stand_by() {
 }
 
 void catch_up(LeaseStore& store) {
-  if (spool::stopped() || !store.is_behind()) return;
-  store.exchange();
-  if (store.is_whole()) reap(store);
+  if (!spool::stopped() && store.is_behind()) learn(store);
 }
 
 bool end_one(const std::string& id, const std::string& why) {

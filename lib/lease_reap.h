@@ -16,9 +16,12 @@ namespace lease_reap {
 void all();
 
 // This node is master of its cluster from now on: lays, in one transaction, all leases
-// that it can hear of at once, and says how many. all() does the rest. None where
-// nodes share no leases. As above.
+// that it can hear of at once, and says how many. None where nodes share no leases.
+// As above.
 std::size_t take_over();
+// The rest of it: leases that only the master of Redis knew, and flows of leases that
+// have ended.
+void complete();
 
 // It is no longer: takes all mappings away. The leases go on at the master, and the
 // flows of this kernel stay: it may be master again. As above.

@@ -124,7 +124,7 @@ class Gone {
 // Whether this node, as aspera.conf is here and now, would have given that lease.
 class Judge {
  public:
-  explicit Judge(const config::Config& config) : config_(config), own_(own_addresses::read()) {}
+  Judge() : config_(config::load(paths::kConfig, config::Author::root)), own_(own_addresses::read()) {}
 
   // Why not; empty when it would.
   std::string complaint(const Lease& lease) const {
@@ -144,7 +144,7 @@ class Judge {
   }
 
  private:
-  const config::Config& config_;
+  config::Config config_;
   std::vector<Network> own_;
 };
 
@@ -192,6 +192,8 @@ class Shared : public LeaseStore {
   }
 
   // --- what is known here ---
+
+  bool adopt(const Lease& lease) override { return local_->adopt(lease); }
 
   std::optional<Lease> get(const std::string& id) override { return local_->get(id); }
   std::vector<Lease> of(const std::string& owner) override { return local_->of(owner); }
@@ -375,7 +377,7 @@ class Shared : public LeaseStore {
 
   void take_in(redis::Client& client, const std::vector<std::string>& ids, std::vector<std::string>* refused) {
     if (ids.empty()) return;
-    const Judge judge(config_);
+    const Judge judge;
     std::size_t count = 0;
     for (std::size_t at = 0; at < ids.size(); at += kAtOnce) {
       std::vector<std::string> keys;
@@ -400,10 +402,7 @@ class Shared : public LeaseStore {
       if (auto complaint = judge.complaint(lease); !complaint.empty()) return complaint;
       lease.deadline = lease_life::deadline_of(lease, lease::boot_now());
       lease.packets = 0;
-      const auto free = [](Port) { return true; };
-      if (!local_->take_ports(id, lease.udp_ports, lease.ports(), free)) return "another lease has its ports";
-      local_->put(lease);
-      return {};
+      return local_->adopt(lease) ? "" : "another lease has its ports";
     } catch (const tool::Failure& failure) {
       if (failure.code() != tool::bad_input) throw;
       return failure.what();

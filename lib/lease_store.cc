@@ -103,6 +103,12 @@ class Spool : public LeaseStore {
     }
   }
 
+  bool adopt(const Lease& lease) override {
+    if (!take_run(lease.id, lease.ssh_port, lease.ports())) return false;
+    put(lease);
+    return true;
+  }
+
   // The indexes first: a record always has them.
   void put(const Lease& lease) override {
     add_to_owner(lease);

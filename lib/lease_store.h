@@ -38,6 +38,9 @@ class LeaseStore {
   // Gives back those of a lease that was never put on record.
   virtual void give_back(const std::string& id, Port first, int count) = 0;
 
+  // On record with the ports it says, which must be free: else nothing, and false.
+  virtual bool adopt(const Lease& lease) = 0;
+
   // On record, new or in place of the one of that id.
   virtual void put(const Lease& lease) = 0;
   virtual std::optional<Lease> get(const std::string& id) = 0;

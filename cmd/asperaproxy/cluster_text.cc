@@ -192,6 +192,7 @@ std::optional<File> redis(const Cluster& cluster, const ClusterNode& node, const
                                  "dir /var/lib/redis\n"
                                  "save \"\"\n"
                                  "appendonly no\n"
+                                 "rdb-del-sync-files yes\n"
                                  "maxmemory 256mb\n"
                                  "maxmemory-policy noeviction\n"
                                  "timeout 0\n"

@@ -111,7 +111,7 @@ std::size_t take_over_leases() {
 
 // Flows of leases that ended meanwhile, and what the master of Redis knows more than
 // the one that is near.
-void reap_leases() { try_leases(lease_reap::all); }
+void complete_leases() { try_leases(lease_reap::complete); }
 void let_go_of_leases() { try_leases(lease_reap::stand_by); }
 
 }  // namespace
@@ -139,7 +139,7 @@ int takeover() {
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
   logging::event("Became master of the cluster in {} ms, leases pass after {} ms, {} laid after {} ms{}", took.count(), passing.count(), leases, laid.count(), whole ? "" : ", without the flows of the other node");
   io::write_all(STDOUT_FILENO, fmt::format("took over in {} ms\n", took.count()));
-  reap_leases();
+  complete_leases();
   return whole ? tool::yes : tool::os;
 }
 
