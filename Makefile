@@ -116,6 +116,9 @@ help:
 deps:
 	@t/lib/install-packages $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_PACKAGE) $(DEPS_TEST)
 
+deps-cluster:
+	@t/lib/install-packages $(DEPS_CLUSTER)
+
 # Stories that are told once more with forwarding_type nftables. The longer ones
 # among them stay short: ROUNDS is how often ambiguity.t does what it does.
 NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole reap bind kept-ports linger sessions death)
@@ -138,22 +141,19 @@ e2e: all
 soak: all
 	@BUILD=$(BUILD) SOAK_SECONDS=180 t/lib/run-tests t/e2e/soak.t
 
-check: deps
+check: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
-	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/e2e/*.t $(NFT_STORIES)
+	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t t/e2e/*.t $(NFT_STORIES)
 
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) t/lib/demo
 
-# Not yet among those of check: what it is to be is not all there (shared leases).
-cluster: deps
-	@t/lib/install-packages $(DEPS_CLUSTER)
+cluster: deps deps-cluster
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) t/lib/run-tests t/cluster/*.t
 
-demo-cluster: deps
-	@t/lib/install-packages $(DEPS_CLUSTER)
+demo-cluster: deps deps-cluster
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) t/lib/demo-cluster
 
@@ -243,5 +243,5 @@ deb: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all help deps lint unit contract unit-contract e2e soak check cluster demo demo-cluster bench lab-shell install uninstall deb clean
+.PHONY: all help deps deps-cluster lint unit contract unit-contract e2e soak check cluster demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:

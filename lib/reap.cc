@@ -88,15 +88,23 @@ void reap_flows(int family, const std::vector<Session>& living) {
   }
 }
 
+// A stopped proxy serves none of them.
+std::vector<Session> living_unless(bool stopped) { return stopped ? std::vector<Session>{} : spool::living(); }
+
 }  // namespace
 
 void all() {
   reap_orphans();
   const bool stopped = spool::stopped();
-  const auto living = stopped ? std::vector<Session>{} : spool::living();
+  const auto living = living_unless(stopped);
   for (const auto part : firewall::kParts) mend(part, stopped, living);
   for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
   spool::sweep();
+}
+
+void flows() {
+  const auto living = living_unless(spool::stopped());
+  for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
 }
 
 }  // namespace reap

@@ -10,4 +10,8 @@ namespace reap {
 // force can be compared. Failure{71}.
 void all();
 
+// Of that the kernel's flows alone, which takes milliseconds: no other program is
+// asked. The same caller, the same failures.
+void flows();
+
 }  // namespace reap

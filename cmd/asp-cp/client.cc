@@ -197,8 +197,12 @@ class Patience {
  public:
   explicit Patience(unsigned tries) : tries_(tries), left_(tries) {}
 
+  // The other end of a lost connection holds the partial file for ten seconds more,
+  // and then nobody is to wait for it.
+  static constexpr milliseconds kForHolder{2000};
+
   // False when no try is left. What came meanwhile makes it new.
-  bool wait(std::uint64_t brought, const std::string& why) {
+  bool wait(std::uint64_t brought, const std::string& why, milliseconds longest = kLongest) {
     if (brought > brought_) {
       brought_ = brought;
       left_ = tries_;
@@ -206,6 +210,7 @@ class Patience {
     }
     if (left_ == 0) return false;
     --left_;
+    pause_ = std::min(pause_, longest);
     fmt::print(stderr, "asp-cp: {}; trying again in {:.1f} s\n", logging::escape(why), static_cast<double>(pause_.count()) / 1000);
     std::this_thread::sleep_for(pause_);
     pause_ = std::min(pause_ * 2, kLongest);
@@ -232,7 +237,7 @@ int transfer(const Command& command) {
     try {
       const int code = attempt(command, target, brought);
       // The dead connection's other end may still hold the partial file.
-      if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there")) return code;
+      if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there", Patience::kForHolder)) return code;
     } catch (const tool::Failure& failure) {
       if (!may_mend(failure) || !patience.wait(brought.bytes, failure.what())) throw;
     }

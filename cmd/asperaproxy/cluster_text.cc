@@ -21,9 +21,11 @@ constexpr char kConntrackdLock[] = "/var/lock/conntrackd.lock";
 std::string text_of(const Network& address) { return fmt::format("{}/{}", address.base.text(), address.prefix); }
 
 // The first node is master first. None takes the addresses from a living master:
-// sessions end when theirs moves.
+// sessions end when theirs moves. A low priority would wait longer for a dead one:
+// (256 - priority) / 256 of an interval (RFC 9568, 6.1); 255 is for who never gives
+// an address away.
 int priority_of(const Cluster& cluster, const ClusterNode& node) {
-  constexpr int kHighest = 150;
+  constexpr int kHighest = 254;
   const auto at = std::find_if(cluster.nodes.begin(), cluster.nodes.end(), [&](const ClusterNode& each) { return each.name == node.name; });
   return kHighest - static_cast<int>(at - cluster.nodes.begin());
 }

@@ -60,10 +60,11 @@ void lay_bases() {
   }
 }
 
-// The dead node's sessions ended with it: their UDP must not go on here.
+// The dead node's sessions ended with it: their UDP must not go on here. All else
+// that asp-reap does can wait for it: new sessions wait for the lock.
 void take_away_flows_without_session() {
   const spool::FirewallLock lock;
-  reap::all();
+  reap::flows();
 }
 
 // A slip in aspera.conf, made on all nodes alike, must not cost them the sessions
@@ -130,6 +131,7 @@ int takeover() {
   spool::prepare();
   take_away_flows_without_session();
   set_kernel();
+  track_no_windows();
   lay_bases();
   const std::size_t leases = take_over_leases();
   const auto laid = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
@@ -148,6 +150,7 @@ int standby() {
   spool::prepare();
   let_go_of_leases();
   set_kernel();
+  track_no_windows();
   if (!spool::stopped()) lay_bases();
   const bool whole = order("-n", "this node may not know the flows of the master");
   logging::event("Standby of the cluster: the master has the addresses");

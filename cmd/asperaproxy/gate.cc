@@ -20,8 +20,8 @@ std::string drops(const config::Cluster& cluster, bool v4) {
     }
   }
   if (addresses.empty()) return {};
-  const std::string to = fmt::format("{} daddr {{ {} }} ct state new", v4 ? "ip" : "ip6", addresses);
-  return fmt::format("    {0} tcp flags & (syn | rst) == 0 drop\n    {0} meta l4proto udp drop\n", to);
+  const std::string to = fmt::format("{} daddr {{ {} }}", v4 ? "ip" : "ip6", addresses);
+  return fmt::format("    {0} ct state {{ new, invalid }} tcp flags & (syn | rst) == 0 drop\n    {0} ct state new meta l4proto udp drop\n", to);
 }
 
 }  // namespace

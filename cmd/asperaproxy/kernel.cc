@@ -14,6 +14,7 @@
 #include "env.h"
 #include "fd.h"
 #include "io.h"
+#include "logging.h"
 #include "tool.h"
 
 namespace asperaproxy {
@@ -22,6 +23,7 @@ namespace {
 constexpr char kForward4[] = "/proc/sys/net/ipv4/ip_forward";
 constexpr char kForward6[] = "/proc/sys/net/ipv6/conf/all/forwarding";
 constexpr char kCount[] = "/proc/sys/net/netfilter/nf_conntrack_acct";
+constexpr char kLiberal[] = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
 constexpr int kSeconds = 10;
 
 bool is_there(const char* path) { return ::access(path, F_OK) == 0; }
@@ -84,6 +86,15 @@ std::vector<std::string> set_kernel() {
     left.push_back(fmt::format("bytes are not counted: {}", failure.what()));
   }
   return left;
+}
+
+void track_no_windows() {
+  try {
+    load_conntrack();
+    turn_on(kLiberal);
+  } catch (const tool::Failure& failure) {
+    logging::error("TCP of leases may break off when the addresses move: {}", failure.what());
+  }
 }
 
 }  // namespace asperaproxy

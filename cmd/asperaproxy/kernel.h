@@ -14,4 +14,9 @@ std::vector<std::string> set_kernel();
 // it by forwarding. Pure: `routes` is /proc/net/ipv6_route.
 std::vector<std::string> advertised_on(const std::string& routes);
 
+// In a cluster: flows whose packets took another node's way for a while are
+// translated all the same. A kernel that tracks the windows of TCP would take what
+// it sees then for nobody's, and answer it with a reset. What could not be set is logged.
+void track_no_windows();
+
 }  // namespace asperaproxy

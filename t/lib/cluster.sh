@@ -9,6 +9,8 @@
 #                            that a master does first
 #   cluster_kill NODE        like pulling its plug
 #   cluster_deaf NODE, cluster_hears NODE   it hears no VRRP, or does so again
+#   cluster_clock SECONDS    how much the clock of $cluster_timeless is fast, if that
+#                            was set before: all that runs for the cluster there sees it
 #   cluster_start NODE keepalived|conntrackd|redis|sentinel, cluster_stop NODE ...
 #                            (conntrackd, like all of them, can be killed by its pid:
 #                            cluster_pid NODE PROGRAM)
@@ -21,6 +23,7 @@ INSIDE_SHARED=203.0.113.5 INSIDE_SHARED_6=2001:db8:2::5
 LAB_ASPERAPROXY=$LAB_PREFIX/bin/asperaproxy
 CLUSTER_NODES='dmz dmz2'
 cluster_options=  # further elements of <cluster>
+cluster_timeless=
 
 # cluster_config: the lab's own aspera.conf, with a <cluster>.
 cluster_config() {
@@ -48,6 +51,7 @@ cluster_up() {
   local node
   # shellcheck disable=SC2086  # a list of hosts
   lab_up $CLUSTER_NODES "$@"
+  [ -z "$cluster_timeless" ] || cluster_clock 0
   for node in $CLUSTER_NODES; do
     cluster_furnish "$node" || lab_die "$node could not join the cluster"
   done
@@ -83,12 +87,28 @@ cluster_write() {
   done < <(sed 's/belongs at //; s/: / - /' "$TMPDIR/written.$1")
 }
 
+# on_clock NODE COMMAND...: there, by its clock. The kernel's own is all hosts', so
+# libfaketime shows another, and only where one asks for the time of day.
+on_clock() {
+  local library
+  if [ "$1" = "$cluster_timeless" ]; then
+    library=$(echo /usr/lib/*/faketime/libfaketime.so.1)
+    on "$1" env "LD_PRELOAD=$library" DONT_FAKE_MONOTONIC=1 FAKETIME_TIMESTAMP_FILE=/root/clock FAKETIME_NO_CACHE=1 "${@:2}"
+  else
+    on "$@"
+  fi
+}
+
+cluster_clock() {
+  echo "+$1" > "$(lab_root "$cluster_timeless")/root/clock"
+}
+
 cluster_start() {
   case $2 in
     # The watcher of its own parent would outlive a killed child for a second.
-    keepalived) on "$1" keepalived --vrrp ;;
+    keepalived) on_clock "$1" keepalived --vrrp ;;
     # As its unit of systemd begins, by what cluster-config adds to it.
-    conntrackd) on "$1" rm -f /var/lock/conntrackd.lock && on "$1" conntrackd -d && wait_until 10 cluster_syncs "$1" ;;
+    conntrackd) on "$1" rm -f /var/lock/conntrackd.lock && on_clock "$1" conntrackd -d && wait_until 10 cluster_syncs "$1" ;;
     redis) on "$1" redis-server /etc/redis/redis.conf --daemonize yes --pidfile /run/redis.pid > /dev/null ;;
     sentinel) on "$1" redis-sentinel /etc/redis/sentinel.conf --daemonize yes --pidfile /run/sentinel.pid > /dev/null ;;
     *) lab_die "cluster_start: what is '$2'?" ;;
@@ -191,8 +211,8 @@ cluster_echo() {
   wait_until 10 grep -q listening "$said"
 }
 
-# cluster_gap NAME HOST [--tcp] ADDRESS:PORT --for S: gap.py in the background;
-# what it says is in $TMPDIR/NAME.gap, its process $cluster_gap_pid[NAME].
+# cluster_gap NAME HOST [--tcp|--visit] ADDRESS:PORT [--for S] [--every S]: gap.py in
+# the background; what it says is in $TMPDIR/NAME.gap, its process $cluster_gap_pid[NAME].
 declare -A cluster_gap_pid
 cluster_gap() {
   on_exec "$2" python3 "$LAB_LIB/gap.py" "${@:3}" > "$TMPDIR/$1.gap" < /dev/null &
@@ -201,11 +221,27 @@ cluster_gap() {
 # cluster_gap_end NAME: waits for it, and shows what it found.
 cluster_gap_end() {
   wait "${cluster_gap_pid[$1]}"
-  diag "$1: $(cat "$TMPDIR/$1.gap")"
+  diag "$1: $(tail -n 1 "$TMPDIR/$1.gap")"
 }
-# found NAME WORD: a number of what it found.
+# cluster_gap_stop NAME: the same, at once.
+cluster_gap_stop() {
+  kill -TERM "${cluster_gap_pid[$1]}"
+  cluster_gap_end "$1"
+}
+# found NAME WORD: a number of what it found, or has found so far.
 found() {
-  sed -n "s/.*\"$2\": \([0-9]*\).*/\1/p" "$TMPDIR/$1.gap"
+  tail -n 1 "$TMPDIR/$1.gap" 2> /dev/null | sed -n "s/.*\"$2\": \([0-9]*\).*/\1/p"
+}
+# more NAME COUNT [WORD]: waits until it has COUNT more answers, or sent as many.
+more() {
+  local begin
+  begin=$(found "$1" "${3-answers}")
+  wait_until 10 more_than "$1" "${3-answers}" "$((${begin:-0} + $2))"
+}
+more_than() {
+  local now
+  now=$(found "$1" "$2")
+  [ "${now:-0}" -ge "$3" ]
 }
 
 cluster_kill() {
@@ -217,6 +253,11 @@ cluster_deaf() {
 }
 cluster_hears() {
   on "$1" iptables -w -D INPUT -p vrrp -j DROP
+}
+
+# cluster_no_lease NODE: takes away what cluster_lease has laid.
+cluster_no_lease() {
+  on "$1" nft delete table inet lease
 }
 
 cluster_flows() {

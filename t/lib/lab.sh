@@ -228,15 +228,16 @@ lab_deserted() {
   [ -z "$(lab_processes "$1")" ]
 }
 
-# Its cables first: from one moment to the next, nothing is heard of it any more.
+# Its cables first, all at once: from one moment to the next nothing is heard of it
+# any more, not even what its kernel would say of a cable that is gone.
 lab_down() {
   local holder space network
   lab_holder "$1"
   space=$(readlink "/proc/$holder/ns/mnt")
   rm "$LAB_DIR/hosts/$1"
   for network in $(lab_networks "$1"); do
-    ip link delete "$network.$1"
-  done
+    echo "link set $network.$1 nomaster"
+  done | ip -batch -
   # shellcheck disable=SC2046  # a list of numbers
   kill -KILL $(lab_processes "$space")
   wait_until 10 lab_deserted "$space"
