@@ -45,6 +45,17 @@ void look_at_all(LeaseStore& store, const std::vector<conntrack::Flow>& flows) {
   lease_rules::apply({{}, changed, {}}, store);
 }
 
+// Null: this is a node of a cluster, and aspera.conf, which says of which, is wrong.
+std::unique_ptr<LeaseStore> open_if_known() {
+  try {
+    return lease_store::open();
+  } catch (const tool::Failure& failure) {
+    if (failure.code() != tool::config) throw;
+    logging::error("leases: {}", logging::escape(failure.what()));
+    return nullptr;
+  }
+}
+
 std::vector<Lease> living(LeaseStore& store) {
   auto leases = store.all();
   std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
@@ -91,7 +102,8 @@ void all() {
     end_all();
     return;
   }
-  const auto store = lease_store::open();
+  const auto store = open_if_known();
+  if (!store) return;
   std::set<Family> families;
   {
     const LeaseLock lock;
@@ -133,7 +145,9 @@ void stand_by() {
 }
 
 void catch_up(LeaseStore& store) {
-  if (!spool::stopped() && store.is_behind()) learn(store);
+  if (spool::stopped()) return;
+  store.settle();
+  if (store.is_behind()) learn(store);
 }
 
 bool end_one(const std::string& id, const std::string& why) {
@@ -145,14 +159,16 @@ bool end_one(const std::string& id, const std::string& why) {
 }
 
 std::size_t end_all() {
-  const auto store = lease_store::open();
+  const auto store = open_if_known();
   const LeaseLock lock;
-  const auto leases = store->all();
-  if (store->shares()) {
-    store->forget();
+  if (!store || store->shares()) {
     lease_rules::purge();
-    return leases.size();
+    if (!store) return 0;
+    const auto count = store->count();
+    store->forget();
+    return count;
   }
+  const auto leases = store->all();
   lease_life::end(*store, leases, "the proxy is stopped");
   store->tidy();
   if (lease_rules::purge() && leases.empty()) logging::event("Purged the rules of leases: the proxy is stopped");

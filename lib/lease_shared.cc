@@ -239,7 +239,9 @@ class Shared : public LeaseStore {
       near.sentinels.clear();
       near.redis = {server};
       try {
-        redis::Client client(near, kLongPatience, redis::Whom::anyone);
+        redis::Client client(near, kPatience, redis::Whom::anyone);
+        client.ask({"PING"});
+        client.grant(kLongPatience);
         pull(client, nullptr);
         return;
       } catch (const tool::Failure& failure) {

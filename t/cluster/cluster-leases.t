@@ -13,7 +13,7 @@ cluster_options="<redis>$DMZ_SYNC:6379, $DMZ2_SYNC:6379</redis>
 <sentinels>$DMZ_SYNC:26379, $DMZ2_SYNC:26379, $BALANCER_SYNC:26379</sentinels>"
 eval "only_$(declare -f cluster_config)"
 cluster_config() {
-  only_cluster_config | sed 's|</server>|<http_port>9091</http_port><enable_http>true</enable_http><enable_https>false</enable_https><proxy><enabled>true</enabled><session_timeout>20</session_timeout><keepalive_interval>3</keepalive_interval><cleanup_interval>1</cleanup_interval></proxy></server>|'
+  only_cluster_config | sed 's|</server>|<http_port>9091</http_port><enable_http>true</enable_http><enable_https>false</enable_https><proxy><enabled>true</enabled><session_timeout>60</session_timeout><keepalive_interval>3</keepalive_interval><cleanup_interval>1</cleanup_interval></proxy></server>|'
 }
 
 api_base=http://$INSIDE_SHARED:9091
@@ -33,6 +33,11 @@ redis_at() { on "$1" redis-cli -h "$2" -p "${3-6379}" "${@:4}" 2> /dev/null; }
 replicates() { redis_at dmz "$DMZ_SYNC" 6379 info replication | grep -q 'state=online'; }
 sentinels_meet() { redis_at balancer "$BALANCER_SYNC" 26379 sentinel master sallyport | paste - - | grep -q 'num-other-sentinels[[:space:]]2' && redis_at balancer "$BALANCER_SYNC" 26379 sentinel master sallyport | paste - - | grep -q 'num-slaves[[:space:]]1'; }
 redis_has() { [ "$(redis_at "$1" "$2" 6379 exists "sallyport:lease:$3")" = 1 ]; }
+# How long Sentinels wait until they make another Redis the master.
+sentinels_wait() {
+  local each
+  for each in "$DMZ_SYNC" "$DMZ2_SYNC" "$BALANCER_SYNC"; do redis_at balancer "$each" 26379 sentinel set sallyport down-after-milliseconds "$1" > /dev/null; done
+}
 elements() { on "$1" nft list table inet sallyport_lease 2> /dev/null | grep -c "$2"; }
 milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
 can_lease() { api POST /proxy/leases "{\"destination\": \"$OUTER\"}"; [ "$status" = 201 ]; }
@@ -64,10 +69,10 @@ lease "$OUTER" '"ssh_port": 7000, "udp_port": 7000'
 held=$lease held_port=$udp_port
 cluster_gap udp inner "$INSIDE_SHARED:$udp_port"
 cluster_gap tcp inner --tcp "$INSIDE_SHARED:$ssh_port"
-on inner -u bear bash -c 'head -c 150M /dev/urandom > up'
+on inner -u bear bash -c 'head -c 120M /dev/urandom > up'
 sum=$(on inner sha256sum /home/bear/up | cut -d ' ' -f 1)
 forward() { on_exec inner -u bear env ASPERA_PROXY_PASS=alice-secret asp-forward --proxy "dnat://alice@$INSIDE_SHARED:9091" "$@"; }
-forward --to outer.example.com --ssh-port 33001 -- asp-cp -q -l 60M -P %P -O %O up 'xfer@[%h]:up' > "$TMPDIR/cp.out" 2>&1 < /dev/null &
+forward --to outer.example.com --ssh-port 33001 -- asp-cp -q -l 40M -P %P -O %O up 'xfer@[%h]:up' > "$TMPDIR/cp.out" 2>&1 < /dev/null &
 copying=$!
 forward --to outer.example.com --ssh-port 33001 -- bash -c 'for i in $(seq 200); do echo $i; sleep 0.1; done | ssh -o HostKeyAlias=outer.example.com -p %P xfer@%h cat' > "$TMPDIR/ssh.out" 2> "$TMPDIR/ssh.err" < /dev/null &
 talking=$!
@@ -80,6 +85,7 @@ ok 'nor does its asp-reap end one' test "$(elements dmz "$held")" = 2
 
 # --- Redis is stopped, then killed, all of it ---
 
+sentinels_wait 60000
 for node in dmz dmz2; do kill -STOP "$(cluster_pid $node redis)"; done
 began=$(milliseconds)
 lease "$OUTER" > /dev/null 2>&1
@@ -93,6 +99,7 @@ ok 'killed and started anew, Redis has the leases again' wait_until 15 redis_has
 ok 'both have' wait_until 15 redis_has dmz2 "$DMZ2_SYNC" "$held"
 ok 'and there are new ones' wait_until 10 can_lease
 named() { [ "$(redis_at dmz2 "$DMZ2_SYNC" 26379 sentinel get-master-addr-by-name sallyport | head -n 1)" = "$1" ]; }
+sentinels_wait 1000
 ok 'the master of Redis is on the master' wait_until 10 named "$DMZ_SYNC"
 known() { [ "$(on dmz2 conntrackd -e | grep -cE "dst=$INSIDE_SHARED .*dport=50[0-9]{2} ")" -ge 5 ]; }
 ok 'the standby was told of all flows' wait_until 10 known
