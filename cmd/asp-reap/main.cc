@@ -22,18 +22,19 @@ namespace {
 constexpr char kUsage[] = "asp-reap";
 
 // Who needs aspera.conf says what is wrong with it.
-std::optional<config::Rproxy> load_config() {
+std::optional<config::Config> load_config() {
   try {
-    return config::load(paths::kConfig, config::Author::root).rproxy;
+    return config::load(paths::kConfig, config::Author::root);
   } catch (const tool::Failure&) {
     return std::nullopt;
   }
 }
 
-void sweep_marks(const std::optional<config::Rproxy>& rproxy) {
-  if (!rproxy) return balance::sweep(std::nullopt);
+void sweep_marks(const std::optional<config::Config>& config) {
+  if (!config) return balance::sweep(std::nullopt);
+  balance::share(config->cluster, balance::Haste::administrator);
   std::vector<HostPort> named;
-  for (const auto& rule : rproxy->rules) named.insert(named.end(), rule.hosts.begin(), rule.hosts.end());
+  for (const auto& rule : config->rproxy.rules) named.insert(named.end(), rule.hosts.begin(), rule.hosts.end());
   balance::sweep(named);
 }
 
@@ -49,11 +50,11 @@ int run(int argc, char** argv) {
   spool::prepare();
   reap_sessions();
   lease_reap::all();
-  const auto rproxy = load_config();
-  sweep_marks(rproxy);
+  const auto config = load_config();
+  sweep_marks(config);
   keepers::sweep();
   // Sessions cannot make their own log, for instance after a rotation.
-  if (rproxy) log_file::prepare(rproxy->log_directory);
+  if (config) log_file::prepare(config->rproxy.log_directory);
   return tool::yes;
 }
 

@@ -157,7 +157,9 @@ int kill(const Selector& whom) {
 }
 
 std::vector<sessions::HostRow> look_at_hosts() {
-  return sessions::host_rows({config::load(paths::kConfig, config::Author::root).rproxy.rules, balance::marks(), balance::connections(), spool::living(), balance::is_probed});
+  const auto config = config::load(paths::kConfig, config::Author::root);
+  balance::share(config.cluster, balance::Haste::session);
+  return sessions::host_rows({config.rproxy.rules, balance::marks(), balance::connections(), spool::living(), balance::is_probed});
 }
 
 // Metrics go on when aspera.conf is wrong.
