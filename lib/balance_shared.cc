@@ -1,8 +1,5 @@
 #include "balance_shared.h"
 
-#include <limits.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -12,6 +9,7 @@
 #include "balance_marks.h"
 #include "decimal.h"
 #include "logging.h"
+#include "node_name.h"
 #include "redis.h"
 #include "redis_away.h"
 #include "spool.h"
@@ -67,12 +65,6 @@ std::optional<std::vector<redis::Reply>> ask(const std::vector<redis::Command>& 
   }
 }
 
-std::string this_node() {
-  char name[HOST_NAME_MAX + 1] = "";
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
-
 // Which marking it is, wherever it is known: `by` is a session, or who did it when.
 std::string id_of(const Mark& mark) { return digest(fmt::format("{}\n{}\n{}\n{}", mark_name(mark), mark.since, mark.by, mark.reason)); }
 
@@ -119,7 +111,7 @@ redis::Command telling(const Mark& mark) {
     if (name != "until") record.add(name, value);
   }
   record.add("seconds", std::to_string(ends ? std::min<long>(left.count(), kLongest) : 0));
-  record.add("node", this_node());
+  record.add("node", node_name());
   redis::Command command{"SET", mark_key(mark_name(mark)), record.text()};
   if (ends) command.insert(command.end(), {"PX", std::to_string((milliseconds(left) + kKeptOver).count())});
   return command;
@@ -287,7 +279,7 @@ void tell_healed(const Mark& mark) {
   if (!is_on() || mark.state == State::suspect) return;
   Record record;
   record.add("healed", id_of(mark));
-  record.add("node", this_node());
+  record.add("node", node_name());
   ask({{"SET", mark_key(mark_name(mark)), record.text(), "PX", std::to_string(kHealedKept.count())}});
 }
 

@@ -4,13 +4,16 @@
 #include <unistd.h>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "balance.h"
+#include "child.h"
 #include "config.h"
 #include "keepers.h"
 #include "lease_reap.h"
 #include "log_file.h"
+#include "logging.h"
 #include "options.h"
 #include "paths.h"
 #include "reap.h"
@@ -20,6 +23,7 @@
 namespace {
 
 constexpr char kUsage[] = "asp-reap";
+constexpr int kPatienceSeconds = 20;
 
 // Who needs aspera.conf says what is wrong with it.
 std::optional<config::Config> load_config() {
@@ -43,6 +47,17 @@ void reap_sessions() {
   reap::all();
 }
 
+// For asp-sessions --cluster elsewhere. What is not told now is told in a minute.
+void tell_others(const config::Cluster& cluster) {
+  if (!cluster.enabled || cluster.redis.empty()) return;
+  try {
+    const auto told = child::run({{std::string(paths::kBin) + "asp-sessions", "--publish"}, {}, {}}, "", 4096, kPatienceSeconds);
+    if (told.status != tool::yes) logging::debug1("The other nodes are not told of the sessions here: {}", logging::escape(told.err));
+  } catch (const tool::Failure& failure) {
+    logging::error("The other nodes are not told of the sessions here: {}", logging::escape(failure.what()));
+  }
+}
+
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
@@ -55,6 +70,7 @@ int run(int argc, char** argv) {
   keepers::sweep();
   // Sessions cannot make their own log, for instance after a rotation.
   if (config) log_file::prepare(config->rproxy.log_directory);
+  if (config) tell_others(config->cluster);
   return tool::yes;
 }
 

@@ -4,38 +4,9 @@
 cd "${0%/*}/../.." || exit
 . t/lib/spool.sh
 install_tools asp-balance asperaproxy asp-reap asp-sessions
-mkdir -p /opt /run/sallyport $tmp/run2
-mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p /opt/aspera/proxy/etc || exit
-conf=/opt/aspera/proxy/etc/aspera.conf
-echo node1 > /proc/sys/kernel/hostname
 state=/run/sallyport/balance
-ip address add 192.0.2.11/32 dev lo
-redis=192.0.2.11:6379
+. t/lib/nodes.sh
 
-node1() { timeout 20 "$@"; }
-since_boot=
-if unshare -Tf --boottime 5000000 true 2> /dev/null; then since_boot='-Tf --boottime 5000000'; fi
-node2() {
-  # shellcheck disable=SC2086  # options
-  timeout 20 unshare -mu $since_boot bash -c 'mount --bind '$tmp'/run2 /run/sallyport && echo node2 > /proc/sys/kernel/hostname && exec "$@"' node2 "$@"
-}
-nodes() { node1 "$@" && node2 "$@"; }
-
-# with_cluster ELEMENTS: aspera.conf of both, besides what all have.
-with_cluster() {
-  cat > $conf << XML
-<CONF><server>
-<rproxy><enabled>true</enabled><rules>
-<rule host_ip="198.51.100.39"><hosts><host>a:22</host><host>b:22</host><host>c:22</host></hosts><keyfile>/k</keyfile></rule>
-<rule host_ip="198.51.100.40"><host>d:22</host><keyfile>/k</keyfile></rule>
-</rules></rproxy>
-<cluster><nodes><node name="node1">192.0.2.11</node><node name="node2">192.0.2.12</node></nodes>
-<outside_interface>wan</outside_interface><outside_addresses>198.51.100.39/24</outside_addresses>
-<inside_interface>lan</inside_interface><inside_addresses>203.0.113.5/24</inside_addresses>
-<sync_interface>sync</sync_interface>$1</cluster>
-</server></CONF>
-XML
-}
 route() {  # HOST...
   printf 'rule=1\nupstream_user=xfer\nkeyfile=/k\n'
   printf 'host=%s\n' "$@"
@@ -57,18 +28,7 @@ forget() {
   rm -rf /run/sallyport/* $tmp/run2/*
   ask FLUSHALL > /dev/null
 }
-ask() { redis-cli -h 192.0.2.11 "$@"; }
 left() { "$1" $tmp/asp-sessions --hosts --json | python3 -IS -c 'import json, sys; print([h["left_seconds"] for h in json.load(sys.stdin) if h["host"] == sys.argv[1]][0])' "$2"; }
-
-redis_up() {
-  redis-server --bind 192.0.2.11 --protected-mode no --save '' --dir $tmp --logfile $tmp/redis.log > /dev/null &
-  redis_pid=$!
-  wait_until 10 ask PING > /dev/null 2>&1
-}
-redis_down() {
-  kill -KILL $redis_pid
-  wait $redis_pid
-} 2> /dev/null
 
 # --- a host alone ------------------------------------------------------------------------
 
@@ -142,7 +102,6 @@ ok 'the log says so' wait_until 5 grep -qF 'Redis is away, this node goes on wit
 mark node1 faulty b:22 90
 is "$(tried node1) $(tried node2)" 'a:22 c:22 a:22 b:22 c:22' 'a mark is good on its own node'
 is "$(for _ in 1 2 3; do first node2; done | xargs)" 'a:22 b:22 c:22' 'and so are turns'
-logged() { [ "$(grep -c "$2" $tmp/syslog)" = "$1" ]; }
 ok 'it is said once on each node' wait_until 5 logged 2 'Redis is away'
 status 75 'fault: exit 75' node2 $tmp/asperaproxy fault c:22
 like "$err" '^asperaproxy: on this node alone, the others hear of it when Redis is back: ask Redis 192.0.2.11:6379: Connection refused$' 'says what was not done'
@@ -212,7 +171,7 @@ by=y
 ' "$(printf 'x%.0s' {1..20000})" 'healed='; do
   ask SET sallyport:mark:faulty-b:22 "$text" > /dev/null
   ask SADD sallyport:marks faulty-b:22 > /dev/null
-  is "$(tried node1)" 'a:22 b:22 c:22' "what is no mark is none: ${text:0:9}"
+  is "$(tried node1)" 'a:22 b:22 c:22' "what is no mark is none: ${text:0:4}"
 done
 ask DEL sallyport:mark:faulty-b:22 > /dev/null
 ask LPUSH sallyport:mark:faulty-b:22 list > /dev/null
