@@ -272,15 +272,17 @@ void update_all() {
 }
 
 void tell(const Mark& mark) {
-  if (is_on() && mark.state != State::suspect) say_again({mark});
+  if (is_on() && mark.state != State::suspect) unless_it_fails([&] { say_again({mark}); });
 }
 
 void tell_healed(const Mark& mark) {
   if (!is_on() || mark.state == State::suspect) return;
-  Record record;
-  record.add("healed", id_of(mark));
-  record.add("node", node_name());
-  ask({{"SET", mark_key(mark_name(mark)), record.text(), "PX", std::to_string(kHealedKept.count())}});
+  unless_it_fails([&] {
+    Record record;
+    record.add("healed", id_of(mark));
+    record.add("node", node_name());
+    ask({{"SET", mark_key(mark_name(mark)), record.text(), "PX", std::to_string(kHealedKept.count())}});
+  });
 }
 
 }  // namespace balance::shared

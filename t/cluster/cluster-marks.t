@@ -56,6 +56,8 @@ heal() { on "$1" "$LAB_ASPERAPROXY" heal "$INSIDE2" > /dev/null; }
 ok 'the second Redis follows the first' wait_until 15 follows dmz2
 ok 'the Sentinels know each other' wait_until 25 meet
 for node in dmz dmz2; do count_tries "$node"; done
+diagnosis() { on dmz "$LAB_ASPERAPROXY" check | grep ' redis: '; }
+is "$(diagnosis)" 'ok    redis: the master answers, 1 other follows it' 'so says the doctor'
 
 # --- turns and marks ---
 
@@ -146,6 +148,7 @@ is "$(sessions dmz dmz | sorted)" 'inside1 inside2' 'sharing works again'
 # --- all of Redis is away: each node by itself ---
 
 kill -KILL "$(cluster_pid $second redis)"
+like "$(diagnosis)" '^FAIL  redis: this node shares nothing with the others: ' 'both are dead: the doctor says what that means'
 status 75 'heal on one node says that the other does not hear it' on dmz "$LAB_ASPERAPROXY" heal "$INSIDE2"
 lab_sshd inside2 stop
 is "$(sessions dmz dmz dmz)" 'inside1 inside1 inside1' 'a server dies: the first node finds out'
