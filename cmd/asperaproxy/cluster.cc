@@ -1,7 +1,6 @@
 #include "cluster.h"
 
 #include <ifaddrs.h>
-#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,17 +9,12 @@
 
 #include <fmt/core.h>
 
+#include "node_name.h"
 #include "redis.h"
 #include "tool.h"
 
 namespace cluster {
 namespace {
-
-std::string host_name() {
-  char name[HOST_NAME_MAX + 1] = "";
-  if (::gethostname(name, sizeof name - 1) != 0) tool::fail_errno(tool::os, "gethostname");
-  return name;
-}
 
 std::set<IpAddress> own_addresses() {
   ifaddrs* first = nullptr;
@@ -36,7 +30,7 @@ std::set<IpAddress> own_addresses() {
 }  // namespace
 
 const config::ClusterNode& require_node(const config::Cluster& cluster, const std::string& name) {
-  const std::string wanted = name.empty() ? host_name() : name;
+  const std::string wanted = name.empty() ? node_name() : name;
   if (const auto* node = cluster.node(wanted)) return *node;
   std::string names;
   for (const auto& node : cluster.nodes) names += (names.empty() ? "" : ", ") + node.name;
