@@ -176,7 +176,7 @@ File conntrackd(const Cluster& cluster, const ClusterNode& node) {
 }
 
 File conntrackd_unit() {
-  return {"conntrackd.service.conf", fmt::format("{}[Service]\nExecStartPre=-/bin/rm -f {}\n", kHead, kConntrackdLock),
+  return {"conntrackd.service.conf", fmt::format("{}[Service]\nExecStartPre=-/bin/rm -f {}\nExecStartPost=-/usr/sbin/conntrackd -B\n", kHead, kConntrackdLock),
           "/etc/systemd/system/conntrackd.service.d/sallyport.conf", ""};
 }
 

@@ -27,7 +27,8 @@ File keepalived(const config::Cluster& cluster, const config::ClusterNode& node)
 // Two nodes speak FTFW to each other; of more, each tells all (NOTRACK, multicast),
 // because FTFW is for two. Failure{78} for more than two nodes of IPv6.
 File conntrackd(const config::Cluster& cluster, const config::ClusterNode& node);
-// For systemd: one that was killed leaves its lock, and would not start again.
+// For systemd: one that was killed leaves its lock, and would not start again; and of
+// flows that began without it, it tells the other nodes only when asked to.
 File conntrackd_unit();
 // Absent where this node is none of <redis>, or of <sentinels>. `password`: empty,
 // or as redis::is_password has it.

@@ -294,6 +294,9 @@ bool is_of_iptables(const std::string& family, const std::string& table) {
   return (family == "ip" || family == "ip6") && kTables.contains(table);
 }
 
+// It drops no first packet of a connection to the proxy: gate.h.
+bool is_gate(const std::string& table) { return table == "sallyport_gate"; }
+
 // --- the walk ---
 
 struct Outcome {
@@ -390,7 +393,8 @@ std::vector<Chain> read_nft(std::string_view text, const Packet& packet, bool bu
   std::vector<Chain> chains;
   const auto wanted = [&](const Json& item) {
     const std::string family = item.value("family", "");
-    return is_for(family, packet) && !(but_iptables && is_of_iptables(family, item.value("table", "")));
+    const std::string table = item.value("table", "");
+    return is_for(family, packet) && !is_gate(table) && !(but_iptables && is_of_iptables(family, table));
   };
   const auto table_of = [](const Json& item) { return item.value("family", "") + " " + item.value("table", ""); };
   const Json ruleset = Json::parse(text);

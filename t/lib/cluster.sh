@@ -103,12 +103,17 @@ cluster_clock() {
   echo "+$1" > "$(lab_root "$cluster_timeless")/root/clock"
 }
 
+# cluster_unit NODE Pre|Post: as systemd does, by what cluster-config adds to the unit
+# of conntrackd.
+cluster_unit() {
+  on "$1" sed -n "s/^ExecStart$2=-//p" /etc/systemd/system/conntrackd.service.d/sallyport.conf | on "$1" sh
+}
+
 cluster_start() {
   case $2 in
     # The watcher of its own parent would outlive a killed child for a second.
     keepalived) on_clock "$1" keepalived --vrrp ;;
-    # As its unit of systemd begins, by what cluster-config adds to it.
-    conntrackd) on "$1" rm -f /var/lock/conntrackd.lock && on_clock "$1" conntrackd -d && wait_until 10 cluster_syncs "$1" ;;
+    conntrackd) cluster_unit "$1" Pre && on_clock "$1" conntrackd -d && wait_until 10 cluster_syncs "$1" && cluster_unit "$1" Post ;;
     redis) on "$1" redis-server /etc/redis/redis.conf --daemonize yes --pidfile /run/redis.pid > /dev/null ;;
     sentinel) on "$1" redis-sentinel /etc/redis/sentinel.conf --daemonize yes --pidfile /run/sentinel.pid > /dev/null ;;
     *) lab_die "cluster_start: what is '$2'?" ;;

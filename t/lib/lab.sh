@@ -224,8 +224,12 @@ lab_processes() {
   done 2> /dev/null
 }
 
-lab_deserted() {
-  [ -z "$(lab_processes "$1")" ]
+# Until nobody is left who could have begun another.
+lab_kill_all() {
+  local living
+  living=$(lab_processes "$1")
+  # shellcheck disable=SC2086  # a list of numbers
+  [ -z "$living" ] || { kill -KILL $living; false; } 2> /dev/null
 }
 
 # Its cables first, all at once: from one moment to the next nothing is heard of it
@@ -238,7 +242,5 @@ lab_down() {
   for network in $(lab_networks "$1"); do
     echo "link set $network.$1 nomaster"
   done | ip -batch -
-  # shellcheck disable=SC2046  # a list of numbers
-  kill -KILL $(lab_processes "$space")
-  wait_until 10 lab_deserted "$space"
+  wait_until 10 lab_kill_all "$space"
 }
