@@ -3,21 +3,20 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <limits>
 #include <memory>
 #include <utility>
 
 #include <fmt/core.h>
 
+#include "balance_marks.h"
+#include "balance_shared.h"
 #include "decimal.h"
 #include "fd.h"
-#include "io.h"
 #include "logging.h"
 #include "paths.h"
 #include "record.h"
@@ -28,91 +27,14 @@ namespace balance {
 namespace {
 
 constexpr char kTurns[] = "balance/turns";
-constexpr char kMarks[] = "balance/marks";
 constexpr char kProbes[] = "balance/probes";
 constexpr std::chrono::seconds kForgotten{3600};
 constexpr time_t kStaleSeconds = 60;
 
 std::string in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
 
-std::chrono::seconds since_boot() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec);
-}
-
-// FNV-1a. Two lists that share a number share their turns, which harms nobody.
-std::string digest(const std::string& text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3;
-  return fmt::format("{:016x}", hash);
-}
-
-// What is no name of a file, or too long for one, is digested.
-std::string file_name(const std::string& text) {
-  constexpr std::size_t kLongest = 200;
-  const bool usable = text.size() <= kLongest && text.find('/') == text.npos && !text.starts_with('.');
-  return usable ? text : digest(text);
-}
-
-std::string mark_name(State state, const HostPort& host, const std::string& user = "", const std::string& keyfile = "") {
-  const std::string account = user.empty() ? host.text() : fmt::format("{}@{}-{}", user, host.text(), digest(keyfile));
-  return fmt::format("{}-{}", name_of(state), file_name(account));
-}
-
-std::optional<State> state_of(const std::string& name) {
-  for (const auto state : {State::faulty, State::suspect, State::maintenance}) {
-    if (name == name_of(state)) return state;
-  }
-  return std::nullopt;
-}
-
 // A mark is a reason of one line at most.
 std::string plain(const std::string& reason) { return logging::escape(reason).substr(0, 512); }
-
-Record to_record(const Mark& mark) {
-  Record record;
-  record.add("host", mark.host.text());
-  if (!mark.user.empty()) {
-    record.add("user", mark.user);
-    record.add("keyfile", mark.keyfile);
-  }
-  record.add("state", name_of(mark.state));
-  record.add("since", mark.since);
-  record.add("until", std::to_string(mark.until.count()));
-  record.add("reason", mark.reason);
-  record.add("by", mark.by);
-  return record;
-}
-
-Mark from_record(const Record& record) {
-  const auto host = HostPort::parse(record.require("host"));
-  const auto state = state_of(record.require("state"));
-  const auto until = parse_decimal(record.require("until"), 0, std::numeric_limits<int>::max());
-  if (!host || !state || !until) throw tool::Failure(tool::bad_input, "host, state or until is not valid");
-  return {*host,  record.get("user").value_or(""), record.get("keyfile").value_or(""), *state, record.require("since"), std::chrono::seconds(*until),
-          record.require("reason"), record.require("by")};
-}
-
-// Absent: there is none, or it is not readable, and then is removed, so that it
-// is complained of once.
-std::optional<Mark> read_mark(const std::string& name) {
-  const std::string path = in(kMarks, name);
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file && errno == ENOENT) return std::nullopt;
-  try {
-    if (!file) tool::fail_errno(tool::os, "open");
-    return from_record(record::parse_one(io::read_all(file.get(), Record::kMaxBytes, name)));
-  } catch (const tool::Failure& failure) {
-    logging::error("Removed the unreadable mark {}: {}", logging::escape(path), logging::escape(failure.what()));
-    ::unlink(path.c_str());
-    return std::nullopt;
-  }
-}
-
-// False when there was none.
-bool remove_mark(const std::string& name) { return ::unlink(in(kMarks, name).c_str()) == 0; }
-bool remove_mark(const Mark& mark) { return remove_mark(mark_name(mark.state, mark.host, mark.user, mark.keyfile)); }
 
 // A suspicion is as good as the one who waits.
 bool counts(const Mark& mark) { return mark.state != State::suspect || is_probed(mark.host); }
@@ -121,16 +43,6 @@ std::vector<std::string> names_in(const char* directory) {
   auto names = spool::names_in(directory);
   std::sort(names.begin(), names.end());
   return names;
-}
-
-// Whether they count or not.
-std::vector<Mark> all_marks() {
-  std::vector<Mark> found;
-  for (const auto& name : names_in(kMarks)) {
-    if (name.starts_with('.')) continue;
-    if (auto mark = read_mark(name)) found.push_back(std::move(*mark));
-  }
-  return found;
 }
 
 std::optional<Connection> connection_of(const std::string& note) {
@@ -204,6 +116,7 @@ unsigned long take_turn(const std::string& key) {
 }
 
 std::vector<Mark> marks() {
+  shared::update_all();
   auto found = all_marks();
   std::erase_if(found, [](const Mark& mark) { return !counts(mark); });
   return found;
@@ -213,20 +126,25 @@ Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, 
   return {host, "", "", state, session::now(), since_boot() + duration, plain(reason), plain(by)};
 }
 
+// Others take it for healed before it is not there any more: else the next session
+// here could hear of it from them.
+bool take_away(const Mark& mark) {
+  shared::tell_healed(mark);
+  return remove_mark(mark_name(mark));
+}
+
+void share(const config::Cluster& cluster, Haste haste) { shared::begin(cluster, haste); }
+std::string not_shared() { return shared::failure(); }
+
 void set(const Mark& mark) {
-  const std::string name = mark_name(mark.state, mark.host, mark.user, mark.keyfile);
-  const std::string fresh = in(kMarks, fmt::format(".{}.{}", digest(name), ::getpid()));
-  {
-    const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-    io::write_all(file.get(), to_record(mark).text());
-  }
-  if (::rename(fresh.c_str(), in(kMarks, name).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
+  write_mark(mark);
+  shared::tell(mark);
 }
 
 std::size_t heal(const HostPort& host) {
   std::size_t healed = 0;
   for (const auto& mark : marks()) {
-    if (mark.host == host && remove_mark(mark)) ++healed;
+    if (mark.host == host && take_away(mark)) ++healed;
   }
   return healed;
 }
@@ -235,16 +153,17 @@ bool is_probed(const HostPort& host) { return spool::is_held(kProbes, file_name(
 
 void forget_faults() {
   for (const auto& mark : all_marks()) {
-    if (mark.state != State::maintenance) remove_mark(mark);
+    if (mark.state != State::maintenance) remove_mark(mark_name(mark));
   }
 }
 
 void sweep(const std::optional<std::vector<HostPort>>& named) {
+  shared::update_all();
   for (const auto& name : names_in(kProbes)) spool::Token::take(kProbes, name);
   for (const auto& mark : all_marks()) {
     const bool forgotten = mark.over() && -mark.left() >= kForgotten;
     const bool unneeded = !mark.user.empty() || (named && !contains(*named, mark.host));
-    if (!counts(mark) || (forgotten && unneeded)) remove_mark(mark);
+    if (!counts(mark) || (forgotten && unneeded)) remove_mark(mark_name(mark));
   }
   for (const auto& name : names_in(kMarks)) {
     struct stat status{};
@@ -286,8 +205,22 @@ Choice::Choice(const Route& route, std::string session, Turn turn)
       interval_(route.faulty_interval),
       patience_(route.connect_timeout),
       session_(std::move(session)) {
+  const auto shared_turn = shared::is_on() ? shared::update(mark_names(), is_alone() ? "" : key_of(hosts_), turn) : std::nullopt;
   if (is_alone()) return;
-  turn_ = turn == Turn::take ? take_turn(key_of(hosts_)) : look_at_turn(key_of(hosts_));
+  if (shared_turn) turn_ = *shared_turn;
+  else turn_ = turn == Turn::take ? take_turn(key_of(hosts_)) : look_at_turn(key_of(hosts_));
+}
+
+// Those that are heeded here.
+std::vector<std::string> Choice::mark_names() const {
+  std::vector<std::string> names;
+  for (const auto& host : hosts_) {
+    names.push_back(mark_name(State::maintenance, host));
+    if (is_alone()) continue;
+    names.push_back(mark_name(State::faulty, host));
+    names.push_back(mark_name(State::faulty, host, user_, keyfile_));
+  }
+  return names;
 }
 
 Choice::Standing Choice::standing_of(const HostPort& host) const {
@@ -385,7 +318,7 @@ void Choice::set_or_log(const Mark& mark) const {
 void Choice::connected() {
   for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_)}) {
     const auto mark = read_mark(name);
-    if (mark && remove_mark(name)) logging::event("Server {} is back: no longer faulty session={}", mark->whom(), session_);
+    if (mark && take_away(*mark)) logging::event("Server {} is back: no longer faulty session={}", mark->whom(), session_);
   }
   let_go();
 }

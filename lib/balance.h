@@ -13,6 +13,8 @@
 //
 // A killed session's lock is gone, and with it its suspicion.
 //
+// In a cluster turns and marks (but suspicions) are those of all its nodes, after share().
+//
 // Source: the guide's chapter "Load Balancing". Times are of CLOCK_BOOTTIME,
 // which nobody sets. Failure{71} when the state cannot be read or written.
 #pragma once
@@ -23,6 +25,7 @@
 #include <vector>
 
 #include "address.h"
+#include "config.h"
 #include "route.h"
 #include "spool.h"
 
@@ -55,6 +58,16 @@ struct Mark {
 
 // Makes the directories. Called first by every privileged user of this module.
 void prepare();
+
+// For nodes of a cluster that has Redis; elsewhere it does nothing. From here on this
+// process takes the turns of all nodes together, heeds what they have marked, and tells
+// them what it marks or heals. Without Redis it goes on with what this node knows, and
+// they are told later (balance_shared.h). Nothing here fails because of Redis; a session
+// waits for it 75 ms in all and not at all when it has just been away, an administrator 2 s.
+enum class Haste { session, administrator };
+void share(const config::Cluster& cluster, Haste haste);
+// Why Redis was of no use; empty: it was, or is not asked.
+std::string not_shared();
 
 // All marks that count, in the order of their names; unreadable ones are removed.
 std::vector<Mark> marks();
@@ -118,6 +131,7 @@ class Choice {
 
  private:
   struct Standing;
+  std::vector<std::string> mark_names() const;
   Standing standing_of(const HostPort& host) const;
   bool is_alone() const { return hosts_.size() < 2; }
   bool has_alternative() const;

@@ -110,6 +110,8 @@ struct Cluster {
 
   // nullptr: there is none of that name.
   const ClusterNode* node(std::string_view name) const;
+  // Whoever has the shared address inside gives leases, for all nodes.
+  bool shares_leases() const { return enabled && !redis.empty() && !inside.addresses.empty(); }
 };
 
 // A further command line that aspshell accepts.

@@ -38,9 +38,10 @@ Seconds deadline_of(const Lease& lease, Seconds now) { return now + (lease.lives
 void finish(LeaseStore& store, const std::vector<Lease>& leases, std::string_view why) {
   auto carried = lease_flows::end(leases);
   for (const auto& lease : leases) {
-    store.remove(lease);
+    store.remove(lease, why.empty() ? LeaseStore::End::over : LeaseStore::End::asked);
     log_end(lease, carried[lease.id], why.empty() ? reason_of(lease) : why);
   }
+  store.settle();
 }
 
 void begin_end(LeaseStore& store, Lease& lease) {
@@ -79,6 +80,7 @@ std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack:
 }
 
 std::size_t sweep(LeaseStore& store) {
+  if (!store.serves()) return 0;
   const Seconds now = lease::boot_now();
   auto due = store.due(now);
   if (due.empty()) return 0;
@@ -90,6 +92,7 @@ std::size_t sweep(LeaseStore& store) {
   }
   const auto ended = over(due, now);
   end(store, ended, "");
+  store.settle();
   return ended.size();
 }
 

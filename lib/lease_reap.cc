@@ -6,6 +6,7 @@
 #include "lease_base.h"
 #include "lease_flows.h"
 #include "lease_life.h"
+#include "lease_role.h"
 #include "lease_rules.h"
 #include "lease_store.h"
 #include "lease_text.h"
@@ -44,20 +45,54 @@ void look_at_all(LeaseStore& store, const std::vector<conntrack::Flow>& flows) {
   lease_rules::apply({{}, changed, {}}, store);
 }
 
+// Null: this is a node of a cluster, and aspera.conf, which says of which, is wrong.
+std::unique_ptr<LeaseStore> open_if_known() {
+  try {
+    return lease_store::open();
+  } catch (const tool::Failure& failure) {
+    if (failure.code() != tool::config) throw;
+    logging::error("leases: {}", logging::escape(failure.what()));
+    return nullptr;
+  }
+}
+
+std::vector<Lease> living(LeaseStore& store) {
+  auto leases = store.all();
+  std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
+  return leases;
+}
+
 // Which families have leases now.
 std::set<Family> reap(LeaseStore& store) {
   store.tidy();
   const auto flows = lease_flows::all();
   look_at_all(store, flows);
   lease_life::sweep(store);
-  auto leases = store.all();
-  std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
-  log(lease_rules::reconcile(leases));
-  reap_flows(leases, flows);
+  const auto leases = living(store);
+  log(lease_rules::reconcile(leases, store));
+  if (store.is_whole()) reap_flows(leases, flows);
   if (const auto count = lease_flows::end_early(leases); count > 0) logging::event("Reaped {} flows that began before their lease", count);
   std::set<Family> families;
   for (const auto& lease : leases) families.insert(lease_text::family_of(lease));
+  store.settle();
   return families;
+}
+
+// What the others know, and nothing that could wait.
+void learn(LeaseStore& store) {
+  const auto before = store.count();
+  store.exchange();
+  const auto leases = living(store);
+  if (leases.size() != before) lease_rules::lay(leases, store);
+  if (store.is_whole()) reap_flows(leases, lease_flows::all());
+}
+
+// On a host that does not serve, there are no leases, and flows are none of its
+// business: they may be the master's.
+void clear(LeaseStore& store) {
+  store.forget();
+  store.settle();
+  log(lease_rules::reconcile({}, store));
 }
 
 }  // namespace
@@ -67,15 +102,52 @@ void all() {
     end_all();
     return;
   }
-  const auto store = lease_store::open();
+  const auto store = open_if_known();
+  if (!store) return;
   std::set<Family> families;
   {
     const LeaseLock lock;
+    if (!store->serves()) return clear(*store);
+    store->exchange();
     families = reap(*store);
   }
   for (const auto family : families) {
     if (lease_base::ensure(family)) logging::event("Put back the base rules that leases need");
   }
+}
+
+std::size_t take_over() {
+  const LeaseLock lock;
+  lease_role::set(LeaseRole::master);
+  const auto store = lease_store::open();
+  if (!store->shares()) return 0;
+  store->fetch();
+  const auto leases = living(*store);
+  lease_rules::lay(leases, *store);
+  return leases.size();
+}
+
+void complete() {
+  const LeaseLock lock;
+  const auto store = lease_store::open();
+  if (store->serves() && store->shares()) learn(*store);
+}
+
+void stand_by() {
+  const LeaseLock lock;
+  lease_role::set(LeaseRole::standby);
+  const auto store = lease_store::open();
+  if (!store->shares()) return;
+  store->forget();
+  store->settle();
+  // The base stays: without a chain of NAT the kernel would translate nothing.
+  lease_rules::lay({}, *store);
+}
+
+void catch_up(LeaseStore& store) {
+  if (spool::stopped()) return;
+  store.settle();
+  if (store.is_behind()) learn(store);
 }
 
 bool end_one(const std::string& id, const std::string& why) {
@@ -87,8 +159,15 @@ bool end_one(const std::string& id, const std::string& why) {
 }
 
 std::size_t end_all() {
-  const auto store = lease_store::open();
+  const auto store = open_if_known();
   const LeaseLock lock;
+  if (!store || store->shares()) {
+    lease_rules::purge();
+    if (!store) return 0;
+    const auto count = store->count();
+    store->forget();
+    return count;
+  }
   const auto leases = store->all();
   lease_life::end(*store, leases, "the proxy is stopped");
   store->tidy();

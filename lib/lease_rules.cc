@@ -21,6 +21,8 @@ using Seconds = std::chrono::seconds;
 
 // How far the time-out of an element may be from that of its lease.
 constexpr Seconds kTolerance{5};
+// More are laid sooner by laying all.
+constexpr std::size_t kFew = 100;
 
 std::string table() { return fmt::format("table inet {}", lease_text::kTable); }
 
@@ -102,18 +104,20 @@ bool take_out(Picture& picture, const Lease& lease, Seconds now) {
 }
 
 // As many as lease_text::base() has.
-std::size_t base_rules() {
-  const std::string text = lease_text::base();
+std::size_t base_rules(const lease_text::Ways& ways) {
+  const std::string text = lease_text::base(ways);
   std::size_t count = 0;
   for (auto at = text.find("add rule"); at != text.npos; at = text.find("add rule", at + 1)) ++count;
   return count;
 }
 
-bool has_base(const Picture& picture) { return picture.understood && picture.rules == base_rules() && picture.maps.size() == 2; }
+bool has_base(const Picture& picture, const lease_text::Ways& ways) {
+  return picture.understood && picture.rules == base_rules(ways) && picture.maps.size() == 2;
+}
 
 // A table that cannot be mended, since it is none of ours, is made anew.
-void replace(const std::vector<Lease>& leases) {
-  const std::string text = lease_text::replace(leases, lease::boot_now());
+void replace(const std::vector<Lease>& leases, const lease_text::Ways& ways) {
+  const std::string text = lease_text::replace(leases, lease::boot_now(), ways);
   if (const auto why = nft::try_apply(text); !why.empty()) {
     logging::debug1("Making {} anew: {}", table(), logging::escape(why));
     nft::apply(lease_text::purge() + text);
@@ -122,7 +126,9 @@ void replace(const std::vector<Lease>& leases) {
 
 }  // namespace
 
-void lay_base() { nft::apply(lease_text::base()); }
+void lay_base(const LeaseStore& store) { nft::apply(lease_text::base(store.ways())); }
+
+void lay(const std::vector<Lease>& leases, const LeaseStore& store) { replace(leases, store.ways()); }
 
 bool apply(const Change& change, LeaseStore& store) {
   const Seconds now = lease::boot_now();
@@ -134,11 +140,11 @@ bool apply(const Change& change, LeaseStore& store) {
   std::erase_if(all, [](const Lease& lease) { return lease.ending; });
   logging::event("Put back the mappings of {} leases", all.size());
   logging::debug1("The firewall had lost some: {}", logging::escape(why));
-  replace(all);
+  replace(all, store.ways());
   return true;
 }
 
-Mended reconcile(const std::vector<Lease>& leases) {
+Mended reconcile(const std::vector<Lease>& leases, const LeaseStore& store) {
   const Seconds now = lease::boot_now();
   Picture picture = look();
   Mended mended;
@@ -148,11 +154,11 @@ Mended reconcile(const std::vector<Lease>& leases) {
   }
   mended.laid = damaged.size();
   mended.removed = picture.elements.size();
-  mended.base = !leases.empty() && !has_base(picture);
-  if (mended.removed > 0 || mended.base) {
-    replace(leases);
+  mended.base = !leases.empty() && !has_base(picture, store.ways());
+  if (mended.removed > 0 || mended.base || damaged.size() > kFew) {
+    replace(leases, store.ways());
   } else if (!damaged.empty()) {
-    if (!nft::try_apply(lease_text::renew(damaged, now)).empty()) replace(leases);
+    if (!nft::try_apply(lease_text::renew(damaged, now)).empty()) replace(leases, store.ways());
   }
   return mended;
 }

@@ -12,6 +12,8 @@
 #include <fmt/core.h>
 
 #include "io.h"
+#include "lease_role.h"
+#include "lease_shared.h"
 #include "logging.h"
 #include "paths.h"
 #include "session.h"
@@ -101,6 +103,12 @@ class Spool : public LeaseStore {
     }
   }
 
+  bool adopt(const Lease& lease) override {
+    if (!take_run(lease.id, lease.ssh_port, lease.ports())) return false;
+    put(lease);
+    return true;
+  }
+
   // The indexes first: a record always has them.
   void put(const Lease& lease) override {
     add_to_owner(lease);
@@ -115,7 +123,7 @@ class Spool : public LeaseStore {
 
   std::optional<Lease> get(const std::string& id) override { return session::is_id(id) ? read(id) : std::nullopt; }
 
-  void remove(const Lease& lease) override {
+  void remove(const Lease& lease, End) override {
     remove_file(path_of(lease.id));
     remove_from_owner(lease.owner(), lease.id);
     give_back(lease.id, lease.ssh_port, lease.ports());
@@ -192,7 +200,17 @@ class Spool : public LeaseStore {
 
 namespace lease_store {
 
-std::unique_ptr<LeaseStore> open() { return std::make_unique<Spool>(); }
+std::unique_ptr<LeaseStore> open() {
+  if (lease_role::get() == LeaseRole::alone) return spool();
+  return open(config::load(paths::kConfig, config::Author::root));
+}
+
+std::unique_ptr<LeaseStore> open(const config::Config& config) {
+  if (config.cluster.shares_leases()) return lease_shared::open(config, spool());
+  return spool();
+}
+
+std::unique_ptr<LeaseStore> spool() { return std::make_unique<Spool>(); }
 
 std::size_t count() { return spool::names_in(kRecords).size(); }
 

@@ -41,6 +41,14 @@ std::string map_text(const char* name, const char* address) {
 
 std::string rule(const char* chain, const std::string& text) { return fmt::format("add rule inet {} {} {}\n", kTable, chain, text); }
 
+std::string translation(const std::string& how) { return fmt::format("ct mark & {0:#x} == {0:#x} {1}", kMarks, how); }
+
+std::string shared(const Way& way, const char* family, const std::optional<IpAddress>& address) {
+  if (!address) return {};
+  const char* const keyword = address->is_v4() ? "ip" : "ip6";
+  return rule("postrouting", fmt::format("oifname \"{}\" meta nfproto {} {}", way.interface, family, translation(fmt::format("snat {} to {}", keyword, address->text()))));
+}
+
 }  // namespace
 
 firewall_text::Family family_of(const Lease& lease) {
@@ -60,7 +68,7 @@ Seconds timeout_of(const Lease& lease, Seconds now) {
 
 // A map cannot be asked whether it has a key, so the mark is there before the
 // map is, and nowhere to be seen when the map did not know the packet.
-std::string base() {
+std::string base(const Ways& ways) {
   std::string text = fmt::format("add table inet {}\n", kTable) + map_text("lease4", "ipv4") + map_text("lease6", "ipv6");
   text += fmt::format("add chain inet {} prerouting {{ type nat hook prerouting priority -101 ; policy accept ; }}\n", kTable);
   text += fmt::format("add chain inet {} postrouting {{ type nat hook postrouting priority 99 ; policy accept ; }}\n", kTable);
@@ -71,7 +79,8 @@ std::string base() {
   text += rule("prerouting", "dnat ip to ip saddr . ip daddr . meta l4proto . th dport map @lease4");
   text += rule("prerouting", "dnat ip6 to ip6 saddr . ip6 daddr . meta l4proto . th dport map @lease6");
   text += rule("prerouting", fmt::format("ct mark set ct mark & {:#x}", ~kMarks));
-  text += rule("postrouting", fmt::format("ct mark & {0:#x} == {0:#x} masquerade", kMarks));
+  for (const auto& way : ways) text += shared(way, "ipv4", way.v4) + shared(way, "ipv6", way.v6);
+  text += rule("postrouting", translation("masquerade"));
   return text;
 }
 
@@ -85,8 +94,8 @@ std::string renew(const std::vector<Lease>& leases, Seconds now) { return open(l
 
 std::string close(const std::vector<Lease>& leases) { return open(leases, Seconds(0)) + with_verb("delete", leases, Form::key, Seconds(0)); }
 
-std::string replace(const std::vector<Lease>& leases, Seconds now) {
-  return base() + fmt::format("flush map inet {0} lease4\nflush map inet {0} lease6\n", kTable) + open(leases, now);
+std::string replace(const std::vector<Lease>& leases, Seconds now, const Ways& ways) {
+  return base(ways) + fmt::format("flush map inet {0} lease4\nflush map inet {0} lease6\n", kTable) + open(leases, now);
 }
 
 }  // namespace lease_text

@@ -5,9 +5,11 @@
 #include <fmt/core.h>
 
 #include "balance.h"
+#include "config.h"
 #include "io.h"
 #include "logging.h"
 #include "options.h"
+#include "paths.h"
 #include "record.h"
 #include "route.h"
 #include "tool.h"
@@ -22,6 +24,15 @@ std::string why(const balance::Mark& mark) {
   return fmt::format("{}: {} since {}{}: {}", mark.whom(), balance::name_of(mark.state), mark.since, left, mark.reason);
 }
 
+// As a session would; but a route on stdin needs no aspera.conf.
+void share() {
+  try {
+    if (::access(paths::kConfig, F_OK) == 0) balance::share(config::load(paths::kConfig, config::Author::root).cluster, balance::Haste::session);
+  } catch (const tool::Failure& failure) {
+    fmt::print(stderr, "asp-balance: turns and marks of this host alone: {}\n", logging::escape(failure.what()));
+  }
+}
+
 int run(int argc, char** argv) {
   using Turn = balance::Choice::Turn;
   const auto options = options::parse(argc, argv, "n", kUsage);
@@ -30,6 +41,7 @@ int run(int argc, char** argv) {
   Route route = Route::from_record(record::read_one(STDIN_FILENO));
   spool::prepare();
   balance::prepare();
+  share();
   balance::Choice choice(route, "asp-balance", options.has('n') ? Turn::look : Turn::take);
   route.hosts.clear();
   while (const auto host = choice.next()) route.hosts.push_back(*host);

@@ -12,6 +12,7 @@
 #include "lease_base.h"
 #include "lease_flows.h"
 #include "lease_life.h"
+#include "lease_reap.h"
 #include "lease_text.h"
 #include "logging.h"
 #include "session.h"
@@ -23,6 +24,8 @@ namespace {
 using firewall_text::Family;
 
 const Refusal kBusy{"busy", "The proxy is busy; try again in a moment."};
+const Refusal kStandby{"standby", "This proxy stands by: another one of its cluster gives leases."};
+const Refusal kStoreAway{"store_unavailable", "The proxies of the cluster cannot agree on leases now; try again in a moment."};
 const Refusal kInternal{"internal", "The proxy cannot do that now; its log says why."};
 
 // Whether nobody on this host has the port: the mapping would take it from him.
@@ -51,9 +54,19 @@ void Desk::prepare() {
   if (!settings_.config().proxy.enabled || spool::stopped()) return;
   {
     const LeaseLock lock;
-    lease_rules::lay_base();
+    lease_rules::lay_base(store_);
   }
   for (const Family family : {Family::v4, Family::v6}) ensure_base(family);
+}
+
+void Desk::catch_up() {
+  if (!store_.shares()) return;
+  try {
+    const LeaseLock lock;
+    lease_reap::catch_up(store_);
+  } catch (const tool::Failure& failure) {
+    logging::error("{}", logging::escape(failure.what()));
+  }
 }
 
 void Desk::serve(const std::vector<Job*>& jobs) {
@@ -80,15 +93,19 @@ void Desk::serve_locked(const std::vector<Job*>& jobs) {
       logging::debug1("Refused to {}: {} ({})", job->owner, refusal.code, logging::escape(refusal.reason));
       job->refuse(refusal);
     } catch (const tool::Failure& failure) {
-      logging::error("{}", logging::escape(failure.what()));
-      job->refuse(kInternal);
+      // Why the store is away was said when it went.
+      const bool away = store_.shares() && failure.code() == tool::temporary;
+      if (!away) logging::error("{}", logging::escape(failure.what()));
+      job->refuse(away ? kStoreAway : kInternal);
     }
   }
   put_in_force();
+  store_.settle();
 }
 
 void Desk::handle(Job& job) {
   Record answer;
+  if (!job.owner.empty() && !store_.serves()) throw kStandby;
   switch (job.kind) {
     case Job::Kind::open: return open(job);
     case Job::Kind::renew: return renew(job);
@@ -147,6 +164,7 @@ void Desk::open(Job& job) {
 Lease Desk::find(const Job& job) {
   const auto lease = store_.get(job.lease.id);
   const bool over = lease && (lease->ending || (!lease->lives_by_flows() && lease->is_over(lease::boot_now())));
+  if (!lease && !store_.is_whole()) throw kStoreAway;
   if (!lease || over || !job.may_touch(*lease)) throw Refusal{"not_found", "There is no such lease."};
   return *lease;
 }

@@ -20,6 +20,9 @@ class Desk {
   // forward proxy. What fails is logged.
   void prepare();
 
+  // What other nodes of a cluster know of leases; to be called now and then.
+  void catch_up();
+
   // Answers each of `jobs`, which are ready, in this order.
   void serve(const std::vector<Job*>& jobs);
 

@@ -8,6 +8,7 @@
 #include "config_value.h"
 #include "decimal.h"
 #include "destination.h"
+#include "lease_shared.h"
 #include "logging.h"
 #include "record.h"
 #include "session.h"
@@ -103,11 +104,19 @@ destination::Judgement judge(const Lease& lease, const config::Proxy& proxy, con
                             {name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
 }
 
+// Of several nodes, whichever is master has it.
+IpAddress host_for(const Connection& connection, const config::Cluster& cluster) {
+  if (!cluster.shares_leases()) return connection.proxy;
+  const auto host = lease_shared::host_of(cluster, connection.client.is_v4());
+  if (!host) throw Refusal{"forbidden", fmt::format("The proxies share no {} address inside.", connection.client.family_name())};
+  return *host;
+}
+
 void prepare_open(Job& job, const Record& asked, const config::Config& config, const Connection& connection, const std::vector<Network>& own) {
   const config::Proxy& proxy = config.proxy;
   Lease& lease = job.lease;
   lease.client = connection.client;
-  lease.proxy = connection.proxy;
+  lease.proxy = host_for(connection, config.cluster);
   aim(lease, asked);
   if (lease.address.is_v4() != lease.client.is_v4()) {
     malformed(fmt::format("client and address are not both {}", lease.client.family_name()));

@@ -37,17 +37,19 @@ constexpr std::size_t kMaxResolvers = 32;
 constexpr std::chrono::milliseconds kIdle{5};
 // So long an end lets others by.
 constexpr std::chrono::milliseconds kWay{50};
+// How often a node of a cluster looks whether others know more of leases.
+constexpr std::chrono::milliseconds kBeat{1000};
 
 class Service {
  public:
-  Service() : store_(lease_store::open()), desk_(*store_, settings_) {}
+  Service() : settings_(Settings::read()), store_(lease_store::open(settings_.config())), desk_(*store_, settings_) {}
 
   // Until asperanoded closes its end; leases stay.
   void run() {
-    settings_.refresh();
     desk_.prepare();
     while (!ended_) {
       const bool idle = !wait();
+      if (store_->shares()) catch_up();
       desk_.end_early_flows(idle);
       read();
       decide();
@@ -69,7 +71,7 @@ class Service {
   bool wait() const {
     using std::chrono::milliseconds;
     std::vector<pollfd> fds{{has_room() ? STDIN_FILENO : -1, POLLIN, 0}};
-    auto patience = desk_.has_early_flows() ? milliseconds(kIdle) : milliseconds(-1);
+    auto patience = desk_.has_early_flows() ? milliseconds(kIdle) : store_->shares() ? milliseconds(kBeat) : milliseconds(-1);
     if (has_ready()) patience = milliseconds(0);
     for (const auto& job : jobs_) {
       if (!job.resolver) continue;
@@ -80,6 +82,13 @@ class Service {
     const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(patience.count()));
     if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
     return ready != 0;
+  }
+
+  void catch_up() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - caught_up_ < kBeat) return;
+    desk_.catch_up();
+    caught_up_ = std::chrono::steady_clock::now();
   }
 
   // All that is there, so that it is done at once.
@@ -127,11 +136,12 @@ class Service {
     std::erase_if(jobs_, [](const Job& job) { return job.state == Job::State::answered && job.answers.empty(); });
   }
 
-  std::unique_ptr<LeaseStore> store_;
   Settings settings_;
+  std::unique_ptr<LeaseStore> store_;
   Desk desk_;
   std::deque<Job> jobs_;
   bool ended_ = false;
+  std::chrono::steady_clock::time_point caught_up_{};
 };
 
 int run(int argc, char**) {

@@ -16,6 +16,12 @@ Settings::Stamp Settings::stamp_of(const std::string& path) {
   return {status.st_dev, status.st_ino, status.st_size, {status.st_ctim.tv_sec, status.st_ctim.tv_nsec}};
 }
 
+Settings Settings::read() {
+  Settings settings;
+  settings.refresh();
+  return settings;
+}
+
 // The stamp is that of before: what changes meanwhile is read again.
 void Settings::refresh() {
   if (const Stamp now = stamp_of(paths::kConfig); now != config_stamp_ || now.size < 0) {

@@ -12,6 +12,7 @@
 
 class Settings {
  public:
+  static Settings read();
   // Failure{78} when a file is wrong, {71} when it cannot be looked at.
   void refresh();
   const config::Config& config() const { return config_; }

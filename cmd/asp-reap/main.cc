@@ -4,13 +4,16 @@
 #include <unistd.h>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "balance.h"
+#include "child.h"
 #include "config.h"
 #include "keepers.h"
 #include "lease_reap.h"
 #include "log_file.h"
+#include "logging.h"
 #include "options.h"
 #include "paths.h"
 #include "reap.h"
@@ -20,26 +23,39 @@
 namespace {
 
 constexpr char kUsage[] = "asp-reap";
+constexpr int kPatienceSeconds = 20;
 
 // Who needs aspera.conf says what is wrong with it.
-std::optional<config::Rproxy> load_config() {
+std::optional<config::Config> load_config() {
   try {
-    return config::load(paths::kConfig, config::Author::root).rproxy;
+    return config::load(paths::kConfig, config::Author::root);
   } catch (const tool::Failure&) {
     return std::nullopt;
   }
 }
 
-void sweep_marks(const std::optional<config::Rproxy>& rproxy) {
-  if (!rproxy) return balance::sweep(std::nullopt);
+void sweep_marks(const std::optional<config::Config>& config) {
+  if (!config) return balance::sweep(std::nullopt);
+  balance::share(config->cluster, balance::Haste::administrator);
   std::vector<HostPort> named;
-  for (const auto& rule : rproxy->rules) named.insert(named.end(), rule.hosts.begin(), rule.hosts.end());
+  for (const auto& rule : config->rproxy.rules) named.insert(named.end(), rule.hosts.begin(), rule.hosts.end());
   balance::sweep(named);
 }
 
 void reap_sessions() {
   const spool::FirewallLock lock;
   reap::all();
+}
+
+// For asp-sessions --cluster elsewhere. What is not told now is told in a minute.
+void tell_others(const config::Cluster& cluster) {
+  if (!cluster.enabled || cluster.redis.empty()) return;
+  try {
+    const auto told = child::run({{std::string(paths::kBin) + "asp-sessions", "--publish"}, {}, {}}, "", 4096, kPatienceSeconds);
+    if (told.status != tool::yes) logging::debug1("The other nodes are not told of the sessions here: {}", logging::escape(told.err));
+  } catch (const tool::Failure& failure) {
+    logging::error("The other nodes are not told of the sessions here: {}", logging::escape(failure.what()));
+  }
 }
 
 int run(int argc, char** argv) {
@@ -49,11 +65,12 @@ int run(int argc, char** argv) {
   spool::prepare();
   reap_sessions();
   lease_reap::all();
-  const auto rproxy = load_config();
-  sweep_marks(rproxy);
+  const auto config = load_config();
+  sweep_marks(config);
   keepers::sweep();
   // Sessions cannot make their own log, for instance after a rotation.
-  if (rproxy) log_file::prepare(rproxy->log_directory);
+  if (config) log_file::prepare(config->rproxy.log_directory);
+  if (config) tell_others(config->cluster);
   return tool::yes;
 }
 

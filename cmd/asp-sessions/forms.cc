@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "logging.h"
+#include "prometheus.h"
 
 namespace sessions {
 namespace {
@@ -190,6 +191,18 @@ Json object_of(const LeaseRow& row) {
   return object;
 }
 
+struct NodeRow {
+  const View& view;
+  const Row& row;
+};
+Json object_of(const NodeRow& row) {
+  Json object;
+  object["node"] = row.view.node;
+  object["seen_seconds"] = row.view.seen.value_or(std::chrono::seconds(0)).count();
+  object.update(object_of(row.row));
+  return object;
+}
+
 template <typename Rows>
 std::string array_of(const Rows& rows) {
   std::string text = "[";
@@ -202,14 +215,7 @@ std::string array_of(const Rows& rows) {
 
 // --- Prometheus ---
 
-std::string label(std::string_view value) {
-  std::string escaped;
-  for (const char c : logging::escape(value)) {
-    if (c == '\\' || c == '"') escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
+using ::prometheus::label_value;
 
 void head(std::string& text, const char* name, const char* help) {
   fmt::format_to(std::back_inserter(text), "# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
@@ -260,6 +266,32 @@ std::vector<std::string> table(const std::vector<LeaseRow>& rows) {
   return aligned(kLeaseColumns, grid);
 }
 
+std::vector<std::string> table(const std::vector<View>& views) {
+  constexpr std::size_t kPlain = std::size(kColumns) - kRateColumns;
+  std::vector<Column> columns{{"NODE", Side::left}};
+  columns.insert(columns.end(), kColumns, kColumns + kPlain);
+  columns.push_back({"SEEN", Side::right});
+  Grid grid;
+  for (const auto& view : views) {
+    for (const auto& row : view.rows) {
+      auto cells = cells_of(row);
+      cells.resize(kPlain);
+      cells.insert(cells.begin(), view.node);
+      cells.push_back(view.seen ? human_age(static_cast<double>(view.seen->count())) + " ago" : "now");
+      grid.push_back(std::move(cells));
+    }
+  }
+  return aligned(columns, grid);
+}
+
+std::string json(const std::vector<View>& views) {
+  std::vector<NodeRow> rows;
+  for (const auto& view : views) {
+    for (const auto& row : view.rows) rows.push_back({view, row});
+  }
+  return array_of(rows);
+}
+
 std::string json(const std::vector<LeaseRow>& rows) { return array_of(rows); }
 std::string json(const std::vector<Row>& rows) { return array_of(rows); }
 std::string json(const std::vector<HostRow>& rows) { return array_of(rows); }
@@ -269,7 +301,7 @@ std::string prometheus(const std::vector<Row>& rows, bool drained, const std::ve
   std::map<State, std::size_t> states;
   bool counted = true;
   for (const auto& row : rows) {
-    Group& group = groups[fmt::format("rule=\"{}\",user=\"{}\"", row.session.rule, label(row.session.user))];
+    Group& group = groups[fmt::format("rule=\"{}\",user=\"{}\"", row.session.rule, label_value(row.session.user))];
     ++group.sessions;
     ++states[state_of(row.session)];
     const auto add = [](conntrack::Counters& sum, const conntrack::Counters& more) {
@@ -291,7 +323,7 @@ std::string prometheus(const std::vector<Row>& rows, bool drained, const std::ve
   const auto each_host = [&](const char* name, const char* help, const auto& value) {
     if (!hosts.empty()) head(text, name, help);
     for (const auto& row : hosts) {
-      if (row.rule != 0 && row.user.empty()) fmt::format_to(into, "{}{{rule=\"{}\",host=\"{}\"}} {}\n", name, row.rule, label(row.host.text()), value(row));
+      if (row.rule != 0 && row.user.empty()) fmt::format_to(into, "{}{{rule=\"{}\",host=\"{}\"}} {}\n", name, row.rule, label_value(row.host.text()), value(row));
     }
   };
   each_host("sallyport_host_sessions", "Living sessions on each internal server.", [](const HostRow& row) { return row.sessions; });

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster.h"
 #include "hosts.h"
 #include "leases.h"
 #include "ledger.h"
@@ -24,6 +25,10 @@ std::vector<std::string> table(const std::vector<HostRow>& rows);
 std::string json(const std::vector<HostRow>& rows);
 std::vector<std::string> table(const std::vector<LeaseRow>& rows);
 std::string json(const std::vector<LeaseRow>& rows);
+
+// And for the sessions of all nodes: the same, with the node, and how old that is.
+std::vector<std::string> table(const std::vector<View>& views);
+std::string json(const std::vector<View>& views);
 
 // The text exposition format of Prometheus, version 0.0.4.
 std::string prometheus(const std::vector<Row>& rows, bool drained, const std::vector<HostRow>& hosts);

@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 
 #include "balance.h"
+#include "cluster.h"
 #include "config.h"
 #include "conntrack.h"
 #include "ending.h"
@@ -25,8 +26,10 @@
 #include "ledger.h"
 #include "hosts.h"
 #include "logging.h"
+#include "node_name.h"
 #include "options.h"
 #include "paths.h"
+#include "prometheus.h"
 #include "selector.h"
 #include "spool.h"
 #include "status.h"
@@ -37,9 +40,9 @@ namespace {
 
 using sessions::Selector;
 
-constexpr char kUsage[] = "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS] | --hosts [--json] | --leases [--json]";
+constexpr char kUsage[] = "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS] | --cluster [--json] [UUID | user=NAME | client=ADDRESS] | --publish | --hosts [--json] | --leases [--json]";
 
-enum class Mode { table, json, prometheus, watch, kill };
+enum class Mode { table, json, prometheus, watch, kill, publish };
 
 struct Asked {
   Mode mode = Mode::table;
@@ -47,6 +50,7 @@ struct Asked {
   std::optional<Selector> whom;
   bool hosts = false;   // in place of sessions
   bool leases = false;  // likewise
+  bool cluster = false; // of all nodes
 };
 
 std::optional<std::chrono::milliseconds> parse_seconds(const std::string& text) {
@@ -64,6 +68,8 @@ Asked parse(int argc, char** argv) {
                                     {"kill", no_argument, nullptr, 'k'},
                                     {"hosts", no_argument, nullptr, 'h'},
                                     {"leases", no_argument, nullptr, 'l'},
+                                    {"cluster", no_argument, nullptr, 'c'},
+                                    {"publish", no_argument, nullptr, 'u'},
                                     {nullptr, 0, nullptr, 0}};
   const auto wrong = [](const std::string& why) { options::fail_usage(kUsage, why); };
   Asked asked;
@@ -74,10 +80,15 @@ Asked parse(int argc, char** argv) {
       (letter == 'h' ? asked.hosts : asked.leases) = true;
       continue;
     }
+    if (letter == 'c') {
+      asked.cluster = true;
+      continue;
+    }
     const Mode mode = letter == 'j'   ? Mode::json
                       : letter == 'p' ? Mode::prometheus
                       : letter == 'w' ? Mode::watch
                       : letter == 'k' ? Mode::kill
+                      : letter == 'u' ? Mode::publish
                                       : Mode::table;
     if (mode == Mode::table) wrong(fmt::format("{} is no option", argv[::optind - 1]));
     if (asked.mode != Mode::table) wrong("only one of the options can be given");
@@ -100,6 +111,8 @@ Asked parse(int argc, char** argv) {
   if (others && (!operands.empty() || (asked.mode != Mode::table && asked.mode != Mode::json) || (asked.hosts && asked.leases))) {
     wrong(fmt::format("{} takes --json, and nothing else", asked.hosts ? "--hosts" : "--leases"));
   }
+  if (asked.cluster && (others || (asked.mode != Mode::table && asked.mode != Mode::json))) wrong("--cluster takes --json and a choice of sessions, and nothing else");
+  if (asked.mode == Mode::publish && !operands.empty()) wrong("--publish tells of all sessions");
   if (asked.mode == Mode::kill && operands.empty()) wrong("--kill needs UUID, user=NAME or client=ADDRESS");
   if (asked.mode == Mode::prometheus && !operands.empty()) wrong("--prometheus tells of all sessions");
   if (!operands.empty()) asked.whom = Selector::parse(operands[0]);
@@ -157,7 +170,9 @@ int kill(const Selector& whom) {
 }
 
 std::vector<sessions::HostRow> look_at_hosts() {
-  return sessions::host_rows({config::load(paths::kConfig, config::Author::root).rproxy.rules, balance::marks(), balance::connections(), spool::living(), balance::is_probed});
+  const auto config = config::load(paths::kConfig, config::Author::root);
+  balance::share(config.cluster, balance::Haste::session);
+  return sessions::host_rows({config.rproxy.rules, balance::marks(), balance::connections(), spool::living(), balance::is_probed});
 }
 
 // Metrics go on when aspera.conf is wrong.
@@ -192,11 +207,55 @@ int show_leases(const Asked& asked) {
   return tool::yes;
 }
 
+// An aspera.conf that is wrong says nothing of a cluster.
+std::string node_if_known() {
+  try {
+    return node_name_in(config::load(paths::kConfig, config::Author::root).cluster);
+  } catch (const tool::Failure& failure) {
+    if (failure.code() != tool::config) throw;
+    return {};
+  }
+}
+
+int publish() {
+  const auto config = config::load(paths::kConfig, config::Author::root);
+  sessions::require_shared(config.cluster);
+  sessions::publish(config.cluster, node_name(), look(std::nullopt));
+  return tool::yes;
+}
+
+// This node's are those of now. What is missing does not keep anybody from seeing the
+// rest; but then the list is not whole, and the exit status says so.
+int show_cluster(const Asked& asked) {
+  const auto config = config::load(paths::kConfig, config::Author::root);
+  sessions::require_shared(config.cluster);
+  const std::string here = node_name();
+  auto found = sessions::views_of_others(config.cluster, here);
+  auto own = look(std::nullopt);
+  const std::size_t count = own.size();
+  found.views.insert(found.views.begin(), {here, std::nullopt, std::move(own), count});
+  for (const auto& view : found.views) {
+    if (view.rows.size() < view.sessions) found.missing.push_back(fmt::format("{}: {} of its {} sessions are too many to be told", view.node, view.sessions - view.rows.size(), view.sessions));
+  }
+  std::size_t shown = 0;
+  for (auto& view : found.views) {
+    if (asked.whom) std::erase_if(view.rows, [&](const sessions::Row& row) { return !asked.whom->matches(row.session); });
+    shown += view.rows.size();
+  }
+  std::string text;
+  if (asked.mode == Mode::json) text = sessions::json(found.views);
+  else for (const auto& line : sessions::table(found.views)) text += line + "\n";
+  io::write_all(STDOUT_FILENO, text);
+  for (const auto& why : found.missing) std::fputs(fmt::format("asp-sessions: not known: {}\n", logging::escape(why)).c_str(), stderr);
+  if (!found.missing.empty()) return tool::temporary;
+  return asked.whom && shown == 0 ? tool::no : tool::yes;
+}
+
 int show(const Asked& asked) {
   const auto rows = look(asked.whom);
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
-  else if (asked.mode == Mode::prometheus) text = sessions::prometheus(rows, spool::drained(), hosts_if_known());
+  else if (asked.mode == Mode::prometheus) text = prometheus::with_label(sessions::prometheus(rows, spool::drained(), hosts_if_known()), "node", node_if_known());
   else for (const auto& line : sessions::table(rows, false)) text += line + "\n";
   io::write_all(STDOUT_FILENO, text);
   return asked.whom && rows.empty() ? tool::no : tool::yes;
@@ -209,6 +268,8 @@ int run(int argc, char** argv) {
   }
   if (asked.hosts) return show_hosts(asked);
   if (asked.leases) return show_leases(asked);
+  if (asked.cluster) return show_cluster(asked);
+  if (asked.mode == Mode::publish) return publish();
   if (asked.mode == Mode::kill) return kill(*asked.whom);
   if (asked.mode == Mode::watch) {
     sessions::watch(asked.interval, [&] { return look(asked.whom); });

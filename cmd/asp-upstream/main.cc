@@ -178,6 +178,7 @@ int serve(ConductorLink& link) {
   const auto config = config::load(paths::kConfig, config::Author::root);
   logging::follow(config.rproxy);
   logging::set_context("session=" + asked->session);
+  balance::share(config.cluster, balance::Haste::session);
   const auto words = words_of(config, asked->request.command);
   Attempt attempt = connect(route_for(config.rproxy, asked->request), *asked, words, caller, config_file, *token, link);
   link.release_descriptors();

@@ -20,6 +20,7 @@
 #include "listeners.h"
 #include "live_config.h"
 #include "logging.h"
+#include "node_name.h"
 #include "options.h"
 #include "paths.h"
 #include "spool.h"
@@ -95,7 +96,7 @@ void try_link(LeaseLink& link) {
 void serve(Prepared ready, const sigset_t& signals) {
   const config::Proxy& proxy = ready.config.proxy;
   Timer timer;
-  Metrics metrics;
+  Metrics metrics(node_name_in(ready.config.cluster));
   Gate gate(paths::kNodeUsers, timer);
   Resolver resolver(timer);
   LeaseLink link({paths::kSudo, "-n", "--", std::string(paths::kLibexec) + "asp-lease"});

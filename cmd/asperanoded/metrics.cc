@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "prometheus.h"
+
 namespace asperanoded {
 namespace {
 
@@ -52,7 +54,9 @@ void Metrics::answered(std::chrono::steady_clock::duration took) {
   }
 }
 
-std::string Metrics::text(const Now& now) const {
+std::string Metrics::text(const Now& now) const { return prometheus::with_label(all(now), "node", node_); }
+
+std::string Metrics::all(const Now& now) const {
   const std::lock_guard lock(mutex_);
   std::string out = head("sallyport_node_build_info", "gauge", "Version of the node service.");
   out += fmt::format("sallyport_node_build_info{{version=\"{}\"}} 1\n", now.version);

@@ -9,11 +9,15 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace asperanoded {
 
 class Metrics {
  public:
+  // `node`: the name of this host in a cluster, a label of everything; empty: none.
+  explicit Metrics(std::string node = {}) : node_(std::move(node)) {}
+
   void opened();
   void renewed();
   void closed(std::uint64_t count);
@@ -32,6 +36,9 @@ class Metrics {
   static constexpr std::array<double, 10> kBuckets{0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 10};
 
  private:
+  std::string all(const Now& now) const;
+
+  const std::string node_;
   mutable std::mutex mutex_;
   std::uint64_t opened_ = 0;
   std::uint64_t renewed_ = 0;

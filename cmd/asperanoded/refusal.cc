@@ -30,6 +30,8 @@ constexpr Row kTable[] = {
     {"stopped", 503},
     {"drained", 503},
     {"busy", 503},
+    {"standby", 503},
+    {"store_unavailable", 503},
     {"internal", 500},
 };
 

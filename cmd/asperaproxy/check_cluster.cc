@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 
 #include <fmt/core.h>
@@ -14,6 +15,7 @@
 #include "doctor.h"
 #include "fd.h"
 #include "paths.h"
+#include "redis.h"
 #include "tool.h"
 
 namespace doctor {
@@ -63,6 +65,22 @@ Verdicts conntrackd(const Patient& patient) {
   return {fail("conntrackd does not answer, so that leases are cut when the other node dies", "systemctl enable --now conntrackd; its log says why it ended")};
 }
 
+// Its ROLE (redis.io/commands/role) lists who follows the master.
+Verdicts shared_state(const Patient& patient) {
+  if (!patient.cluster || patient.cluster->redis.empty()) return {};
+  constexpr std::chrono::milliseconds kPatience{2000};
+  try {
+    const auto role = redis::Client(*patient.cluster, kPatience).ask({"ROLE"});
+    const std::size_t followers = role.array().size() > 2 ? role.array()[2].array().size() : 0;
+    if (followers == 0 && patient.cluster->redis.size() > 1) {
+      return {warn("the master answers, but nobody follows it: what it knows would die with it", "systemctl enable --now redis-server on the other nodes; its log says why it ended")};
+    }
+    return {ok(fmt::format("the master answers, {} {}", followers, followers == 1 ? "other follows it" : "others follow it"))};
+  } catch (const tool::Failure& failure) {
+    return {fail(fmt::format("this node shares nothing with the others: {}", failure.what()), "systemctl enable --now redis-server redis-sentinel on each node; their logs say why they ended")};
+  }
+}
+
 // A refusal is an answer.
 bool reachable(const IpAddress& address) {
   constexpr int kMilliseconds = 1000;
@@ -104,7 +122,8 @@ Verdicts sameness(const Patient& patient) {
 
 const std::vector<Condition>& cluster_conditions() {
   static const std::vector<Condition> all{{"cluster_node", node},   {"cluster_files", written}, {"keepalived", keepalived},
-                                          {"conntrackd", conntrackd}, {"cluster_peers", peers},   {"cluster_config", sameness}};
+                                          {"conntrackd", conntrackd}, {"cluster_peers", peers},   {"cluster_config", sameness},
+                                          {"redis", shared_state}};
   return all;
 }
 

@@ -194,6 +194,7 @@ std::optional<File> redis(const Cluster& cluster, const ClusterNode& node, const
                                  "dir /var/lib/redis\n"
                                  "save \"\"\n"
                                  "appendonly no\n"
+                                 "rdb-del-sync-files yes\n"
                                  "maxmemory 256mb\n"
                                  "maxmemory-policy noeviction\n"
                                  "timeout 0\n"
@@ -226,12 +227,6 @@ std::optional<File> sentinel(const Cluster& cluster, const ClusterNode& node, co
                       first.ip.text(), first.port, cluster.sentinels.size() / 2 + 1);
   text += optional_line("sentinel auth-pass sallyport", password);
   return File{"sentinel.conf", text, "/etc/redis/sentinel.conf", "redis"};
-}
-
-bool is_password(std::string_view text) {
-  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("-_.+/=").find(static_cast<char>(c)) != std::string_view::npos;
-  });
 }
 
 }  // namespace cluster_text

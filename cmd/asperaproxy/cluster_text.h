@@ -31,11 +31,8 @@ File conntrackd(const config::Cluster& cluster, const config::ClusterNode& node)
 // flows that began without it, it tells the other nodes only when asked to.
 File conntrackd_unit();
 // Absent where this node is none of <redis>, or of <sentinels>. `password`: empty,
-// or as is_password has it.
+// or as redis::is_password has it.
 std::optional<File> redis(const config::Cluster& cluster, const config::ClusterNode& node, const std::string& password);
 std::optional<File> sentinel(const config::Cluster& cluster, const config::ClusterNode& node, const std::string& password);
-
-// 1 to 128 letters, digits, and any of "-_.+/=": what needs no quotes anywhere.
-bool is_password(std::string_view text);
 
 }  // namespace cluster_text

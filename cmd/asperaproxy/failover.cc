@@ -16,6 +16,7 @@
 #include "gate.h"
 #include "io.h"
 #include "kernel.h"
+#include "lease_reap.h"
 #include "logging.h"
 #include "paths.h"
 #include "reap.h"
@@ -94,6 +95,26 @@ void close_gate() {
   }
 }
 
+// What is wrong with leases must not cost the sessions.
+void try_leases(void (*work)()) {
+  try {
+    work();
+  } catch (const tool::Failure& failure) {
+    logging::error("leases: {}", logging::escape(failure.what()));
+  }
+}
+
+std::size_t take_over_leases() {
+  static std::size_t count = 0;
+  try_leases([] { count = lease_reap::take_over(); });
+  return count;
+}
+
+// Flows of leases that ended meanwhile, and what the master of Redis knows more than
+// the one that is near.
+void complete_leases() { try_leases(lease_reap::complete); }
+void let_go_of_leases() { try_leases(lease_reap::stand_by); }
+
 }  // namespace
 
 int takeover() {
@@ -103,8 +124,7 @@ int takeover() {
     open_gate();
     return tool::temporary;
   }
-  // Each millisecond up to here is one in which leases stand still. Theirs (of all
-  // nodes) are to be laid here, once they are in a common store.
+  // Each millisecond up to here is one in which the flows of leases stand still.
   bool whole = order("-c", "the flows of the dead node are lost");
   open_gate();
   const auto passing = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
@@ -113,18 +133,22 @@ int takeover() {
   set_kernel();
   track_no_windows();
   lay_bases();
+  const std::size_t leases = take_over_leases();
+  const auto laid = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
   // What conntrackd knew of the past is in the kernel now; from there it begins
   // anew, and tells the other nodes.
   for (const char* option : {"-f", "-R", "-B"}) whole = whole && order(option, "other nodes may not know the flows of this one");
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-  logging::event("Became master of the cluster in {} ms, leases pass after {} ms{}", took.count(), passing.count(), whole ? "" : ", without the flows of the other node");
+  logging::event("Became master of the cluster in {} ms, leases pass after {} ms, {} laid after {} ms{}", took.count(), passing.count(), leases, laid.count(), whole ? "" : ", without the flows of the other node");
   io::write_all(STDOUT_FILENO, fmt::format("took over in {} ms\n", took.count()));
+  complete_leases();
   return whole ? tool::yes : tool::os;
 }
 
 int standby() {
   close_gate();
   spool::prepare();
+  let_go_of_leases();
   set_kernel();
   track_no_windows();
   if (!spool::stopped()) lay_bases();

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -33,9 +34,9 @@ HostPort parse(const std::string& text, const char* usage) {
 
 // A mark for a host that no rule leads to would do nothing, and nobody would
 // notice a slip of the pen.
-void require_named(const HostPort& host) {
+void require_named(const HostPort& host, const config::Rproxy& rproxy) {
   std::vector<std::string> names;
-  for (const auto& rule : config::load(paths::kConfig, config::Author::root).rproxy.rules) {
+  for (const auto& rule : rproxy.rules) {
     for (const auto& each : rule.hosts) {
       if (each == host) return;
       if (std::find(names.begin(), names.end(), each.text()) == names.end()) names.push_back(each.text());
@@ -44,6 +45,23 @@ void require_named(const HostPort& host) {
   std::string listed;
   for (const auto& name : names) listed += (listed.empty() ? "" : ", ") + name;
   throw tool::Failure(tool::bad_input, fmt::format("{}: no rule of {} leads there; they lead to {}", host.text(), paths::kConfig, listed.empty() ? "none" : listed));
+}
+
+// A host is healed also when aspera.conf is wrong.
+void share_if_known() {
+  try {
+    balance::share(config::load(paths::kConfig, config::Author::root).cluster, balance::Haste::administrator);
+  } catch (const tool::Failure& failure) {
+    logging::debug1("Whether there is a cluster is not known: {}", logging::escape(failure.what()));
+  }
+}
+
+// What was done here is done, whether the other nodes of a cluster have heard of it or not.
+int told_others(const std::string& what_then) {
+  const std::string why = balance::not_shared();
+  if (why.empty()) return tool::yes;
+  std::fputs(fmt::format("asperaproxy: on this node alone, {}: {}\n", what_then, logging::escape(why)).c_str(), stderr);
+  return tool::temporary;
 }
 
 std::size_t sessions_on(const HostPort& host) {
@@ -60,16 +78,18 @@ int fault(const std::vector<std::string>& words) {
   for (auto word = words.begin() + 1; word != words.end(); ++word) reason += (reason.empty() ? "" : " ") + *word;
   if (reason.empty()) reason = "by hand";
   require_root();
-  require_named(host);
+  const auto config = config::load(paths::kConfig, config::Author::root);
+  require_named(host, config.rproxy);
   spool::prepare();
   balance::prepare();
+  balance::share(config.cluster, balance::Haste::administrator);
   const auto by = ending::invoker();
   const auto mark = balance::mark_now(host, balance::State::maintenance, std::chrono::seconds(0), reason, by.name);
   balance::set(mark);
   logging::event("Server {} is taken out of service: {} by={} uid={}", host.text(), mark.reason, logging::escape(by.name), by.uid);
   const std::size_t left = sessions_on(host);
   io::write_all(STDOUT_FILENO, fmt::format("{}: no new sessions go there until asperaproxy heal {}; {} {} left\n", host.text(), host.text(), left, left == 1 ? "is" : "are"));
-  return tool::yes;
+  return told_others("the others hear of it when Redis is back");
 }
 
 // Also one that no rule names any more.
@@ -77,15 +97,16 @@ int heal(const std::vector<std::string>& words) {
   if (words.size() != 1) options::fail_usage(kHealUsage, "one host is needed");
   const HostPort host = parse(words[0], kHealUsage);
   require_root();
+  share_if_known();
   if (balance::heal(host) == 0) {
-    require_named(host);
+    require_named(host, config::load(paths::kConfig, config::Author::root).rproxy);
     io::write_all(STDOUT_FILENO, fmt::format("{}: nothing to do, it is in service\n", host.text()));
-    return tool::yes;
+    return told_others("heal it once more when Redis is back");
   }
   const auto by = ending::invoker();
   logging::event("Server {} is back in service by={} uid={}", host.text(), logging::escape(by.name), by.uid);
   io::write_all(STDOUT_FILENO, fmt::format("{}: new sessions go there again\n", host.text()));
-  return tool::yes;
+  return told_others("heal it once more when Redis is back");
 }
 
 }  // namespace asperaproxy

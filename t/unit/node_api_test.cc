@@ -8,6 +8,7 @@
 #include "../../cmd/asperanoded/basic_auth.h"
 #include "../../cmd/asperanoded/lease_request.h"
 #include "../../cmd/asperanoded/metrics.h"
+#include "prometheus.h"
 #include "../../cmd/asperanoded/refusal.h"
 #include "lease.h"
 
@@ -140,4 +141,16 @@ TEST_CASE("metrics: buckets add up") {
   CHECK(text.find("duration_seconds_bucket{le=\"10\"} 1\n") != std::string::npos);
   CHECK(text.find("duration_seconds_bucket{le=\"+Inf\"} 2\n") != std::string::npos);
   CHECK(text.find("sallyport_node_leases 3\n") != std::string::npos);
+  CHECK(text.find("node=") == std::string::npos);
+  const std::string labelled = Metrics("dmz").text({"3", 1, 0, "1"});
+  CHECK(labelled.find("sallyport_node_leases{node=\"dmz\"} 3\n") != std::string::npos);
+  CHECK(labelled.find("sallyport_node_build_info{node=\"dmz\",version=\"1\"} 1\n") != std::string::npos);
+}
+
+TEST_CASE("metrics: a label more on each sample, and on nothing else") {
+  const std::string text = "# HELP a {b} c\n# TYPE a gauge\na 1\nb{x=\"{ y\"} 2\n\nc 3";
+  CHECK(prometheus::with_label(text, "node", "n\"1\n") ==
+        "# HELP a {b} c\n# TYPE a gauge\na{node=\"n\\\"1\\\\x0a\"} 1\nb{node=\"n\\\"1\\\\x0a\",x=\"{ y\"} 2\n\nc{node=\"n\\\"1\\\\x0a\"} 3");
+  CHECK(prometheus::with_label(text, "node", "") == text);
+  CHECK(prometheus::with_label("", "node", "x").empty());
 }

@@ -121,6 +121,54 @@ TEST_CASE("sessions: what the kernel does not count is not shown as 0") {
   CHECK(sessions::prometheus(rows, false, {}).find("session_bytes") == std::string::npos);
 }
 
+TEST_CASE("sessions: what a node tells of its sessions is what others read") {
+  auto rows = ledger({living(1, "198.51.100.10:5001"), living(2)}, {flow("198.51.100.10:5001", 10, 1)});
+  rows[0].age = 12.9;
+  rows[1].traffic.counted = false;
+  const std::string text = sessions::view_text(rows);
+  const auto view = sessions::parse_view("dmz2", text, std::chrono::seconds(30));
+  REQUIRE(view.rows.size() == 2);
+  CHECK(view.sessions == 2);
+  CHECK(view.rows[0].age == 42);
+  CHECK(view.rows[0].traffic.to_server.packets == 10);
+  CHECK(view.rows[0].traffic.to_client.bytes == 100);
+  CHECK_FALSE(view.rows[1].traffic.counted);
+  CHECK(view.rows[1].session.to_record().text() == rows[1].session.to_record().text());
+  CHECK(sessions::table(std::vector{view})[1].starts_with("dmz2  00000000-"));
+  CHECK(sessions::table(std::vector{view})[1].ends_with("  30s ago"));
+  CHECK(sessions::parse_view("dmz2", sessions::view_text({}), std::chrono::seconds(0)).rows.empty());
+
+  const auto fails = [](const std::string& bad) {
+    try {
+      sessions::parse_view("dmz2", bad, std::chrono::seconds(0));
+    } catch (const tool::Failure& failure) {
+      return failure.code() == tool::bad_input;
+    }
+    return false;
+  };
+  const std::string head = "sessions=2\n\n";
+  CHECK(fails(""));
+  CHECK(fails("garbage"));
+  CHECK(fails("sessions=-1\n"));
+  CHECK(fails("sessions=1\n\n" + text.substr(head.size())));
+  CHECK(fails(text.substr(0, text.rfind("age="))));
+  CHECK(fails(head + text.substr(text.find("age="))));
+  CHECK(fails(text + "more=1\n\nage=1\nflows=0\nshared=false\n"));
+  CHECK(fails(text.substr(0, text.rfind("age=")) + "age=1\nflows=0\nshared=false\nevil=1\n"));
+  CHECK(fails(std::string(sessions::kMaxView + 1, '\n')));
+}
+
+TEST_CASE("sessions: a node with too many sessions tells of as many as there is room for") {
+  std::vector<Row> rows(5000);
+  for (auto& row : rows) row.session = living(1);
+  const std::string text = sessions::view_text(rows);
+  CHECK(text.size() <= sessions::kMaxView);
+  const auto view = sessions::parse_view("dmz2", text, std::chrono::seconds(0));
+  CHECK(view.sessions == 5000);
+  CHECK(view.rows.size() > 1000);
+  CHECK(view.rows.size() < 5000);
+}
+
 TEST_CASE("sessions: states") {
   Session session = living(1);
   CHECK(sessions::state_of(session) == sessions::State::open);
