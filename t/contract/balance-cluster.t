@@ -84,6 +84,7 @@ status 0 'a host that is healed where nobody has tried it' node1 $tmp/asperaprox
 is "$(tried node2)" 'b:22 c:22' 'is healed'
 mark node2 suspect b:22 90
 is "$(tried node2) $(tried node1)" 'b:22 c:22 b:22 c:22' 'a suspicion'
+node2 $tmp/asp-reap
 is "$(ask KEYS 'sallyport:mark:suspect*')" '' 'is not shared'
 
 # --- Redis forgets, or is away ---------------------------------------------------------------------
