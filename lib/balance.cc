@@ -95,7 +95,7 @@ bool Mark::over() const { return state != State::maintenance && since_boot() >= 
 std::chrono::seconds Mark::left() const { return until - since_boot(); }
 
 void prepare() {
-  for (const char* name : {"balance", kTurns, kMarks, kProbes}) spool::make_directory(name);
+  for (const char* name : {"balance", kTurns, kMarks, kHealed, kProbes}) spool::make_directory(name);
 }
 
 unsigned long take_turn(const std::string& key) {

@@ -8,6 +8,7 @@
 //   marks/STATE-HOST   a mark (record). One file for each state, so that nobody
 //                      takes away, by a mark of his, what somebody else has set
 //   marks/faulty-USER@HOST-KEY   for one account and key there: the host refuses it
+//   healed/STATE-HOST   a mark was taken away while other nodes could not be told
 //   probes/HOST        locked by the one session that waits for a host that may
 //                      not answer: its time as faulty is over, or it is silent
 //

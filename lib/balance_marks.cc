@@ -21,7 +21,8 @@
 namespace balance {
 namespace {
 
-std::string path_of(const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, kMarks, name); }
+std::string path_in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
+std::string path_of(const std::string& name) { return path_in(kMarks, name); }
 
 std::optional<State> state_of(const std::string& name) {
   for (const auto state : {State::faulty, State::suspect, State::maintenance}) {
@@ -106,6 +107,20 @@ void write_mark(const Mark& mark) {
 }
 
 bool remove_mark(const std::string& name) { return ::unlink(path_of(name).c_str()) == 0; }
+
+std::string read_healed(const std::string& name) {
+  char id[64];
+  const Fd file(::open(path_in(kHealed, name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const ssize_t length = file ? ::read(file.get(), id, sizeof id) : 0;
+  return {id, static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+}
+
+void write_healed(const std::string& name, const std::string& id) {
+  const Fd file = fd::open(path_in(kHealed, name), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+  io::write_all(file.get(), id);
+}
+
+void remove_healed(const std::string& name) { ::unlink(path_in(kHealed, name).c_str()); }
 
 std::vector<Mark> all_marks() {
   auto names = spool::names_in(kMarks);

@@ -13,6 +13,7 @@
 namespace balance {
 
 constexpr char kMarks[] = "balance/marks";
+constexpr char kHealed[] = "balance/healed";
 
 std::chrono::seconds since_boot();
 
@@ -34,6 +35,12 @@ std::optional<Mark> read_mark(const std::string& name);
 void write_mark(const Mark& mark);
 // False when there was none.
 bool remove_mark(const std::string& name);
+
+// Which mark of that name was taken away here without the other nodes having heard of
+// it, as balance_shared calls it; empty: none.
+std::string read_healed(const std::string& name);
+void write_healed(const std::string& name, const std::string& id);
+void remove_healed(const std::string& name);
 
 // Whether they count or not.
 std::vector<Mark> all_marks();

@@ -41,6 +41,7 @@ constexpr char kForget[] =
     "end return #ARGV";
 
 struct Sharing {
+  bool wanted = false;                  // there is a cluster to share with
   std::optional<redis::Client> client;  // absent: not shared, or not any more
   std::string failure;
 };
@@ -173,6 +174,22 @@ std::vector<redis::Command> asking_turn(const std::string& key, Choice::Turn tur
   return {{"INCR", turn_name(key)}, {"PEXPIRE", turn_name(key), std::to_string(kTurnKept.count())}};
 }
 
+bool tell_healed(const std::string& name, const std::string& id) {
+  Record record;
+  record.add("healed", id);
+  record.add("node", node_name());
+  return ask({{"SET", mark_key(name), record.text(), "PX", std::to_string(kHealedKept.count())}}).has_value();
+}
+
+// Whether it is what was healed here while Redis was away. If so, it is told now.
+bool was_healed(const std::string& name, const Said& said) {
+  const std::string healed = read_healed(name);
+  if (healed.empty()) return false;
+  const bool same = said.mark && id_of(*said.mark) == healed;
+  if (!same || tell_healed(name, healed)) remove_healed(name);
+  return same;
+}
+
 // The names of which Redis knows nothing (more).
 std::vector<std::string> update_marks(const std::vector<std::string>& names, const redis::Reply* answers) {
   std::vector<Mark> unsaid;
@@ -180,6 +197,7 @@ std::vector<std::string> update_marks(const std::vector<std::string>& names, con
   for (const auto& name : names) {
     const auto said = said_of(name, answers[0], answers[1]);
     answers += 2;
+    if (was_healed(name, said.value_or(Said{}))) continue;
     const auto news = take_over(name, said.value_or(Said{}));
     if (news) unsaid.push_back(*news);
     else if (!said) gone.push_back(name);
@@ -218,6 +236,7 @@ void forget(const std::vector<std::string>& gone) {
 void begin(const config::Cluster& cluster, Haste haste) {
   sharing = {};
   if (!cluster.enabled || cluster.redis.empty()) return;
+  sharing.wanted = true;
   if (haste == Haste::session && !redis::may_ask()) return;
   spool::prepare();
   prepare();
@@ -259,6 +278,7 @@ void update_all() {
     for (const auto& mark : all_marks()) {
       if (mark.state != State::suspect) all.insert(mark_name(mark));
     }
+    for (const auto& name : spool::names_in(kHealed)) all.insert(name);
     const std::vector<std::string> names(all.begin(), all.end());
     for (std::size_t at = 0; at < names.size(); at += kNamesAtOnce) {
       const std::vector<std::string> some(names.begin() + static_cast<std::ptrdiff_t>(at), names.begin() + static_cast<std::ptrdiff_t>(std::min(at + kNamesAtOnce, names.size())));
@@ -276,12 +296,10 @@ void tell(const Mark& mark) {
 }
 
 void tell_healed(const Mark& mark) {
-  if (!is_on() || mark.state == State::suspect) return;
+  if (!sharing.wanted || mark.state == State::suspect) return;
   unless_it_fails([&] {
-    Record record;
-    record.add("healed", id_of(mark));
-    record.add("node", node_name());
-    ask({{"SET", mark_key(mark_name(mark)), record.text(), "PX", std::to_string(kHealedKept.count())}});
+    const std::string name = mark_name(mark);
+    if (!tell_healed(name, id_of(mark))) write_healed(name, id_of(mark));
   });
 }
 

@@ -9,7 +9,7 @@
 //
 // Each node goes by the marks in its own spool, and brings those that matter up to
 // date before it does: it takes over what others have said, takes away what others have
-// healed, and says again what Redis has forgotten. So a Redis that is away, empty
+// healed, and says again what Redis has forgotten, or has not heard of. So a Redis that is away, empty
 // after a restart, or behind after a failover, costs nothing but the news.
 //
 // A mark lasts for a duration here and there, never until a time: the clocks of two

@@ -57,10 +57,10 @@ void share_if_known() {
 }
 
 // What was done here is done, whether the other nodes of a cluster have heard of it or not.
-int told_others(const std::string& what_then) {
+int told_others() {
   const std::string why = balance::not_shared();
   if (why.empty()) return tool::yes;
-  std::fputs(fmt::format("asperaproxy: on this node alone, {}: {}\n", what_then, logging::escape(why)).c_str(), stderr);
+  std::fputs(fmt::format("asperaproxy: on this node alone, until Redis is back: {}\n", logging::escape(why)).c_str(), stderr);
   return tool::temporary;
 }
 
@@ -89,7 +89,7 @@ int fault(const std::vector<std::string>& words) {
   logging::event("Server {} is taken out of service: {} by={} uid={}", host.text(), mark.reason, logging::escape(by.name), by.uid);
   const std::size_t left = sessions_on(host);
   io::write_all(STDOUT_FILENO, fmt::format("{}: no new sessions go there until asperaproxy heal {}; {} {} left\n", host.text(), host.text(), left, left == 1 ? "is" : "are"));
-  return told_others("the others hear of it when Redis is back");
+  return told_others();
 }
 
 // Also one that no rule names any more.
@@ -101,12 +101,12 @@ int heal(const std::vector<std::string>& words) {
   if (balance::heal(host) == 0) {
     require_named(host, config::load(paths::kConfig, config::Author::root).rproxy);
     io::write_all(STDOUT_FILENO, fmt::format("{}: nothing to do, it is in service\n", host.text()));
-    return told_others("heal it once more when Redis is back");
+    return told_others();
   }
   const auto by = ending::invoker();
   logging::event("Server {} is back in service by={} uid={}", host.text(), logging::escape(by.name), by.uid);
   io::write_all(STDOUT_FILENO, fmt::format("{}: new sessions go there again\n", host.text()));
-  return told_others("heal it once more when Redis is back");
+  return told_others();
 }
 
 }  // namespace asperaproxy

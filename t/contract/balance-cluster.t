@@ -84,6 +84,7 @@ status 0 'a host that is healed where nobody has tried it' node1 $tmp/asperaprox
 is "$(tried node2)" 'b:22 c:22' 'is healed'
 mark node2 suspect b:22 90
 is "$(tried node2) $(tried node1)" 'b:22 c:22 b:22 c:22' 'a suspicion'
+node2 $tmp/asp-reap
 is "$(ask KEYS 'sallyport:mark:suspect*')" '' 'is not shared'
 
 # --- Redis forgets, or is away ---------------------------------------------------------------------
@@ -93,6 +94,16 @@ is "$(tried node2)" 'b:22 c:22' 'Redis is empty after a restart: what was known 
 like "$(ask GET sallyport:mark:maintenance-a:22)" 'reason=new disks' 'and is told again'
 node1 $tmp/asperaproxy heal a:22 > /dev/null
 is "$(tried node2)" 'a:22 b:22 c:22' 'so that it can be healed from anywhere'
+
+node1 $tmp/asperaproxy fault c:22 > /dev/null
+is "$(tried node2)" 'a:22 b:22' 'a mark that both have'
+kill -STOP $redis_pid
+status 75 'heal while Redis does not answer: exit 75' node1 $tmp/asperaproxy heal c:22
+is "$(tried node1) $(tried node2)" 'a:22 b:22 c:22 a:22 b:22' 'is for one node'
+kill -CONT $redis_pid
+rm -f /run/sallyport/redis-away $tmp/run2/redis-away
+is "$(tried node2) $(tried node1) $(tried node2)" 'a:22 b:22 a:22 b:22 c:22 a:22 b:22 c:22' 'until Redis answers, and the node has told it'
+is "$(ls /run/sallyport/balance/healed)" '' 'which it does once'
 
 redis_down
 : > $tmp/syslog
@@ -104,7 +115,7 @@ is "$(tried node1) $(tried node2)" 'a:22 c:22 a:22 b:22 c:22' 'a mark is good on
 is "$(for _ in 1 2 3; do first node2; done | xargs)" 'a:22 b:22 c:22' 'and so are turns'
 ok 'it is said once on each node' wait_until 5 logged 2 'Redis is away'
 status 75 'fault: exit 75' node2 $tmp/asperaproxy fault c:22
-like "$err" '^asperaproxy: on this node alone, the others hear of it when Redis is back: ask Redis 192.0.2.11:6379: Connection refused$' 'says what was not done'
+like "$err" '^asperaproxy: on this node alone, until Redis is back: ask Redis 192.0.2.11:6379: Connection refused$' 'says what was not done'
 is "$(tried node2)" 'a:22 b:22' 'here it is'
 redis_up
 nodes $tmp/asp-reap
