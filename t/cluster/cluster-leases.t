@@ -71,7 +71,7 @@ cluster_gap udp inner "$INSIDE_SHARED:$udp_port"
 cluster_gap tcp inner --tcp "$INSIDE_SHARED:$ssh_port"
 on inner -u bear bash -c 'head -c 120M /dev/urandom > up'
 sum=$(on inner sha256sum /home/bear/up | cut -d ' ' -f 1)
-forward() { on_exec inner -u bear env ASPERA_PROXY_PASS=alice-secret asp-forward --proxy "dnat://alice@$INSIDE_SHARED:9091" "$@"; }
+forward() { on_exec inner -u bear env ASPERA_PROXY_PASS=alice-secret timeout 60 asp-forward --proxy "dnat://alice@$INSIDE_SHARED:9091" "$@"; }
 forward --to outer.example.com --ssh-port 33001 -- asp-cp -q -l 40M -P %P -O %O up 'xfer@[%h]:up' > "$TMPDIR/cp.out" 2>&1 < /dev/null &
 copying=$!
 forward --to outer.example.com --ssh-port 33001 -- bash -c 'for i in $(seq 200); do echo $i; sleep 0.1; done | ssh -o HostKeyAlias=outer.example.com -p %P xfer@%h cat' > "$TMPDIR/ssh.out" 2> "$TMPDIR/ssh.err" < /dev/null &
