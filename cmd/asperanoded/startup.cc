@@ -14,8 +14,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include <fmt/core.h>
 
@@ -77,9 +79,20 @@ Account node_account() {
   return {entry->pw_uid, entry->pw_gid};
 }
 
+// Whoever looks whether we run, as /etc/init.d/asperaproxy does, holds the lock for
+// an instant.
+bool lock_soon(const Fd& file) {
+  constexpr int kTries = 50;
+  for (int i = 0; i < kTries; ++i) {
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
 Fd take_pid_file() {
   Fd file = fd::open(kPidFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) throw tool::Failure(tool::temporary, "asperanoded runs already: stop that one first");
+  if (!lock_soon(file)) throw tool::Failure(tool::temporary, "asperanoded runs already: stop that one first");
   erase_pid(file);
   return file;
 }

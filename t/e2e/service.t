@@ -203,7 +203,10 @@ status 0 'status: exit 0' service status
 like "$out" 'node=running' 'says that it runs'
 status 0 'reload: exit 0' service reload
 ok 'reaches it' wait_until 5 proxy_log_has 'asperanoded.*LOG Read .* again'
-status 0 'restart: exit 0' service restart
+on_exec dmz timeout 60 sh -c 'while :; do flock -n -s /run/sallyport/asperanoded.pid true; done' 2> /dev/null &
+watching=$!
+status 0 'restart, while somebody looks whether it runs: exit 0' service restart
+kill "$watching" && wait "$watching" 2> /dev/null
 ok 'is another process' test "$(node)" != "$first" -a -n "$(node)"
 kill -KILL "$(node)"
 status 3 'status, when it was killed: exit 3' service status
