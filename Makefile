@@ -167,7 +167,7 @@ $(BUILD)/bench/traffic: $(BUILD)/t/bench/traffic.o $(BUILD)/libsallyport.a
 bench: deps
 	@t/lib/install-packages $(DEPS_BENCH)
 	@$(MAKE) --no-print-directory all $(BUILD)/bench/traffic
-	@BUILD=$(BUILD) t/bench/bench $(if $(JSON),--json $(JSON)) $(ROWS)
+	@BUILD=$(BUILD) t/bench/bench $(if $(JSON),--json -) $(ROWS) $(if $(JSON),> $(JSON))
 
 lab-shell: all
 	@BUILD=$(BUILD) t/lib/lab-shell
