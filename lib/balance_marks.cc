@@ -1,7 +1,6 @@
 #include "balance_marks.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "boot_clock.h"
 #include "decimal.h"
 #include "fd.h"
 #include "io.h"
@@ -33,11 +33,7 @@ std::optional<State> state_of(const std::string& name) {
 
 }  // namespace
 
-std::chrono::seconds since_boot() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec);
-}
+std::chrono::seconds since_boot() { return boot_clock::seconds(); }
 
 std::string digest(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325;

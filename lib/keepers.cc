@@ -18,6 +18,7 @@
 
 #include <fmt/core.h>
 
+#include "boot_clock.h"
 #include "decimal.h"
 #include "io.h"
 #include "paths.h"
@@ -34,12 +35,6 @@ constexpr time_t kStaleSeconds = 60;
 std::string directory_of(const std::string& user, int rule) { return fmt::format("{}/{}.{}", kDirectory, user, rule); }
 std::string in(const std::string& directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
 std::string socket_path(const std::string& directory, const std::string& id) { return in(directory, id + ".socket"); }
-
-long seconds_since_boot() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return now.tv_sec;
-}
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
@@ -154,7 +149,7 @@ std::optional<Hold> take(const Terms& terms) {
       continue;
     }
     const auto note = read_note(directory, id);
-    if (!note || note->terms != terms.text || seconds_since_boot() - note->since > kOldest.count()) continue;
+    if (!note || note->terms != terms.text || boot_clock::seconds().count() - note->since > kOldest.count()) continue;
     auto session = spool::Token::take(directory, id + ".session");
     if (!session) continue;
     if (Fd socket = connect_to(socket_path(directory, id))) return Hold{directory, id, std::move(socket), std::move(*session)};
@@ -196,7 +191,7 @@ Hold Place::open(pid_t pid) {
   if (!session || !socket) throw tool::Failure(tool::os, "the new keeper cannot be reached");
   Record who;
   who.add("pid", std::to_string(pid));
-  who.add("since", std::to_string(seconds_since_boot()));
+  who.add("since", std::to_string(boot_clock::seconds().count()));
   const std::string fresh = in(directory_, "." + id_);
   io::write_all(fd::open(fresh, O_WRONLY | O_NOFOLLOW).get(), who.text() + terms_.text);
   if (::rename(fresh.c_str(), in(directory_, id_).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);

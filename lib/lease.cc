@@ -1,11 +1,11 @@
 #include "lease.h"
 
-#include <time.h>
 
 #include <limits>
 
 #include <fmt/core.h>
 
+#include "boot_clock.h"
 #include "decimal.h"
 #include "session.h"
 #include "tool.h"
@@ -98,10 +98,6 @@ std::string Lease::owner() const { return user.empty() ? "client=" + client.text
 
 namespace lease {
 
-std::chrono::seconds boot_now() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec);
-}
+std::chrono::seconds boot_now() { return boot_clock::seconds(); }
 
 }  // namespace lease

@@ -1,7 +1,6 @@
 #include "lease_shared.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include "lease_role.h"
 #include "lease_scripts.h"
 #include "logging.h"
+#include "node_name.h"
 #include "node_users.h"
 #include "own_addresses.h"
 #include "paths.h"
@@ -58,12 +58,6 @@ std::vector<std::string> keys_of(const Lease& lease) {
   std::vector<std::string> keys{lease_key(lease.id), gone_key(lease.id)};
   for (auto& key : port_keys(lease.ssh_port, lease.ports())) keys.push_back(std::move(key));
   return keys;
-}
-
-std::string host_name() {
-  char name[HOST_NAME_MAX + 1] = "";
-  if (::gethostname(name, sizeof name - 1) != 0) tool::fail_errno(tool::os, "gethostname");
-  return name;
 }
 
 // The deadline is of this host's clock, and what was counted is of its kernel.
@@ -150,7 +144,7 @@ class Judge {
 
 class Shared : public LeaseStore {
  public:
-  Shared(const config::Config& config, std::unique_ptr<LeaseStore> local) : config_(config), local_(std::move(local)), node_(host_name()) {}
+  Shared(const config::Config& config, std::unique_ptr<LeaseStore> local) : config_(config), local_(std::move(local)), node_(node_name()) {}
 
   // --- what needs Redis at once ---
 

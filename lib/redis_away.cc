@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "boot_clock.h"
 #include "decimal.h"
 #include "fd.h"
 #include "logging.h"
@@ -21,15 +21,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kPauseMs = kPause;
-
 std::string path() { return std::string(paths::kRun) + "/redis-away"; }
 
-milliseconds since_boot() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec) + milliseconds(now.tv_nsec / 1'000'000);
-}
+milliseconds since_boot() { return std::chrono::duration_cast<milliseconds>(boot_clock::now()); }
 
 // What is no time, or none that we would have written, is over.
 bool is_over(int fd) {
@@ -37,11 +31,11 @@ bool is_over(int fd) {
   const ssize_t length = ::pread(fd, text, sizeof text, 0);
   const auto until = parse_decimal({text, static_cast<std::size_t>(length < 0 ? 0 : length)}, 0, std::numeric_limits<long>::max());
   const auto now = since_boot();
-  return !until || milliseconds(*until) <= now || milliseconds(*until) > now + kPauseMs;
+  return !until || milliseconds(*until) <= now || milliseconds(*until) > now + kPause;
 }
 
 void pause(int fd) {
-  const std::string until = std::to_string((since_boot() + kPauseMs).count());
+  const std::string until = std::to_string(milliseconds(since_boot() + kPause).count());
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, until.data(), until.size(), 0) < 0) logging::error("Cannot write {}", path());
 }
 
