@@ -281,18 +281,15 @@ bool Pinhole::must_linger() const {
 
 void Pinhole::revoke() {
   if (!entry_) return;
+  Carried carried;
   try {
-    if (must_linger()) {
-      report_closed(carried_by(list_ours()));
-      linger();
-    } else {
-      report_closed(take_down());
-    }
+    if (must_linger()) return linger();
+    carried = take_down();
   } catch (const std::exception& fault) {
     entry_.reset();  // gives up the lock, so that asp-reap finds an orphan
     logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, logging::escape(fault.what()));
-    report_closed({});
   }
+  report_closed(carried);
 }
 
 void Pinhole::report_closed(const Carried& carried) const {
@@ -305,11 +302,12 @@ void Pinhole::report_closed(const Carried& carried) const {
 // ends, and the SSH session with it.
 void Pinhole::linger() {
   session_.lingering = true;
+  const auto carried = carried_by(list_ours());
   const pid_t child = ::fork();
   if (child < 0) tool::fail_errno(tool::os, "fork");
   if (child > 0) {
     entry_.reset();
-    return;
+    return report_closed(carried);
   }
   ::setsid();
   const Fd null = fd::open("/dev/null", O_RDWR);
