@@ -64,6 +64,6 @@ done
 
 proxy_session killed outside bear "$SQUASH" cat
 proxy_end killed
-ok "(a session without UDP lingers for its first packet)" lingering
+ok "(a session without UDP lingers for its first packet)" wait_until 5 lingering
 ok "and is gone when none came" wait_until $((linger + 2)) no_rules
 done_testing
