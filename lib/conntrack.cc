@@ -1,6 +1,7 @@
 #include "conntrack.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
@@ -13,6 +14,7 @@
 
 #include "conntrack_dump.h"
 #include "fd.h"
+#include "io.h"
 #include "tool.h"
 
 namespace conntrack {
@@ -153,6 +155,24 @@ std::vector<Flow> Table::list_between(const IpAddress& client, const IpAddress& 
   return flows;
 }
 
+std::optional<Flow> Table::find(const Endpoint& client, const Endpoint& proxy) const {
+  Flow wanted;
+  wanted.client = client;
+  wanted.proxy = proxy;
+  const Entry entry(::nfct_new(), nfct_destroy);
+  if (!entry) throw std::bad_alloc();
+  set_original_tuple(entry.get(), wanted);
+  std::vector<Flow> flows;
+  ::nfct_callback_register(handle_, NFCT_T_ALL, keep, &flows);
+  const int answer = ::nfct_query(handle_, NFCT_Q_GET, entry.get());
+  const int error = errno;
+  ::nfct_callback_unregister(handle_);
+  if (answer == 0 && !flows.empty()) return flows.front();
+  if (answer == 0 || error == ENOENT) return std::nullopt;
+  errno = error;
+  tool::fail_errno(tool::os, "look into conntrack");
+}
+
 bool Table::remove(const Flow& flow) const {
   const Entry entry(::nfct_new(), nfct_destroy);
   if (!entry) throw std::bad_alloc();
@@ -163,32 +183,36 @@ bool Table::remove(const Flow& flow) const {
   tool::fail_errno(tool::os, "remove from conntrack");
 }
 
-Watch::Watch(const IpAddress& client, std::uint32_t mark) : handle_(open_handle(NF_NETLINK_CONNTRACK_NEW)) {
-  const std::unique_ptr<nfct_filter, decltype(&nfct_filter_destroy)> filter(::nfct_filter_create(), nfct_filter_destroy);
-  if (!filter) throw std::bad_alloc();
-  ::nfct_filter_add_attr_u32(filter.get(), NFCT_FILTER_L4PROTO, IPPROTO_UDP);
-  nfct_filter_dump_mark wanted{mark, mark};
-  ::nfct_filter_add_attr(filter.get(), NFCT_FILTER_MARK, &wanted);
-  add_client(filter.get(), client);
-  if (::nfct_filter_attach(fd(), filter.get()) != 0) {
-    const int error = errno;
-    ::nfct_close(handle_);
-    errno = error;
-    tool::fail_errno(tool::os, "filter conntrack events");
-  }
+bool has_events() {
+  const Fd file(::open("/proc/sys/net/netfilter/nf_conntrack_events", O_RDONLY | O_CLOEXEC));
+  return file && io::read_all(file.get(), 16, "nf_conntrack_events") != "0\n";
+}
+
+Watch::Watch(const IpAddress& client, std::uint32_t mark) : handle_(open_handle(NF_NETLINK_CONNTRACK_NEW), nfct_close) {
+  narrow(client, mark);
   fd::set_nonblocking(fd());
 }
 
-Watch::~Watch() { ::nfct_close(handle_); }
+void Watch::narrow(const IpAddress& client, std::uint32_t mark) {
+  const std::unique_ptr<nfct_filter, decltype(&nfct_filter_destroy)> filter(::nfct_filter_create(), nfct_filter_destroy);
+  if (!filter) throw std::bad_alloc();
+  ::nfct_filter_add_attr_u32(filter.get(), NFCT_FILTER_L4PROTO, IPPROTO_UDP);
+  if (mark != 0) {
+    nfct_filter_dump_mark wanted{mark, mark};
+    ::nfct_filter_add_attr(filter.get(), NFCT_FILTER_MARK, &wanted);
+  }
+  add_client(filter.get(), client);
+  if (::nfct_filter_attach(fd(), filter.get()) != 0) tool::fail_errno(tool::os, "filter conntrack events");
+}
 
-int Watch::fd() const { return ::nfct_fd(handle_); }
+int Watch::fd() const { return ::nfct_fd(handle_.get()); }
 
 Watch::News Watch::read() {
   News news;
-  ::nfct_callback_register(handle_, NFCT_T_NEW, keep, &news.flows);
-  const int answer = ::nfct_catch(handle_);
+  ::nfct_callback_register(handle_.get(), NFCT_T_NEW, keep, &news.flows);
+  const int answer = ::nfct_catch(handle_.get());
   const int error = errno;
-  ::nfct_callback_unregister(handle_);
+  ::nfct_callback_unregister(handle_.get());
   if (answer < 0 && error == ENOBUFS) news.lost = true;
   return news;
 }

@@ -57,6 +57,9 @@ class Table {
   std::vector<Flow> list_with_tcp(int family, std::uint32_t mark) const;
   // UDP and TCP flows of that client to that address of ours, of every mark.
   std::vector<Flow> list_between(const IpAddress& client, const IpAddress& proxy) const;
+  // The flow between just these two ends, if there is one: costs the same in a full
+  // table as in an empty one.
+  std::optional<Flow> find(const Endpoint& client, const Endpoint& proxy) const;
   // False: it was gone already, or its tuple belongs to a younger flow.
   bool remove(const Flow& flow) const;
 
@@ -64,15 +67,17 @@ class Table {
   nfct_handle* handle_;
 };
 
+// Whether the kernel tells of new flows at all (net.netfilter.nf_conntrack_events).
+bool has_events();
+
 // New flows from one client address, filtered by the kernel so that other
 // flows wake nobody.
 class Watch {
  public:
-  // Only flows that carry `mark`.
-  Watch(const IpAddress& client, std::uint32_t mark);
-  ~Watch();
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
+  // Only flows whose mark has any bit of `mark`; 0: flows of every mark.
+  explicit Watch(const IpAddress& client, std::uint32_t mark = 0);
+  // As if made with `mark`, from the next flow on.
+  void narrow(const IpAddress& client, std::uint32_t mark);
 
   // Readable (poll) when there may be flows.
   int fd() const;
@@ -83,7 +88,7 @@ class Watch {
   News read();
 
  private:
-  nfct_handle* handle_;
+  std::unique_ptr<nfct_handle, int (*)(nfct_handle*)> handle_;
 };
 
 }  // namespace conntrack

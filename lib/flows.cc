@@ -29,6 +29,10 @@ bool belongs(const Session& session, const conntrack::Flow& flow) {
   return !session.pinned() || is_flow_of(session, flow);
 }
 
+Endpoint proxy_end(const Session& pinned) {
+  return {pinned.proxy.ip, pinned.ports_kept() ? pinned.flow->server.port : pinned.proxy_port};
+}
+
 bool collide(const Session& one, const Session& other) {
   const auto a = proxy_ports(one);
   const auto b = proxy_ports(other);

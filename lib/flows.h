@@ -23,6 +23,9 @@ bool would_take(const Session& session, const Endpoint& client, const Endpoint& 
 // Whether a session is pinned, or has its first flow, and it is this one.
 bool is_flow_of(const Session& session, const conntrack::Flow& flow);
 
+// The proxy's end of the flow that a session is pinned to.
+Endpoint proxy_end(const Session& pinned);
+
 // Two sessions whose open rules take the same packets.
 bool collide(const Session& one, const Session& other);
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 
 #include <fmt/core.h>
 
@@ -25,6 +26,7 @@
 #include "resolve.h"
 #include "rules.h"
 #include "session.h"
+#include "sightings.h"
 #include "spool.h"
 #include "status.h"
 #include "tool.h"
@@ -118,10 +120,11 @@ int serve() {
   const Route route = route_for(rproxy, asked.request);
   logging::debug1("Verified {} from {} at {}: rule {}", caller.user, asked.request.client.text(), asked.request.proxy.text(), route.rule);
   report::line(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
+  auto sightings = std::make_unique<Sightings>(asked.request.client.ip);
 
   const auto second = life.next_record();
   if (!second) return tool::yes;
-  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), limits_for(rproxy, route), life);
+  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), limits_for(rproxy, route), life, std::move(sightings));
   if (pinhole.open()) pinhole.hold();
   return tool::yes;  // the pinhole revokes itself
 }

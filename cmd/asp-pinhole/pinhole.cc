@@ -60,7 +60,8 @@ std::optional<conntrack::Counters> carried_by(const std::vector<Flow>& flows) {
 
 }  // namespace
 
-Pinhole::Pinhole(Session session, Limits limits, Life& life) : session_(std::move(session)), limits_(limits), life_(life) {}
+Pinhole::Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings)
+    : session_(std::move(session)), limits_(limits), life_(life), sightings_(std::move(sightings)) {}
 
 Pinhole::~Pinhole() { revoke(); }
 
@@ -119,7 +120,6 @@ bool Pinhole::open() {
     }
     session_.opened = monotonic_now();
     entry_.emplace(session_);
-    watch_.emplace(session_.client.ip, firewall_text::kMark);
     in_force_ = true;  // from here on there may be something to revoke
     firewall::open(session_);
     renewed_ = Clock::now();
@@ -136,16 +136,41 @@ bool Pinhole::open() {
 void Pinhole::forget_early_flows() {
   const auto others = peers();
   const bool alone = std::none_of(others.begin(), others.end(), is_candidate);
+  const auto early = sightings_->early();
   const conntrack::Table table;
-  for (const auto& flow : table.list(session_.client.ip, 0)) {
-    if (flows::is_of_lease(flow) || !flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) continue;
-    if (!flow.translated() || alone) table.remove(flow);
-    else meet(flow);
-  }
+  std::vector<Flow> ours;
+  const auto judge = [&](const Flow& flow, bool fresh) {
+    if (flows::is_of_lease(flow) || !flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) return;
+    if (flow.translated() && (fresh || !alone)) ours.push_back(flow);
+    else table.remove(flow);
+  };
+  for (const auto& flow : early.old) judge(flow, false);
+  for (const auto& flow : early.fresh) judge(flow, true);
+  for (const auto& flow : ours) sightings_->remember(flow);
+  for (const auto& flow : ours) meet(flow);
 }
 
+// All that came since, remembered before any of it is acted upon.
+std::vector<Flow> Pinhole::hear() const {
+  auto news = sightings_->news();
+  Session open = session_;
+  open.flow.reset();
+  std::erase_if(news, [&](const Flow& flow) { return !flows::belongs(open, flow); });
+  for (const auto& flow : news) sightings_->remember(flow);
+  return news;
+}
+
+// Those that the kernel still has.
 std::vector<Flow> Pinhole::list_ours() const {
-  std::vector<Flow> ours = conntrack::Table().list(session_.client.ip, firewall_text::kMark);
+  std::vector<Flow> ours;
+  const conntrack::Table table;
+  if (session_.pinned()) {
+    if (const auto flow = table.find(session_.flow->client, flows::proxy_end(session_))) ours.push_back(*flow);
+  } else if (sightings_) {
+    ours = sightings_->present();
+  } else {
+    ours = table.list(session_.client.ip, firewall_text::kMark);
+  }
   std::erase_if(ours, [&](const Flow& flow) { return !flows::belongs(session_, flow); });
   return ours;
 }
@@ -167,9 +192,8 @@ void Pinhole::step(std::chrono::milliseconds timeout) {
   auto patience = offers_.empty() ? timeout : std::chrono::milliseconds(kAnswerPoll);
   if (const auto each = firewall::renewal(session_); each && patience == kForever) patience = *each;
   renew();
-  if (life_.wait(watch_ ? watch_->fd() : -1, patience) == Life::Woken::by_watch) {
-    const auto news = watch_->read();
-    for (const auto& flow : news.lost ? list_ours() : news.flows) meet(flow);
+  if (life_.wait(sightings_ ? sightings_->fd() : -1, patience) == Life::Woken::by_watch) {
+    for (const auto& flow : hear()) meet(flow);
   }
   if (!offers_.empty()) review_offers();
 }
@@ -241,9 +265,9 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     if (spool::was_offered(session_.id)) firewall::settle(session_);
     entry_->update(session_);
   }
-  watch_.reset();
-  offers_.clear();
   if (session_.src_port_filtering) drop_unclaimed();
+  sightings_.reset();
+  offers_.clear();
   turn_.reset();
   logging::debug1("Learned the flow from {} in {:.0f} ms: {}", flow.client.text(), milliseconds_since(start),
                   session_.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
@@ -259,8 +283,9 @@ void Pinhole::drop_unclaimed() const {
   if (std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_colleague(other); })) return;
   Session open = session_;
   open.flow.reset();
+  hear();
   const conntrack::Table table;
-  for (const auto& flow : table.list(session_.client.ip, firewall_text::kMark)) {
+  for (const auto& flow : sightings_->present()) {
     const bool claimed = flows::is_flow_of(session_, flow) || is_claimed(flow, others);
     if (!claimed && flows::belongs(open, flow)) table.remove(flow);
   }
@@ -343,7 +368,7 @@ Pinhole::Carried Pinhole::take_down() {
     firewall::close(session_);
     if (spool::was_offered(session_.id)) firewall::remove_all_of(session_);
   }
-  watch_.reset();
+  if (sightings_) hear();
   const auto others = peers();
   const auto ours = list_ours();
   const conntrack::Table table;

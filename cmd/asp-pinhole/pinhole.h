@@ -25,6 +25,7 @@
 #include "conntrack.h"
 #include "life.h"
 #include "session.h"
+#include "sightings.h"
 #include "spool.h"
 
 // Sessions that may live at once; 0: no limit.
@@ -35,8 +36,8 @@ struct Limits {
 
 class Pinhole {
  public:
-  // `life` must outlive this.
-  Pinhole(Session session, Limits limits, Life& life);
+  // `life` must outlive this. `sightings`: of the client's address.
+  Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings);
   // Revokes, if that was not done.
   ~Pinhole();
 
@@ -76,6 +77,7 @@ class Pinhole {
   std::vector<Session> peers() const;
   bool is_colleague(const Session& peer) const;
   bool is_competitor(const Session& peer) const;
+  std::vector<conntrack::Flow> hear() const;
   std::vector<conntrack::Flow> list_ours() const;
   bool has_relatives() const;
   bool must_linger() const;
@@ -90,7 +92,7 @@ class Pinhole {
   Life& life_;
   std::optional<spool::Entry> entry_;
   std::optional<spool::Token> turn_;
-  std::optional<conntrack::Watch> watch_;
+  std::unique_ptr<Sightings> sightings_;  // until the flow is known
   std::vector<Offer> offers_;
   Clock::time_point renewed_{};
   bool in_force_ = false;

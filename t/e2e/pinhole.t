@@ -79,6 +79,43 @@ for family in 4 6; do
   nok "after the session neither of them does" arrived late
   is "$(proxy_flows)" "" "no translated flow is left"
   proxy_allow 'cat'
+
+  # Flows of which the kernel tells nothing, and more than it can tell -------------
+
+  events=$(on dmz sysctl -n net.netfilter.nf_conntrack_events)
+  on dmz sysctl -qw net.netfilter.nf_conntrack_events=0
+  proxy_session untold outside bear "$SQUASH" cat
+  send outside 5020 untold
+  ok "a flow of which the kernel does not tell gets through" wait_until 5 arrived untold
+  proxy_end untold
+  is "$(proxy_flows)" "" "and ends with its session"
+  on dmz sysctl -qw net.netfilter.nf_conntrack_events="$events"
+
+  proxy_session unseen outside bear "$SQUASH" cat
+  stopped=$(lab_pids dmz asp-pinhole)
+  kill -STOP $stopped
+  send outside 5021 unseen
+  ok "a flow gets through before its helper knows" wait_until 5 arrived unseen
+  (sleep 0.5; kill -CONT $stopped) &
+  proxy_end unseen
+  is "$(proxy_flows)" "" "and ends with its session, though that was over first"
+
+  for flows in 100 2000; do
+    proxy_session many outside bear "$SQUASH" cat
+    stopped=$(lab_pids dmz asp-pinhole)
+    kill -STOP $stopped
+    on outside python3 -c '
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+for port in range(20000, 20000 + int(sys.argv[2])):
+    one = socket.socket(family, socket.SOCK_DGRAM)
+    one.bind(("", port))
+    one.sendto(b"many", (sys.argv[1], 33001))' "$SQUASH" $flows
+    ok "an open rule takes $flows flows" test "$(proxy_flows | wc -l)" -ge $flows
+    kill -CONT $stopped
+    proxy_end many
+    is "$(proxy_flows)" "" "none of them is left after its session"
+  done
   kill "$LAB_UDP"
   wait "$LAB_UDP"
 done
