@@ -93,6 +93,36 @@ wait "${many[@]}"
 four=$(on dmz find /run/sallyport/keepers/bear.1 -name '????????-*-????????????' | wc -l)
 ok 'of more at once, at most four are kept' test "$four" -ge 2 -a "$four" -le 4
 
+# --- in turn, and for so long ----------------------------------------------------------------------------
+
+proxy restart > /dev/null
+configure
+on dmz sed -i "0,/<host>.*<\/host>/s||<hosts><host>$INSIDE1:22</host><host>$INSIDE2:22</host></hosts>|" "$conf"
+logins() { for host in inside1 inside2; do lab_log $host | grep -c 'Accepted publickey for xfer'; done | xargs; }
+before=$(logins)
+is "$(for _ in {1..6}; do as bear hostname < /dev/null; done | sort | uniq -c | xargs)" '3 inside1 3 inside2' 'two hosts are served in turn, though connections are kept'
+is "$(logins)" "$(awk '{ print $1 + 1, $2 + 1 }' <<< "$before")" 'by one login each'
+configure
+proxy restart > /dev/null
+last=$(port)
+# aged SECONDS: as if the connection had been made then
+aged() {
+  local note now
+  note=$(find "$root/run/sallyport/keepers" -type f -name '????????-*-????????????')
+  now=$(cut -d. -f1 /proc/uptime)
+  [ "$now" -gt "$1" ] || return 1
+  sed "s/^since=.*/since=$((now - $1))/" "$note" > "$TMPDIR/note"
+  cat "$TMPDIR/note" > "$note"
+}
+if aged 602; then
+  other 'a connection is used for no longer than ten minutes'
+else
+  skip 'this machine has been up for less' 'a connection is used for no longer than ten minutes'
+fi
+proxy restart > /dev/null
+last=$(port)
+aged 500 && same "$last" '(but for as long as that)'
+
 # --- never when something changed -----------------------------------------------------------------------
 
 fresh() { proxy restart > /dev/null; last=$(port); }
