@@ -202,6 +202,24 @@ class PinnedOverIPv6(Pinned):
     victims = ["ascp_rproxy", "asp-pinhole"]
 
 
+class SudoStays(Pinned):
+    """sudo has a PAM session to close at the end, and so it waits for the helpers."""
+    victims = ["sudo-upstream", "sudo-pinhole", "ascp_rproxy"]
+
+    def __enter__(self):
+        self.file = f"{DMZ.root}/etc/sudoers.d/zz-pam"
+        with open(self.file, "w") as file:
+            file.write("Defaults!SALLYPORT_HELPERS pam_session\n")
+        os.chmod(self.file, 0o440)
+        return self
+
+    def __exit__(self, *_):
+        os.remove(self.file)
+
+    def reach(self, session):
+        return session.opened() and session.exchange() and wait_until(5, lambda: pinned(session)) and session.complete([*ON_DMZ, "sudo-upstream", "sudo-pinhole"])
+
+
 class Closing(Locked):
     """The client has hung up; asp-pinhole is about to remove the rule."""
     victims = [name for name in ON_DMZ if name not in UPSTREAM] + ["ssh"]
@@ -299,7 +317,7 @@ def main():
     bystander = Bystander()
     bystander.start()
     for name, kind in [("connecting", Connecting), ("waiting", Waiting), ("opening", Opening), ("writing", Writing),
-                       ("open", Open), ("pinned", Pinned), ("closing", Closing),
+                       ("open", Open), ("pinned", Pinned), ("sudo-stays", SudoStays), ("closing", Closing),
                        ("open-ipv6", OpenOverIPv6), ("pinned-ipv6", PinnedOverIPv6)]:
         if NFTABLES and kind in (Connecting, Waiting, Writing):
             continue  # there is no iptables-restore to be slowed down; the others know no firewall yet
