@@ -43,7 +43,8 @@ LIB_SRT ?= -lsrt-gnutls
 LIB_CURL ?= -lcurl-gnutls
 
 BUILD := build
-CXXFLAGS ?= -O2 -g
+# Enough to debug for a backtrace with lines; all of it takes a third longer to compile.
+CXXFLAGS ?= -O2 -g1
 CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow -Werror
 # The same binary, wherever the tree lies.
 CXXFLAGS += -ffile-prefix-map=$(CURDIR)=.
@@ -55,7 +56,9 @@ HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 
 ifdef SAN
 BUILD := build-san
-# Unoptimised, it is built in less than half the time.
+# Unoptimised, it is built in less than half the time; with the headers that most
+# files include compiled once, in two thirds of that.
+HEADERS := $(BUILD)/lib/precompiled.h.gch
 CXXFLAGS += -O0 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined
 else
@@ -88,12 +91,20 @@ $(BUILD)/unit-tests: $(UNIT_OBJ) $(PRIVATE_OBJ) $(BUILD)/libsallyport.a
 	@echo '  LD  $@'
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LDLIBS)
 
-$(BUILD)/cmd/asperanoded/api.o: CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
+# Tests of what is optimised need not be so themselves.
+$(UNIT_OBJ): private CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 
-$(BUILD)/%.o: %.cc
+$(BUILD)/cmd/asperanoded/api.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
+
+$(BUILD)/%.o: %.cc $(HEADERS)
 	@mkdir -p $(@D)
 	@echo '  CXX $<'
-	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(HEADERS:%.gch=-include %) -MMD -MP -c -o $@ $<
+
+$(BUILD)/lib/precompiled.h.gch: lib/precompiled.h
+	@mkdir -p $(@D)
+	@echo '  CXX $<'
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 
