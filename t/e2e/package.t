@@ -16,6 +16,8 @@ esac
 
 # -- the packages --------------------------------------------------------------
 
+# Which level of compression a package has is nothing that is tested.
+export DPKG_DEB_COMPRESSOR_LEVEL=0
 # make_deb TREE NAME: from what is built already; its path is in $deb.
 make_deb() {
   make -s -C "$1" deb "BUILD=$built" "PREFIX=$LAB_PREFIX" "DEB_DIR=$TMPDIR/$2" > "$TMPDIR/$2.log" 2>&1 ||
