@@ -268,7 +268,7 @@ hold h stubborn < <(record 8 bear 198.51.100.10)
 began=$EPOCHSECONDS
 status 71 'a holder that does not end: exit 71' timeout 20 "$sessions" --kill user=bear
 like "$err" "session $(id 8): its record is still there" 'says which remain'
-ok 'after 5 seconds' test $((EPOCHSECONDS - began)) -ge 5 -a $((EPOCHSECONDS - began)) -le 8
+ok 'after 5 seconds' test $((EPOCHSECONDS - began)) -ge 5 -a $((EPOCHSECONDS - began)) -le 12
 let_go h
 hold i < <(record 9 bear 198.51.100.10 "pid=$innocent")
 status 71 'a session process that goes on without its pinhole: exit 71' timeout 20 "$sessions" --kill user=bear
@@ -380,12 +380,11 @@ if [ $have_conntrack = yes ]; then
   is "$(conntrack -C)" 1000 '(1,000 flows)'
 fi
 for args in '' --json --prometheus; do
-  began=${EPOCHREALTIME/./}
+  # Its own time: others may work beside it.
   # shellcheck disable=SC2086
-  "$sessions" $args > $tmp/out
-  took=$(((${EPOCHREALTIME/./} - began) / 1000))
-  ok "1,000 sessions: asp-sessions $args takes less than a second" test $took -lt 1000
-  echo "# asp-sessions $args with 1,000 sessions and $(conntrack -C 2> /dev/null) flows: $took ms"
+  took=$(TIMEFORMAT='%U %S'; { time "$sessions" $args > $tmp/out 2>&3; } 3>&2 2>&1 | awk '{ print int(($1 + $2) * 1000) }')
+  ok "1,000 sessions: asp-sessions $args takes less than a second" test "$took" -lt 1000
+  echo "# asp-sessions $args with 1,000 sessions and $(conntrack -C 2> /dev/null) flows: $took ms of CPU"
 done
 is "$("$sessions" | wc -l)" 1001 'all of them are shown'
 [ $have_conntrack = no ] || is "$(json 'sum(s["flows"] for s in d)')" 1000 'with all flows, each for one session'

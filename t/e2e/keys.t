@@ -92,7 +92,8 @@ bears=$(on dmz ss -Htn state established sport = :33001 dst "$OUTSIDE2" | awk '{
 refused 'no process above holds' "another user's connection" "client=$bears"
 like "$(without "$ask user=mallory client=$bears proxy=$SQUASH:33001")" 'no process above holds' 'refused: from no session at all'
 proxy_end other
-like "$(within "$ask --never-run --seconds 3 > /tmp/first & sleep 1; $ask; wait")" 'failed code=77 .*has an upstream connection already' 'refused: a second one at the same time'
+wait_until 10 all_gone
+like "$(within "$ask --never-run --seconds 5 > /tmp/first & until pgrep -x asp-dial > /dev/null; do sleep 0.1; done; $ask; wait")" 'failed code=77 .*has an upstream connection already' 'refused: a second one at the same time'
 wait_until 10 all_gone
 within "setsid sh -c 'while kill -0 \$PPID; do sleep 0.1; done; sleep 0.5; $ask > /tmp/late' > /dev/null 2>&1 < /dev/null &" > /dev/null
 ok '(a process of hers outlives the session)' wait_until 10 test -s "$root/tmp/late"

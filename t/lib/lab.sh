@@ -115,10 +115,14 @@ on_exec() {
   exec "${lab_argv[@]}"
 }
 
+# What was said before is in the file once what we say is: syslog keeps the order.
+# Where it is not heard, the file is as good as it gets.
 lab_log() {
-  local holder
+  local holder log mark=$BASHPID.$EPOCHREALTIME
   lab_holder "$1"
-  cat "/proc/$holder/root/var/log/syslog"
+  log=/proc/$holder/root/var/log/syslog
+  on "$1" timeout 3 logger -t lab_log "$mark" 2> /dev/null && wait_until 3 grep -qaF "lab_log: $mark" "$log"
+  grep -avE ' lab_log: [0-9.]+$' "$log" || :
 }
 
 # Renamed into place, as an editor does: no tool ever reads half a file.
