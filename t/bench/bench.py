@@ -8,6 +8,7 @@ import sys
 import time
 
 import control
+import crowd
 import crowded
 import death
 import forwarding
@@ -24,7 +25,7 @@ ROWS = {
     "death": death.conductor,
     "pinholes": crowded.all_rows,
     "lease": leases.opening,
-    "crowd": control.crowd,
+    "crowd": crowd.all_rows,
 }
 
 
