@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 using conntrack::Flow;
 
 constexpr auto kLongestTurn = 3s;
-constexpr auto kTurnPause = 5ms;
+constexpr auto kTurnPoll = 5ms;
 constexpr auto kAnswerTime = 300ms;
 constexpr auto kAnswerPoll = 20ms;
 constexpr auto kLingerPoll = 200ms;
@@ -44,6 +44,12 @@ using session::is_candidate;
 // Had the whole time of a turn to get its flow.
 bool is_overdue(const Session& candidate) {
   return monotonic_now() - candidate.opened >= std::chrono::nanoseconds(kLongestTurn).count();
+}
+
+// Between two tries to get the turn: 22 to 2 ms. Who has waited longest tries most
+// often, so that in a crowd each gets it in time, and hundreds cost little.
+std::chrono::milliseconds pause_without_turn(std::chrono::steady_clock::duration left) {
+  return 2ms + std::chrono::duration_cast<std::chrono::milliseconds>(left) / 150;
 }
 
 bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
@@ -103,11 +109,12 @@ bool Pinhole::wait_for_turn() {
       if (!predecessor || !is_candidate(*predecessor) || (is_colleague(*predecessor) && is_overdue(*predecessor))) predecessor = find_predecessor();
       if (!predecessor) return true;
     }
-    if (Clock::now() >= deadline) {
+    const auto left = deadline - Clock::now();
+    if (left.count() <= 0) {
       logging::debug1("Opening beside other sessions of {} that have no flow yet", session_.client.ip.text());
       return true;
     }
-    if (life_.wait(-1, kTurnPause) == Life::Woken::by_end) return false;
+    if (life_.wait(-1, turn_ ? kTurnPoll : pause_without_turn(left)) == Life::Woken::by_end) return false;
   }
 }
 
