@@ -14,6 +14,7 @@ import death
 import forwarding
 import leases
 import machine
+import needs
 import report
 
 ROWS = {
@@ -29,14 +30,6 @@ ROWS = {
 }
 
 
-def rows_of(name):
-    try:
-        made = ROWS[name]()
-    except report.Cannot as why:
-        made = report.Row(name, "", skipped=str(why))
-    return made if isinstance(made, list) else [made]
-
-
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--json")
@@ -48,7 +41,7 @@ def main():
     print(*(f"{name} {version}" for name, version in versions.items()), sep=", ", end="\n\n", file=said)
     rows = []
     for name in options.rows or ROWS:
-        for row in rows_of(name):
+        for row in needs.rows_of(name, ROWS[name], machine.DMZ.root, f"{machine.SOURCE}/{machine.BUILD}"):
             rows.append(row)
             print(report.text_of(row), file=said, flush=True)
     print(report.table(rows), file=said)
