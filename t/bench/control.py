@@ -1,11 +1,10 @@
 """control.py: sessions as their users feel them: set-up, bulk, memory."""
 import contextlib
-import select
 import subprocess
 import threading
 import time
 
-from machine import DMZ, WAYS, pss, reused, settled
+from machine import DMZ, WAYS, pss, readable, reused, settled
 from report import Row, median
 
 ROUNDS = 15
@@ -113,8 +112,7 @@ class Idle:
         try:
             self.ssh.stdin.write(b"there?\n")
             self.ssh.stdin.flush()
-            ready = select.select([self.ssh.stdout], [], [], seconds)[0]
-            return bool(ready) and self.ssh.stdout.readline() == b"there?\n"
+            return readable(self.ssh.stdout, seconds) and self.ssh.stdout.readline() == b"there?\n"
         except OSError:
             return False
 

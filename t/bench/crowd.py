@@ -4,12 +4,12 @@ address and to one server, opened as fast as the machine takes them.
 import concurrent.futures
 import itertools
 import os
-import select
+import resource
 import subprocess
 import time
 
 from control import OURS, Idle
-from machine import DMZ, INSIDE, NAME, OUTSIDE, SOURCE, WAYS, lab_seconds, pss, running, settled
+from machine import DMZ, INSIDE, NAME, OUTSIDE, SOURCE, WAYS, lab_seconds, pss, readable, running, settled
 from report import Row
 from sessions import UDP_PORT
 
@@ -44,7 +44,7 @@ class Transfer(Idle):
         while time.monotonic() < end:
             try:
                 self.udp.send(text.encode())
-                while select.select([self.udp], [], [], AGAIN)[0]:
+                while readable(self.udp, AGAIN):
                     answer = self.udp.recv(2048).decode()
                     if answer == text:
                         return True
@@ -134,6 +134,8 @@ def silent_row(ours, nested):
 
 
 def all_rows():
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8 * CROWD + 1024) if most >= 0 else 8 * CROWD + 1024, most))
     nested = Crowd("nested ssh", Idle, ("ssh",))
     server = INSIDE.argv("python3", f"{SOURCE}/t/lib/transfer.py", "--serve", "inside1", f"{NAME['INSIDE1']}:{UDP_PORT}")
     with running(server, stdout=subprocess.PIPE, text=True) as serving:

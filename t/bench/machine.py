@@ -3,6 +3,7 @@ import contextlib
 import os
 import platform
 import re
+import select
 import subprocess
 import time
 
@@ -81,6 +82,13 @@ def running(argv, **options):
     finally:
         process.kill()
         process.wait()
+
+
+def readable(file, seconds):
+    """Whether something can be read from it in time. With select(2) it could be no more than the 1024th."""
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def received(host, interface):
