@@ -47,8 +47,7 @@ void check(const Session& session) {
 Session Session::from_record(const Record& record) {
   record.check_names({"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port", "udp_port",
                       "udp_port_range", "src_port_filtering", "udp_linger",
-                      "bind_source_address", "forwarding", "pid", "holder", "started", "opened", "flow", "state"},
-                     {"rival"});
+                      "bind_source_address", "forwarding", "pid", "holder", "started", "opened", "flow", "group", "state"});
   Session parsed;
   parsed.id = record.require("session");
   if (!session::is_id(parsed.id)) malformed("session", parsed.id);
@@ -85,9 +84,9 @@ Session Session::from_record(const Record& record) {
   if (record.get("holder")) parsed.holder = static_cast<pid_t>(number(record, "holder", 1L << 22));
   parsed.started = record.require("started");
   if (record.get("opened")) parsed.opened = number(record, "opened", std::numeric_limits<long>::max());
-  parsed.rivals = record.all("rival");
-  for (const auto& rival : parsed.rivals) {
-    if (!session::is_id(rival)) malformed("rival", rival);
+  if (const auto group = record.get("group")) {
+    if (!session::is_id(*group)) malformed("group", *group);
+    parsed.group = *group;
   }
   if (const auto state = record.get("state")) {
     if (*state != "lingering") malformed("state", *state);
@@ -119,13 +118,14 @@ Record Session::to_record() const {
   record.add("started", started);
   if (opened > 0) record.add("opened", std::to_string(opened));
   if (flow) record.add("flow", flow->client.text() + " " + flow->server.text());
-  for (const auto& rival : rivals) record.add("rival", rival);
+  if (!group.empty()) record.add("group", group);
   if (lingering) record.add("state", "lingering");
   return record;
 }
 
-bool Session::is_rival(const std::string& other) const {
-  return std::find(rivals.begin(), rivals.end(), other) != rivals.end();
+bool Session::is_rival_of(const Session& other) const {
+  const auto group_of = [](const Session& session) { return session.group.empty() ? session.id : session.group; };
+  return id != other.id && group_of(*this) == group_of(other) && session::have_same_ends(*this, other);
 }
 
 namespace session {
@@ -144,6 +144,20 @@ bool is_id(std::string_view text) {
     if (dash ? c != '-' : !hex) return false;
   }
   return true;
+}
+
+bool have_same_ends(const Session& one, const Session& other) {
+  return one.client.ip == other.client.ip && one.proxy.ip == other.proxy.ip && one.host == other.host;
+}
+
+bool is_candidate(const Session& session) { return !session.flow && session.opened > 0; }
+
+std::string find_group(const Session& session, const std::vector<Session>& living) {
+  for (const auto& other : living) {
+    if (other.id == session.id || !is_candidate(other) || !have_same_ends(session, other)) continue;
+    return other.group.empty() ? other.id : other.group;
+  }
+  return {};
 }
 
 std::string now() {

@@ -58,9 +58,10 @@ struct Session {
   std::string started;  // RFC 3339, UTC
   std::int64_t opened = 0;  // when its rule came into force: CLOCK_MONOTONIC, ns
   std::optional<PinnedFlow> flow;
-  // Sessions of the same client and server that had no flow yet when this one
-  // opened: which of their flows is whose, nobody can tell.
-  std::vector<std::string> rivals;
+  // The first of those sessions that were without a flow beside each other, or one
+  // after the other, at one server: which of their flows is whose, nobody can
+  // tell. Empty where this session was alone, or is the first. See find_group.
+  std::string group;
   // Its SSH session is over; the rule is kept for the flow's sake.
   bool lingering = false;
 
@@ -68,7 +69,8 @@ struct Session {
   // The rule is narrowed to the flow's source port.
   bool pinned() const { return flow && src_port_filtering; }
 
-  bool is_rival(const std::string& id) const;
+  // Of one group, and with the same ends.
+  bool is_rival_of(const Session& other) const;
 
   // Strict; Failure{65}, also when client, proxy, host and bind_source_address
   // are not all IPv4 or all IPv6.
@@ -84,5 +86,21 @@ std::string new_id();
 bool is_id(std::string_view text);
 // Now, RFC 3339 in UTC.
 std::string now();
+
+// Whether they have client address, proxy address and server in common, whatever
+// their ports.
+bool have_same_ends(const Session& one, const Session& other);
+// In force, and without a flow.
+bool is_candidate(const Session& session);
+// The group that `session`, which is about to open beside `living`, belongs to: that
+// of the candidates with the same ends. Empty when there is none.
+//
+// All of them are of one group, for each joined those before it, and none that has
+// had its flow is a candidate again. It is for that that ports do not count: two
+// sessions with ports of their own have nothing to do with each other, but a third
+// with the ports of both would have to belong to two groups. So any two sessions
+// whose flows may have been mistaken for each other are of one group; a few others
+// are, too, and linger longer than they had to.
+std::string find_group(const Session& session, const std::vector<Session>& living);
 
 }  // namespace session

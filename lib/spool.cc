@@ -136,14 +136,21 @@ void remove_from_index(const std::string& directory, const std::string& id) {
   ::rmdir(fmt::format("{}/{}", paths::kRun, directory).c_str());  // unless others are in it
 }
 
-std::vector<Session> living_among(const std::vector<std::string>& names) {
+}  // namespace
+
+std::optional<Session> living_of_id(const std::string& id) {
+  Fd lock;
+  const std::string path = in(kSessionsDir, id);
+  if (!session::is_id(id) || try_lock(path, O_RDONLY, lock) != Lock::held) return std::nullopt;
+  return read_session(lock.get(), path);
+}
+
+namespace {
+
+std::vector<Session> living_among(const std::vector<std::string>& ids) {
   std::vector<Session> sessions;
-  for (const auto& name : names) {
-    if (!session::is_id(name)) continue;
-    Fd lock;
-    const std::string path = in(kSessionsDir, name);
-    if (try_lock(path, O_RDONLY, lock) != Lock::held) continue;
-    if (auto session = read_session(lock.get(), path)) sessions.push_back(std::move(*session));
+  for (const auto& id : ids) {
+    if (auto session = living_of_id(id)) sessions.push_back(std::move(*session));
   }
   return sessions;
 }

@@ -6,7 +6,7 @@
 //   clients/ADDRESS/UUID which sessions a client address has
 //   rules/NUMBER/UUID    which sessions a rule has
 //   callers/PID.START    one pinhole per session of sshd
-//   turns/CLIENT,PROXY   whose turn it is to learn a flow
+//   turns/CLIENT,PROXY   whose turn it is to open
 //   offers/UUID          a flow was handed on to this session
 //   balance/             turns and marks of internal servers (balance.h)
 //   dialers/PID.START    one asp-upstream per session of sshd
@@ -96,6 +96,9 @@ class Entry {
 // at a cost that does not grow with the others.
 std::vector<Session> living();
 std::vector<Session> living_of(const IpAddress& client);
+
+// The session of that id, if its holder lives.
+std::optional<Session> living_of_id(const std::string& id);
 
 // Notes, and tells, that another session handed a flow on to session `id`, so
 // that there may be more rules in its name than its own.

@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 using conntrack::Flow;
 
 constexpr auto kLongestTurn = 3s;
-constexpr auto kTurnPause = 5ms;
+constexpr auto kTurnPoll = 5ms;
 constexpr auto kAnswerTime = 300ms;
 constexpr auto kAnswerPoll = 20ms;
 constexpr auto kLingerPoll = 200ms;
@@ -39,8 +39,18 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// In force, and without a flow.
-bool is_candidate(const Session& session) { return !session.flow && session.opened > 0; }
+using session::is_candidate;
+
+// Had the whole time of a turn to get its flow.
+bool is_overdue(const Session& candidate) {
+  return monotonic_now() - candidate.opened >= std::chrono::nanoseconds(kLongestTurn).count();
+}
+
+// Between two tries to get the turn: 22 to 2 ms. Who has waited longest tries most
+// often, so that in a crowd each gets it in time, and hundreds cost little.
+std::chrono::milliseconds pause_without_turn(std::chrono::steady_clock::duration left) {
+  return 2ms + std::chrono::duration_cast<std::chrono::milliseconds>(left) / 150;
+}
 
 bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
   return std::any_of(sessions.begin(), sessions.end(), [&](const Session& session) { return flows::is_flow_of(session, flow); });
@@ -74,22 +84,38 @@ std::vector<Session> Pinhole::peers() const {
 bool Pinhole::is_colleague(const Session& peer) const { return is_candidate(peer) && peer.host == session_.host; }
 bool Pinhole::is_competitor(const Session& peer) const { return is_candidate(peer) && peer.host != session_.host; }
 
-// The turn alone does not do: who opened without it, after the longest wait,
-// may still be without a flow.
+// The candidate whose flow we wait for: to another server before ours, older before
+// younger. Absent when there is none; and when the oldest to our server is overdue,
+// for we are then its rival, and that of all of them, however long we wait.
+std::optional<Session> Pinhole::find_predecessor() const {
+  auto candidates = peers();
+  std::erase_if(candidates, [](const Session& other) { return !is_candidate(other); });
+  const auto first = std::min_element(candidates.begin(), candidates.end(), [&](const Session& a, const Session& b) {
+    return is_competitor(a) != is_competitor(b) ? is_competitor(a) : a.opened < b.opened;
+  });
+  if (first == candidates.end() || (is_colleague(*first) && is_overdue(*first))) return std::nullopt;
+  return *first;
+}
+
+// Who has the turn is the next to open, and alone looks at the others: at all of
+// them when it must, and meanwhile at the one that it waits for.
 bool Pinhole::wait_for_turn() {
   const std::string name = fmt::format("{},{}", session_.client.ip.text(), session_.proxy.ip.text());
   const auto deadline = Clock::now() + kLongestTurn;
+  std::optional<Session> predecessor;
   for (;;) {
     if (!turn_) turn_ = spool::Token::take(spool::kTurns, name);
     if (turn_) {
-      const auto others = peers();
-      if (std::none_of(others.begin(), others.end(), is_candidate)) return true;
+      if (predecessor) predecessor = spool::living_of_id(predecessor->id);
+      if (!predecessor || !is_candidate(*predecessor) || (is_colleague(*predecessor) && is_overdue(*predecessor))) predecessor = find_predecessor();
+      if (!predecessor) return true;
     }
-    if (Clock::now() >= deadline) {
+    const auto left = deadline - Clock::now();
+    if (left.count() <= 0) {
       logging::debug1("Opening beside other sessions of {} that have no flow yet", session_.client.ip.text());
       return true;
     }
-    if (life_.wait(-1, kTurnPause) == Life::Woken::by_end) return false;
+    if (life_.wait(-1, turn_ ? kTurnPoll : pause_without_turn(left)) == Life::Woken::by_end) return false;
   }
 }
 
@@ -111,21 +137,17 @@ bool Pinhole::open() {
     // come after that. A drain lets those that began before it go on.
     if (spool::stopped()) spool::check_admission();
     check_limits();
-    for (const auto& other : peers()) {
-      if (!is_colleague(other)) continue;
-      session_.rivals.push_back(other.id);
-      for (const auto& rival : other.rivals) {
-        if (!session_.is_rival(rival)) session_.rivals.push_back(rival);
-      }
-    }
+    session_.group = session::find_group(session_, spool::living_of(session_.client.ip));
     session_.opened = monotonic_now();
     entry_.emplace(session_);
     in_force_ = true;  // from here on there may be something to revoke
     firewall::open(session_);
     renewed_ = Clock::now();
   }
+  turn_.reset();  // whoever is next finds us on record
   forget_early_flows();
-  logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {} rivals", waited, milliseconds_since(start) - waited, session_.rivals.size());
+  logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {}", waited, milliseconds_since(start) - waited,
+                  session_.group.empty() ? "no rivals" : "group=" + session_.group);
   report::line(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
   return true;
 }
@@ -295,7 +317,7 @@ void Pinhole::drop_unclaimed() const {
 bool Pinhole::has_relatives() const {
   const auto others = peers();
   return std::any_of(others.begin(), others.end(), [&](const Session& other) {
-    return !other.lingering && (other.is_rival(session_.id) || session_.is_rival(other.id));
+    return !other.lingering && session_.is_rival_of(other);
   });
 }
 

@@ -5,7 +5,8 @@
 //
 // Sessions of one client address and proxy port cannot be told apart on the
 // wire until each has its flow. So they open one after the other; where that
-// takes too long, several are open at once and settle their flows like this:
+// takes too long, or has done so already, several are open at once and
+// settle their flows like this:
 //
 // * to one server: the oldest that has none takes a new flow. Whose it really
 //   is nobody knows, so none of their flows is revoked before all of them ended;
@@ -61,6 +62,7 @@ class Pinhole {
   };
 
   bool wait_for_turn();
+  std::optional<Session> find_predecessor() const;
   void check_limits() const;
   void forget_early_flows();
   void renew();

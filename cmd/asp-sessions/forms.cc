@@ -146,10 +146,10 @@ Json object_of(const Row& row) {
   // As the record has it, so that what is added there is here as well.
   const Record record = session.to_record();
   for (const auto& [name, value] : record.fields()) {
-    if (name != "flow" && name != "rival" && name != "state") object[name] = value_of(name, value);
+    if (name != "flow" && name != "group" && name != "state") object[name] = value_of(name, value);
   }
   object["flow"] = session.flow ? Json{{"client", session.flow->client.text()}, {"server", session.flow->server.text()}} : Json();
-  object["rivals"] = session.rivals;
+  object["group"] = session.group.empty() ? Json() : Json(session.group);
   object["state"] = name_of(state_of(session));
   object["age_seconds"] = std::round(row.age * 1000) / 1000;
   object["flows"] = row.flows;

@@ -8,11 +8,13 @@ import sys
 import time
 
 import control
+import crowd
 import crowded
 import death
 import forwarding
 import leases
 import machine
+import needs
 import report
 
 ROWS = {
@@ -24,16 +26,8 @@ ROWS = {
     "death": death.conductor,
     "pinholes": crowded.all_rows,
     "lease": leases.opening,
-    "crowd": control.crowd,
+    "crowd": crowd.all_rows,
 }
-
-
-def rows_of(name):
-    try:
-        made = ROWS[name]()
-    except report.Cannot as why:
-        made = report.Row(name, "", skipped=str(why))
-    return made if isinstance(made, list) else [made]
 
 
 def main():
@@ -47,7 +41,7 @@ def main():
     print(*(f"{name} {version}" for name, version in versions.items()), sep=", ", end="\n\n", file=said)
     rows = []
     for name in options.rows or ROWS:
-        for row in rows_of(name):
+        for row in needs.rows_of(name, ROWS[name], machine.DMZ.root, f"{machine.SOURCE}/{machine.BUILD}"):
             rows.append(row)
             print(report.text_of(row), file=said, flush=True)
     print(report.table(rows), file=said)

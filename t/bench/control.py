@@ -1,20 +1,15 @@
-"""control.py: sessions as their users feel them: set-up, bulk, memory, many at once."""
-import concurrent.futures
+"""control.py: sessions as their users feel them: set-up, bulk, memory."""
 import contextlib
-import select
 import subprocess
 import threading
 import time
 
-from machine import DMZ, WAYS, busy_seconds, pss, reused, settled
+from machine import DMZ, WAYS, pss, readable, reused, settled
 from report import Row, median
 
 ROUNDS = 15
 MEGABYTES = 300
 BULK_ROUNDS = 3
-CROWD = 300
-AT_ONCE = 16     # of them being opened at a time
-HELD = 60        # seconds
 OURS = ("aspshell", "ascp_rproxy", "asp-upstream", "asp-dial", "asp-pinhole", "sudo")  # sudo: where it does not become what it runs
 
 
@@ -117,8 +112,7 @@ class Idle:
         try:
             self.ssh.stdin.write(b"there?\n")
             self.ssh.stdin.flush()
-            ready = select.select([self.ssh.stdout], [], [], seconds)[0]
-            return bool(ready) and self.ssh.stdout.readline() == b"there?\n"
+            return readable(self.ssh.stdout, seconds) and self.ssh.stdout.readline() == b"there?\n"
         except OSError:
             return False
 
@@ -147,40 +141,3 @@ def memory():
     row = Row("memory per idle session, sshd apart", "MB", held["ours"], {"ssh of nested ssh": held["nested ssh"]})
     row.notes.append(f"sum of PSS on dmz with {count} sessions")
     return row.below(4, "each")
-
-
-def open_crowd(argv):
-    """Sessions, and how long it took until all of them had answered."""
-    def begin(_):
-        session = Idle(argv)
-        return session, session.answers()
-    start = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        opened = list(pool.map(begin, range(CROWD)))
-    return [session for session, _ in opened], sum(1 for _, answered in opened if not answered), time.monotonic() - start
-
-
-def crowd():
-    rates, failures, notes = {}, {}, []
-    for way in "nested ssh", "ours":
-        settled()
-        busy = busy_seconds()
-        sessions, unopened, seconds = open_crowd(WAYS[way])
-        opening = busy_seconds() - busy
-        names = OURS if way == "ours" else ("ssh",)
-        size = pss(process.pid for process in DMZ.processes().values() if process.name in names) / 1e6
-        busy = busy_seconds()
-        time.sleep(HELD)
-        idle = (busy_seconds() - busy) / HELD
-        unanswered = sum(1 for session in sessions if not session.answers())
-        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            statuses = list(pool.map(Idle.end, sessions))
-        rates[way] = CROWD / seconds
-        failures[way] = max(unopened, unanswered, sum(1 for status in statuses if status != 0))
-        notes.append(f"{way}: {opening / CROWD * 1000:.0f} ms of CPU for each to open, {idle * 100:.1f} % of a CPU while all idle, "
-                     f"{size:.0f} MB on dmz, {failures[way]} failures")
-    row = Row(f"{CROWD} sessions at once, held for {HELD} s", "sessions/s", rates["ours"], {"nested ssh": rates["nested ssh"]}, notes=notes)
-    row.at_least(1.0, rates["nested ssh"], "nested")
-    if failures["ours"]:
-        row.goals[-1].reached = False
-    return row

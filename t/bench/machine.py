@@ -3,6 +3,7 @@ import contextlib
 import os
 import platform
 import re
+import select
 import subprocess
 import time
 
@@ -83,6 +84,13 @@ def running(argv, **options):
         process.wait()
 
 
+def readable(file, seconds):
+    """Whether something can be read from it in time. With select(2) it could be no more than the 1024th."""
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
 def received(host, interface):
     """IP packets that this host's interface has got so far."""
     return int(output(host, "cat", f"/sys/class/net/{interface}/statistics/rx_packets"))
@@ -102,6 +110,15 @@ def busy_seconds():
     with open("/proc/stat") as file:
         fields = [int(word) for word in file.readline().split()[1:]]
     return (sum(fields[:8]) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def lab_seconds():
+    """CPU time that all processes of the lab have used, those that are over included."""
+    ticks = 0
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat" if name.isdigit() else os.devnull) as file:
+            ticks += sum(int(word) for word in file.read().rpartition(")")[2].split()[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def settled(seconds=10):

@@ -44,6 +44,10 @@ class Row:
         self.goals.append(Goal(f"< {bound:g} {self.unit} {what}".strip(), self.ours, self.ours < bound))
         return self
 
+    def none(self, count, what):
+        self.goals.append(Goal(f"no {what}", count, count == 0))
+        return self
+
     def verdict(self):
         if self.skipped:
             return "SKIP"

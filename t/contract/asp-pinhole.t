@@ -396,6 +396,57 @@ exec {first_in}>&-
 wait $session $first
 ok 'both close' closed
 
+# --- beside others of its client -------------------------------------------------------------------
+
+cat > /opt/tmp/others.py << 'EOF_OTHERS'
+"""others.py COUNT HOST OPENED: so many sessions without a flow on record, of one group, for as long as stdin is open."""
+import fcntl, os, sys
+held = []
+os.makedirs("/run/sallyport/clients/198.51.100.10", exist_ok=True)
+for n in range(int(sys.argv[1])):
+    id = f"22222222-0000-4000-8000-{n:012}"
+    file = open(f"/run/sallyport/sessions/{id}", "w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    group = "group=22222222-0000-4000-8000-000000000000\n" if n else ""
+    file.write(f"session={id}\nuser=nobody\nclient=198.51.100.10:{50000 + n}\nproxy=198.51.100.39:33001\nrule=1\n"
+               f"upstream_user=nobody\nhost={sys.argv[2]}\nproxy_port=33001\nudp_port=33001\nsrc_port_filtering=true\n"
+               f"pid=0\nholder={os.getpid()}\nstarted=2026-11-22T15:04:05Z\nopened={sys.argv[3]}\n{group}\n")
+    file.flush()
+    held.append(file)
+    open(f"/run/sallyport/clients/198.51.100.10/{id}", "w").close()
+print("held", flush=True)
+sys.stdin.read()
+EOF_OTHERS
+# beside COUNT HOST OPENED: opens beside these; $waited is how long it took, in ms
+beside() {
+  local began
+  coproc others { "$python" -IS /opt/tmp/others.py "$@"; }
+  read -r -u "${others[0]}"
+  began=${EPOCHREALTIME/[.,]/}
+  opened || wait_for '^open'
+  waited=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
+}
+alone_again() {
+  local pid=$others_PID
+  exec {in}>&-
+  wait $session
+  eval "exec ${others[1]}>&-"
+  wait "$pid"
+  $prefix/bin/asp-reap
+}
+beside 70 203.0.113.10:22 1
+is "$(tail -n1 /opt/tmp/said)" "open session=$id host=203.0.113.10:22" 'beside 70 sessions without a flow, of the same client and server: open'
+is "$(sed -n 's/^group=//p' /run/sallyport/sessions/$id)" 22222222-0000-4000-8000-000000000000 'and on record as one of their group'
+ok 'those had their time, so it did not wait' test "$waited" -lt 3000
+alone_again
+is "$?/$(tail -n1 /opt/tmp/said)" '0/closed reason=EOF' 'closes, and does not linger: it never had a flow'
+ok 'and all are gone' until_true closed
+
+beside 1 203.0.113.11:2222 1
+ok 'beside one without a flow at another server: open after a while' test "$waited" -ge 3000
+is "$(grep -c '^group=' /run/sallyport/sessions/$id)" 0 'of no group'
+alone_again
+
 # --- callers who would keep it open --------------------------------------------------------------
 # All of these leave the pinhole's stdin open, end the SSH connection, and want
 # the pinhole closed all the same.

@@ -63,7 +63,7 @@ hold four < <(
   record 2 bobcat 198.51.100.11 'flow=198.51.100.11:5002 203.0.113.10:33001' "opened=$(($(now_ns) - 3723000000000))"
   record 1 bear 198.51.100.10
   record 4 bear '[2001:db8::10]' 'proxy=[2001:db8::39]:33001' 'host=[2001:db8:2::10]:22' state=lingering udp_linger=30 \
-    'flow=[2001:db8::10]:5004 [2001:db8:2::10]:33001' "rival=$one"
+    'flow=[2001:db8::10]:5004 [2001:db8:2::10]:33001' "group=$one"
 )
 status 0 'four sessions: exit 0' "$sessions"
 is "$(awk 'NR > 1 { print $1 }' <<< "$out")" "$(id 1; id 2; id 3; id 4)" 'sorted by start'
@@ -116,9 +116,9 @@ status 0 'JSON: exit 0' "$sessions" --json
 is "$(json 'len(d)')" 4 'is valid, an array of all'
 is "$(json 'all(d[0][k] == v for k, v in dict(session="'"$one"'", user="bear", client="198.51.100.10:51512", proxy="198.51.100.39:33001", rule=1,
   upstream_user="xfer", host="203.0.113.10:22", proxy_port=33001, udp_port=33001, src_port_filtering=True, pid=0, holder='"${holder[four]}"',
-  started="2026-11-22T15:04:01Z", flow=None, rivals=[], state="open", shared=False).items())')" True 'has each name of the record, with its type'
-is "$(json 'd[3]["state"], d[3]["udp_linger"], d[3]["rivals"], d[3]["flow"]')" \
-  "('lingering', 30, ['$one'], {'client': '[2001:db8::10]:5004', 'server': '[2001:db8:2::10]:33001'})" 'also what is there only sometimes'
+  started="2026-11-22T15:04:01Z", flow=None, group=None, state="open", shared=False).items())')" True 'has each name of the record, with its type'
+is "$(json 'd[3]["state"], d[3]["udp_linger"], d[3]["group"], d[3]["flow"]')" \
+  "('lingering', 30, '$one', {'client': '[2001:db8::10]:5004', 'server': '[2001:db8:2::10]:33001'})" 'also what is there only sometimes'
 is "$(json 'd[2]["src_port_filtering"], d[2]["state"]')" "(False, 'flow')" 'booleans are booleans'
 is "$(json '3723 <= d[1]["age_seconds"] < 3783')" True 'the age is in seconds'
 is "$("$sessions" --json | grep -c '^ {')" 4 'one object a line'

@@ -3,6 +3,9 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <vector>
+
+#include <fmt/core.h>
 
 #include "record.h"
 #include "session.h"
@@ -41,6 +44,14 @@ int code_with(const std::string& name, const std::string& value) {
   Record changed = good();
   changed.set(name, value);
   return code_of(changed);
+}
+
+// Session `number`, open and without a flow.
+Session candidate(int number) {
+  Session session = Session::from_record(without("flow"));
+  session.id = fmt::format("00000000-0000-4000-8000-{:012}", number);
+  session.opened = number;
+  return session;
 }
 
 }  // namespace
@@ -115,6 +126,86 @@ TEST_CASE("session: all of it may be IPv6, but families do not mix") {
   CHECK(code_with("bind_source_address", "203.0.113.2:22") == tool::bad_input);
   CHECK(code_with("bind_source_address", "") == tool::bad_input);
   CHECK(code_with("client", "[::ffff:198.51.100.10]:51512") == 0);  // the IPv4 address it stands for
+}
+
+TEST_CASE("session: a group is one session's id") {
+  constexpr char kOther[] = "3a9fd819-59c3-42bc-b0a2-d26304a1eb85";
+  CHECK(Session::from_record(good()).group.empty());
+  Record grouped = good();
+  grouped.add("group", kOther);
+  const auto session = Session::from_record(grouped);
+  CHECK(session.group == kOther);
+  CHECK(session.to_record().fields() == grouped.fields());
+  for (const std::string bad : {"", "1", "3A9FD819-59C3-42BC-B0A2-D26304A1EB85", "3a9fd819-59c3-42bc-b0a2-d26304a1eb85 ", "../3a9fd819"}) {
+    CAPTURE(bad);
+    CHECK(code_with("group", bad) == tool::bad_input);
+  }
+  grouped.add("group", kId);
+  CHECK(code_of(grouped) == tool::bad_input);  // twice
+  grouped = good();
+  grouped.add("rival", kOther);
+  CHECK(code_of(grouped) == tool::bad_input);
+}
+
+TEST_CASE("session: who opens beside sessions without a flow joins their group, and no other") {
+  const Session first = candidate(1);
+  CHECK(session::find_group(first, {}).empty());
+  CHECK(session::find_group(first, {first}).empty());  // itself
+  Session second = candidate(2);
+  second.group = session::find_group(second, {first});
+  CHECK(second.group == first.id);
+  CHECK(second.is_rival_of(first));
+  CHECK(first.is_rival_of(second));
+  CHECK_FALSE(first.is_rival_of(first));
+
+  Session third = candidate(3);
+  third.group = session::find_group(third, {second});  // the first is over, or has its flow
+  CHECK(third.group == first.id);
+  CHECK(third.is_rival_of(first));
+
+  Session settled = candidate(4);
+  settled.flow = PinnedFlow{settled.client, settled.host};
+  Session closed = candidate(5);
+  closed.opened = 0;
+  Session elsewhere = candidate(6);
+  elsewhere.host = Endpoint::require("203.0.113.11:22", "host");
+  Session stranger = candidate(7);
+  stranger.client = Endpoint::require("198.51.100.11:51512", "client");
+  Session other_address = candidate(8);
+  other_address.proxy = Endpoint::require("198.51.100.40:33001", "proxy");
+  for (const auto& other : {settled, closed, elsewhere, stranger, other_address}) {
+    CAPTURE(other.id);
+    CHECK(session::find_group(candidate(9), {other}).empty());
+    CHECK_FALSE(candidate(9).is_rival_of(other));
+    Session same_name = other;
+    same_name.group = first.id;
+    const bool has_ends = session::have_same_ends(first, other);
+    CHECK(first.is_rival_of(same_name) == has_ends);  // a group is one of its ends only
+  }
+}
+
+TEST_CASE("session: candidates of one server are of one group, whatever their ports") {
+  Session low = candidate(1), high = candidate(2), both = candidate(3);
+  for (auto* each : {&low, &high, &both}) each->proxy_port = 0;
+  low.udp_port_range = {33001, 33010};
+  high.udp_port_range = {33011, 33020};
+  both.udp_port_range = {33001, 33020};
+  high.group = session::find_group(high, {low});
+  both.group = session::find_group(both, {high, low});
+  CHECK(both.is_rival_of(low));
+  CHECK(both.is_rival_of(high));
+}
+
+TEST_CASE("session: the record of one of very many is no longer than that of the second") {
+  std::vector<Session> living{candidate(1)};
+  for (int n = 2; n <= 300; ++n) {
+    Session next = candidate(n);
+    next.group = session::find_group(next, living);
+    living.push_back(Session::from_record(record::parse_one(next.to_record().text())));
+  }
+  for (const auto& each : living) {
+    for (const auto& other : living) CHECK(each.is_rival_of(other) == (each.id != other.id));
+  }
 }
 
 TEST_CASE("session: each name is required, but flow and udp_linger") {
