@@ -17,7 +17,6 @@ namespace firewall::iptables {
 namespace {
 
 using firewall_text::Family;
-using firewall_text::Jumps;
 
 constexpr int kSeconds = 10;  // for one run of iptables, its own lock waited for
 constexpr std::size_t kMaxOutput = 64 * 1024 * 1024;
@@ -70,14 +69,8 @@ std::vector<std::string> chain_lines(Family family, const char* table, const std
   return lines_of(answer.out);
 }
 
-Jumps present_jumps(Family family) {
-  Jumps present;
-  for (const auto& chain : firewall_text::all_jumps()) {
-    for (const auto& line : chain_lines(family, chain == "FORWARD" ? "filter" : "nat", chain)) {
-      if (firewall_text::is_jump(line)) present.insert(chain);
-    }
-  }
-  return present;
+firewall_text::Standing standing(Family family) {
+  return firewall_text::standing(table_lines(family, "nat"), table_lines(family, "filter"));
 }
 
 // Puts everything of ours as it should be, `session` in its present state
@@ -181,7 +174,7 @@ void remove_all_of(const Session& session) {
 }
 
 void lay(Family family, const std::vector<Session>& sessions) {
-  restore(family, firewall_text::base(family, sessions, present_jumps(family)));
+  restore(family, firewall_text::base(family, sessions, standing(family)));
 }
 
 Mended reconcile(Family family, const std::vector<Session>& sessions) {
@@ -219,16 +212,18 @@ bool is_installed(Family family) { return ::access(program(family, "-restore").c
 
 bool accept(Family family) {
   using firewall_text::Base;
-  if (firewall_text::judge_accepting(table_lines(family, "filter")) == Base::present) return false;
-  restore(family, firewall_text::accepting(present_jumps(family)));
+  const auto filter = table_lines(family, "filter");
+  if (firewall_text::judge_accepting(filter) == Base::present) return false;
+  restore(family, firewall_text::accepting(firewall_text::standing({}, filter)));
   return true;
 }
 
 bool purge(Family family) {
   using firewall_text::Base;
+  const auto nat = table_lines(family, "nat");
   const auto filter = table_lines(family, "filter");
-  const bool nothing = firewall_text::judge_base(family, table_lines(family, "nat"), filter) == Base::absent && firewall_text::judge_accepting(filter) == Base::absent;
-  if (!nothing) restore(family, firewall_text::purge(family, present_jumps(family)));
+  const bool nothing = firewall_text::judge_base(family, nat, filter) == Base::absent && firewall_text::judge_accepting(filter) == Base::absent;
+  if (!nothing) restore(family, firewall_text::purge(firewall_text::standing(nat, filter)));
   return !nothing;
 }
 

@@ -185,10 +185,15 @@ Mended reconcile(const std::vector<Session>& sessions) {
   for (const auto& element : extra) {
     if (!has(missing, element)) mended.removed.push_back(rule_of(element));
   }
+  // What leads to something, be it an offer, and what leads nowhere any more.
+  Elements kept = difference(now.elements, extra);
+  kept.insert(kept.end(), missing.begin(), missing.end());
+  const Elements near = nft_text::near(kept);
+  const Elements near_missing = difference(near, now.near);
   const bool needed = std::any_of(sessions.begin(), sessions.end(), nft_text::is_for);
   const bool whole = now.base == Base::present && std::includes(now.ranges.begin(), now.ranges.end(), ranges.begin(), ranges.end());
-  mended.laid = needed && (!whole || !missing.empty());
-  const std::string text = nft_text::change(extra, missing);
+  mended.laid = needed && (!whole || !missing.empty() || !near_missing.empty());
+  const std::string text = nft_text::replace(difference(now.near, near), near_missing) + nft_text::change(extra, missing);
   // All at once, for there may be thousands. Refused when one expires meanwhile.
   const bool done = (whole || !needed) && (text.empty() || nft::try_apply(text).empty());
   if (!done && needed) {
@@ -208,11 +213,13 @@ void lay(const std::vector<Session>& sessions) {
 }
 
 std::set<std::string> served(const std::vector<Session>& sessions) {
-  const Elements there = listed().elements;
+  const auto there = listed();
   std::set<std::string> ids;
   for (const auto& session : sessions) {
     const Elements own = nft_text::elements_of({session});
-    if (!own.empty() && has(there, own[0])) ids.insert(session.id);
+    // Sorted: that of its source address is the first, if it has one.
+    if (own.empty() || !has(there.elements, own.back())) continue;
+    if (contains(there.near, nft_text::near({own.back()}).front())) ids.insert(session.id);
   }
   return ids;
 }

@@ -10,17 +10,19 @@ namespace {
 
 constexpr char kSessions[] = "SALLYPORT-DNAT";
 constexpr char kBound[] = "SALLYPORT-BIND";
-constexpr int kBranches = 16;  // of each of the two levels of a tree
+constexpr char kWayToBound[] = "SALLYPORT-SNAT -j SALLYPORT-BIND";
+constexpr int kLevels = 4;  // of a tree, each for two bits
+constexpr int kBuckets = 256;
 
 // As `iptables -S` prints them, so that is_jump can compare.
 const std::string& jump_rule(std::string_view chain) {
   static const std::string mark = fmt::format("{0:#x}/{0:#x}", kMark);
   static const std::string prerouting =
-      "PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT";
+      "PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
   static const std::string postrouting =
       "POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT";
   static const std::string forward =
-      "FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT";
+      "FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT";
   return chain == "PREROUTING" ? prerouting : chain == "POSTROUTING" ? postrouting : forward;
 }
 
@@ -29,27 +31,37 @@ std::string host_net(const IpAddress& ip) { return fmt::format("{}/{}", ip.text(
 // The last byte of the client's address says which bucket is his.
 int bucket_of(const Session& session) { return session.client.ip.bytes()[session.client.ip.is_v4() ? 3 : 15]; }
 
-std::string branch(std::string_view root, int low) { return fmt::format("{}-{:x}", root, low); }
 std::string bucket(std::string_view root, int byte) { return fmt::format("{}-{:02x}", root, byte); }
 
-// -g, not -j: who comes back from a bucket has no other branch to try.
-std::string fork(Family family, const std::string& from, int value, int mask, const std::string& to) {
-  if (family == Family::v4) return fmt::format("{} -s 0.0.0.{}/0.0.0.{} -g {}", from, value, mask, to);
-  return fmt::format("{} -s ::{}/::{:x} -g {}", from, value == 0 ? "" : fmt::format("{:x}", value), mask, to);
+// The chain where the lowest 2 * `level` bits of `byte` are known.
+std::string node(std::string_view root, int level, int byte) {
+  if (level == 0) return std::string(root);
+  if (level == kLevels) return bucket(root, byte);
+  return fmt::format("{}-bits-{:0{}b}", root, byte & ((1 << 2 * level) - 1), 2 * level);
 }
 
-std::string first_fork(Family family, std::string_view root, int low) { return fork(family, std::string(root), low, 0x0f, branch(root, low)); }
-std::string second_fork(Family family, std::string_view root, int byte) {
-  return fork(family, branch(root, byte % kBranches), byte & 0xf0, 0xf0, bucket(root, byte));
+// The rule on the way to the bucket of `byte` that leads on from that level. The
+// last of four has nothing to compare.
+// -g, not -j: who comes back from a bucket has no other branch to try.
+std::string fork(Family family, std::string_view root, int level, int byte) {
+  const int mask = 3 << 2 * level;
+  const int value = byte & mask;
+  std::string source;
+  if (value != mask) {
+    source = family == Family::v4 ? fmt::format(" -s 0.0.0.{}/0.0.0.{}", value, mask)
+                                  : fmt::format(" -s ::{}/::{:x}", value == 0 ? "" : fmt::format("{:x}", value), mask);
+  }
+  return fmt::format("{}{} -g {}", node(root, level, byte), source, node(root, level + 1, byte));
 }
 
 // The chains of a tree but its buckets.
-std::vector<Chain> tree(Family family, const std::string& root) {
-  std::vector<Chain> chains{{"nat", root, {}}};
-  for (int low = 0; low < kBranches; ++low) {
-    chains[0].rules.push_back("-A " + first_fork(family, root, low));
-    Chain& second = chains.emplace_back(Chain{"nat", branch(root, low), {}});
-    for (int high = 0; high < kBranches; ++high) second.rules.push_back("-A " + second_fork(family, root, high * kBranches + low));
+std::vector<Chain> tree(Family family, std::string_view root) {
+  std::vector<Chain> chains;
+  for (int level = 0; level < kLevels; ++level) {
+    for (int low = 0; low < 1 << 2 * level; ++low) {
+      Chain& chain = chains.emplace_back(Chain{node(root, level, low), {}});
+      for (int next = 0; next < 4; ++next) chain.rules.push_back("-A " + fork(family, root, level, low | next << 2 * level));
+    }
   }
   return chains;
 }
@@ -118,6 +130,12 @@ std::string add_jump(const Jumps& present, std::string_view chain) {
   return present.contains(chain) ? "" : fmt::format("-I {}\n", jump_rule(chain));
 }
 
+std::string delete_jump(const Jumps& present, std::string_view chain) {
+  return present.contains(chain) ? fmt::format("-D {}\n", jump_rule(chain)) : "";
+}
+
+constexpr std::string_view kOurs = "SALLYPORT";
+
 // Those lines of `iptables -S` that are of our chains, by chain, in order.
 std::map<std::string, Lines, std::less<>> our_chains(const Lines& lines) {
   std::map<std::string, Lines, std::less<>> chains;
@@ -130,20 +148,62 @@ std::map<std::string, Lines, std::less<>> our_chains(const Lines& lines) {
   return chains;
 }
 
-long jumps_in(const Lines& lines) { return std::count_if(lines.begin(), lines.end(), is_jump); }
+// A rule of a built-in chain that this release, or another, has put there.
+bool is_ours(std::string_view line) {
+  if (!line.starts_with("-A ") || line.substr(3).starts_with(kOurs)) return false;
+  constexpr std::string_view kComment = " -m comment --comment sallyport -j ";
+  const auto at = line.find(kComment);
+  if (at == line.npos) return false;
+  const auto target = line.substr(at + kComment.size());
+  return target.starts_with(kOurs) || (target == "ACCEPT" && is_jump(line));
+}
 
-// Every chain of ours in table nat, those that lead to others first.
-std::string for_each_chain(Family family, const char* form) {
-  std::string text;
-  for (const auto& chain : base_chains(family)) {
-    if (chain.table == "nat") text += fmt::format(fmt::runtime(form), chain.name);
+// Of `lines`, our jumps as they should be, and what else is of ours.
+Lines old_rules(const Lines& lines, Jumps& jumps) {
+  Lines old;
+  for (const auto& line : lines) {
+    if (!is_ours(line)) continue;
+    const bool right = is_jump(line) && jumps.insert(line.substr(3, line.find(' ', 3) - 3)).second;
+    if (!right) old.push_back(line);
   }
-  for (const auto& name : buckets()) text += fmt::format(fmt::runtime(form), name);
+  return old;
+}
+
+template <typename Chosen>
+std::vector<std::string> chains_among(const Lines& lines, Chosen chosen) {
+  std::vector<std::string> names;
+  for (const auto& [name, rules] : our_chains(lines)) {
+    if (chosen(name)) names.push_back(name);
+  }
+  return names;
+}
+
+// All that can be in table nat, those that lead to others first.
+const std::vector<std::string>& all_chains() {
+  static const auto all = [] {
+    std::vector<std::string> names;
+    for (const auto& chain : base_chains(Family::v4, true)) names.push_back(chain.name);
+    names.insert(names.end(), buckets().begin(), buckets().end());
+    return names;
+  }();
+  return all;
+}
+
+std::string for_each_name(const std::vector<std::string>& names, const char* form) {
+  std::string text;
+  for (const auto& name : names) text += fmt::format(fmt::runtime(form), name);
   return text;
 }
 
-std::string delete_jump(const Jumps& present, std::string_view chain) {
-  return present.contains(chain) ? fmt::format("-D {}\n", jump_rule(chain)) : "";
+// Chains may lead to each other: all are empty before the first goes.
+std::string remove_old(const Lines& rules, const std::vector<std::string>& chains) {
+  std::string text;
+  for (const auto& rule : rules) text += "-D" + rule.substr(2) + "\n";
+  return text + for_each_name(chains, "-F {}\n") + for_each_name(chains, "-X {}\n");
+}
+
+bool are_bound(Family family, const std::vector<Session>& sessions) {
+  return std::any_of(sessions.begin(), sessions.end(), [&](const Session& each) { return is_for(each, family) && each.bind_source_address; });
 }
 
 }  // namespace
@@ -185,79 +245,93 @@ bool is_session_rule(std::string_view line) {
   return false;
 }
 
-const std::vector<Chain>& base_chains(Family family) {
-  static const auto make = [](Family of) {
+const std::vector<Chain>& base_chains(Family family, bool bound) {
+  static const auto make = [](Family of, bool with_bound) {
     std::vector<Chain> chains{
-        {"filter", "SALLYPORT", {"-A SALLYPORT -j ACCEPT"}},
-        {"nat",
-         "SALLYPORT",
+        {"SALLYPORT",
          {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", kMark), "-A SALLYPORT -j SALLYPORT-DNAT",
           fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", kMark)}},
-        {"nat", "SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j SALLYPORT-BIND", "-A SALLYPORT-SNAT -j MASQUERADE"}},
+        {"SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j MASQUERADE"}},
     };
+    if (with_bound) chains[1].rules.insert(chains[1].rules.begin(), fmt::format("-A {}", kWayToBound));
     for (const char* root : {kSessions, kBound}) {
+      if (root == kBound && !with_bound) continue;
       for (auto& chain : tree(of, root)) chains.push_back(std::move(chain));
     }
     return chains;
   };
-  static const auto v4 = make(Family::v4);
-  static const auto v6 = make(Family::v6);
-  return family == Family::v4 ? v4 : v6;
+  static const std::vector<Chain> all[] = {make(Family::v4, false), make(Family::v4, true), make(Family::v6, false), make(Family::v6, true)};
+  return all[(family == Family::v4 ? 0 : 2) + (bound ? 1 : 0)];
 }
 
 const std::vector<std::string>& buckets() {
   static const auto all = [] {
     std::vector<std::string> names;
     for (const char* root : {kSessions, kBound}) {
-      for (int byte = 0; byte < kBranches * kBranches; ++byte) names.push_back(bucket(root, byte));
+      for (int byte = 0; byte < kBuckets; ++byte) names.push_back(bucket(root, byte));
     }
     return names;
   }();
   return all;
 }
 
+Standing standing(const Lines& nat, const Lines& filter) {
+  static const std::set<std::string> known(all_chains().begin(), all_chains().end());
+  Standing found;
+  found.old_nat = old_rules(nat, found.jumps);
+  found.old_filter = old_rules(filter, found.jumps);
+  found.chains_nat = chains_among(nat, [](const std::string& name) { return !known.contains(name); });
+  found.chains_filter = chains_among(filter, [](const std::string&) { return true; });
+  found.chains_bound = chains_among(nat, [](const std::string& name) { return known.contains(name) && name.starts_with(kBound); });
+  return found;
+}
+
 Base judge_base(Family family, const Lines& nat, const Lines& filter) {
   const auto in_nat = our_chains(nat);
+  const auto found = standing(nat, {});
+  const bool bound = !found.chains_bound.empty();
   const auto& names = buckets();
-  bool whole = jumps_in(nat) == 2 && std::all_of(names.begin(), names.end(), [&](const std::string& name) { return in_nat.contains(name); });
-  for (const auto& chain : base_chains(family)) {
-    if (chain.table != "nat") continue;
-    const auto found = in_nat.find(chain.name);
-    whole = whole && found != in_nat.end() && found->second == chain.rules;
+  bool whole = found.jumps.size() == 2 && found.old_nat.empty() && found.chains_nat.empty();
+  for (std::size_t i = 0; i < (bound ? names.size() : kBuckets); ++i) whole = whole && in_nat.contains(names[i]);
+  for (const auto& chain : base_chains(family, bound)) {
+    const auto there = in_nat.find(chain.name);
+    whole = whole && there != in_nat.end() && there->second == chain.rules;
   }
-  const bool any = jumps_in(nat) > 0 || !in_nat.empty();
+  const bool any = !found.jumps.empty() || !found.old_nat.empty() || !in_nat.empty();
   const Base accepting = judge_accepting(filter);
   if (whole && accepting == Base::present) return Base::present;
   return any || accepting == Base::damaged ? Base::damaged : Base::absent;
 }
 
 Base judge_accepting(const Lines& filter) {
-  const auto chains = our_chains(filter);
-  const auto& wanted = base_chains(Family::v4).front();
-  const auto found = chains.find(wanted.name);
-  if (jumps_in(filter) == 1 && chains.size() == 1 && found != chains.end() && found->second == wanted.rules) return Base::present;
-  return jumps_in(filter) > 0 || !chains.empty() ? Base::damaged : Base::absent;
+  const auto found = standing({}, filter);
+  if (!found.old_filter.empty() || !found.chains_filter.empty()) return Base::damaged;
+  return found.jumps.empty() ? Base::absent : Base::present;
 }
 
-std::string accepting(const Jumps& present) {
-  return "*filter\n:SALLYPORT - [0:0]\n" + base_chains(Family::v4).front().rules.front() + "\n" + add_jump(present, "FORWARD") + "COMMIT\n";
+// What is old goes last: no packet misses its way meanwhile.
+std::string accepting(const Standing& found) {
+  return "*filter\n" + add_jump(found.jumps, "FORWARD") + remove_old(found.old_filter, found.chains_filter) + "COMMIT\n";
 }
 
-std::string base(Family family, const std::vector<Session>& sessions, const Jumps& present) {
+std::string base(Family family, const std::vector<Session>& sessions, const Standing& found) {
+  const bool bound = are_bound(family, sessions);
+  std::string chains;
   std::string rules;
-  for (const auto& chain : base_chains(family)) {
-    if (chain.table != "nat") continue;
+  for (const auto& chain : base_chains(family, bound)) {
+    chains += fmt::format(":{} - [0:0]\n", chain.name);
     for (const auto& rule : chain.rules) rules += rule + "\n";
   }
-  return accepting(present) + "*nat\n" + for_each_chain(family, ":{} - [0:0]\n") + rules + for_each(family, sessions, add_rules) +
-         add_jump(present, "PREROUTING") + add_jump(present, "POSTROUTING") + "COMMIT\n";
+  for (std::size_t i = 0; i < (bound ? buckets().size() : kBuckets); ++i) chains += fmt::format(":{} - [0:0]\n", buckets()[i]);
+  return accepting(found) + "*nat\n" + chains + rules + for_each(family, sessions, add_rules) + add_jump(found.jumps, "PREROUTING") +
+         add_jump(found.jumps, "POSTROUTING") + remove_old(found.old_nat, found.chains_nat) + (bound ? "" : remove_old({}, found.chains_bound)) + "COMMIT\n";
 }
 
-std::string purge(Family family, const Jumps& present) {
+std::string purge(const Standing& found) {
   // Declaring a chain creates or empties it, so that -X succeeds either way.
-  return "*filter\n:SALLYPORT - [0:0]\n" + delete_jump(present, "FORWARD") + "-X SALLYPORT\nCOMMIT\n" +
-         "*nat\n" + for_each_chain(family, ":{} - [0:0]\n") + delete_jump(present, "PREROUTING") + delete_jump(present, "POSTROUTING") +
-         for_each_chain(family, "-X {}\n") + "COMMIT\n";
+  return "*filter\n" + delete_jump(found.jumps, "FORWARD") + remove_old(found.old_filter, found.chains_filter) + "COMMIT\n*nat\n" +
+         for_each_name(all_chains(), ":{} - [0:0]\n") + delete_jump(found.jumps, "PREROUTING") + delete_jump(found.jumps, "POSTROUTING") +
+         remove_old(found.old_nat, found.chains_nat) + for_each_name(all_chains(), "-X {}\n") + "COMMIT\n";
 }
 
 std::string open(Family family, const std::vector<Session>& sessions) {
@@ -265,10 +339,10 @@ std::string open(Family family, const std::vector<Session>& sessions) {
   for (const auto& session : sessions) {
     if (!is_for(session, family)) continue;
     const int byte = bucket_of(session);
+    if (session.bind_source_address) ways.insert(kWayToBound);
     for (const char* root : {kSessions, kBound}) {
       if (root == kBound && !session.bind_source_address) continue;
-      ways.insert(first_fork(family, root, byte % kBranches));
-      ways.insert(second_fork(family, root, byte));
+      for (int level = 0; level < kLevels; ++level) ways.insert(fork(family, root, level, byte));
     }
   }
   std::string checks;

@@ -12,20 +12,26 @@
 //   nat PREROUTING ─▶ SALLYPORT: mark the flow, try SALLYPORT-DNAT (the sessions'
 //                     rules, DNAT ends the walk), take the mark back
 //   nat POSTROUTING ─▶ SALLYPORT-SNAT: marked flows only: try SALLYPORT-BIND
-//                     (the sessions' second rules, SNAT ends the walk), MASQUERADE
-//   filter FORWARD ─▶ SALLYPORT: marked flows only: ACCEPT
+//                     (the sessions' second rules, SNAT ends the walk; only where a
+//                     session has one), MASQUERADE
+//   filter FORWARD: marked flows only: ACCEPT
+//
+// Whether a packet is for this host at all is not asked: the rules have the proxy's
+// address. What every packet meets, in FORWARD, is one rule and no chain.
 //
 // SALLYPORT-DNAT and SALLYPORT-BIND are trees, so that no packet is compared with
-// the rules of many sessions: by the last four bits of the client's address to
-// one of SALLYPORT-DNAT-0 … -f, and from there by the four bits before them to
-// one of 256 buckets, named after the last byte of the address: that of
-// 198.51.100.10 is SALLYPORT-DNAT-0a. The buckets hold the rules.
+// the rules of many sessions: by the last byte of the client's address, two bits at
+// a time, the lowest first, through SALLYPORT-DNAT-bits-10, -bits-1010 and
+// -bits-001010 to one of 256 buckets, named after that byte: that of 198.51.100.10
+// is SALLYPORT-DNAT-0a. The buckets hold the rules. Two bits make the fewest
+// comparisons; in IPv6 each costs much, and IPv4 and IPv6 have one layout.
 //
 // The connection mark is how the kernel, and conntrack, tell the flows that the
 // suite translated from everybody else's.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -43,46 +49,58 @@ Family family_of(const Session& session);
 // Whether iptables of `family` forwards it.
 bool is_for(const Session& session, Family family);
 
-// The jumps from the built-in chains to ours, by the name of the built-in
-// chain: PREROUTING, POSTROUTING, FORWARD.
+// The jumps from the built-in chains to ours, and the rule of FORWARD, by the name
+// of the built-in chain: PREROUTING, POSTROUTING, FORWARD.
 using Jumps = std::set<std::string, std::less<>>;
 const Jumps& all_jumps();
-// Whether `line`, of `iptables -S CHAIN`, is our jump from that chain.
+// Whether `line`, of `iptables -S`, is our jump from a built-in chain.
 bool is_jump(std::string_view line);
 
-// Our chains whose rules never change, each rule as `iptables -S` prints it; that
-// of table filter first, chains that lead to others before those.
+// Our chains whose rules never change, each rule as `iptables -S` prints it, all in
+// table nat; chains that lead to others before those. With or without the tree of
+// second rules.
 struct Chain {
-  std::string table;
   std::string name;
   std::vector<std::string> rules;
 };
-const std::vector<Chain>& base_chains(Family family);
-// And those that hold the rules of sessions, all in table nat.
+const std::vector<Chain>& base_chains(Family family, bool bound);
+// And those that hold the rules of sessions; of both trees.
 const std::vector<std::string>& buckets();
 
-// What of our base chains and jumps is in the tables nat and filter, each given
-// as the lines of `iptables -S`.
+using Lines = std::vector<std::string>;
+// What there is of ours outside our chains, and of chains: to be added to, and what
+// an older release laid, to be taken away.
+struct Standing {
+  Jumps jumps;
+  Lines old_nat;     // "-A PREROUTING …": other rules with our comment, and repeated ones
+  Lines old_filter;
+  std::vector<std::string> chains_nat;  // SALLYPORT…, and none of those above
+  std::vector<std::string> chains_filter;
+  std::vector<std::string> chains_bound;  // of the tree of second rules
+};
+// Each table is given as the lines of `iptables -S`, here and below.
+Standing standing(const Lines& nat, const Lines& filter);
+
+// What of our base chains and jumps is in the tables nat and filter.
 enum class Base {
   present,  // all of it, as it should be
   absent,   // nothing of it: the first session lays it
-  damaged,  // somebody took a part away, or changed it
+  damaged,  // somebody took a part away, or changed it, or an older release laid it
 };
-using Lines = std::vector<std::string>;
 Base judge_base(Family family, const Lines& nat, const Lines& filter);
 // The same of what is in filter alone. That may be there for the sake of
 // sessions that nftables forwards (nft_text.h); judge_base then says absent.
 Base judge_accepting(const Lines& filter);
 // Lays only that part.
-std::string accepting(const Jumps& present);
+std::string accepting(const Standing& found);
 
 // Our chains with exactly the rules of `sessions` in them, and the jumps that
-// are not `present` yet. Whatever our chains held before is replaced in one
-// step. Sessions of the other family, and those that nftables forwards, are
+// are missing; takes away what is old. Whatever our chains held before is replaced
+// in one step. Sessions of the other family, and those that nftables forwards, are
 // passed over, here and below.
-std::string base(Family family, const std::vector<Session>& sessions, const Jumps& present);
-// Removes our chains, and the jumps that are `present`.
-std::string purge(Family family, const Jumps& present);
+std::string base(Family family, const std::vector<Session>& sessions, const Standing& found);
+// Removes our chains, and the jumps that are there.
+std::string purge(const Standing& found);
 
 // The two buckets where the rules of `session` are.
 std::vector<std::string> session_chains(const Session& session);

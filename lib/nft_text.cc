@@ -52,6 +52,14 @@ Rule snat(std::string_view digit, std::string_view sport, std::string_view dport
   return {fmt::format("{}snat {} to {} saddr . {} daddr . ct original {} daddr{}{} map @{}", condition, p, p, p, p, sport, dport, map), map};
 }
 
+// Only from there on a packet costs a look-up. Asks for the mark last: what costs
+// less comes first.
+Rule gate(std::string_view digit, std::string_view what, const std::string& condition = "") {
+  const char* last_bytes = digit == "4" ? "@nh,112,16" : "@nh,176,16";  // of the source address
+  const std::string set = fmt::format("near_{}{}", what, digit);
+  return {fmt::format("meta nfproto ipv{} {} @{} {}goto {}", digit, last_bytes, set, condition, what), set};
+}
+
 struct Chain {
   std::string name;
   std::string hook;  // empty: only jumped to
@@ -63,10 +71,16 @@ const std::vector<Chain>& base_chains() {
   static const auto chains = [] {
     const Rule mark{kUdp + set_mark(), "mark"};
     const Rule unmark{kUdp + unset_mark(), "unmark"};
-    Chain pinned{"to_pinned", "type nat hook prerouting priority -110; policy accept;", {mark}};
-    Chain open{"to_open", "type nat hook prerouting priority -90; policy accept;", {mark}};
+    Chain pinned{"pinned", "", {mark}};
+    Chain open{"open", "", {mark}};
     Chain bound{"bound", "", {}};
+    Chain to_pinned{"to_pinned", "type nat hook prerouting priority -110; policy accept;", {}};
+    Chain to_open{"to_open", "type nat hook prerouting priority -90; policy accept;", {}};
+    Chain to_bound{"to_bound", "type nat hook postrouting priority 90; policy accept;", {}};
     for (const char* digit : kFamilies) {
+      to_pinned.rules.push_back(gate(digit, "pinned"));
+      to_open.rules.push_back(gate(digit, "open"));
+      to_bound.rules.push_back(gate(digit, "bound", mark_matches() + " "));
       pinned.rules.push_back(dnat(digit, " . udp sport . udp dport", fmt::format("pinned{}", digit)));
       open.rules.push_back(dnat(digit, " . udp dport", fmt::format("open{}", digit)));
       bound.rules.push_back(snat(digit, " . udp sport", " . ct original proto-dst", fmt::format("from_pinned{}", digit)));
@@ -77,14 +91,23 @@ const std::vector<Chain>& base_chains() {
     open.rules.push_back(unmark);
     bound.rules.push_back({"jump from_kept", "from_kept"});
     return std::vector<Chain>{
-        bound,
-        pinned,
-        open,
-        {"to_bound", "type nat hook postrouting priority 90; policy accept;", {{mark_matches() + " jump bound", "bound"}}},
+        pinned, open, bound, to_pinned, to_open, to_bound,
         {"to_masquerade", "type nat hook postrouting priority 110; policy accept;", {{mark_matches() + " masquerade", "masquerade"}}},
     };
   }();
   return chains;
+}
+
+// The sets of what is near.
+const std::vector<std::string>& near_sets() {
+  static const auto sets = [] {
+    std::vector<std::string> names;
+    for (const char* digit : kFamilies) {
+      for (const char* what : {"pinned", "open", "bound"}) names.push_back(fmt::format("near_{}{}", what, digit));
+    }
+    return names;
+  }();
+  return sets;
 }
 
 struct Map {
@@ -140,6 +163,16 @@ std::string map_text(const Map& map, const Elements& elements) {
   return fmt::format("  map {} {{ type {}; flags timeout;{} }}\n", map.name, map.type, list);
 }
 
+// All of them with the type of one: an integer of 16 bits.
+std::string set_text(const std::string& name, const Elements& near) {
+  std::string list;
+  for (const auto& element : near) {
+    if (element.map == name) list += (list.empty() ? "" : ", ") + element.key;
+  }
+  if (!list.empty()) list = fmt::format(" elements = {{ {} }};", list);
+  return fmt::format("  set {} {{ typeof @nh,112,16;{} }}\n", name, list);
+}
+
 std::string chain_text(const Chain& chain) {
   std::string text = fmt::format("  chain {} {{\n", chain.name);
   if (!chain.hook.empty()) text += fmt::format("    {}\n", chain.hook);
@@ -191,7 +224,19 @@ Elements own_elements(const Session& session) {
 }
 
 std::string delete_text(const Element& element) { return fmt::format("delete element {} {} {{ {} }}\n", kTable, element.map, element.key); }
-std::string add_text(const Element& element) { return fmt::format("add element {} {} {{ {} }}\n", kTable, element.map, element_text(element)); }
+std::string add_text(const Element& element) {
+  const std::string what = element.value.empty() ? element.key : element_text(element);
+  return fmt::format("add element {} {} {{ {} }}\n", kTable, element.map, what);
+}
+
+// Which set leads to where `element` is, and by what.
+Element near_to(const Element& element) {
+  const auto client = IpAddress::parse(element.key.substr(0, element.key.find(' ')));
+  if (!client) throw tool::Failure(tool::bad_input, fmt::format("read the client of {}", element.text()));
+  const auto* last = client->bytes() + (client->is_v4() ? 2 : 14);
+  const char* what = element.map.starts_with("from_") ? "bound" : element.map.starts_with("pinned") ? "pinned" : "open";
+  return {fmt::format("near_{}{}", what, client->is_v4() ? "4" : "6"), std::to_string(last[0] * 256 + last[1]), {}, {}};
+}
 
 // --- what nft lists ---
 
@@ -217,6 +262,7 @@ struct Found {
   std::map<std::string, std::vector<std::string>> chains;  // the comments of their rules, in order
   std::set<std::string> hooked;                            // "to_open prerouting -90"
   std::set<std::string> maps;
+  std::set<std::string> sets;
 };
 
 std::string hook_of(const Json& chain) {
@@ -239,6 +285,9 @@ std::string range_named(const std::string& map) {
 bool is_whole(const Found& found, const std::set<std::string>& ranges) {
   for (const auto& map : base_maps()) {
     if (!found.maps.contains(map.name)) return false;
+  }
+  for (const auto& set : near_sets()) {
+    if (!found.sets.contains(set)) return false;
   }
   std::size_t chains = base_chains().size() + 2;
   if (found.chains.size() != chains) return false;
@@ -290,9 +339,12 @@ Elements elements_of(const std::vector<Session>& sessions) {
 }
 
 std::string base(const std::vector<Session>& sessions) {
+  Elements elements = elements_of(sessions);
+  const Elements near_them = near(elements);
   std::map<std::string, Elements> by_map;
-  for (auto& element : elements_of(sessions)) by_map[element.map].push_back(std::move(element));
+  for (auto& element : elements) by_map[element.map].push_back(std::move(element));
   std::string maps;
+  for (const auto& set : near_sets()) maps += set_text(set, near_them);
   Chain kept{"kept", "", {}};
   Chain from{"from_kept", "", {}};
   for (const auto& map : base_maps()) maps += map_text(map, by_map[map.name]);
@@ -311,7 +363,15 @@ std::string base(const std::vector<Session>& sessions) {
 // A table that is added first is there to be deleted.
 std::string purge() { return fmt::format("add table {0}\ndelete table {0}\n", kTable); }
 
-std::string change(const Elements& go, const Elements& come) {
+Elements near(const Elements& elements) {
+  std::set<Element> all;
+  for (const auto& element : elements) all.insert(near_to(element));
+  return {all.begin(), all.end()};
+}
+
+std::string change(const Elements& go, const Elements& come) { return replace(go, near(come)) + replace({}, come); }
+
+std::string replace(const Elements& go, const Elements& come) {
   std::string text;
   for (const auto& element : go) text += delete_text(element);
   for (const auto& element : come) text += add_text(element);
@@ -342,6 +402,11 @@ Listed parse(std::string_view json) {
         found.maps.insert(name);
         if (name.starts_with("kept")) listed.ranges.insert(range_named(name));
         for (const auto& pair : map.value("elem", Json::array())) listed.elements.push_back(element_from(name, pair));
+      } else if (item.contains("set")) {
+        const Json& set = item.at("set");
+        const std::string name = set.at("name");
+        found.sets.insert(name);
+        for (const auto& one : set.value("elem", Json::array())) listed.near.push_back({name, words(one), {}, {}});
       } else if (item.contains("chain")) {
         const Json& chain = item.at("chain");
         found.chains[chain.at("name")];
@@ -355,6 +420,7 @@ Listed parse(std::string_view json) {
     throw tool::Failure(tool::bad_input, fmt::format("read what nft lists: {}", fault.what()));
   }
   std::sort(listed.elements.begin(), listed.elements.end());
+  std::sort(listed.near.begin(), listed.near.end());
   return listed;
 }
 

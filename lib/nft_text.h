@@ -7,15 +7,24 @@
 //
 // Sessions are elements of maps, one look-up each however many there are:
 //
-//   prerouting  -110 ─▶ to_pinned: mark the flow, look it up in pinned4 or pinned6
-//                       (client, proxy, source port, destination port), take the
-//                       mark back
-//   prerouting   -90 ─▶ to_open: the same, in open4 or open6 (client, proxy,
-//                       destination port); then kept: for each range of kept
-//                       ports, in kept4_LOW_HIGH or kept6_LOW_HIGH (client, proxy)
-//   postrouting   90 ─▶ bound: marked flows only: the source address, in from_…
-//                       (the same keys, with the server after the client)
-//   postrouting  110 ─▶ marked flows only: masquerade
+//   prerouting  -110 ─▶ to_pinned: near a pinned one's client? pinned: mark the flow,
+//                       look it up in pinned4 or pinned6 (client, proxy, source
+//                       port, destination port), take the mark back
+//   prerouting   -90 ─▶ to_open: near another's client? open: the same, in open4 or
+//                       open6 (client, proxy, destination port); then kept: for
+//                       each range of kept ports, in kept4_LOW_HIGH or
+//                       kept6_LOW_HIGH (client, proxy)
+//   postrouting   90 ─▶ to_bound: marked flows near the client of one with a source
+//                       address. bound: the address, in from_… (the same keys, with
+//                       the server after the client)
+//   postrouting  110 ─▶ to_masquerade: marked flows only: masquerade
+//
+// Near is who shares the last two bytes of the address with a client: the sets
+// near_… have them. The kernel keeps such a set as a field of bits, 16 kB however
+// many there are, and so most packets of strangers, and most flows without a source
+// address, never wait for the memory where the elements are. Nothing is taken
+// because it is near. Several sessions, and clients, may share one; so it is left
+// when a session closes, until reconcile() takes it away.
 //
 // Whether a packet is for this host at all is not asked: the keys have the proxy's
 // address, and asking costs more than the look-up.
@@ -69,10 +78,15 @@ Elements elements_of(const std::vector<Session>& sessions);
 std::string base(const std::vector<Session>& sessions);
 std::string purge();
 
-// In one step: takes away, by their keys, and adds. Refused, and nothing done,
-// when one of those that go is not there, or in the place of one that comes there
-// is another, or the table is gone.
+// The elements of the sets that lead to `elements`: no value, no owner. Sorted.
+Elements near(const Elements& elements);
+
+// In one step: takes away, by their keys, and adds, with what is near. Refused, and
+// nothing done, when one of those that go is not there, or in the place of one that
+// comes there is another, or the table is gone.
 std::string change(const Elements& go, const Elements& come);
+// The same, with nothing but what is given, be it of maps or sets.
+std::string replace(const Elements& go, const Elements& come);
 // The elements begin their time anew. As change().
 std::string renew(const Elements& elements);
 // A map and a rule for the range of `session`, which must keep its ports. Refused
@@ -83,7 +97,8 @@ std::string add_range(const Session& session);
 struct Listed {
   firewall_text::Base base = firewall_text::Base::absent;
   std::set<std::string> ranges;  // "33001-33100"
-  Elements elements;             // sorted
+  Elements elements;             // of the maps, sorted
+  Elements near;                 // of the sets, sorted
 };
 // Failure{65} when it is no JSON of that form.
 Listed parse(std::string_view json);

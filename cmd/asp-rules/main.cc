@@ -46,8 +46,10 @@ std::vector<Session> read_sessions() {
 }
 
 std::string iptables_text(const std::string& verb, Family family, const Jumps& present) {
-  if (verb == "purge") return firewall_text::purge(family, present);
-  if (verb == "base") return firewall_text::base(family, read_sessions(), present);
+  firewall_text::Standing found;
+  found.jumps = present;
+  if (verb == "purge") return firewall_text::purge(found);
+  if (verb == "base") return firewall_text::base(family, read_sessions(), found);
   if (verb == "open") return firewall_text::open(family, read_sessions());
   if (verb == "pin") return firewall_text::pin(family, read_sessions());
   if (verb == "close") return firewall_text::close(family, read_sessions());

@@ -43,7 +43,7 @@ PROXY, SERVER, CLIENT = "2001:db8:a::1", "2001:db8:b::2", "2001:db8:c:1::1"
 PORT = 33001
 FLOWS = 12800
 MATCHED = "2001:db8:c::/113"  # all that have a pinhole
-STRANGERS = (60000, 65000)
+STRANGERS = 5000
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x20000
 
@@ -56,8 +56,13 @@ def run(*command, text=None):
 
 
 def address(number):
-    """Of client NUMBER; those from 60000 on have no pinhole."""
+    """Of client NUMBER."""
     return f"2001:db8:c::{number + 1:x}"
+
+
+def stranger(number):
+    """Somebody without a pinhole; as anywhere, some end in the same bytes as a client."""
+    return f"2001:db8:c:2::{number * 40503 % 65536:x}"
 
 
 # --- the place ----------------------------------------------------------------------
@@ -233,12 +238,12 @@ class Message(ctypes.Structure):  # struct mmsghdr
 
 
 class Flood:
-    """Raw UDP packets, each the first of its flow, from clients FIRST to LAST."""
+    """Raw UDP packets, each the first of its flow, from those addresses in turn."""
     BATCH = 128
 
-    def __init__(self, namespace, first, last, flows=FLOWS):
+    def __init__(self, namespace, sources, flows=FLOWS):
         self.flows = flows
-        packets = b"".join(self.packet(address(first + i % (last - first)), 1024 + i // (last - first)) for i in range(flows))
+        packets = b"".join(self.packet(sources[i % len(sources)], 1024 + i // len(sources)) for i in range(flows))
         self.buffer = ctypes.create_string_buffer(packets, len(packets))
         size = len(packets) // flows
         target = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, socket.inet_pton(socket.AF_INET6, PROXY), 0)
@@ -323,7 +328,8 @@ class Line:
         getattr(self, {"none": "lay_none", "one chain": "lay_one_chain"}.get(backend, "lay_ours"))()
         # Where it takes long, fewer packets say as much.
         flows = FLOWS // 8 if backend == "one chain" and others > 1000 else FLOWS
-        self.floods = {"new_flows": (Flood(client, 0, clients, flows), to_server), "unmatched": (Flood(client, *STRANGERS, flows), to_proxy)}
+        known, unknown = [address(each) for each in range(clients)], [stranger(each) for each in range(STRANGERS)]
+        self.floods = {"new_flows": (Flood(client, known, flows), to_server), "unmatched": (Flood(client, unknown, flows), to_proxy)}
 
     def lay_none(self):
         restore(f"-A PREROUTING -p udp -d {PROXY} --dport {PORT} -s {MATCHED} -j DNAT --to-destination [{SERVER}]:{PORT}\n"

@@ -37,7 +37,7 @@ status 64 'a full disk under stderr changes no exit code' full
 
 status 0 'nothing there at all' $reap
 is "$out$err" '' 'silence'
-is "$(iptables-save 2> /dev/null | grep -c SALLYPORT)" 0 'no rule is made'
+is "$(iptables-save 2> /dev/null | grep -ci sallyport)" 0 'no rule is made'
 is "$(stat -c %a:%u /run/sallyport /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | sort -u | tr '\n' ' ')" '700:0 755:0 ' 'the directories are made, for root alone'
 silently() { $reap <&- >&- 2>&-; }
 status 0 'closed descriptors: as from cron' silently

@@ -77,7 +77,7 @@ for family in 4 6; do
   reap
   before=$(proxy_base)
   ways=("$IPTABLES -t nat -F" "$IPTABLES -t nat -F SALLYPORT-BIND" "$IPTABLES -t nat -F SALLYPORT-BIND-0a" "$IPTABLES -t nat -F SALLYPORT-SNAT")
-  [ "${LAB_FORWARDING-}" != nftables ] || ways=('nft flush ruleset' "nft flush map inet sallyport from_pinned$LAB_DIGIT" 'nft flush chain inet sallyport bound')
+  [ "${LAB_FORWARDING-}" != nftables ] || ways=('nft flush ruleset' "nft flush map inet sallyport from_pinned$LAB_DIGIT" 'nft flush chain inet sallyport bound' "nft flush set inet sallyport near_bound$LAB_DIGIT")
   for way in "${ways[@]}"; do
     on dmz sh -c "$way"
     reap

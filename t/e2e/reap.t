@@ -73,11 +73,12 @@ for family in 4 6; do
   whole=$(proxy_base)
   ways=('iptables -t nat -F' 'iptables -F' 'iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' \
     'iptables-restore < /tmp/foreign.rules' 'iptables -t nat -F SALLYPORT' 'iptables -t nat -F SALLYPORT-SNAT' \
-    'iptables -t nat -F SALLYPORT-DNAT' 'iptables -t nat -F SALLYPORT-DNAT-0b' 'iptables -t nat -D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT')
+    'iptables -t nat -F SALLYPORT-DNAT' 'iptables -t nat -F SALLYPORT-DNAT-0b' 'iptables -t nat -D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT')
   [ $family = 4 ] || ways=('iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' 'iptables-restore < /tmp/foreign.rules' \
     'iptables -t nat -F SALLYPORT-DNAT-11')
   if [ "${LAB_FORWARDING-}" = nftables ]; then
-    ways=('nft delete table inet sallyport' 'nft flush table inet sallyport' 'iptables -F; iptables -X' "nft flush map inet sallyport pinned$LAB_DIGIT")
+    ways=('nft delete table inet sallyport' 'nft flush table inet sallyport' 'iptables -F; iptables -X' "nft flush map inet sallyport pinned$LAB_DIGIT" \
+      "nft flush set inet sallyport near_pinned$LAB_DIGIT")
     [ $family = 6 ] || ways+=('nft flush chain inet sallyport to_pinned' 'nft flush chain inet sallyport to_masquerade' 'iptables-restore < /tmp/foreign.rules')
   fi
   for way in "${ways[@]//iptables/$IPTABLES}"; do

@@ -46,7 +46,7 @@ proxy_base() {
   else
     on "$proxy_host" "$IPTABLES" -t nat -S | grep SALLYPORT | sort
   fi
-  on "$proxy_host" "$IPTABLES" -S | grep SALLYPORT | sort
+  on "$proxy_host" "$IPTABLES" -S | grep -i sallyport | sort
 }
 
 # What asperaproxy status says after proxy_forget_rules.

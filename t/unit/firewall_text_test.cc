@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -48,7 +49,14 @@ int count(const std::string& text, const std::string& part) {
   return found;
 }
 
-const Jumps kNone;
+using firewall_text::Standing;
+
+const Standing kNone;
+Standing with_jumps(const Jumps& jumps) {
+  Standing found;
+  found.jumps = jumps;
+  return found;
+}
 
 // Named after the last byte of the client's address.
 std::string bucket(const std::string& root, const Session& session) {
@@ -65,12 +73,12 @@ TEST_CASE("firewall text: base, open, pin, close and purge are as the golden tex
     const std::string name = prefix;
     CAPTURE(name);
     CHECK(firewall_text::base(family, sessions, kNone) == golden(name + "base"));
-    CHECK(firewall_text::base(family, sessions, firewall_text::all_jumps()) == golden(name + "base-jumps"));
+    CHECK(firewall_text::base(family, sessions, with_jumps(firewall_text::all_jumps())) == golden(name + "base-jumps"));
     CHECK(firewall_text::open(family, sessions) == golden(name + "open"));
     CHECK(firewall_text::pin(family, sessions) == golden(name + "pin"));
     CHECK(firewall_text::close(family, sessions) == golden(name + "close"));
-    CHECK(firewall_text::purge(family, kNone) == golden(name + "purge"));
-    CHECK(firewall_text::purge(family, firewall_text::all_jumps()) == golden(name + "purge-jumps"));
+    CHECK(firewall_text::purge(kNone) == golden(name + "purge"));
+    CHECK(firewall_text::purge(with_jumps(firewall_text::all_jumps())) == golden(name + "purge-jumps"));
   }
 }
 
@@ -165,28 +173,67 @@ TEST_CASE("firewall text: open checks every jump, and every way to its rules, be
   for (const auto& session : sessions) {
     if (firewall_text::family_of(session) != Family::v4) continue;
     const int byte = session.client.ip.bytes()[3];
-    CHECK(checked.contains(fmt::format("-A SALLYPORT-DNAT -s 0.0.0.{}/0.0.0.15 -g SALLYPORT-DNAT-{:x}", byte % 16, byte % 16)));
-    CHECK(checked.contains(fmt::format("-A SALLYPORT-DNAT-{:x} -s 0.0.0.{}/0.0.0.240 -g SALLYPORT-DNAT-{:02x}", byte % 16, byte & 0xf0, byte)));
+    for (const std::string& root : {std::string("SALLYPORT-DNAT"), std::string("SALLYPORT-BIND")}) {
+      if (root.ends_with("BIND") && !session.bind_source_address) continue;
+      const std::string source = byte % 4 == 3 ? "" : fmt::format(" -s 0.0.0.{}/0.0.0.3", byte % 4);
+      CHECK(checked.contains(fmt::format("-A {}{} -g {}-bits-{:02b}", root, source, root, byte % 4)));
+      CHECK(checked.contains(fmt::format("-A {}-bits-{:06b} -s 0.0.0.{}/0.0.0.192 -g {}-{:02x}", root, byte % 64, byte & 0xc0, root, byte)));
+    }
   }
+  CHECK(checked.contains("-A SALLYPORT-SNAT -j SALLYPORT-BIND"));
+  CHECK(firewall_text::open(Family::v4, {sessions.front()}).find("BIND") == std::string::npos);
+}
+
+// Walks like the kernel: the bucket where a packet of that client ends up.
+std::string walk(Family family, std::string_view root, int byte) {
+  std::string at(root);
+  for (int steps = 0; steps < 10; ++steps) {
+    std::string next;
+    for (const auto& chain : firewall_text::base_chains(family, true)) {
+      if (chain.name != at) continue;
+      for (const auto& rule : chain.rules) {
+        int value = 0;
+        int mask = 0;
+        const auto source = rule.find(" -s ");
+        if (source != rule.npos) {
+          const auto text = rule.substr(source + 4);
+          if (family == Family::v4) REQUIRE(std::sscanf(text.c_str(), "0.0.0.%d/0.0.0.%d ", &value, &mask) == 2);
+          else if (std::sscanf(text.c_str(), "::/::%x ", &mask) != 1) REQUIRE(std::sscanf(text.c_str(), "::%x/::%x ", &value, &mask) == 2);
+        }
+        if ((byte & mask) != value) continue;
+        next = rule.substr(rule.find(" -g ") + 4);
+        break;
+      }
+    }
+    if (next.empty()) return at;
+    at = next;
+  }
+  return "nowhere";
 }
 
 TEST_CASE("firewall text: each tree leads every address to one bucket, which is named after its last byte") {
   for (const auto family : {Family::v4, Family::v6}) {
-    std::set<std::string> reached;
-    std::set<std::string> forks;
-    for (const auto& chain : firewall_text::base_chains(family)) {
-      for (const auto& rule : chain.rules) {
-        CHECK(rule.starts_with("-A " + chain.name + " "));
-        if (const auto at = rule.find(" -g "); at != rule.npos) {
-          CHECK(reached.insert(rule.substr(at + 4)).second);
-          CHECK(forks.insert(chain.name + rule.substr(chain.name.size() + 3, at)).second);
-        }
-      }
+    for (const char* root : {"SALLYPORT-DNAT", "SALLYPORT-BIND"}) {
+      for (int byte = 0; byte < 256; ++byte) CHECK(walk(family, root, byte) == fmt::format("{}-{:02x}", root, byte));
+    }
+    std::set<std::string> names;
+    for (const auto& chain : firewall_text::base_chains(family, true)) {
+      CHECK(names.insert(chain.name).second);
+      CHECK(chain.name.size() <= 28);
+      for (const auto& rule : chain.rules) CHECK(rule.starts_with("-A " + chain.name + " "));
     }
     CHECK(firewall_text::buckets().size() == 512);
-    for (const auto& name : firewall_text::buckets()) CHECK(reached.contains(name));
-    CHECK(reached.size() == 2 * (16 + 256));
+    for (const auto& name : firewall_text::buckets()) CHECK(names.insert(name).second);
+    CHECK(names.size() == 2 + 2 * (1 + 4 + 16 + 64 + 256));
   }
+}
+
+TEST_CASE("firewall text: the tree of second rules is there only for a session that has one") {
+  auto sessions = golden_sessions();
+  CHECK(count(firewall_text::base(Family::v4, sessions, kNone), "SALLYPORT-BIND") > 300);
+  for (auto& session : sessions) session.bind_source_address.reset();
+  CHECK(count(firewall_text::base(Family::v4, sessions, kNone), "SALLYPORT-BIND") == 0);
+  CHECK(count(firewall_text::purge(kNone), "-X SALLYPORT-BIND") == 1 + 4 + 16 + 64 + 256);
 }
 
 TEST_CASE("firewall text: a rule of a session is known by its bucket, and no other rule is one") {
@@ -195,7 +242,7 @@ TEST_CASE("firewall text: a rule of a session is known by its bucket, and no oth
     const auto chains = firewall_text::session_chains(session);
     CHECK(chains == std::vector{bucket("SALLYPORT-DNAT", session), bucket("SALLYPORT-BIND", session)});
   }
-  for (const auto& chain : firewall_text::base_chains(Family::v4)) {
+  for (const auto& chain : firewall_text::base_chains(Family::v4, true)) {
     for (const auto& rule : chain.rules) CHECK_FALSE(firewall_text::is_session_rule(rule));
   }
   for (const char* line : {"", "-A ", "-N SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT -s 1.2.3.4/32 -j DNAT", "-A PREROUTING -j SALLYPORT-DNAT-0a x"}) {
@@ -216,8 +263,8 @@ TEST_CASE("firewall text: sessions that nftables forwards are passed over") {
 TEST_CASE("firewall text: base adds just the jumps that are missing, purge removes just those that are there") {
   for (const auto& chain : firewall_text::all_jumps()) {
     CAPTURE(chain);
-    const std::string with = firewall_text::base(Family::v4, {}, {chain});
-    const std::string purged = firewall_text::purge(Family::v4, {chain});
+    const std::string with = firewall_text::base(Family::v4, {}, with_jumps({chain}));
+    const std::string purged = firewall_text::purge(with_jumps({chain}));
     for (const auto& other : firewall_text::all_jumps()) {
       CHECK(count(with, "\n-I " + other + " ") == (other == chain ? 0 : 1));
       CHECK(count(purged, "\n-D " + other + " ") == (other == chain ? 1 : 0));
@@ -230,7 +277,7 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
   std::string all;
   for (const auto family : {Family::v4, Family::v6}) {
     for (const auto& text : {firewall_text::base(family, sessions, kNone), firewall_text::open(family, sessions), firewall_text::pin(family, sessions),
-                             firewall_text::close(family, sessions), firewall_text::purge(family, firewall_text::all_jumps())}) {
+                             firewall_text::close(family, sessions), firewall_text::purge(with_jumps(firewall_text::all_jumps()))}) {
       all += text;
       CHECK(count(text, "COMMIT\n") == count("\n" + text, "\n*"));
       CHECK(text.ends_with("COMMIT\n"));
@@ -247,13 +294,13 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
 }
 
 TEST_CASE("firewall text: a jump is known by its whole line") {
-  const std::string good = "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT";
+  const std::string good = "-A PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
   CHECK(firewall_text::is_jump(good));
   CHECK(firewall_text::is_jump("-A POSTROUTING -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT-SNAT"));
-  CHECK(firewall_text::is_jump("-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT"));
+  CHECK(firewall_text::is_jump("-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT"));
   for (const std::string& line : {std::string(), good.substr(3), good + " ", good + "-DNAT", "-D" + good.substr(2), std::string("-P FORWARD ACCEPT"),
-                                 std::string("-A PREROUTING -j SALLYPORT"), std::string("-A FORWARD -m comment --comment sallyport -j SALLYPORT"),
-                                 std::string("-A INPUT -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT")}) {
+                                 std::string("-A PREROUTING -j SALLYPORT"), std::string("-A FORWARD -m comment --comment sallyport -j ACCEPT"),
+                                 std::string("-A INPUT -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT")}) {
     CAPTURE(line);
     CHECK_FALSE(firewall_text::is_jump(line));
   }
@@ -263,26 +310,25 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
   using firewall_text::Base;
   using firewall_text::Lines;
   // As iptables -S prints it: all chains first.
-  const auto printed = [](const char* table, const std::vector<std::string>& others) {
-    Lines chains;
+  const auto printed = [](bool bound, const std::vector<std::string>& others) {
+    Lines all{"-P PREROUTING ACCEPT"};
     Lines rules;
-    for (const auto& chain : firewall_text::base_chains(Family::v4)) {
-      if (chain.table != table) continue;
-      chains.push_back("-N " + chain.name);
+    for (const auto& chain : firewall_text::base_chains(Family::v4, bound)) {
+      all.push_back("-N " + chain.name);
       rules.insert(rules.end(), chain.rules.begin(), chain.rules.end());
     }
-    if (std::string(table) == "nat") {
-      for (const auto& name : firewall_text::buckets()) chains.push_back("-N " + name);
+    for (const auto& name : firewall_text::buckets()) {
+      if (bound || name.find("BIND") == name.npos) all.push_back("-N " + name);
     }
-    Lines all{"-P FORWARD DROP"};
-    for (const auto& part : {chains, others, rules}) all.insert(all.end(), part.begin(), part.end());
+    for (const auto& part : {others, rules}) all.insert(all.end(), part.begin(), part.end());
     return all;
   };
   const std::string mark = "0x8000000/0x8000000";
   const std::string foreign = "-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 82";
-  const Lines nat = printed("nat", {foreign, "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT",
-                                    "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT"});
-  const Lines filter = printed("filter", {"-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT"});
+  const Lines jumps{foreign, "-A PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT",
+                                    "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT"};
+  const Lines nat = printed(true, jumps);
+  const Lines filter{"-P FORWARD DROP", "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT", "-A FORWARD -m comment --comment other -j ACCEPT"};
   const auto judge = [](const Lines& in_nat, const Lines& in_filter) { return firewall_text::judge_base(Family::v4, in_nat, in_filter); };
   CHECK(judge(nat, filter) == Base::present);
   CHECK(judge({}, {}) == Base::absent);
@@ -292,15 +338,19 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
   CHECK(firewall_text::judge_accepting({filter[0]}) == Base::absent);
   // Accepting alone is there for nftables, and no part of what iptables lacks.
   CHECK(judge({nat[0]}, filter) == Base::absent);
-  for (std::size_t without = 1; without < filter.size(); ++without) {
-    Lines less = filter;
-    less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
-    if (filter[without] == "-N SALLYPORT") continue;  // a chain is there as long as its rules are
-    CHECK(firewall_text::judge_accepting(less) == Base::damaged);
-    CHECK(judge({nat[0]}, less) == Base::damaged);
-  }
+  // Without a session that has a second rule, all of their tree, or nothing.
+  Lines unbound = printed(false, jumps);
+  CHECK(unbound.size() < nat.size());
+  CHECK(judge(unbound, filter) == Base::present);
+  unbound.push_back("-N SALLYPORT-BIND-0a");
+  CHECK(judge(unbound, filter) == Base::damaged);
+  const auto found = firewall_text::standing(unbound, filter);
+  CHECK(count(firewall_text::base(Family::v4, {}, found), "-X SALLYPORT-BIND-0a\n") == 1);
+  CHECK(count(firewall_text::base(Family::v4, golden_sessions(), found), "-X ") == 0);
   for (std::size_t without = 1; without < nat.size(); ++without) {
-    const bool has_rules = nat[without].starts_with("-N ") && nat[without].size() < std::string("-N SALLYPORT-DNAT-00").size();
+    // A chain is there as long as its rules are.
+    const auto& names = firewall_text::buckets();
+    const bool has_rules = nat[without].starts_with("-N ") && std::find(names.begin(), names.end(), nat[without].substr(3)) == names.end();
     if (nat[without] == foreign || has_rules) continue;
     Lines less = nat;
     less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
@@ -317,4 +367,39 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
   CHECK(judge(with_session, filter) == Base::present);
   // What the release before had: the rules of sessions in SALLYPORT-DNAT itself.
   CHECK(judge({"-N SALLYPORT", "-N SALLYPORT-DNAT", "-N SALLYPORT-SNAT", "-N SALLYPORT-BIND", nat[nat.size() - 1]}, filter) == Base::damaged);
+}
+
+TEST_CASE("firewall text: what an older release laid is damage, and goes when the base is laid or purged") {
+  using firewall_text::Base;
+  using firewall_text::Lines;
+  const std::string mark = "0x8000000/0x8000000";
+  const std::string to_dnat = "-A PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
+  const std::string accepts = "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT";
+  const std::string old_dnat = "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT";
+  const std::string old_forward = "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT";
+  const Lines nat{"-P PREROUTING ACCEPT", "-N SALLYPORT", "-N SALLYPORT-DNAT", "-N SALLYPORT-DNAT-a", old_dnat, to_dnat, to_dnat,
+                  "-A PREROUTING -p udp -m comment --comment mine -j SALLYPORTS", "-A SALLYPORT-DNAT -s 0.0.0.10/0.0.0.15 -g SALLYPORT-DNAT-a"};
+  const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", old_forward, "-A FORWARD -m comment --comment sallyport -j ACCEPT", "-A SALLYPORT -j ACCEPT"};
+  const auto found = firewall_text::standing(nat, filter);
+  CHECK(found.jumps == Jumps{"PREROUTING"});
+  CHECK(found.old_nat == Lines{old_dnat, to_dnat});
+  CHECK(found.old_filter == Lines{old_forward});
+  CHECK(found.chains_nat == Lines{"SALLYPORT-DNAT-a"});
+  CHECK(found.chains_filter == Lines{"SALLYPORT"});
+  CHECK(firewall_text::judge_accepting(filter) == Base::damaged);
+  CHECK(firewall_text::judge_accepting({accepts}) == Base::present);
+  CHECK(firewall_text::judge_accepting({accepts, accepts}) == Base::damaged);
+  CHECK(firewall_text::judge_accepting({accepts, old_forward}) == Base::damaged);
+  CHECK(firewall_text::judge_accepting({accepts, "-N SALLYPORT"}) == Base::damaged);
+  for (const auto& text : {firewall_text::base(Family::v4, {}, found), firewall_text::purge(found)}) {
+    for (const char* line : {"-D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT\n", "-F SALLYPORT-DNAT-a\n",
+                             "-X SALLYPORT-DNAT-a\n"}) {
+      CAPTURE(line);
+      CHECK(count(text, line) == 1);
+    }
+    CHECK(count(text, "-D FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT\n-F SALLYPORT\n-X SALLYPORT\n") == 1);
+    CHECK(count(text, "mine") == 0);
+  }
+  CHECK(count(firewall_text::base(Family::v4, {}, found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 1);
+  CHECK(count(firewall_text::purge(found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 2);
 }

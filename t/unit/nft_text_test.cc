@@ -67,6 +67,51 @@ TEST_CASE("nft text: the base, and what nft lists of it") {
   CHECK(listed.base == Base::present);
   CHECK(listed.ranges == std::set<std::string>{"33001-33100"});
   CHECK(listed.elements == nft_text::elements_of(golden_sessions()));
+  CHECK(listed.near == nft_text::near(listed.elements));
+}
+
+TEST_CASE("nft text: the last two bytes of a client's address lead to its element") {
+  const auto near = [](const Session& session) {
+    std::vector<std::string> all;
+    for (const auto& one : nft_text::near(nft_text::elements_of({session}))) all.push_back(one.map + " " + one.key + one.value + one.owner);
+    return all;
+  };
+  Session made = made_session(1, 100);
+  CHECK(near(made) == std::vector<std::string>{"near_open4 25610"});  // 100.10
+  made.bind_source_address = IpAddress::parse("203.0.113.2");
+  CHECK(near(made) == std::vector<std::string>{"near_bound4 25610", "near_open4 25610"});
+  made.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
+  CHECK(near(made) == std::vector<std::string>{"near_bound4 25610", "near_pinned4 25610"});
+  made = golden_sessions()[2];
+  REQUIRE(made.ports_kept());
+  CHECK(near(made) == std::vector<std::string>{"near_open4 25612"});
+  made = made_session(1, 100);
+  made.client.ip = *IpAddress::parse("2001:db8::ff:fffe");
+  CHECK(near(made) == std::vector<std::string>{"near_open6 65534"});
+  // Twice the same is one.
+  made = made_session(1, 100);
+  Session other = made_session(2, 200);
+  other.proxy_port = 443;
+  const auto both = nft_text::elements_of({made, other});
+  REQUIRE(both.size() == 2);
+  CHECK(nft_text::near(both).size() == 1);
+}
+
+TEST_CASE("nft text: whatever adds an element adds what leads to it, and takes it away nowhere") {
+  for (const auto& each : golden_sessions()) {
+    const auto elements = nft_text::elements_of({each});
+    const auto near = nft_text::near(elements);
+    REQUIRE(near.size() == elements.size());
+    for (const auto& one : near) {
+      const std::string line = "add element inet sallyport " + one.map + " { " + one.key + " }\n";
+      CHECK(count(nft_text::change({}, elements), line) == 1);
+      CHECK(count(nft_text::renew(elements), line) == 1);
+    }
+    CHECK(count(nft_text::change(elements, {}), " near_") == 0);
+    CHECK(nft_text::replace(near, {}) == "delete element inet sallyport " + near[0].map + " { " + near[0].key + " }\n" +
+                                             (near.size() < 2 ? "" : "delete element inet sallyport " + near[1].map + " { " + near[1].key + " }\n"));
+    CHECK(count(nft_text::replace({}, elements), " near_") == 0);
+  }
 }
 
 TEST_CASE("nft text: every session has an element that names its client, its proxy and itself, and a second one for a source address") {
@@ -154,7 +199,7 @@ TEST_CASE("nft text: the base is present, damaged or absent") {
   std::size_t counted = 0;
   for (std::size_t i = 0; i < whole.at("nftables").size(); ++i) {
     const Json& item = whole.at("nftables")[i];
-    if (!item.contains("map") && !item.contains("chain") && !item.contains("rule")) continue;
+    if (!item.contains("map") && !item.contains("set") && !item.contains("chain") && !item.contains("rule")) continue;
     // A chain without a hook is there as long as its rules are; both of a range's
     // maps that are gone make it another range.
     if (item.contains("chain") && !item["chain"].contains("hook")) continue;
@@ -164,7 +209,7 @@ TEST_CASE("nft text: the base is present, damaged or absent") {
     CHECK(judge(less) == Base::damaged);
     ++counted;
   }
-  CHECK(counted > 30);
+  CHECK(counted > 40);
   Json other = whole;
   for (auto& item : other.at("nftables")) {
     if (item.contains("chain") && item["chain"]["name"] == "to_open") item["chain"]["prio"] = -100;
