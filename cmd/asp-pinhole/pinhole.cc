@@ -145,17 +145,19 @@ bool Pinhole::open() {
     renewed_ = Clock::now();
   }
   turn_.reset();  // whoever is next finds us on record
-  forget_early_flows();
+  const auto early = forget_early_flows();
   logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {}", waited, milliseconds_since(start) - waited,
                   session_.group.empty() ? "no rivals" : "group=" + session_.group);
   report::line(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
+  for (const auto& flow : early) meet(flow);  // only now: nobody expects a flow before it is open
   return true;
 }
 
 // A packet that came before the rule left a flow that is not translated, and
 // would never be. One that a dead session left must not be taken for ours; but
-// where others have no flow yet either, it may be anybody's.
-void Pinhole::forget_early_flows() {
+// where others have no flow yet either, it may be anybody's. What may be ours is
+// answered.
+std::vector<Flow> Pinhole::forget_early_flows() const {
   const auto others = peers();
   const bool alone = std::none_of(others.begin(), others.end(), is_candidate);
   const auto early = sightings_->early();
@@ -169,7 +171,7 @@ void Pinhole::forget_early_flows() {
   for (const auto& flow : early.old) judge(flow, false);
   for (const auto& flow : early.fresh) judge(flow, true);
   for (const auto& flow : ours) sightings_->remember(flow);
-  for (const auto& flow : ours) meet(flow);
+  return ours;
 }
 
 // All that came since, remembered before any of it is acted upon.
@@ -290,7 +292,6 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
   if (session_.src_port_filtering) drop_unclaimed();
   sightings_.reset();
   offers_.clear();
-  turn_.reset();
   logging::debug1("Learned the flow from {} in {:.0f} ms: {}", flow.client.text(), milliseconds_since(start),
                   session_.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
   report::line(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
@@ -400,7 +401,6 @@ Pinhole::Carried Pinhole::take_down() {
   }
   entry_->remove();
   entry_.reset();
-  turn_.reset();
   logging::debug1("Revoked rule and {} flows in {:.0f} ms: {}", removed, milliseconds_since(start), life_.reason().empty() ? "error" : life_.reason());
   return carried_by(ours);
 }

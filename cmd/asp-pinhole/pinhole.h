@@ -64,7 +64,7 @@ class Pinhole {
   bool wait_for_turn();
   std::optional<Session> find_predecessor() const;
   void check_limits() const;
-  void forget_early_flows();
+  std::vector<conntrack::Flow> forget_early_flows() const;
   void renew();
   void step(std::chrono::milliseconds timeout);
   void meet(const conntrack::Flow& flow);

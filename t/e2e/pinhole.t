@@ -63,6 +63,22 @@ for family in 4 6; do
   nok "(its early packet did not)" arrived early
   proxy_end early
 
+  # each time from another port: no flow of before is in the way
+  on_exec outside python3 -c '
+import socket, sys, time
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+for n in range(5000):
+    with socket.socket(family, socket.SOCK_DGRAM) as one:
+        one.sendto(b"steady", (sys.argv[1], 33001))
+    time.sleep(0.001)' "$SQUASH" &
+  sender=$!
+  ok "a session opens though its client sends all the while" proxy_session steady outside bear "$SQUASH" cat
+  ok "and what he sends gets through" wait_until 5 arrived steady
+  proxy_end steady
+  is "$proxy_status" 0 "until it ends well"
+  kill "$sender" 2> /dev/null
+  wait "$sender"
+
   # src_port_filtering off -------------------------------------------------------
 
   proxy_allow 'cat'
