@@ -141,6 +141,7 @@ bool Pinhole::open() {
     session_.opened = monotonic_now();
     entry_.emplace(session_);
     in_force_ = true;  // from here on there may be something to revoke
+    sightings_->before_rule();
     firewall::open(session_);
     renewed_ = Clock::now();
   }
@@ -160,13 +161,16 @@ bool Pinhole::open() {
 std::vector<Flow> Pinhole::forget_early_flows() const {
   const auto others = peers();
   const bool alone = std::none_of(others.begin(), others.end(), is_candidate);
-  const auto early = sightings_->early();
+  const auto early = sightings_->after_rule();
   const conntrack::Table table;
   std::vector<Flow> ours;
   const auto judge = [&](const Flow& flow, bool fresh) {
     if (flows::is_of_lease(flow) || !flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) return;
-    if (flow.translated() && (fresh || !alone)) ours.push_back(flow);
-    else table.remove(flow);
+    if (!flow.translated() || (!fresh && alone)) {
+      table.remove(flow);
+    } else if (const auto now = table.find(flow.client, flow.proxy); now && now->id == flow.id) {
+      ours.push_back(*now);
+    }
   };
   for (const auto& flow : early.old) judge(flow, false);
   for (const auto& flow : early.fresh) judge(flow, true);

@@ -22,20 +22,26 @@ Sightings::Sightings(const IpAddress& client)
       first_look_(std::async(std::launch::async, [client] { return Table().list(client, 0); })),
       complete_(conntrack::has_events()) {}
 
-Sightings::Early Sightings::early() {
+conntrack::Watch::News Sightings::read() {
+  auto news = watch_.read();
+  complete_ = complete_ && !news.lost;
+  return news;
+}
+
+void Sightings::before_rule() { waiting_ = read().flows; }
+
+Sightings::Early Sightings::after_rule() {
   Early early;
   early.old = first_look_.get();
-  auto news = watch_.read();
+  early.fresh = read().flows;
   watch_.narrow(client_, firewall_text::kMark);
-  complete_ = complete_ && !news.lost;
-  if (complete_) early.fresh = std::move(news.flows);
-  else early.old = Table().list(client_, 0);
+  if (!complete_) return {Table().list(client_, 0), {}};
+  early.old.insert(early.old.end(), waiting_.begin(), waiting_.end());
   return early;
 }
 
 std::vector<Flow> Sightings::news() {
-  auto news = watch_.read();
-  complete_ = complete_ && !news.lost;
+  auto news = read();
   return news.lost ? present() : news.flows;
 }
 

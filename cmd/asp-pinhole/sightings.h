@@ -19,14 +19,16 @@ class Sightings {
   // Readable (poll) when there may be new flows.
   int fd() const { return watch_.fd(); }
 
-  // To be called once, when the rule is in force: flows of any mark that were
-  // there before we looked, and those that came since. From here on news()
-  // tells of flows that the suite marked alone.
+  // To be called once each, just before the rule comes into force and just after:
+  // flows of any mark that were there or came before the first, some of which are
+  // over already, and those that came between the two. From here on news() tells
+  // of flows that the suite marked alone.
+  void before_rule();
   struct Early {
     std::vector<conntrack::Flow> old;
     std::vector<conntrack::Flow> fresh;
   };
-  Early early();
+  Early after_rule();
   // Those that came since. Where the kernel lost some: all that are there.
   std::vector<conntrack::Flow> news();
 
@@ -38,9 +40,12 @@ class Sightings {
   std::vector<conntrack::Flow> present() const;
 
  private:
+  conntrack::Watch::News read();
+
   IpAddress client_;
   conntrack::Watch watch_;
   std::future<std::vector<conntrack::Flow>> first_look_;
+  std::vector<conntrack::Flow> waiting_;  // came while we waited for the rule
   std::vector<conntrack::Flow> remembered_;
   bool complete_;  // what is remembered is all there is
 };
