@@ -15,6 +15,7 @@
 
 #include "balance_marks.h"
 #include "balance_shared.h"
+#include "boot_clock.h"
 #include "decimal.h"
 #include "fd.h"
 #include "logging.h"
@@ -91,8 +92,8 @@ const char* name_of(State state) {
   return "";
 }
 
-bool Mark::over() const { return state != State::maintenance && since_boot() >= until; }
-std::chrono::seconds Mark::left() const { return until - since_boot(); }
+bool Mark::over() const { return state != State::maintenance && boot_clock::seconds() >= until; }
+std::chrono::seconds Mark::left() const { return until - boot_clock::seconds(); }
 
 void prepare() {
   for (const char* name : {"balance", kTurns, kMarks, kHealed, kProbes}) spool::make_directory(name);
@@ -123,7 +124,7 @@ std::vector<Mark> marks() {
 }
 
 Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by) {
-  return {host, "", "", state, session::now(), since_boot() + duration, plain(reason), plain(by)};
+  return {host, "", "", state, session::now(), boot_clock::seconds() + duration, plain(reason), plain(by)};
 }
 
 // Others take it for healed before it is not there any more: else the next session

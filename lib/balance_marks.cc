@@ -10,7 +10,6 @@
 
 #include <fmt/core.h>
 
-#include "boot_clock.h"
 #include "decimal.h"
 #include "fd.h"
 #include "io.h"
@@ -32,8 +31,6 @@ std::optional<State> state_of(const std::string& name) {
 }
 
 }  // namespace
-
-std::chrono::seconds since_boot() { return boot_clock::seconds(); }
 
 std::string digest(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325;

@@ -15,8 +15,6 @@ namespace balance {
 constexpr char kMarks[] = "balance/marks";
 constexpr char kHealed[] = "balance/healed";
 
-std::chrono::seconds since_boot();
-
 // FNV-1a, 16 hex digits.
 std::string digest(const std::string& text);
 // `text`, or its digest if it is no name of a file, or too long for one.

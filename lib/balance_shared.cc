@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "balance_marks.h"
+#include "boot_clock.h"
 #include "decimal.h"
 #include "logging.h"
 #include "node_name.h"
@@ -84,7 +85,7 @@ Mark mark_in(const Record& record, milliseconds kept) {
   for (const auto& [name, value] : record.fields()) {
     if (name != "seconds" && name != "node") whole.add(name, value);
   }
-  whole.add("until", std::to_string((since_boot() + left).count()));
+  whole.add("until", std::to_string((boot_clock::seconds() + left).count()));
   return from_record(whole);
 }
 

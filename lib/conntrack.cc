@@ -72,7 +72,11 @@ nfct_handle* open_handle(unsigned groups) {
   return handle;
 }
 
-void set_original_tuple(nf_conntrack* entry, const Flow& flow) {
+// With the ends of `flow` as its original direction.
+Entry entry_of(const Flow& flow) {
+  Entry made(::nfct_new(), nfct_destroy);
+  if (!made) throw std::bad_alloc();
+  nf_conntrack* entry = made.get();
   const auto family = static_cast<std::uint8_t>(flow.client.ip.family());
   nfct_set_attr_u8(entry, ATTR_L3PROTO, family);
   nfct_set_attr_u8(entry, ATTR_L4PROTO, flow.protocol);
@@ -81,6 +85,7 @@ void set_original_tuple(nf_conntrack* entry, const Flow& flow) {
   nfct_set_attr(entry, v4 ? ATTR_ORIG_IPV4_DST : ATTR_ORIG_IPV6_DST, flow.proxy.ip.bytes());
   nfct_set_attr_u16(entry, ATTR_ORIG_PORT_SRC, htons(flow.client.port));
   nfct_set_attr_u16(entry, ATTR_ORIG_PORT_DST, htons(flow.proxy.port));
+  return made;
 }
 
 void add_client(nfct_filter* filter, const IpAddress& client) {
@@ -103,6 +108,16 @@ void add_client(nfct_filter* filter, const IpAddress& client) {
 
 using Keep = int (*)(nf_conntrack_msg_type, nf_conntrack*, void*);
 
+// Those of the answer that `keep_which` keeps go to `into`. False: refused, with errno.
+bool query(nfct_handle* handle, nf_conntrack_query what, const void* about, Keep keep_which, std::vector<Flow>& into) {
+  ::nfct_callback_register(handle, NFCT_T_ALL, keep_which, &into);
+  const int answer = ::nfct_query(handle, what, about);
+  const int error = errno;
+  ::nfct_callback_unregister(handle);
+  errno = error;
+  return answer == 0;
+}
+
 std::vector<Flow> list_by_mark(nfct_handle* handle, int family, std::uint32_t mark, Keep keep_which) {
   const std::unique_ptr<nfct_filter_dump, decltype(&nfct_filter_dump_destroy)> filter(::nfct_filter_dump_create(),
                                                                                      nfct_filter_dump_destroy);
@@ -113,14 +128,7 @@ std::vector<Flow> list_by_mark(nfct_handle* handle, int family, std::uint32_t ma
     ::nfct_filter_dump_set_attr(filter.get(), NFCT_FILTER_DUMP_MARK, &wanted);
   }
   std::vector<Flow> flows;
-  ::nfct_callback_register(handle, NFCT_T_ALL, keep_which, &flows);
-  const int answer = ::nfct_query(handle, NFCT_Q_DUMP_FILTER, filter.get());
-  const int error = errno;
-  ::nfct_callback_unregister(handle);
-  if (answer != 0) {
-    errno = error;
-    tool::fail_errno(tool::os, "list conntrack");
-  }
+  if (!query(handle, NFCT_Q_DUMP_FILTER, filter.get(), keep_which, flows)) tool::fail_errno(tool::os, "list conntrack");
   return flows;
 }
 
@@ -159,24 +167,15 @@ std::optional<Flow> Table::find(const Endpoint& client, const Endpoint& proxy) c
   Flow wanted;
   wanted.client = client;
   wanted.proxy = proxy;
-  const Entry entry(::nfct_new(), nfct_destroy);
-  if (!entry) throw std::bad_alloc();
-  set_original_tuple(entry.get(), wanted);
+  const Entry entry = entry_of(wanted);
   std::vector<Flow> flows;
-  ::nfct_callback_register(handle_, NFCT_T_ALL, keep, &flows);
-  const int answer = ::nfct_query(handle_, NFCT_Q_GET, entry.get());
-  const int error = errno;
-  ::nfct_callback_unregister(handle_);
-  if (answer == 0 && !flows.empty()) return flows.front();
-  if (answer == 0 || error == ENOENT) return std::nullopt;
-  errno = error;
-  tool::fail_errno(tool::os, "look into conntrack");
+  if (!query(handle_, NFCT_Q_GET, entry.get(), keep, flows) && errno != ENOENT) tool::fail_errno(tool::os, "look into conntrack");
+  if (flows.empty()) return std::nullopt;
+  return flows.front();
 }
 
 bool Table::remove(const Flow& flow) const {
-  const Entry entry(::nfct_new(), nfct_destroy);
-  if (!entry) throw std::bad_alloc();
-  set_original_tuple(entry.get(), flow);
+  const Entry entry = entry_of(flow);
   nfct_set_attr_u32(entry.get(), ATTR_ID, flow.id);
   if (::nfct_query(handle_, NFCT_Q_DESTROY, entry.get()) == 0) return true;
   if (errno == ENOENT) return false;

@@ -183,7 +183,7 @@ const std::vector<std::string>& all_chains() {
   static const auto all = [] {
     std::vector<std::string> names;
     for (const auto& chain : base_chains(Family::v4, true)) names.push_back(chain.name);
-    names.insert(names.end(), buckets().begin(), buckets().end());
+    names.insert(names.end(), buckets(true).begin(), buckets(true).end());
     return names;
   }();
   return all;
@@ -264,15 +264,17 @@ const std::vector<Chain>& base_chains(Family family, bool bound) {
   return all[(family == Family::v4 ? 0 : 2) + (bound ? 1 : 0)];
 }
 
-const std::vector<std::string>& buckets() {
-  static const auto all = [] {
+const std::vector<std::string>& buckets(bool bound) {
+  static const auto make = [](bool with_bound) {
     std::vector<std::string> names;
     for (const char* root : {kSessions, kBound}) {
+      if (root == kBound && !with_bound) continue;
       for (int byte = 0; byte < kBuckets; ++byte) names.push_back(bucket(root, byte));
     }
     return names;
-  }();
-  return all;
+  };
+  static const std::vector<std::string> all[] = {make(false), make(true)};
+  return all[bound ? 1 : 0];
 }
 
 Standing standing(const Lines& nat, const Lines& filter) {
@@ -290,9 +292,8 @@ Base judge_base(Family family, const Lines& nat, const Lines& filter) {
   const auto in_nat = our_chains(nat);
   const auto found = standing(nat, {});
   const bool bound = !found.chains_bound.empty();
-  const auto& names = buckets();
   bool whole = found.jumps.size() == 2 && found.old_nat.empty() && found.chains_nat.empty();
-  for (std::size_t i = 0; i < (bound ? names.size() : kBuckets); ++i) whole = whole && in_nat.contains(names[i]);
+  for (const auto& name : buckets(bound)) whole = whole && in_nat.contains(name);
   for (const auto& chain : base_chains(family, bound)) {
     const auto there = in_nat.find(chain.name);
     whole = whole && there != in_nat.end() && there->second == chain.rules;
@@ -322,7 +323,7 @@ std::string base(Family family, const std::vector<Session>& sessions, const Stan
     chains += fmt::format(":{} - [0:0]\n", chain.name);
     for (const auto& rule : chain.rules) rules += rule + "\n";
   }
-  for (std::size_t i = 0; i < (bound ? buckets().size() : kBuckets); ++i) chains += fmt::format(":{} - [0:0]\n", buckets()[i]);
+  chains += for_each_name(buckets(bound), ":{} - [0:0]\n");
   return accepting(found) + "*nat\n" + chains + rules + for_each(family, sessions, add_rules) + add_jump(found.jumps, "PREROUTING") +
          add_jump(found.jumps, "POSTROUTING") + remove_old(found.old_nat, found.chains_nat) + (bound ? "" : remove_old({}, found.chains_bound)) + "COMMIT\n";
 }

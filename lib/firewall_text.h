@@ -64,8 +64,8 @@ struct Chain {
   std::vector<std::string> rules;
 };
 const std::vector<Chain>& base_chains(Family family, bool bound);
-// And those that hold the rules of sessions; of both trees.
-const std::vector<std::string>& buckets();
+// And those that hold the rules of sessions; of one tree, or of both.
+const std::vector<std::string>& buckets(bool bound);
 
 using Lines = std::vector<std::string>;
 // What there is of ours outside our chains, and of chains: to be added to, and what

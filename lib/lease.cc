@@ -1,11 +1,9 @@
 #include "lease.h"
 
-
 #include <limits>
 
 #include <fmt/core.h>
 
-#include "boot_clock.h"
 #include "decimal.h"
 #include "session.h"
 #include "tool.h"
@@ -95,9 +93,3 @@ Record Lease::to_record() const {
 }
 
 std::string Lease::owner() const { return user.empty() ? "client=" + client.text() : "user=" + user; }
-
-namespace lease {
-
-std::chrono::seconds boot_now() { return boot_clock::seconds(); }
-
-}  // namespace lease

@@ -65,7 +65,4 @@ namespace lease {
 // As many UDP ports as one lease may have.
 constexpr int kMaxUdpPorts = 100;
 
-// CLOCK_BOOTTIME: the time that no jump of the wall clock changes.
-std::chrono::seconds boot_now();
-
 }  // namespace lease

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "boot_clock.h"
 #include "lease_flows.h"
 #include "lease_rules.h"
 #include "logging.h"
@@ -81,7 +82,7 @@ std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack:
 
 std::size_t sweep(LeaseStore& store) {
   if (!store.serves()) return 0;
-  const Seconds now = lease::boot_now();
+  const Seconds now = boot_clock::seconds();
   auto due = store.due(now);
   if (due.empty()) return 0;
   const bool by_flows = std::any_of(due.begin(), due.end(), [](const Lease& lease) { return lease.lives_by_flows() && !lease.ending; });

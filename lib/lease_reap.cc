@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "boot_clock.h"
 #include "lease_base.h"
 #include "lease_flows.h"
 #include "lease_life.h"
@@ -40,7 +41,7 @@ void reap_flows(const std::vector<Lease>& leases, const std::vector<conntrack::F
 // to the minute.
 void look_at_all(LeaseStore& store, const std::vector<conntrack::Flow>& flows) {
   auto leases = store.all();
-  const auto changed = lease_life::look(leases, flows, lease::boot_now());
+  const auto changed = lease_life::look(leases, flows, boot_clock::seconds());
   for (const auto& lease : changed) store.put(lease);
   lease_rules::apply({{}, changed, {}}, store);
 }

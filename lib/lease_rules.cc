@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "boot_clock.h"
 #include "lease_text.h"
 #include "logging.h"
 #include "nft.h"
@@ -117,7 +118,7 @@ bool has_base(const Picture& picture, const lease_text::Ways& ways) {
 
 // A table that cannot be mended, since it is none of ours, is made anew.
 void replace(const std::vector<Lease>& leases, const lease_text::Ways& ways) {
-  const std::string text = lease_text::replace(leases, lease::boot_now(), ways);
+  const std::string text = lease_text::replace(leases, boot_clock::seconds(), ways);
   if (const auto why = nft::try_apply(text); !why.empty()) {
     logging::debug1("Making {} anew: {}", table(), logging::escape(why));
     nft::apply(lease_text::purge() + text);
@@ -131,7 +132,7 @@ void lay_base(const LeaseStore& store) { nft::apply(lease_text::base(store.ways(
 void lay(const std::vector<Lease>& leases, const LeaseStore& store) { replace(leases, store.ways()); }
 
 bool apply(const Change& change, LeaseStore& store) {
-  const Seconds now = lease::boot_now();
+  const Seconds now = boot_clock::seconds();
   const std::string text = lease_text::close(change.closed) + lease_text::renew(change.renewed, now) + lease_text::open(change.opened, now);
   if (text.empty()) return false;
   const auto why = nft::try_apply(text);
@@ -145,7 +146,7 @@ bool apply(const Change& change, LeaseStore& store) {
 }
 
 Mended reconcile(const std::vector<Lease>& leases, const LeaseStore& store) {
-  const Seconds now = lease::boot_now();
+  const Seconds now = boot_clock::seconds();
   Picture picture = look();
   Mended mended;
   std::vector<Lease> damaged;

@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "boot_clock.h"
 #include "destination.h"
 #include "fd.h"
 #include "io.h"
@@ -69,7 +70,7 @@ std::string text_for_others(Lease lease) {
 }
 
 milliseconds rest_of(const Lease& lease) {
-  return std::max(std::chrono::seconds(0), lease.deadline - lease::boot_now()) + std::chrono::duration_cast<milliseconds>(kSpare);
+  return std::max(std::chrono::seconds(0), lease.deadline - boot_clock::seconds()) + std::chrono::duration_cast<milliseconds>(kSpare);
 }
 
 redis::Command keep(const Lease& lease, const std::string& node) {
@@ -396,7 +397,7 @@ class Shared : public LeaseStore {
       Lease lease = Lease::from_record(record::parse_one(text));
       if (lease.id != id || lease.ending) return "it is of another lease";
       if (auto complaint = judge.complaint(lease); !complaint.empty()) return complaint;
-      lease.deadline = lease_life::deadline_of(lease, lease::boot_now());
+      lease.deadline = lease_life::deadline_of(lease, boot_clock::seconds());
       lease.packets = 0;
       return local_->adopt(lease) ? "" : "another lease has its ports";
     } catch (const tool::Failure& failure) {
@@ -407,7 +408,7 @@ class Shared : public LeaseStore {
 
   void push(const std::set<std::string>& known) {
     auto leases = local_->all();
-    const auto now = lease::boot_now();
+    const auto now = boot_clock::seconds();
     std::erase_if(leases, [&](const Lease& lease) { return lease.ending || lease.is_over(now) || known.contains(lease.id); });
     tell(leases);
     if (!leases.empty()) logging::event("Redis did not know {} leases: told it", leases.size());

@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "boot_clock.h"
 #include "lease_base.h"
 #include "lease_flows.h"
 #include "lease_life.h"
@@ -149,7 +150,7 @@ void Desk::open(Job& job) {
     lease.ssh_port = *first;
     lease.udp_ports = {*first, static_cast<Port>(*first + count - 1)};
     lease.started = session::now();
-    lease.deadline = lease_life::deadline_of(lease, lease::boot_now());
+    lease.deadline = lease_life::deadline_of(lease, boot_clock::seconds());
     store_.put(Lease::from_record(lease.to_record()));  // all of its own checks
   } catch (...) {
     store_.give_back(lease.id, *first, count);
@@ -163,7 +164,7 @@ void Desk::open(Job& job) {
 // As if there were none when it is somebody else's.
 Lease Desk::find(const Job& job) {
   const auto lease = store_.get(job.lease.id);
-  const bool over = lease && (lease->ending || (!lease->lives_by_flows() && lease->is_over(lease::boot_now())));
+  const bool over = lease && (lease->ending || (!lease->lives_by_flows() && lease->is_over(boot_clock::seconds())));
   if (!lease && !store_.is_whole()) throw kStoreAway;
   if (!lease || over || !job.may_touch(*lease)) throw Refusal{"not_found", "There is no such lease."};
   return *lease;
@@ -171,7 +172,7 @@ Lease Desk::find(const Job& job) {
 
 void Desk::renew(Job& job) {
   Lease lease = find(job);
-  lease.deadline = lease_life::deadline_of(lease, lease::boot_now());
+  lease.deadline = lease_life::deadline_of(lease, boot_clock::seconds());
   store_.put(lease);
   std::erase_if(change_.renewed, [&](const Lease& other) { return other.id == lease.id; });
   change_.renewed.push_back(lease);

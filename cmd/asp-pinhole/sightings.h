@@ -8,8 +8,8 @@
 #include <future>
 #include <vector>
 
+#include "address.h"
 #include "conntrack.h"
-#include "session.h"
 
 class Sightings {
  public:

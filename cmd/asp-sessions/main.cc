@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 
 #include "balance.h"
+#include "boot_clock.h"
 #include "cluster.h"
 #include "config.h"
 #include "conntrack.h"
@@ -199,7 +200,7 @@ int show_leases(const Asked& asked) {
   auto leases = lease_store::open()->all();
   std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
   const auto flows = leases.empty() ? std::vector<conntrack::Flow>{} : lease_flows::all();
-  const auto rows = sessions::lease_rows(std::move(leases), flows, lease::boot_now());
+  const auto rows = sessions::lease_rows(std::move(leases), flows, boot_clock::seconds());
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
   else for (const auto& line : sessions::table(rows)) text += line + "\n";

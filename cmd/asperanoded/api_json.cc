@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "boot_clock.h"
+
 namespace asperanoded {
 namespace api_json {
 namespace {
@@ -25,7 +27,7 @@ ordered_json ports(const PortRange& range) {
 // RFC 3339, UTC. Deadlines are of a clock that no other machine has.
 ordered_json expires(const Lease& lease) {
   if (lease.lifetime.count() == 0) return nullptr;
-  const std::time_t at = ::time(nullptr) + (lease.deadline - lease::boot_now()).count();
+  const std::time_t at = ::time(nullptr) + (lease.deadline - boot_clock::seconds()).count();
   std::tm parts{};
   ::gmtime_r(&at, &parts);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,

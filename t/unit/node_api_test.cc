@@ -8,6 +8,7 @@
 #include "../../cmd/asperanoded/basic_auth.h"
 #include "../../cmd/asperanoded/lease_request.h"
 #include "../../cmd/asperanoded/metrics.h"
+#include "boot_clock.h"
 #include "prometheus.h"
 #include "../../cmd/asperanoded/refusal.h"
 #include "lease.h"
@@ -121,7 +122,7 @@ TEST_CASE("api_json: a lease") {
         "\"destination\":\"server.example.com\",\"address\":\"198.51.100.50\",\"destination_ssh_port\":33001,\"destination_udp_port\":\"33001:33010\","
         "\"client\":\"203.0.113.20\",\"started\":\"2026-11-22T15:04:05Z\",\"user\":\"alice\"}\n");
   lease.lifetime = std::chrono::seconds(180);
-  lease.deadline = lease::boot_now() + std::chrono::seconds(180);
+  lease.deadline = boot_clock::seconds() + std::chrono::seconds(180);
   CHECK(api_json::lease(lease).find("\"expires\":\"20") != std::string::npos);
   CHECK(api_json::leases({}) == "{\"leases\":[]}\n");
   config::Proxy proxy;
