@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster_text.h"
@@ -11,7 +12,7 @@ namespace cluster {
 
 // The node called `name`, or as this host is if that is empty. Failure{78} that
 // says which there are.
-const config::ClusterNode& require_node(const config::Cluster& cluster, const std::string& name);
+const config::ClusterNode& require_node(const config::Cluster& cluster, std::string_view name);
 
 // All that `node` is to have, the passwords in them read from <redis_password_file>,
 // which must be root's and for root alone. Failure{78}.

@@ -1,7 +1,5 @@
 """The stories of asperanoded.t, which makes the networks that they are set in."""
-import base64, concurrent.futures, http.client, json, os, re, signal, socket, ssl, subprocess, time, warnings
-warnings.simplefilter("ignore")
-import crypt
+import base64, concurrent.futures, http.client, json, os, re, signal, socket, ssl, subprocess, time
 from lease import done, make, ok, same, until
 
 PREFIX, TMP = os.environ["PREFIX"], os.environ["TMP"]
@@ -24,8 +22,13 @@ def configure(proxy="<enabled>true</enabled>", server="<enable_http>true</enable
     write(CONF, f'<CONF version="2"><server>{server}<proxy>{proxy}</proxy></server></CONF>\n')
 
 
+def crypt(password):
+    """crypt(3) of the system; Python's own went with its version 3.13."""
+    return subprocess.run(["perl", "-e", "print crypt($ARGV[0], $ARGV[1])", password, SALT], check=True, capture_output=True, text=True).stdout
+
+
 def users(**passwords):
-    lines = [f"{name}:{crypt.crypt(password, SALT)}:nobody:{'admin' if name == 'op' else ''}\n" for name, password in passwords.items()]
+    lines = [f"{name}:{crypt(password)}:nobody:{'admin' if name == 'op' else ''}\n" for name, password in passwords.items()]
     write(PREFIX + "/etc/node_users.conf", "".join(lines), 0o640, 64321)
 
 

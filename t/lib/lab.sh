@@ -98,7 +98,7 @@ lab_enter_host() {
   [ -d "/proc/$holder/root$home" ] || home=/
   # nsenter and setpriv, not runuser: no PAM session, so a call costs 5 ms.
   # Background commands of a script begin with SIGINT ignored; nobody expects that.
-  lab_argv=(nsenter -t "$holder" -m -u -n -W "$home" --
+  lab_argv=(nsenter -t "$holder" -m -u -n "--wdns=$home" --
     setpriv --reuid "$uid" --regid "$gid" --init-groups --reset-env --
     env '--default-signal=INT,QUIT' -- "$@")
 }

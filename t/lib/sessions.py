@@ -43,7 +43,7 @@ class Host:
         """What runs `command` there, as lab.sh's `on` does."""
         home = "root" if user == "root" else f"home/{user}"
         owner = os.stat(f"{self.root}/{home}")
-        return ["nsenter", "-t", str(self.holder), "-m", "-u", "-n", "-W", "/" + home, "--",
+        return ["nsenter", "-t", str(self.holder), "-m", "-u", "-n", "--wdns=/" + home, "--",
                 "setpriv", "--reuid", str(owner.st_uid), "--regid", str(owner.st_gid),
                 "--init-groups", "--reset-env", "--", *command]
 
