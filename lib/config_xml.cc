@@ -17,6 +17,26 @@ std::string trim(const std::string& text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
+// Expat's positions, by the calls of 64 bits where it has them: it has deprecated
+// the others since.
+template <typename Parser>
+Position position_of(Parser parser) {
+  if constexpr (requires { XML_GetCurrentLineNumber64(parser); }) {
+    return {XML_GetCurrentLineNumber64(parser), XML_GetCurrentColumnNumber64(parser) + 1};
+  } else {
+    return {XML_GetCurrentLineNumber(parser), XML_GetCurrentColumnNumber(parser) + 1};
+  }
+}
+
+template <typename Parser>
+std::size_t offset_of(Parser parser) {
+  if constexpr (requires { XML_GetCurrentByteIndex64(parser); }) {
+    return static_cast<std::size_t>(XML_GetCurrentByteIndex64(parser));
+  } else {
+    return static_cast<std::size_t>(XML_GetCurrentByteIndex(parser));
+  }
+}
+
 // Expat calls back into this. Nothing is thrown through expat: a fault stops
 // the parser and is thrown afterwards.
 struct Builder {
@@ -26,11 +46,9 @@ struct Builder {
   std::string fault;
   Position fault_position;
 
-  Position here() const {
-    return {XML_GetCurrentLineNumber(parser), XML_GetCurrentColumnNumber(parser) + 1};
-  }
+  Position here() const { return position_of(parser); }
 
-  std::size_t offset() const { return static_cast<std::size_t>(XML_GetCurrentByteIndex(parser)); }
+  std::size_t offset() const { return offset_of(parser); }
   std::size_t length() const { return static_cast<std::size_t>(XML_GetCurrentByteCount(parser)); }
 
   void stop(const std::string& why) {
