@@ -117,6 +117,9 @@ help:
 	@echo 'make demo-cluster   a proxy dies during a transfer, another goes on (root)'
 	@echo 'make check      all tests, installing what they need (root)'
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
+	@echo 'make test T=t/e2e/keys.t      some tests'
+	@echo 'make on RELEASE=trixie        check on a fresh Debian of that release (root);'
+	@echo '                              another target with DO=, as DO=demo'
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
 	@echo 'make bench      what it costs, beside its rivals; ROWS= JSON= (root)'
 	@echo 'make lab-shell  a shell on each host of the lab (root)'
@@ -157,6 +160,16 @@ soak: all
 check: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t t/e2e/*.t $(NFT_STORIES)
+
+# Some of the tests: make test T='t/e2e/keys.t nftables:t/e2e/death.t'.
+test: deps deps-cluster
+	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
+	@BUILD=$(BUILD) t/lib/run-tests $(T)
+
+# A target on a fresh machine of another Debian release (root).
+DO ?= check
+on:
+	@t/lib/on-release $(RELEASE) $(DO)
 
 demo: deps
 	@$(MAKE) --no-print-directory all
@@ -256,5 +269,5 @@ deb: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all help deps deps-cluster lint unit contract unit-contract e2e soak check cluster demo demo-cluster bench lab-shell install uninstall deb clean
+.PHONY: all help deps deps-cluster lint unit contract unit-contract e2e soak check test on cluster demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:

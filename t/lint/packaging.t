@@ -30,6 +30,20 @@ spec_words() { sed -n "s/^$1: *//p" "$spec" | tr -s ' ' '\n' | sort | xargs; }
 is "$(spec_words BuildRequires)" "$(dnf_column build)" 'the spec wants what INSTALL says to build'
 is "$(spec_words Requires)" "$(dnf_column run)" 'and what it says to run'
 
+# The Makefile's lists are what `make deps` installs, and what CI is tested with.
+deps() { make -s --eval='say-deps: ; @echo $(foreach part,$(PARTS),$(DEPS_$(part)))' say-deps PARTS="$*" | tr ' ' '\n' | sort | xargs; }
+apt_column() {
+  local part
+  for part; do
+    sed -n "/^    to $part\$/,/^\(    to .*\)\{0,1\}\$/s/^      \(.\{31\}\) .*/\1/p" INSTALL
+  done | tr -s ' ' '\n' | sort | xargs
+}
+for part in build:BUILD run:RUN cluster:CLUSTER package:PACKAGE test:TEST; do
+  is "$(apt_column "${part%:*}")" "$(deps "${part#*:}")" "INSTALL has what the Makefile wants to ${part%:*}"
+done
+is "$(sed -n '/^    apt-get install g++/,/[^\\]$/p' INSTALL | tr -s ' \\' '\n' | grep -vx -e apt-get -e install | sort | xargs)" \
+  "$(deps BUILD RUN PACKAGE)" 'its command installs what building, running and packaging want'
+
 if command -v rpmspec > /dev/null; then
   status 0 'the spec can be parsed' rpmspec -P "$spec"
   is "$err" '' 'without complaint'
