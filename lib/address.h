@@ -63,6 +63,7 @@ struct Network {
   // "address" (one host) or "address/bits".
   static std::optional<Network> parse(std::string_view text);
   bool contains(const IpAddress& address) const;
+  bool operator==(const Network&) const = default;
 };
 
 // A server as an administrator writes it: address or DNS name, optional port.

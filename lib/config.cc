@@ -21,6 +21,7 @@ namespace config {
 namespace {
 
 using config_schema::fail;
+using config_schema::Option;
 using config_xml::Element;
 constexpr Port kSshPort = 22;
 
@@ -45,18 +46,85 @@ void convert(const std::string& text, std::chrono::seconds& into) { into = std::
 template <std::integral T>
 void convert(const std::string& text, T& into) { into = static_cast<T>(whole(text)); }
 
-template <typename T>
-void take(const Element& parent, std::string_view name, T& into) {
-  const Element* element = parent.child(name);
-  if (element && !element->text.empty()) convert(element->text, into);
-}
+// A section of the file, read by its row of the table of options: what is not given
+// has the table's default. A name that the table lacks, and an option that nothing
+// reads, is our own mistake; each parse looks for both.
+class Section {
+ public:
+  // `elements`: the section, wherever it stands; empty: it is not there.
+  Section(const Option& row, std::vector<const Element*> elements) : row_(row), elements_(std::move(elements)) {}
 
-template <typename T>
-void take_attribute(const Element& element, std::string_view name, T& into) {
-  for (const auto& [each, value] : element.attributes) {
-    if (each == name) convert(value, into);
+  template <typename T>
+  void take(std::string_view name, T& into) {
+    const Option& option = *take_row(row_.child(name), name);
+    const Element* given = first(option, [](const Element& each) { return !each.text.empty(); });
+    const std::string text = given ? given->text : std::string(option.standard);
+    if (!text.empty()) convert(text, into);
   }
-}
+
+  template <typename T>
+  void take_attribute(std::string_view name, T& into) {
+    const auto option = std::find_if(row_.attributes.begin(), row_.attributes.end(), [&](const Option& each) { return each.name == name; });
+    take_row(option == row_.attributes.end() ? nullptr : &*option, name);
+    std::string text(option->standard);
+    for (const Element* element : elements_) {
+      for (const auto& [each, value] : element->attributes) {
+        if (each == name) text = value;
+      }
+    }
+    if (!text.empty()) convert(text, into);
+  }
+
+  // An element that holds others, or repeats; absent, or empty: nullptr.
+  const Element* child(std::string_view name) {
+    return first(*take_row(row_.child(name), name), [](const Element& each) { return !each.text.empty() || !each.children.empty(); });
+  }
+  Section section(std::string_view name) {
+    const Option* option = take_row(row_.child(name), name);
+    return {*option, config_schema::at(elements_, {option})};
+  }
+  // Those of an element that repeats.
+  std::vector<Section> sections(std::string_view name) {
+    const Option* option = take_row(row_.child(name), name);
+    std::vector<Section> found;
+    for (const Element* element : config_schema::at(elements_, {option})) found.emplace_back(*option, Elements{element});
+    return found;
+  }
+
+  // Where a mistake in it is; only for what somebody has written.
+  const Element& element() const { return *elements_.back(); }
+
+  void all_taken() const {
+    for (const auto& all : {row_.children, row_.attributes}) {
+      for (const auto& option : all) {
+        if (std::find(taken_.begin(), taken_.end(), &option) == taken_.end()) throw tool::Failure(tool::internal, fmt::format("nothing reads the option {} of {}", option.name, row_.name));
+      }
+    }
+  }
+
+ private:
+  using Elements = std::vector<const Element*>;
+
+  const Option* take_row(const Option* option, std::string_view name) {
+    if (!option) throw tool::Failure(tool::internal, fmt::format("{} has no option {}", row_.name, name));
+    taken_.push_back(option);
+    return option;
+  }
+
+  template <typename Wanted>
+  const Element* first(const Option& option, Wanted wanted) const {
+    for (const Element* element : elements_) {
+      for (const auto& each : element->children) {
+        if (option.is_named(each.name) && wanted(each)) return &each;
+      }
+    }
+    return nullptr;
+  }
+
+  const Option& row_;
+  std::vector<const Element*> elements_;
+  std::vector<const Option*> taken_;
+};
 
 // 0.0.0.0 or ::
 bool is_any(const IpAddress& ip) { return std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; }); }
@@ -67,14 +135,12 @@ HostPort to_host(const Element& element) {
   return host;
 }
 
-bool given(const Element* element) { return element && (!element->text.empty() || !element->children.empty()); }
-
-void read_hosts(const std::string& file, const Element& element, Rule& rule) {
-  const Element* host = element.child("host");
-  const Element* hosts = element.child("hosts");
-  if (given(host) && given(hosts)) fail(file, *hosts, "host and hosts together; keep one");
-  if (given(host)) rule.hosts.push_back(to_host(*host));
-  rule.balanced = given(hosts);
+void read_hosts(const std::string& file, Section& section, Rule& rule) {
+  const Element* host = section.child("host");
+  const Element* hosts = section.child("hosts");
+  if (host && hosts) fail(file, *hosts, "host and hosts together; keep one");
+  if (host) rule.hosts.push_back(to_host(*host));
+  rule.balanced = hosts != nullptr;
   if (!rule.balanced) return;
   for (const auto& child : hosts->children) rule.hosts.push_back(to_host(child));
 }
@@ -94,94 +160,96 @@ void check_rule(const std::string& file, const Element& element, const Rule& rul
   }
 }
 
-Rule read_rule(const std::string& file, const Element& element, int number, bool complete) {
+Rule read_rule(const std::string& file, Section section, int number, bool complete) {
   Rule rule;
   rule.number = number;
-  rule.line = element.position.line;
-  take_attribute(element, "host_ip", rule.host_ip);
-  take_attribute(element, "host_domain", rule.host_domain);
-  read_hosts(file, element, rule);
-  take(element, "squash_user", rule.squash_user);
-  take(element, "keyfile", rule.keyfile);
-  take(element, "proxy_port", rule.proxy_port);
-  take(element, "udp_port", rule.udp_port);
-  take(element, "udp_port_range", rule.udp_port_range);
-  take(element, "src_port_filtering", rule.src_port_filtering);
-  take(element, "source_port_filtering", rule.src_port_filtering);  // the guide's chapter "Troubleshooting" spells it so
-  take(element, "udp_port_reuse", rule.udp_port_reuse);
-  take(element, "udp_linger", rule.udp_linger);
-  take(element, "bind_source_address", rule.bind_source_address);
-  take(element, "forwarding_type", rule.forwarding);
-  take(element, "users", rule.users);
-  take(element, "groups", rule.groups);
-  take(element, "faulty_interval", rule.faulty_interval);
-  take(element, "connect_timeout", rule.connect_timeout);
-  take(element, "max_sessions", rule.max_sessions);
-  take(element, "upstream_reuse", rule.upstream_reuse);
-  check_rule(file, element, rule, complete);
+  rule.line = section.element().position.line;
+  section.take_attribute("host_ip", rule.host_ip);
+  section.take_attribute("host_domain", rule.host_domain);
+  read_hosts(file, section, rule);
+  std::string balancing;  // there is one way
+  section.take("balancing", balancing);
+  section.take("squash_user", rule.squash_user);
+  section.take("keyfile", rule.keyfile);
+  section.take("proxy_port", rule.proxy_port);
+  section.take("udp_port", rule.udp_port);
+  section.take("udp_port_range", rule.udp_port_range);
+  section.take("src_port_filtering", rule.src_port_filtering);
+  section.take("udp_port_reuse", rule.udp_port_reuse);
+  section.take("udp_linger", rule.udp_linger);
+  section.take("bind_source_address", rule.bind_source_address);
+  section.take("forwarding_type", rule.forwarding);
+  section.take("users", rule.users);
+  section.take("groups", rule.groups);
+  section.take("faulty_interval", rule.faulty_interval);
+  section.take("connect_timeout", rule.connect_timeout);
+  section.take("max_sessions", rule.max_sessions);
+  section.take("upstream_reuse", rule.upstream_reuse);
+  section.all_taken();
+  check_rule(file, section.element(), rule, complete);
   return rule;
 }
 
-Rproxy read_rproxy(const std::string& file, const Element& element) {
+Rproxy read_rproxy(const std::string& file, Section section) {
   Rproxy rproxy;
-  rproxy.known_hosts = paths::kKnownHosts;
-  take(element, "enabled", rproxy.enabled);
-  take(element, "log_level", rproxy.log_level);
-  take(element, "log_directory", rproxy.log_directory);
-  take(element, "known_hosts", rproxy.known_hosts);
-  take(element, "max_sessions", rproxy.max_sessions);
-  const Element* rules = element.child("rules");
-  if (!rules) return rproxy;
-  rproxy.rules.reserve(rules->children.size());
-  for (const auto& child : rules->children) {
+  section.take("enabled", rproxy.enabled);
+  section.take("log_level", rproxy.log_level);
+  section.take("log_directory", rproxy.log_directory);
+  section.take("known_hosts", rproxy.known_hosts);
+  section.take("max_sessions", rproxy.max_sessions);
+  const auto rules = section.section("rules").sections("rule");
+  section.all_taken();
+  rproxy.rules.reserve(rules.size());
+  for (const auto& rule : rules) {
     const int number = static_cast<int>(rproxy.rules.size()) + 1;
-    rproxy.rules.push_back(read_rule(file, child, number, rproxy.enabled));
+    rproxy.rules.push_back(read_rule(file, rule, number, rproxy.enabled));
   }
   return rproxy;
 }
 
-Proxy read_proxy(const std::string& file, const Element& element) {
+Proxy read_proxy(const std::string& file, Section section) {
   Proxy proxy;
-  take(element, "enabled", proxy.enabled);
-  take(element, "authentication", proxy.authentication);
-  take(element, "bind_ip_address", proxy.bind_ip_address);
+  section.take("enabled", proxy.enabled);
+  section.take("authentication", proxy.authentication);
+  section.take("bind_ip_address", proxy.bind_ip_address);
   if (proxy.bind_ip_address && is_any(*proxy.bind_ip_address)) proxy.bind_ip_address.reset();
   std::string mask;
-  take(element, "bind_ip_netmask", mask);
+  section.take("bind_ip_netmask", mask);
   proxy.netmask = config_value::netmask(mask);
-  take(element, "port_range_low", proxy.port_range_low);
-  take(element, "port_range_high", proxy.port_range_high);
+  section.take("port_range_low", proxy.port_range_low);
+  section.take("port_range_high", proxy.port_range_high);
   if (proxy.port_range_low > proxy.port_range_high) {
-    fail(file, element, fmt::format("port_range_low {} is above port_range_high {}", proxy.port_range_low, proxy.port_range_high));
+    fail(file, section.element(), fmt::format("port_range_low {} is above port_range_high {}", proxy.port_range_low, proxy.port_range_high));
   }
-  take(element, "cleanup_interval", proxy.cleanup_interval);
-  take(element, "keepalive_interval", proxy.keepalive_interval);
-  take(element, "session_timeout", proxy.session_timeout);
-  take(element, "allowed_destinations", proxy.allowed_destinations);
-  take(element, "denied_destinations", proxy.denied_destinations);
-  take(element, "max_leases_per_user", proxy.max_leases_per_user);
+  section.take("cleanup_interval", proxy.cleanup_interval);
+  section.take("keepalive_interval", proxy.keepalive_interval);
+  section.take("session_timeout", proxy.session_timeout);
+  section.take("allowed_destinations", proxy.allowed_destinations);
+  section.take("denied_destinations", proxy.denied_destinations);
+  section.take("max_leases_per_user", proxy.max_leases_per_user);
+  section.all_taken();
   return proxy;
 }
 
-Node read_node(const Element& server) {
+Node read_node(Section& server) {
   Node node;
-  Port http = 9091;
-  Port https = 9092;
+  Port http = 0;
+  Port https = 0;
   bool enable_http = false;
-  bool enable_https = true;
-  take(server, "http_port", http);
-  take(server, "https_port", https);
-  take(server, "enable_http", enable_http);
-  take(server, "enable_https", enable_https);
+  bool enable_https = false;
+  server.take("http_port", http);
+  server.take("https_port", https);
+  server.take("enable_http", enable_http);
+  server.take("enable_https", enable_https);
   std::string listen;
-  take(server, "listen", listen);
+  server.take("listen", listen);
   for (const auto& one : config_value::listen(listen)) node.listeners.push_back({one.address, one.port, one.tls});
   if (listen.empty() && enable_http) node.listeners.push_back({{}, http, false});
   if (listen.empty() && enable_https) node.listeners.push_back({{}, https, true});
-  take(server, "cert_file", node.cert_file);
-  take(server, "key_file", node.key_file);
-  take(server, "chain_file", node.chain_file);
-  take(server, "iptables_path", node.iptables_path);
+  server.take("cert_file", node.cert_file);
+  server.take("key_file", node.key_file);
+  server.take("chain_file", node.chain_file);
+  server.take("iptables_path", node.iptables_path);
   return node;
 }
 
@@ -205,40 +273,39 @@ void check_shared(const std::string& file, const Element& element, const char* w
   if (shared.addresses.size() > kMaxShared) fail(file, element, fmt::format("more than {} {}_addresses", kMaxShared, where));
 }
 
-Cluster read_cluster(const std::string& file, const Element& element) {
+Cluster read_cluster(const std::string& file, Section section) {
   Cluster cluster;
-  take(element, "enabled", cluster.enabled);
-  if (const Element* nodes = element.child("nodes")) {
-    for (const auto& child : nodes->children) {
-      ClusterNode node{{}, IpAddress::parse(child.text).value()};
-      take_attribute(child, "name", node.name);
-      cluster.nodes.push_back(std::move(node));
-    }
+  section.take("enabled", cluster.enabled);
+  for (auto& child : section.section("nodes").sections("node")) {
+    ClusterNode node{{}, IpAddress::parse(child.element().text).value()};
+    child.take_attribute("name", node.name);
+    cluster.nodes.push_back(std::move(node));
   }
-  take(element, "outside_interface", cluster.outside.interface);
-  take(element, "outside_addresses", cluster.outside.addresses);
-  take(element, "inside_interface", cluster.inside.interface);
-  take(element, "inside_addresses", cluster.inside.addresses);
-  take(element, "sync_interface", cluster.sync_interface);
-  take(element, "router_id", cluster.router_id);
-  take(element, "advertisement_interval", cluster.advertisement_interval);
-  take(element, "redis", cluster.redis);
-  take(element, "sentinels", cluster.sentinels);
-  take(element, "redis_password_file", cluster.redis_password_file);
+  section.take("outside_interface", cluster.outside.interface);
+  section.take("outside_addresses", cluster.outside.addresses);
+  section.take("inside_interface", cluster.inside.interface);
+  section.take("inside_addresses", cluster.inside.addresses);
+  section.take("sync_interface", cluster.sync_interface);
+  section.take("router_id", cluster.router_id);
+  section.take("advertisement_interval", cluster.advertisement_interval);
+  section.take("redis", cluster.redis);
+  section.take("sentinels", cluster.sentinels);
+  section.take("redis_password_file", cluster.redis_password_file);
+  section.all_taken();
   if (!cluster.enabled) return cluster;
-  check_nodes(file, element, cluster.nodes);
-  check_shared(file, element, "outside", cluster.outside);
-  check_shared(file, element, "inside", cluster.inside);
-  if (cluster.sync_interface.empty()) fail(file, element, "needs a <sync_interface>");
-  if (!cluster.sentinels.empty() && cluster.redis.empty()) fail(file, element, "<sentinels> without <redis>");
+  check_nodes(file, section.element(), cluster.nodes);
+  check_shared(file, section.element(), "outside", cluster.outside);
+  check_shared(file, section.element(), "inside", cluster.inside);
+  if (cluster.sync_interface.empty()) fail(file, section.element(), "needs a <sync_interface>");
+  if (!cluster.sentinels.empty() && cluster.redis.empty()) fail(file, section.element(), "<sentinels> without <redis>");
   return cluster;
 }
 
-std::vector<Command> read_commands(const Element& element) {
+std::vector<Command> read_commands(Section section) {
   std::vector<Command> commands;
-  for (const auto& child : element.children) {
-    Command command{child.text, true};
-    take_attribute(child, "udp", command.udp);
+  for (auto& child : section.sections("command")) {
+    Command command{child.element().text, true};
+    child.take_attribute("udp", command.udp);
     commands.push_back(std::move(command));
   }
   return commands;
@@ -246,16 +313,15 @@ std::vector<Command> read_commands(const Element& element) {
 
 Config read_document(const Element& document, const std::string& file) {
   config_schema::check(document, file);
+  Section root(config_schema::root(), {&document});
+  Section server = root.section("server");
   Config parsed;
-  parsed.rproxy.known_hosts = paths::kKnownHosts;
-  for (const auto* element : config_schema::find(document, {"server", "rproxy"})) parsed.rproxy = read_rproxy(file, *element);
-  parsed.node = read_node(Element{});
-  for (const auto* element : config_schema::find(document, {"server"})) parsed.node = read_node(*element);
-  for (const auto* element : config_schema::find(document, {"server", "proxy"})) parsed.proxy = read_proxy(file, *element);
-  for (const auto* element : config_schema::find(document, {"server", "cluster"})) parsed.cluster = read_cluster(file, *element);
-  for (const auto* element : config_schema::find(document, {"default", "aspshell_commands"})) {
-    parsed.aspshell_commands = read_commands(*element);
-  }
+  parsed.rproxy = read_rproxy(file, server.section("rproxy"));
+  parsed.proxy = read_proxy(file, server.section("proxy"));
+  parsed.cluster = read_cluster(file, server.section("cluster"));
+  parsed.node = read_node(server);
+  server.all_taken();
+  parsed.aspshell_commands = read_commands(root.section("default").section("aspshell_commands"));
   return parsed;
 }
 

@@ -45,6 +45,7 @@ struct Rule {
   std::chrono::seconds connect_timeout{10};
   unsigned max_sessions = 0;  // 0: no limit
   bool upstream_reuse = false;
+  bool operator==(const Rule&) const = default;
 };
 
 struct Rproxy {
@@ -54,6 +55,7 @@ struct Rproxy {
   std::string known_hosts;    // absolute
   unsigned max_sessions = 0;
   std::vector<Rule> rules;
+  bool operator==(const Rproxy&) const = default;
 };
 
 // <server><proxy>, the forward proxy.
@@ -70,6 +72,7 @@ struct Proxy {
   std::vector<Destination> allowed_destinations;  // empty: all
   std::vector<Destination> denied_destinations;
   unsigned max_leases_per_user = 0;
+  bool operator==(const Proxy&) const = default;
 };
 
 // The node service: who answers for the forward proxy.
@@ -90,11 +93,13 @@ struct Node {
 struct ClusterNode {
   std::string name;   // as uname -n prints it
   IpAddress address;  // on the sync network
+  bool operator==(const ClusterNode&) const = default;
 };
 // What VRRP moves on one network.
 struct Shared {
   std::string interface;
   std::vector<Network> addresses;  // each whole, with the bits of its network; empty: nothing is shared here
+  bool operator==(const Shared&) const = default;
 };
 struct Cluster {
   bool enabled = false;
@@ -112,6 +117,7 @@ struct Cluster {
   const ClusterNode* node(std::string_view name) const;
   // Whoever has the shared address inside gives leases, for all nodes.
   bool shares_leases() const { return enabled && !redis.empty() && !inside.addresses.empty(); }
+  bool operator==(const Cluster&) const = default;
 };
 
 // A further command line that aspshell accepts.

@@ -20,6 +20,7 @@ struct Destination {
   std::optional<PortRange> ports;  // absent: all
 
   static std::optional<Destination> parse(std::string_view text);
+  bool operator==(const Destination&) const = default;
 };
 
 namespace destination {

@@ -131,6 +131,29 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK_FALSE(least.upstream_reuse);
 }
 
+// Code makes values of these types itself, too; the file's defaults are the table's.
+TEST_CASE("config: a type's own defaults are those of the table of options") {
+  const auto nothing = parse("<CONF version=\"2\"/>");
+  config::Rproxy rproxy;
+  rproxy.known_hosts = paths::kKnownHosts;
+  CHECK(nothing.rproxy == rproxy);
+  CHECK(nothing.proxy == config::Proxy{});
+  CHECK(nothing.cluster == config::Cluster{});
+  auto least = only_rule(rule(""));
+  least.number = 0;
+  least.line = 0;
+  least.hosts.clear();
+  least.keyfile.clear();
+  CHECK(least == config::Rule{});
+}
+
+TEST_CASE("config: of two server sections, each gives what the other does not") {
+  const auto both = parse("<CONF><server><http_port>8080</http_port><enable_http>true</enable_http></server><server><https_port>8443</https_port></server></CONF>").node;
+  REQUIRE(both.listeners.size() == 2);
+  CHECK(both.listeners[0].port == 8080);
+  CHECK(both.listeners[1].port == 8443);
+}
+
 TEST_CASE("config: every option of rproxy is read") {
   const auto all = parse(rproxy("<enabled>true</enabled><log_level>2</log_level><log_directory>/var/log/a</log_directory>"
                                 "<known_hosts>/etc/kh</known_hosts><max_sessions>7</max_sessions><rules/>")).rproxy;
