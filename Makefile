@@ -117,7 +117,7 @@ help:
 	@echo 'make demo-cluster   a proxy dies during a transfer, another goes on (root)'
 	@echo 'make check      all tests, installing what they need (root)'
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
-	@echo 'make test T=t/e2e/keys.t      some tests'
+	@echo 'make test T=t/e2e/keys.t      some tests; T=unit CASE=NAME, some unit tests'
 	@echo 'make on RELEASE=trixie        check on a fresh Debian of that release (root);'
 	@echo '                              another target with DO=, as DO=demo'
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
@@ -161,10 +161,11 @@ check: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t t/e2e/*.t $(NFT_STORIES)
 
-# Some of the tests: make test T='t/e2e/keys.t nftables:t/e2e/death.t'.
+# Some of the tests: make test T='t/e2e/keys.t nftables:t/e2e/death.t', or unit tests
+# by their names: make test T=unit CASE='known_hosts*'.
 test: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
-	@BUILD=$(BUILD) t/lib/run-tests $(T)
+	@BUILD=$(BUILD) CASE='$(CASE)' t/lib/run-tests $(patsubst unit,t/unit/unit.t,$(T))
 
 # A target on a fresh machine of another Debian release (root).
 DO ?= check
