@@ -15,6 +15,7 @@
 #include "fd.h"
 #include "io.h"
 #include "paths.h"
+#include "root_only.h"
 #include "tool.h"
 
 namespace config {
@@ -331,7 +332,7 @@ std::string read_file(const std::string& path, Author author) {
   struct stat status{};
   if (::fstat(opened.get(), &status) != 0) tool::fail_errno(tool::os, "fstat " + path);
   if (!S_ISREG(status.st_mode)) throw tool::Failure(tool::config, path + ": not a regular file");
-  if (author == Author::root && (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+  if (author == Author::root && !root_only::is(status)) {
     throw tool::Failure(tool::config, path + ": must belong to root and be writable by root alone");
   }
   if (status.st_size > static_cast<off_t>(config_xml::kMaxBytes)) {

@@ -15,6 +15,7 @@
 
 #include "fd.h"
 #include "paths.h"
+#include "root_only.h"
 #include "tool.h"
 
 namespace log_file {
@@ -38,7 +39,7 @@ Fd open_directory(const std::string& directory) {
   Fd opened(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!opened) tool::fail_errno(tool::os, "open " + directory);
   const auto status = status_of(opened, directory);
-  if (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) fail(directory + ": must be a directory that root alone may write to");
+  if (!root_only::is(status)) fail(directory + ": must be a directory that root alone may write to");
   return opened;
 }
 

@@ -18,6 +18,7 @@
 #include "fd.h"
 #include "io.h"
 #include "paths.h"
+#include "root_only.h"
 #include "tool.h"
 
 namespace {
@@ -145,7 +146,7 @@ std::vector<NodeUser> load(const std::string& path) {
   if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "stat " + path);
   const auto fail = [&](const std::string& why) { throw tool::Failure(tool::config, fmt::format("{}: {}", path, why)); };
   if (!S_ISREG(status.st_mode)) fail("not a regular file");
-  if (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) fail("must belong to root and be writable by root alone");
+  if (!root_only::is(status)) fail("must belong to root and be writable by root alone");
   if (status.st_size > static_cast<off_t>(kMaxBytes)) fail(fmt::format("larger than {} bytes", kMaxBytes));
   return parse(io::read_all(file.get(), kMaxBytes, path), path);
 }

@@ -17,6 +17,7 @@
 #include "io.h"
 #include "logging.h"
 #include "paths.h"
+#include "root_only.h"
 #include "tool.h"
 
 namespace spool {
@@ -40,7 +41,7 @@ void make_directory(const std::string& path, mode_t mode) {
   }
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) tool::fail_errno(tool::os, "stat " + path);
-  if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+  if (!S_ISDIR(status.st_mode) || !root_only::is(status)) {
     throw tool::Failure(tool::os, path + ": must be a directory that root alone may write to");
   }
 }

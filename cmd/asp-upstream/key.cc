@@ -13,6 +13,7 @@
 #include "fd.h"
 #include "io.h"
 #include "keepers.h"
+#include "root_only.h"
 #include "tool.h"
 
 namespace {
@@ -41,20 +42,9 @@ void check(int fd, const std::string& path, bool roots_only) {
   struct stat status{};
   if (::fstat(fd, &status) != 0) tool::fail_errno(tool::os, "stat key " + path);
   if (!S_ISREG(status.st_mode)) throw tool::Failure(tool::config, fmt::format("key {}: not a regular file", path));
-  if (roots_only && (status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+  if (roots_only && !root_only::is(status)) {
     throw tool::Failure(tool::config, fmt::format("key {}: must belong to root and be writable by root alone", path));
   }
-}
-
-// Whether root alone may change what `path` leads to: no directory on it
-// belongs to anybody else, or is open for writing to others.
-bool only_root_leads(const std::string& path) {
-  for (auto slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) {
-    struct stat status{};
-    const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
-    if (::stat(directory.c_str(), &status) != 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -71,7 +61,7 @@ File read(const Route& route, const Caller& caller) {
     error = errno;
   }
   const bool roots = !file && error == EACCES && !route.keyfile_of_user;
-  if (roots && !only_root_leads(path)) {
+  if (roots && root_only::way_complaint(path)) {
     throw tool::Failure(tool::config, fmt::format("key {}: {} cannot read it, and others than root may change a directory on its path", path, caller.user));
   }
   if (roots) {

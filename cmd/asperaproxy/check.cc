@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -91,14 +90,6 @@ Answer ask(const std::vector<std::string>& argv) {
 std::string read_file(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   return file ? io::read_all(file.get(), kMaxFile, path) : "";
-}
-
-std::optional<std::string> writable_by_others(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) return fmt::format("{} is missing", path);
-  if (status.st_uid != 0) return fmt::format("{} does not belong to root", path);
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) return fmt::format("others than root can write to {}", path);
-  return std::nullopt;
 }
 
 std::string listed(const std::vector<std::string>& names) {

@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "accounts.h"
+#include "root_only.h"
 #include "tried_as.h"
 #include "doctor.h"
 #include "judge.h"
@@ -77,7 +78,7 @@ Verdicts dial_account(const Patient& patient) {
 
 Verdicts sudoers(const Patient&) {
   if (::access("/usr/bin/sudo", X_OK) != 0) return {fail("sudo is not installed", "apt-get install sudo")};
-  if (const auto wrong = writable_by_others(kSudoers)) return {fail(*wrong + ", so that sudo ignores it", "make install writes it anew")};
+  if (const auto wrong = root_only::complaint(kSudoers)) return {fail(*wrong + ", so that sudo ignores it", "make install writes it anew")};
   const auto checked = ask({"/usr/sbin/visudo", "-cf", kSudoers});
   if (!checked.well()) return {fail(fmt::format("{}: {}", kSudoers, checked.first_complaint()), "make install writes it anew")};
   const auto all = ask({"/usr/sbin/visudo", "-c"});

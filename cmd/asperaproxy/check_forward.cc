@@ -18,6 +18,7 @@
 #include "judge.h"
 #include "node_users.h"
 #include "paths.h"
+#include "root_only.h"
 #include "sockets.h"
 #include "tool.h"
 #include "tried_as.h"
@@ -86,7 +87,7 @@ Verdicts node_sudo(const Patient& patient) {
   const std::string name = paths::kNodeAccount;
   if (off(patient) || !accounts::exists(name)) return {};
   const std::string helper = std::string(paths::kLibexec) + "asp-lease";
-  if (const auto wrong = writable_by_others(helper)) return {fail(*wrong, "make install")};
+  if (const auto wrong = root_only::complaint(helper)) return {fail(*wrong, "make install")};
   const auto tried = tried_as::run(name, {paths::kSudo, "-n", "-l", helper});
   if (tried.status != 0) {
     return {fail(fmt::format("{} cannot run {}: {}", name, helper, Answer{tried.status, tried.out, tried.err}.first_complaint()),
@@ -218,7 +219,7 @@ Verdicts certificate(const Patient& patient) {
   if (own && ::access(file.c_str(), F_OK) != 0) return {ok("asperanoded makes one at its first start")};
   const std::string anew = own ? fmt::format("rm {} {}; systemctl restart asperanoded makes a new one", file, key) : "have a new one issued; systemctl restart asperanoded";
   for (const auto& path : {file, key}) {
-    if (const auto wrong = writable_by_others(path)) return {fail(*wrong, fmt::format("chown root {}; chmod go-w {}", path, path))};
+    if (const auto wrong = root_only::complaint(path)) return {fail(*wrong, fmt::format("chown root {}; chmod go-w {}", path, path))};
   }
   struct stat status{};
   if (::stat(key.c_str(), &status) == 0 && (status.st_mode & S_IRWXO) != 0) return {fail(fmt::format("everybody on this host can read the private key {}", key), fmt::format("chmod 600 {}", key))};

@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "accounts.h"
+#include "root_only.h"
 #include "tried_as.h"
 #include "doctor.h"
 #include "host_keys.h"
@@ -46,12 +47,8 @@ std::string try_key_for_users(const std::string& path) {
   } catch (const tool::Failure& failure) {
     return failure.what();
   }
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) return path + ": must belong to root and be writable by root alone";
-  for (auto slash = path.find('/', 1); slash != path.npos; slash = path.find('/', slash + 1)) {
-    if (const auto wrong = writable_by_others(path.substr(0, slash))) return *wrong;
-  }
-  return "";
+  if (root_only::complaint(path)) return path + ": must belong to root and be writable by root alone";
+  return root_only::way_complaint(path).value_or("");
 }
 
 std::string try_key_of(const config::Rule& rule, const std::string& path, const std::string& user) {
@@ -106,7 +103,7 @@ Verdicts host_keys_enrolled(const Patient& patient) {
       if (!enrolled) found.push_back(fail(fmt::format("{} is not in {}", name, path), fmt::format("asperaproxy trust {}", host.text())));
     }
   }
-  if (const auto wrong = writable_by_others(path)) found.push_back(fail(*wrong, fmt::format("chown root {0}; chmod 644 {0}", path)));
+  if (const auto wrong = root_only::complaint(path)) found.push_back(fail(*wrong, fmt::format("chown root {0}; chmod 644 {0}", path)));
   for (const auto& user : patient.users) {
     if (!::getpwnam(user.c_str())) continue;
     const std::string complaint = tried_as::ask(user, [&] { return ::access(path.c_str(), R_OK) == 0 ? "" : "no"; });

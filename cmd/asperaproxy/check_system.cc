@@ -14,6 +14,7 @@
 #include "judge.h"
 #include "log_file.h"
 #include "paths.h"
+#include "root_only.h"
 #include "spool.h"
 #include "tool.h"
 
@@ -63,7 +64,7 @@ Verdicts tools(const Patient&) {
   for (const char* tool : {"bin/aspshell", "bin/asp-match", "bin/asp-dial", "bin/asp-reap", "libexec/ascp_rproxy", "libexec/asp-pinhole", "libexec/asp-upstream"}) {
     const std::string path = fmt::format("{}/{}", paths::kPrefix, tool);
     struct stat status{};
-    if (const auto wrong = writable_by_others(path)) found.push_back(fail(*wrong, "make install"));
+    if (const auto wrong = root_only::complaint(path)) found.push_back(fail(*wrong, "make install"));
     else if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IXOTH) == 0) found.push_back(fail(fmt::format("users cannot execute {}", path), fmt::format("chmod 755 {}", path)));
   }
   if (found.empty()) found.push_back(ok(fmt::format("installed in {}", paths::kPrefix)));
@@ -133,7 +134,7 @@ bool cron_runs() {
 
 Verdicts cron(const Patient&) {
   constexpr char kTable[] = "/etc/cron.d/sallyport";
-  if (const auto wrong = writable_by_others(kTable)) return {fail(*wrong + ", so that cron does not run asp-reap", "make install writes it anew")};
+  if (const auto wrong = root_only::complaint(kTable)) return {fail(*wrong + ", so that cron does not run asp-reap", "make install writes it anew")};
   Verdict table = judge_cron(read_file(kTable), std::string(paths::kBin) + "asp-reap");
   if (table.grade != Grade::ok) return {table};
   if (!cron_runs()) return {fail("cron does not run, so that nobody clears up after killed sessions", "systemctl enable --now cron (crond where there is dnf)")};

@@ -56,8 +56,6 @@ struct Answer {
 Answer ask(const std::vector<std::string>& argv);
 // Empty when there is no such file.
 std::string read_file(const std::string& path);
-// A file that root alone can write to. Absent: it is one; else what is wrong.
-std::optional<std::string> writable_by_others(const std::string& path);
 // Whether anybody listens on that TCP port, on whatever address.
 bool listens(Port port);
 // "bear, bobcat and 3 more"
