@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base64.h"
 #include "fd.h"
 #include "io.h"
 #include "tool.h"
@@ -28,25 +29,9 @@ std::string_view take_word(std::string_view& rest) {
   return word;
 }
 
-// Canonical base64 alone, so that keys can be compared as text.
-std::optional<std::string> decode(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  std::string bytes(text.size() / 4 * 3, '\0');
-  const int count = ::EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), reinterpret_cast<const unsigned char*>(text.data()),
-                                      static_cast<int>(text.size()));
-  if (count < 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-  bytes.resize(static_cast<std::size_t>(count) - padding);
-  std::string again(text.size() + 1, '\0');  // EVP_DecodeBlock passes over more than it should
-  ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(again.data()), reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  again.pop_back();
-  if (again != text) return std::nullopt;
-  return bytes;
-}
-
 // The string that a key begins with (RFC 4253 section 6.6).
 std::optional<std::string> type_of(std::string_view blob) {
-  const auto bytes = decode(blob);
+  const auto bytes = base64::decode(blob);
   if (!bytes || bytes->size() < 4) return std::nullopt;
   std::size_t length = 0;
   for (int i = 0; i < 4; ++i) length = length << 8 | static_cast<unsigned char>((*bytes)[static_cast<std::size_t>(i)]);
@@ -78,8 +63,8 @@ bool pattern_matches(std::string_view pattern, std::string_view text) {
 bool hash_matches(std::string_view names, std::string_view name) {
   const auto parted = names.find('|', kHashed.size());
   if (!names.starts_with(kHashed) || parted == names.npos) return false;
-  const auto salt = decode(names.substr(kHashed.size(), parted - kHashed.size()));
-  const auto hash = decode(names.substr(parted + 1));
+  const auto salt = base64::decode(names.substr(kHashed.size(), parted - kHashed.size()));
+  const auto hash = base64::decode(names.substr(parted + 1));
   if (!salt || !hash || salt->size() != kSha1 || hash->size() != kSha1) return false;
   unsigned char own[EVP_MAX_MD_SIZE];
   unsigned length = 0;

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include "base64.h"
 #include "tool.h"
 
 namespace public_key {
@@ -31,33 +32,6 @@ constexpr Type kTypes[] = {
 const Type* type_of(std::string_view name) {
   const auto* const found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& type) { return name == type.name; });
   return found == std::end(kTypes) ? nullptr : found;
-}
-
-int digit_of(char c) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const auto at = kDigits.find(c);
-  return at == kDigits.npos ? -1 : static_cast<int>(at);
-}
-
-// Absent unless it is whole, padded, and the only way to write these bytes.
-std::optional<std::string> decode(std::string_view base64) {
-  if (base64.empty() || base64.size() % 4 != 0) return std::nullopt;
-  const std::size_t padding = base64.ends_with("==") ? 2 : base64.ends_with("=") ? 1 : 0;
-  base64.remove_suffix(padding);
-  std::string bytes;
-  std::uint32_t held = 0;
-  int bits = 0;
-  for (const char c : base64) {
-    const int digit = digit_of(c);
-    if (digit < 0) return std::nullopt;
-    held = (held << 6 | static_cast<std::uint32_t>(digit)) & 0xffffff;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(held >> bits & 0xff);
-  }
-  if ((held & ((1U << bits) - 1)) != 0) return std::nullopt;
-  return bytes;
 }
 
 std::optional<std::string_view> take_string(std::string_view& blob) {
@@ -152,7 +126,7 @@ Key parse_line(std::string_view line, const std::string& where) {
   const auto* const type = type_of(take_word(rest));
   if (!type) refuse("not a public key of a type that is known (ssh-ed25519, ecdsa-sha2-*, ssh-rsa, sk-*)");
   const auto base64 = take_word(rest);
-  const auto blob = decode(base64);
+  const auto blob = base64::decode(base64);
   if (!blob) refuse("the key is not base64");
   if (const auto fault = fault_of(*type, *blob); !fault.empty()) refuse(fault);
   return {type->name, std::string(base64), clean(rest)};
