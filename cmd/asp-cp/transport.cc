@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include <fmt/core.h>
@@ -38,17 +39,30 @@ void log_srt(void*, int, const char*, int, const char*, const char* message) {
   logging::debug1("srt: {}", logging::escape(message));
 }
 
-// The library, while somebody uses it.
+// The library, while somebody uses it. Its users are counted here: libsrt 1.5.4
+// forgets to, and ends with all its sockets at the first srt_cleanup.
 class Library {
  public:
   Library() {
+    const std::lock_guard lock(mutex_);
+    if (users_ == 0) start();
+    ++users_;
+  }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+  ~Library() {
+    const std::lock_guard lock(mutex_);
+    if (--users_ == 0) srt_cleanup();
+  }
+
+ private:
+  static void start() {
     if (srt_startup() < 0) fail_srt(tool::os, "start SRT");
     srt_setloghandler(nullptr, log_srt);
     srt_setloglevel(logging::debugging(1) ? 5 : 2);
   }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-  ~Library() { srt_cleanup(); }
+  static inline std::mutex mutex_;
+  static inline unsigned users_ = 0;
 };
 
 class Socket {
@@ -126,7 +140,7 @@ Socket make_socket(const LinkOptions& options) {
   return socket;
 }
 
-// SRT 1.5.1's documentation asks for an unconnected socket: elsewhere than on
+// SRT's documentation asks for an unconnected socket: elsewhere than on
 // Linux, sending to an address through a connected one is an error.
 // SRT gets, and closes, a descriptor of its own for the same socket. It counts
 // on a blocking one (with a time limit that it sets): on any other its
@@ -155,7 +169,7 @@ void wait_for(const Watch& watch, milliseconds patience, const Tick& tick) {
 struct Link::State {
   explicit State(Socket connected)
       : socket(std::move(connected)), readable(socket.id(), SRT_EPOLL_IN), writable(socket.id(), SRT_EPOLL_OUT) {}
-  Library library;  // SRT counts its users; this one outlives the socket
+  Library library;  // outlives the socket
   Socket socket;
   Watch readable;
   Watch writable;

@@ -2,9 +2,9 @@
 // ours already. The only user of libsrt.
 //
 // SRT in file mode: stream API, AES-256 keyed from the session's passphrase,
-// its own congestion control and retransmission. SRT 1.5.1 encrypts but does
-// not authenticate single packets; the SHA-256 that crosses SSH does, for the
-// file as a whole.
+// its own congestion control and retransmission. In this mode SRT encrypts but
+// does not authenticate single packets; the SHA-256 that crosses SSH does, for
+// the file as a whole. The two ends may use different versions of libsrt.
 #pragma once
 
 #include <chrono>

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -426,6 +427,16 @@ void send_all(Link& link, const std::string& bytes) {
   for (std::size_t sent = 0; sent < bytes.size();) sent += link.send(bytes.data() + sent, bytes.size() - sent, kPatience);
 }
 
+// The two ends of a connection, both of this process.
+std::pair<Link, Link> linked() {
+  auto [near_udp, far_udp] = udp_pair();
+  auto far = std::async(std::launch::async, [udp = std::move(far_udp)]() mutable {
+    return Link::connect(std::move(udp), {kSecret, 0}, kPatience, kNothing);
+  });
+  Link near = Link::accept(std::move(near_udp), {kSecret, 0}, kPatience, kNothing);
+  return {std::move(near), far.get()};
+}
+
 std::string sha256_of(const std::string& bytes) {
   Sha256 digest;
   digest.add(bytes.data(), bytes.size());
@@ -449,6 +460,14 @@ TEST_CASE("asp-cp link: only the same passphrase connects") {
     CHECK(near == (same ? tool::yes : tool::unavailable));
     CHECK(far == (same ? tool::yes : tool::unavailable));
   }
+}
+
+TEST_CASE("asp-cp link: it outlives the others of its process") {
+  auto [near, far] = linked();
+  { const auto [other_near, other_far] = linked(); }
+  send_all(far, "hello");
+  char bytes[6];
+  CHECK(near.receive(bytes, sizeof bytes, kPatience) == 5);
 }
 
 TEST_CASE("asp-cp receiver: a file that arrives whole is put in its place") {
