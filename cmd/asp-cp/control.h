@@ -36,6 +36,9 @@ class Control {
   // not keep to the form.
   std::optional<Record> receive(std::chrono::milliseconds wait);
 
+  // Gone at the end of the stream; messages stay for receive().
+  void watch() { wait_readable(std::chrono::milliseconds(0)); }
+
  protected:
   // Sees every message first, and may throw.
   virtual void look_at(const Record&) {}

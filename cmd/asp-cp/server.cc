@@ -47,15 +47,16 @@ Link meet(Control& control, const Open& open) {
   const Port port = listening_port();
   const std::string session = random_hex(16);
   // The client says nothing meanwhile; looking tells when it is gone.
-  const auto tick = [&control] {
+  const auto silence = [&control] {
     if (control.receive(milliseconds(0))) throw tool::Failure(tool::bad_input, "protocol: a message out of turn");
   };
   Meeting meeting(port, session, open.passphrase);
   control.send(Answer{session, port}.record());
-  Peer peer = meeting.wait(kHelloPatience, tick);
+  Peer peer = meeting.wait(kHelloPatience, silence);
   control.send(Reached{peer.candidate}.record());
   logging::event("{} of {}: UDP from {} to port {}", open.upload ? "upload" : "download", session, peer.from, port);
-  return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience, tick);
+  // The client's end may be connected before this one is, and it speaks then.
+  return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience, [&control] { control.watch(); });
 }
 
 void receive_upload(Session& session, const Open& open, const Target& target) {

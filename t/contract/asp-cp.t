@@ -424,6 +424,8 @@ say_hello "$key" "$session"
 is "$(timeout 2 head -n 1 <&$first_in)" "say=reached" "the right one finds its process behind that of another user"
 say_hello "${key/%0/1}" "$session2"
 is "$(timeout 2 head -n 1 <&$second_in)" "say=reached" "and so does the other's"
+printf 'say=bye\n\n' >&$second_out
+is "$(timeout 1 head -n 1 <&$second_in)" "" "a client may speak as soon as it was reached"
 exec {first_out}>&- {second_out}>&- {first_in}<&- {second_in}<&-
 kill "$SERVER_PID" $second 2> /dev/null
 wait $second 2> /dev/null
