@@ -1,7 +1,7 @@
 #!/bin/bash
 # asp-match: stdout, stderr and status of the real binary.
+. "${0%/*}/../lib/tap.sh"
 cd "${0%/*}/../.." || exit
-. t/lib/tap.sh
 
 match=${BUILD:-build}/bin/asp-match
 tmp=$(mktemp -d) || exit

@@ -1,8 +1,8 @@
 #!/bin/bash
 # asp-rules: stdout, stderr and status of the real binary; and what the real
 # iptables-restore makes of its text, in a network namespace of its own.
+. "${0%/*}/../lib/tap.sh"
 cd "${0%/*}/../.." || exit
-. t/lib/tap.sh
 
 rules=${BUILD:-build}/bin/asp-rules
 golden=t/unit/golden

@@ -1,7 +1,7 @@
 #!/bin/bash
 # asuserdata: what it prints, and what it says of each file of the corpus.
+. "${0%/*}/../lib/tap.sh"
 cd "${0%/*}/../.." || exit
-. t/lib/tap.sh
 
 asuserdata=${BUILD:-build}/bin/asuserdata
 tmp=$(mktemp -d) || exit

@@ -9,6 +9,9 @@
 #   skip "why" "name"
 #   tap_about="IPv6: "                       # stands before all names from here on
 #   done_testing
+#
+# Includes plain.sh.
+. "${BASH_SOURCE[0]%/*}/plain.sh"
 
 tap_count=0
 tap_failed=0
