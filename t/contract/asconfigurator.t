@@ -3,21 +3,8 @@
 # when killed, and when there is no room; each status.
 #
 # All of it happens in a mount namespace of its own, with a tmpfs on /run.
-cd "${0%/*}/../.." || exit
-if [ -z "$ASCONFIGURATOR_NAMESPACE" ]; then
-  if ! unshare -mpf --mount-proc true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and namespaces'
-    exit
-  fi
-  ASCONFIGURATOR_NAMESPACE=1 exec unshare -mpf --kill-child --mount-proc "$0" "$@"
-fi
-. t/lib/tap.sh
-. t/lib/wait.sh
+. "${0%/*}/../lib/alone.sh"
 
-mount -t tmpfs -o mode=755 tmpfs /run || exit
-tmp=/run/tmp
-mkdir -m 1777 $tmp
-export TMPDIR=$tmp
 install -m 755 "${BUILD:-build}/bin/asconfigurator" "${BUILD:-build}/bin/asuserdata" $tmp
 dir=/run/etc
 conf=$dir/aspera.conf

@@ -5,19 +5,11 @@
 # The prefix is compiled in, so all of it happens in a mount namespace of its
 # own, with tmpfs on /opt and /run. sudo, and the two helpers behind it, are
 # stand-ins that do what a test tells them, and keep a diary.
-cd "${0%/*}/../.." || exit
-if [ -z "$ASCP_RPROXY_NAMESPACE" ]; then
-  if ! unshare -mpf --kill-child --mount-proc true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and mount namespaces'
-    exit
-  fi
-  ASCP_RPROXY_NAMESPACE=1 exec unshare -mpf --kill-child --mount-proc "$0" "$@"
-fi
-. t/lib/tap.sh
+. "${0%/*}/../lib/alone.sh"
 
 prefix=/opt/aspera/proxy
 mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt && mount -t tmpfs -o mode=755 tmpfs /run || exit
+mount -t tmpfs -o mode=755 tmpfs /opt || exit
 mkdir -p $prefix/bin $prefix/libexec $prefix/etc /opt/tmp
 chmod 1777 /opt/tmp
 install -m 755 "${BUILD:-build}/bin/ascp_rproxy" $prefix/libexec/

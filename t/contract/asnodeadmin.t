@@ -4,21 +4,8 @@
 #
 # All of it happens in mount and process namespaces of its own, with a tmpfs on
 # /run and in the place of the suite, and with accounts of its own.
-cd "${0%/*}/../.." || exit
-if [ -z "$ASNODEADMIN_NAMESPACE" ]; then
-  if ! unshare -mpf --mount-proc true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and namespaces'
-    exit
-  fi
-  ASNODEADMIN_NAMESPACE=1 exec unshare -mpf --kill-child --mount-proc "$0" "$@"
-fi
-. t/lib/tap.sh
-. t/lib/wait.sh
+. "${0%/*}/../lib/alone.sh"
 
-mount -t tmpfs -o mode=755 tmpfs /run || exit
-tmp=/run/tmp
-mkdir -m 1777 $tmp
-export TMPDIR=$tmp
 cp -a "${BUILD:-build}/bin/asnodeadmin" $tmp
 [ -d /opt ] || exit
 mount -t tmpfs -o mode=755 tmpfs /opt || exit

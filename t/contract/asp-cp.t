@@ -1,27 +1,14 @@
 #!/bin/bash
 # asp-cp against a real sshd on 127.0.0.1, in network, mount and process
 # namespaces of its own: nothing outside is touched, nothing outlives the test.
-if [ "$(id -u)" != 0 ]; then
-  echo "1..0 # SKIP needs root (namespaces, sshd)"
-  exit
-fi
-if [ -z "$ASP_CP_INSIDE" ]; then
-  ASP_CP_INSIDE=$(mktemp -d) || exit
-  export ASP_CP_INSIDE
-  trap 'rm -rf "$ASP_CP_INSIDE"' EXIT
-  unshare -n -m -p -f --kill-child --mount-proc "$0" "$@"
-  exit
-fi
-. "${0%/*}/../lib/tap.sh"
-top=$(cd "${0%/*}/../.." && pwd)
-W=$ASP_CP_INSIDE
-chmod 755 "$W"
-cd "$W" || exit
+. "${0%/*}/../lib/alone.sh"
+top=$PWD
+W=$tmp/work
+mkdir "$W" && cd "$W" || exit
 
 # --- a host with an sshd ----------------------------------------------------
 
-ip link set lo up
-mount -t tmpfs tmpfs /run && mkdir -p /run/sshd
+mkdir /run/sshd
 mkdir bin far near && cp "$top/${BUILD:-build}/bin/asp-cp" bin/ && chmod 755 bin
 chmod 777 near
 ssh-keygen -q -t ed25519 -N '' -f host_key

@@ -5,11 +5,12 @@
 # exists, hostile client configurations lie in /etc/ssh and ~/.ssh, and there
 # is an account to log in to that is not root. Otherwise one logs in to one's
 # own account.
-cd "${0%/*}/../.." || exit
-if [ "$(id -u)" -eq 0 ] && [ -z "$ASP_DIAL_NAMESPACE" ]; then
-  ASP_DIAL_NAMESPACE=1 exec unshare -m "$0" "$@"
+if [ "$(id -u)" = 0 ]; then
+  . "${0%/*}/../lib/alone.sh"
+else
+  . "${0%/*}/../lib/tap.sh"
+  cd "${0%/*}/../.." || exit
 fi
-. t/lib/tap.sh
 
 dial=$PWD/${BUILD:-build}/bin/asp-dial
 tmp=$(mktemp -d) || exit
@@ -44,19 +45,15 @@ hostile() {
 home=$(getent passwd "$(id -u)" | cut -d: -f6)
 namespace=
 user=$(id -un)
-if [ -n "$ASP_DIAL_NAMESPACE" ]; then
-  mount -t tmpfs -o mode=755 tmpfs /run && mkdir -m 755 /run/sshd || exit
+if [ "$(id -u)" = 0 ]; then
+  mkdir -m 755 /run/sshd || exit
   user=asp-dial-test
   { cat /etc/passwd; echo "$user:x:64999:64999::$tmp/remote:/bin/bash"; } > "$tmp/passwd"
   { cat /etc/shadow; echo "$user:*:19000:0:99999:7:::"; } > "$tmp/shadow"
   mount --bind "$tmp/passwd" /etc/passwd && mount --bind "$tmp/shadow" /etc/shadow || exit
-  case $PWD/$tmp in
-    "$home"/*) ;;
-    *)
-      mount -t tmpfs tmpfs /etc/ssh && mount -t tmpfs tmpfs "$home" && namespace=yes
-      hostile /etc/ssh ssh_config ssh_known_hosts
-      hostile "$home/.ssh" config known_hosts ;;
-  esac
+  mount -t tmpfs tmpfs /etc/ssh && mount -t tmpfs tmpfs "$home" && namespace=yes
+  hostile /etc/ssh ssh_config ssh_known_hosts
+  hostile "$home/.ssh" config known_hosts
 fi
 
 free_port() {
@@ -278,11 +275,14 @@ def usage_of(pid):
 
 
 def quiet(pid):
-    time.sleep(0.3)
-    ticks, switches = usage_of(pid)
-    time.sleep(0.8)
-    ticks2, switches2 = usage_of(pid)
-    return "quiet" if ticks2 - ticks <= 1 and switches2 - switches <= 2 else f"{ticks2 - ticks} ticks, {switches2 - switches} wake-ups"
+    """Sooner or later, when all buffers are full: on a busy machine that takes a while."""
+    for _ in range(10):
+        ticks, switches = usage_of(pid)
+        time.sleep(0.8)
+        ticks2, switches2 = usage_of(pid)
+        if ticks2 - ticks <= 1 and switches2 - switches <= 2:
+            return "quiet"
+    return f"{ticks2 - ticks} ticks, {switches2 - switches} wake-ups"
 
 
 def idle():

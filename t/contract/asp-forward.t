@@ -1,28 +1,14 @@
 #!/bin/bash
 # asp-forward against a server of the node API's shape (t/lib/node_server.py) and a
 # real sshd on loopback, in network, mount and process namespaces of its own.
-if [ "$(id -u)" != 0 ]; then
-  echo "1..0 # SKIP needs root (namespaces, sshd)"
-  exit
-fi
-if [ -z "$ASP_FORWARD_INSIDE" ]; then
-  ASP_FORWARD_INSIDE=$(mktemp -d) || exit
-  export ASP_FORWARD_INSIDE
-  trap 'rm -rf "$ASP_FORWARD_INSIDE"' EXIT
-  unshare -n -m -p -f --kill-child --mount-proc "$0" "$@"
-  exit
-fi
-. "${0%/*}/../lib/tap.sh"
-. "${0%/*}/../lib/wait.sh"
-top=$(cd "${0%/*}/../.." && pwd)
-W=$ASP_FORWARD_INSIDE
-chmod 755 "$W"
-cd "$W" || exit
+. "${0%/*}/../lib/alone.sh"
+top=$PWD
+W=$tmp/work
+mkdir "$W" && cd "$W" || exit
 
 # --- the proxies, and an sshd ------------------------------------------------
 
-ip link set lo up
-mount -t tmpfs tmpfs /run && mkdir -p /run/sshd
+mkdir /run/sshd
 mkdir bin far && cp "$top/${BUILD:-build}"/bin/asp-{cp,forward} bin/
 ssh-keygen -q -t ed25519 -N '' -f host_key
 ssh-keygen -q -t ed25519 -N '' -f other_key

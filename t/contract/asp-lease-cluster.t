@@ -6,8 +6,7 @@
 # This network namespace is the node proxy1; proxy2 has namespaces of its own. Both
 # have the shared addresses all the time: what VRRP would say, the test says
 # (asperaproxy takeover, standby). inner is the client, outer the server beyond.
-cd "${0%/*}/../.." || exit
-. t/lib/spool.sh
+. "${0%/*}/../lib/spool.sh"
 [ -x /usr/bin/redis-server ] || { echo '1..0 # SKIP needs redis-server'; exit; }
 
 prefix=/opt/aspera/proxy

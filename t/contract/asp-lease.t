@@ -6,8 +6,7 @@
 # outer is a server beyond. asp-lease is run as sudo would run it; Python is the
 # node service, the clients and the server (t/lib/lease.py). What a lease does is
 # shown by packets.
-cd "${0%/*}/../.." || exit
-. t/lib/spool.sh
+. "${0%/*}/../lib/spool.sh"
 
 prefix=/opt/aspera/proxy
 mkdir -p /opt

@@ -6,19 +6,11 @@
 # client's connection, a process of the user's holds it, and below that runs
 # the session; sudo is left out, SUDO_UID set as it would. What packets do is
 # shown by the end-to-end tests.
-cd "${0%/*}/../.." || exit
-if [ -z "$ASP_PINHOLE_NAMESPACE" ]; then
-  if ! unshare -mnpf --kill-child --mount-proc true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and namespaces'
-    exit
-  fi
-  ASP_PINHOLE_NAMESPACE=1 exec unshare -mnpf --kill-child --mount-proc "$0" "$@"
-fi
-. t/lib/tap.sh
+. "${0%/*}/../lib/alone.sh"
 
 prefix=/opt/aspera/proxy
 mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt && mount -t tmpfs -o mode=755 tmpfs /run || exit
+mount -t tmpfs -o mode=755 tmpfs /opt || exit
 mkdir -p $prefix/etc $prefix/libexec $prefix/bin /opt/tmp
 install -m 755 "${BUILD:-build}/bin/asp-pinhole" $prefix/libexec/
 install -m 755 "${BUILD:-build}/bin/asp-reap" $prefix/bin/
@@ -30,7 +22,6 @@ cat > $conf << 'EOF_CONF'
 <rule host_ip="2001:db8:a::39"><host>[2001:db8:b::10]:22</host><keyfile>/k</keyfile><bind_source_address>2001:db8:b::2</bind_source_address></rule>
 </rules></rproxy></server></CONF>
 EOF_CONF
-ip link set lo up
 for address in 198.51.100.10/32 198.51.100.11/32 198.51.100.39/32 198.51.100.40/32; do ip address add $address dev lo; done
 for address in 2001:db8:c::10/128 2001:db8:a::39/128; do ip address add $address dev lo nodad; done
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # asp-sessions: what it shows of records and flows, whom it ends, each status.
 # A session's flow is put into conntrack by hand.
-cd "${0%/*}/../.." || exit
-. t/lib/spool.sh
+uptime=86400  # a session that is an hour old
+. "${0%/*}/../lib/spool.sh"
 install_tools asp-sessions
 sessions=$tmp/asp-sessions
 json() { "$sessions" --json | python3 -c "import json, sys; d = json.load(sys.stdin); print(($1))"; }

@@ -3,8 +3,7 @@
 #
 # This network namespace is the proxy; inner and inner2 are its clients, outer is
 # beyond. asp-lease is the real one, started by the real sudo.
-cd "${0%/*}/../.." || exit
-. t/lib/spool.sh
+. "${0%/*}/../lib/spool.sh"
 
 prefix=/opt/aspera/proxy
 mkdir -p /opt

@@ -1,7 +1,6 @@
 #!/bin/bash
 # asperaproxy: its verbs, what they say and leave behind, each status.
-cd "${0%/*}/../.." || exit
-. t/lib/spool.sh
+. "${0%/*}/../lib/spool.sh"
 install_tools asperaproxy asp-rules
 proxy=$tmp/asperaproxy
 
@@ -196,7 +195,7 @@ is "$(grep -vE '^(ok   |warn |FAIL ) [a-z0-9_]+: ' <<< "$out")" '' 'one line for
 is "$(grep -E '^(warn|FAIL) ' <<< "$out" | grep -vc ' - ')" 0 'each fault has its cure'
 is "$err" '' 'and nothing else'
 status 1 'check --json: exit 1' timeout 60 "$proxy" check --json
-ok 'is valid JSON' python3 -c 'import json, sys; assert {x["grade"] for x in json.load(sys.stdin)} == {"ok", "warn", "FAIL"}' <<< "$out"
+ok 'is valid JSON' python3 -c 'import json, sys; assert {"ok", "FAIL"} <= {x["grade"] for x in json.load(sys.stdin)} <= {"ok", "warn", "FAIL"}' <<< "$out"
 hold one < <(record 1 bear 198.51.100.10)
 
 # --- 71, 74 ------------------------------------------------------------------------------------

@@ -8,15 +8,7 @@
 #
 # A NUL byte, and an argument over 128 KiB, cannot be handed to a program at
 # all (execve(2)); what sshd can hand over is tried here.
-cd "${0%/*}/../.." || exit
-if [ -z "$ASPSHELL_NAMESPACE" ]; then
-  if ! unshare -m true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and mount namespaces'
-    exit
-  fi
-  ASPSHELL_NAMESPACE=1 exec unshare -m "$0" "$@"
-fi
-. t/lib/tap.sh
+. "${0%/*}/../lib/alone.sh"
 
 built=${BUILD:-build}/bin
 prefix=/opt/aspera/proxy

@@ -1,8 +1,7 @@
 #!/bin/bash
 # Turns and marks of two nodes that share a Redis, and of nodes that have lost it.
 # The second node has a /run/sallyport, a name and a time since boot of its own.
-cd "${0%/*}/../.." || exit
-. t/lib/spool.sh
+. "${0%/*}/../lib/spool.sh"
 install_tools asp-balance asperaproxy asp-reap asp-sessions
 state=/run/sallyport/balance
 . t/lib/nodes.sh

@@ -1,15 +1,7 @@
 #!/bin/bash
 # known_hosts: asp-dial and OpenSSH's own client, asked about the same servers with
 # the same files, must agree; and where they do not, it is on purpose.
-cd "${0%/*}/../.." || exit
-if [ -z "$HOST_KEYS_NAMESPACE" ]; then
-  if ! unshare -mn true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and namespaces'
-    exit
-  fi
-  HOST_KEYS_NAMESPACE=1 exec unshare -mn "$0" "$@"
-fi
-. t/lib/tap.sh
+. "${0%/*}/../lib/alone.sh"
 
 dial=$PWD/${BUILD:-build}/bin/asp-dial
 tmp=$(mktemp -d) || exit
@@ -25,8 +17,8 @@ trap 'exit 1' HUP INT TERM
 
 # --- two servers: at ports 22 and 2222, and, with host certificates, at 2223 ----------
 
-mount -t tmpfs -o mode=755 tmpfs /run && mkdir -m 755 /run/sshd || exit
-ip link set lo up && ip address add 192.0.2.10/32 dev lo && ip address add 2001:db8::10/128 dev lo nodad || exit
+mkdir -m 755 /run/sshd || exit
+ip address add 192.0.2.10/32 dev lo && ip address add 2001:db8::10/128 dev lo nodad || exit
 {
   cat /etc/hosts
   echo '192.0.2.10 Inside1.example.com'

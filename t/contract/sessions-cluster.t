@@ -1,7 +1,6 @@
 #!/bin/bash
 # asp-sessions --cluster: what one node sees of another's sessions.
-cd "${0%/*}/../.." || exit
-. t/lib/spool.sh
+. "${0%/*}/../lib/spool.sh"
 install_tools asp-sessions asp-reap
 . t/lib/nodes.sh
 cp $tmp/asp-sessions /opt/aspera/proxy/bin/

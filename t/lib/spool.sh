@@ -1,33 +1,16 @@
-# spool.sh: a /run/sallyport of the test's own, with sessions in it. For contract
-# tests that are run from the top of the tree; sourced first of all:
+# spool.sh: alone.sh, with a /run/sallyport of the test's own, sessions in it, and a
+# /dev whose syslog is lines in $tmp/syslog. Sourced first of all by contract tests:
 #
-#   cd "${0%/*}/../.." || exit
-#   . t/lib/spool.sh
+#   . "${0%/*}/../lib/spool.sh"
 #
-# Runs the script again in mount, network, process and host-name namespaces of
-# its own, with a tmpfs on /run and a /dev whose syslog is lines in $tmp/syslog.
 # A session is a record that a Python process holds locked, as asp-pinhole does.
 #
 #   hold NAME [stubborn] < RECORDS   a process that holds these; ${holder[NAME]}
 #   record NUMBER USER CLIENT [name=value...]
 #   let_go NAME...                   kill it, and forget all records
 #   install_tools TOOL...            into $tmp
-if [ -z "$SPOOL_NAMESPACE" ]; then
-  if ! unshare -mnpf --mount-proc true 2> /dev/null; then
-    echo '1..0 # SKIP needs root and namespaces'
-    exit
-  fi
-  SPOOL_NAMESPACE=1 exec unshare -mnpfu --kill-child --mount-proc "$0" "$@"
-fi
-. t/lib/tap.sh
-. t/lib/wait.sh
-
-mount -t tmpfs -o mode=755 tmpfs /run || exit
-tmp=/run/tmp
-mkdir -m 1777 $tmp
-export TMPDIR=$tmp
+. "${BASH_SOURCE[0]%/*}/alone.sh"
 spool=/run/sallyport/sessions
-ip link set lo up
 
 install_tools() {
   local tool
