@@ -48,7 +48,7 @@ BUILD := build
 CXXFLAGS ?= -O2 -g1
 CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
 # The same binary, wherever the tree lies.
-CXXFLAGS += -ffile-prefix-map=$(CURDIR)=.
+CXXFLAGS += -ffile-prefix-map='$(subst ','\'',$(CURDIR))=.'
 CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
 LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lexpat -lfmt \
             -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL)
@@ -264,7 +264,7 @@ uninstall:
 DEB_DIR ?= $(BUILD)
 deb: all
 	$(Q)rm -rf $(DEB_DIR)/deb && mkdir -p $(DEB_DIR)/deb
-	$(Q)umask 022 && $(MAKE) --no-print-directory install DESTDIR=$(abspath $(DEB_DIR))/deb/debian/sallyport > $(DEB_DIR)/deb/install.log
+	$(Q)umask 022 && $(MAKE) --no-print-directory install DESTDIR=$(DEB_DIR)/deb/debian/sallyport > $(DEB_DIR)/deb/install.log
 	$(Q)PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) etc/packaging/deb/build $(DEB_DIR)/deb $(VERSION) $(DEPS_RUN)
 
 clean:
