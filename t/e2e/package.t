@@ -18,11 +18,11 @@ esac
 
 # Which level of compression a package has is nothing that is tested.
 export DPKG_DEB_COMPRESSOR_LEVEL=0
-# make_deb TREE NAME: from what is built already; its path is in $deb.
+# make_deb TREE FOLDER: from what is built already; its path is in $deb.
 make_deb() {
-  make -s -C "$1" deb "BUILD=$built" "PREFIX=$LAB_PREFIX" "DEB_DIR=$TMPDIR/$2" > "$TMPDIR/$2.log" 2>&1 ||
-    lab_die "make deb: $(cat "$TMPDIR/$2.log")"
-  deb=$(echo "$TMPDIR/$2"/*.deb)
+  make -s -C "$1" deb "BUILD=$built" "PREFIX=$LAB_PREFIX" "DEB_DIR=$2" > "$TMPDIR/deb.log" 2>&1 ||
+    lab_die "make deb: $(cat "$TMPDIR/deb.log")"
+  deb=$(cd "$1" && realpath "$2"/*.deb)
 }
 # listed DIRECTORY: type, mode, name and target of what is in it.
 listed() { (cd "$1" && find . -printf '%y %m %P %l\n' | sort); }
@@ -30,18 +30,18 @@ field() { dpkg-deb -f "$deb" "$1"; }
 # make_words NAME: of a list in the Makefile.
 make_words() { sed -n "s/^$1 *:= *//p" "$LAB_SOURCE/Makefile"; }
 
-# The next version ships another aspera.conf.
-next=$TMPDIR/next
+# The next version ships another aspera.conf, and its folder has a name that is not one word.
+next="$TMPDIR/the next (version)"
 mkdir "$next"
 (cd "$LAB_SOURCE" && cp -a Makefile INSTALL LICENSE cmd lib man etc sudoers.d "$next/")
 ln -s "$built" "$next/build"
 sed -i '1s/([^)]*/&+next/' "$next/etc/packaging/changelog"
 sed -i 's|</CONF>|<!-- new in this version -->\n&|' "$next/etc/aspera.conf"
 
-make_deb "$next" later
+make_deb "$next" packages
 newer=$deb
-make_deb "$LAB_SOURCE" first
-(umask 077; export TZ=Asia/Tokyo LC_ALL=C.UTF-8; make_deb "$LAB_SOURCE" again)
+make_deb "$LAB_SOURCE" "$TMPDIR/first"
+(umask 077; export TZ=Asia/Tokyo LC_ALL=C.UTF-8; make_deb "$LAB_SOURCE" "$TMPDIR/again")
 ok 'two builds of one tree are the same, byte for byte' cmp "$deb" "$TMPDIR"/again/*.deb
 is "$(field Version)+next" "$(dpkg-deb -f "$newer" Version)" 'the version is that of the changelog'
 for package in $(make_words DEPS_RUN) libssh-4; do
@@ -56,7 +56,7 @@ mv "$TMPDIR/unpacked/DEBIAN" "$TMPDIR/control"
 ok 'it has the files of make install, with their modes' diff <(listed "$stage") <(listed "$TMPDIR/unpacked")
 is "$(diff -rq --no-dereference -x bin -x libexec "$stage" "$TMPDIR/unpacked")" '' 'with the same in them'
 is "$(dpkg-deb -c "$deb" | grep -v ' root/root ')" '' 'all of it is root'"'s"
-is "$(grep -l "$TMPDIR\|$LAB_SOURCE" -r "$TMPDIR/unpacked" "$TMPDIR/control")" '' 'nothing names the place where it was built'
+is "$(grep -lF -e "$TMPDIR" -e "$LAB_TREE" -r "$TMPDIR/unpacked" "$TMPDIR/control")" '' 'nothing names the place where it was built'
 is "$(cat "$TMPDIR/control/conffiles")" \
   "$( (cd "$stage" && find etc ".$LAB_PREFIX/etc/aspera.conf" -type f) | sed 's|^\.*/*|/|' | sort)" \
   'what an administrator may edit is on the list of conffiles'
@@ -105,7 +105,7 @@ on dmz iptables -t nat -A POSTROUTING -p tcp --dport 9 -j ACCEPT
 every_file() {
   on dmz find / /etc /var/lib /usr/bin /usr/sbin /usr/lib/systemd /usr/local /usr/share/man /usr/share/doc -xdev \
     \( -path /home -o -path /tmp -o -path /root -o -path /dev -o -path /proc -o -path /sys -o -path /var/log -o -path /var/cache \
-    -o -path '/var/lib/dpkg*' -o -path '/usr/share/doc/*/*' -o -path /run/motd.dynamic -o -path "$LAB_SOURCE" \) -prune \
+    -o -path '/var/lib/dpkg*' -o -path '/usr/share/doc/*/*' -o -path /run/motd.dynamic \) -prune \
     -o -printf '%M %u %g %p\n' | sort -u
 }
 # dpkg_on OPTIONS...: as an unattended upgrade runs it; what it said is in $out, $err.

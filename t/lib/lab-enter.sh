@@ -1,6 +1,12 @@
 # lab-enter.sh: from the machine into a lab's namespaces. Sourced by lab.sh.
 
-LAB_LIB=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
+# In a lab the source tree is at a place where no host has anything of its own, and no
+# name is in the way, wherever it lies on the machine.
+if [ -n "${LAB_INSIDE-}" ]; then
+  LAB_LIB=/run/source/t/lib
+else
+  LAB_LIB=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
+fi
 LAB_SOURCE=${LAB_LIB%/t/lib}
 LAB_SPACES=(--mount --net --uts --pid --fork --mount-proc)
 
@@ -18,12 +24,6 @@ lab_lacks() {
       return
     fi
   done
-  case $LAB_SOURCE in
-    /run/*)
-      echo "the source is in /run, where the lab puts its own"
-      return
-      ;;
-  esac
   why=$(unshare "${LAB_SPACES[@]}" bash -c '
     mount -t tmpfs lab /run && mkdir /run/upper /run/work /run/root &&
     mount -t overlay -o lowerdir=/usr,upperdir=/run/upper,workdir=/run/work lab /run/root &&
@@ -61,13 +61,18 @@ lab_interrupted() {
 # leave a moment, before it is set, in which nobody notices.) A shell starts
 # background commands with SIGINT ignored: env undoes that.
 lab_enter() {
-  local why status stdin lab_unshare lab_lifeline
+  local why status stdin script lab_unshare lab_lifeline
   why=$(lab_lacks) && lab_refuse "$why"
-  [ -e /proc/self/fd/0 ] || exec < /dev/null
+  export LAB_TREE=$LAB_SOURCE
+  script=$(realpath "$1") || exit
+  [ "${script#"$LAB_SOURCE"/}" = "$script" ] || script=/run/source/${script#"$LAB_SOURCE"/}
+  shift
   exec {stdin}<&0
+  # shellcheck disable=SC2207  # options
+  [ -z "${uptime-}" ] || LAB_SPACES+=($(since_boot "$uptime"))
   exec {lab_lifeline}> >(
     exec env '--default-signal=INT,QUIT' unshare "${LAB_SPACES[@]}" \
-      "$BASH" "$LAB_LIB/lab-init.sh" "$@" 9<&0 0<&"$stdin" {stdin}<&-
+      "$BASH" "$LAB_LIB/lab-init.sh" "$LAB_SOURCE" "$script" "$@" 9<&0 0<&"$stdin" {stdin}<&-
   )
   lab_unshare=$!
   trap 'lab_interrupted HUP' HUP

@@ -1,4 +1,4 @@
-# lab-host.sh NAME SOURCE: become the host NAME of a lab. Run by lab-raise.sh in
+# lab-host.sh NAME: become the host NAME of a lab. Run by lab-raise.sh in
 # new mount, network and host-name namespaces; says "ready" on stdout, then
 # stays, for as long as the host is to exist.
 #
@@ -8,7 +8,6 @@
 set -eu
 umask 022
 name=$1
-source_tree=$2
 store=/run/lab/$name
 root=$store/root
 
@@ -63,15 +62,10 @@ make_devices() {
   mount -t sysfs -o ro lab sys
 }
 
-# The source at its own path, whatever folder that is in.
 show_source() {
-  mkdir -p "$root$source_tree"
-  # It may be in a folder that the host has, too, and keeps from users.
-  case $source_tree in
-    /root/*) chmod 711 "$root/root" ;;
-  esac
-  mount --bind "$source_tree" "$root$source_tree"
-  mount -o remount,bind,ro "$root$source_tree"
+  mkdir "$root/run/source"
+  mount --bind /run/source "$root/run/source"
+  mount -o remount,bind,ro "$root/run/source"
 }
 
 # The system's accounts only, none with a password, looked up in files only; and

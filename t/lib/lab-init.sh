@@ -1,4 +1,4 @@
-# lab-init.sh SCRIPT ARGUMENTS...: process 1 of a lab. Not for use by hand.
+# lab-init.sh SOURCE SCRIPT ARGUMENTS...: process 1 of a lab. Not for use by hand.
 #
 # Runs SCRIPT as its child, not in its place: the kernel shields process 1 from
 # signals, and a test must be as mortal as elsewhere. Descriptor 9 is the pipe that
@@ -7,9 +7,19 @@ set -u
 umask 022
 
 # From here on /run is the lab's own, and nothing can be written elsewhere.
-mount -t tmpfs -o mode=755 lab /run || exit 1
-mount -o remount,bind,ro / || exit 1
+# The source may have been in /run, too.
+mount --bind "$1" /mnt && mount -t tmpfs -o mode=755 lab /run && mkdir /run/source &&
+  mount --bind /mnt /run/source && umount /mnt || exit 1
+shift
 mkdir -p /run/lab/hosts /run/lab/keys /run/lab/tmp
+# The people on the hosts run what is in t. In a clone made under umask 077 they could
+# not, so there they see it with other modes.
+if [ -n "$(find /run/source /run/source/t -maxdepth 1 ! -perm -o=r -print -quit)" ]; then
+  mkdir /run/lab/upper /run/lab/work
+  mount -t overlay -o metacopy=on,lowerdir=/run/source,upperdir=/run/lab/upper,workdir=/run/lab/work lab /run/source &&
+    chmod a+rx /run/source && chmod -R a+rX /run/source/t || exit 1
+fi
+mount -o remount,bind,ro /run/source && mount -o remount,bind,ro / || exit 1
 chmod 1777 /run/lab/tmp
 echo lab > /proc/sys/kernel/hostname
 ip link set lo up

@@ -19,8 +19,7 @@ lab_raise() {
   keys=$!
   # The hosts make their mounts side by side; each says when it is done.
   for host; do
-    exec {ready}< <(exec unshare --mount --net --uts "$BASH" "$LAB_LIB/lab-host.sh" \
-      "$host" "$LAB_SOURCE")
+    exec {ready}< <(exec unshare --mount --net --uts "$BASH" "$LAB_LIB/lab-host.sh" "$host")
     holder_outputs+=("$ready")
   done
   for host; do

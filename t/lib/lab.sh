@@ -34,14 +34,17 @@
 #   lab_down HOST                  end all that runs on HOST, like pulling its plug
 #   wait_until SECONDS COMMAND...  until COMMAND succeeds; 1 when time is up
 #
-# $LAB_SOURCE is the source tree, readable at that path on every host, too.
+# $LAB_SOURCE is the source tree, readable at that path on every host, too; $LAB_TREE is
+# where it lies on the machine.
 # The machine's files are read-only from here, so that no slip can change them;
 # $TMPDIR is a scratch directory that vanishes with the lab.
+# uptime=SECONDS, set before this is sourced: how long ago the machine was booted.
 # LAB_VERBOSE=1 shows the hosts' logs at the end even if all went well;
 # LAB_SUITE=no raises dmz without installing the suite there.
 set -u
-umask 022
 
+# shellcheck source=t/lib/plain.sh
+. "${BASH_SOURCE[0]%/*}/plain.sh"
 LAB_BUILD=${BUILD-build}
 LAB_DIR=/run/lab
 
