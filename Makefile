@@ -118,6 +118,7 @@ help:
 	@echo 'make check      all tests, installing what they need (root)'
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
 	@echo 'make test T=t/e2e/keys.t      some tests; T=unit CASE=NAME, some unit tests'
+	@echo 'make lean       tests on machines that are unlike this one, ROWS= T= (root)'
 	@echo 'make on RELEASE=trixie        check on a fresh Debian of that release (root);'
 	@echo '                              another target with DO=, as DO=demo'
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
@@ -166,6 +167,13 @@ check: deps deps-cluster
 test: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) CASE='$(CASE)' t/lib/run-tests $(patsubst unit,t/unit/unit.t,$(T))
+
+# Tests on a machine that is changed in one way, and then in the next: make lean
+# ROWS='fresh blank' T=t/e2e/keys.t. t/hosts/lean lists the rows.
+lean: deps deps-cluster
+	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
+	@BUILD=$(BUILD) t/hosts/lean $(or $(ROWS),all) -- \
+	  $(or $(T),t/lint/*.t t/unit/unit.t t/contract/*.t $(patsubst %,t/e2e/%.t,lab transfer forward-lease package))
 
 # A target on a fresh machine of another Debian release (root).
 DO ?= check
@@ -270,5 +278,5 @@ deb: all
 clean:
 	rm -rf build build-san
 
-.PHONY: all help deps deps-cluster lint unit contract unit-contract e2e soak check test on cluster demo demo-cluster bench lab-shell install uninstall deb clean
+.PHONY: all help deps deps-cluster lint unit contract unit-contract e2e soak check test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:
