@@ -37,6 +37,15 @@ std::size_t offset_of(Parser parser) {
   }
 }
 
+template <typename Parser>
+std::size_t length_of(Parser parser) {
+  if constexpr (requires { XML_GetCurrentByteCount64(parser); }) {
+    return XML_GetCurrentByteCount64(parser);
+  } else {
+    return static_cast<std::size_t>(XML_GetCurrentByteCount(parser));
+  }
+}
+
 // Expat calls back into this. Nothing is thrown through expat: a fault stops
 // the parser and is thrown afterwards.
 struct Builder {
@@ -49,7 +58,7 @@ struct Builder {
   Position here() const { return position_of(parser); }
 
   std::size_t offset() const { return offset_of(parser); }
-  std::size_t length() const { return static_cast<std::size_t>(XML_GetCurrentByteCount(parser)); }
+  std::size_t length() const { return length_of(parser); }
 
   void stop(const std::string& why) {
     if (!fault.empty()) return;

@@ -49,7 +49,7 @@ milliseconds between(std::chrono::steady_clock::time_point from, std::chrono::st
 }  // namespace
 
 struct Bridge::Polled {
-  enum Index { session, in, out, err, control, signal, count };
+  enum Index { session, in, out, err, control, signals, count };
   pollfd fds[count];
   short events(Index index) const { return fds[index].revents; }
 };
@@ -150,14 +150,14 @@ void Bridge::sleep(Polled& polled) const {
   polled.fds[Polled::out] = output(out_);
   polled.fds[Polled::err] = output(err_);
   polled.fds[Polled::control] = {control_, POLLIN, 0};
-  polled.fds[Polled::signal] = {signals_.get(), POLLIN, 0};
+  polled.fds[Polled::signals] = {signals_.get(), POLLIN, 0};
   if (::poll(polled.fds, Polled::count, milliseconds_to_sleep()) >= 0) return;
   if (errno != EINTR) tool::fail_errno(tool::os, "poll");
   for (pollfd& each : polled.fds) each.revents = 0;
 }
 
 void Bridge::handle(const Polled& polled) {
-  if (polled.events(Polled::signal) != 0) read_signal();
+  if (polled.events(Polled::signals) != 0) read_signal();
   if (polled.events(Polled::control) != 0) read_control();
   if (polled.events(Polled::out) & kGone) lose_reader(upstream::Output::out);
   if (polled.events(Polled::err) & kGone) lose_reader(upstream::Output::err);
