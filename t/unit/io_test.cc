@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <csignal>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -71,7 +70,6 @@ TEST_CASE("io: what cannot be read or written is an I/O error") {
 }
 
 TEST_CASE("io: writing to a pipe that nobody reads is an I/O error") {
-  std::signal(SIGPIPE, SIG_IGN);
   auto pipe = fd::pipe();
   pipe.read.reset();
   CHECK(code_of([&] { put(pipe.write, "x"); }) == tool::io);

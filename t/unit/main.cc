@@ -2,6 +2,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include <csignal>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -56,6 +57,7 @@ REGISTER_REPORTER("tap", 1, TapReporter);
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // as in the tools: tool.h
   doctest::Context context;
   context.setOption("reporters", "tap");
   context.applyCommandLine(argc, argv);
