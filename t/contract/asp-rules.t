@@ -194,13 +194,18 @@ nft_story() {
 }
 if nft_in > "$tmp/told" 2>&1; then
   is "$(xargs < "$tmp/told")" "base $(grep -c ' comment ' <<< "$(sed 's/ timeout/\n comment/g' "$golden/nft-base" | grep '^ comment')") close 0 left 0" 'nft: base, pin, close, open and purge are accepted, and do it' || diag "$(cat "$tmp/told")"
+  # Kind by kind: which comes first, and how a type that is made of others is written,
+  # is for the version of nft.
   stable() { python3 -c '
 import json, re, sys
-for item in json.load(open(sys.argv[1]))["nftables"]:
-    (kind, what), = item.items()
+items = [pair for item in json.load(open(sys.argv[1]))["nftables"] for pair in item.items()]
+for kind, what in sorted(items, key=lambda pair: pair[0]):
+    if isinstance(what.get("map"), list): what["map"] = " . ".join(what["map"])
     elements = sorted(re.sub(", \"expires\": [0-9]+", "", json.dumps(one)) for one in what.pop("elem", []))
     what.pop("handle", None)
-    if kind == "set": elements = []  # what is near stays when a session goes
+    if kind == "set":
+        elements = []  # what is near stays when a session goes
+        what.pop("type")
     if kind != "metainfo": print(kind, json.dumps(what), *elements)' "$1"; }
   is "$(stable "$tmp/list")" "$(stable "$golden/nft-list")" 'and nft lists it as the golden list has it'
 else
