@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from sessions import NFTABLES, PREFIX, SPOOL, SQUASH, SQUASH_6, UDP_PORT, Host, Process, Session, State, roles, wait_until
+from sessions import NFTABLES, PREFIX, SPOOL, SQUASH, SQUASH_6, UDP_PORT, Host, Process, Session, State, is_sshd, roles, wait_until
 
 DMZ, OUTSIDE, OUTSIDE2, INSIDE = Host("dmz"), Host("outside"), Host("outside2"), Host("inside1")
 ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "asp-upstream", "asp-dial", "asp-pinhole"]  # sudo has become the helpers
@@ -32,7 +32,7 @@ class Client(Session):
 
     def __init__(self, host=OUTSIDE):
         Client.count += 1
-        self.others = {pid for pid, process in INSIDE.processes().items() if process.name == "sshd"}
+        self.others = {pid for pid, process in INSIDE.processes().items() if is_sshd(process)}
         super().__init__(host, "bear", Client.count, SQUASH_6 if Client.v6 else SQUASH)
 
     def open(self):
@@ -50,7 +50,7 @@ class Client(Session):
     def inside(self):
         """The process that serves it at inside1, once it is authenticated there."""
         for process in INSIDE.processes().values():
-            if process.name == "sshd" and process.pid not in self.others and re.match(r"sshd: xfer(@\S*)?\s*$", "".join(process.words)):
+            if is_sshd(process) and process.pid not in self.others and re.match(r"\S+: xfer(@\S*)?\s*$", "".join(process.words)):
                 return process
         return None
 

@@ -129,24 +129,41 @@ proxy_ready() {
   [ "$(proxy_open_sessions)" = "$(proxy_rules)" ]
 }
 
-# proxy_end NAME: closes its stdin and waits; $proxy_status is ssh's status.
+# proxy_end NAME: closes its stdin and waits; $proxy_status is ssh's status. One that
+# goes on for a minute is killed.
 proxy_end() {
-  local fd=${proxy_stdin[$1]}
+  local fd=${proxy_stdin[$1]} pid=${proxy_pid[$1]}
   exec {fd}>&-
-  wait "${proxy_pid[$1]}"
+  wait_until 60 proxy_over "$pid" || {
+    diag "session $1 does not end"
+    kill "$pid"
+  }
+  wait "$pid"
   proxy_status=$?
 }
+proxy_over() { ! kill -0 "$1" 2> /dev/null; }
 
-# lab_pids HOST NAME [USER]: the processes of that name on that host alone (all
-# hosts share their process numbers, and accounts of one number are many).
+# lab_pids HOST NAME [USER]: the processes of that name (a pattern of the shell) on
+# that host alone (all hosts share their process numbers, and accounts of one number
+# are many).
 lab_pids() {
   local holder space process name
   lab_holder "$1"
   space=$(readlink "/proc/$holder/ns/mnt")
   for process in $(lab_processes "$space"); do
     read -r name < "/proc/$process/comm" || continue
-    [ "$name" = "$2" ] || continue
+    # shellcheck disable=SC2053  # a pattern
+    [[ $name == $2 ]] || continue
     [ "${3-}" = "" ] || [ "$(on "$1" stat -c %U "/proc/$process/stat")" = "$3" ] || continue
     echo "$process"
   done 2> /dev/null
+}
+
+# lab_cut HOST: kill all that serves a connection of sshd's there, but not who listens.
+# Since OpenSSH 9.8 these are programs of their own, sshd-session and sshd-auth.
+lab_cut() {
+  local listener
+  listener=$(on "$1" cat /run/sshd.pid)
+  # shellcheck disable=SC2046  # a list of numbers
+  kill -KILL $(lab_pids "$1" 'sshd*' | grep -vx "$listener")
 }

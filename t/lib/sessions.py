@@ -103,6 +103,11 @@ class Process:
             os.close(held)
 
 
+def is_sshd(process):
+    """Whether it is one of sshd's programs: sshd-session and sshd-auth of OpenSSH 9.8 and later are others than the listener."""
+    return process.name.startswith("sshd")
+
+
 def roles(dmz, number):
     """{role: Process} of session `number` on dmz, as far as they are there."""
     processes = dmz.processes()
@@ -113,10 +118,10 @@ def roles(dmz, number):
     if "ascp_rproxy" not in parts:
         return {}
     user = processes.get(parts["ascp_rproxy"].parent)
-    if user and user.name == "sshd":
+    if user and is_sshd(user):
         parts["sshd-user"] = user
         guard = processes.get(user.parent)
-        if guard and guard.name == "sshd":
+        if guard and is_sshd(guard):
             parts["sshd-priv"] = guard
     above = {parts["ascp_rproxy"].pid}
     for process in sorted(processes.values(), key=lambda each: each.pid):
