@@ -2,6 +2,7 @@
 # known_hosts: asp-dial and OpenSSH's own client, asked about the same servers with
 # the same files, must agree; and where they do not, it is on purpose.
 . "${0%/*}/../lib/alone.sh"
+. t/lib/sshd.sh
 
 dial=$PWD/${BUILD:-build}/bin/asp-dial
 tmp=$(mktemp -d) || exit
@@ -46,6 +47,7 @@ MaxStartups 100
 KexAlgorithms curve25519-sha256
 ForceCommand echo reached
 END
+    sshd_without_penalties
     cat
   } > "$tmp/$1.conf"
   /usr/sbin/sshd -D -E "$tmp/$1.log" -f "$tmp/$1.conf" &

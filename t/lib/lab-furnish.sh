@@ -113,6 +113,8 @@ lab_furnish_inside() {
   cp "$LAB_DIR/keys/dmz-bobcat.pub" "$root/home/bobcat/.ssh/authorized_keys"
   lab_own "$root" bobcat
   lab_install_programs "$root" asp-cp
+  # As INSTALL says: all users come from these.
+  sshd_where_known "PerSourcePenaltyExemptList $DMZ_LAN,$DMZ_LAN_6,$DMZ2_LAN,$DMZ2_LAN_6" > "$root/etc/ssh/sshd_config.d/proxy.conf"
   lab_start_sshd "$host" "$root"
 }
 

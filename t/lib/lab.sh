@@ -58,6 +58,8 @@ unset LAB_INSIDE
 
 # shellcheck source=t/lib/wait.sh
 . "$LAB_LIB/wait.sh"
+# shellcheck source=t/lib/sshd.sh
+. "$LAB_LIB/sshd.sh"
 # shellcheck source=t/lib/lab-hosts.sh
 . "$LAB_LIB/lab-hosts.sh"
 # shellcheck source=t/lib/lab-raise.sh
