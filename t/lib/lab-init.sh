@@ -6,8 +6,7 @@
 set -u
 umask 022
 
-# From here on /run is the lab's own, and nothing can be written elsewhere.
-# The source may have been in /run, too.
+# From here on /run is the lab's own. The source may have been in /run, too.
 mount --bind "$1" /mnt && mount -t tmpfs -o mode=755 lab /run && mkdir /run/source &&
   mount --bind /mnt /run/source && umount /mnt || exit 1
 shift
@@ -19,6 +18,14 @@ if [ -n "$(find /run/source /run/source/t -maxdepth 1 ! -perm -o=r -print -quit)
   mount -t overlay -o metacopy=on,lowerdir=/run/source,upperdir=/run/lab/upper,workdir=/run/lab/work lab /run/source &&
     chmod a+rx /run/source && chmod -R a+rX /run/source/t || exit 1
 fi
+# And nothing of the machine can be written to, on whatever file system it is (one that
+# lies under another is out of reach anyway).
+while read -r _ _ _ _ directory _; do
+  case $directory in
+    / | /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /run | /run/*) ;;
+    *) mount -o remount,bind,ro "$(printf %b "$directory")" 2> /dev/null ;;
+  esac
+done < /proc/self/mountinfo
 mount -o remount,bind,ro /run/source && mount -o remount,bind,ro / || exit 1
 chmod 1777 /run/lab/tmp
 echo lab > /proc/sys/kernel/hostname
