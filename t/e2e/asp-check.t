@@ -307,6 +307,13 @@ gone
 
 version=$(on dmz dpkg-query -W -f '${Version}' openssh-server)
 log=$dmz/usr/share/doc/openssh-server/changelog.Debian.gz
+# What is judged is Debian 12's, whichever is here: what its programs say of themselves,
+# beside the version of the package.
+names_itself() {  # PROGRAM VERSION
+  mv "$dmz$1" "$dmz$1.real"
+  printf '#!/bin/sh\n[ "$1" != -V ] || { echo "%s, OpenSSL 3.0.11 19 Sep 2023" >&2; exit 0; }\nexec %s.real "$@"\n' "$2" "$1" > "$dmz$1"
+  chmod 755 "$dmz$1"
+}
 packaged() {
   sed -i "/^Package: openssh-server\$/,/^\$/s/^Version: .*/Version: $1/" "$dmz/var/lib/dpkg/status"
 }
@@ -317,6 +324,8 @@ else
   gzip > "$dmz/tmp/log.gz" <<< '* CVE-2023-48795 CVE-2025-32728: mended'
 fi
 clean 'mended by version'
+names_itself /usr/sbin/sshd OpenSSH_9.2
+names_itself /usr/bin/ssh 'OpenSSH_9.2p1 Debian-2'
 packaged '1:9.2p1-2+deb12u2'
 finds 'a Debian package before its fix' 'sshd_version file /usr/sbin/sshd'
 says 'CVE-2024-6387.*a warning, no proof' 'says which, and how sure it is'
@@ -336,6 +345,8 @@ says 'CVE-2025-32728' 'says why'
 gone
 clean 'but not where they are off'
 packaged "$version"
+mv "$dmz/usr/sbin/sshd.real" "$dmz/usr/sbin/sshd"
+mv "$dmz/usr/bin/ssh.real" "$dmz/usr/bin/ssh"
 
 # --- what does not answer ---------------------------------------------------------------------------------------
 
