@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <string_view>
 #include <utility>
 
 #include <fmt/core.h>
@@ -58,6 +60,15 @@ int repeat(Session& session, Step step, int again, Deadline deadline, const std:
     if (!session.connected()) return SSH_ERROR;
     session.wait(deadline, doing);
   }
+}
+
+// What the server says first, as far as it is here; it is left there for libssh. One
+// that turns us away says why in the place of its version: "Not allowed at this time".
+std::string first_line(int socket) {
+  char text[200];
+  const ssize_t length = ::recv(socket, text, sizeof text, MSG_PEEK | MSG_DONTWAIT);
+  const std::string_view said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
+  return std::string(said.substr(0, said.find_first_of("\r\n")));
 }
 
 }  // namespace
@@ -152,7 +163,11 @@ void Session::wait(Deadline deadline, const std::string& doing) {
 
 void Session::handshake(Deadline deadline) {
   const std::string doing = "handshake with " + address().text();
-  const auto step = [this] { return ::ssh_connect(session_.get()); };
+  std::string greeting;
+  const auto step = [&] {
+    if (greeting.empty()) greeting = first_line(fd());
+    return ::ssh_connect(session_.get());
+  };
   if (repeat(*this, step, SSH_AGAIN, deadline, doing) == SSH_OK) {
     // libssh 0.10.6 makes the socket it is given a blocking one, and would then
     // sit in send(2) while the server waits for us to read. It writes only
@@ -162,7 +177,8 @@ void Session::handshake(Deadline deadline) {
   }
   // libssh hangs up in any case, and only its words tell a server that does not
   // understand us from one that is gone.
-  const std::string why = lost_reason();
+  const bool greeted = ::ssh_get_serverbanner(session_.get()) != nullptr;
+  const std::string why = greeted || greeting.empty() ? lost_reason() : "server says: " + greeting;
   fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
 }
 

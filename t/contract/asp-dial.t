@@ -668,6 +668,7 @@ for each in $hangs_up $hangs_up_later $mail; do
   status 69 "a server that hangs up during the handshake is 69" d "127.0.0.1:$each" -- true
   like "$err" "^asp-dial: handshake with 127.0.0.1:$each: " "and said so"
 done
+like "$err" ': server says: 220 mail$' "with the words of one that speaks no SSH"
 status 76 "a server without an algorithm that we know is 76" d "$exotic" -- true
 like "$err" "^asp-dial: handshake with $exotic: kex error" "and said so"
 for each in "handshake with:$deaf" "connect:$full"; do
