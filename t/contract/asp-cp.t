@@ -21,6 +21,7 @@ Port 2222
 Port 2223
 Port 2224
 Port 2225
+Port 2226
 HostKey $W/host_key
 AuthorizedKeysFile $W/authorized
 PidFile $W/sshd.pid
@@ -34,6 +35,8 @@ Match LocalPort 2224
   ForceCommand exit 127
 Match LocalPort 2225
   SetEnv PATH=$W/bin:/usr/bin:/bin ASP_CP_UDP_PORT=40001
+Match LocalPort 2226
+  SetEnv PATH=${ASP_CP_OTHER:-/none}:/usr/bin:/bin
 Match All
   SetEnv PATH=$W/bin:/usr/bin:/bin
 END
@@ -314,6 +317,31 @@ failed=0
 for pid in $pids; do wait "$pid" || failed=$((failed + 1)); done
 is "$failed" 0 "eight sessions at once on one UDP port"
 ok "all the same" diff -r many many2
+
+# --- with another release ---------------------------------------------------
+
+# ASP_CP_OTHER is the absolute path of a folder with the asp-cp of another release
+# (t/lib/carry).
+there_and_back() {  # which-ends host asp-cp-and-options...
+  local about="$1, $2" host=$2
+  shift 2
+  rm -rf over && mkdir -p over/up over/down
+  status 0 "$about: files go up" "$@" -r twenty pieces "$host:$W/over/up"
+  ok "all the same" diff -r pieces over/up/pieces
+  is "$(sum over/up/twenty)" "$(sum twenty)" "the large one, too"
+  status 0 "$about: and down" "$@" -r "$host:$W/over/up/twenty" "$host:$W/over/up/pieces" over/down
+  ok "all the same" diff -r over/up over/down
+}
+if [ -z "$ASP_CP_OTHER" ]; then
+  skip "no asp-cp of another release at hand" "transfers between two releases"
+else
+  mkdir pieces
+  for i in {1..200}; do head -c $((i * 97)) twenty > pieces/$i; done
+  for host in 127.0.0.1 '[::1]'; do
+    there_and_back "a server of another release" "$host" cp -P 2226
+    there_and_back "a client of another release" "$host" "$ASP_CP_OTHER/asp-cp" -F "$W/ssh_config"
+  done
+fi
 
 # --- on the wire ------------------------------------------------------------
 
