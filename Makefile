@@ -33,7 +33,7 @@ DEPS_CLUSTER := keepalived conntrackd redis-server redis-sentinel redis-tools
 DEPS_PACKAGE := dpkg-dev
 DEPS_BENCH := libnginx-mod-stream nginx-light
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
-              logrotate e2fsprogs rpm openssl systemd faketime redis-server
+              logrotate e2fsprogs rpm openssl curl systemd faketime redis-server
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)

@@ -45,7 +45,10 @@ int live(const proxy_account::Account& account, const std::function<std::string(
     leave_terminal();
     become(account);
     ::umask(077);
-    if (::chdir(account.home.c_str()) != 0) tool::fail_errno(tool::os, "chdir " + account.home);
+    if (::chdir(account.home.c_str()) != 0) {
+      const bool closed = errno == EACCES;
+      tool::fail_errno(closed ? tool::not_permitted : tool::os, "home directory: chdir " + account.home);
+    }
     text = work();
     code = tool::yes;
   } catch (const tool::Failure& failure) {

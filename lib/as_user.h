@@ -14,7 +14,7 @@ namespace as_user {
 // terminal or standard descriptors, in his home directory, and returns what
 // it returned. What it throws is thrown here. What comes back is as trustworthy
 // as the user: he may have a hand in that process. Failure{71} when it died,
-// or took longer than a minute.
+// or took longer than a minute; Failure{77} when he may not enter that directory.
 std::string run(const proxy_account::Account& account, const std::function<std::string()>& work);
 
 // For `work`: ~/.ssh, as the current directory's; no link is followed. With

@@ -46,6 +46,20 @@ balancer_up
 ok 'both nodes take clients' wait_until 10 balancer_takes "$DMZ_SYNC" "$DMZ2_SYNC"
 status 0 'its rules are as nft wants them' on balancer sh -c "$BALANCER_PROGRAM rules | nft -c -f -"
 
+# To sshd it is one who calls all day and never logs in. That is found out after 20
+# seconds; here, so that nobody has to wait, at the first time.
+penalties=$(sshd_where_known 'PerSourcePenalties noauth:60 min:1')
+if [ -n "$penalties" ]; then
+  file=$(lab_root dmz)/etc/ssh/sshd_config.d/00-penalties.conf
+  echo "$penalties" > "$file"
+  on dmz pkill -HUP -F /run/sshd.pid
+  shut_out() { lab_log dmz | grep -q "drop connection .* from \\[$BALANCER_SYNC\\].* penalty"; }
+  ok 'sshd of a node refuses the balancer, who never logs in' wait_until 10 shut_out
+  nok 'the node takes clients nevertheless' wait_until 3 balancer_gone "$DMZ_SYNC"
+  rm "$file"
+  on dmz pkill -HUP -F /run/sshd.pid
+fi
+
 # Which node each of many clients reaches, by TCP and by UDP: addresses of outside's own.
 clients=$(seq 70 99) moved=none
 for n in $clients; do echo "address add 198.51.100.$n/24 dev wan"; done | on outside ip -batch -

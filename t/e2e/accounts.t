@@ -165,8 +165,10 @@ useradd_lured l3 && on dmz -u l3 ln -s /root/.ssh/id_ed25519 .ssh/id_ed25519
 lured l3 'id_ed25519: is a symbolic link' "the key is a link to root's"
 useradd_lured l4 && on dmz -u l4 mkfifo .ssh/authorized_keys
 lured l4 'authorized_keys: is not a file' 'authorized_keys is a pipe'
-useradd_lured l5 && on dmz chown root: /home/l5
+useradd_lured l5 && on dmz sh -c 'chown root: /home/l5; chmod 755 /home/l5'
 lured l5 'home directory: belongs to somebody else' "the home directory is root's"
+on dmz chmod 700 /home/l5
+lured l5 'home directory: chdir /home/l5: Permission denied' 'and closed'
 useradd_lured l6 && on dmz sh -c 'echo x > /home/l6/.ssh/authorized_keys'
 lured l6 "authorized_keys: is not a file of the user's own" "authorized_keys is root's"
 useradd_lured l7 && on dmz -u l7 sh -c 'ln -s /root/.ssh/id_ed25519.pub .ssh/id_ed25519.pub; ln -s /root/.ssh/authorized_keys .ssh/.authorized_keys.1'
