@@ -140,6 +140,9 @@ deps-cluster:
 # among them stay short: ROUNDS is how often ambiguity.t does what it does.
 NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole reap bind kept-ports linger sessions death)
 
+# And with another sudo, where there is one.
+SUDO_STORIES := $(if $(wildcard /usr/bin/sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo bridge death keys limits sessions forward-lease doctor))
+
 lint:
 	@t/lib/run-tests t/lint/*.t
 
@@ -153,14 +156,14 @@ unit-contract: all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) t/lib/run-tests t/unit/unit.t t/contract/*.t
 
 e2e: all
-	@BUILD=$(BUILD) t/lib/run-tests t/e2e/*.t $(NFT_STORIES)
+	@BUILD=$(BUILD) t/lib/run-tests t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
 
 soak: all
 	@BUILD=$(BUILD) SOAK_SECONDS=180 t/lib/run-tests t/e2e/soak.t
 
 check: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
-	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t t/e2e/*.t $(NFT_STORIES)
+	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
 
 # Some of the tests: make test T='t/e2e/keys.t nftables:t/e2e/death.t', or unit tests
 # by their names: make test T=unit CASE='known_hosts*'.
@@ -209,7 +212,8 @@ lab-shell: all
 # A configuration that is there already is never overwritten. The samples for
 # sshd, logrotate and rsyslog are only laid down: INSTALL says how to put them
 # in force. known_hosts is data of the host: with DESTDIR it is left out, so that
-# no copy empties one. A program that its user cannot read is closed to other
+# no copy empties one; and so is what the host's sudo is to leave alone, which its
+# own visudo decides. A program that its user cannot read is closed to other
 # processes of his from its first instruction on (ptrace(2)): asp-dial holds keys.
 D = $(DESTDIR)$(PREFIX)
 UNITS := asperaproxy.service asperanoded.service
@@ -235,6 +239,7 @@ install:
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' sudoers.d/sallyport > $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new
 	chmod 440 $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new
 	mv -f $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
+	[ -n "$(DESTDIR)" ] || $(D)/bin/asperaproxy sudoers
 	install -d $(DESTDIR)$(SYSCONFDIR)/cron.d $(DESTDIR)$(SYSCONFDIR)/sysctl.d
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/cron.d/sallyport > $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	chmod 644 $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
@@ -259,7 +264,7 @@ uninstall:
 	rm -f $(BIN:%=$(D)/bin/%) $(SCRIPTS:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%)
 	rm -f $(D)/etc/sshd_config.d/sallyport.conf $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf
 	rm -f $(D)/etc/balancer/balancer
-	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
+	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sudoers.d/zz-sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	rm -f $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(INIT) $(D)/share/node-api.openapi.yaml
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done

@@ -20,6 +20,8 @@
 namespace child {
 namespace {
 
+constexpr std::chrono::milliseconds kFarewell{3000};
+
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> out;
   out.reserve(words.size() + 1);
@@ -108,19 +110,30 @@ int Child::wait() {
   return status_of(wait_status);
 }
 
-int Child::wait_for(std::chrono::milliseconds patience) {
+bool Child::is_over(std::chrono::milliseconds patience) const {
   pollfd over{pidfd_.get(), POLLIN, 0};
-  if (::poll(&over, 1, static_cast<int>(patience.count())) <= 0) signal(SIGKILL);
+  return ::poll(&over, 1, static_cast<int>(patience.count())) > 0;
+}
+
+std::optional<int> Child::wait_at_most(std::chrono::milliseconds patience) {
+  if (!is_over(patience)) return std::nullopt;
+  return wait();
+}
+
+int Child::wait_for(std::chrono::milliseconds patience) {
+  if (const auto status = wait_at_most(patience)) return *status;
+  signal(SIGKILL);
   return wait();
 }
 
 void Child::end() {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  const bool killed = ::kill(pid_, SIGKILL) == 0;
+  if (killed || is_over(kFarewell)) {
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
-  pid_ = -1;
-  pidfd_.reset();
+  release();
 }
 
 void Child::release() {

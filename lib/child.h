@@ -31,7 +31,8 @@ struct Program {
 // How a program ended: its exit status, or 128 + the signal's number.
 int status_of(int wait_status);
 
-// A running child. Kills it (SIGKILL) and waits for it when destroyed.
+// A running child. Kills it (SIGKILL) and waits for it when destroyed. One that we
+// may not kill, for sudo has become it, has 3 s to end by itself.
 class Child {
  public:
   Child() = default;
@@ -47,6 +48,8 @@ class Child {
   void signal(int number) const;
   // Waits; returns status_of.
   int wait();
+  // The same; absent: it has not ended by then, and goes on.
+  std::optional<int> wait_at_most(std::chrono::milliseconds patience);
   // The same, but kills it when `patience` is over.
   int wait_for(std::chrono::milliseconds patience);
   // Kills if still running, and waits.
@@ -55,6 +58,8 @@ class Child {
   void release();
 
  private:
+  bool is_over(std::chrono::milliseconds patience) const;
+
   pid_t pid_ = -1;
   Fd pidfd_;
 };

@@ -27,6 +27,9 @@ void set_limit(int resource, rlim_t value) {
 }  // namespace
 
 void leave_limits() {
+  // With stay_setuid sudo leaves us his real uid: he could signal us, and iptables
+  // does not work for a set-uid program.
+  if (::geteuid() == 0 && ::setresuid(0, 0, 0) != 0) tool::fail_errno(tool::os, "setresuid");
   ::umask(077);
   if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");
   for (const int number : {SIGXCPU, SIGXFSZ}) ::signal(number, SIG_IGN);

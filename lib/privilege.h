@@ -4,8 +4,8 @@
 
 namespace privilege {
 
-// umask 077, directory /, no resource limit, priority, timer slack or ignored
-// SIGCHLD of the caller's: they must neither kill us nor starve, delay or
+// umask 077, directory /, no real uid, resource limit, priority, timer slack or
+// ignored SIGCHLD of the caller's: they must neither kill us nor starve, delay or
 // silence us, least of all while we hold a lock. No core is dumped. Failure{71}.
 void leave_limits();
 

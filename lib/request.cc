@@ -55,6 +55,13 @@ Asked Asked::from_record(const Record& record) {
   return asked;
 }
 
+Record Asked::to_record() const {
+  Record record;
+  record.add("session", session);
+  request.add_to(record);
+  return record;
+}
+
 namespace request {
 
 void read_ssh_connection(const std::string& value, Request& into) {

@@ -36,6 +36,7 @@ struct Asked {
 
   // As strict as Request::from_record. Failure{65}.
   static Asked from_record(const Record& record);
+  Record to_record() const;
 };
 
 namespace request {

@@ -4,6 +4,9 @@
 #include <csignal>
 #include <utility>
 
+#include "decimal.h"
+#include "tool.h"
+
 namespace upstream {
 namespace {
 
@@ -35,6 +38,13 @@ int End::exit_code() const {
   if (signal.empty()) return status;
   const int number = signal_number(signal);
   return number == 0 ? 255 : 128 + number;
+}
+
+End End::from_line(const status::Line& line) {
+  End end;
+  end.signal = line.get("signal");
+  if (end.signal.empty()) end.status = static_cast<int>(parse_decimal(line.get("status"), 0, 255).value_or(tool::internal));
+  return end;
 }
 
 int signal_number(std::string_view name) {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "status.h"
+
 namespace upstream {
 
 // One command line that a POSIX shell splits into exactly `words` again. A
@@ -22,6 +24,9 @@ struct End {
 
   // The status itself, or 128 + the signal's number (255 for a signal unknown here).
   int exit_code() const;
+
+  // As a line "ended status=3" or "ended signal=TERM" has it (asp-dial(1)).
+  static End from_line(const status::Line& line);
 };
 
 // The number of "TERM", "HUP", ... (the names of RFC 4254 section 6.10, and

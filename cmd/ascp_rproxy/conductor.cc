@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <sstream>
 
@@ -22,8 +23,8 @@
 
 namespace {
 
-constexpr int kVerifySeconds = 10;   // sudo and the pinhole's own checks
-constexpr int kOpenSeconds = 30;     // its turn, the firewall's lock, iptables
+constexpr std::chrono::seconds kOpen{30};   // its turn, the firewall's lock, iptables
+constexpr std::chrono::seconds kLeave{6};   // asp-upstream takes 5 to take leave; sudo may have a PAM session to close
 constexpr int kRevokeSeconds = 20;
 
 // SIGTERM and SIGHUP end the session in order, as EOF would.
@@ -84,8 +85,9 @@ void Conductor::start() {
   spool::check_admission();
   if (by_name_) find_name();
   // The dialer first: it has more to do, and the pinhole is verified meanwhile.
-  dialer_.emplace(session_, request_);
-  if (udp_) holder_.emplace(session_, request_);
+  const Record asked = Asked{session_, request_}.to_record();
+  dialer_.emplace(asked);
+  if (udp_) holder_.emplace(asked);
   connect();
   if (udp_) open_pinhole();
   dialer_->run();
@@ -111,9 +113,11 @@ void Conductor::connect() {
     if (!line && dialer_->hung_up()) throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
     if (!line) {
       pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
-      ::poll(fds, 3, -1);
+      ::poll(fds, 3, patience());
       if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
       if (fds[2].revents) hear_verified();
+      if (dialer_->overdue()) never_started("asp-upstream", *dialer_);
+      if (holder_ && holder_->overdue()) never_started("asp-pinhole", *holder_);
       continue;
     }
     logging::debug2("asp-upstream: {}", words_of(*line));
@@ -121,6 +125,17 @@ void Conductor::connect() {
     if (line->event == "faulty") logging::error("server {}: {}; trying the next {}", line->get("host"), logging::escape(line->get("reason")), identity_);
     if (line->event == "failed") throw tool::Failure(status::failure_code(*line), line->get("reason"), line->get("told"));
   }
+}
+
+// Milliseconds until one of the two is overdue; -1: both have spoken.
+int Conductor::patience() const {
+  const int dialer = dialer_->patience();
+  const int holder = holder_ ? holder_->patience() : -1;
+  return dialer < 0 || holder < 0 ? std::max(dialer, holder) : std::min(dialer, holder);
+}
+
+void Conductor::never_started(const char* helper, Privileged& silent) {
+  throw tool::Failure(tool::os, fmt::format("{}, which sudo is to start, has not answered within {} s: {}; asperaproxy check tries it", helper, Privileged::kToFirstWord.count(), silent.complaint()));
 }
 
 void Conductor::note_server(const status::Line& connected, SteadyClock::time_point start) {
@@ -151,20 +166,21 @@ void Conductor::pinhole_lost(const char* event) {
 // The rule is in force before the command starts, so that no packet of its
 // can come too early.
 void Conductor::open_pinhole() {
-  const auto expect = [&](const char* event, int seconds) {
+  const auto expect = [&](const char* event, std::chrono::milliseconds patience) {
     const auto start = SteadyClock::now();
-    const auto line = holder_->await(seconds, dialer_->fd());
+    const auto line = holder_->await(patience, dialer_->fd());
     logging::debug1("asp-pinhole: {} after {:.0f} ms more", line ? line->event : "nothing", milliseconds_since(start));
     if (line) return check_pinhole(*line, event);
     // Waiting for the command alone, asp-upstream speaks only to say that it cannot.
     if (const auto lost = dialer_->next(); lost || dialer_->hung_up()) {
       throw tool::Failure(lost ? status::failure_code(*lost) : tool::internal, fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));
     }
+    if (holder_->overdue()) never_started("asp-pinhole", *holder_);
     pinhole_lost(event);
   };
-  if (!verified_) expect("verified", kVerifySeconds);
+  if (!verified_) expect("verified", std::chrono::milliseconds(holder_->patience()));
   holder_->choose(host_, host_address_);
-  expect("open", kOpenSeconds);
+  expect("open", kOpen);
 }
 
 // asp-upstream has the session's descriptors now. Ours would keep sshd from seeing
@@ -182,10 +198,10 @@ int Conductor::watch() {
     if (fds[0].revents) {
       hear_dialer();
       if (dialer_->hung_up()) {
-        const int status = dialer_->wait();
-        logging::debug1("asp-dial ended with {}", status);
-        if (!ended_ && !lost_) lost_.emplace(tool::os, fmt::format("asp-upstream died (status {})", status));
-        return status;
+        const auto status = dialer_->wait(kLeave);
+        logging::debug1("asp-upstream ended with {}", status ? std::to_string(*status) : "nothing");
+        if (!ended_ && !lost_) lost_.emplace(tool::os, fmt::format("asp-upstream died (status {}): {}", status.value_or(-1), dialer_->complaint()));
+        return ended_ ? ended_->exit_code() : lost_->code();
       }
     }
     if (fds[1].revents) {
@@ -196,7 +212,7 @@ int Conductor::watch() {
     }
     if (lost_) {
       dialer_->hang_up();
-      dialer_->wait();
+      dialer_->wait(kLeave);
       return lost_->code();
     }
   }
@@ -205,7 +221,7 @@ int Conductor::watch() {
 void Conductor::hear_dialer() {
   while (const auto line = dialer_->next()) {
     logging::debug2("asp-upstream: {}", words_of(*line));
-    if (line->event == "ended") ended_ = true;
+    if (line->event == "ended") ended_ = upstream::End::from_line(*line);
     // All output is written: revoking goes on while the dialer takes its leave.
     if (ended_ && holder_) holder_->release();
     if (line->event == "failed") lost_.emplace(status::failure_code(*line), line->get("reason"));
@@ -223,7 +239,7 @@ bool Conductor::hear_pinhole() {
       if (line->get("reason") == "SIGTERM") {
         lost_.emplace(tool::temporary, "ended by an administrator", "An administrator of this proxy ended the session.");
       } else if (line->get("reason") == "sudo ended") {
-        lost_.emplace(tool::os, "sudo died");
+        lost_.emplace(tool::os, "sudo died, or its command_timeout was over");
       }
       if (!line->get("bytes").empty()) counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
     } else {
@@ -241,7 +257,8 @@ void Conductor::close_pinhole() {
     pollfd wait{holder_->fd(), POLLIN, 0};
     ::poll(&wait, 1, 100);
   }
-  if (!holder_->hung_up()) logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
+  if (holder_->hung_up()) holder_->wait(kLeave);
+  else logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
 }
 
 void Conductor::log_end(const std::string& why) const {

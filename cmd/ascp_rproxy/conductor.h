@@ -15,6 +15,7 @@
 #include "request.h"
 #include "status.h"
 #include "tool.h"
+#include "upstream_command.h"
 
 class Conductor {
  public:
@@ -30,6 +31,8 @@ class Conductor {
   void start();
   void find_name();
   void connect();
+  int patience() const;
+  [[noreturn]] static void never_started(const char* helper, Privileged& silent);
   void note_server(const status::Line& connected, std::chrono::steady_clock::time_point start);
   void hear_verified();
   void check_pinhole(const status::Line& line, const char* event);
@@ -53,7 +56,7 @@ class Conductor {
   std::optional<Holder> holder_;
   std::optional<Dialer> dialer_;
   bool verified_ = false;              // asp-pinhole has accepted us
-  bool ended_ = false;                 // asp-upstream said how the command ended
+  std::optional<upstream::End> ended_;  // how, in asp-upstream's words, the command did
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
   std::string host_;  // as the route writes it
   std::string host_address_;

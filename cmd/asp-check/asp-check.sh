@@ -592,13 +592,13 @@ check_environment() {
 
 # check_sudo NAME: each grant but the one of the suite.
 check_sudo() {
-  local answer line listing=0 cure
+  local answer line what listing=0 cure
   [ -x /usr/bin/sudo ] || return
   # A grant a line: into a pipe, sudo breaks none.
   answer=$(timeout 30 /usr/bin/sudo -n -l -U "$1" 2>&1 < /dev/null)
-  if [[ $answer == *'is not allowed to run sudo'* ]]; then
-    return
-  fi
+  case $answer in
+    *'is not allowed to run sudo'* | *"is not allowed to execute 'list' as"*) return ;;
+  esac
   while IFS= read -r line; do
     if [[ $line == *'may run the following commands'* ]]; then
       listing=1
@@ -608,10 +608,18 @@ check_sudo() {
       continue
     fi
     read -r line <<< "$line"
-    case $line in
-      "(root) NOPASSWD: $PINHOLE \"\", $UPSTREAM \"\"") continue ;;
-      "(root) NOPASSWD: $PINHOLE \"\"" | "(root) $PINHOLE \"\"") continue ;;
-      "(root) NOPASSWD: $UPSTREAM \"\"" | "(root) $UPSTREAM \"\"") continue ;;
+    what=${line#"(root) "}
+    while [[ $what =~ ^(NOSETENV|EXEC|NOPASSWD):\  ]]; do what=${what#* }; done
+    case "${line%"$what"}|$what" in
+      "(root) "*"|$PINHOLE \"\", $UPSTREAM \"\"" | "(root) "*"|$PINHOLE \"\"" | "(root) "*"|$UPSTREAM \"\"") continue ;;
+      # sudo-rs does not write the "" of a grant that takes no arguments.
+      "(root) "*"|$PINHOLE, $UPSTREAM")
+        if ! timeout 30 /usr/bin/sudo -n -l -U "$1" "$PINHOLE" x > /dev/null 2>&1 < /dev/null &&
+          ! timeout 30 /usr/bin/sudo -n -l -U "$1" "$UPSTREAM" x > /dev/null 2>&1 < /dev/null; then
+          continue
+        fi
+        cure="delete this grant; both are to be granted without arguments"
+        ;;
       *iptables-restore*)
         cure='delete this grant: it gives away the whole firewall, and asp-pinhole has taken its place'
         ;;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tool.h"
+#include "trial.h"
 
 namespace channel {
 namespace {
@@ -36,6 +37,14 @@ std::vector<Fd> descriptors_of(msghdr& message) {
   return passed;
 }
 
+void send_text(const std::string& text) {
+  ssize_t length;
+  do {
+    length = ::send(STDOUT_FILENO, text.data(), text.size(), MSG_NOSIGNAL);
+  } while (length < 0 && errno == EINTR);
+  if (length < 0) tool::fail_errno(tool::io, "answer");
+}
+
 }  // namespace
 
 void check() {
@@ -46,6 +55,15 @@ void check() {
   }
   const timeval patience{kPatience, 0};
   if (::setsockopt(STDOUT_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0) tool::fail_errno(tool::os, "setsockopt");
+}
+
+bool is_trial() {
+  const std::string question = trial::question().text();
+  std::string packet(question.size() + 1, '\0');
+  const ssize_t length = ::recv(STDIN_FILENO, packet.data(), packet.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (length != static_cast<ssize_t>(question.size()) || !packet.starts_with(question)) return false;
+  // Left there, it would break the connection when we end, before our answer is read.
+  return ::recv(STDIN_FILENO, packet.data(), packet.size(), MSG_DONTWAIT) == length;
 }
 
 std::optional<Packet> receive(bool& ended) {
@@ -70,13 +88,7 @@ std::optional<Packet> receive(bool& ended) {
   return packet;
 }
 
-void send(const Record& answer) {
-  const std::string text = answer.text();
-  ssize_t length;
-  do {
-    length = ::send(STDOUT_FILENO, text.data(), text.size(), MSG_NOSIGNAL);
-  } while (length < 0 && errno == EINTR);
-  if (length < 0) tool::fail_errno(tool::io, "answer");
-}
+void send(const Record& answer) { send_text(answer.text()); }
+void send(const status::Line& outcome) { send_text(outcome.text()); }
 
 }  // namespace channel

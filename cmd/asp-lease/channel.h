@@ -7,6 +7,7 @@
 
 #include "fd.h"
 #include "record.h"
+#include "status.h"
 
 namespace channel {
 
@@ -19,11 +20,16 @@ struct Packet {
 // Failure{77} when stdin and stdout are no such socket.
 void check();
 
+// Whether the first packet, there before we were, asks for a trial (trial.h).
+bool is_trial();
+
 // The next packet that is there; absent when there is none now. `ended` when
 // there will be no more. Failure{71}.
 std::optional<Packet> receive(bool& ended);
 
 // Waits while nobody reads, at most half a minute: Failure{74}.
 void send(const Record& answer);
+// The same, of a trial.
+void send(const status::Line& outcome);
 
 }  // namespace channel

@@ -28,6 +28,7 @@
 #include "settings.h"
 #include "spool.h"
 #include "tool.h"
+#include "trial.h"
 
 namespace {
 
@@ -154,6 +155,10 @@ int run(int argc, char**) {
     throw tool::Failure(tool::not_permitted, fmt::format("only {} may ask for leases", paths::kNodeAccount));
   }
   channel::check();
+  if (channel::is_trial()) {
+    channel::send(trial::answer());
+    return tool::yes;
+  }
   spool::prepare();
   Service().run();
   return tool::yes;

@@ -7,7 +7,6 @@
 #include <fmt/core.h>
 
 #include "accounts.h"
-#include "decimal.h"
 #include "env.h"
 #include "logging.h"
 #include "paths.h"
@@ -140,11 +139,7 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
 
 void Attempt::note_end(const status::Line& line) {
   if (line.event == "failed") status_ = status::failure_code(line);
-  if (line.event != "ended") return;
-  upstream::End end;
-  end.signal = line.get("signal");
-  if (end.signal.empty()) end.status = static_cast<int>(parse_decimal(line.get("status"), 0, 255).value_or(tool::internal));
-  status_ = end.exit_code();
+  if (line.event == "ended") status_ = upstream::End::from_line(line).exit_code();
 }
 
 int Attempt::farewell() { return child_ ? child_.wait_for(kFarewell) : status_; }

@@ -41,22 +41,22 @@ void ConductorLink::belong_to(uid_t user) {
   int type = 0;
   ucred peer{};
   if (!option(SO_DOMAIN, domain) || !option(SO_TYPE, type) || domain != AF_UNIX || type != SOCK_STREAM) {
-    throw tool::Failure(tool::not_permitted, "stdin must be one end of a Unix socket");
+    throw tool::Failure(tool::not_permitted, "stdin must be one end of a Unix socket; sudo puts something else there to log it, or for a terminal (log_input, use_pty)");
   }
   if (!option(SO_PEERCRED, peer) || peer.uid != user) throw tool::Failure(tool::not_permitted, "the socket on stdin must be the caller's own");
   ours_ = true;
 }
 
-std::optional<Asked> ConductorLink::await_asked() {
+std::optional<Record> ConductorLink::await_record() {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(kPatienceSeconds);
   record::Parser parser;
   for (;;) {
     while (const auto line = lines_.pop()) {
-      const auto record = parser.add(*line);
+      auto record = parser.add(*line);
       if (!record) continue;
       if (descriptors_.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors are needed");
-      return Asked::from_record(*record);
+      return record;
     }
     if (ended_) return std::nullopt;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();

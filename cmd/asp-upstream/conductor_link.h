@@ -17,7 +17,6 @@
 #include "fd.h"
 #include "io.h"
 #include "record.h"
-#include "request.h"
 #include "status.h"
 
 class ConductorLink {
@@ -28,9 +27,11 @@ class ConductorLink {
   // First of all: the other end must be a socket of that user's, too; until then
   // nothing is said. Failure{77}.
   void belong_to(uid_t user);
+  bool is_heard() const { return ours_; }
 
-  // Absent: it ended before it asked. Failure{65}; Failure{75} after 10 s.
-  std::optional<Asked> await_asked();
+  // The record that came with the three descriptors. Absent: it ended before it
+  // asked. Failure{65}; Failure{75} after 10 s.
+  std::optional<Record> await_record();
 
   // From here on the link ends with the caller's processes, too.
   void depend_on(const Caller& caller) { caller_ = &caller; }

@@ -7,6 +7,7 @@
 // which commands that user may have. What speaks SSH is asp-dial, under an
 // account of its own that has no other rights.
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 
 #include <fmt/core.h>
@@ -29,6 +30,7 @@
 #include "spool.h"
 #include "status.h"
 #include "tool.h"
+#include "trial.h"
 
 namespace {
 
@@ -166,21 +168,28 @@ int serve(ConductorLink& link) {
   spool::prepare();
   balance::prepare();
   keepers::prepare();
-  const auto asked = link.await_asked();
-  if (!asked) return tool::yes;
-  const Caller caller = caller::verify(uid, asked->request.client, asked->request.proxy);
+  const auto record = link.await_record();
+  if (!record) return tool::yes;
+  if (trial::is_question(*record)) {
+    link.say(trial::answer(paths::kDialAccount));
+    return tool::yes;
+  }
+  const Asked asked = Asked::from_record(*record);
+  const Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
   link.depend_on(caller);
-  if (asked->request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked->request.user));
+  if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   auto token = spool::Token::take(spool::kDialers, caller.token());
   if (!token) refuse("the session has an upstream connection already");
   spool::check_admission();
   const std::string config_file = keepers::identity_of(paths::kConfig);
   const auto config = config::load(paths::kConfig, config::Author::root);
   logging::follow(config.rproxy);
-  logging::set_context("session=" + asked->session);
+  logging::set_context("session=" + asked.session);
+  const auto words = words_of(config, asked.request.command);
+  const Route route = route_for(config.rproxy, asked.request);
+  link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   balance::share(config.cluster, balance::Haste::session);
-  const auto words = words_of(config, asked->request.command);
-  Attempt attempt = connect(route_for(config.rproxy, asked->request), *asked, words, caller, config_file, *token, link);
+  Attempt attempt = connect(route, asked, words, caller, config_file, *token, link);
   link.release_descriptors();
   return attempt.relay(link);
 }
@@ -197,6 +206,7 @@ int run(int argc, char**) {
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
     link.say(status::Line{"failed", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()).with("told", failure.told()));
+    if (!link.is_heard()) std::fprintf(stderr, "%s\n", logging::escape(failure.what()).c_str());
     return failure.code();
   }
 }

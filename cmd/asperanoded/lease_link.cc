@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -189,7 +190,9 @@ void LeaseLink::take(Record answer) {
 }
 
 void LeaseLink::check_deadlines() {
-  if (!sent_.empty() && Clock::now() > sent_.begin()->second.deadline) throw tool::Failure(tool::temporary, "does not answer");
+  if (sent_.empty() || Clock::now() <= sent_.begin()->second.deadline) return;
+  child_.signal(SIGKILL);  // a sudo that hangs; asp-lease itself is root's, and ends with its socket
+  throw tool::Failure(tool::temporary, "does not answer (asperaproxy check tries it)");
 }
 
 // A child whose end was seen is waited for without waiting.

@@ -23,6 +23,7 @@
 #include "node_name.h"
 #include "options.h"
 #include "paths.h"
+#include "privileged.h"
 #include "spool.h"
 #include "startup.h"
 #include "tool.h"
@@ -84,10 +85,10 @@ void try_link(LeaseLink& link) {
   Record request;
   request.add("request", "count");
   link.ask(request, Fd(), [told](std::vector<Record> packets) { told->set_value(std::move(packets)); });
-  if (future.wait_for(kFirstAnswer) != std::future_status::ready) throw tool::Failure(tool::os, "asp-lease does not answer");
+  if (future.wait_for(kFirstAnswer) != std::future_status::ready) throw tool::Failure(tool::os, "asp-lease, which sudo is to start, does not answer; asperaproxy check tries it");
   const auto packets = future.get();
   if (packets.empty()) {
-    throw tool::Failure(tool::os, fmt::format("asp-lease ended at once: as {0}, \"sudo -n {1}asp-lease\" says why; sudoers.d/sallyport must permit it",
+    throw tool::Failure(tool::os, fmt::format("asp-lease gives no answer: as {0}, \"sudo -n -u root {1}asp-lease\" says why, or asperaproxy check does; sudoers.d/sallyport must permit it",
                                               paths::kNodeAccount, paths::kLibexec));
   }
   if (packets.back().require("answer") == "refused") throw tool::Failure(tool::os, "asp-lease: " + packets.back().get("reason").value_or("refused"));
@@ -99,7 +100,7 @@ void serve(Prepared ready, const sigset_t& signals) {
   Metrics metrics(node_name_in(ready.config.cluster));
   Gate gate(paths::kNodeUsers, timer);
   Resolver resolver(timer);
-  LeaseLink link({paths::kSudo, "-n", "--", std::string(paths::kLibexec) + "asp-lease"});
+  LeaseLink link(Privileged::argv("asp-lease"));
   try_link(link);
   LiveConfig live(paths::kConfig, proxy, ready.config_seen);
   Api api({timer, gate, resolver, link, metrics, live, std::move(ready.description)});

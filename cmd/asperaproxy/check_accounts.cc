@@ -3,30 +3,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <memory>
 #include <set>
 
 #include <fmt/core.h>
 
 #include "accounts.h"
-#include "root_only.h"
-#include "tried_as.h"
 #include "doctor.h"
-#include "judge.h"
 #include "paths.h"
+#include "root_only.h"
+#include "sudo_settings.h"
+#include "sudo_trial.h"
+#include "tried_as.h"
 
 namespace doctor {
 namespace {
 
-// Each costs a run of sudo.
+// Each costs runs of sudo.
 constexpr std::size_t kMostTried = 100;
 constexpr char kSudoers[] = "/etc/sudoers.d/sallyport";
-
-const std::vector<std::string>& helpers() {
-  static const std::vector<std::string> all{std::string(paths::kLibexec) + "asp-pinhole", std::string(paths::kLibexec) + "asp-upstream"};
-  return all;
-}
 
 bool is_administrator(const std::string& user) {
   const passwd* const entry = ::getpwnam(user.c_str());
@@ -81,37 +75,20 @@ Verdicts sudoers(const Patient&) {
   if (const auto wrong = root_only::complaint(kSudoers)) return {fail(*wrong + ", so that sudo ignores it", "make install writes it anew")};
   const auto checked = ask({"/usr/sbin/visudo", "-cf", kSudoers});
   if (!checked.well()) return {fail(fmt::format("{}: {}", kSudoers, checked.first_complaint()), "make install writes it anew")};
+  if (const auto wrong = root_only::complaint(sudo_settings::kFile)) return {fail(*wrong + ", so that settings of this site's for sudo reach sessions", "asperaproxy sudoers")};
+  if (read_file(sudo_settings::kFile) != sudo_settings::text()) return {fail(fmt::format("{} is not for the sudo that is here", sudo_settings::kFile), "asperaproxy sudoers")};
   const auto all = ask({"/usr/sbin/visudo", "-c"});
   if (!all.well()) return {warn(all.first_complaint(), "visudo -c; visudo")};  // whether it matters: sudo()
-  return {ok(fmt::format("{} is valid", kSudoers))};
-}
-
-// Tried for each user. asp-pinhole ends at once when nobody tells it anything;
-// asp-upstream would refuse, so that sudo is only asked whether it would run it.
-std::string try_helpers(const std::string& user) {
-  for (const auto& helper : helpers()) {
-    const bool harmless = helper == helpers().front();
-    const auto tried = tried_as::run(user, harmless ? std::vector<std::string>{paths::kSudo, "-n", helper} : std::vector<std::string>{paths::kSudo, "-n", "-l", helper});
-    if (tried.status == 0) continue;
-    return fmt::format("{} cannot run {}: {}", user, helper, Answer{tried.status, tried.out, tried.err}.first_complaint());
-  }
-  return "";
+  return {ok(fmt::format("{} is valid, and {} is for the sudo that is here", kSudoers, sudo_settings::kFile))};
 }
 
 Verdicts sudo(const Patient& patient) {
-  Verdicts found;
-  std::vector<std::string> able;
+  std::vector<std::string> users;
   for (const auto& user : patient.users) {
-    if (able.size() >= kMostTried || !::getpwnam(user.c_str())) continue;
-    if (const auto complaint = try_helpers(user); !complaint.empty()) {
-      found.push_back(fail(complaint, fmt::format("sudo -l -U {}; is the line @includedir /etc/sudoers.d in /etc/sudoers?", user)));
-      continue;
-    }
-    able.push_back(user);
-    const std::string others = other_rights(ask({paths::kSudo, "-n", "-l", "-U", user}).out, helpers());
-    if (!others.empty()) found.push_back(warn(fmt::format("{} may run more than asp-pinhole and asp-upstream: {}", user, others), "take that out of sudoers: it is not needed"));
+    if (users.size() < kMostTried && ::getpwnam(user.c_str())) users.push_back(user);
   }
-  if (found.empty() && !able.empty()) found.push_back(ok(fmt::format("{} may run asp-pinhole and asp-upstream", listed(able))));
+  auto found = sudo_trial::of_members(users);
+  if (found.empty() && !users.empty()) found.push_back(ok(fmt::format("asp-pinhole and asp-upstream answer {}", listed(users))));
   return found;
 }
 

@@ -20,6 +20,7 @@
 #include "paths.h"
 #include "root_only.h"
 #include "sockets.h"
+#include "sudo_trial.h"
 #include "tool.h"
 #include "tried_as.h"
 
@@ -82,20 +83,12 @@ Verdicts node_account(const Patient& patient) {
   return {ok(fmt::format("{} is there", name))};
 }
 
-// sudo is only asked whether it would: asp-lease itself wants a caller to serve.
 Verdicts node_sudo(const Patient& patient) {
   const std::string name = paths::kNodeAccount;
   if (off(patient) || !accounts::exists(name)) return {};
-  const std::string helper = std::string(paths::kLibexec) + "asp-lease";
-  if (const auto wrong = root_only::complaint(helper)) return {fail(*wrong, "make install")};
-  const auto tried = tried_as::run(name, {paths::kSudo, "-n", "-l", helper});
-  if (tried.status != 0) {
-    return {fail(fmt::format("{} cannot run {}: {}", name, helper, Answer{tried.status, tried.out, tried.err}.first_complaint()),
-                 fmt::format("sudo -l -U {}; is the line @includedir /etc/sudoers.d in /etc/sudoers?", name))};
-  }
-  const std::string others = other_rights(ask({paths::kSudo, "-n", "-l", "-U", name}).out, {helper});
-  if (!others.empty()) return {warn(fmt::format("{} may run more than asp-lease: {}", name, others), "take that out of sudoers: it is not needed")};
-  return {ok(fmt::format("{} may run asp-lease", name))};
+  if (const auto wrong = root_only::complaint(std::string(paths::kLibexec) + "asp-lease")) return {fail(*wrong, "make install")};
+  if (auto found = sudo_trial::of_node_service(); !found.empty()) return found;
+  return {ok(fmt::format("asp-lease answers {}", name))};
 }
 
 Verdicts node_users_file(const Patient& patient) {

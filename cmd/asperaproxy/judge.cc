@@ -72,7 +72,7 @@ Verdict judge_cron(std::string_view text, const std::string& reaper) {
 }
 
 std::string other_rights(std::string_view text, const std::vector<std::string>& helpers) {
-  constexpr std::string_view kTag = "(root) NOPASSWD: ";
+  constexpr std::string_view kAs = "(root) ";
   bool rights = false;
   std::string others;
   for (const auto& line : lines_of(text)) {
@@ -83,11 +83,20 @@ std::string other_rights(std::string_view text, const std::vector<std::string>& 
     const auto start = line.find_first_not_of(" \t");
     if (!rights || start == line.npos) continue;
     const std::string right = line.substr(start);
+    std::string rest = right + ", ";
+    const auto take = [&](const std::string& what) {
+      const bool there = rest.starts_with(what);
+      if (there) rest.erase(0, what.size());
+      return there;
+    };
+    bool passwordless = false;
+    if (take(std::string(kAs))) {
+      while (take("NOSETENV: ") || take("EXEC: ") || (take("NOPASSWD: ") && (passwordless = true))) {
+      }
+    }
     // One line may grant several, with commas between.
-    std::string rest = right.starts_with(kTag) ? right.substr(kTag.size()) + ", " : right;
     for (const auto& helper : helpers) {
-      const std::string granted = helper + " \"\", ";
-      if (const auto at = rest.find(granted); at == 0) rest.erase(0, granted.size());
+      if (passwordless) take(helper + " \"\", ");
     }
     if (!rest.empty()) others += (others.empty() ? "" : "; ") + right;
   }

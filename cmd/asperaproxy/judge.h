@@ -24,8 +24,8 @@ Verdict judge_conntrack(std::uint64_t count, std::uint64_t max);
 Verdict judge_hosts(std::string_view text);
 // /etc/cron.d/sallyport, which is to run `reaper` each minute.
 Verdict judge_cron(std::string_view text, const std::string& reaper);
-// `sudo -l -U user`: what else than `pinhole` root grants him. Empty when it is
-// that alone; the rights themselves are tried, not read.
+// `sudo -l -U user`: what else than `helpers`, each without arguments, root grants
+// them. Empty when it is that alone; the rights themselves are tried, not read.
 std::string other_rights(std::string_view text, const std::vector<std::string>& helpers);
 // Seconds since 1970, and whether the kernel's clock is synchronised.
 Verdict judge_clock(std::int64_t now, bool synchronised);

@@ -46,6 +46,9 @@ int takeover();
 int standby();
 int health();
 
+// Writes to /etc/sudoers.d what this host's sudo is to leave alone. Failure{71}.
+int sudoers();
+
 // Enrols host keys. The words: [--fingerprint SHA256:...] [--replace] [HOST[:PORT]].
 // Failure{69} when the server shows no key, {76} when it is not the right one.
 int trust(const std::vector<std::string>& words);

@@ -25,7 +25,8 @@ diary=/opt/tmp/diary
 cat > /opt/sudo << 'EOF_SUDO'
 #!/bin/bash
 echo "sudo $*" >> /opt/tmp/diary
-helper=${3##*/}
+helper=${!#}
+helper=${helper##*/}
 tr '\0' '\n' < /proc/$$/environ | sort > "/opt/tmp/$helper.environment"
 (cd /proc/$$/fd && echo [0-9]) > "/opt/tmp/$helper.descriptors"
 if [ "$helper" = asp-upstream ]; then
@@ -137,8 +138,8 @@ status 64 'a full disk under stderr changes no exit code' full
 
 conduct 0 'a session' 'connected; wait_for_run; echo output; echo complaint >&2; finish 0' "$good_pinhole"
 is "$out|$err" 'output|complaint' 'stdout and stderr are the remote command'"'"'s, and nobody else'"'"'s'
-is "$(grep '^sudo' $diary | sort)" 'sudo -n -- /opt/aspera/proxy/libexec/asp-pinhole
-sudo -n -- /opt/aspera/proxy/libexec/asp-upstream' 'both helpers are asked for without arguments'
+is "$(grep '^sudo' $diary | sort)" 'sudo -n -u root -- /opt/aspera/proxy/libexec/asp-pinhole
+sudo -n -u root -- /opt/aspera/proxy/libexec/asp-upstream' 'both helpers are asked for without arguments'
 said_to() { grep "^$1: [a-z]*=" $diary | sed 's/session=[0-9a-f-]\{36\}$/session=ID/'; }
 is "$(said_to upstream)" 'upstream: session=ID
 upstream: user=root

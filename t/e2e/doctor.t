@@ -198,8 +198,12 @@ sudoers=/etc/sudoers.d/sallyport
 fault 'sudoers|sudo' FAIL 'sallyport is missing' "mv $sudoers /root/" "mv /root/sallyport $sudoers"
 fault 'sudoers|sudo' FAIL 'others than root can write' "chmod g+w $sudoers" "chmod 440 $sudoers"
 fault 'sudoers|sudo' FAIL 'syntax error' "cp -p $sudoers /root/; echo '%sallyport = (' >> $sudoers" "cp -p /root/sallyport $sudoers"
+settings=/etc/sudoers.d/zz-sallyport
+fault sudoers FAIL 'zz-sallyport is missing, .*asperaproxy sudoers' "mv $settings /root/" "$bin/asperaproxy sudoers"
+fault sudoers FAIL 'can write to .*zz-sallyport' "chmod g+w $settings" "$bin/asperaproxy sudoers"
+fault sudoers FAIL 'zz-sallyport is not for the sudo that is here - asperaproxy sudoers' "sed -i 5d $settings" "$bin/asperaproxy sudoers"
 fault sudoers warn 'zz: bad permissions' "echo > /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
-fault sudo FAIL 'bear cannot run .*asp-pinhole: sudo: a password is required' 'cp -p /etc/sudoers /root/; sed -i /includedir/d /etc/sudoers' 'cp -p /root/sudoers /etc/sudoers'
+fault sudo FAIL 'bear, bobcat cannot run .*asp-pinhole: sudo: a password is required' 'cp -p /etc/sudoers /root/; sed -i /includedir/d /etc/sudoers' 'cp -p /root/sudoers /etc/sudoers'
 fault sudo FAIL 'bobcat cannot run' "echo 'bobcat ALL = (root) PASSWD: ALL' > /etc/sudoers.d/zz; chmod 440 /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
 fault sudo warn 'bear may run more .*iptables-restore' "echo 'bear ALL = (root) NOPASSWD: /sbin/iptables-restore' > /etc/sudoers.d/zz; chmod 440 /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
 sshd=/etc/ssh/sshd_config.d/sallyport.conf
@@ -234,7 +238,7 @@ spoil "bear, bobcat: $key: must belong to root and be writable by root alone" "c
 spoil "bear, bobcat: $etc/ssh_keys does not belong to root" "chown sallyport-dial $etc/ssh_keys"
 spoil "everybody on this host can read or write $key" "chmod 644 $key; chmod 755 $etc/ssh_keys"
 fault keyfile warn "bear, bobcat can read the key of a squash_user, $key, and need not" "chgrp sallyport $key $etc/ssh_keys; chmod 640 $key; chmod 750 $etc/ssh_keys" "chgrp root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"
-fault dial_account FAIL 'there is no account sallyport-dial' 'cp -p /etc/passwd /root/; sed -i /^sallyport-dial/d /etc/passwd' 'cp -p /root/passwd /etc/passwd'
+fault 'dial_account|sudo' FAIL 'there is no account sallyport-dial' 'cp -p /etc/passwd /root/; sed -i /^sallyport-dial/d /etc/passwd' 'cp -p /root/passwd /etc/passwd'
 fault dial_account FAIL 'in other groups' 'gpasswd -a sallyport-dial adm' 'gpasswd -d sallyport-dial adm'
 fault 'dial_account|host_keys' FAIL 'sallyport-dial cannot read' "chmod 600 $etc/known_hosts" "chmod 644 $etc/known_hosts"
 spoil 'No such file' "rm $key"

@@ -21,8 +21,10 @@ import time
 from sessions import NFTABLES, PREFIX, SPOOL, SQUASH, SQUASH_6, UDP_PORT, Host, Process, Session, State, is_sshd, roles, wait_until
 
 DMZ, OUTSIDE, OUTSIDE2, INSIDE = Host("dmz"), Host("outside"), Host("outside2"), Host("inside1")
-ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "asp-upstream", "asp-dial", "asp-pinhole"]  # sudo has become the helpers
-UPSTREAM = ["asp-upstream", "asp-dial"]
+# sudo becomes the helpers; another waits for them.
+SUDO = [] if os.environ.get("LAB_SUDO", "sudo") == "sudo" else ["sudo-upstream", "sudo-pinhole"]
+ON_DMZ = ["sshd-priv", "sshd-user", "ascp_rproxy", "asp-upstream", "asp-dial", "asp-pinhole", *SUDO]
+UPSTREAM = ["asp-upstream", "asp-dial", "sudo-upstream"]
 LONGEST = 1.0
 
 
@@ -207,7 +209,7 @@ class SudoStays(Pinned):
     victims = ["sudo-upstream", "sudo-pinhole", "ascp_rproxy"]
 
     def __enter__(self):
-        self.file = f"{DMZ.root}/etc/sudoers.d/zz-pam"
+        self.file = f"{DMZ.root}/etc/sudoers.d/zzz-pam"
         with open(self.file, "w") as file:
             file.write("Defaults!SALLYPORT_HELPERS pam_session\n")
         os.chmod(self.file, 0o440)
@@ -321,6 +323,8 @@ def main():
                        ("open-ipv6", OpenOverIPv6), ("pinned-ipv6", PinnedOverIPv6)]:
         if NFTABLES and kind in (Connecting, Waiting, Writing):
             continue  # there is no iptables-restore to be slowed down; the others know no firewall yet
+        if SUDO and kind is SudoStays:
+            continue  # it does so throughout
         done = []
         Client.v6 = name.endswith("ipv6")
         with kind() as step:

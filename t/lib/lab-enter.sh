@@ -18,7 +18,7 @@ lab_lacks() {
     return
   fi
   for program in unshare nsenter setpriv pivot_root ip iptables rsyslogd \
-    /usr/sbin/sshd ssh ssh-keygen useradd sudo; do
+    /usr/sbin/sshd ssh ssh-keygen useradd sudo ${LAB_SUDO:+"$LAB_SUDO" "vi$LAB_SUDO"}; do
     if ! type -P "$program" > /dev/null; then
       echo "$program is not installed"
       return

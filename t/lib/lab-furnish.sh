@@ -145,6 +145,13 @@ lab_furnish_balancer() {
   on "$1" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
+# The host's alone: its /usr is a layer above the machine's.
+lab_take_sudo() {
+  [ -n "${LAB_SUDO-}" ] || return 0
+  install -m 4755 "$(type -P "$LAB_SUDO")" "$1/usr/bin/sudo"
+  install -m 755 "$(type -P "vi$LAB_SUDO")" "$1/usr/sbin/visudo"
+}
+
 lab_furnish_dmz() {
   local host=$1 root=$2 user shell ssh settings=$LAB_SOURCE/etc
   if [ -r "$settings/sysctl.d/sallyport.conf" ]; then
@@ -155,6 +162,7 @@ lab_furnish_dmz() {
   on "$host" groupadd -f -r sallyport
   on "$host" useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-dial
   on "$host" useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-node
+  lab_take_sudo "$root"
   lab_install_suite "$host" "$root"
   for user in $LAB_PEOPLE; do
     shell=/bin/aspshell

@@ -40,7 +40,8 @@
 # $TMPDIR is a scratch directory that vanishes with the lab.
 # uptime=SECONDS, set before this is sourced: how long ago the machine was booted.
 # LAB_VERBOSE=1 shows the hosts' logs at the end even if all went well;
-# LAB_SUITE=no raises dmz without installing the suite there.
+# LAB_SUITE=no raises dmz without installing the suite there;
+# LAB_SUDO=sudo-rs has that in the place of sudo, and its visudo, on the proxies.
 set -u
 
 # shellcheck source=t/lib/plain.sh

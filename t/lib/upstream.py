@@ -15,7 +15,7 @@ import sys
 import time
 
 p = argparse.ArgumentParser()
-p.add_argument("--helper", default="sudo -n -- /opt/aspera/proxy/libexec/asp-upstream")
+p.add_argument("--helper", default="sudo -n -u root -- /opt/aspera/proxy/libexec/asp-upstream")
 p.add_argument("--pass", dest="passed", default="pipe,pipe,pipe", help="what to pass as descriptors: pipe, link, own, dir, epoll, proc, tty")
 p.add_argument("--input", default="hello\n")
 p.add_argument("--never-run", action="store_true")

@@ -192,6 +192,10 @@ TEST_CASE("doctor: what else sudo grants") {
   const std::string right = "    (root) NOPASSWD: /x/asp-pinhole \"\"\n";
   CHECK(doctor::other_rights(head + right, {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
   CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole \"\", /x/asp-upstream \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
+  CHECK(doctor::other_rights(head + "    (root) NOSETENV: EXEC: NOPASSWD: /x/asp-pinhole \"\", /x/asp-upstream \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
+  CHECK(!doctor::other_rights(head + "    (root) SETENV: NOPASSWD: /x/asp-pinhole \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
+  CHECK(!doctor::other_rights(head + "    (root) EXEC: /x/asp-pinhole \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
+  CHECK(!doctor::other_rights(head + "    (ALL) NOPASSWD: /x/asp-pinhole \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
   CHECK(!doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole \"\", /bin/sh\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
   CHECK(doctor::other_rights("User bear is not allowed to run sudo on dmz.\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
   CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole\n", {"/x/asp-pinhole", "/x/asp-upstream"}) == "(root) NOPASSWD: /x/asp-pinhole");

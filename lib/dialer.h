@@ -2,21 +2,19 @@
 // the remote command until it is told to run it; asp-upstream(8).
 #pragma once
 
-#include <string>
-
 #include "privileged.h"
-#include "request.h"
+#include "record.h"
 
 class Dialer : public Privileged {
  public:
   // Starts connecting. stdin, stdout and stderr of the session go to it; nothing
   // is read from them before run().
-  Dialer(const std::string& session, const Request& request) : Dialer(session, request, fd::socket_pair()) {}
+  explicit Dialer(const Record& asked) : Dialer(asked, fd::socket_pair()) {}
 
   void run() { io::write_all(channel().get(), "run\n"); }
   // Asks it to end, which ends the remote command too.
   void hang_up() { channel().reset(); }
 
  private:
-  Dialer(const std::string& session, const Request& request, fd::Pair link);
+  Dialer(const Record& asked, fd::Pair link);
 };

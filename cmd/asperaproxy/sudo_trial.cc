@@ -1,0 +1,199 @@
+#include "sudo_trial.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "child.h"
+#include "dialer.h"
+#include "fd.h"
+#include "holder.h"
+#include "judge.h"
+#include "paths.h"
+#include "privileged.h"
+#include "record.h"
+#include "status.h"
+#include "sudo_settings.h"
+#include "tool.h"
+#include "trial.h"
+#include "tried_as.h"
+
+namespace sudo_trial {
+namespace {
+
+using doctor::Verdict;
+using doctor::Verdicts;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr seconds kPatience{10};
+constexpr seconds kSlow{5};
+constexpr seconds kMostTime{15};  // to begin another user's
+
+std::string silence(const std::string& helper) {
+  return fmt::format("sudo has not got {} to answer within {} s; sessions wait {} s", helper, kPatience.count(), Privileged::kToFirstWord.count());
+}
+
+status::Line read(const std::string& outcome) { return status::parse(outcome.substr(0, outcome.size() - 1)); }
+
+// "outcome helper=asp-pinhole complaint=... started=true ms=31": of the first helper
+// that does not answer well, or of all.
+std::string outcome(const std::string& helper, Privileged& tried, Clock::time_point began) {
+  const auto left = std::chrono::ceil<milliseconds>(began + kPatience - Clock::now());
+  const auto line = tried.await(std::max(left, milliseconds(0)));
+  std::string complaint;
+  if (!line) complaint = tried.hung_up() ? tried.complaint() : silence(helper);
+  else if (line->event != "works") complaint = fmt::format("{} {}", line->event, line->get("reason"));
+  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
+  return status::Line{"outcome", {}}.with("helper", helper).with("complaint", complaint).with("started", line ? "true" : "false").with("ms", std::to_string(took.count())).text();
+}
+
+// Both at once, as a session has them.
+std::string try_session() {
+  const auto began = Clock::now();
+  Dialer dialer(trial::question());
+  Holder holder(trial::question());
+  const std::string first = outcome("asp-pinhole", holder, began);
+  return read(first).get("complaint").empty() ? outcome("asp-upstream", dialer, began) : first;
+}
+
+// asp-lease speaks packets; what the node service does with them is lease_link's.
+class Lessor : public Privileged {
+ public:
+  static Lessor make() {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
+    Fd ours(ends[0]);
+    const std::string question = trial::question().text();
+    if (::send(ours.get(), question.data(), question.size(), MSG_NOSIGNAL) < 0) tool::fail_errno(tool::os, "send");
+    return Lessor(std::move(ours), Fd(ends[1]));
+  }
+
+ private:
+  Lessor(Fd ours, const Fd& theirs) : Privileged("asp-lease", theirs.get(), theirs.get(), std::move(ours)) {}
+};
+
+std::string try_lease() {
+  const auto began = Clock::now();
+  Lessor lessor = Lessor::make();
+  return outcome("asp-lease", lessor, began);
+}
+
+std::string helper(const char* name) { return std::string(paths::kLibexec) + name; }
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+// Whether what is to switch them off is in place.
+bool is_in_place() {
+  try {
+    return doctor::read_file(sudo_settings::kFile) == sudo_settings::text();
+  } catch (const tool::Failure&) {
+    return false;
+  }
+}
+
+// What several users have in common is one verdict: kUsers stands for them.
+constexpr char kUsers[] = "%s";
+
+std::string cure_of(const std::vector<std::string>& settings) {
+  if (settings.empty()) return "sudo -l -U USER; is the line @includedir /etc/sudoers.d in /etc/sudoers? What do the modules of /etc/pam.d/sudo wait for?";
+  if (!is_in_place()) return "asperaproxy sudoers";
+  std::string names;
+  for (const auto& one : settings) names += fmt::format("{}{}", names.empty() ? "" : "|", one.substr(0, one.find('=')));
+  return fmt::format("grep -rE '{}' /etc/sudoers /etc/sudoers.d; take that out, or put it in a file whose name sorts before zz-sallyport", names);
+}
+
+// sudo-rs leaves out the "" that stands for no arguments, so that it is asked.
+std::string listing_of(const std::string& user, const std::vector<std::string>& helpers) {
+  std::string text = doctor::ask({paths::kSudo, "-n", "-l", "-U", user}).out;
+  for (const auto& helper : helpers) {
+    const auto at = text.rfind(helper);
+    if (at == text.npos || text.compare(at + helper.size(), 3, " \"\"") == 0) continue;
+    if (!doctor::ask({paths::kSudo, "-n", "-l", "-U", user, helper, "argument"}).well()) text.insert(at + helper.size(), " \"\"");
+  }
+  return text;
+}
+
+// With requiretty, say, sudo lists nothing either.
+std::vector<std::string> written() {
+  std::string text = doctor::read_file("/etc/sudoers");
+  for (const auto& entry : std::filesystem::directory_iterator("/etc/sudoers.d")) text += "\n" + doctor::read_file(entry.path());
+  return sudo_settings::written_in(text);
+}
+
+Verdicts judge(const std::string& user, std::string (*attempt)(), const std::vector<std::string>& helpers) {
+  const std::string listing = listing_of(user, helpers);
+  const auto settings = sudo_settings::in_force(listing, helpers);
+  const std::string answer = tried_as::ask(user, attempt, kPatience + seconds(5));
+  const bool heard = answer.starts_with("outcome ");
+  const auto said = heard ? read(answer) : status::Line{};
+  const std::string complaint = heard ? said.get("complaint") : answer;
+  if (!complaint.empty()) {
+    const auto suspects = listing.empty() ? written() : settings;
+    const std::string on = suspects.empty() ? "" : fmt::format("; sudo has on: {}", joined(suspects));
+    const std::string cure = suspects.empty() && said.get("started") == "true" ? "mend that, and check again" : cure_of(suspects);
+    return {doctor::fail(fmt::format("{} cannot run {}: {}{}", kUsers, helper(said.get("helper").c_str()), complaint.substr(0, complaint.find('\n')), on), cure)};
+  }
+  Verdicts found;
+  // What a trial is too short for.
+  for (const auto& one : settings) {
+    if (one.starts_with("command_timeout")) found.push_back(doctor::fail(fmt::format("sudo ends all sessions of {} that last: {}", kUsers, one), cure_of({one})));
+  }
+  if (std::stoll(said.get("ms")) > milliseconds(kSlow).count()) {
+    found.push_back(doctor::warn(fmt::format("sudo takes more than {} s to start a helper for {}, and each session waits for that", kSlow.count(), kUsers),
+                                 "what do the modules of /etc/pam.d/sudo wait for? Is this host's own name in /etc/hosts?"));
+  }
+  if (const auto others = doctor::other_rights(listing, helpers); !others.empty()) {
+    std::string names;
+    for (const auto& one : helpers) names += (names.empty() ? "" : " and ") + one.substr(one.rfind('/') + 1);
+    found.push_back(doctor::warn(fmt::format("{} may run more than {}: {}", kUsers, names, others), "take that out of sudoers: it is not needed"));
+  }
+  return found;
+}
+
+std::string named(std::string text, const std::vector<std::string>& users) {
+  if (const auto at = text.find(kUsers); at != text.npos) text.replace(at, std::string(kUsers).size(), doctor::listed(users));
+  return text;
+}
+
+}  // namespace
+
+Verdicts of_members(const std::vector<std::string>& users) {
+  const auto began = Clock::now();
+  std::vector<std::pair<Verdict, std::vector<std::string>>> all;
+  Verdicts found;
+  for (const auto& user : users) {
+    if (Clock::now() - began > kMostTime) {
+      found.push_back(doctor::warn(fmt::format("{} and those after it were not tried", user), "mend that, and check again"));
+      break;
+    }
+    for (const auto& verdict : judge(user, try_session, {helper("asp-pinhole"), helper("asp-upstream")})) {
+      auto same = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.first.what == verdict.what; });
+      if (same == all.end()) same = all.insert(all.end(), {verdict, {}});
+      same->second.push_back(user);
+    }
+  }
+  for (auto at = all.rbegin(); at != all.rend(); ++at) found.insert(found.begin(), {at->first.grade, named(at->first.what, at->second), at->first.cure});
+  return found;
+}
+
+Verdicts of_node_service() {
+  const std::string user = paths::kNodeAccount;
+  Verdicts found = judge(user, try_lease, {helper("asp-lease")});
+  for (auto& verdict : found) verdict.what = named(verdict.what, {user});
+  return found;
+}
+
+}  // namespace sudo_trial

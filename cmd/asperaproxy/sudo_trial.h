@@ -1,0 +1,18 @@
+// sudo_trial: whether sudo starts the helpers of a session, or of the node service,
+// so that they can do their work. Found out by doing what those do, as the same
+// account: with sudo, its settings, PAM and pipes as they are (lib/trial.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "doctor.h"
+
+namespace sudo_trial {
+
+// Of members of the group sallyport; and of the account of the node service. None
+// when the helpers answer well, and sudo grants nothing else.
+doctor::Verdicts of_members(const std::vector<std::string>& users);
+doctor::Verdicts of_node_service();
+
+}  // namespace sudo_trial
