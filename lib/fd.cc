@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "tool.h"
+#include "failure.h"
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   if (this != &other) {

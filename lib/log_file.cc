@@ -13,10 +13,10 @@
 
 #include <fmt/core.h>
 
+#include "failure.h"
 #include "fd.h"
 #include "paths.h"
 #include "root_only.h"
-#include "tool.h"
 
 namespace log_file {
 namespace {

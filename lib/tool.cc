@@ -3,10 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 
 #include <fmt/core.h>
 
@@ -41,20 +39,6 @@ int report(const char* name, Exit code, const std::string& reason, Audience audi
 }
 
 }  // namespace
-
-void fail_errno(Exit code, const std::string& verb_and_object) {
-  throw Failure(code, fmt::format("{}: {}", verb_and_object, std::strerror(errno)));
-}
-
-bool is_exit(int code) {
-  switch (code) {
-    case yes: case no: case usage: case bad_input: case unavailable: case internal:
-    case os: case io: case temporary: case untrusted: case not_permitted: case config:
-      return true;
-    default:
-      return false;
-  }
-}
 
 const char* remote_line(Exit code) {
   switch (code) {

@@ -133,10 +133,10 @@ for element in $(sed -n 's/.*{\.name = "\([a-z_]*\)".*/\1/p' lib/config_schema_t
   ok "aspera.conf(5) describes <$element>" grep -qw "$element" man/aspera.conf.5
 done
 
-# The exit codes of lib/tool.h are those of the table that the pages cite.
+# The exit codes of lib/failure.h are those of the table that the pages cite.
 table=$(sed -n '/^\.Sh EXIT STATUS/,/^\.El/s/^\.It \([0-9]*\)$/\1/p' man/sallyport.7 | sort -n | xargs)
-codes=$(sed -n 's/^  [a-z_]* = \([0-9]*\),.*/\1/p' lib/tool.h | sort -n | xargs)
-is "$table" "$codes" 'sallyport(7) lists the exit codes of lib/tool.h'
+codes=$(sed -n 's/^  [a-z_]* = \([0-9]*\),.*/\1/p' lib/failure.h | sort -n | xargs)
+is "$table" "$codes" 'sallyport(7) lists the exit codes of lib/failure.h'
 
 # A checkout may be readable by more than visudo likes.
 install -m 440 sudoers.d/sallyport "$scratch/sallyport"
