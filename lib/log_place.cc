@@ -20,8 +20,13 @@ std::optional<config::Rproxy> configured(config::Author author) {
 
 }  // namespace
 
+void follow(const config::Rproxy& rproxy) {
+  logging::set_level(rproxy.log_level);
+  logging::set_directory(rproxy.log_directory);
+}
+
 void follow(config::Author author) {
-  if (const auto rproxy = configured(author)) logging::follow(*rproxy);
+  if (const auto rproxy = configured(author)) follow(*rproxy);
 }
 
 void prepare() {

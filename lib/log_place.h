@@ -1,13 +1,16 @@
-// log_place: where lines go, for those who have not read aspera.conf, or cannot.
-// What is wrong with it others will say.
+// log_place: where lines go, as aspera.conf says.
 #pragma once
 
 #include "config.h"
 
 namespace log_place {
 
-// As the installed aspera.conf says. What failed early, before it was read,
-// belongs where the sessions are logged; without it, in syslog.
+// <log_level> and <log_directory> are in force from here on.
+void follow(const config::Rproxy& rproxy);
+
+// The same of the installed aspera.conf, for programs that have not read it, or
+// cannot: what fails that early belongs where the sessions are logged. Without the
+// file, or with a wrong one, nothing changes; others say what is wrong with it.
 void follow(config::Author author);
 
 // log_file::prepare() for its <log_directory>. For root. Failure{71}.

@@ -4,7 +4,6 @@
 
 #include <charconv>
 
-#include "config.h"
 #include "log_file.h"
 
 namespace logging {
@@ -75,11 +74,6 @@ void open(const char* ident) {
 void set_level(int level) { level_ = level; }
 
 void set_directory(const std::string& directory) { directory_ = directory; }
-
-void follow(const config::Rproxy& rproxy) {
-  set_level(rproxy.log_level);
-  set_directory(rproxy.log_directory);
-}
 
 void set_context(const std::string& words) { context_ = words; }
 

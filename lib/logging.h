@@ -16,10 +16,6 @@
 
 #include <fmt/format.h>
 
-namespace config {
-struct Rproxy;
-}
-
 namespace logging {
 
 // Every byte outside printable ASCII becomes \xNN, a backslash becomes \\, so
@@ -39,9 +35,6 @@ void set_level(int level);
 // From here on lines go to the file in that directory; empty: to syslog. A line
 // that cannot be written there goes to syslog, and the first such says why.
 void set_directory(const std::string& directory);
-
-// Both, as aspera.conf says.
-void follow(const config::Rproxy& rproxy);
 
 // What DBG1 and DBG2 lines end with: whose they are ("session=UUID").
 void set_context(const std::string& words);

@@ -6,7 +6,7 @@
 #include "conductor.h"
 #include "config.h"
 #include "env.h"
-#include "logging.h"
+#include "log_place.h"
 #include "options.h"
 #include "paths.h"
 #include "rules.h"
@@ -32,7 +32,7 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
   const auto rproxy = config::load(paths::kConfig).rproxy;
-  logging::follow(rproxy);
+  log_place::follow(rproxy);
   const bool udp = !options.has('n');
   const Request request = request_of(options.operands, udp);
   const bool by_name = rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}});

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "logging.h"
+#include "log_place.h"
 #include "paths.h"
 #include "tool.h"
 
@@ -28,7 +28,7 @@ void Settings::refresh() {
     config_stamp_ = {};
     config_ = config::load(paths::kConfig, config::Author::root);
     config_stamp_ = now;
-    logging::follow(config_.rproxy);
+    log_place::follow(config_.rproxy);
   }
   if (const Stamp now = stamp_of(paths::kNodeUsers); now != users_stamp_) {
     users_stamp_ = {};

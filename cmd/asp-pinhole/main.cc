@@ -119,7 +119,7 @@ int serve() {
   if (!only) refuse("this session has a pinhole already");
   spool::check_admission();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
-  logging::follow(rproxy);
+  log_place::follow(rproxy);
   logging::set_context("session=" + asked.session);
   prepare_log(rproxy);
   const Route route = route_for(rproxy, asked.request);

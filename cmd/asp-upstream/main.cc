@@ -183,7 +183,7 @@ int serve(ConductorLink& link) {
   spool::check_admission();
   const std::string config_file = keepers::identity_of(paths::kConfig);
   const auto config = config::load(paths::kConfig, config::Author::root);
-  logging::follow(config.rproxy);
+  log_place::follow(config.rproxy);
   logging::set_context("session=" + asked.session);
   const auto words = words_of(config, asked.request.command);
   const Route route = route_for(config.rproxy, asked.request);
