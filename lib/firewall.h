@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "firewall_text.h"
+#include "firewall_types.h"
 #include "session.h"
 
 namespace firewall {
@@ -51,17 +52,8 @@ const char* name_of(Part part);
 // Whether its program is there at all.
 bool is_installed(Part part);
 
-struct Rule {
-  std::string comment;  // session id; any comment, when it is foreign
-  std::string line;     // for people; of iptables, as iptables -S prints it
-};
-
 // Compares what is in force with what `sessions`, all that live, should have,
 // and mends the difference. Lays the base only for a part with sessions.
-struct Mended {
-  bool laid = false;          // the base was missing or damaged, or a rule was
-  std::vector<Rule> removed;  // rules in our chains that no session accounts for
-};
 Mended reconcile(Part part, const std::vector<Session>& sessions);
 
 // Puts the base in force, and the rules of `sessions`, all that live; whatever

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "firewall.h"
 #include "firewall_text.h"
+#include "firewall_types.h"
 #include "session.h"
 
 namespace firewall::iptables {

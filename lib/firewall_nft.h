@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "firewall.h"
 #include "firewall_text.h"
+#include "firewall_types.h"
 #include "session.h"
 
 namespace firewall::nftables {
