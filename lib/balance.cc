@@ -83,20 +83,9 @@ unsigned long look_at_turn(const std::string& key) {
 
 }  // namespace
 
-const char* name_of(State state) {
-  switch (state) {
-    case State::faulty: return "faulty";
-    case State::suspect: return "suspect";
-    case State::maintenance: return "maintenance";
-  }
-  return "";
-}
-
-bool Mark::over() const { return state != State::maintenance && boot_clock::seconds() >= until; }
-std::chrono::seconds Mark::left() const { return until - boot_clock::seconds(); }
-
 void prepare() {
-  for (const char* name : {"balance", kTurns, kMarks, kHealed, kProbes}) spool::make_directory(name);
+  prepare_marks();
+  for (const char* name : {kTurns, kProbes}) spool::make_directory(name);
 }
 
 unsigned long take_turn(const std::string& key) {

@@ -26,36 +26,12 @@
 #include <vector>
 
 #include "address.h"
+#include "balance_types.h"
 #include "config.h"
 #include "route.h"
 #include "spool.h"
 
 namespace balance {
-
-enum class State {
-  faulty,       // it failed; passed over until its time has come
-  suspect,      // it does not answer, and a session waits for it; valid while that one does
-  maintenance,  // an administrator said so; until he heals it
-};
-const char* name_of(State state);
-
-struct Mark {
-  HostPort host;
-  std::string user;                 // empty: for all accounts
-  std::string keyfile;              // with user: whose key it is that the host refuses
-  State state = State::faulty;
-  std::string since;                // RFC 3339
-  std::chrono::seconds until{0};    // since boot; of no meaning for maintenance
-  std::string reason;
-  std::string by;                   // a session's id, or who the administrator is
-
-  // Whether its time has come: the next session may try the host.
-  bool over() const;
-  // What is left until then; negative afterwards.
-  std::chrono::seconds left() const;
-  // "10.0.0.10:22", or "xfer@10.0.0.10:22".
-  std::string whom() const { return user.empty() ? host.text() : user + "@" + host.text(); }
-};
 
 // Makes the directories. Called first by every privileged user of this module.
 void prepare();
@@ -65,7 +41,6 @@ void prepare();
 // them what it marks or heals. Without Redis it goes on with what this node knows, and
 // they are told later (balance_shared.h). Nothing here fails because of Redis; a session
 // waits for it 75 ms in all and not at all when it has just been away, an administrator 2 s.
-enum class Haste { session, administrator };
 void share(const config::Cluster& cluster, Haste haste);
 // Why Redis was of no use; empty: it was, or is not asked.
 std::string not_shared();
@@ -105,7 +80,6 @@ std::vector<Connection> connections();
 class Choice {
  public:
   // Takes a turn if there is more than one host; or looks which would come.
-  enum class Turn { take, look };
   Choice(const Route& route, std::string session, Turn turn = Turn::take);
 
   // The next to try: one whose time as faulty is over first, if nobody else is

@@ -15,6 +15,7 @@
 #include "io.h"
 #include "logging.h"
 #include "paths.h"
+#include "spool.h"
 #include "tool.h"
 
 namespace balance {
@@ -31,6 +32,10 @@ std::optional<State> state_of(const std::string& name) {
 }
 
 }  // namespace
+
+void prepare_marks() {
+  for (const char* name : {"balance", kMarks, kHealed}) spool::make_directory(name);
+}
 
 std::string digest(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325;

@@ -7,13 +7,16 @@
 #include <string>
 #include <vector>
 
-#include "balance.h"
+#include "balance_types.h"
 #include "record.h"
 
 namespace balance {
 
 constexpr char kMarks[] = "balance/marks";
 constexpr char kHealed[] = "balance/healed";
+
+// Makes the directories.
+void prepare_marks();
 
 // FNV-1a, 16 hex digits.
 std::string digest(const std::string& text);

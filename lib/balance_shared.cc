@@ -163,15 +163,15 @@ bool is_name(const std::string& name) {
 }
 
 // How many turns there were, out of Redis' answer.
-std::optional<unsigned long> number_in(const redis::Reply& reply, Choice::Turn turn) {
-  if (turn == Choice::Turn::take) return static_cast<unsigned long>(std::max(reply.integer() - 1, 0LL));
+std::optional<unsigned long> number_in(const redis::Reply& reply, Turn turn) {
+  if (turn == Turn::take) return static_cast<unsigned long>(std::max(reply.integer() - 1, 0LL));
   if (reply.is_nil()) return 0;
   const auto number = parse_decimal(reply.text(), 0, std::numeric_limits<long>::max());
   return number ? std::optional(static_cast<unsigned long>(*number)) : std::nullopt;
 }
 
-std::vector<redis::Command> asking_turn(const std::string& key, Choice::Turn turn) {
-  if (turn == Choice::Turn::look) return {{"GET", turn_name(key)}};
+std::vector<redis::Command> asking_turn(const std::string& key, Turn turn) {
+  if (turn == Turn::look) return {{"GET", turn_name(key)}};
   return {{"INCR", turn_name(key)}, {"PEXPIRE", turn_name(key), std::to_string(kTurnKept.count())}};
 }
 
@@ -240,7 +240,7 @@ void begin(const config::Cluster& cluster, Haste haste) {
   sharing.wanted = true;
   if (haste == Haste::session && !redis::may_ask()) return;
   spool::prepare();
-  prepare();
+  prepare_marks();
   try {
     sharing.client.emplace(cluster, haste == Haste::session ? kPatienceOfSession : kPatienceOfAdministrator);
   } catch (const tool::Failure& failure) {
@@ -252,7 +252,7 @@ void begin(const config::Cluster& cluster, Haste haste) {
 bool is_on() { return sharing.client.has_value(); }
 const std::string& failure() { return sharing.failure; }
 
-std::optional<unsigned long> update(const std::vector<std::string>& names, const std::string& turn_key, Choice::Turn turn) {
+std::optional<unsigned long> update(const std::vector<std::string>& names, const std::string& turn_key, Turn turn) {
   std::optional<unsigned long> number;
   if (!is_on()) return number;
   unless_it_fails([&] {

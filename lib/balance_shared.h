@@ -23,7 +23,7 @@
 #include <string>
 #include <vector>
 
-#include "balance.h"
+#include "balance_types.h"
 #include "config.h"
 
 namespace balance::shared {
@@ -37,7 +37,7 @@ const std::string& failure();
 // Marks of these names: after it the spool is as the cluster knows it, if Redis answers.
 // In the same breath the next turn of `turn_key`, if that is not empty. Absent: no
 // turn, or Redis is away.
-std::optional<unsigned long> update(const std::vector<std::string>& names, const std::string& turn_key, Choice::Turn turn);
+std::optional<unsigned long> update(const std::vector<std::string>& names, const std::string& turn_key, Turn turn);
 // All there are, here and there.
 void update_all();
 

@@ -34,7 +34,7 @@ void share() {
 }
 
 int run(int argc, char** argv) {
-  using Turn = balance::Choice::Turn;
+  using Turn = balance::Turn;
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "turns and marks are root's: run it as root, or with sudo");
