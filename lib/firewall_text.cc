@@ -5,6 +5,8 @@
 
 #include <fmt/core.h>
 
+#include "connmark.h"
+
 namespace firewall_text {
 namespace {
 
@@ -16,7 +18,7 @@ constexpr int kBuckets = 256;
 
 // As `iptables -S` prints them, so that is_jump can compare.
 const std::string& jump_rule(std::string_view chain) {
-  static const std::string mark = fmt::format("{0:#x}/{0:#x}", kMark);
+  static const std::string mark = fmt::format("{0:#x}/{0:#x}", connmark::kSuite);
   static const std::string prerouting =
       "PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
   static const std::string postrouting =
@@ -249,8 +251,8 @@ const std::vector<Chain>& base_chains(Family family, bool bound) {
   static const auto make = [](Family of, bool with_bound) {
     std::vector<Chain> chains{
         {"SALLYPORT",
-         {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", kMark), "-A SALLYPORT -j SALLYPORT-DNAT",
-          fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", kMark)}},
+         {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", connmark::kSuite), "-A SALLYPORT -j SALLYPORT-DNAT",
+          fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", connmark::kSuite)}},
         {"SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j MASQUERADE"}},
     };
     if (with_bound) chains[1].rules.insert(chains[1].rules.begin(), fmt::format("-A {}", kWayToBound));

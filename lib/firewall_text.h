@@ -26,11 +26,9 @@
 // is SALLYPORT-DNAT-0a. The buckets hold the rules. Two bits make the fewest
 // comparisons; in IPv6 each costs much, and IPv4 and IPv6 have one layout.
 //
-// The connection mark is how the kernel, and conntrack, tell the flows that the
-// suite translated from everybody else's.
+// The connection mark is connmark::kSuite.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <set>
 #include <string>
@@ -40,9 +38,6 @@
 #include "session.h"
 
 namespace firewall_text {
-
-// One bit, so that the other 31 stay free for other users of connmark.
-constexpr std::uint32_t kMark = 0x08000000;
 
 enum class Family { v4, v6 };
 Family family_of(const Session& session);

@@ -1,6 +1,6 @@
 #include "flows.h"
 
-#include "lease_text.h"
+#include "connmark.h"
 
 namespace flows {
 namespace {
@@ -12,7 +12,7 @@ PortRange proxy_ports(const Session& session) {
 
 }  // namespace
 
-bool is_of_lease(const conntrack::Flow& flow) { return (flow.mark & lease_text::kLeaseBit) != 0; }
+bool is_of_lease(const conntrack::Flow& flow) { return (flow.mark & connmark::kLeaseBit) != 0; }
 
 bool would_take(const Session& session, const Endpoint& client, const Endpoint& proxy) {
   const auto ports = proxy_ports(session);

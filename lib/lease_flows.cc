@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "lease_text.h"
+#include "connmark.h"
 
 namespace lease_flows {
 namespace {
@@ -49,7 +49,7 @@ std::vector<Flow> list(const conntrack::Table& table, const std::vector<Lease>& 
 
 }  // namespace
 
-bool is_marked(const Flow& flow) { return (flow.mark & lease_text::kMarks) == lease_text::kMarks; }
+bool is_marked(const Flow& flow) { return (flow.mark & connmark::kLease) == connmark::kLease; }
 
 bool belongs(const Lease& lease, const Flow& flow) {
   return flow.client.ip == lease.client && flow.proxy.ip == lease.proxy && takes(lease, flow);
@@ -68,8 +68,8 @@ const Lease* Index::of(const Flow& flow) const {
 
 std::vector<Flow> all() {
   const conntrack::Table table;
-  auto flows = table.list_with_tcp(AF_INET, lease_text::kLeaseBit);
-  const auto more = table.list_with_tcp(AF_INET6, lease_text::kLeaseBit);
+  auto flows = table.list_with_tcp(AF_INET, connmark::kLeaseBit);
+  const auto more = table.list_with_tcp(AF_INET6, connmark::kLeaseBit);
   flows.insert(flows.end(), more.begin(), more.end());
   std::erase_if(flows, [](const Flow& flow) { return !is_marked(flow); });
   return flows;
@@ -88,7 +88,7 @@ std::map<std::string, Traffic> end(const std::vector<Lease>& leases) {
   if (leases.empty()) return carried;
   const conntrack::Table table;
   const Index index(leases);
-  for (const auto& flow : list(table, leases, lease_text::kLeaseBit, 1)) {
+  for (const auto& flow : list(table, leases, connmark::kLeaseBit, 1)) {
     const Lease* lease = is_marked(flow) ? index.of(flow) : nullptr;
     if (lease && table.remove(flow)) carried[lease->id].add(flow);
   }

@@ -5,6 +5,8 @@
 
 #include <fmt/core.h>
 
+#include "connmark.h"
+
 namespace lease_text {
 namespace {
 
@@ -41,7 +43,7 @@ std::string map_text(const char* name, const char* address) {
 
 std::string rule(const char* chain, const std::string& text) { return fmt::format("add rule inet {} {} {}\n", kTable, chain, text); }
 
-std::string translation(const std::string& how) { return fmt::format("ct mark & {0:#x} == {0:#x} {1}", kMarks, how); }
+std::string translation(const std::string& how) { return fmt::format("ct mark & {0:#x} == {0:#x} {1}", connmark::kLease, how); }
 
 std::string shared(const Way& way, const char* family, const std::optional<IpAddress>& address) {
   if (!address) return {};
@@ -75,10 +77,10 @@ std::string base(const Ways& ways) {
   for (const char* chain : {"prerouting", "postrouting"}) text += fmt::format("flush chain inet {} {}\n", kTable, chain);
   text += rule("prerouting", "fib daddr type != local return");
   text += rule("prerouting", "meta l4proto != { tcp, udp } return");
-  text += rule("prerouting", fmt::format("ct mark set ct mark | {:#x}", kMarks));
+  text += rule("prerouting", fmt::format("ct mark set ct mark | {:#x}", connmark::kLease));
   text += rule("prerouting", "dnat ip to ip saddr . ip daddr . meta l4proto . th dport map @lease4");
   text += rule("prerouting", "dnat ip6 to ip6 saddr . ip6 daddr . meta l4proto . th dport map @lease6");
-  text += rule("prerouting", fmt::format("ct mark set ct mark & {:#x}", ~kMarks));
+  text += rule("prerouting", fmt::format("ct mark set ct mark & {:#x}", ~connmark::kLease));
   for (const auto& way : ways) text += shared(way, "ipv4", way.v4) + shared(way, "ipv6", way.v6);
   text += rule("postrouting", translation("masquerade"));
   return text;

@@ -13,7 +13,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,11 +21,6 @@
 #include "lease.h"
 
 namespace lease_text {
-
-// One more bit of the connection mark; a lease's flow has that of the suite, too,
-// by which the base of the sessions' rules lets it through FORWARD.
-constexpr std::uint32_t kLeaseBit = 0x10000000;
-constexpr std::uint32_t kMarks = kLeaseBit | firewall_text::kMark;
 
 constexpr char kTable[] = "sallyport_lease";
 

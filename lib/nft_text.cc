@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "connmark.h"
 #include "tool.h"
 
 namespace nft_text {
@@ -26,9 +27,9 @@ std::string address_type(std::string_view digit) { return fmt::format("ipv{}_add
 // "ip", "ip6", as payloads are named.
 const char* protocol(std::string_view digit) { return digit == "4" ? "ip" : "ip6"; }
 
-std::string mark_matches() { return fmt::format("ct mark and {0:#010x} == {0:#010x}", firewall_text::kMark); }
-std::string set_mark() { return fmt::format("ct mark set ct mark or {:#010x}", firewall_text::kMark); }
-std::string unset_mark() { return fmt::format("ct mark set ct mark and {:#010x}", ~firewall_text::kMark); }
+std::string mark_matches() { return fmt::format("ct mark and {0:#010x} == {0:#010x}", connmark::kSuite); }
+std::string set_mark() { return fmt::format("ct mark set ct mark or {:#010x}", connmark::kSuite); }
+std::string unset_mark() { return fmt::format("ct mark set ct mark and {:#010x}", ~connmark::kSuite); }
 
 // "33001-33001" is none to nft, which wants one port then.
 std::string ports_text(const PortRange& range) {

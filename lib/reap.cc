@@ -7,9 +7,9 @@
 
 #include <fmt/core.h>
 
+#include "connmark.h"
 #include "conntrack.h"
 #include "firewall.h"
-#include "firewall_text.h"
 #include "flows.h"
 #include "logging.h"
 #include "session.h"
@@ -76,7 +76,7 @@ void reap_flows(int family, const std::vector<Session>& living) {
       if (of_client == by_client.end()) return false;
       return std::any_of(of_client->second.begin(), of_client->second.end(), [&](const Session* session) { return accounts(*session); });
     };
-    const bool marked = (flow.mark & firewall_text::kMark) != 0;
+    const bool marked = (flow.mark & connmark::kSuite) != 0;
     const bool wrong = marked ? !any([&](const Session& session) { return flows::belongs(session, flow); })
                               : !flow.translated() && any([&](const Session& session) {
                                   return flows::would_take(session, flow.client, flow.proxy) &&

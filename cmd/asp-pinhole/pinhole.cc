@@ -9,8 +9,8 @@
 
 #include <fmt/core.h>
 
+#include "connmark.h"
 #include "firewall.h"
-#include "firewall_text.h"
 #include "flows.h"
 #include "logging.h"
 #include "report.h"
@@ -197,7 +197,7 @@ std::vector<Flow> Pinhole::list_ours() const {
   } else if (sightings_) {
     ours = sightings_->present();
   } else {
-    ours = table.list(session_.client.ip, firewall_text::kMark);
+    ours = table.list(session_.client.ip, connmark::kSuite);
   }
   std::erase_if(ours, [&](const Flow& flow) { return !flows::belongs(session_, flow); });
   return ours;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "firewall_text.h"
+#include "connmark.h"
 
 namespace {
 
@@ -34,7 +34,7 @@ Sightings::Early Sightings::after_rule() {
   Early early;
   early.old = first_look_.get();
   early.fresh = read().flows;
-  watch_.narrow(client_, firewall_text::kMark);
+  watch_.narrow(client_, connmark::kSuite);
   if (!complete_) return {Table().list(client_, 0), {}};
   early.old.insert(early.old.end(), waiting_.begin(), waiting_.end());
   return early;
@@ -53,11 +53,11 @@ void Sightings::remember(const Flow& flow) {
 
 std::vector<Flow> Sightings::present() const {
   const Table table;
-  if (!complete_ || !conntrack::has_events()) return table.list(client_, firewall_text::kMark);
+  if (!complete_ || !conntrack::has_events()) return table.list(client_, connmark::kSuite);
   std::vector<Flow> flows;
   for (const auto& flow : remembered_) {
     const auto now = table.find(flow.client, flow.proxy);
-    if (now && (now->mark & firewall_text::kMark) != 0) flows.push_back(*now);
+    if (now && (now->mark & connmark::kSuite) != 0) flows.push_back(*now);
   }
   return flows;
 }

@@ -15,17 +15,17 @@
 #include "boot_clock.h"
 #include "cluster.h"
 #include "config.h"
+#include "connmark.h"
 #include "conntrack.h"
 #include "ending.h"
-#include "firewall_text.h"
 #include "forms.h"
+#include "hosts.h"
 #include "io.h"
 #include "lease_flows.h"
 #include "lease_reap.h"
 #include "lease_store.h"
 #include "leases.h"
 #include "ledger.h"
-#include "hosts.h"
 #include "logging.h"
 #include "node_name.h"
 #include "options.h"
@@ -134,7 +134,7 @@ std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
   if (!all.empty()) {
     const conntrack::Table table;
     for (const int family : {AF_INET, AF_INET6}) {
-      auto more = table.list(family, firewall_text::kMark);
+      auto more = table.list(family, connmark::kSuite);
       flows.insert(flows.end(), more.begin(), more.end());
     }
   }

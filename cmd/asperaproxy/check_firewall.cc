@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "connmark.h"
 #include "conntrack.h"
 #include "doctor.h"
 #include "firewall.h"
@@ -72,7 +73,7 @@ Verdicts ip6tables(const Patient& patient) {
 
 Verdicts netlink(const Patient&) {
   const conntrack::Table table;
-  const auto flows = table.list(AF_INET, firewall_text::kMark);
+  const auto flows = table.list(AF_INET, connmark::kSuite);
   return {ok(fmt::format("flows can be listed; {} are of sessions", flows.size()))};
 }
 

@@ -10,7 +10,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "firewall_text.h"
+#include "connmark.h"
 #include "tool.h"
 
 namespace packet_filter {
@@ -66,7 +66,7 @@ Answer in_ports(const std::string& list, Port port) {
 
 // Of the mark, one bit is ours.
 Answer has_mark(unsigned long value, unsigned long mask, bool marked) {
-  if (mask != firewall_text::kMark) return Answer::maybe;
+  if (mask != connmark::kSuite) return Answer::maybe;
   if (value != 0 && value != mask) return Answer::no;
   return answer(marked == (value != 0));
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "connmark.h"
 #include "lease.h"
 #include "lease_flows.h"
 #include "lease_life.h"
@@ -36,7 +37,7 @@ conntrack::Flow make_flow(const Lease& lease, std::uint8_t protocol, Port port) 
   flow.client = {lease.client, 40000};
   flow.proxy = {lease.proxy, port};
   flow.server = {lease.address, 22};
-  flow.mark = lease_text::kMarks;
+  flow.mark = connmark::kLease;
   return flow;
 }
 
@@ -126,9 +127,9 @@ TEST_CASE("a flow is that of the lease whose client and port it has") {
 TEST_CASE("only both bits of the mark are a lease's") {
   auto flow = make_flow(make_lease(), IPPROTO_UDP, 5000);
   CHECK(lease_flows::is_marked(flow));
-  flow.mark = firewall_text::kMark;
+  flow.mark = connmark::kSuite;
   CHECK_FALSE(lease_flows::is_marked(flow));
-  flow.mark = lease_text::kLeaseBit;
+  flow.mark = connmark::kLeaseBit;
   CHECK_FALSE(lease_flows::is_marked(flow));
 }
 
