@@ -7,9 +7,10 @@
 #include "lease_base.h"
 #include "lease_flows.h"
 #include "lease_life.h"
+#include "lease_lock.h"
+#include "lease_open.h"
 #include "lease_role.h"
 #include "lease_rules.h"
-#include "lease_store.h"
 #include "lease_text.h"
 #include "logging.h"
 #include "spool.h"
@@ -49,7 +50,7 @@ void look_at_all(LeaseStore& store, const std::vector<conntrack::Flow>& flows) {
 // Null: this is a node of a cluster, and aspera.conf, which says of which, is wrong.
 std::unique_ptr<LeaseStore> open_if_known() {
   try {
-    return lease_store::open();
+    return lease::open_store();
   } catch (const tool::Failure& failure) {
     if (failure.code() != tool::config) throw;
     logging::error("leases: {}", logging::escape(failure.what()));
@@ -120,7 +121,7 @@ void all() {
 std::size_t take_over() {
   const LeaseLock lock;
   lease_role::set(LeaseRole::master);
-  const auto store = lease_store::open();
+  const auto store = lease::open_store();
   if (!store->shares()) return 0;
   store->fetch();
   const auto leases = living(*store);
@@ -130,14 +131,14 @@ std::size_t take_over() {
 
 void complete() {
   const LeaseLock lock;
-  const auto store = lease_store::open();
+  const auto store = lease::open_store();
   if (store->serves() && store->shares()) learn(*store);
 }
 
 void stand_by() {
   const LeaseLock lock;
   lease_role::set(LeaseRole::standby);
-  const auto store = lease_store::open();
+  const auto store = lease::open_store();
   if (!store->shares()) return;
   store->forget();
   store->settle();
@@ -152,7 +153,7 @@ void catch_up(LeaseStore& store) {
 }
 
 bool end_one(const std::string& id, const std::string& why) {
-  const auto store = lease_store::open();
+  const auto store = lease::open_store();
   const LeaseLock lock;
   const auto lease = store->get(id);
   if (lease) lease_life::end(*store, {*lease}, why);

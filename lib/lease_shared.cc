@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "boot_clock.h"
+#include "config.h"
 #include "destination.h"
 #include "fd.h"
 #include "io.h"

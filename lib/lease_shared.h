@@ -25,8 +25,13 @@
 #include <memory>
 #include <optional>
 
-#include "config.h"
+#include "address.h"
 #include "lease_store.h"
+
+namespace config {
+struct Cluster;
+struct Config;
+}
 
 namespace lease_shared {
 

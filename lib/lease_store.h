@@ -1,27 +1,16 @@
-// lease_store: the leases on record, behind one interface: this host's own spool,
-// or, on the nodes of a cluster, that and what they have in common (lease_shared.h).
-//
-//   /run/sallyport/leases/UUID             a Lease record; its modification time
-//                                          is its deadline, in seconds since boot
-//   /run/sallyport/lease_owners/OWNER/UUID which leases an owner has
-//   /run/sallyport/lease_ports/5000        whose port that is: a link to UUID
-//   /run/sallyport/lease_ports/next        a link to the port to try next
-//   /run/sallyport/lease_lock              see LeaseLock
-//
-// All of it belongs to root. What opens, renews, closes and counts costs the same
-// with 10,000 leases as with none. Every failure is Failure{71}.
+// lease_store: the leases on record, behind one interface: those of this host
+// (lease_local.h), or, on the nodes of a cluster, those and what the nodes have in
+// common (lease_shared.h); lease_open.h chooses. Every failure is Failure{71}.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "address.h"
-#include "config.h"
-#include "fd.h"
 #include "lease.h"
 #include "lease_text.h"
 
@@ -84,30 +73,4 @@ class LeaseStore {
   virtual void forget() {}
   // By whose addresses flows leave.
   virtual lease_text::Ways ways() const { return {}; }
-};
-
-namespace lease_store {
-
-// The store of this host, by what it is (lease_role.h); aspera.conf is read only on
-// the nodes of a cluster. Makes the directories; spool::prepare() comes first.
-// Failure{78}.
-std::unique_ptr<LeaseStore> open();
-// The same by `config` alone.
-std::unique_ptr<LeaseStore> open(const config::Config& config);
-// The spool of this host, whatever else there is.
-std::unique_ptr<LeaseStore> spool();
-
-// How many leases are on record here. Needs no directories.
-std::size_t count();
-
-}  // namespace lease_store
-
-// Held while leases of this host are changed, on record and in the kernel; not
-// together with a spool::FirewallLock. Waits at most 10 s (Failure{75}).
-class LeaseLock {
- public:
-  LeaseLock();
-
- private:
-  Fd lock_;
 };

@@ -37,7 +37,7 @@ struct Element {
 // The TCP one first, then one for each UDP port.
 std::vector<Element> elements_of(const Lease& lease);
 
-// What is left of a lease at `now` (lease::boot_now): at least a second.
+// What is left of a lease at `now` (boot_clock::seconds): at least a second.
 std::chrono::seconds timeout_of(const Lease& lease, std::chrono::seconds now);
 
 // Whose address the flows have that leave by an interface; where there is none, the

@@ -13,6 +13,7 @@
 #include "lease_base.h"
 #include "lease_flows.h"
 #include "lease_life.h"
+#include "lease_lock.h"
 #include "lease_reap.h"
 #include "lease_text.h"
 #include "logging.h"

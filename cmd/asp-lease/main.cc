@@ -20,7 +20,7 @@
 #include "channel.h"
 #include "desk.h"
 #include "job.h"
-#include "lease_store.h"
+#include "lease_open.h"
 #include "logging.h"
 #include "own_addresses.h"
 #include "paths.h"
@@ -43,7 +43,7 @@ constexpr std::chrono::milliseconds kBeat{1000};
 
 class Service {
  public:
-  Service() : settings_(Settings::read()), store_(lease_store::open(settings_.config())), desk_(*store_, settings_) {}
+  Service() : settings_(Settings::read()), store_(lease::open_store(settings_.config())), desk_(*store_, settings_) {}
 
   // Until asperanoded closes its end; leases stay.
   void run() {

@@ -22,8 +22,8 @@
 #include "hosts.h"
 #include "io.h"
 #include "lease_flows.h"
+#include "lease_open.h"
 #include "lease_reap.h"
-#include "lease_store.h"
 #include "leases.h"
 #include "ledger.h"
 #include "logging.h"
@@ -197,7 +197,7 @@ int show_hosts(const Asked& asked) {
 
 int show_leases(const Asked& asked) {
   spool::prepare();
-  auto leases = lease_store::open()->all();
+  auto leases = lease::open_store()->all();
   std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
   const auto flows = leases.empty() ? std::vector<conntrack::Flow>{} : lease_flows::all();
   const auto rows = sessions::lease_rows(std::move(leases), flows, boot_clock::seconds());

@@ -17,8 +17,8 @@
 #include "io.h"
 #include "keepers.h"
 #include "kernel.h"
+#include "lease_local.h"
 #include "lease_reap.h"
-#include "lease_store.h"
 #include "log_place.h"
 #include "logging.h"
 #include "paths.h"
@@ -130,7 +130,7 @@ int start() {
     living = spool::living().size();
   }
   lease_reap::all();
-  const std::string left_alive = with_leases(sessions_text(living), lease_store::count());
+  const std::string left_alive = with_leases(sessions_text(living), lease_local::count());
   log_place::prepare();
   warn(left);
   const std::string drained = spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
@@ -161,7 +161,7 @@ int reload() {
     living = spool::living().size();
   }
   lease_reap::all();
-  const std::string left_alive = with_leases(sessions_text(living), lease_store::count());
+  const std::string left_alive = with_leases(sessions_text(living), lease_local::count());
   warn(left);
   logging::event("Reloaded: the configuration is valid; {} living", left_alive);
   io::write_all(STDOUT_FILENO, fmt::format("reloaded: the configuration is valid; {} living\n", left_alive));

@@ -5,7 +5,7 @@
 
 #include "firewall.h"
 #include "io.h"
-#include "lease_store.h"
+#include "lease_local.h"
 #include "logging.h"
 #include "record.h"
 #include "spool.h"
@@ -47,7 +47,7 @@ int status() {
     const bool needed = std::any_of(living.begin(), living.end(), [&, of = part](const Session& session) { return firewall::part_of(session) == of; });
     well = well && (base == "present" || !needed);
   }
-  answer.add("leases", std::to_string(lease_store::count()));
+  answer.add("leases", std::to_string(lease_local::count()));
   std::string text = answer.text();
   text.pop_back();  // the empty line that ends a record: for people, and the last one
   io::write_all(STDOUT_FILENO, text);

@@ -1,19 +1,16 @@
-#include "lease_store.h"
+#include "lease_local.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <thread>
 
 #include <fmt/core.h>
 
+#include "fd.h"
 #include "io.h"
-#include "lease_role.h"
-#include "lease_shared.h"
 #include "logging.h"
 #include "paths.h"
 #include "session.h"
@@ -73,9 +70,9 @@ std::vector<Lease> read_those(const std::vector<std::string>& names) {
   return leases;
 }
 
-class Spool : public LeaseStore {
+class Local : public LeaseStore {
  public:
-  Spool() {
+  Local() {
     for (const char* directory : {kRecords, kOwners, kPorts}) spool::make_directory(directory);
   }
 
@@ -198,33 +195,10 @@ class Spool : public LeaseStore {
 
 }  // namespace
 
-namespace lease_store {
+namespace lease_local {
 
-std::unique_ptr<LeaseStore> open() {
-  if (lease_role::get() == LeaseRole::alone) return spool();
-  return open(config::load(paths::kConfig, config::Author::root));
-}
-
-std::unique_ptr<LeaseStore> open(const config::Config& config) {
-  if (config.cluster.shares_leases()) return lease_shared::open(config, spool());
-  return spool();
-}
-
-std::unique_ptr<LeaseStore> spool() { return std::make_unique<Spool>(); }
+std::unique_ptr<LeaseStore> open() { return std::make_unique<Local>(); }
 
 std::size_t count() { return spool::names_in(kRecords).size(); }
 
-}  // namespace lease_store
-
-LeaseLock::LeaseLock() {
-  const std::string path = fmt::format("{}/lease_lock", paths::kRun);
-  lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  constexpr auto kPause = std::chrono::milliseconds(1);
-  constexpr int kTries = 10000;
-  for (int i = 0; i < kTries; ++i) {
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return;
-    if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
-    std::this_thread::sleep_for(kPause);
-  }
-  throw tool::Failure(tool::temporary, path + ": still locked after 10 s");
-}
+}  // namespace lease_local
