@@ -27,9 +27,12 @@
 
 #include "address.h"
 #include "balance_types.h"
-#include "config.h"
 #include "route.h"
 #include "spool.h"
+
+namespace config {
+struct Cluster;
+}
 
 namespace balance {
 

@@ -8,6 +8,7 @@
 
 #include "balance_marks.h"
 #include "boot_clock.h"
+#include "config.h"
 #include "decimal.h"
 #include "logging.h"
 #include "node_name.h"

@@ -24,7 +24,10 @@
 #include <vector>
 
 #include "balance_types.h"
-#include "config.h"
+
+namespace config {
+struct Cluster;
+}
 
 namespace balance::shared {
 

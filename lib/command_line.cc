@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "config.h"
+
 namespace command_line {
 namespace {
 

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "config.h"
+namespace config {
+struct Command;
+}
 
 namespace command_line {
 

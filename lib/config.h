@@ -15,12 +15,11 @@
 #include <vector>
 
 #include "address.h"
+#include "config_forwarding.h"
 #include "config_xml.h"
 #include "destination.h"
 
 namespace config {
-
-enum class Forwarding { iptables, nftables };
 
 struct Rule {
   int number = 0;          // from 1, in the order of the file

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "config.h"
 #include "log_file.h"
 #include "logging.h"
 #include "paths.h"

@@ -1,7 +1,10 @@
 // log_place: where lines go, as aspera.conf says.
 #pragma once
 
-#include "config.h"
+namespace config {
+enum class Author;
+struct Rproxy;
+}
 
 namespace log_place {
 

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "tool.h"
 
 std::string node_name() {

@@ -3,7 +3,9 @@
 
 #include <string>
 
-#include "config.h"
+namespace config {
+struct Cluster;
+}
 
 // As uname -n prints it.
 std::string node_name();

@@ -16,6 +16,7 @@
 
 #include <fmt/core.h>
 
+#include "config.h"
 #include "fd.h"
 #include "io.h"
 #include "tool.h"

@@ -19,8 +19,11 @@
 #include <string_view>
 #include <vector>
 
-#include "config.h"
 #include "resp.h"
+
+namespace config {
+struct Cluster;
+}
 
 namespace redis {
 

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "address.h"
-#include "config.h"
+#include "config_forwarding.h"
 #include "record.h"
 
 struct Route {

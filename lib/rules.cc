@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "config.h"
 #include "tool.h"
 
 namespace rules {

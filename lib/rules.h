@@ -7,9 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "config.h"
 #include "request.h"
 #include "route.h"
+
+namespace config {
+struct Rproxy;
+}
 
 namespace rules {
 

@@ -27,7 +27,7 @@
 #include <sys/types.h>
 
 #include "address.h"
-#include "config.h"
+#include "config_forwarding.h"
 #include "record.h"
 
 // The UDP flow that a session was pinned to: its ends as the kernel sees them

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "command_line.h"
+#include "config.h"
 
 namespace {
 

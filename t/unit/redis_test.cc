@@ -20,6 +20,7 @@
 #include <fmt/core.h>
 
 #include "child.h"
+#include "config.h"
 #include "fd.h"
 #include "tool.h"
 
