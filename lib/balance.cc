@@ -21,8 +21,8 @@
 #include "logging.h"
 #include "paths.h"
 #include "record.h"
-#include "session.h"
 #include "tool.h"
+#include "wall_clock.h"
 
 namespace balance {
 namespace {
@@ -113,7 +113,7 @@ std::vector<Mark> marks() {
 }
 
 Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by) {
-  return {host, "", "", state, session::now(), boot_clock::seconds() + duration, plain(reason), plain(by)};
+  return {host, "", "", state, wall_clock::now(), boot_clock::seconds() + duration, plain(reason), plain(by)};
 }
 
 // Others take it for healed before it is not there any more: else the next session

@@ -22,8 +22,8 @@
 #include "io.h"
 #include "paths.h"
 #include "record.h"
-#include "session.h"
 #include "tool.h"
+#include "uuid.h"
 
 namespace keepers {
 namespace {
@@ -79,7 +79,7 @@ std::optional<Note> read_note(const std::string& directory, const std::string& i
 // The ids in it; what is no keeper's is passed over.
 std::vector<std::string> ids_in(const std::string& directory) {
   auto names = spool::names_in(directory);
-  std::erase_if(names, [](const std::string& name) { return !session::is_id(name); });
+  std::erase_if(names, [](const std::string& name) { return !uuid::is_valid(name); });
   return names;
 }
 
@@ -87,7 +87,7 @@ std::vector<std::string> ids_in(const std::string& directory) {
 std::size_t count_in(const std::string& directory) {
   const auto names = spool::names_in(directory);
   return static_cast<std::size_t>(std::count_if(names.begin(), names.end(), [&](const std::string& name) {
-    return session::is_id(name.substr(name.starts_with('.') ? 1 : 0)) && spool::is_held(directory, name);
+    return uuid::is_valid(name.substr(name.starts_with('.') ? 1 : 0)) && spool::is_held(directory, name);
   }));
 }
 
@@ -163,7 +163,7 @@ std::optional<Place> Place::make(const Terms& terms) {
   Place place;
   place.terms_ = terms;
   place.directory_ = directory_of(terms.user, terms.rule);
-  place.id_ = session::new_id();
+  place.id_ = uuid::random();
   spool::make_directory(place.directory_);
   const std::string fresh = in(place.directory_, "." + place.id_);
   fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
@@ -223,7 +223,7 @@ void sweep() {
       struct stat status{};
       const bool fresh = ::lstat(in(directory, name).c_str(), &status) == 0 && std::abs(::time(nullptr) - status.st_mtime) < kStaleSeconds;
       // One that is being made has no lock for a moment.
-      if (!session::is_id(name) && fresh) continue;
+      if (!uuid::is_valid(name) && fresh) continue;
       ::unlink(in(directory, name).c_str());
     }
     ::rmdir(fmt::format("{}/{}", paths::kRun, directory).c_str());

@@ -5,8 +5,8 @@
 #include <fmt/core.h>
 
 #include "decimal.h"
-#include "session.h"
 #include "tool.h"
+#include "uuid.h"
 
 namespace {
 
@@ -51,7 +51,7 @@ Lease Lease::from_record(const Record& record) {
                       "ending"});
   Lease parsed;
   parsed.id = record.require("lease");
-  if (!session::is_id(parsed.id)) malformed("lease", parsed.id);
+  if (!uuid::is_valid(parsed.id)) malformed("lease", parsed.id);
   parsed.user = record.get("user").value_or("");
   parsed.client = checked(record, "client", IpAddress::parse);
   parsed.proxy = checked(record, "proxy", IpAddress::parse);

@@ -13,9 +13,9 @@
 #include "io.h"
 #include "logging.h"
 #include "paths.h"
-#include "session.h"
 #include "spool.h"
 #include "tool.h"
+#include "uuid.h"
 
 namespace {
 
@@ -64,7 +64,7 @@ std::optional<Lease> read(const std::string& id) {
 std::vector<Lease> read_those(const std::vector<std::string>& names) {
   std::vector<Lease> leases;
   for (const auto& name : names) {
-    if (!session::is_id(name)) continue;
+    if (!uuid::is_valid(name)) continue;
     if (auto lease = read(name)) leases.push_back(std::move(*lease));
   }
   return leases;
@@ -118,7 +118,7 @@ class Local : public LeaseStore {
     if (::rename(fresh.c_str(), path_of(lease.id).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
   }
 
-  std::optional<Lease> get(const std::string& id) override { return session::is_id(id) ? read(id) : std::nullopt; }
+  std::optional<Lease> get(const std::string& id) override { return uuid::is_valid(id) ? read(id) : std::nullopt; }
 
   void remove(const Lease& lease, End) override {
     remove_file(path_of(lease.id));
@@ -143,7 +143,7 @@ class Local : public LeaseStore {
 
   void tidy() override {
     for (const auto& name : spool::names_in(kRecords)) {
-      if (!session::is_id(name) || !read(name)) remove_file(path_of(name));
+      if (!uuid::is_valid(name) || !read(name)) remove_file(path_of(name));
     }
     const auto gone = [](const std::string& id) { return ::access(path_of(id).c_str(), F_OK) != 0; };
     for (const auto& owner : spool::names_in(kOwners)) {

@@ -24,9 +24,9 @@
 #include "own_addresses.h"
 #include "paths.h"
 #include "redis.h"
-#include "session.h"
 #include "spool.h"
 #include "tool.h"
+#include "uuid.h"
 
 namespace lease_shared {
 namespace {
@@ -90,7 +90,7 @@ class Gone {
 
   static std::vector<std::string> ids() {
     auto names = spool::names_in(kGone);
-    std::erase_if(names, [](const std::string& name) { return !session::is_id(name); });
+    std::erase_if(names, [](const std::string& name) { return !uuid::is_valid(name); });
     return names;
   }
 
@@ -362,7 +362,7 @@ class Shared : public LeaseStore {
       cursor = page.array()[0].text();
       for (const auto& key : page.array()[1].array()) {
         const std::string id = key.text().substr(std::min(key.text().size(), sizeof kLeaseKey - 1));
-        if (session::is_id(id)) known.insert(id);
+        if (uuid::is_valid(id)) known.insert(id);
         else if (refused) refused->push_back(key.text());
       }
     } while (cursor != "0");

@@ -5,8 +5,8 @@
 
 #include <fmt/core.h>
 
-#include "session.h"
 #include "tool.h"
+#include "uuid.h"
 
 Request Request::from_record(const Record& record) {
   record.check_names({"user", "client", "proxy", "domain", "command", "udp"});
@@ -45,7 +45,7 @@ void Request::add_to(Record& record) const {
 Asked Asked::from_record(const Record& record) {
   Asked asked;
   asked.session = record.require("session");
-  if (!session::is_id(asked.session)) throw tool::Failure(tool::bad_input, "session: not a UUID");
+  if (!uuid::is_valid(asked.session)) throw tool::Failure(tool::bad_input, "session: not a UUID");
   record.check_names({"session", "user", "client", "proxy", "domain", "command", "udp"});
   Record rest;
   for (const auto& [name, value] : record.fields()) {

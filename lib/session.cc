@@ -1,17 +1,13 @@
 #include "session.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
-#include <ctime>
 #include <limits>
 
 #include <fmt/core.h>
 
 #include "decimal.h"
-#include "fd.h"
-#include "io.h"
 #include "tool.h"
+#include "uuid.h"
 
 namespace {
 
@@ -50,7 +46,7 @@ Session Session::from_record(const Record& record) {
                       "bind_source_address", "forwarding", "pid", "holder", "started", "opened", "flow", "group", "state"});
   Session parsed;
   parsed.id = record.require("session");
-  if (!session::is_id(parsed.id)) malformed("session", parsed.id);
+  if (!uuid::is_valid(parsed.id)) malformed("session", parsed.id);
   parsed.user = record.require("user");
   parsed.client = Endpoint::require(record.require("client"), "client");
   parsed.proxy = Endpoint::require(record.require("proxy"), "proxy");
@@ -85,7 +81,7 @@ Session Session::from_record(const Record& record) {
   parsed.started = record.require("started");
   if (record.get("opened")) parsed.opened = number(record, "opened", std::numeric_limits<long>::max());
   if (const auto group = record.get("group")) {
-    if (!session::is_id(*group)) malformed("group", *group);
+    if (!uuid::is_valid(*group)) malformed("group", *group);
     parsed.group = *group;
   }
   if (const auto state = record.get("state")) {
@@ -130,22 +126,6 @@ bool Session::is_rival_of(const Session& other) const {
 
 namespace session {
 
-std::string new_id() {
-  const Fd source = fd::open("/proc/sys/kernel/random/uuid", O_RDONLY);
-  return io::read_all(source.get(), 64, "uuid").substr(0, 36);
-}
-
-bool is_id(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    if (dash ? c != '-' : !hex) return false;
-  }
-  return true;
-}
-
 bool have_same_ends(const Session& one, const Session& other) {
   return one.client.ip == other.client.ip && one.proxy.ip == other.proxy.ip && one.host == other.host;
 }
@@ -158,15 +138,6 @@ std::string find_group(const Session& session, const std::vector<Session>& livin
     return other.group.empty() ? other.id : other.group;
   }
   return {};
-}
-
-std::string now() {
-  const std::time_t seconds = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 }  // namespace session

@@ -80,13 +80,6 @@ struct Session {
 
 namespace session {
 
-// A random UUID from the kernel (random(4), /proc/sys/kernel/random/uuid).
-std::string new_id();
-// 8-4-4-4-12 lower-case hexadecimal digits.
-bool is_id(std::string_view text);
-// Now, RFC 3339 in UTC.
-std::string now();
-
 // Whether they have client address, proxy address and server in common, whatever
 // their ports.
 bool have_same_ends(const Session& one, const Session& other);

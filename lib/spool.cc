@@ -19,6 +19,7 @@
 #include "paths.h"
 #include "root_only.h"
 #include "tool.h"
+#include "uuid.h"
 
 namespace spool {
 namespace {
@@ -142,7 +143,7 @@ void remove_from_index(const std::string& directory, const std::string& id) {
 std::optional<Session> living_of_id(const std::string& id) {
   Fd lock;
   const std::string path = in(kSessionsDir, id);
-  if (!session::is_id(id) || try_lock(path, O_RDONLY, lock) != Lock::held) return std::nullopt;
+  if (!uuid::is_valid(id) || try_lock(path, O_RDONLY, lock) != Lock::held) return std::nullopt;
   return read_session(lock.get(), path);
 }
 
@@ -277,7 +278,7 @@ std::vector<Orphan> orphans() {
     const std::string path = in(kSessionsDir, name);
     Fd lock;
     if (try_lock(path, O_RDONLY, lock) != Lock::taken) continue;
-    auto session = session::is_id(name) ? read_session(lock.get(), path) : std::nullopt;
+    auto session = uuid::is_valid(name) ? read_session(lock.get(), path) : std::nullopt;
     if (session) found.push_back({std::move(*session), path, std::move(lock)});
     else ::unlink(path.c_str());
   }

@@ -17,9 +17,9 @@
 #include "env.h"
 #include "logging.h"
 #include "paths.h"
-#include "session.h"
 #include "spool.h"
 #include "tool.h"
+#include "uuid.h"
 
 namespace {
 
@@ -57,7 +57,7 @@ Conductor::Conductor(Request request, std::vector<std::string> words, bool udp, 
       words_(std::move(words)),
       udp_(udp),
       by_name_(by_name),
-      session_(session::new_id()),
+      session_(uuid::random()),
       started_(std::chrono::steady_clock::now()),
       signals_(catch_signals()) {
   const std::string key = auth_info::of_this_session();

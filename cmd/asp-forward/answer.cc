@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "session.h"
+#include "uuid.h"
 
 namespace forward {
 namespace {
@@ -64,7 +64,7 @@ Leased parse_lease(std::string_view json) {
   if (!object.is_object()) malformed("it");
   Leased leased;
   leased.id = text(object, "id");
-  if (!session::is_id(leased.id)) malformed("id");
+  if (!uuid::is_valid(leased.id)) malformed("id");
   const auto host = IpAddress::parse(text(object, "host"));
   if (!host) malformed("host");
   leased.host = *host;

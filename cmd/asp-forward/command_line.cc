@@ -11,8 +11,8 @@
 #include "env.h"
 #include "lease.h"
 #include "options.h"
-#include "session.h"
 #include "tool.h"
+#include "uuid.h"
 #include "words.h"
 
 namespace forward {
@@ -118,7 +118,7 @@ Asked Asked::parse(int argc, char** argv) {
   if (asked.mode == Mode::renew || asked.mode == Mode::release) {
     if (options.has('t') || options.has('s') || options.has('u')) wrong("a lease has its destination already: --renew and --release take none");
     asked.lease = options.get(asked.mode == Mode::renew ? 'r' : 'e', "");
-    if (!session::is_id(asked.lease)) wrong(fmt::format("{}: not the UUID of a lease", asked.lease));
+    if (!uuid::is_valid(asked.lease)) wrong(fmt::format("{}: not the UUID of a lease", asked.lease));
     return asked;
   }
   asked.wanted = wanted_of(options);

@@ -17,9 +17,9 @@
 #include "lease_reap.h"
 #include "lease_text.h"
 #include "logging.h"
-#include "session.h"
 #include "spool.h"
 #include "tool.h"
+#include "wall_clock.h"
 
 namespace {
 
@@ -150,7 +150,7 @@ void Desk::open(Job& job) {
   try {
     lease.ssh_port = *first;
     lease.udp_ports = {*first, static_cast<Port>(*first + count - 1)};
-    lease.started = session::now();
+    lease.started = wall_clock::now();
     lease.deadline = lease_life::deadline_of(lease, boot_clock::seconds());
     store_.put(Lease::from_record(lease.to_record()));  // all of its own checks
   } catch (...) {

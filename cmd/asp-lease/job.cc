@@ -11,8 +11,8 @@
 #include "lease_shared.h"
 #include "logging.h"
 #include "record.h"
-#include "session.h"
 #include "tool.h"
+#include "uuid.h"
 
 namespace {
 
@@ -126,7 +126,7 @@ void prepare_open(Job& job, const Record& asked, const config::Config& config, c
   const Terms terms = terms_of(proxy);
   lease.renew_seconds = terms.renew;
   lease.lifetime = terms.lifetime;
-  lease.id = session::new_id();
+  lease.id = uuid::random();
   if (judgement.verdict == destination::Verdict::permitted_by_name) {
     job.resolver.emplace(lease.destination, lease.address);
     job.state = Job::State::waiting;

@@ -31,6 +31,7 @@
 #include "status.h"
 #include "tool.h"
 #include "trial.h"
+#include "wall_clock.h"
 
 namespace {
 
@@ -87,7 +88,7 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   session.forwarding = route.forwarding;
   session.pid = caller.session_pid;
   session.holder = ::getpid();
-  session.started = session::now();
+  session.started = wall_clock::now();
   return Session::from_record(session.to_record());  // all of its own checks
 }
 

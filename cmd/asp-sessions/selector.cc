@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "tool.h"
+#include "uuid.h"
 
 namespace sessions {
 
@@ -12,7 +13,7 @@ Selector Selector::parse(const std::string& text) {
   constexpr std::string_view kUser = "user=";
   constexpr std::string_view kClient = "client=";
   Selector selector;
-  if (session::is_id(text)) {
+  if (uuid::is_valid(text)) {
     selector.what_ = Id{text};
     return selector;
   }

@@ -16,6 +16,7 @@
 #include "io.h"
 #include "spool.h"
 #include "tool.h"
+#include "wall_clock.h"
 
 namespace sessions {
 namespace {
@@ -37,7 +38,7 @@ std::string title(const std::vector<Row>& rows, std::chrono::milliseconds interv
     total.to_server += row.rate->to_server;
     total.to_client += row.rate->to_client;
   }
-  return fmt::format("{}, every {} s: {} session{}, up {}, down {}{}", session::now(), static_cast<double>(interval.count()) / 1000,
+  return fmt::format("{}, every {} s: {} session{}, up {}, down {}{}", wall_clock::now(), static_cast<double>(interval.count()) / 1000,
                      rows.size(), rows.size() == 1 ? "" : "s", human_rate(total.to_server), human_rate(total.to_client),
                      spool::drained() ? ", drained" : "");
 }

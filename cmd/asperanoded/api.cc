@@ -13,8 +13,8 @@
 #include "logging.h"
 #include "own_addresses.h"
 #include "refusal.h"
-#include "session.h"
 #include "tool.h"
+#include "uuid.h"
 
 #ifndef SALLYPORT_VERSION
 #define SALLYPORT_VERSION "unknown"
@@ -123,7 +123,7 @@ const Api::Route& Api::route_of(const std::string& path, std::string& id) {
   for (const auto& route : kRoutes) {
     if (path == route.path) return route;
   }
-  if (path.starts_with(kLease) && session::is_id(path.substr(sizeof kLease - 1))) {
+  if (path.starts_with(kLease) && uuid::is_valid(path.substr(sizeof kLease - 1))) {
     id = path.substr(sizeof kLease - 1);
     return kRoutes[std::size(kRoutes) - 1];
   }
