@@ -16,15 +16,6 @@
 
 namespace asconfigurator {
 
-// How characters beyond ASCII are written: as they are, or as &#228;.
-enum class Charset { utf8, references };
-
-// What the declaration of the document calls for.
-Charset charset_of(std::string_view text);
-
-// `value` (UTF-8) as the text of an element.
-std::string escaped(std::string_view value, Charset charset);
-
 struct Edited {
   std::string text;
   std::optional<std::string> before;  // the value that was in force; absent: none

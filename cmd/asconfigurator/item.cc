@@ -6,9 +6,9 @@
 
 #include <fmt/core.h>
 
+#include "charset.h"
 #include "config_value.h"
 #include "config_xml.h"
-#include "editor.h"
 #include "tool.h"
 
 namespace asconfigurator {

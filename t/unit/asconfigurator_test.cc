@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../cmd/asconfigurator/charset.h"
 #include "../../cmd/asconfigurator/editor.h"
 #include "../../cmd/asconfigurator/item.h"
 #include "config.h"
