@@ -59,7 +59,7 @@ ifdef SAN
 BUILD := build-san
 # Unoptimised, it is built in less than half the time; with the headers that most
 # files include compiled once, in two thirds of that.
-HEADERS := $(BUILD)/lib/precompiled.h.gch
+HEADERS := $(BUILD)/lib/base/precompiled.h.gch
 CXXFLAGS += -O0 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined
 else
@@ -67,7 +67,7 @@ CXXFLAGS += $(HARDEN_CXX)
 LDFLAGS  += $(HARDEN_LD)
 endif
 
-LIB_OBJ  := $(patsubst %.cc,$(BUILD)/%.o,$(sort $(wildcard lib/*.cc)))
+LIB_OBJ  := $(patsubst %.cc,$(BUILD)/%.o,$(sort $(wildcard lib/*/*.cc)))
 UNIT_OBJ := $(patsubst %.cc,$(BUILD)/%.o,$(sort $(wildcard t/unit/*.cc)))
 tool_obj  = $(patsubst %.cc,$(BUILD)/%.o,$(sort $(wildcard cmd/$(1)/*.cc)))
 # Tool-private code that has unit tests of its own: all but main.cc.
@@ -102,7 +102,7 @@ $(BUILD)/%.o: %.cc $(HEADERS)
 	@echo '  CXX $<'
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(HEADERS:%.gch=-include %) -MMD -MP -c -o $@ $<
 
-$(BUILD)/lib/precompiled.h.gch: lib/precompiled.h
+$(BUILD)/lib/base/precompiled.h.gch: lib/base/precompiled.h
 	@mkdir -p $(@D)
 	@echo '  CXX $<'
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<

@@ -5,16 +5,16 @@
 
 #include <fmt/core.h>
 
+#include "base/failure.h"
 #include "charset.h"
-#include "tool.h"
 
 namespace asconfigurator {
 namespace {
 
-using config_schema::Elements;
-using config_schema::Option;
-using config_schema::Trait;
-using config_xml::Element;
+using config::schema::Elements;
+using config::schema::Option;
+using config::schema::Trait;
+using config::xml::Element;
 using Route = std::vector<const Option*>;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -99,7 +99,7 @@ void write(const Node& node, const Layout& layout, const std::string& indent, st
 
 Route route_of(const Change& change) {
   Route route;
-  const Option* option = &config_schema::root();
+  const Option* option = &config::schema::root();
   for (const auto name : change.section) route.push_back(option = option->child(name));
   route.insert(route.end(), change.item.path.begin(), change.item.path.end());
   return route;
@@ -124,7 +124,7 @@ void keep_named(Elements& accounts, const std::string& wanted) {
 
 void check_single(const Elements& parents, const Option* option, const Change& change, const std::string& file) {
   for (const auto* parent : parents) {
-    const Elements found = config_schema::at({parent}, {option});
+    const Elements found = config::schema::at({parent}, {option});
     if (found.size() > 1) fail_several(file, change, found);
   }
 }
@@ -138,7 +138,7 @@ struct Reached {
 Reached follow(const Element& document, const Route& route, const Change& change, const std::string& file) {
   Reached reached{{&document}, 0};
   for (; reached.depth < route.size(); ++reached.depth) {
-    Elements below = config_schema::at(reached.elements, {route[reached.depth]});
+    Elements below = config::schema::at(reached.elements, {route[reached.depth]});
     if (reached.depth + 1 == change.section.size() && !change.account.empty()) keep_named(below, change.account);
     const bool choice = reached.depth >= change.section.size() && route[reached.depth]->is(Trait::repeats);
     if (choice) check_single(reached.elements, route[reached.depth], change, file);
@@ -232,7 +232,7 @@ Node missing(const Change& change, const Route& route, std::size_t depth, Charse
 }  // namespace
 
 Edited apply(const std::string& text, const Change& change, const std::string& file) {
-  const Element document = config_xml::parse(text, file);
+  const Element document = config::xml::parse(text, file);
   const Route route = route_of(change);
   const Reached reached = follow(document, route, change, file);
   Edited edited{text, std::nullopt};
@@ -240,7 +240,7 @@ Edited apply(const std::string& text, const Change& change, const std::string& f
     if (change.value) insert(edited.text, document, *reached.elements[0], missing(change, route, reached.depth, charset_of(text)));
     return edited;
   }
-  const Element* given = config_schema::first_given(reached.elements);
+  const Element* given = config::schema::first_given(reached.elements);
   if (given) edited.before = given->text;
   if (!change.value) {
     // From the back, so that what is before stays where it was.

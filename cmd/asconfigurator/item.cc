@@ -6,16 +6,16 @@
 
 #include <fmt/core.h>
 
+#include "base/failure.h"
 #include "charset.h"
-#include "config_value.h"
-#include "config_xml.h"
-#include "tool.h"
+#include "config/value.h"
+#include "config/xml.h"
 
 namespace asconfigurator {
 namespace {
 
-using config_schema::Item;
-using config_schema::Path;
+using config::schema::Item;
+using config::schema::Path;
 
 constexpr std::string_view kNull = "AS_NULL";
 constexpr std::string_view kHint = "asuserdata -+ lists the names";
@@ -107,7 +107,7 @@ std::string other_name(const Item& item) {
 }
 
 std::optional<Item> find_item(const Command& command, const std::string& name) {
-  for (auto& item : config_schema::items(command.section)) {
+  for (auto& item : config::schema::items(command.section)) {
     if (item.name == name || other_name(item) == name) return item;
   }
   return std::nullopt;
@@ -119,7 +119,7 @@ std::optional<Item> find_item(const Command& command, const std::string& name) {
     if (find_item(other, name)) others.emplace_back(other.name);
   }
   if (!others.empty()) fail(fmt::format("{} is not for {} but for {}", name, command.name, joined(others, " and ")));
-  const auto meant = nearest(config_schema::items(command.section), name);
+  const auto meant = nearest(config::schema::items(command.section), name);
   const auto question = meant.empty() ? "" : fmt::format("; did you mean {}?", joined(meant, " or "));
   fail(fmt::format("'{}' is no name of {}{} ({})", name, command.name, question, kHint));
 }
@@ -128,7 +128,7 @@ std::optional<Item> find_item(const Command& command, const std::string& name) {
 // allows, without white space around it. Absent: not valid.
 std::optional<std::string> as_parsed(const std::string& value) {
   try {
-    return config_xml::parse("<v>" + escaped(value, Charset::utf8) + "</v>", "").text;
+    return config::xml::parse("<v>" + escaped(value, Charset::utf8) + "</v>", "").text;
   } catch (const tool::Failure&) {
     return std::nullopt;
   }
@@ -145,15 +145,15 @@ std::optional<std::string> value_of(const Item& item, const std::string& given) 
   const std::string value = text_of(item.name, given);
   if (value == kNull) return std::nullopt;
   const auto& option = item.option();
-  if (config_schema::accepts(option, value)) return value;
-  const bool secret = option.value == config_schema::Value::secret;
-  fail(fmt::format("{}: {} is not valid; expected {}", item.name, secret ? "the value" : "'" + value + "'", config_schema::expected(option)));
+  if (config::schema::accepts(option, value)) return value;
+  const bool secret = option.value == config::schema::Value::secret;
+  fail(fmt::format("{}: {} is not valid; expected {}", item.name, secret ? "the value" : "'" + value + "'", config::schema::expected(option)));
 }
 
 }  // namespace
 
 std::vector<Change> parse_item(std::string_view text) {
-  if (!config_value::is_text(text)) fail("control characters in an item; a file with DOS line ends has them");
+  if (!config::value::is_text(text)) fail("control characters in an item; a file with DOS line ends has them");
   const auto parts = parts_of(text);
   const Command& command = command_of(parts[0]);
   std::string account;

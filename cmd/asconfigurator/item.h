@@ -14,19 +14,19 @@
 #include <string_view>
 #include <vector>
 
-#include "config_schema.h"
+#include "config/schema.h"
 
 namespace asconfigurator {
 
 // One value of one element.
 struct Change {
-  config_schema::Path section;       // from the document element: {"server"}
+  config::schema::Path section;      // from the document element: {"server"}
   std::string account;               // of several such sections the one with this <name>; empty: any
-  config_schema::Item item;          // what below the section
+  config::schema::Item item;         // what below the section
   std::optional<std::string> value;  // absent (AS_NULL): none, so that the default holds
 };
 
-// The names are those of config_schema::items, the values valid for their
+// The names are those of config::schema::items, the values valid for their
 // elements, in UTF-8, and not empty. Failure{64} says what is wrong with an
 // item; a secret is not repeated.
 std::vector<Change> parse_item(std::string_view text);

@@ -9,16 +9,16 @@
 
 #include <fmt/core.h>
 
-#include "config.h"
-#include "config_file.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/tool.h"
+#include "config/config.h"
+#include "config/file.h"
 #include "editor.h"
-#include "fd.h"
-#include "io.h"
 #include "item.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
-#include "tool.h"
 
 namespace {
 
@@ -65,7 +65,7 @@ std::vector<Change> changes_of(const Options& options) {
   return changes;
 }
 
-bool is_secret(const Change& change) { return change.item.option().value == config_schema::Value::secret; }
+bool is_secret(const Change& change) { return change.item.option().value == config::schema::Value::secret; }
 
 std::string shown(const Change& change, const std::optional<std::string>& value) {
   if (!value) return "not set";
@@ -119,7 +119,7 @@ int run(int argc, char** argv) {
 
   // A limit on the size of files is then an error like a full file system.
   std::signal(SIGXFSZ, SIG_IGN);
-  config_file::Locked file(path, kEmpty);
+  config::file::Locked file(path, kEmpty);
   std::string text = file.text();
   std::string answer;
   for (const auto& change : changes) {

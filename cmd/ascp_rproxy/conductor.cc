@@ -12,14 +12,14 @@
 
 #include <fmt/core.h>
 
-#include "asked_host.h"
-#include "auth_info.h"
-#include "env.h"
-#include "logging.h"
-#include "paths.h"
-#include "spool.h"
-#include "tool.h"
-#include "uuid.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "base/uuid.h"
+#include "session/spool.h"
+#include "who/asked_host.h"
+#include "who/auth_info.h"
 
 namespace {
 
@@ -82,7 +82,7 @@ int Conductor::conduct() {
 }
 
 void Conductor::start() {
-  spool::check_admission();
+  session::spool::check_admission();
   if (by_name_) find_name();
   // The dialer first: it has more to do, and the pinhole is verified meanwhile.
   const Record asked = Asked{session_, request_}.to_record();

@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "dialer.h"
-#include "fd.h"
-#include "holder.h"
-#include "request.h"
-#include "status.h"
-#include "tool.h"
-#include "upstream_command.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/status.h"
+#include "session/dialer.h"
+#include "session/holder.h"
+#include "session/request.h"
+#include "ssh/upstream_command.h"
 
 class Conductor {
  public:

@@ -2,16 +2,16 @@
 // close, report; ascp_rproxy(8). Run by aspshell inside a session of sshd.
 #include <unistd.h>
 
-#include "accounts.h"
+#include "base/accounts.h"
+#include "base/env.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/tool.h"
 #include "conductor.h"
-#include "config.h"
-#include "env.h"
-#include "log_place.h"
-#include "options.h"
-#include "paths.h"
-#include "rules.h"
-#include "tool.h"
-#include "upstream_command.h"
+#include "config/config.h"
+#include "config/log_place.h"
+#include "session/rules.h"
+#include "ssh/upstream_command.h"
 
 namespace {
 
@@ -22,7 +22,7 @@ Request request_of(const std::vector<std::string>& words, bool udp) {
   if (!connection) throw tool::Failure(tool::bad_input, "SSH_CONNECTION is not set: run by sshd only");
   Request request;
   request.user = accounts::name_of(::getuid());
-  request::read_ssh_connection(*connection, request);
+  session::request::read_ssh_connection(*connection, request);
   request.command = upstream::shell_command(words);
   request.udp = udp;
   return request;
@@ -32,10 +32,10 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
   const auto rproxy = config::load(paths::kConfig).rproxy;
-  log_place::follow(rproxy);
+  config::log_place::follow(rproxy);
   const bool udp = !options.has('n');
   const Request request = request_of(options.operands, udp);
-  const bool by_name = rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}});
+  const bool by_name = session::rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}});
   Conductor conductor(request, options.operands, udp, by_name);
   return conductor.conduct();
 }

@@ -10,16 +10,16 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include "accounts.h"
-#include "config_file.h"
-#include "config_value.h"
-#include "io.h"
-#include "logging.h"
-#include "node_users.h"
-#include "options.h"
+#include "base/accounts.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/tool.h"
+#include "config/file.h"
+#include "config/node_users.h"
+#include "config/value.h"
 #include "password.h"
-#include "paths.h"
-#include "tool.h"
 
 namespace {
 
@@ -95,7 +95,7 @@ void check_options(const Options& options, char action) {
   if (options.has(kAclAdd) + options.has(kAclDel) + options.has(kAclSet) > 1) bad_usage("one of --acl-add, --acl-del and --acl-set");
   if (std::string_view("amd").find(action) != std::string_view::npos) {
     if (!options.has('u')) bad_usage("-u name is needed");
-    if (!node_users::is_name(options.get('u', ""))) bad_usage(fmt::format("'{}' is no name for a user", options.get('u', "")));
+    if (!config::node_users::is_name(options.get('u', ""))) bad_usage(fmt::format("'{}' is no name for a user", options.get('u', "")));
   }
   if (action == 'a' && !options.has('x')) bad_usage("-x account is needed");
   for (std::size_t i = 1; i < options.in_order.size(); ++i) {
@@ -106,7 +106,7 @@ void check_options(const Options& options, char action) {
 }
 
 void check_account(const std::string& account) {
-  if (config_value::is_account(account) && accounts::exists(account)) return;
+  if (config::value::is_account(account) && accounts::exists(account)) return;
   throw tool::Failure(tool::bad_input, fmt::format("{}: there is no such account on this host", account));
 }
 
@@ -139,8 +139,8 @@ Change change_of(const Options& options, char action) {
   if (options.has(kAclSet)) change.admin = grants_admin(options.get(kAclSet, ""), true);
   const bool ask = action == 'a' || (!change.account && !change.admin);
   const std::string given = options.get('p', "");
-  if (options.has('p')) change.hash = node_users::hash_password(given == "-" ? password::from_stdin() : given);
-  else if (ask) change.hash = node_users::hash_password(password::from_terminal(options.get('u', "")));
+  if (options.has('p')) change.hash = config::node_users::hash_password(given == "-" ? password::from_stdin() : given);
+  else if (ask) change.hash = config::node_users::hash_password(password::from_terminal(options.get('u', "")));
   return change;
 }
 
@@ -160,7 +160,7 @@ void back_up(const Users& users, const std::string& path) {
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) tool::fail_errno(tool::io, "create " + path);
   try {
-    io::write_all(file.get(), node_users::text_of(users));
+    io::write_all(file.get(), config::node_users::text_of(users));
     if (::fsync(file.get()) != 0) tool::fail_errno(tool::io, "sync");
   } catch (const tool::Failure& failure) {
     ::unlink(path.c_str());
@@ -169,17 +169,17 @@ void back_up(const Users& users, const std::string& path) {
 }
 
 void update(const Options& options, const std::function<void(Users&)>& edit) {
-  const config_file::Lock lock(paths::kNodeUsers);
-  auto users = node_users::load(paths::kNodeUsers);
+  const config::file::Lock lock(paths::kNodeUsers);
+  auto users = config::node_users::load(paths::kNodeUsers);
   const auto before = users;
   edit(users);
   if (options.has('b')) back_up(before, options.get('b', ""));
-  node_users::save(lock, users);
+  config::node_users::save(lock, users);
 }
 
 int add(const Options& options) {
   const std::string name = options.get('u', "");
-  auto known = node_users::load(paths::kNodeUsers);
+  auto known = config::node_users::load(paths::kNodeUsers);
   check_presence(known, name, false);
   const auto change = change_of(options, 'a');
   update(options, [&](Users& users) {
@@ -193,7 +193,7 @@ int add(const Options& options) {
 
 int modify(const Options& options) {
   const std::string name = options.get('u', "");
-  auto known = node_users::load(paths::kNodeUsers);
+  auto known = config::node_users::load(paths::kNodeUsers);
   check_presence(known, name, true);
   const auto change = change_of(options, 'm');
   update(options, [&](Users& users) {
@@ -234,7 +234,7 @@ std::string table(const Users& users) {
 
 // The service reads the file by itself; what is left is to say whether it can.
 int reload() {
-  const auto users = node_users::load(paths::kNodeUsers);
+  const auto users = config::node_users::load(paths::kNodeUsers);
   for (const auto& user : users) {
     if (!accounts::exists(user.system_user)) fmt::print(stderr, "asnodeadmin: warning: {}: there is no account {} any more\n", user.name, user.system_user);
   }
@@ -255,8 +255,8 @@ int run(int argc, char** argv) {
     case 'a': return add(options);
     case 'm': return modify(options);
     case 'd': return remove(options);
-    case 'l': io::write_all(STDOUT_FILENO, table(node_users::load(paths::kNodeUsers))); return tool::yes;
-    case 'b': back_up(node_users::load(paths::kNodeUsers), options.get('b', "")); return tool::yes;
+    case 'l': io::write_all(STDOUT_FILENO, table(config::node_users::load(paths::kNodeUsers))); return tool::yes;
+    case 'b': back_up(config::node_users::load(paths::kNodeUsers), options.get('b', "")); return tool::yes;
     default: return reload();
   }
 }

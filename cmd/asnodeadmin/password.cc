@@ -9,12 +9,12 @@
 
 #include <fmt/core.h>
 
-#include "fd.h"
-#include "io.h"
-#include "logging.h"
-#include "node_users.h"
-#include "terminal.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/terminal.h"
+#include "config/node_users.h"
 
 namespace password {
 namespace {
@@ -22,8 +22,8 @@ namespace {
 constexpr std::size_t kMaxLine = 1024;
 
 std::string checked(std::string text) {
-  if (node_users::is_password(text)) return text;
-  throw tool::Failure(tool::bad_input, fmt::format("the password must have 1 to {} bytes and no control characters", node_users::kMaxPassword));
+  if (config::node_users::is_password(text)) return text;
+  throw tool::Failure(tool::bad_input, fmt::format("the password must have 1 to {} bytes and no control characters", config::node_users::kMaxPassword));
 }
 
 // Signals that would end us come in as something to read instead.
@@ -70,7 +70,7 @@ std::string from_terminal(const std::string& user) {
     UnseenTerminal terminal(kMaxLine);
     if (!terminal.is_there()) throw tool::Failure(tool::usage, "ask for the password: there is no terminal; give it on standard input, with -p -");
     first = terminal.ask(fmt::format("Password for {}: ", logging::escape(user)), signals.fd());
-    if (first && node_users::is_password(*first)) second = terminal.ask("Again: ", signals.fd());
+    if (first && config::node_users::is_password(*first)) second = terminal.ask("Again: ", signals.fd());
     caught = signals.take();
   }
   if (caught) ::raise(caught);

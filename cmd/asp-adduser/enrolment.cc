@@ -11,10 +11,10 @@
 
 #include <fmt/core.h>
 
-#include "logging.h"
-#include "paths.h"
-#include "proxy_account.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "who/proxy_account.h"
 
 namespace enrolment {
 namespace {

@@ -10,12 +10,12 @@
 
 #include <fmt/core.h>
 
-#include "as_user.h"
-#include "child.h"
-#include "env.h"
-#include "io.h"
-#include "record.h"
-#include "tool.h"
+#include "base/child.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/record.h"
+#include "who/as_user.h"
 
 namespace home {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "proxy_account.h"
 #include "public_key.h"
+#include "who/proxy_account.h"
 
 namespace home {
 

@@ -8,17 +8,17 @@
 
 #include <fmt/core.h>
 
-#include "child.h"
+#include "base/child.h"
+#include "base/env.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/tool.h"
 #include "enrolment.h"
-#include "env.h"
-#include "fd.h"
 #include "home.h"
-#include "io.h"
-#include "logging.h"
-#include "options.h"
-#include "proxy_account.h"
 #include "public_key.h"
-#include "tool.h"
+#include "who/proxy_account.h"
 
 namespace {
 

@@ -6,8 +6,8 @@
 
 #include <fmt/core.h>
 
-#include "base64.h"
-#include "tool.h"
+#include "base/base64.h"
+#include "base/failure.h"
 
 namespace public_key {
 namespace {

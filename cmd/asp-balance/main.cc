@@ -4,15 +4,15 @@
 
 #include <fmt/core.h>
 
-#include "balance.h"
-#include "config.h"
-#include "io.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
-#include "record.h"
-#include "route.h"
-#include "tool.h"
+#include "balance/balance.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/record.h"
+#include "base/tool.h"
+#include "config/config.h"
+#include "session/route.h"
 
 namespace {
 
@@ -39,7 +39,7 @@ int run(int argc, char** argv) {
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "turns and marks are root's: run it as root, or with sudo");
   Route route = Route::from_record(record::read_one(STDIN_FILENO));
-  spool::prepare();
+  session::spool::prepare();
   balance::prepare();
   share();
   balance::Choice choice(route, "asp-balance", options.has('n') ? Turn::look : Turn::take);

@@ -8,16 +8,16 @@
 
 #include <fmt/core.h>
 
+#include "base/logging.h"
+#include "channels.h"
 #include "control.h"
 #include "digest.h"
-#include "logging.h"
 #include "progress.h"
 #include "protocol.h"
 #include "receiver.h"
 #include "remote.h"
 #include "rendezvous.h"
 #include "sender.h"
-#include "session.h"
 #include "target.h"
 #include "transport.h"
 

@@ -1,7 +1,7 @@
 // client: the end that a person starts.
 #pragma once
 
-#include "command_line.h"
+#include "arguments.h"
 
 namespace asp_cp {
 

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "io.h"
-#include "record.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/record.h"
 
 namespace asp_cp {
 

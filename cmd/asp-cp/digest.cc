@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace asp_cp {
 namespace {

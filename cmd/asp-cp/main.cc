@@ -1,9 +1,9 @@
 // asp-cp: copy files the way ascp does, SSH for control and encrypted UDP for
 // the data. A transfer tool of the same shape, not FASP.
+#include "arguments.h"
+#include "base/tool.h"
 #include "client.h"
-#include "command_line.h"
 #include "server.h"
-#include "tool.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 #include <fmt/core.h>
 
-#include "logging.h"
+#include "base/logging.h"
 
 namespace asp_cp {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <tuple>
 
-#include "session.h"
+#include "channels.h"
 
 namespace asp_cp {
 

@@ -29,9 +29,9 @@
 #include <string_view>
 #include <vector>
 
-#include "address.h"
-#include "record.h"
-#include "tool.h"
+#include "base/address.h"
+#include "base/failure.h"
+#include "base/record.h"
 
 namespace asp_cp {
 

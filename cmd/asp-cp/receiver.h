@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "session.h"
+#include "channels.h"
 #include "target.h"
 
 namespace asp_cp {

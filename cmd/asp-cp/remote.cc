@@ -10,9 +10,9 @@
 
 #include <fmt/core.h>
 
-#include "env.h"
-#include "logging.h"
-#include "tool.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/logging.h"
 
 namespace asp_cp {
 namespace {

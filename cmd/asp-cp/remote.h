@@ -5,10 +5,10 @@
 #include <functional>
 #include <string>
 
-#include "child.h"
-#include "command_line.h"
-#include "fd.h"
-#include "io.h"
+#include "arguments.h"
+#include "base/child.h"
+#include "base/fd.h"
+#include "base/io.h"
 
 namespace asp_cp {
 

@@ -12,8 +12,8 @@
 
 #include <fmt/core.h>
 
+#include "base/failure.h"
 #include "hello.h"
-#include "tool.h"
 
 namespace asp_cp {
 namespace {

@@ -19,8 +19,8 @@
 
 #include <sys/socket.h>
 
-#include "address.h"
-#include "fd.h"
+#include "base/address.h"
+#include "base/fd.h"
 
 namespace asp_cp {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "command_line.h"
+#include "arguments.h"
 #include "digest.h"
 
 namespace asp_cp {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "channels.h"
 #include "digest.h"
-#include "session.h"
 #include "source.h"
 
 namespace asp_cp {

@@ -4,16 +4,16 @@
 
 #include <optional>
 
+#include "arguments.h"
+#include "base/env.h"
+#include "base/logging.h"
+#include "channels.h"
 #include "control.h"
 #include "digest.h"
-#include "env.h"
-#include "logging.h"
 #include "protocol.h"
 #include "receiver.h"
 #include "rendezvous.h"
 #include "sender.h"
-#include "command_line.h"
-#include "session.h"
 #include "target.h"
 #include "transport.h"
 

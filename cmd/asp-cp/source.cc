@@ -10,8 +10,8 @@
 #include <memory>
 #include <string_view>
 
+#include "base/failure.h"
 #include "target.h"
-#include "tool.h"
 
 namespace asp_cp {
 namespace {

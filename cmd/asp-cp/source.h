@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "fd.h"
+#include "base/fd.h"
 
 namespace asp_cp {
 

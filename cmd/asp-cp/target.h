@@ -13,8 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/fd.h"
 #include "digest.h"
-#include "fd.h"
 #include "protocol.h"
 
 namespace asp_cp {

@@ -10,8 +10,8 @@
 
 #include <fmt/core.h>
 
-#include "logging.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/logging.h"
 
 namespace asp_cp {
 namespace {

@@ -16,7 +16,7 @@
 
 #include <sys/socket.h>
 
-#include "fd.h"
+#include "base/fd.h"
 
 namespace asp_cp {
 

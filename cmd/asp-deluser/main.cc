@@ -7,16 +7,16 @@
 
 #include <fmt/core.h>
 
-#include "as_user.h"
-#include "child.h"
-#include "env.h"
-#include "keepers.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
+#include "base/child.h"
+#include "base/env.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/tool.h"
 #include "processes.h"
-#include "proxy_account.h"
-#include "tool.h"
+#include "session/keepers.h"
+#include "who/as_user.h"
+#include "who/proxy_account.h"
 
 namespace {
 
@@ -62,7 +62,7 @@ void forget_keys(const Account& account) {
 void remove(const Account& account, bool with_home) {
   administer({"/usr/sbin/usermod", "--expiredate", "1", "--", account.name});
   end_sessions(account.name);
-  keepers::end_of(account.name);
+  session::keepers::end_of(account.name);
   if (!processes::end_all_of(account.uid)) throw tool::Failure(tool::os, account.name + ": the account is shut, but processes of it go on");
   if (!with_home) forget_keys(account);
   if (with_home) administer({"/usr/sbin/userdel", "--remove", "--", account.name});

@@ -16,8 +16,8 @@
 
 #include <fmt/core.h>
 
-#include "fd.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/fd.h"
 
 namespace processes {
 namespace {

@@ -12,7 +12,7 @@
 
 #include <fmt/core.h>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace {
 

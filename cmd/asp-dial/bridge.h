@@ -9,11 +9,11 @@
 #include <chrono>
 #include <string>
 
+#include "base/fd.h"
+#include "base/outlet.h"
 #include "control.h"
-#include "fd.h"
-#include "outlet.h"
-#include "terminal.h"
-#include "upstream.h"
+#include "raw_terminal.h"
+#include "ssh/upstream.h"
 
 class Bridge {
  public:

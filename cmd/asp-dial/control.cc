@@ -7,9 +7,9 @@
 
 #include <fmt/core.h>
 
-#include "io.h"
-#include "status.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/status.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-// control: the status lines (status.h) between asp-dial and the program that
+// control: the status lines (base/status.h) between asp-dial and the program that
 // conducts it, on one bidirectional descriptor; asp-dial(1) lists them.
 //
 //   > silent
@@ -12,7 +12,7 @@
 
 #include <string>
 
-#include "upstream.h"
+#include "ssh/upstream.h"
 
 class Control {
  public:

@@ -12,16 +12,16 @@
 
 #include <fmt/core.h>
 
+#include "base/env.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/tool.h"
 #include "bridge.h"
 #include "control.h"
-#include "env.h"
-#include "fd.h"
-#include "io.h"
-#include "options.h"
-#include "paths.h"
-#include "terminal.h"
-#include "tool.h"
-#include "upstream.h"
+#include "raw_terminal.h"
+#include "ssh/upstream.h"
 #include "visitors.h"
 
 namespace {

@@ -9,10 +9,10 @@
 
 #include <cerrno>
 
-#include "io.h"
-#include "record.h"
-#include "spool.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/record.h"
+#include "session/spool.h"
 
 namespace {
 
@@ -75,7 +75,7 @@ std::optional<Visit> Visitors::first() { return await(nullptr, kFirst); }
 
 std::optional<Visit> Visitors::next(upstream::Session& session, std::chrono::seconds patience) {
   let_go();
-  if (spool::stopped() || spool::drained()) return std::nullopt;
+  if (session::spool::stopped() || session::spool::drained()) return std::nullopt;
   return await(&session, patience);
 }
 

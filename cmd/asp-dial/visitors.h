@@ -12,8 +12,8 @@
 #include <optional>
 #include <string>
 
-#include "fd.h"
-#include "upstream.h"
+#include "base/fd.h"
+#include "ssh/upstream.h"
 
 struct Visit {
   Fd control;  // the socket it came by

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "uuid.h"
+#include "base/uuid.h"
 
 namespace forward {
 namespace {

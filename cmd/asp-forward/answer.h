@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "address.h"
-#include "node_client.h"
-#include "tool.h"
+#include "base/address.h"
+#include "base/failure.h"
+#include "http/node_client.h"
 
 namespace forward {
 

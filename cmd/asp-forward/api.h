@@ -6,7 +6,7 @@
 #include <string>
 
 #include "answer.h"
-#include "node_client.h"
+#include "http/node_client.h"
 #include "signals.h"
 
 namespace forward {

@@ -8,8 +8,8 @@
 
 #include <fmt/core.h>
 
-#include "logging.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/logging.h"
 
 namespace forward {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "api.h"
-#include "fd.h"
+#include "base/fd.h"
 
 namespace forward {
 

@@ -8,15 +8,15 @@
 #include <nlohmann/json.hpp>
 
 #include "api.h"
-#include "command_line.h"
+#include "arguments.h"
+#include "base/io.h"
+#include "base/record.h"
+#include "base/tool.h"
 #include "held_lease.h"
-#include "io.h"
 #include "pass_through.h"
 #include "password.h"
-#include "record.h"
 #include "run.h"
 #include "signals.h"
-#include "tool.h"
 #include "words.h"
 
 namespace {

@@ -13,7 +13,7 @@
 
 #include <fmt/core.h>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace forward {
 namespace {

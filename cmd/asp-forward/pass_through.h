@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "address.h"
-#include "fd.h"
+#include "base/address.h"
+#include "base/fd.h"
+#include "base/outlet.h"
 #include "held_lease.h"
-#include "outlet.h"
 #include "signals.h"
 
 namespace forward {

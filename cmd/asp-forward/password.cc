@@ -9,12 +9,12 @@
 
 #include <fmt/core.h>
 
-#include "env.h"
-#include "fd.h"
-#include "io.h"
-#include "logging.h"
-#include "terminal.h"
-#include "tool.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/terminal.h"
 
 namespace forward {
 namespace {

@@ -4,7 +4,7 @@
 #include <cctype>
 #include <cstring>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace forward {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "address.h"
+#include "base/address.h"
 
 namespace forward {
 

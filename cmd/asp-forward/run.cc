@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <vector>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace forward {
 

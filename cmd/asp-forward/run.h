@@ -1,7 +1,7 @@
 // run: the command that the lease is for.
 #pragma once
 
-#include "child.h"
+#include "base/child.h"
 #include "held_lease.h"
 #include "signals.h"
 

@@ -8,7 +8,7 @@
 
 #include <fmt/core.h>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace forward {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "fd.h"
+#include "base/fd.h"
 
 namespace forward {
 

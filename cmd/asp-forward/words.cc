@@ -10,7 +10,7 @@
 
 #include <fmt/core.h>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace forward {
 namespace {

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <vector>
 
-#include "tool.h"
-#include "trial.h"
+#include "base/failure.h"
+#include "session/trial.h"
 
 namespace channel {
 namespace {
@@ -58,7 +58,7 @@ void check() {
 }
 
 bool is_trial() {
-  const std::string question = trial::question().text();
+  const std::string question = session::trial::question().text();
   std::string packet(question.size() + 1, '\0');
   const ssize_t length = ::recv(STDIN_FILENO, packet.data(), packet.size(), MSG_PEEK | MSG_DONTWAIT);
   if (length != static_cast<ssize_t>(question.size()) || !packet.starts_with(question)) return false;

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "fd.h"
-#include "record.h"
-#include "status.h"
+#include "base/fd.h"
+#include "base/record.h"
+#include "base/status.h"
 
 namespace channel {
 
@@ -20,7 +20,7 @@ struct Packet {
 // Failure{77} when stdin and stdout are no such socket.
 void check();
 
-// Whether the first packet, there before we were, asks for a trial (trial.h).
+// Whether the first packet, there before we were, asks for a trial (session/trial.h).
 bool is_trial();
 
 // The next packet that is there; absent when there is none now. `ended` when

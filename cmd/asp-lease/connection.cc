@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/failure.h"
 #include "refusal.h"
-#include "tool.h"
 
 namespace {
 

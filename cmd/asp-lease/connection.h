@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "address.h"
-#include "config.h"
-#include "fd.h"
+#include "base/address.h"
+#include "base/fd.h"
+#include "config/config.h"
 
 struct Connection {
   IpAddress client;

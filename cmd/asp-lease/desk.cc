@@ -9,21 +9,21 @@
 
 #include <fmt/core.h>
 
-#include "boot_clock.h"
-#include "lease_base.h"
-#include "lease_flows.h"
-#include "lease_life.h"
-#include "lease_lock.h"
-#include "lease_reap.h"
-#include "lease_text.h"
-#include "logging.h"
-#include "spool.h"
-#include "tool.h"
-#include "wall_clock.h"
+#include "base/boot_clock.h"
+#include "base/failure.h"
+#include "base/logging.h"
+#include "base/wall_clock.h"
+#include "lease/base.h"
+#include "lease/flows.h"
+#include "lease/life.h"
+#include "lease/lock.h"
+#include "lease/reap.h"
+#include "lease/text.h"
+#include "session/spool.h"
 
 namespace {
 
-using firewall_text::Family;
+using firewall::text::Family;
 
 const Refusal kBusy{"busy", "The proxy is busy; try again in a moment."};
 const Refusal kStandby{"standby", "This proxy stands by: another one of its cluster gives leases."};
@@ -44,7 +44,7 @@ bool is_free(const IpAddress& address, Port port, int type) {
 
 void ensure_base(Family family) {
   try {
-    lease_base::ensure(family);
+    lease::base::ensure(family);
   } catch (const tool::Failure& failure) {
     logging::error("No base rules for {}: {}", family == Family::v4 ? "IPv4" : "IPv6", logging::escape(failure.what()));
   }
@@ -53,10 +53,10 @@ void ensure_base(Family family) {
 }  // namespace
 
 void Desk::prepare() {
-  if (!settings_.config().proxy.enabled || spool::stopped()) return;
+  if (!settings_.config().proxy.enabled || session::spool::stopped()) return;
   {
     const LeaseLock lock;
-    lease_rules::lay_base(store_);
+    lease::rules::lay_base(store_);
   }
   for (const Family family : {Family::v4, Family::v6}) ensure_base(family);
 }
@@ -65,7 +65,7 @@ void Desk::catch_up() {
   if (!store_.shares()) return;
   try {
     const LeaseLock lock;
-    lease_reap::catch_up(store_);
+    lease::reap::catch_up(store_);
   } catch (const tool::Failure& failure) {
     logging::error("{}", logging::escape(failure.what()));
   }
@@ -116,7 +116,7 @@ void Desk::handle(Job& job) {
     case Job::Kind::list: return list(job);
     case Job::Kind::sweep:
       answer.add("answer", "swept");
-      answer.add("count", std::to_string(lease_life::sweep(store_)));
+      answer.add("count", std::to_string(lease::life::sweep(store_)));
       return job.answer(answer);
     case Job::Kind::count:
       answer.add("answer", "count");
@@ -126,8 +126,8 @@ void Desk::handle(Job& job) {
 }
 
 void Desk::check_admission(const Job& job) {
-  if (spool::stopped()) throw Refusal{"stopped", "The proxy is stopped."};
-  if (spool::drained()) throw Refusal{"drained", "The proxy takes no new leases for the time being."};
+  if (session::spool::stopped()) throw Refusal{"stopped", "The proxy is stopped."};
+  if (session::spool::drained()) throw Refusal{"drained", "The proxy takes no new leases for the time being."};
   const unsigned limit = settings_.config().proxy.max_leases_per_user;
   if (limit > 0 && store_.count_of(job.owner) >= limit) {
     throw Refusal{"too_many_leases", fmt::format("{} leases at a time are the limit.", limit)};
@@ -151,7 +151,7 @@ void Desk::open(Job& job) {
     lease.ssh_port = *first;
     lease.udp_ports = {*first, static_cast<Port>(*first + count - 1)};
     lease.started = wall_clock::now();
-    lease.deadline = lease_life::deadline_of(lease, boot_clock::seconds());
+    lease.deadline = lease::life::deadline_of(lease, boot_clock::seconds());
     store_.put(Lease::from_record(lease.to_record()));  // all of its own checks
   } catch (...) {
     store_.give_back(lease.id, *first, count);
@@ -173,7 +173,7 @@ Lease Desk::find(const Job& job) {
 
 void Desk::renew(Job& job) {
   Lease lease = find(job);
-  lease.deadline = lease_life::deadline_of(lease, boot_clock::seconds());
+  lease.deadline = lease::life::deadline_of(lease, boot_clock::seconds());
   store_.put(lease);
   std::erase_if(change_.renewed, [&](const Lease& other) { return other.id == lease.id; });
   change_.renewed.push_back(lease);
@@ -186,7 +186,7 @@ void Desk::close(Job& job) {
   job.answer(lease);
   changing_.push_back(&job);
   std::erase_if(change_.renewed, [&](const Lease& other) { return other.id == lease.id; });
-  lease_life::begin_end(store_, lease);
+  lease::life::begin_end(store_, lease);
   change_.closed.push_back(lease);
 }
 
@@ -201,13 +201,13 @@ void Desk::list(Job& job) {
 
 void Desk::put_in_force() {
   try {
-    if (lease_rules::apply(change_, store_)) {
-      for (const auto& lease : change_.opened) lost_.insert(lease_text::family_of(lease));
+    if (lease::rules::apply(change_, store_)) {
+      for (const auto& lease : change_.opened) lost_.insert(lease::text::family_of(lease));
     }
     if (fresh_.empty()) first_fresh_ = std::chrono::steady_clock::now();
     fresh_.insert(fresh_.end(), change_.opened.begin(), change_.opened.end());
     log_done();
-    lease_life::finish(store_, change_.closed, "given back");
+    lease::life::finish(store_, change_.closed, "given back");
   } catch (const tool::Failure& failure) {
     logging::error("{}", logging::escape(failure.what()));
     for (Job* job : changing_) job->refuse(kInternal);
@@ -221,7 +221,7 @@ void Desk::end_early_flows(bool idle) {
   constexpr std::chrono::seconds kLongest{1};
   if (fresh_.empty() || (!idle && std::chrono::steady_clock::now() - first_fresh_ < kLongest)) return;
   try {
-    lease_flows::end_early(std::exchange(fresh_, {}));
+    lease::flows::end_early(std::exchange(fresh_, {}));
   } catch (const tool::Failure& failure) {
     logging::error("{}", logging::escape(failure.what()));
   }
@@ -229,7 +229,7 @@ void Desk::end_early_flows(bool idle) {
 
 void Desk::withdraw_opened() {
   try {
-    lease_life::end(store_, change_.opened, "it could not be put in force");
+    lease::life::end(store_, change_.opened, "it could not be put in force");
   } catch (const tool::Failure& failure) {
     logging::error("{}; asp-reap will mend it", logging::escape(failure.what()));
   }

@@ -6,10 +6,10 @@
 #include <set>
 #include <vector>
 
-#include "firewall_text.h"
+#include "firewall/text.h"
 #include "job.h"
-#include "lease_rules.h"
-#include "lease_store.h"
+#include "lease/rules.h"
+#include "lease/store.h"
 #include "settings.h"
 
 class Desk {
@@ -49,7 +49,7 @@ class Desk {
   std::vector<Lease> fresh_;  // whose early flows were not looked for yet
   std::chrono::steady_clock::time_point first_fresh_;
   // Of the jobs at hand:
-  lease_rules::Change change_;
+  lease::rules::Change change_;
   std::vector<Job*> changing_;            // whose answers count only once that is in force
-  std::set<firewall_text::Family> lost_;  // families whose rules had to be put back
+  std::set<firewall::text::Family> lost_;  // families whose rules had to be put back
 };

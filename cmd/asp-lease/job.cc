@@ -5,14 +5,14 @@
 
 #include <fmt/core.h>
 
-#include "config_value.h"
-#include "decimal.h"
-#include "destination.h"
-#include "lease_shared.h"
-#include "logging.h"
-#include "record.h"
-#include "tool.h"
-#include "uuid.h"
+#include "base/decimal.h"
+#include "base/failure.h"
+#include "base/logging.h"
+#include "base/record.h"
+#include "base/uuid.h"
+#include "config/destination.h"
+#include "config/value.h"
+#include "lease/shared.h"
 
 namespace {
 
@@ -84,9 +84,9 @@ Terms terms_of(const config::Proxy& proxy) {
   return {seconds(0), seconds(0)};
 }
 
-// The name as destination.h writes it, or the address.
+// The name as config/destination.h writes it, or the address.
 void aim(Lease& lease, const Record& asked) {
-  const auto target = destination::Target::parse(asked.require("destination"));
+  const auto target = config::destination::Target::parse(asked.require("destination"));
   if (!target) malformed("destination is neither a name nor an address");
   lease.address = parsed(asked, "address", IpAddress::parse);
   if (target->address && target->address != lease.address) malformed("address is not the destination's");
@@ -98,16 +98,16 @@ void aim(Lease& lease, const Record& asked) {
   }
 }
 
-destination::Judgement judge(const Lease& lease, const config::Proxy& proxy, const std::vector<Network>& own) {
+config::destination::Judgement judge(const Lease& lease, const config::Proxy& proxy, const std::vector<Network>& own) {
   const std::string name = IpAddress::parse(lease.destination) ? "" : lease.destination;
-  return destination::judge({proxy.allowed_destinations, proxy.denied_destinations, own},
+  return config::destination::judge({proxy.allowed_destinations, proxy.denied_destinations, own},
                             {name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
 }
 
 // Of several nodes, whichever is master has it.
 IpAddress host_for(const Connection& connection, const config::Cluster& cluster) {
   if (!cluster.shares_leases()) return connection.proxy;
-  const auto host = lease_shared::host_of(cluster, connection.client.is_v4());
+  const auto host = lease::shared::host_of(cluster, connection.client.is_v4());
   if (!host) throw Refusal{"forbidden", fmt::format("The proxies share no {} address inside.", connection.client.family_name())};
   return *host;
 }
@@ -122,12 +122,12 @@ void prepare_open(Job& job, const Record& asked, const config::Config& config, c
     malformed(fmt::format("client and address are not both {}", lease.client.family_name()));
   }
   const auto judgement = judge(lease, proxy, own);
-  if (judgement.verdict == destination::Verdict::refused) throw Refusal{"destination_denied", judgement.reason};
+  if (judgement.verdict == config::destination::Verdict::refused) throw Refusal{"destination_denied", judgement.reason};
   const Terms terms = terms_of(proxy);
   lease.renew_seconds = terms.renew;
   lease.lifetime = terms.lifetime;
   lease.id = uuid::random();
-  if (judgement.verdict == destination::Verdict::permitted_by_name) {
+  if (judgement.verdict == config::destination::Verdict::permitted_by_name) {
     job.resolver.emplace(lease.destination, lease.address);
     job.state = Job::State::waiting;
   }

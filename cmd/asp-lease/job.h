@@ -9,7 +9,7 @@
 
 #include "channel.h"
 #include "connection.h"
-#include "lease.h"
+#include "lease/lease.h"
 #include "refusal.h"
 #include "resolver.h"
 #include "settings.h"

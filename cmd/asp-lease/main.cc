@@ -15,20 +15,20 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
-#include "caller.h"
+#include "base/accounts.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "base/privilege.h"
+#include "base/tool.h"
 #include "channel.h"
 #include "desk.h"
 #include "job.h"
-#include "lease_open.h"
-#include "logging.h"
-#include "own_addresses.h"
-#include "paths.h"
-#include "privilege.h"
+#include "kernel/own_addresses.h"
+#include "lease/open.h"
+#include "session/spool.h"
+#include "session/trial.h"
 #include "settings.h"
-#include "spool.h"
-#include "tool.h"
-#include "trial.h"
+#include "who/caller.h"
 
 namespace {
 
@@ -156,10 +156,10 @@ int run(int argc, char**) {
   }
   channel::check();
   if (channel::is_trial()) {
-    channel::send(trial::answer());
+    channel::send(session::trial::answer());
     return tool::yes;
   }
-  spool::prepare();
+  session::spool::prepare();
   Service().run();
   return tool::yes;
 }

@@ -5,8 +5,8 @@
 
 #include <cerrno>
 
-#include "accounts.h"
-#include "env.h"
+#include "base/accounts.h"
+#include "base/env.h"
 
 namespace {
 

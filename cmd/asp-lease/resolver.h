@@ -5,9 +5,9 @@
 #include <chrono>
 #include <string>
 
-#include "address.h"
-#include "child.h"
-#include "fd.h"
+#include "base/address.h"
+#include "base/child.h"
+#include "base/fd.h"
 
 class Resolver {
  public:

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "log_place.h"
-#include "paths.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/paths.h"
+#include "config/log_place.h"
 
 Settings::Stamp Settings::stamp_of(const std::string& path) {
   struct stat status{};
@@ -28,11 +28,11 @@ void Settings::refresh() {
     config_stamp_ = {};
     config_ = config::load(paths::kConfig, config::Author::root);
     config_stamp_ = now;
-    log_place::follow(config_.rproxy);
+    config::log_place::follow(config_.rproxy);
   }
   if (const Stamp now = stamp_of(paths::kNodeUsers); now != users_stamp_) {
     users_stamp_ = {};
-    users_ = node_users::load(paths::kNodeUsers);
+    users_ = config::node_users::load(paths::kNodeUsers);
     users_stamp_ = now;
   }
 }

@@ -7,8 +7,8 @@
 
 #include <sys/stat.h>
 
-#include "config.h"
-#include "node_users.h"
+#include "config/config.h"
+#include "config/node_users.h"
 
 class Settings {
  public:

@@ -3,16 +3,16 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
-#include "config.h"
-#include "io.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
-#include "record.h"
-#include "request.h"
-#include "rules.h"
-#include "tool.h"
+#include "base/accounts.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/record.h"
+#include "base/tool.h"
+#include "config/config.h"
+#include "session/request.h"
+#include "session/rules.h"
 
 namespace {
 
@@ -24,12 +24,12 @@ int run(int argc, char** argv) {
   const auto config = config::load(options.get('c', paths::kConfig));
   const auto request = Request::from_record(record::read_one(STDIN_FILENO));
 
-  rules::Facts facts;
+  session::rules::Facts facts;
   facts.groups_of = accounts::groups_of;
   if (options.has('e')) {
     facts.explain = [](const std::string& line) { fmt::print(stderr, "{}\n", logging::escape(line)); };
   }
-  const auto route = rules::first_match(config.rproxy, request, facts);
+  const auto route = session::rules::first_match(config.rproxy, request, facts);
   if (!route) return tool::no;
   io::write_all(STDOUT_FILENO, route->to_record().text());
   return tool::yes;

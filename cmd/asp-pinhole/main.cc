@@ -11,27 +11,27 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
-#include "caller.h"
-#include "config.h"
-#include "life.h"
-#include "log_file.h"
-#include "log_place.h"
-#include "logging.h"
-#include "paths.h"
+#include "base/accounts.h"
+#include "base/log_file.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "base/privilege.h"
+#include "base/resolve.h"
+#include "base/status.h"
+#include "base/tool.h"
+#include "base/wall_clock.h"
+#include "config/config.h"
+#include "config/log_place.h"
+#include "lifeline.h"
 #include "pinhole.h"
-#include "privilege.h"
 #include "report.h"
-#include "request.h"
-#include "resolve.h"
-#include "rules.h"
-#include "session.h"
+#include "session/request.h"
+#include "session/rules.h"
+#include "session/session.h"
+#include "session/spool.h"
+#include "session/trial.h"
 #include "sightings.h"
-#include "spool.h"
-#include "status.h"
-#include "tool.h"
-#include "trial.h"
-#include "wall_clock.h"
+#include "who/caller.h"
 
 namespace {
 
@@ -45,7 +45,7 @@ Asked parse_asked(const Record& record) {
 }
 
 Route route_for(const config::Rproxy& rproxy, const Request& request) {
-  const auto route = rules::first_match(rproxy, request, {accounts::groups_of, {}});
+  const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, {}});
   if (!route) refuse(fmt::format("no rule of aspera.conf is for {} at {}", request.user, request.proxy.text()));
   return *route;
 }
@@ -104,23 +104,23 @@ void prepare_log(const config::Rproxy& rproxy) {
 
 int serve() {
   const uid_t uid = caller::sudo_uid();
-  spool::prepare();
+  session::spool::prepare();
   Life life;
   auto first = life.next_record();
   if (!first) return tool::yes;
-  if (trial::is_question(*first)) {
-    report::line(trial::answer());
+  if (session::trial::is_question(*first)) {
+    report::line(session::trial::answer());
     return tool::yes;
   }
   const Asked asked = parse_asked(*first);
   const Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
   life.depend_on(caller);
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
-  const auto only = spool::Token::take(spool::kCallers, caller.token());
+  const auto only = session::spool::Token::take(session::spool::kCallers, caller.token());
   if (!only) refuse("this session has a pinhole already");
-  spool::check_admission();
+  session::spool::check_admission();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
-  log_place::follow(rproxy);
+  config::log_place::follow(rproxy);
   logging::set_context("session=" + asked.session);
   prepare_log(rproxy);
   const Route route = route_for(rproxy, asked.request);
@@ -144,7 +144,7 @@ int run(int argc, char**) {
     report::check_standard_descriptors();
     return serve();
   } catch (const tool::Failure& failure) {
-    log_place::follow(config::Author::root);
+    config::log_place::follow(config::Author::root);
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
     report::line(status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()));

@@ -9,13 +9,13 @@
 
 #include <fmt/core.h>
 
-#include "connmark.h"
-#include "firewall.h"
-#include "flows.h"
-#include "logging.h"
+#include "base/failure.h"
+#include "base/logging.h"
+#include "base/status.h"
+#include "firewall/firewall.h"
+#include "firewall/flows.h"
+#include "kernel/connmark.h"
 #include "report.h"
-#include "status.h"
-#include "tool.h"
 
 namespace {
 
@@ -53,7 +53,7 @@ std::chrono::milliseconds pause_without_turn(std::chrono::steady_clock::duration
 }
 
 bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
-  return std::any_of(sessions.begin(), sessions.end(), [&](const Session& session) { return flows::is_flow_of(session, flow); });
+  return std::any_of(sessions.begin(), sessions.end(), [&](const Session& session) { return firewall::flows::is_flow_of(session, flow); });
 }
 
 // Absent: the kernel does not count, or there is nothing to be counted.
@@ -76,8 +76,8 @@ Pinhole::Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sig
 Pinhole::~Pinhole() { revoke(); }
 
 std::vector<Session> Pinhole::peers() const {
-  auto others = spool::living_of(session_.client.ip);
-  std::erase_if(others, [&](const Session& other) { return other.id == session_.id || !flows::collide(session_, other); });
+  auto others = session::spool::living_of(session_.client.ip);
+  std::erase_if(others, [&](const Session& other) { return other.id == session_.id || !firewall::flows::collide(session_, other); });
   return others;
 }
 
@@ -104,9 +104,9 @@ bool Pinhole::wait_for_turn() {
   const auto deadline = Clock::now() + kLongestTurn;
   std::optional<Session> predecessor;
   for (;;) {
-    if (!turn_) turn_ = spool::Token::take(spool::kTurns, name);
+    if (!turn_) turn_ = session::spool::Token::take(session::spool::kTurns, name);
     if (turn_) {
-      if (predecessor) predecessor = spool::living_of_id(predecessor->id);
+      if (predecessor) predecessor = session::spool::living_of_id(predecessor->id);
       if (!predecessor || !is_candidate(*predecessor) || (is_colleague(*predecessor) && is_overdue(*predecessor))) predecessor = find_predecessor();
       if (!predecessor) return true;
     }
@@ -123,8 +123,8 @@ void Pinhole::check_limits() const {
   const auto check = [](const char* what, std::size_t count, unsigned limit) {
     if (limit != 0 && count >= limit) throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
   };
-  if (limits_.total != 0) check("in all", spool::count(), limits_.total);
-  if (limits_.of_rule != 0) check("of this rule", spool::count_of_rule(session_.rule), limits_.of_rule);
+  if (limits_.total != 0) check("in all", session::spool::count(), limits_.total);
+  if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.rule), limits_.of_rule);
 }
 
 bool Pinhole::open() {
@@ -132,12 +132,12 @@ bool Pinhole::open() {
   if (!wait_for_turn()) return false;
   const double waited = milliseconds_since(start);
   {
-    const spool::FirewallLock lock;
+    const session::spool::FirewallLock lock;
     // Once more under the lock, under which asperaproxy stop purges: no rule may
     // come after that. A drain lets those that began before it go on.
-    if (spool::stopped()) spool::check_admission();
+    if (session::spool::stopped()) session::spool::check_admission();
     check_limits();
-    session_.group = session::find_group(session_, spool::living_of(session_.client.ip));
+    session_.group = session::find_group(session_, session::spool::living_of(session_.client.ip));
     session_.opened = monotonic_now();
     entry_.emplace(session_);
     in_force_ = true;  // from here on there may be something to revoke
@@ -165,7 +165,7 @@ std::vector<Flow> Pinhole::forget_early_flows() const {
   const conntrack::Table table;
   std::vector<Flow> ours;
   const auto judge = [&](const Flow& flow, bool fresh) {
-    if (flows::is_of_lease(flow) || !flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) return;
+    if (firewall::flows::is_of_lease(flow) || !firewall::flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) return;
     if (!flow.translated() || (!fresh && alone)) {
       table.remove(flow);
     } else if (const auto now = table.find(flow.client, flow.proxy); now && now->id == flow.id) {
@@ -183,7 +183,7 @@ std::vector<Flow> Pinhole::hear() const {
   auto news = sightings_->news();
   Session open = session_;
   open.flow.reset();
-  std::erase_if(news, [&](const Flow& flow) { return !flows::belongs(open, flow); });
+  std::erase_if(news, [&](const Flow& flow) { return !firewall::flows::belongs(open, flow); });
   for (const auto& flow : news) sightings_->remember(flow);
   return news;
 }
@@ -193,13 +193,13 @@ std::vector<Flow> Pinhole::list_ours() const {
   std::vector<Flow> ours;
   const conntrack::Table table;
   if (session_.pinned()) {
-    if (const auto flow = table.find(session_.flow->client, flows::proxy_end(session_))) ours.push_back(*flow);
+    if (const auto flow = table.find(session_.flow->client, firewall::flows::proxy_end(session_))) ours.push_back(*flow);
   } else if (sightings_) {
     ours = sightings_->present();
   } else {
     ours = table.list(session_.client.ip, connmark::kSuite);
   }
-  std::erase_if(ours, [&](const Flow& flow) { return !flows::belongs(session_, flow); });
+  std::erase_if(ours, [&](const Flow& flow) { return !firewall::flows::belongs(session_, flow); });
   return ours;
 }
 
@@ -211,7 +211,7 @@ void Pinhole::hold() {
 void Pinhole::renew() {
   const auto each = firewall::renewal(session_);
   if (!each || Clock::now() < renewed_ + *each) return;
-  const spool::FirewallLock lock;
+  const session::spool::FirewallLock lock;
   firewall::renew(session_);
   renewed_ = Clock::now();
 }
@@ -227,7 +227,7 @@ void Pinhole::step(std::chrono::milliseconds timeout) {
 }
 
 void Pinhole::meet(const Flow& flow) {
-  if (session_.flow || !flows::belongs(session_, flow)) return;
+  if (session_.flow || !firewall::flows::belongs(session_, flow)) return;
   const auto others = peers();
   const bool contested = std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
   if (contested || claim(flow) == Claim::not_yet) offers_.push_back({flow, Clock::now() + kAnswerTime});
@@ -257,7 +257,7 @@ void Pinhole::review_offers() {
 // Nobody at our server answers this flow: the next server's session gets it.
 // Its next packet then takes the new way.
 void Pinhole::hand_on(const Flow& flow) {
-  const spool::FirewallLock lock;
+  const session::spool::FirewallLock lock;
   std::vector<Session> candidates = peers();
   std::erase_if(candidates, [&](const Session& other) { return !is_competitor(other); });
   if (candidates.empty()) return;
@@ -271,7 +271,7 @@ void Pinhole::hand_on(const Flow& flow) {
   const Port port = next.ports_kept() ? flow.proxy.port : next.udp_port;
   next.flow = PinnedFlow{flow.client, {next.host.ip, port}};
   next.src_port_filtering = true;
-  spool::note_offer(next.id);
+  session::spool::note_offer(next.id);
   firewall::offer(next);
   conntrack::Table().remove(flow);
   logging::debug1("Handed the flow from {} on to session={} at {}", flow.client.text(), next.id, next.host.text());
@@ -281,7 +281,7 @@ void Pinhole::hand_on(const Flow& flow) {
 Pinhole::Claim Pinhole::claim(const Flow& flow) {
   const auto start = Clock::now();
   {
-    const spool::FirewallLock lock;
+    const session::spool::FirewallLock lock;
     const auto others = peers();
     if (is_claimed(flow, others)) return Claim::taken;
     const bool later = std::any_of(others.begin(), others.end(), [&](const Session& other) {
@@ -290,7 +290,7 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     if (later) return Claim::not_yet;
     session_.flow = PinnedFlow{flow.client, flow.server};
     if (session_.src_port_filtering) firewall::pin(session_);
-    if (spool::was_offered(session_.id)) firewall::settle(session_);
+    if (session::spool::was_offered(session_.id)) firewall::settle(session_);
     entry_->update(session_);
   }
   if (session_.src_port_filtering) drop_unclaimed();
@@ -313,8 +313,8 @@ void Pinhole::drop_unclaimed() const {
   hear();
   const conntrack::Table table;
   for (const auto& flow : sightings_->present()) {
-    const bool claimed = flows::is_flow_of(session_, flow) || is_claimed(flow, others);
-    if (!claimed && flows::belongs(open, flow)) table.remove(flow);
+    const bool claimed = firewall::flows::is_flow_of(session_, flow) || is_claimed(flow, others);
+    if (!claimed && firewall::flows::belongs(open, flow)) table.remove(flow);
   }
 }
 
@@ -389,11 +389,11 @@ Pinhole::Carried Pinhole::take_down() {
   const auto start = Clock::now();
   // Until the record is gone: asp-reap would put back the rule of a session that
   // it finds on record without one.
-  std::optional<spool::FirewallLock> lock;
+  std::optional<session::spool::FirewallLock> lock;
   if (in_force_) {
     lock.emplace();
     firewall::close(session_);
-    if (spool::was_offered(session_.id)) firewall::remove_all_of(session_);
+    if (session::spool::was_offered(session_.id)) firewall::remove_all_of(session_);
   }
   if (sightings_) hear();
   const auto others = peers();

@@ -23,11 +23,11 @@
 #include <string>
 #include <vector>
 
-#include "conntrack.h"
-#include "life.h"
-#include "session.h"
+#include "kernel/conntrack.h"
+#include "lifeline.h"
+#include "session/session.h"
+#include "session/spool.h"
 #include "sightings.h"
-#include "spool.h"
 
 // Sessions that may live at once; 0: no limit.
 struct Limits {
@@ -92,8 +92,8 @@ class Pinhole {
   Session session_;
   const Limits limits_;
   Life& life_;
-  std::optional<spool::Entry> entry_;
-  std::optional<spool::Token> turn_;
+  std::optional<session::spool::Entry> entry_;
+  std::optional<session::spool::Token> turn_;
   std::unique_ptr<Sightings> sightings_;  // until the flow is known
   std::vector<Offer> offers_;
   Clock::time_point renewed_{};

@@ -7,8 +7,8 @@
 
 #include <cerrno>
 
-#include "logging.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/logging.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // report: status lines on a stdout that belongs to an untrusted caller.
 #pragma once
 
-#include "status.h"
+#include "base/status.h"
 
 // While it lives, a read or write that blocks is broken off (EINTR) within a
 // second. O_NONBLOCK does not do: the caller has the same open file and can

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "connmark.h"
+#include "kernel/connmark.h"
 
 namespace {
 

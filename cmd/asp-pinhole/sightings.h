@@ -8,8 +8,8 @@
 #include <future>
 #include <vector>
 
-#include "address.h"
-#include "conntrack.h"
+#include "base/address.h"
+#include "kernel/conntrack.h"
 
 class Sightings {
  public:

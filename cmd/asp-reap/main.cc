@@ -7,18 +7,18 @@
 #include <string>
 #include <vector>
 
-#include "balance.h"
-#include "child.h"
-#include "config.h"
-#include "keepers.h"
-#include "lease_reap.h"
-#include "log_file.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
-#include "reap.h"
-#include "spool.h"
-#include "tool.h"
+#include "balance/balance.h"
+#include "base/child.h"
+#include "base/log_file.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/tool.h"
+#include "config/config.h"
+#include "firewall/reap.h"
+#include "lease/reap.h"
+#include "session/keepers.h"
+#include "session/spool.h"
 
 namespace {
 
@@ -43,8 +43,8 @@ void sweep_marks(const std::optional<config::Config>& config) {
 }
 
 void reap_sessions() {
-  const spool::FirewallLock lock;
-  reap::all();
+  const session::spool::FirewallLock lock;
+  firewall::reap::all();
 }
 
 // For asp-sessions --cluster elsewhere. What is not told now is told in a minute.
@@ -62,12 +62,12 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asp-reap must be run as root");
-  spool::prepare();
+  session::spool::prepare();
   reap_sessions();
-  lease_reap::all();
+  lease::reap::all();
   const auto config = load_config();
   sweep_marks(config);
-  keepers::sweep();
+  session::keepers::sweep();
   // Sessions cannot make their own log, for instance after a rotation.
   if (config) log_file::prepare(config->rproxy.log_directory);
   if (config) tell_others(config->cluster);

@@ -7,18 +7,18 @@
 
 #include <fmt/core.h>
 
-#include "firewall_text.h"
-#include "io.h"
-#include "nft_text.h"
-#include "options.h"
-#include "record.h"
-#include "session.h"
-#include "tool.h"
+#include "base/io.h"
+#include "base/options.h"
+#include "base/record.h"
+#include "base/tool.h"
+#include "firewall/nft_text.h"
+#include "firewall/text.h"
+#include "session/session.h"
 
 namespace {
 
-using firewall_text::Family;
-using firewall_text::Jumps;
+using firewall::text::Family;
+using firewall::text::Jumps;
 
 constexpr char kUsage[] = "asp-rules [-6] [-j CHAIN,...] | -n base|open|pin|close|purge < sessions";
 constexpr std::size_t kMaxSessions = 100000;
@@ -31,7 +31,7 @@ Jumps parse_jumps(const std::string& list) {
     if (c != ',') {
       name += c;
     } else if (!name.empty()) {
-      if (!firewall_text::all_jumps().contains(name)) options::fail_usage(kUsage, "-j " + name + ": no such chain");
+      if (!firewall::text::all_jumps().contains(name)) options::fail_usage(kUsage, "-j " + name + ": no such chain");
       jumps.insert(std::exchange(name, {}));
     }
   }
@@ -46,38 +46,38 @@ std::vector<Session> read_sessions() {
 }
 
 std::string iptables_text(const std::string& verb, Family family, const Jumps& present) {
-  firewall_text::Standing found;
+  firewall::text::Standing found;
   found.jumps = present;
-  if (verb == "purge") return firewall_text::purge(found);
-  if (verb == "base") return firewall_text::base(family, read_sessions(), found);
-  if (verb == "open") return firewall_text::open(family, read_sessions());
-  if (verb == "pin") return firewall_text::pin(family, read_sessions());
-  if (verb == "close") return firewall_text::close(family, read_sessions());
+  if (verb == "purge") return firewall::text::purge(found);
+  if (verb == "base") return firewall::text::base(family, read_sessions(), found);
+  if (verb == "open") return firewall::text::open(family, read_sessions());
+  if (verb == "pin") return firewall::text::pin(family, read_sessions());
+  if (verb == "close") return firewall::text::close(family, read_sessions());
   options::fail_usage(kUsage, "no such verb: " + verb);
 }
 
 // As they are, or as they were before they had a flow.
-nft_text::Elements elements(std::vector<Session> sessions, bool with_flow) {
+firewall::nft_text::Elements elements(std::vector<Session> sessions, bool with_flow) {
   for (auto& session : sessions) {
     if (!with_flow) session.flow.reset();
   }
-  return nft_text::elements_of(sessions);
+  return firewall::nft_text::elements_of(sessions);
 }
 
 std::string nft_pin_text(const std::vector<Session>& sessions) {
   std::vector<Session> pinned = sessions;
   std::erase_if(pinned, [](const Session& session) { return !session.pinned(); });
-  return nft_text::change(elements(pinned, false), elements(pinned, true));
+  return firewall::nft_text::change(elements(pinned, false), elements(pinned, true));
 }
 
-std::string nft_open_text(const std::vector<Session>& sessions) { return nft_text::change({}, elements(sessions, true)); }
+std::string nft_open_text(const std::vector<Session>& sessions) { return firewall::nft_text::change({}, elements(sessions, true)); }
 
 std::string nft_rules_text(const std::string& verb) {
-  if (verb == "purge") return nft_text::purge();
-  if (verb == "base") return nft_text::base(read_sessions());
+  if (verb == "purge") return firewall::nft_text::purge();
+  if (verb == "base") return firewall::nft_text::base(read_sessions());
   if (verb == "open") return nft_open_text(read_sessions());
   if (verb == "pin") return nft_pin_text(read_sessions());
-  if (verb == "close") return nft_text::change(elements(read_sessions(), true), {});
+  if (verb == "close") return firewall::nft_text::change(elements(read_sessions(), true), {});
   options::fail_usage(kUsage, "no such verb: " + verb);
 }
 

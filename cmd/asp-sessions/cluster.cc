@@ -5,10 +5,10 @@
 
 #include <fmt/core.h>
 
-#include "decimal.h"
-#include "record.h"
-#include "redis.h"
-#include "tool.h"
+#include "base/decimal.h"
+#include "base/failure.h"
+#include "base/record.h"
+#include "cluster/redis.h"
 
 namespace sessions {
 namespace {

@@ -2,7 +2,7 @@
 // cluster's Redis once a minute (asp-reap), for whoever asks:
 //
 //   sallyport:sessions:NODE   records: "sessions=N", then for each session its own
-//                             (session.h) and what was counted
+//                             (session/session.h) and what was counted
 //
 // A list that is not renewed is forgotten after kKept.
 #pragma once
@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config.h"
+#include "config/config.h"
 #include "ledger.h"
 
 namespace sessions {

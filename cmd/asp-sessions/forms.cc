@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "logging.h"
-#include "prometheus.h"
+#include "base/logging.h"
+#include "base/prometheus.h"
 
 namespace sessions {
 namespace {

@@ -1,5 +1,5 @@
 // hosts: how each internal server of each rule stands, out of aspera.conf, the
-// marks (balance.h) and the sessions. Pure.
+// marks (balance/balance.h) and the sessions. Pure.
 #pragma once
 
 #include <chrono>
@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "balance.h"
-#include "config.h"
-#include "session.h"
+#include "balance/balance.h"
+#include "config/config.h"
+#include "session/session.h"
 
 namespace sessions {
 

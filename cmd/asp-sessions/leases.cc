@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "lease_flows.h"
+#include "lease/flows.h"
 
 namespace sessions {
 
@@ -15,7 +15,7 @@ std::vector<LeaseRow> lease_rows(std::vector<Lease> leases, const std::vector<co
     return std::tie(one.started, one.id) < std::tie(other.started, other.id);
   });
   std::map<std::string, LeaseRow> found;
-  const lease_flows::Index index(leases);
+  const lease::flows::Index index(leases);
   for (const auto& flow : flows) {
     const Lease* lease = index.of(flow);
     if (!lease) continue;

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "lease/lease.h"
 #include "ledger.h"
-#include "lease.h"
 
 namespace sessions {
 

@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "flows.h"
+#include "firewall/flows.h"
 
 namespace sessions {
 namespace {
@@ -43,12 +43,12 @@ class Index {
     std::vector<Row*> found;
     if (const auto at = named_.find({flow.client, flow.server}); at != named_.end()) {
       for (Row* row : at->second) {
-        if (flows::belongs(row->session, flow)) found.push_back(row);
+        if (firewall::flows::belongs(row->session, flow)) found.push_back(row);
       }
     }
     if (!found.empty()) return found;
     if (const auto at = open_.find({flow.client.ip, flow.proxy.ip}); at != open_.end()) {
-      const auto taker = std::find_if(at->second.begin(), at->second.end(), [&](const Row* row) { return flows::belongs(row->session, flow); });
+      const auto taker = std::find_if(at->second.begin(), at->second.end(), [&](const Row* row) { return firewall::flows::belongs(row->session, flow); });
       if (taker != at->second.end()) found.push_back(*taker);
     }
     return found;

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "conntrack.h"
-#include "session.h"
+#include "kernel/conntrack.h"
+#include "session/session.h"
 
 namespace sessions {
 

@@ -11,30 +11,30 @@
 
 #include <fmt/core.h>
 
-#include "balance.h"
-#include "boot_clock.h"
+#include "balance/balance.h"
+#include "base/boot_clock.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/prometheus.h"
+#include "base/status.h"
+#include "base/tool.h"
 #include "cluster.h"
-#include "config.h"
-#include "connmark.h"
-#include "conntrack.h"
-#include "ending.h"
+#include "cluster/node_name.h"
+#include "config/config.h"
 #include "forms.h"
 #include "hosts.h"
-#include "io.h"
-#include "lease_flows.h"
-#include "lease_open.h"
-#include "lease_reap.h"
+#include "kernel/connmark.h"
+#include "kernel/conntrack.h"
+#include "lease/flows.h"
+#include "lease/open.h"
+#include "lease/reap.h"
 #include "leases.h"
 #include "ledger.h"
-#include "logging.h"
-#include "node_name.h"
-#include "options.h"
-#include "paths.h"
-#include "prometheus.h"
 #include "selector.h"
-#include "spool.h"
-#include "status.h"
-#include "tool.h"
+#include "session/ending.h"
+#include "session/spool.h"
 #include "watch.h"
 
 namespace {
@@ -121,7 +121,7 @@ Asked parse(int argc, char** argv) {
 }
 
 std::vector<Session> living(const std::optional<Selector>& whom) {
-  auto found = spool::living();
+  auto found = session::spool::living();
   if (whom) std::erase_if(found, [&](const Session& session) { return !whom->matches(session); });
   return found;
 }
@@ -129,7 +129,7 @@ std::vector<Session> living(const std::optional<Selector>& whom) {
 // The kernel's flows are listed once, however many sessions there are. All
 // sessions take part, since a flow may be somebody else's.
 std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
-  auto all = spool::living();
+  auto all = session::spool::living();
   std::vector<conntrack::Flow> flows;
   if (!all.empty()) {
     const conntrack::Table table;
@@ -145,9 +145,9 @@ std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
 
 // A lease of that id, if there is one.
 int kill_lease(const std::string& id) {
-  const auto by = ending::invoker();
-  spool::prepare();
-  if (!lease_reap::end_one(id, fmt::format("ended by {} (uid {})", logging::escape(by.name), by.uid))) return tool::no;
+  const auto by = session::ending::invoker();
+  session::spool::prepare();
+  if (!lease::reap::end_one(id, fmt::format("ended by {} (uid {})", logging::escape(by.name), by.uid))) return tool::no;
   io::write_all(STDOUT_FILENO, status::Line{"ended", {}}.with("lease", id).text());
   return tool::yes;
 }
@@ -155,7 +155,7 @@ int kill_lease(const std::string& id) {
 int kill(const Selector& whom) {
   const auto doomed = living(whom);
   if (doomed.empty()) return whom.id() ? kill_lease(*whom.id()) : tool::no;
-  const auto outcome = ending::end(doomed, ending::invoker());
+  const auto outcome = session::ending::end(doomed, session::ending::invoker());
   std::string text;
   for (const auto& session : outcome.ended) {
     text += status::Line{"ended", {}}
@@ -173,7 +173,7 @@ int kill(const Selector& whom) {
 std::vector<sessions::HostRow> look_at_hosts() {
   const auto config = config::load(paths::kConfig, config::Author::root);
   balance::share(config.cluster, balance::Haste::session);
-  return sessions::host_rows({config.rproxy.rules, balance::marks(), balance::connections(), spool::living(), balance::is_probed});
+  return sessions::host_rows({config.rproxy.rules, balance::marks(), balance::connections(), session::spool::living(), balance::is_probed});
 }
 
 // Metrics go on when aspera.conf is wrong.
@@ -196,10 +196,10 @@ int show_hosts(const Asked& asked) {
 }
 
 int show_leases(const Asked& asked) {
-  spool::prepare();
+  session::spool::prepare();
   auto leases = lease::open_store()->all();
   std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
-  const auto flows = leases.empty() ? std::vector<conntrack::Flow>{} : lease_flows::all();
+  const auto flows = leases.empty() ? std::vector<conntrack::Flow>{} : lease::flows::all();
   const auto rows = sessions::lease_rows(std::move(leases), flows, boot_clock::seconds());
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
@@ -256,7 +256,7 @@ int show(const Asked& asked) {
   const auto rows = look(asked.whom);
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
-  else if (asked.mode == Mode::prometheus) text = prometheus::with_label(sessions::prometheus(rows, spool::drained(), hosts_if_known()), "node", node_if_known());
+  else if (asked.mode == Mode::prometheus) text = prometheus::with_label(sessions::prometheus(rows, session::spool::drained(), hosts_if_known()), "node", node_if_known());
   else for (const auto& line : sessions::table(rows, false)) text += line + "\n";
   io::write_all(STDOUT_FILENO, text);
   return asked.whom && rows.empty() ? tool::no : tool::yes;

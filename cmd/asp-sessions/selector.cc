@@ -4,8 +4,8 @@
 
 #include <fmt/core.h>
 
-#include "tool.h"
-#include "uuid.h"
+#include "base/failure.h"
+#include "base/uuid.h"
 
 namespace sessions {
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <variant>
 
-#include "address.h"
-#include "session.h"
+#include "base/address.h"
+#include "session/session.h"
 
 namespace sessions {
 

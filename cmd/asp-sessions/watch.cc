@@ -11,12 +11,12 @@
 
 #include <fmt/core.h>
 
-#include "fd.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/wall_clock.h"
 #include "forms.h"
-#include "io.h"
-#include "spool.h"
-#include "tool.h"
-#include "wall_clock.h"
+#include "session/spool.h"
 
 namespace sessions {
 namespace {
@@ -40,7 +40,7 @@ std::string title(const std::vector<Row>& rows, std::chrono::milliseconds interv
   }
   return fmt::format("{}, every {} s: {} session{}, up {}, down {}{}", wall_clock::now(), static_cast<double>(interval.count()) / 1000,
                      rows.size(), rows.size() == 1 ? "" : "s", human_rate(total.to_server), human_rate(total.to_client),
-                     spool::drained() ? ", drained" : "");
+                     session::spool::drained() ? ", drained" : "");
 }
 
 // Home, each line to its end, the rest of the screen: so it does not flicker.

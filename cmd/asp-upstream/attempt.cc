@@ -6,12 +6,12 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
-#include "env.h"
-#include "logging.h"
-#include "paths.h"
-#include "record.h"
-#include "upstream_command.h"
+#include "base/accounts.h"
+#include "base/env.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "base/record.h"
+#include "ssh/upstream_command.h"
 
 namespace {
 
@@ -71,7 +71,7 @@ Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
 
 // It gets its first session as it gets those after it. Nothing of this one but the
 // three descriptors that come with it may stay with it.
-Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, keepers::Place place) {
+Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, session::keepers::Place place) {
   Attempt attempt(errand.route.connect_timeout + kGrace);
   const Fd null = fd::open("/dev/null", O_RDWR);
   const Fd key = pipe_with(errand.key);
@@ -84,13 +84,13 @@ Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, keepe
   return attempt;
 }
 
-Attempt Attempt::reuse(const Errand& errand, keepers::Hold hold) {
+Attempt Attempt::reuse(const Errand& errand, session::keepers::Hold hold) {
   Attempt attempt(kStale);
   attempt.send_off(errand, std::move(hold));
   return attempt;
 }
 
-void Attempt::send_off(const Errand& errand, keepers::Hold hold) {
+void Attempt::send_off(const Errand& errand, session::keepers::Hold hold) {
   Record visit;
   visit.add("command", upstream::shell_command(errand.words));
   if (const auto term = env::get("TERM")) visit.add("term", *term);
@@ -102,7 +102,7 @@ void Attempt::send_off(const Errand& errand, keepers::Hold hold) {
 }
 
 void Attempt::discard() {
-  if (hold_) keepers::discard(*hold_);
+  if (hold_) session::keepers::discard(*hold_);
 }
 
 std::optional<status::Line> Attempt::next() {

@@ -8,16 +8,16 @@
 #include <string>
 #include <vector>
 
-#include "balance.h"
-#include "child.h"
-#include "command_line.h"
+#include "balance/balance.h"
+#include "base/child.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/status.h"
 #include "conductor_link.h"
-#include "fd.h"
-#include "io.h"
-#include "keepers.h"
-#include "route.h"
-#include "status.h"
-#include "tool.h"
+#include "session/keepers.h"
+#include "session/route.h"
+#include "who/command_line.h"
 
 class Attempt {
  public:
@@ -34,9 +34,9 @@ class Attempt {
   // Starts connecting, under the account that all dialers share.
   static Attempt dial(const Errand& errand, const HostPort& host);
   // The same; but asp-dial stays for the next session on these terms.
-  static Attempt dial_and_keep(const Errand& errand, const HostPort& host, keepers::Place place);
+  static Attempt dial_and_keep(const Errand& errand, const HostPort& host, session::keepers::Place place);
   // Goes by a connection that an earlier session made.
-  static Attempt reuse(const Errand& errand, keepers::Hold hold);
+  static Attempt reuse(const Errand& errand, session::keepers::Hold hold);
 
   // Absent: it is connected. Otherwise why not; also when another session finds
   // the host faulty meanwhile. Failure{75} when the link ends.
@@ -52,14 +52,14 @@ class Attempt {
 
  private:
   explicit Attempt(std::chrono::seconds patience) : patience_(patience) {}
-  void send_off(const Errand& errand, keepers::Hold hold);
+  void send_off(const Errand& errand, session::keepers::Hold hold);
   std::optional<status::Line> next();
   void note_end(const status::Line& line);
   int farewell();
 
   std::chrono::seconds patience_;  // for all of connecting
   child::Child child_;
-  std::optional<keepers::Hold> hold_;
+  std::optional<session::keepers::Hold> hold_;
   int status_ = tool::os;  // of one that is no child of ours
   Fd control_;
   io::LineBuffer lines_{8192};

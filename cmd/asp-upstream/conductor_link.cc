@@ -10,7 +10,7 @@
 #include <chrono>
 #include <utility>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace {
 

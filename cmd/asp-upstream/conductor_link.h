@@ -13,11 +13,11 @@
 #include <string>
 #include <vector>
 
-#include "caller.h"
-#include "fd.h"
-#include "io.h"
-#include "record.h"
-#include "status.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/record.h"
+#include "base/status.h"
+#include "who/caller.h"
 
 class ConductorLink {
  public:

@@ -10,11 +10,11 @@
 
 #include <fmt/core.h>
 
-#include "fd.h"
-#include "io.h"
-#include "keepers.h"
-#include "root_only.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/root_only.h"
+#include "session/keepers.h"
 
 namespace {
 
@@ -73,7 +73,7 @@ File read(const Route& route, const Caller& caller) {
     tool::fail_errno(tool::config, "open key " + path);
   }
   check(file.get(), path, roots);
-  const std::string identity = keepers::identity_of(file.get());
+  const std::string identity = session::keepers::identity_of(file.get());
   return {io::read_all(file.get(), kMaxKey, path), identity};
 }
 

@@ -3,14 +3,14 @@
 
 #include <string>
 
-#include "caller.h"
-#include "route.h"
+#include "session/route.h"
+#include "who/caller.h"
 
 namespace key {
 
 struct File {
   std::string text;
-  std::string identity;  // which file it was, and in which state; keepers.h
+  std::string identity;  // which file it was, and in which state; session/keepers.h
 };
 
 // The route's key file. One that the user himself can read is read

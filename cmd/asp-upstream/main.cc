@@ -12,32 +12,32 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
 #include "attempt.h"
-#include "balance.h"
-#include "caller.h"
-#include "command_line.h"
+#include "balance/balance.h"
+#include "base/accounts.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "base/privilege.h"
+#include "base/status.h"
+#include "base/tool.h"
 #include "conductor_link.h"
-#include "config.h"
-#include "keepers.h"
+#include "config/config.h"
+#include "config/log_place.h"
 #include "key.h"
-#include "log_place.h"
-#include "logging.h"
-#include "paths.h"
-#include "privilege.h"
-#include "request.h"
-#include "rules.h"
-#include "spool.h"
-#include "status.h"
-#include "tool.h"
-#include "trial.h"
+#include "session/keepers.h"
+#include "session/request.h"
+#include "session/rules.h"
+#include "session/spool.h"
+#include "session/trial.h"
+#include "who/caller.h"
+#include "who/command_line.h"
 
 namespace {
 
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
 
 Route route_for(const config::Rproxy& rproxy, const Request& request) {
-  const auto route = rules::first_match(rproxy, request, {accounts::groups_of, [](const std::string& line) { logging::debug1("{}", logging::escape(line)); }});
+  const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, [](const std::string& line) { logging::debug1("{}", logging::escape(line)); }});
   if (!route) refuse(fmt::format("no rule is for {} at {} (see asp-match -e)", request.user, request.proxy.text()));
   return *route;
 }
@@ -83,30 +83,30 @@ void note_failure(const Route& route, const tool::Failure& failure, balance::Cho
 
 // What of this session a connection depends on. Read before and after aspera.conf
 // was: one that was being changed meanwhile is like no other.
-keepers::Terms terms_of(const Route& route, const Caller& caller, int family, const key::File& key, const std::string& config) {
+session::keepers::Terms terms_of(const Route& route, const Caller& caller, int family, const key::File& key, const std::string& config) {
   Record terms;
   terms.add("user", caller.user);
   terms.add("uid", std::to_string(caller.uid));
   terms.add("family", std::to_string(family));
-  terms.add("config", config + " " + keepers::identity_of(paths::kConfig));
+  terms.add("config", config + " " + session::keepers::identity_of(paths::kConfig));
   terms.add("key", key.identity);
-  terms.add("enrolled", keepers::identity_of(route.known_hosts));
-  terms.add("dialer", keepers::identity_of(std::string(paths::kBin) + "asp-dial"));
+  terms.add("enrolled", session::keepers::identity_of(route.known_hosts));
+  terms.add("dialer", session::keepers::identity_of(std::string(paths::kBin) + "asp-dial"));
   const Record whole = route.to_record();
   for (const auto& [name, value] : whole.fields()) terms.add(name, value);
   return {caller.user, route.rule, terms.text()};
 }
 
-keepers::Terms with_host(keepers::Terms terms, const HostPort& host) {
+session::keepers::Terms with_host(session::keepers::Terms terms, const HostPort& host) {
   terms.text.insert(0, fmt::format("to={}\n", host.text()));
   return terms;
 }
 
 // Kept or not, the session goes on: that it is not is worth a line.
-Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::optional<keepers::Terms>& terms) {
+Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::optional<session::keepers::Terms>& terms) {
   if (!terms) return Attempt::dial(errand, host);
   try {
-    if (auto place = keepers::Place::make(*terms)) return Attempt::dial_and_keep(errand, host, std::move(*place));
+    if (auto place = session::keepers::Place::make(*terms)) return Attempt::dial_and_keep(errand, host, std::move(*place));
   } catch (const tool::Failure& failure) {
     logging::error("The connection to {} is not kept: {}", host.text(), logging::escape(failure.what()));
   }
@@ -114,8 +114,8 @@ Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::opt
 }
 
 // Absent: there is none, or it has gone stale. Nothing was read from the client.
-std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<keepers::Terms>& terms, balance::Choice& choice, ConductorLink& link) {
-  while (auto hold = terms ? keepers::take(*terms) : std::nullopt) {
+std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<session::keepers::Terms>& terms, balance::Choice& choice, ConductorLink& link) {
+  while (auto hold = terms ? session::keepers::take(*terms) : std::nullopt) {
     auto attempt = Attempt::reuse(errand, std::move(*hold));
     const auto failure = attempt.await_connected(choice, link);
     if (!failure) return attempt;
@@ -127,7 +127,7 @@ std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<
 
 // Tries hosts until one is connected. Not one byte of the client's stream is
 // read before the command runs, so trying the next one is safe.
-Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller, const std::string& config, spool::Token& dialer, ConductorLink& link) {
+Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller, const std::string& config, session::spool::Token& dialer, ConductorLink& link) {
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
@@ -137,7 +137,7 @@ Attempt connect(const Route& route, const Asked& asked, const command_line::Word
   std::optional<tool::Failure> last;
   while (const auto host = choice.next()) {
     logging::debug1("Tries server {} as {}", host->text(), logging::escape(route.upstream_user));
-    std::optional<keepers::Terms> terms;
+    std::optional<session::keepers::Terms> terms;
     if (route.upstream_reuse) terms = with_host(terms_of(route, caller, family, key, config), *host);
     auto kept = reuse(errand, terms, choice, link);
     Attempt attempt = kept ? std::move(*kept) : dial(errand, *host, terms);
@@ -165,25 +165,25 @@ Attempt connect(const Route& route, const Asked& asked, const command_line::Word
 int serve(ConductorLink& link) {
   const uid_t uid = caller::sudo_uid();
   link.belong_to(uid);
-  spool::prepare();
+  session::spool::prepare();
   balance::prepare();
-  keepers::prepare();
+  session::keepers::prepare();
   const auto record = link.await_record();
   if (!record) return tool::yes;
-  if (trial::is_question(*record)) {
-    link.say(trial::answer(paths::kDialAccount));
+  if (session::trial::is_question(*record)) {
+    link.say(session::trial::answer(paths::kDialAccount));
     return tool::yes;
   }
   const Asked asked = Asked::from_record(*record);
   const Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
   link.depend_on(caller);
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
-  auto token = spool::Token::take(spool::kDialers, caller.token());
+  auto token = session::spool::Token::take(session::spool::kDialers, caller.token());
   if (!token) refuse("the session has an upstream connection already");
-  spool::check_admission();
-  const std::string config_file = keepers::identity_of(paths::kConfig);
+  session::spool::check_admission();
+  const std::string config_file = session::keepers::identity_of(paths::kConfig);
   const auto config = config::load(paths::kConfig, config::Author::root);
-  log_place::follow(config.rproxy);
+  config::log_place::follow(config.rproxy);
   logging::set_context("session=" + asked.session);
   const auto words = words_of(config, asked.request.command);
   const Route route = route_for(config.rproxy, asked.request);
@@ -202,7 +202,7 @@ int run(int argc, char**) {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-upstream takes no arguments");
     return serve(link);
   } catch (const tool::Failure& failure) {
-    log_place::follow(config::Author::root);
+    config::log_place::follow(config::Author::root);
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
     link.say(status::Line{"failed", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()).with("told", failure.told()));

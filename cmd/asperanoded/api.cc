@@ -7,14 +7,13 @@
 #include <fmt/core.h>
 
 #include "api_json.h"
-#include "decimal.h"
-#include "destination.h"
+#include "base/decimal.h"
+#include "base/logging.h"
+#include "base/uuid.h"
+#include "config/destination.h"
+#include "kernel/own_addresses.h"
 #include "lease_request.h"
-#include "logging.h"
-#include "own_addresses.h"
 #include "refusal.h"
-#include "tool.h"
-#include "uuid.h"
 
 #ifndef SALLYPORT_VERSION
 #define SALLYPORT_VERSION "unknown"
@@ -203,12 +202,12 @@ void Api::open_lease(const CallPointer& call) {
 // The first permitted one; if there is none, why the first is not.
 IpAddress Api::choose(const Call& call, const LeaseRequest& wanted, const std::vector<IpAddress>& addresses) {
   const auto own = own_addresses();
-  const destination::Policy policy{call.proxy->allowed_destinations, call.proxy->denied_destinations, own};
+  const config::destination::Policy policy{call.proxy->allowed_destinations, call.proxy->denied_destinations, own};
   std::string why;
   for (const auto& address : addresses) {
     if (address.is_v4() != call.request().client.ip.is_v4()) continue;
-    const auto judged = destination::judge(policy, {wanted.target.name, address, wanted.ssh_port, wanted.udp_ports});
-    if (judged.verdict != destination::Verdict::refused) return address;
+    const auto judged = config::destination::judge(policy, {wanted.target.name, address, wanted.ssh_port, wanted.udp_ports});
+    if (judged.verdict != config::destination::Verdict::refused) return address;
     if (why.empty()) why = judged.reason;
   }
   if (!why.empty()) throw Refusal("destination_denied", why);

@@ -16,13 +16,13 @@
 #include <string>
 #include <vector>
 
-#include "address.h"
-#include "config.h"
+#include "base/address.h"
+#include "config/config.h"
 #include "gate.h"
+#include "http/node_api.h"
 #include "lease_link.h"
 #include "live_config.h"
 #include "metrics.h"
-#include "node_api.h"
 #include "refusal.h"
 #include "resolver.h"
 #include "timer.h"

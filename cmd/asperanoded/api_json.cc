@@ -7,7 +7,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "boot_clock.h"
+#include "base/boot_clock.h"
 
 namespace asperanoded {
 namespace api_json {

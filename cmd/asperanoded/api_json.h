@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "config.h"
-#include "lease.h"
-#include "record.h"
+#include "base/record.h"
+#include "config/config.h"
+#include "lease/lease.h"
 
 namespace asperanoded {
 namespace api_json {

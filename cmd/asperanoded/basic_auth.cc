@@ -4,7 +4,7 @@
 
 #include <strings.h>
 
-#include "base64.h"
+#include "base/base64.h"
 
 namespace asperanoded {
 namespace basic_auth {

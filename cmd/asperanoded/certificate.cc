@@ -15,12 +15,12 @@
 
 #include <fmt/core.h>
 
-#include "address.h"
-#include "fd.h"
-#include "io.h"
-#include "logging.h"
-#include "paths.h"
-#include "tool.h"
+#include "base/address.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/paths.h"
 
 namespace asperanoded {
 namespace certificate {

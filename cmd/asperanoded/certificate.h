@@ -7,8 +7,8 @@
 
 #include <string>
 
-#include "config.h"
-#include "node_api.h"
+#include "config/config.h"
+#include "http/node_api.h"
 
 namespace asperanoded {
 namespace certificate {

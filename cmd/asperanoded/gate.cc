@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/failure.h"
+#include "base/logging.h"
 #include "live_config.h"
-#include "logging.h"
-#include "tool.h"
 
 namespace asperanoded {
 namespace {
@@ -43,7 +43,7 @@ void add_part(std::string& into, const std::string& part) {
 Gate::Gate(std::string users_file, Timer& timer) : file_(std::move(users_file)), timer_(timer), workers_(kThreads, kQueue) {
   if (gnutls_rnd(GNUTLS_RND_KEY, key_.data(), key_.size()) != 0) throw tool::Failure(tool::os, "gnutls_rnd: no random bytes");
   if (::stat(file_.c_str(), &seen_) != 0) seen_ = {};
-  users_ = std::make_shared<const Users>(node_users::load(file_));
+  users_ = std::make_shared<const Users>(config::node_users::load(file_));
 }
 
 void Gate::check(const std::string& header, const IpAddress& client, Done done) {
@@ -83,7 +83,7 @@ void Gate::follow_file() {
   seen_ = now;
   memory_.clear();
   try {
-    users_ = std::make_shared<const Users>(node_users::load(file_));
+    users_ = std::make_shared<const Users>(config::node_users::load(file_));
     broken_ = false;
   } catch (const std::exception& fault) {
     users_ = std::make_shared<const Users>();
@@ -144,7 +144,7 @@ void Gate::give_back(const IpAddress& client) {
 void Gate::hash(std::shared_ptr<const Users> users, const Credentials& credentials, const Digest& digest) {
   std::optional<NodeUser> user;
   try {
-    user = node_users::authenticate(*users, credentials.name, credentials.password);
+    user = config::node_users::authenticate(*users, credentials.name, credentials.password);
   } catch (const std::exception& fault) {
     logging::error("Cannot check a password: {}", logging::escape(fault.what()));
   }

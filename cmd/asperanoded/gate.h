@@ -18,9 +18,9 @@
 #include <string>
 #include <vector>
 
-#include "address.h"
+#include "base/address.h"
 #include "basic_auth.h"
-#include "node_users.h"
+#include "config/node_users.h"
 #include "timer.h"
 #include "workers.h"
 

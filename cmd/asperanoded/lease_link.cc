@@ -12,9 +12,9 @@
 #include <cstring>
 #include <limits>
 
-#include "decimal.h"
-#include "logging.h"
-#include "tool.h"
+#include "base/decimal.h"
+#include "base/failure.h"
+#include "base/logging.h"
 
 namespace asperanoded {
 namespace {

@@ -19,9 +19,9 @@
 #include <thread>
 #include <vector>
 
-#include "child.h"
-#include "fd.h"
-#include "record.h"
+#include "base/child.h"
+#include "base/fd.h"
+#include "base/record.h"
 
 namespace asperanoded {
 

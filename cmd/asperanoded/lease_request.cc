@@ -5,8 +5,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "lease.h"
-#include "logging.h"
+#include "base/logging.h"
+#include "lease/lease.h"
 #include "refusal.h"
 
 namespace asperanoded {
@@ -64,7 +64,7 @@ LeaseRequest LeaseRequest::parse(std::string_view body) {
   LeaseRequest request;
   for (const auto& [name, value] : object.items()) {
     if (name == "destination") {
-      const auto target = destination::Target::parse(text_of(value, "destination"));
+      const auto target = config::destination::Target::parse(text_of(value, "destination"));
       if (!target) bad("destination is neither a host name nor an IP address.");
       request.target = *target;
       request.destination = target->address ? target->address->text() : target->name;

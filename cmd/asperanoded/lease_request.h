@@ -7,14 +7,14 @@
 #include <string>
 #include <string_view>
 
-#include "address.h"
-#include "destination.h"
+#include "base/address.h"
+#include "config/destination.h"
 
 namespace asperanoded {
 
 struct LeaseRequest {
   std::string destination;     // name, in lower case, or address
-  destination::Target target;  // the same
+  config::destination::Target target;  // the same
   Port ssh_port = 22;
   PortRange udp_ports{33001, 33001};  // at most lease::kMaxUdpPorts
   std::optional<IpAddress> client;

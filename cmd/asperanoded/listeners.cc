@@ -9,7 +9,7 @@
 
 #include <fmt/core.h>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace asperanoded {
 namespace listeners {

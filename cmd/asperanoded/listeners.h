@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "config.h"
-#include "node_api.h"
+#include "config/config.h"
+#include "http/node_api.h"
 
 namespace asperanoded {
 namespace listeners {

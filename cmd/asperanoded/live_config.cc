@@ -1,7 +1,7 @@
 #include "live_config.h"
 
-#include "logging.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/logging.h"
 
 namespace asperanoded {
 namespace {

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <string>
 
-#include "config.h"
+#include "config/config.h"
 
 namespace asperanoded {
 

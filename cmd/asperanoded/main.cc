@@ -14,19 +14,19 @@
 #include <fmt/core.h>
 
 #include "api.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/tool.h"
 #include "certificate.h"
-#include "config.h"
-#include "io.h"
+#include "cluster/node_name.h"
+#include "config/config.h"
 #include "listeners.h"
 #include "live_config.h"
-#include "logging.h"
-#include "node_name.h"
-#include "options.h"
-#include "paths.h"
-#include "privileged.h"
-#include "spool.h"
+#include "session/privileged.h"
+#include "session/spool.h"
 #include "startup.h"
-#include "tool.h"
 
 namespace asperanoded {
 namespace {
@@ -60,7 +60,7 @@ Prepared prepare() {
   const char* notify_socket = std::getenv("NOTIFY_SOCKET");
   ready.notify_socket = notify_socket ? notify_socket : "";
   startup::prepare_process();
-  spool::prepare();
+  session::spool::prepare();
   ready.pid_file = startup::take_pid_file();
   if (listeners::any_tls(ready.config.node)) ready.tls = certificate::load(ready.config.node);
   ready.sockets = listeners::bind_all(ready.config);

@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "prometheus.h"
+#include "base/prometheus.h"
 
 namespace asperanoded {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "node_api.h"
+#include "http/node_api.h"
 
 namespace asperanoded {
 

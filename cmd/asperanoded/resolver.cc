@@ -3,7 +3,7 @@
 #include <atomic>
 #include <memory>
 
-#include "resolve.h"
+#include "base/resolve.h"
 
 namespace asperanoded {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "address.h"
+#include "base/address.h"
 #include "timer.h"
 #include "workers.h"
 

@@ -21,10 +21,10 @@
 
 #include <fmt/core.h>
 
-#include "io.h"
-#include "paths.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/paths.h"
 #include "resolver.h"
-#include "tool.h"
 
 namespace asperanoded {
 namespace startup {

@@ -5,8 +5,8 @@
 
 #include <sys/types.h>
 
-#include "config.h"
-#include "fd.h"
+#include "base/fd.h"
+#include "config/config.h"
 
 namespace asperanoded {
 namespace startup {

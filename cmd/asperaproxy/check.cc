@@ -9,14 +9,14 @@
 
 #include <fmt/core.h>
 
-#include "child.h"
+#include "base/child.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/options.h"
+#include "base/paths.h"
 #include "doctor.h"
-#include "env.h"
-#include "fd.h"
-#include "io.h"
-#include "options.h"
-#include "paths.h"
-#include "tool.h"
 #include "verbs.h"
 
 namespace doctor {

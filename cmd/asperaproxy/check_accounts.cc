@@ -7,10 +7,10 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
+#include "base/accounts.h"
+#include "base/paths.h"
+#include "base/root_only.h"
 #include "doctor.h"
-#include "paths.h"
-#include "root_only.h"
 #include "sudo_settings.h"
 #include "sudo_trial.h"
 #include "tried_as.h"

@@ -11,12 +11,12 @@
 
 #include <fmt/core.h>
 
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/paths.h"
 #include "cluster.h"
+#include "cluster/redis.h"
 #include "doctor.h"
-#include "fd.h"
-#include "paths.h"
-#include "redis.h"
-#include "tool.h"
 
 namespace doctor {
 namespace {

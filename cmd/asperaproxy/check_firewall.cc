@@ -5,20 +5,20 @@
 
 #include <fmt/core.h>
 
-#include "connmark.h"
-#include "conntrack.h"
+#include "base/failure.h"
 #include "doctor.h"
-#include "firewall.h"
+#include "firewall/firewall.h"
 #include "judge.h"
-#include "spool.h"
-#include "tool.h"
+#include "kernel/connmark.h"
+#include "kernel/conntrack.h"
+#include "session/spool.h"
 
 namespace doctor {
 namespace {
 
-using firewall_text::Base;
+using firewall::text::Base;
 using firewall::Part;
-using firewall_text::Family;
+using firewall::text::Family;
 using packet_filter::Chain;
 using packet_filter::Packet;
 
@@ -113,15 +113,15 @@ Verdict judge_base(Part part, Base base, bool stopped, std::size_t living) {
 
 Verdicts rules(const Patient& patient) {
   Verdicts found;
-  const auto living = spool::living();
+  const auto living = session::spool::living();
   for (const auto part : firewall::kParts) {
     const auto count = static_cast<std::size_t>(std::count_if(living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; }));
     // What is not used is not asked for; of the usual one people want to hear.
     if (part == Part::ip6tables && (!patient.uses_ipv6 || (count == 0 && !wants(patient, config::Forwarding::iptables)))) continue;
     if (part == Part::iptables && count == 0 && !wants(patient, config::Forwarding::iptables)) continue;
     if (part == Part::nftables && count == 0 && !wants(patient, config::Forwarding::nftables)) continue;
-    found.push_back(judge_base(part, firewall::look_at_base(part), spool::stopped(), count));
-    if (found.back().grade != Grade::ok || spool::stopped() || count == 0) continue;
+    found.push_back(judge_base(part, firewall::look_at_base(part), session::spool::stopped(), count));
+    if (found.back().grade != Grade::ok || session::spool::stopped() || count == 0) continue;
     if (const auto without = firewall::without_rule(part, living); !without.empty()) {
       found.back() = fail(fmt::format("{}: {} living sessions have no rule", firewall::name_of(part), without.size()), "asperaproxy reload (asp-reap does so each minute)");
     }

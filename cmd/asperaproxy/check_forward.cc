@@ -13,15 +13,15 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
+#include "base/accounts.h"
+#include "base/failure.h"
+#include "base/paths.h"
+#include "base/root_only.h"
+#include "config/node_users.h"
 #include "doctor.h"
 #include "judge.h"
-#include "node_users.h"
-#include "paths.h"
-#include "root_only.h"
 #include "sockets.h"
 #include "sudo_trial.h"
-#include "tool.h"
 #include "tried_as.h"
 
 namespace doctor {
@@ -56,7 +56,7 @@ std::vector<Network> near_networks() {
     if (!i->ifa_addr || !i->ifa_netmask || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6)) continue;
     if (outer.count(i->ifa_name) != 0) continue;
     const Network network = network_of(IpAddress::from_sockaddr(*i->ifa_addr), IpAddress::from_sockaddr(*i->ifa_netmask));
-    if (!destination::never_reachable(network.base, {}).empty()) continue;  // loopback, link-local
+    if (!config::destination::never_reachable(network.base, {}).empty()) continue;  // loopback, link-local
     const bool whole = network.prefix == (network.base.is_v4() ? 32 : 128);
     const bool known = std::any_of(found.begin(), found.end(), [&](const Network& one) { return one.base == network.base && one.prefix == network.prefix; });
     if (!whole && !known) found.push_back(network);
@@ -99,7 +99,7 @@ Verdicts node_users_file(const Patient& patient) {
   const std::string path = paths::kNodeUsers;
   std::vector<NodeUser> users;
   try {
-    users = node_users::load(path);
+    users = config::node_users::load(path);
   } catch (const tool::Failure& failure) {
     return {fail(failure.what(), "mend that line or take it out; asnodeadmin --reload checks it again")};
   }

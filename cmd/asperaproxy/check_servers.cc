@@ -10,15 +10,15 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
-#include "root_only.h"
-#include "tried_as.h"
+#include "base/accounts.h"
+#include "base/failure.h"
+#include "base/root_only.h"
 #include "doctor.h"
 #include "host_keys.h"
-#include "rules.h"
-#include "tool.h"
-#include "upstream.h"
-#include "upstream_host_key.h"
+#include "session/rules.h"
+#include "ssh/upstream.h"
+#include "ssh/upstream_host_key.h"
+#include "tried_as.h"
 
 namespace doctor {
 namespace {
@@ -66,7 +66,7 @@ Verdicts keyfiles(const Patient& patient) {
   std::set<std::pair<std::string, std::string>> tried;
   for (const auto& rule : patient.rproxy->rules) {
     for (const auto& user : patient.users) {
-      const std::string path = rules::expand_user(rule.keyfile, user);
+      const std::string path = session::rules::expand_user(rule.keyfile, user);
       if (!::getpwnam(user.c_str()) || !may_use(rule, user) || !tried.insert({path, user}).second) continue;
       const std::string complaint = try_key_of(rule, path, user);
       if (!complaint.empty()) complaints[complaint].insert(user);

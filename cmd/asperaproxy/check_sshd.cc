@@ -6,9 +6,9 @@
 
 #include <fmt/core.h>
 
+#include "base/paths.h"
 #include "doctor.h"
 #include "judge.h"
-#include "paths.h"
 
 namespace doctor {
 namespace {

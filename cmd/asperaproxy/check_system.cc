@@ -10,13 +10,12 @@
 
 #include <fmt/core.h>
 
+#include "base/log_file.h"
+#include "base/paths.h"
+#include "base/root_only.h"
 #include "doctor.h"
 #include "judge.h"
-#include "log_file.h"
-#include "paths.h"
-#include "root_only.h"
-#include "spool.h"
-#include "tool.h"
+#include "session/spool.h"
 
 namespace doctor {
 namespace {
@@ -33,9 +32,9 @@ std::vector<std::string> names_in(const char* path) {
 }
 
 Verdicts state(const Patient&) {
-  if (spool::stopped()) return {warn("stopped: new sessions are refused", "asperaproxy start")};
-  if (spool::drained()) return {warn("drained: new sessions are refused", "asperaproxy undrain")};
-  const auto count = spool::living().size();
+  if (session::spool::stopped()) return {warn("stopped: new sessions are refused", "asperaproxy start")};
+  if (session::spool::drained()) return {warn("drained: new sessions are refused", "asperaproxy undrain")};
+  const auto count = session::spool::living().size();
   return {ok(fmt::format("takes sessions; {} living", count))};
 }
 

@@ -9,9 +9,9 @@
 
 #include <fmt/core.h>
 
-#include "node_name.h"
-#include "redis.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "cluster/node_name.h"
+#include "cluster/redis.h"
 
 namespace cluster {
 namespace {

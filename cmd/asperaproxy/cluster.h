@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cluster_text.h"
-#include "config.h"
+#include "config/config.h"
 
 namespace cluster {
 

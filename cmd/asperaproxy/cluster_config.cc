@@ -11,15 +11,15 @@
 
 #include <fmt/core.h>
 
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
 #include "cluster.h"
 #include "cluster_text.h"
-#include "config.h"
-#include "fd.h"
-#include "io.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
-#include "tool.h"
+#include "config/config.h"
 #include "verbs.h"
 
 namespace asperaproxy {

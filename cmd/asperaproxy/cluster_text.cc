@@ -4,8 +4,8 @@
 
 #include <fmt/core.h>
 
-#include "paths.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/paths.h"
 
 namespace cluster_text {
 namespace {

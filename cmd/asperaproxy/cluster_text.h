@@ -1,13 +1,13 @@
 // cluster_text: what keepalived, conntrackd, Redis and Sentinel are to read on
 // one node of the cluster. Pure. All that comes from aspera.conf was checked by
-// config_schema to hold nothing that one of the four would take for syntax.
+// config/schema to hold nothing that one of the four would take for syntax.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "config.h"
+#include "config/config.h"
 
 namespace cluster_text {
 

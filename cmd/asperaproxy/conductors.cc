@@ -15,9 +15,9 @@
 
 #include <fmt/core.h>
 
-#include "fd.h"
-#include "paths.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/paths.h"
 
 namespace asperaproxy {
 namespace {

@@ -8,20 +8,20 @@
 
 #include <fmt/core.h>
 
-#include "child.h"
-#include "config.h"
+#include "base/child.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "config/config.h"
 #include "doctor.h"
-#include "env.h"
-#include "firewall.h"
+#include "firewall/firewall.h"
+#include "firewall/reap.h"
 #include "gate.h"
-#include "io.h"
 #include "kernel.h"
-#include "lease_reap.h"
-#include "logging.h"
-#include "paths.h"
-#include "reap.h"
-#include "spool.h"
-#include "tool.h"
+#include "lease/reap.h"
+#include "session/spool.h"
 #include "verbs.h"
 
 namespace asperaproxy {
@@ -48,11 +48,11 @@ bool order(const char* option, const char* what) {
 // Without a chain of NAT the kernel would translate no packet, not even of flows
 // that it knows.
 void lay_bases() {
-  const spool::FirewallLock lock;
-  const auto living = spool::living();
+  const session::spool::FirewallLock lock;
+  const auto living = session::spool::living();
   for (const auto part : {firewall::Part::iptables, firewall::Part::ip6tables}) {
     try {
-      if (firewall::look_at_base(part) != firewall_text::Base::present) firewall::lay(part, living);
+      if (firewall::look_at_base(part) != firewall::text::Base::present) firewall::lay(part, living);
     } catch (const tool::Failure& failure) {
       if (part == firewall::Part::iptables) throw;
       logging::error("no rules for IPv6: {}", logging::escape(failure.what()));
@@ -63,8 +63,8 @@ void lay_bases() {
 // The dead node's sessions ended with it: their UDP must not go on here. All else
 // that asp-reap does can wait for it: new sessions wait for the lock.
 void take_away_flows_without_session() {
-  const spool::FirewallLock lock;
-  reap::flows();
+  const session::spool::FirewallLock lock;
+  firewall::reap::flows();
 }
 
 // A slip in aspera.conf, made on all nodes alike, must not cost them the sessions
@@ -106,20 +106,20 @@ void try_leases(void (*work)()) {
 
 std::size_t take_over_leases() {
   static std::size_t count = 0;
-  try_leases([] { count = lease_reap::take_over(); });
+  try_leases([] { count = lease::reap::take_over(); });
   return count;
 }
 
 // Flows of leases that ended meanwhile, and what the master of Redis knows more than
 // the one that is near.
-void complete_leases() { try_leases(lease_reap::complete); }
-void let_go_of_leases() { try_leases(lease_reap::stand_by); }
+void complete_leases() { try_leases(lease::reap::complete); }
+void let_go_of_leases() { try_leases(lease::reap::stand_by); }
 
 }  // namespace
 
 int takeover() {
   const auto began = std::chrono::steady_clock::now();
-  if (spool::stopped()) {
+  if (session::spool::stopped()) {
     logging::event("Became master, but the proxy is stopped");
     open_gate();
     return tool::temporary;
@@ -128,7 +128,7 @@ int takeover() {
   bool whole = order("-c", "the flows of the dead node are lost");
   open_gate();
   const auto passing = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-  spool::prepare();
+  session::spool::prepare();
   take_away_flows_without_session();
   set_kernel();
   track_no_windows();
@@ -147,11 +147,11 @@ int takeover() {
 
 int standby() {
   close_gate();
-  spool::prepare();
+  session::spool::prepare();
   let_go_of_leases();
   set_kernel();
   track_no_windows();
-  if (!spool::stopped()) lay_bases();
+  if (!session::spool::stopped()) lay_bases();
   const bool whole = order("-n", "this node may not know the flows of the master");
   logging::event("Standby of the cluster: the master has the addresses");
   io::write_all(STDOUT_FILENO, "standby\n");
@@ -163,8 +163,8 @@ int health() {
     io::write_all(STDOUT_FILENO, text + "\n");
     return code;
   };
-  if (spool::stopped()) return say("stopped", tool::no);
-  if (spool::drained() && spool::count() == 0 && spool::names_in(spool::kDialers).empty()) return say("drained, and no session is left", tool::no);
+  if (session::spool::stopped()) return say("stopped", tool::no);
+  if (session::spool::drained() && session::spool::count() == 0 && session::spool::names_in(session::spool::kDialers).empty()) return say("drained, and no session is left", tool::no);
   constexpr Port kPorts[] = {33001, 22};
   if (serves_outside() && std::none_of(std::begin(kPorts), std::end(kPorts), doctor::listens)) return say("sshd does not listen", tool::no);
   return say("healthy", tool::yes);

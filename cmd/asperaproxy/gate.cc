@@ -4,7 +4,7 @@
 
 #include <fmt/core.h>
 
-#include "nft.h"
+#include "kernel/nft.h"
 
 namespace gate {
 namespace {

@@ -9,7 +9,7 @@
 //     ip daddr { 198.51.100.39 } ct state { new, invalid } tcp flags & (syn | rst) == 0 drop
 #pragma once
 
-#include "config.h"
+#include "config/config.h"
 
 namespace gate {
 

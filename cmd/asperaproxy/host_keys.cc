@@ -8,9 +8,9 @@
 
 #include <fmt/core.h>
 
-#include "child.h"
-#include "env.h"
-#include "tool.h"
+#include "base/child.h"
+#include "base/env.h"
+#include "base/failure.h"
 
 namespace host_keys {
 namespace {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "address.h"
+#include "base/address.h"
 
 namespace host_keys {
 

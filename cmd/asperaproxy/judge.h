@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "address.h"
-#include "config.h"
+#include "base/address.h"
+#include "config/config.h"
 #include "packet_filter.h"
 #include "verdict.h"
 

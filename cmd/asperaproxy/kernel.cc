@@ -10,12 +10,12 @@
 
 #include <fmt/core.h>
 
-#include "child.h"
-#include "env.h"
-#include "fd.h"
-#include "io.h"
-#include "logging.h"
-#include "tool.h"
+#include "base/child.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
 
 namespace asperaproxy {
 namespace {

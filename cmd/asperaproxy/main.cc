@@ -5,8 +5,8 @@
 
 #include <fmt/core.h>
 
-#include "options.h"
-#include "tool.h"
+#include "base/options.h"
+#include "base/tool.h"
 #include "verbs.h"
 
 namespace {

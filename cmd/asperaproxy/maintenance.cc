@@ -8,15 +8,15 @@
 
 #include <fmt/core.h>
 
-#include "balance.h"
-#include "config.h"
-#include "ending.h"
-#include "io.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
-#include "spool.h"
-#include "tool.h"
+#include "balance/balance.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "config/config.h"
+#include "session/ending.h"
+#include "session/spool.h"
 #include "verbs.h"
 
 namespace asperaproxy {
@@ -80,10 +80,10 @@ int fault(const std::vector<std::string>& words) {
   require_root();
   const auto config = config::load(paths::kConfig, config::Author::root);
   require_named(host, config.rproxy);
-  spool::prepare();
+  session::spool::prepare();
   balance::prepare();
   balance::share(config.cluster, balance::Haste::administrator);
-  const auto by = ending::invoker();
+  const auto by = session::ending::invoker();
   const auto mark = balance::mark_now(host, balance::State::maintenance, std::chrono::seconds(0), reason, by.name);
   balance::set(mark);
   logging::event("Server {} is taken out of service: {} by={} uid={}", host.text(), mark.reason, logging::escape(by.name), by.uid);
@@ -103,7 +103,7 @@ int heal(const std::vector<std::string>& words) {
     io::write_all(STDOUT_FILENO, fmt::format("{}: nothing to do, it is in service\n", host.text()));
     return told_others();
   }
-  const auto by = ending::invoker();
+  const auto by = session::ending::invoker();
   logging::event("Server {} is back in service by={} uid={}", host.text(), logging::escape(by.name), by.uid);
   io::write_all(STDOUT_FILENO, fmt::format("{}: new sessions go there again\n", host.text()));
   return told_others();

@@ -10,8 +10,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "connmark.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "kernel/connmark.h"
 
 namespace packet_filter {
 namespace {

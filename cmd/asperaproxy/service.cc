@@ -9,28 +9,28 @@
 
 #include <fmt/core.h>
 
-#include "balance.h"
+#include "balance/balance.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/paths.h"
 #include "conductors.h"
-#include "config.h"
-#include "ending.h"
-#include "firewall.h"
-#include "io.h"
-#include "keepers.h"
+#include "config/config.h"
+#include "config/log_place.h"
+#include "firewall/firewall.h"
+#include "firewall/reap.h"
 #include "kernel.h"
-#include "lease_local.h"
-#include "lease_reap.h"
-#include "log_place.h"
-#include "logging.h"
-#include "paths.h"
-#include "reap.h"
-#include "spool.h"
-#include "tool.h"
+#include "lease/local.h"
+#include "lease/reap.h"
+#include "session/ending.h"
+#include "session/keepers.h"
+#include "session/spool.h"
 #include "verbs.h"
 
 namespace asperaproxy {
 namespace {
 
-using firewall_text::Base;
+using firewall::text::Base;
 using firewall::Part;
 
 void warn(const std::vector<std::string>& lines) {
@@ -60,17 +60,17 @@ Stopped end_all() {
   std::set<std::string> told;
   const auto is_new = [&](const Session& session) { return !told.contains(session.id); };
   for (;;) {
-    auto doomed = spool::living();
+    auto doomed = session::spool::living();
     std::erase_if(doomed, [&](const Session& session) { return !is_new(session); });
     for (const auto& session : doomed) told.insert(session.id);
-    const auto outcome = ending::end(doomed, ending::invoker());
+    const auto outcome = session::ending::end(doomed, session::ending::invoker());
     const auto conducted = end_conductors();
     result.ended += outcome.ended.size() + conducted.ended;
     for (const auto* remain : {&outcome.remain, &conducted.remain}) result.remain.insert(result.remain.end(), remain->begin(), remain->end());
-    const spool::FirewallLock lock;
-    const auto living = spool::living();
+    const session::spool::FirewallLock lock;
+    const auto living = session::spool::living();
     if (std::any_of(living.begin(), living.end(), is_new)) continue;
-    reap::all();
+    firewall::reap::all();
     return result;
   }
 }
@@ -92,7 +92,7 @@ bool is_wanted(config::Forwarding forwarding) {
 
 // IPv6 is not everywhere, and not needed everywhere; nor is each firewall.
 void lay_bases(std::vector<std::string>& left) {
-  const auto living = spool::living();
+  const auto living = session::spool::living();
   if (is_wanted(config::Forwarding::nftables)) lay_base(Part::nftables, living);
   if (!is_wanted(config::Forwarding::iptables)) return;
   lay_base(Part::iptables, living);
@@ -106,10 +106,10 @@ void lay_bases(std::vector<std::string>& left) {
 }  // namespace
 
 int stop() {
-  spool::set_stopped(true);
+  session::spool::set_stopped(true);
   const auto result = end_all();
-  const std::string ended = with_leases(sessions_text(result.ended), lease_reap::end_all());
-  keepers::end_all();  // those that end a session after this see the mark
+  const std::string ended = with_leases(sessions_text(result.ended), lease::reap::end_all());
+  session::keepers::end_all();  // those that end a session after this see the mark
   balance::forget_faults();
   warn(result.remain);
   logging::event("Stopped: ended {}, all rules are purged", ended);
@@ -118,22 +118,22 @@ int stop() {
 }
 
 int start() {
-  spool::prepare();
+  session::spool::prepare();
   auto left = set_kernel();
   std::size_t living = 0;
   {
-    const spool::FirewallLock lock;
+    const session::spool::FirewallLock lock;
     lay_bases(left);
     // Last, so that a proxy that cannot start stays stopped.
-    spool::set_stopped(false);
-    reap::all();
-    living = spool::living().size();
+    session::spool::set_stopped(false);
+    firewall::reap::all();
+    living = session::spool::living().size();
   }
-  lease_reap::all();
-  const std::string left_alive = with_leases(sessions_text(living), lease_local::count());
-  log_place::prepare();
+  lease::reap::all();
+  const std::string left_alive = with_leases(sessions_text(living), lease::local::count());
+  config::log_place::prepare();
   warn(left);
-  const std::string drained = spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
+  const std::string drained = session::spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
   logging::event("Started: {} living{}", left_alive, drained);
   io::write_all(STDOUT_FILENO, fmt::format("started: {} living{}\n", left_alive, drained));
   return tool::yes;
@@ -147,21 +147,21 @@ int restart() {
 
 int reload() {
   config::load(paths::kConfig, config::Author::root);
-  if (spool::stopped()) {
+  if (session::spool::stopped()) {
     io::write_all(STDOUT_FILENO, "the configuration is valid; the proxy is stopped, so nothing else was done\n");
     return tool::yes;
   }
-  spool::prepare();
+  session::spool::prepare();
   std::vector<std::string> left;
   std::size_t living = 0;
   {
-    const spool::FirewallLock lock;
+    const session::spool::FirewallLock lock;
     lay_bases(left);
-    reap::all();
-    living = spool::living().size();
+    firewall::reap::all();
+    living = session::spool::living().size();
   }
-  lease_reap::all();
-  const std::string left_alive = with_leases(sessions_text(living), lease_local::count());
+  lease::reap::all();
+  const std::string left_alive = with_leases(sessions_text(living), lease::local::count());
   warn(left);
   logging::event("Reloaded: the configuration is valid; {} living", left_alive);
   io::write_all(STDOUT_FILENO, fmt::format("reloaded: the configuration is valid; {} living\n", left_alive));

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "address.h"
+#include "base/address.h"
 
 namespace sockets {
 

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <string>
 
-#include "firewall.h"
-#include "io.h"
-#include "lease_local.h"
-#include "logging.h"
-#include "record.h"
-#include "spool.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/record.h"
+#include "firewall/firewall.h"
+#include "lease/local.h"
+#include "session/spool.h"
 #include "verbs.h"
 
 namespace asperaproxy {
@@ -17,7 +17,7 @@ namespace {
 
 // The word that status prints; "unusable" when the firewall cannot be asked.
 const char* base_word(firewall::Part part) {
-  using firewall_text::Base;
+  using firewall::text::Base;
   try {
     switch (firewall::look_at_base(part)) {
       case Base::present: return "present";
@@ -34,10 +34,10 @@ const char* base_word(firewall::Part part) {
 
 int status() {
   using firewall::Part;
-  const auto living = spool::living();
+  const auto living = session::spool::living();
   Record answer;
-  answer.add("stopped", spool::stopped() ? "yes" : "no");
-  answer.add("drained", spool::drained() ? "yes" : "no");
+  answer.add("stopped", session::spool::stopped() ? "yes" : "no");
+  answer.add("drained", session::spool::drained() ? "yes" : "no");
   answer.add("sessions", std::to_string(living.size()));
   bool well = true;
   for (const auto& [name, part] : {std::pair{"base_ipv4", Part::iptables}, {"base_ipv6", Part::ip6tables}, {"base_nftables", Part::nftables}}) {
@@ -47,7 +47,7 @@ int status() {
     const bool needed = std::any_of(living.begin(), living.end(), [&, of = part](const Session& session) { return firewall::part_of(session) == of; });
     well = well && (base == "present" || !needed);
   }
-  answer.add("leases", std::to_string(lease_local::count()));
+  answer.add("leases", std::to_string(lease::local::count()));
   std::string text = answer.text();
   text.pop_back();  // the empty line that ends a record: for people, and the last one
   io::write_all(STDOUT_FILENO, text);

@@ -11,18 +11,18 @@
 
 #include <fmt/core.h>
 
-#include "child.h"
-#include "dialer.h"
-#include "fd.h"
-#include "holder.h"
+#include "base/child.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/paths.h"
+#include "base/record.h"
+#include "base/status.h"
 #include "judge.h"
-#include "paths.h"
-#include "privileged.h"
-#include "record.h"
-#include "status.h"
+#include "session/dialer.h"
+#include "session/holder.h"
+#include "session/privileged.h"
+#include "session/trial.h"
 #include "sudo_settings.h"
-#include "tool.h"
-#include "trial.h"
 #include "tried_as.h"
 
 namespace sudo_trial {
@@ -59,8 +59,8 @@ std::string outcome(const std::string& helper, Privileged& tried, Clock::time_po
 // Both at once, as a session has them.
 std::string try_session() {
   const auto began = Clock::now();
-  Dialer dialer(trial::question());
-  Holder holder(trial::question());
+  Dialer dialer(session::trial::question());
+  Holder holder(session::trial::question());
   const std::string first = outcome("asp-pinhole", holder, began);
   return read(first).get("complaint").empty() ? outcome("asp-upstream", dialer, began) : first;
 }
@@ -72,7 +72,7 @@ class Lessor : public Privileged {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
     Fd ours(ends[0]);
-    const std::string question = trial::question().text();
+    const std::string question = session::trial::question().text();
     if (::send(ours.get(), question.data(), question.size(), MSG_NOSIGNAL) < 0) tool::fail_errno(tool::os, "send");
     return Lessor(std::move(ours), Fd(ends[1]));
   }

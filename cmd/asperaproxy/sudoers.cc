@@ -7,10 +7,10 @@
 
 #include <fmt/core.h>
 
-#include "fd.h"
-#include "io.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
 #include "sudo_settings.h"
-#include "tool.h"
 #include "verbs.h"
 
 namespace asperaproxy {

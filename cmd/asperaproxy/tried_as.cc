@@ -14,10 +14,10 @@
 
 #include <fmt/core.h>
 
-#include "child.h"
+#include "base/child.h"
+#include "base/failure.h"
+#include "base/fd.h"
 #include "doctor.h"
-#include "fd.h"
-#include "tool.h"
 
 namespace tried_as {
 namespace {

@@ -16,16 +16,16 @@
 
 #include <fmt/core.h>
 
-#include "config.h"
-#include "ending.h"
-#include "fd.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "config/config.h"
 #include "host_keys.h"
-#include "io.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
-#include "tool.h"
-#include "upstream_host_key.h"
+#include "session/ending.h"
+#include "ssh/upstream_host_key.h"
 #include "verbs.h"
 
 namespace asperaproxy {
@@ -242,7 +242,7 @@ class Enrolment {
   }
 
   void report(const std::vector<Entry>& old) const {
-    const auto by = ending::invoker();
+    const auto by = session::ending::invoker();
     std::string text;
     for (const auto& entry : old) {
       logging::event("Removed the host key of {}: {} {} by={} uid={}", name_, entry.key.type, host_keys::fingerprint(entry.key), logging::escape(by.name), by.uid);

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "tool.h"
+#include "base/failure.h"
 
 namespace asperaproxy {
 

@@ -5,7 +5,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "logging.h"
+#include "base/logging.h"
 
 namespace doctor {
 namespace {

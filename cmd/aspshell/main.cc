@@ -7,15 +7,15 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
-#include "child.h"
-#include "command_line.h"
-#include "config.h"
-#include "env.h"
-#include "log_place.h"
-#include "logging.h"
-#include "paths.h"
-#include "tool.h"
+#include "base/accounts.h"
+#include "base/child.h"
+#include "base/env.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "base/tool.h"
+#include "config/config.h"
+#include "config/log_place.h"
+#include "who/command_line.h"
 
 namespace {
 
@@ -50,7 +50,7 @@ void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); 
 
 int refuse(const std::string& command) {
   constexpr std::size_t kShown = 200;
-  log_place::follow(config::Author::anyone);
+  config::log_place::follow(config::Author::anyone);
   const std::string shown = logging::escape(command.substr(0, kShown)) + (command.size() > kShown ? "…" : "");
   logging::error("Command not accepted: {} user={} from={}", shown, accounts::name_of(::getuid()),
                  logging::escape(env::get("SSH_CONNECTION").value_or("-")));

@@ -7,21 +7,21 @@
 
 #include <fmt/core.h>
 
-#include "accounts.h"
-#include "config.h"
-#include "config_schema.h"
-#include "logging.h"
-#include "rules.h"
-#include "tool.h"
+#include "base/accounts.h"
+#include "base/failure.h"
+#include "base/logging.h"
+#include "config/config.h"
+#include "config/schema.h"
+#include "session/rules.h"
 
 namespace asuserdata {
 namespace {
 
-using config_schema::Elements;
-using config_schema::Item;
-using config_schema::Option;
-using config_schema::Value;
-using config_xml::Element;
+using config::schema::Elements;
+using config::schema::Item;
+using config::schema::Option;
+using config::schema::Value;
+using config::xml::Element;
 
 std::string line(const std::string& name, const std::string& value) {
   std::string shown;
@@ -66,17 +66,17 @@ std::string of_rule(const Element& rule, const Option& option, const std::string
 }
 
 std::string of_server(const Element& document) {
-  const Elements server = config_schema::find(document, {"server"});
+  const Elements server = config::schema::find(document, {"server"});
   std::string text;
-  for (const auto& item : config_schema::items({"server"})) {
-    if (!is_below_rule(item)) text += line(item.name, value_of(config_schema::first_given(config_schema::at(server, item.path)), item.option()));
+  for (const auto& item : config::schema::items({"server"})) {
+    if (!is_below_rule(item)) text += line(item.name, value_of(config::schema::first_given(config::schema::at(server, item.path)), item.option()));
   }
-  const Option& rule = *config_schema::root().child("server")->child("rproxy")->child("rules")->child("rule");
+  const Option& rule = *config::schema::root().child("server")->child("rproxy")->child("rules")->child("rule");
   int number = 0;
-  for (const auto* element : config_schema::find(document, {"server", "rproxy", "rules", "rule"})) {
+  for (const auto* element : config::schema::find(document, {"server", "rproxy", "rules", "rule"})) {
     text += of_rule(*element, rule, fmt::format("rproxy_rule_{}_", ++number));
   }
-  for (const auto* command : config_schema::find(document, {"default", "aspshell_commands", "command"})) {
+  for (const auto* command : config::schema::find(document, {"default", "aspshell_commands", "command"})) {
     text += line("aspshell_command", command->text);
   }
   return text;
@@ -93,14 +93,14 @@ std::string canonical(const std::string& docroot) {
 // `sections` in the order in which they count. `user` empty: $(user) stays.
 std::string of_account(const std::vector<Elements>& sections, const std::string& user) {
   std::string text;
-  for (const auto& item : config_schema::items({"default"})) {
+  for (const auto& item : config::schema::items({"default"})) {
     const Element* found = nullptr;
     for (const auto& section : sections) {
-      if (!found) found = config_schema::first_given(config_schema::at(section, item.path));
+      if (!found) found = config::schema::first_given(config::schema::at(section, item.path));
     }
     std::string value = value_of(found, item.option());
     const bool docroot = item.option().value == Value::docroot;
-    if (docroot && !user.empty()) value = rules::expand_user(value, user);
+    if (docroot && !user.empty()) value = session::rules::expand_user(value, user);
     text += line(item.name, value);
     if (docroot) text += line("canonical_absolute", user.empty() && value.find("$(") != value.npos ? value : canonical(value));
   }
@@ -112,8 +112,8 @@ std::string name_of(const Element& account) {
   return name ? name->text : "";
 }
 
-const config_schema::Path kUsers = {"aaa", "realms", "realm", "users", "user"};
-const config_schema::Path kGroups = {"aaa", "realms", "realm", "groups", "group"};
+const config::schema::Path kUsers = {"aaa", "realms", "realm", "users", "user"};
+const config::schema::Path kGroups = {"aaa", "realms", "realm", "groups", "group"};
 
 Elements named(const Elements& accounts, const std::string& name) {
   Elements found;
@@ -127,22 +127,22 @@ std::string of_user(const std::string& path, const std::string& user) {
   if (!accounts::exists(user)) throw tool::Failure(tool::no, fmt::format("{}: no such user", user));
   const Element document = config::load_document(path);
   const auto groups = accounts::groups_of(user);
-  std::vector<Elements> sections{named(config_schema::find(document, kUsers), user)};
-  for (const auto* group : config_schema::find(document, kGroups)) {
+  std::vector<Elements> sections{named(config::schema::find(document, kUsers), user)};
+  for (const auto* group : config::schema::find(document, kGroups)) {
     if (std::find(groups.begin(), groups.end(), name_of(*group)) != groups.end()) sections.push_back({group});
   }
-  sections.push_back(config_schema::find(document, {"default"}));
+  sections.push_back(config::schema::find(document, {"default"}));
   return line("user", user) + of_account(sections, user);
 }
 
 std::string everything(const std::string& path) {
   const Element document = config::load_document(path);
-  const Elements defaults = config_schema::find(document, {"default"});
+  const Elements defaults = config::schema::find(document, {"default"});
   std::string text = of_server(document) + of_account({defaults}, "");
-  for (const auto* user : config_schema::find(document, kUsers)) {
+  for (const auto* user : config::schema::find(document, kUsers)) {
     text += "\n" + line("user", name_of(*user)) + of_account({{user}, defaults}, name_of(*user));
   }
-  for (const auto* group : config_schema::find(document, kGroups)) {
+  for (const auto* group : config::schema::find(document, kGroups)) {
     text += "\n" + line("group", name_of(*group)) + of_account({{group}, defaults}, "");
   }
   return text;

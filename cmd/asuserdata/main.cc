@@ -5,14 +5,14 @@
 #include <fmt/core.h>
 
 #include "advice.h"
-#include "config.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "base/paths.h"
+#include "base/tool.h"
+#include "config/config.h"
 #include "effective.h"
-#include "io.h"
-#include "logging.h"
-#include "options.h"
-#include "paths.h"
 #include "spec.h"
-#include "tool.h"
 
 namespace {
 

@@ -4,13 +4,13 @@
 
 #include <fmt/core.h>
 
-#include "config_schema.h"
+#include "config/schema.h"
 
 namespace asuserdata {
 namespace {
 
-using config_schema::Option;
-using config_schema::Value;
+using config::schema::Option;
+using config::schema::Value;
 
 constexpr std::size_t kCommentColumn = 60;
 
@@ -31,7 +31,7 @@ class Printer {
 
   std::string document() {
     out_ = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CONF version=\"2\">\n";
-    for (const auto& section : config_schema::root().children) {
+    for (const auto& section : config::schema::root().children) {
       for (const auto& [name, head] : kHeads) {
         if (name == section.name) out_ += fmt::format("  <!-- {} -->\n", head);
       }
@@ -43,8 +43,8 @@ class Printer {
  private:
   // Options of one account have the same names as the defaults for all, whose
   // Option objects they share or resemble.
-  void name_items(const config_schema::Path& section) {
-    for (auto& item : config_schema::items(section)) names_[&item.option()] = std::move(item.name);
+  void name_items(const config::schema::Path& section) {
+    for (auto& item : config::schema::items(section)) names_[&item.option()] = std::move(item.name);
   }
 
   void line(int depth, const std::string& element, const std::string& comment) {
@@ -59,15 +59,15 @@ class Printer {
   std::string comment_on(const Option& option) const {
     std::string comment;
     if (const auto name = names_.find(&option); name != names_.end()) comment = name->second + ": ";
-    comment += fmt::format("{}: {}", option.meaning, config_schema::expected(option));
-    if (option.is(config_schema::addition)) comment += " (not in the original)";
+    comment += fmt::format("{}: {}", option.meaning, config::schema::expected(option));
+    if (option.is(config::schema::addition)) comment += " (not in the original)";
     return comment;
   }
 
   static std::string attributes_of(const Option& option) {
     std::string text;
     for (const auto& attribute : option.attributes) {
-      text += fmt::format("{}{}=\"{}\"", text.empty() ? "; attributes: " : " ", attribute.name, config_schema::expected(attribute));
+      text += fmt::format("{}{}=\"{}\"", text.empty() ? "; attributes: " : " ", attribute.name, config::schema::expected(attribute));
     }
     return text;
   }
@@ -76,7 +76,7 @@ class Printer {
     if (option.value == Value::elements) return print_elements(option, depth);
     const std::string element = fmt::format("<{0}>{1}</{0}>", option.name, option.standard);
     // What must not be empty has no place in a file that is to be valid.
-    if (option.is(config_schema::explicit_)) out_ += fmt::format("{:{}}<!-- {}  {}{} -->\n", "", depth * 2, element, comment_on(option), attributes_of(option));
+    if (option.is(config::schema::explicit_)) out_ += fmt::format("{:{}}<!-- {}  {}{} -->\n", "", depth * 2, element, comment_on(option), attributes_of(option));
     else line(depth, element, comment_on(option));
   }
 

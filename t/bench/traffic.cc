@@ -16,9 +16,9 @@
 
 #include <fmt/core.h>
 
-#include "address.h"
-#include "fd.h"
-#include "tool.h"
+#include "base/address.h"
+#include "base/fd.h"
+#include "base/tool.h"
 
 namespace {
 

@@ -129,14 +129,14 @@ for script in $(make_list SCRIPTS); do
 done
 
 # What aspera.conf may hold is what its page says.
-for element in $(sed -n 's/.*{\.name = "\([a-z_]*\)".*/\1/p' lib/config_schema_table.cc | sort -u); do
+for element in $(sed -n 's/.*{\.name = "\([a-z_]*\)".*/\1/p' lib/config/schema_table.cc | sort -u); do
   ok "aspera.conf(5) describes <$element>" grep -qw "$element" man/aspera.conf.5
 done
 
-# The exit codes of lib/failure.h are those of the table that the pages cite.
+# The exit codes of lib/base/failure.h are those of the table that the pages cite.
 table=$(sed -n '/^\.Sh EXIT STATUS/,/^\.El/s/^\.It \([0-9]*\)$/\1/p' man/sallyport.7 | sort -n | xargs)
-codes=$(sed -n 's/^  [a-z_]* = \([0-9]*\),.*/\1/p' lib/failure.h | sort -n | xargs)
-is "$table" "$codes" 'sallyport(7) lists the exit codes of lib/failure.h'
+codes=$(sed -n 's/^  [a-z_]* = \([0-9]*\),.*/\1/p' lib/base/failure.h | sort -n | xargs)
+is "$table" "$codes" 'sallyport(7) lists the exit codes of lib/base/failure.h'
 
 # A checkout may be readable by more than visudo likes.
 install -m 440 sudoers.d/sallyport "$scratch/sallyport"

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "address.h"
-#include "tool.h"
+#include "base/address.h"
+#include "base/failure.h"
 
 TEST_CASE("address: only strict forms are addresses") {
   for (const char* text : {"10.0.0.1", "255.255.255.255", "::1", "2001:db8::1", "::"}) {

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "../../cmd/asp-adduser/public_key.h"
-#include "proxy_account.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "who/proxy_account.h"
 
 namespace {
 

@@ -18,17 +18,17 @@
 #include "../../cmd/asconfigurator/charset.h"
 #include "../../cmd/asconfigurator/editor.h"
 #include "../../cmd/asconfigurator/item.h"
-#include "config.h"
-#include "config_file.h"
-#include "config_schema.h"
-#include "config_xml.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "config/config.h"
+#include "config/file.h"
+#include "config/schema.h"
+#include "config/xml.h"
 
 namespace {
 
 using asconfigurator::Change;
-using config_schema::Value;
-using config_xml::Element;
+using config::schema::Value;
+using config::xml::Element;
 
 std::string edit(std::string text, const std::string& item) {
   for (const auto& change : asconfigurator::parse_item(item)) text = asconfigurator::apply(text, change, "aspera.conf").text;
@@ -65,7 +65,7 @@ void flatten(const Element& element, const std::string& prefix, std::vector<std:
 
 std::vector<std::string> flat(const std::string& text) {
   std::vector<std::string> all;
-  flatten(config_xml::parse(text, "aspera.conf"), "", all);
+  flatten(config::xml::parse(text, "aspera.conf"), "", all);
   return all;
 }
 
@@ -83,15 +83,15 @@ std::vector<std::string> flat_without(const std::string& text, const Change& cha
 
 // What asuserdata would say of the value of `change`; absent: nullptr.
 std::string value_in(const std::string& text, const Change& change) {
-  const Element document = config_xml::parse(text, "aspera.conf");
-  config_schema::Elements sections = config_schema::find(document, change.section);
+  const Element document = config::xml::parse(text, "aspera.conf");
+  config::schema::Elements sections = config::schema::find(document, change.section);
   if (!change.account.empty()) std::erase_if(sections, [&](const Element* each) { return !each->child("name") || each->child("name")->text != change.account; });
-  const Element* given = config_schema::first_given(config_schema::at(sections, change.item.path));
+  const Element* given = config::schema::first_given(config::schema::at(sections, change.item.path));
   return given ? given->text : "(none)";
 }
 
 // Valid, and different from what stands in the documents below.
-std::string sample(const config_schema::Option& option) {
+std::string sample(const config::schema::Option& option) {
   switch (option.value) {
     case Value::boolean: return option.standard == "true" ? "false" : "true";
     case Value::number: return std::to_string(std::max(option.low, 2L));
@@ -148,8 +148,8 @@ const std::pair<std::string, std::string> kDocuments[] = {
 
 std::vector<Change> all_changes() {
   std::vector<Change> changes;
-  const auto add = [&](const config_schema::Path& section, const std::string& account) {
-    for (auto& item : config_schema::items(section)) changes.push_back({section, account, item, sample(item.option())});
+  const auto add = [&](const config::schema::Path& section, const std::string& account) {
+    for (auto& item : config::schema::items(section)) changes.push_back({section, account, item, sample(item.option())});
   };
   add({"server"}, "");
   add({"default"}, "");
@@ -192,7 +192,7 @@ struct TemporaryDirectory {
 TEST_CASE("asconfigurator: an item is a command and names with values") {
   const auto server = asconfigurator::parse_item("set_server_data;rproxy_enabled,true;rproxy_log_directory, /a,b\\;c\\d ;proxy_enabled,AS_NULL");
   REQUIRE(server.size() == 3);
-  CHECK(server[0].section == config_schema::Path{"server"});
+  CHECK(server[0].section == config::schema::Path{"server"});
   CHECK(server[0].account.empty());
   CHECK(server[0].item.name == "rproxy_enabled");
   CHECK(server[0].value == "true");
@@ -208,7 +208,7 @@ TEST_CASE("asconfigurator: an item is a command and names with values") {
   CHECK(user[1].account == "faspex");
   CHECK(user[1].value == "a\\;b\\");
   CHECK(asconfigurator::parse_item("set_group_data;absolute,/x;group_name,a b")[0].account == "a b");
-  CHECK(asconfigurator::parse_item("set_node_data;absolute,/x")[0].section == config_schema::Path{"default"});
+  CHECK(asconfigurator::parse_item("set_node_data;absolute,/x")[0].section == config::schema::Path{"default"});
 }
 
 TEST_CASE("asconfigurator: what is wrong with an item is said") {
@@ -377,7 +377,7 @@ TEST_CASE("asconfigurator: every value can be set in every document, read, and t
       CAPTURE(change.item.name);
       CAPTURE(change.section.back());
       const std::string old = value_in(document, change);
-      REQUIRE(config_schema::accepts(change.item.option(), wanted));
+      REQUIRE(config::schema::accepts(change.item.option(), wanted));
 
       const auto set = asconfigurator::apply(document, change, name);
       CAPTURE(set.text);
@@ -400,11 +400,11 @@ TEST_CASE("asconfigurator: every value can be set in every document, read, and t
   }
 }
 
-TEST_CASE("config_file: nobody's change is lost") {
+TEST_CASE("config/file: nobody's change is lost") {
   const TemporaryDirectory directory;
   const std::string path = directory.path + "/c";
   {
-    config_file::Locked file(path, "new");
+    config::file::Locked file(path, "new");
     CHECK(file.is_new());
     CHECK(file.text() == "new");
     CHECK(::access((path + ".lock").c_str(), F_OK) == 0);
@@ -414,7 +414,7 @@ TEST_CASE("config_file: nobody's change is lost") {
   CHECK(::access((path + ".bak").c_str(), F_OK) != 0);
   CHECK(::access((path + ".lock").c_str(), F_OK) != 0);
   {
-    config_file::Locked file(path, "new");
+    config::file::Locked file(path, "new");
     CHECK_FALSE(file.is_new());
     CHECK(file.text() == "one");
     std::ofstream(path) << "by somebody else";
@@ -422,12 +422,12 @@ TEST_CASE("config_file: nobody's change is lost") {
   }
   CHECK(slurp(path) == "by somebody else");
   {
-    config_file::Locked file(path, "new");
+    config::file::Locked file(path, "new");
     ::unlink(path.c_str());
     CHECK(complaint(tool::temporary, [&] { file.replace("two"); }).ends_with("try again"));
   }
   {
-    config_file::Locked file(path, "new");
+    config::file::Locked file(path, "new");
     std::ofstream(path) << "made by somebody else";
     CHECK(complaint(tool::temporary, [&] { file.replace("two"); }).ends_with("try again"));
   }
@@ -438,13 +438,13 @@ TEST_CASE("config_file: nobody's change is lost") {
   }
 }
 
-TEST_CASE("config_file: the lock is held by one at a time, also while it is taken away") {
+TEST_CASE("config/file: the lock is held by one at a time, also while it is taken away") {
   const TemporaryDirectory directory;
   std::atomic<int> inside = 0;
   std::atomic<int> together = 0;
   const auto hold = [&] {
     for (int i = 0; i < 100; ++i) {
-      const config_file::Locked file(directory.path + "/c", "");
+      const config::file::Locked file(directory.path + "/c", "");
       if (++inside > 1) ++together;
       std::this_thread::sleep_for(std::chrono::microseconds(100));
       --inside;
@@ -456,11 +456,11 @@ TEST_CASE("config_file: the lock is held by one at a time, also while it is take
   CHECK(together == 0);
 }
 
-TEST_CASE("config_file: what is not a file of reasonable size is refused") {
+TEST_CASE("config/file: what is not a file of reasonable size is refused") {
   const TemporaryDirectory directory;
   const std::string path = directory.path + "/c";
   const auto said = [&](const std::string& name) {
-    const std::string why = complaint(tool::config, [&] { config_file::Locked file(name, ""); });
+    const std::string why = complaint(tool::config, [&] { config::file::Locked file(name, ""); });
     CHECK(::access((path + ".lock").c_str(), F_OK) != 0);
     return why;
   };
@@ -474,8 +474,8 @@ TEST_CASE("config_file: what is not a file of reasonable size is refused") {
   CHECK(said(path).ends_with("No such file or directory"));
   ::unlink(path.c_str());
   std::ofstream(path) << "x";
-  REQUIRE(::truncate(path.c_str(), config_xml::kMaxBytes + 1) == 0);
+  REQUIRE(::truncate(path.c_str(), config::xml::kMaxBytes + 1) == 0);
   CHECK(said(path).find("larger than 4194304 bytes") != std::string::npos);
-  REQUIRE(::truncate(path.c_str(), config_xml::kMaxBytes) == 0);
+  REQUIRE(::truncate(path.c_str(), config::xml::kMaxBytes) == 0);
   CHECK(said(path) == "(nothing)");
 }

@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include "asked_host.h"
-#include "fd.h"
-#include "io.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "who/asked_host.h"
 
 namespace {
 

@@ -16,19 +16,19 @@
 #include <thread>
 #include <vector>
 
-#include "../../cmd/asp-cp/command_line.h"
+#include "../../cmd/asp-cp/arguments.h"
+#include "../../cmd/asp-cp/channels.h"
 #include "../../cmd/asp-cp/control.h"
 #include "../../cmd/asp-cp/digest.h"
 #include "../../cmd/asp-cp/hello.h"
 #include "../../cmd/asp-cp/progress.h"
 #include "../../cmd/asp-cp/protocol.h"
 #include "../../cmd/asp-cp/receiver.h"
-#include "../../cmd/asp-cp/session.h"
 #include "../../cmd/asp-cp/target.h"
 #include "../../cmd/asp-cp/transport.h"
-#include "fd.h"
-#include "record.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/record.h"
 
 using namespace asp_cp;
 

@@ -7,9 +7,9 @@
 #include "../../cmd/asp-forward/answer.h"
 #include "../../cmd/asp-forward/proxy_url.h"
 #include "../../cmd/asp-forward/words.h"
-#include "address.h"
-#include "node_client.h"
-#include "tool.h"
+#include "base/address.h"
+#include "base/failure.h"
+#include "http/node_client.h"
 
 using namespace forward;
 

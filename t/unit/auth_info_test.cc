@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "auth_info.h"
+#include "who/auth_info.h"
 
 // A key of its own, and what `ssh-keygen -lf` says of it.
 constexpr char kKey[] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN6aS/3anyD1VpskYUbRG4KZT3tGB4AXhtx+dfINYlsb";

@@ -10,10 +10,10 @@
 #include <cstdlib>
 #include <string>
 
-#include "child.h"
-#include "fd.h"
-#include "io.h"
-#include "tool.h"
+#include "base/child.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "command_line.h"
-#include "config.h"
+#include "config/config.h"
+#include "who/command_line.h"
 
 namespace {
 

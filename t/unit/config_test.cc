@@ -9,10 +9,10 @@
 #include <fstream>
 #include <string>
 
-#include "config.h"
-#include "config_xml.h"
-#include "paths.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/paths.h"
+#include "config/config.h"
+#include "config/xml.h"
 
 namespace {
 
@@ -439,14 +439,14 @@ TEST_CASE("config: elements may nest 64 deep, not 65") {
 TEST_CASE("config: a file may be 4 MiB long, and not a byte more") {
   const std::string before = "<CONF><!--";
   const std::string after = "--></CONF>";
-  const std::string filler(config_xml::kMaxBytes - before.size() - after.size(), 'x');
+  const std::string filler(config::xml::kMaxBytes - before.size() - after.size(), 'x');
   CHECK(complaint(before + filler + after) == "(nothing)");
   CHECK(complaint(before + filler + "x" + after) == " larger than 4194304 bytes");
 }
 
-TEST_CASE("config_xml: an element knows which bytes are its own") {
+TEST_CASE("config/xml: an element knows which bytes are its own") {
   const std::string text = "\xEF\xBB\xBF<CONF a='>'><!-- <x> --><x>1&amp;2</x >\n<y b=\"/\"/><z\n/><w><![CDATA[<v>]]></w></CONF>";
-  const auto root = config_xml::parse(text, "f");
+  const auto root = config::xml::parse(text, "f");
   const auto part = [&](std::size_t from, std::size_t to) { return text.substr(from, to - from); };
   CHECK(part(root.extent.begin, root.extent.body) == "<CONF a='>'>");
   CHECK(part(root.extent.body_end, root.extent.end) == "</CONF>");
@@ -460,7 +460,7 @@ TEST_CASE("config_xml: an element knows which bytes are its own") {
     CHECK(part(extent.body_end, extent.end) == want[i].end);
   }
   const std::string latin = "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><C>\xe4\xe4<x>1</x></C>";
-  CHECK(latin.substr(config_xml::parse(latin, "f").children[0].extent.begin, 3) == "<x>");
+  CHECK(latin.substr(config::xml::parse(latin, "f").children[0].extent.begin, 3) == "<x>");
 }
 
 TEST_CASE("config: sections of other products are left alone") {
@@ -501,7 +501,7 @@ TEST_CASE("config: loading says which file, and that it is missing, a directory,
   } catch (const tool::Failure& failure) {
     CHECK(failure.what() == "open " + good.path + ".not-there: No such file or directory");
   }
-  REQUIRE(::truncate(good.path.c_str(), static_cast<off_t>(config_xml::kMaxBytes) + 1) == 0);
+  REQUIRE(::truncate(good.path.c_str(), static_cast<off_t>(config::xml::kMaxBytes) + 1) == 0);
   CHECK(load_code(good.path) == tool::config);
 }
 

@@ -11,16 +11,16 @@
 #include <string>
 #include <vector>
 
-#include "child.h"
-#include "destination.h"
-#include "own_addresses.h"
-#include "resolve.h"
+#include "base/child.h"
+#include "base/resolve.h"
+#include "config/destination.h"
+#include "kernel/own_addresses.h"
 
 namespace {
 
-using destination::Asked;
-using destination::Target;
-using destination::Verdict;
+using config::destination::Asked;
+using config::destination::Target;
+using config::destination::Verdict;
 
 IpAddress ip(const std::string& text) { return IpAddress::parse(text).value(); }
 
@@ -171,13 +171,13 @@ constexpr Case kSpellings[] = {
 
 Destination entry(const std::string& text) { return Destination::parse(text).value(); }
 
-std::vector<Destination> list(const std::string& text) { return destination::parse_list(text).value(); }
+std::vector<Destination> list(const std::string& text) { return config::destination::parse_list(text).value(); }
 
 // "refused: …", "permitted", "permitted_by_name"
 std::string judged(const std::string& allowed, const std::string& denied, const Asked& asked) {
   const auto allowing = list(allowed);
   const auto denying = list(denied);
-  const auto judgement = destination::judge({allowing, denying, kOwn}, asked);
+  const auto judgement = config::destination::judge({allowing, denying, kOwn}, asked);
   if (judgement.verdict == Verdict::permitted) return "permitted" + judgement.reason;
   if (judgement.verdict == Verdict::permitted_by_name) return "permitted_by_name" + judgement.reason;
   return "refused: " + judgement.reason;
@@ -197,7 +197,7 @@ TEST_CASE("destination: what is never reachable is not, in whatever writing") {
     CHECK(target.has_value() == (one.why != nullptr));
     if (!target || !one.why) continue;
     CHECK(target->name == "");
-    CHECK(destination::never_reachable(target->address.value(), kOwn) == one.why);
+    CHECK(config::destination::never_reachable(target->address.value(), kOwn) == one.why);
   }
   CHECK(refused > 100);
 }

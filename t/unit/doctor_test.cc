@@ -7,7 +7,7 @@
 #include "../../cmd/asperaproxy/packet_filter.h"
 #include "../../cmd/asperaproxy/sockets.h"
 #include "../../cmd/asperaproxy/verdict.h"
-#include "tool.h"
+#include "base/failure.h"
 
 namespace {
 
@@ -249,15 +249,15 @@ TEST_CASE("doctor: where leases may lead") {
   CHECK(doctor::judge_destinations(proxy, {}).grade == Grade::ok);
   CHECK(doctor::judge_destinations(proxy, near).cure.starts_with("<denied_destinations>203.0.113.0/24, 2001:db8:2::/64</denied_destinations>"));
   for (const char* denied : {"203.0.113.0/24 2001:db8::/32", "0.0.0.0/0 ::/0"}) {
-    proxy.denied_destinations = *destination::parse_list(denied);
+    proxy.denied_destinations = *config::destination::parse_list(denied);
     CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
   }
   for (const char* denied : {"203.0.113.0/25 2001:db8::/32", "203.0.113.0/24:22 2001:db8::/32", "203.0.114.0/24 2001:db8::/32", "lan.example.com 2001:db8::/32"}) {
     CAPTURE(denied);
-    proxy.denied_destinations = *destination::parse_list(denied);
+    proxy.denied_destinations = *config::destination::parse_list(denied);
     CHECK(doctor::judge_destinations(proxy, near).what.ends_with(": 203.0.113.0/24"));
   }
-  proxy.allowed_destinations = *destination::parse_list("198.51.100.50");
+  proxy.allowed_destinations = *config::destination::parse_list("198.51.100.50");
   CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
   CHECK(doctor::default_interfaces("Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n"
                                    "wan\t00000000\t0116A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\nlan\t0071CB00\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",

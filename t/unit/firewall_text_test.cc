@@ -12,13 +12,13 @@
 #include <string>
 #include <vector>
 
-#include "firewall_text.h"
-#include "record.h"
+#include "base/record.h"
+#include "firewall/text.h"
 
 namespace {
 
-using firewall_text::Family;
-using firewall_text::Jumps;
+using firewall::text::Family;
+using firewall::text::Jumps;
 using Sessions = std::vector<Session>;
 
 std::string golden(const std::string& name) {
@@ -49,7 +49,7 @@ int count(const std::string& text, const std::string& part) {
   return found;
 }
 
-using firewall_text::Standing;
+using firewall::text::Standing;
 
 const Standing kNone;
 Standing with_jumps(const Jumps& jumps) {
@@ -72,31 +72,31 @@ TEST_CASE("firewall text: base, open, pin, close and purge are as the golden tex
   for (const auto& [family, prefix] : families) {
     const std::string name = prefix;
     CAPTURE(name);
-    CHECK(firewall_text::base(family, sessions, kNone) == golden(name + "base"));
-    CHECK(firewall_text::base(family, sessions, with_jumps(firewall_text::all_jumps())) == golden(name + "base-jumps"));
-    CHECK(firewall_text::open(family, sessions) == golden(name + "open"));
-    CHECK(firewall_text::pin(family, sessions) == golden(name + "pin"));
-    CHECK(firewall_text::close(family, sessions) == golden(name + "close"));
-    CHECK(firewall_text::purge(kNone) == golden(name + "purge"));
-    CHECK(firewall_text::purge(with_jumps(firewall_text::all_jumps())) == golden(name + "purge-jumps"));
+    CHECK(firewall::text::base(family, sessions, kNone) == golden(name + "base"));
+    CHECK(firewall::text::base(family, sessions, with_jumps(firewall::text::all_jumps())) == golden(name + "base-jumps"));
+    CHECK(firewall::text::open(family, sessions) == golden(name + "open"));
+    CHECK(firewall::text::pin(family, sessions) == golden(name + "pin"));
+    CHECK(firewall::text::close(family, sessions) == golden(name + "close"));
+    CHECK(firewall::text::purge(kNone) == golden(name + "purge"));
+    CHECK(firewall::text::purge(with_jumps(firewall::text::all_jumps())) == golden(name + "purge-jumps"));
   }
 }
 
 TEST_CASE("firewall text: sessions of the other family are passed over") {
   for (const auto& session : golden_sessions()) {
-    const bool v4 = firewall_text::family_of(session) == Family::v4;
+    const bool v4 = firewall::text::family_of(session) == Family::v4;
     CHECK(v4 == session.client.ip.is_v4());
     const Family other = v4 ? Family::v6 : Family::v4;
-    CHECK(firewall_text::open(other, {session}).find(session.id) == std::string::npos);
-    CHECK(firewall_text::base(other, {session}, kNone) == firewall_text::base(other, {}, kNone));
-    CHECK(firewall_text::pin(other, {session}) == "*nat\nCOMMIT\n");
-    CHECK(firewall_text::close(other, {session}) == "*nat\nCOMMIT\n");
+    CHECK(firewall::text::open(other, {session}).find(session.id) == std::string::npos);
+    CHECK(firewall::text::base(other, {session}, kNone) == firewall::text::base(other, {}, kNone));
+    CHECK(firewall::text::pin(other, {session}) == "*nat\nCOMMIT\n");
+    CHECK(firewall::text::close(other, {session}) == "*nat\nCOMMIT\n");
   }
 }
 
 TEST_CASE("firewall text: every rule names one client, one proxy address, a port, and its session") {
   for (const auto& session : golden_sessions()) {
-    const std::string rule = firewall_text::rules_of(session).front();
+    const std::string rule = firewall::text::rules_of(session).front();
     CAPTURE(rule);
     const std::string bits = session.client.ip.is_v4() ? "/32" : "/128";
     CHECK(rule.starts_with(bucket("SALLYPORT-DNAT", session) + " -s " + session.client.ip.text() + bits + " -d " + session.proxy.ip.text() + bits + " -p udp -m udp "));
@@ -112,7 +112,7 @@ TEST_CASE("firewall text: every rule names one client, one proxy address, a port
 TEST_CASE("firewall text: a session with a bind_source_address, and no other, has a second rule, for the same packets behind the DNAT") {
   int bound = 0;
   for (const auto& session : golden_sessions()) {
-    const auto rules = firewall_text::rules_of(session);
+    const auto rules = firewall::text::rules_of(session);
     REQUIRE(rules.size() == (session.bind_source_address ? 2 : 1));
     if (!session.bind_source_address) continue;
     ++bound;
@@ -131,28 +131,28 @@ TEST_CASE("firewall text: a session with a bind_source_address, and no other, ha
 
 TEST_CASE("firewall text: the rules that open writes are what close removes, pinned or not") {
   for (auto session : golden_sessions()) {
-    const Family family = firewall_text::family_of(session);
+    const Family family = firewall::text::family_of(session);
     const auto with = [](const char* verb, const Session& whose) {
       std::string text;
-      for (const auto& rule : firewall_text::rules_of(whose)) text += verb + rule + "\n";
+      for (const auto& rule : firewall::text::rules_of(whose)) text += verb + rule + "\n";
       return text;
     };
-    CHECK(count(firewall_text::open(family, {session}), with(session.pinned() ? "-I " : "-A ", session)) == 1);
-    CHECK(firewall_text::close(family, {session}) == "*nat\n" + with("-D ", session) + "COMMIT\n");
+    CHECK(count(firewall::text::open(family, {session}), with(session.pinned() ? "-I " : "-A ", session)) == 1);
+    CHECK(firewall::text::close(family, {session}) == "*nat\n" + with("-D ", session) + "COMMIT\n");
     Session unpinned = session;
     unpinned.flow.reset();
     if (!session.pinned()) {
-      CHECK(firewall_text::pin(family, {session}) == "*nat\nCOMMIT\n");
-      CHECK(firewall_text::rules_of(session) == firewall_text::rules_of(unpinned));
+      CHECK(firewall::text::pin(family, {session}) == "*nat\nCOMMIT\n");
+      CHECK(firewall::text::rules_of(session) == firewall::text::rules_of(unpinned));
       continue;
     }
-    CHECK(firewall_text::pin(family, {session}) == "*nat\n" + with("-D ", unpinned) + with("-I ", session) + "COMMIT\n");
+    CHECK(firewall::text::pin(family, {session}) == "*nat\n" + with("-D ", unpinned) + with("-I ", session) + "COMMIT\n");
   }
 }
 
 TEST_CASE("firewall text: a pinned rule goes in front, an open one behind") {
   for (const auto& session : golden_sessions()) {
-    const std::string text = firewall_text::open(firewall_text::family_of(session), {session});
+    const std::string text = firewall::text::open(firewall::text::family_of(session), {session});
     CHECK(count(text, "\n-I " + bucket("SALLYPORT-DNAT", session) + " ") == (session.pinned() ? 1 : 0));
     CHECK(count(text, "\n-A " + bucket("SALLYPORT-DNAT", session) + " ") == (session.pinned() ? 0 : 1));
   }
@@ -160,7 +160,7 @@ TEST_CASE("firewall text: a pinned rule goes in front, an open one behind") {
 
 TEST_CASE("firewall text: open checks every jump, and every way to its rules, before it changes anything") {
   const auto sessions = golden_sessions();
-  const auto lines = lines_of(firewall_text::open(Family::v4, sessions));
+  const auto lines = lines_of(firewall::text::open(Family::v4, sessions));
   std::set<std::string> checked;
   bool changed = false;
   for (const auto& line : lines) {
@@ -169,9 +169,9 @@ TEST_CASE("firewall text: open checks every jump, and every way to its rules, be
     CHECK_FALSE(changed);
     checked.insert("-A " + line.substr(3));
   }
-  CHECK(std::count_if(checked.begin(), checked.end(), firewall_text::is_jump) == static_cast<long>(firewall_text::all_jumps().size()));
+  CHECK(std::count_if(checked.begin(), checked.end(), firewall::text::is_jump) == static_cast<long>(firewall::text::all_jumps().size()));
   for (const auto& session : sessions) {
-    if (firewall_text::family_of(session) != Family::v4) continue;
+    if (firewall::text::family_of(session) != Family::v4) continue;
     const int byte = session.client.ip.bytes()[3];
     for (const std::string& root : {std::string("SALLYPORT-DNAT"), std::string("SALLYPORT-BIND")}) {
       if (root.ends_with("BIND") && !session.bind_source_address) continue;
@@ -181,7 +181,7 @@ TEST_CASE("firewall text: open checks every jump, and every way to its rules, be
     }
   }
   CHECK(checked.contains("-A SALLYPORT-SNAT -j SALLYPORT-BIND"));
-  CHECK(firewall_text::open(Family::v4, {sessions.front()}).find("BIND") == std::string::npos);
+  CHECK(firewall::text::open(Family::v4, {sessions.front()}).find("BIND") == std::string::npos);
 }
 
 // Walks like the kernel: the bucket where a packet of that client ends up.
@@ -189,7 +189,7 @@ std::string walk(Family family, std::string_view root, int byte) {
   std::string at(root);
   for (int steps = 0; steps < 10; ++steps) {
     std::string next;
-    for (const auto& chain : firewall_text::base_chains(family, true)) {
+    for (const auto& chain : firewall::text::base_chains(family, true)) {
       if (chain.name != at) continue;
       for (const auto& rule : chain.rules) {
         int value = 0;
@@ -217,55 +217,55 @@ TEST_CASE("firewall text: each tree leads every address to one bucket, which is 
       for (int byte = 0; byte < 256; ++byte) CHECK(walk(family, root, byte) == fmt::format("{}-{:02x}", root, byte));
     }
     std::set<std::string> names;
-    for (const auto& chain : firewall_text::base_chains(family, true)) {
+    for (const auto& chain : firewall::text::base_chains(family, true)) {
       CHECK(names.insert(chain.name).second);
       CHECK(chain.name.size() <= 28);
       for (const auto& rule : chain.rules) CHECK(rule.starts_with("-A " + chain.name + " "));
     }
-    CHECK(firewall_text::buckets(true).size() == 512);
-    for (const auto& name : firewall_text::buckets(true)) CHECK(names.insert(name).second);
+    CHECK(firewall::text::buckets(true).size() == 512);
+    for (const auto& name : firewall::text::buckets(true)) CHECK(names.insert(name).second);
     CHECK(names.size() == 2 + 2 * (1 + 4 + 16 + 64 + 256));
   }
 }
 
 TEST_CASE("firewall text: the tree of second rules is there only for a session that has one") {
   auto sessions = golden_sessions();
-  CHECK(count(firewall_text::base(Family::v4, sessions, kNone), "SALLYPORT-BIND") > 300);
+  CHECK(count(firewall::text::base(Family::v4, sessions, kNone), "SALLYPORT-BIND") > 300);
   for (auto& session : sessions) session.bind_source_address.reset();
-  CHECK(count(firewall_text::base(Family::v4, sessions, kNone), "SALLYPORT-BIND") == 0);
-  CHECK(count(firewall_text::purge(kNone), "-X SALLYPORT-BIND") == 1 + 4 + 16 + 64 + 256);
+  CHECK(count(firewall::text::base(Family::v4, sessions, kNone), "SALLYPORT-BIND") == 0);
+  CHECK(count(firewall::text::purge(kNone), "-X SALLYPORT-BIND") == 1 + 4 + 16 + 64 + 256);
 }
 
 TEST_CASE("firewall text: a rule of a session is known by its bucket, and no other rule is one") {
   for (const auto& session : golden_sessions()) {
-    for (const auto& rule : firewall_text::rules_of(session)) CHECK(firewall_text::is_session_rule("-A " + rule));
-    const auto chains = firewall_text::session_chains(session);
+    for (const auto& rule : firewall::text::rules_of(session)) CHECK(firewall::text::is_session_rule("-A " + rule));
+    const auto chains = firewall::text::session_chains(session);
     CHECK(chains == std::vector{bucket("SALLYPORT-DNAT", session), bucket("SALLYPORT-BIND", session)});
   }
-  for (const auto& chain : firewall_text::base_chains(Family::v4, true)) {
-    for (const auto& rule : chain.rules) CHECK_FALSE(firewall_text::is_session_rule(rule));
+  for (const auto& chain : firewall::text::base_chains(Family::v4, true)) {
+    for (const auto& rule : chain.rules) CHECK_FALSE(firewall::text::is_session_rule(rule));
   }
   for (const char* line : {"", "-A ", "-N SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT -s 1.2.3.4/32 -j DNAT", "-A PREROUTING -j SALLYPORT-DNAT-0a x"}) {
-    CHECK_FALSE(firewall_text::is_session_rule(line));
+    CHECK_FALSE(firewall::text::is_session_rule(line));
   }
 }
 
 TEST_CASE("firewall text: sessions that nftables forwards are passed over") {
   for (auto session : golden_sessions()) {
-    const Family family = firewall_text::family_of(session);
+    const Family family = firewall::text::family_of(session);
     session.forwarding = config::Forwarding::nftables;
-    CHECK(firewall_text::open(family, {session}) == firewall_text::open(family, {}));
-    CHECK(firewall_text::base(family, {session}, kNone) == firewall_text::base(family, {}, kNone));
-    CHECK(firewall_text::close(family, {session}) == "*nat\nCOMMIT\n");
+    CHECK(firewall::text::open(family, {session}) == firewall::text::open(family, {}));
+    CHECK(firewall::text::base(family, {session}, kNone) == firewall::text::base(family, {}, kNone));
+    CHECK(firewall::text::close(family, {session}) == "*nat\nCOMMIT\n");
   }
 }
 
 TEST_CASE("firewall text: base adds just the jumps that are missing, purge removes just those that are there") {
-  for (const auto& chain : firewall_text::all_jumps()) {
+  for (const auto& chain : firewall::text::all_jumps()) {
     CAPTURE(chain);
-    const std::string with = firewall_text::base(Family::v4, {}, with_jumps({chain}));
-    const std::string purged = firewall_text::purge(with_jumps({chain}));
-    for (const auto& other : firewall_text::all_jumps()) {
+    const std::string with = firewall::text::base(Family::v4, {}, with_jumps({chain}));
+    const std::string purged = firewall::text::purge(with_jumps({chain}));
+    for (const auto& other : firewall::text::all_jumps()) {
       CHECK(count(with, "\n-I " + other + " ") == (other == chain ? 0 : 1));
       CHECK(count(purged, "\n-D " + other + " ") == (other == chain ? 1 : 0));
     }
@@ -276,8 +276,8 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
   const auto sessions = golden_sessions();
   std::string all;
   for (const auto family : {Family::v4, Family::v6}) {
-    for (const auto& text : {firewall_text::base(family, sessions, kNone), firewall_text::open(family, sessions), firewall_text::pin(family, sessions),
-                             firewall_text::close(family, sessions), firewall_text::purge(with_jumps(firewall_text::all_jumps()))}) {
+    for (const auto& text : {firewall::text::base(family, sessions, kNone), firewall::text::open(family, sessions), firewall::text::pin(family, sessions),
+                             firewall::text::close(family, sessions), firewall::text::purge(with_jumps(firewall::text::all_jumps()))}) {
       all += text;
       CHECK(count(text, "COMMIT\n") == count("\n" + text, "\n*"));
       CHECK(text.ends_with("COMMIT\n"));
@@ -288,36 +288,36 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
     const bool table = line == "*nat" || line == "*filter" || line == "COMMIT";
     const bool ours = line.starts_with(":SALLYPORT") || line.starts_with("-A SALLYPORT") || line.starts_with("-I SALLYPORT") ||
                       line.starts_with("-D SALLYPORT") || line.starts_with("-X SALLYPORT") || line.starts_with("-C SALLYPORT");
-    const bool jump = (line.starts_with("-I ") || line.starts_with("-D ") || line.starts_with("-C ")) && firewall_text::is_jump("-A " + line.substr(3));
+    const bool jump = (line.starts_with("-I ") || line.starts_with("-D ") || line.starts_with("-C ")) && firewall::text::is_jump("-A " + line.substr(3));
     CHECK((table || ours || jump));
   }
 }
 
 TEST_CASE("firewall text: a jump is known by its whole line") {
   const std::string good = "-A PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
-  CHECK(firewall_text::is_jump(good));
-  CHECK(firewall_text::is_jump("-A POSTROUTING -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT-SNAT"));
-  CHECK(firewall_text::is_jump("-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT"));
+  CHECK(firewall::text::is_jump(good));
+  CHECK(firewall::text::is_jump("-A POSTROUTING -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT-SNAT"));
+  CHECK(firewall::text::is_jump("-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT"));
   for (const std::string& line : {std::string(), good.substr(3), good + " ", good + "-DNAT", "-D" + good.substr(2), std::string("-P FORWARD ACCEPT"),
                                  std::string("-A PREROUTING -j SALLYPORT"), std::string("-A FORWARD -m comment --comment sallyport -j ACCEPT"),
                                  std::string("-A INPUT -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT")}) {
     CAPTURE(line);
-    CHECK_FALSE(firewall_text::is_jump(line));
+    CHECK_FALSE(firewall::text::is_jump(line));
   }
 }
 
 TEST_CASE("firewall text: the base is present, damaged or absent") {
-  using firewall_text::Base;
-  using firewall_text::Lines;
+  using firewall::text::Base;
+  using firewall::text::Lines;
   // As iptables -S prints it: all chains first.
   const auto printed = [](bool bound, const std::vector<std::string>& others) {
     Lines all{"-P PREROUTING ACCEPT"};
     Lines rules;
-    for (const auto& chain : firewall_text::base_chains(Family::v4, bound)) {
+    for (const auto& chain : firewall::text::base_chains(Family::v4, bound)) {
       all.push_back("-N " + chain.name);
       rules.insert(rules.end(), chain.rules.begin(), chain.rules.end());
     }
-    for (const auto& name : firewall_text::buckets(true)) {
+    for (const auto& name : firewall::text::buckets(true)) {
       if (bound || name.find("BIND") == name.npos) all.push_back("-N " + name);
     }
     for (const auto& part : {others, rules}) all.insert(all.end(), part.begin(), part.end());
@@ -329,13 +329,13 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
                                     "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT"};
   const Lines nat = printed(true, jumps);
   const Lines filter{"-P FORWARD DROP", "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT", "-A FORWARD -m comment --comment other -j ACCEPT"};
-  const auto judge = [](const Lines& in_nat, const Lines& in_filter) { return firewall_text::judge_base(Family::v4, in_nat, in_filter); };
+  const auto judge = [](const Lines& in_nat, const Lines& in_filter) { return firewall::text::judge_base(Family::v4, in_nat, in_filter); };
   CHECK(judge(nat, filter) == Base::present);
   CHECK(judge({}, {}) == Base::absent);
   CHECK(judge({nat[0], foreign}, {filter[0]}) == Base::absent);
   CHECK(judge(nat, {filter[0]}) == Base::damaged);
-  CHECK(firewall_text::judge_accepting(filter) == Base::present);
-  CHECK(firewall_text::judge_accepting({filter[0]}) == Base::absent);
+  CHECK(firewall::text::judge_accepting(filter) == Base::present);
+  CHECK(firewall::text::judge_accepting({filter[0]}) == Base::absent);
   // Accepting alone is there for nftables, and no part of what iptables lacks.
   CHECK(judge({nat[0]}, filter) == Base::absent);
   // Without a session that has a second rule, all of their tree, or nothing.
@@ -344,12 +344,12 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
   CHECK(judge(unbound, filter) == Base::present);
   unbound.push_back("-N SALLYPORT-BIND-0a");
   CHECK(judge(unbound, filter) == Base::damaged);
-  const auto found = firewall_text::standing(unbound, filter);
-  CHECK(count(firewall_text::base(Family::v4, {}, found), "-X SALLYPORT-BIND-0a\n") == 1);
-  CHECK(count(firewall_text::base(Family::v4, golden_sessions(), found), "-X ") == 0);
+  const auto found = firewall::text::standing(unbound, filter);
+  CHECK(count(firewall::text::base(Family::v4, {}, found), "-X SALLYPORT-BIND-0a\n") == 1);
+  CHECK(count(firewall::text::base(Family::v4, golden_sessions(), found), "-X ") == 0);
   for (std::size_t without = 1; without < nat.size(); ++without) {
     // A chain is there as long as its rules are.
-    const auto& names = firewall_text::buckets(true);
+    const auto& names = firewall::text::buckets(true);
     const bool has_rules = nat[without].starts_with("-N ") && std::find(names.begin(), names.end(), nat[without].substr(3)) == names.end();
     if (nat[without] == foreign || has_rules) continue;
     Lines less = nat;
@@ -363,15 +363,15 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
     CHECK(judge(more, filter) == Base::damaged);
   }
   Lines with_session = nat;
-  for (const auto& rule : firewall_text::rules_of(golden_sessions().front())) with_session.push_back("-A " + rule);
+  for (const auto& rule : firewall::text::rules_of(golden_sessions().front())) with_session.push_back("-A " + rule);
   CHECK(judge(with_session, filter) == Base::present);
   // What the release before had: the rules of sessions in SALLYPORT-DNAT itself.
   CHECK(judge({"-N SALLYPORT", "-N SALLYPORT-DNAT", "-N SALLYPORT-SNAT", "-N SALLYPORT-BIND", nat[nat.size() - 1]}, filter) == Base::damaged);
 }
 
 TEST_CASE("firewall text: what an older release laid is damage, and goes when the base is laid or purged") {
-  using firewall_text::Base;
-  using firewall_text::Lines;
+  using firewall::text::Base;
+  using firewall::text::Lines;
   const std::string mark = "0x8000000/0x8000000";
   const std::string to_dnat = "-A PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
   const std::string accepts = "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT";
@@ -380,18 +380,18 @@ TEST_CASE("firewall text: what an older release laid is damage, and goes when th
   const Lines nat{"-P PREROUTING ACCEPT", "-N SALLYPORT", "-N SALLYPORT-DNAT", "-N SALLYPORT-DNAT-a", old_dnat, to_dnat, to_dnat,
                   "-A PREROUTING -p udp -m comment --comment mine -j SALLYPORTS", "-A SALLYPORT-DNAT -s 0.0.0.10/0.0.0.15 -g SALLYPORT-DNAT-a"};
   const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", old_forward, "-A FORWARD -m comment --comment sallyport -j ACCEPT", "-A SALLYPORT -j ACCEPT"};
-  const auto found = firewall_text::standing(nat, filter);
+  const auto found = firewall::text::standing(nat, filter);
   CHECK(found.jumps == Jumps{"PREROUTING"});
   CHECK(found.old_nat == Lines{old_dnat, to_dnat});
   CHECK(found.old_filter == Lines{old_forward});
   CHECK(found.chains_nat == Lines{"SALLYPORT-DNAT-a"});
   CHECK(found.chains_filter == Lines{"SALLYPORT"});
-  CHECK(firewall_text::judge_accepting(filter) == Base::damaged);
-  CHECK(firewall_text::judge_accepting({accepts}) == Base::present);
-  CHECK(firewall_text::judge_accepting({accepts, accepts}) == Base::damaged);
-  CHECK(firewall_text::judge_accepting({accepts, old_forward}) == Base::damaged);
-  CHECK(firewall_text::judge_accepting({accepts, "-N SALLYPORT"}) == Base::damaged);
-  for (const auto& text : {firewall_text::base(Family::v4, {}, found), firewall_text::purge(found)}) {
+  CHECK(firewall::text::judge_accepting(filter) == Base::damaged);
+  CHECK(firewall::text::judge_accepting({accepts}) == Base::present);
+  CHECK(firewall::text::judge_accepting({accepts, accepts}) == Base::damaged);
+  CHECK(firewall::text::judge_accepting({accepts, old_forward}) == Base::damaged);
+  CHECK(firewall::text::judge_accepting({accepts, "-N SALLYPORT"}) == Base::damaged);
+  for (const auto& text : {firewall::text::base(Family::v4, {}, found), firewall::text::purge(found)}) {
     for (const char* line : {"-D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT\n", "-F SALLYPORT-DNAT-a\n",
                              "-X SALLYPORT-DNAT-a\n"}) {
       CAPTURE(line);
@@ -400,6 +400,6 @@ TEST_CASE("firewall text: what an older release laid is damage, and goes when th
     CHECK(count(text, "-D FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT\n-F SALLYPORT\n-X SALLYPORT\n") == 1);
     CHECK(count(text, "mine") == 0);
   }
-  CHECK(count(firewall_text::base(Family::v4, {}, found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 1);
-  CHECK(count(firewall_text::purge(found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 2);
+  CHECK(count(firewall::text::base(Family::v4, {}, found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 1);
+  CHECK(count(firewall::text::purge(found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 2);
 }

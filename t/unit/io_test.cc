@@ -7,9 +7,9 @@
 #include <string>
 #include <thread>
 
-#include "fd.h"
-#include "io.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "known_hosts.h"
+#include "ssh/known_hosts.h"
 
 namespace {
 

@@ -3,12 +3,12 @@
 
 #include <string>
 
-#include "connmark.h"
-#include "lease.h"
-#include "lease_flows.h"
-#include "lease_life.h"
-#include "lease_text.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "kernel/connmark.h"
+#include "lease/flows.h"
+#include "lease/lease.h"
+#include "lease/life.h"
+#include "lease/text.h"
 
 namespace {
 
@@ -74,46 +74,46 @@ TEST_CASE("a lease record that cannot be is refused") {
 }
 
 TEST_CASE("each port of a lease is an element of the map of its family") {
-  const auto elements = lease_text::elements_of(make_lease());
+  const auto elements = lease::text::elements_of(make_lease());
   REQUIRE(elements.size() == 3);
   CHECK(elements[0].map == "lease4");
   CHECK(elements[0].key == "203.0.113.20 . 203.0.113.1 . tcp . 5000");
   CHECK(elements[0].value == "198.51.100.50 . 22");
   CHECK(elements[2].key == "203.0.113.20 . 203.0.113.1 . udp . 5001");
   CHECK(elements[2].value == "198.51.100.50 . 33002");
-  CHECK(lease_text::elements_of(make_lease(false))[1].key == "2001:db8:2::20 . 2001:db8:2::1 . udp . 5000");
-  CHECK(lease_text::elements_of(make_lease(false))[1].map == "lease6");
+  CHECK(lease::text::elements_of(make_lease(false))[1].key == "2001:db8:2::20 . 2001:db8:2::1 . udp . 5000");
+  CHECK(lease::text::elements_of(make_lease(false))[1].map == "lease6");
 }
 
 TEST_CASE("an element ends with its lease") {
-  const std::string text = lease_text::open({make_lease()}, seconds(1000));
+  const std::string text = lease::text::open({make_lease()}, seconds(1000));
   CHECK(text.starts_with("add element inet sallyport_lease lease4 {\n"));
   CHECK(text.find("203.0.113.20 . 203.0.113.1 . tcp . 5000 timeout 180s comment \"3a9fd819-59c3-42bc-b0a2-d26304a1eb84\" : 198.51.100.50 . 22") != text.npos);
-  CHECK(lease_text::timeout_of(make_lease(), seconds(1179)) == seconds(1));
-  CHECK(lease_text::timeout_of(make_lease(), seconds(2000)) == seconds(1));
+  CHECK(lease::text::timeout_of(make_lease(), seconds(1179)) == seconds(1));
+  CHECK(lease::text::timeout_of(make_lease(), seconds(2000)) == seconds(1));
   Lease lazy = make_lease();
   lazy.lifetime = seconds(0);
-  CHECK(lease_text::timeout_of(lazy, seconds(2000)) == lease_text::kUnattended);
+  CHECK(lease::text::timeout_of(lazy, seconds(2000)) == lease::text::kUnattended);
 }
 
 TEST_CASE("many leases are one command for each map") {
   const std::vector<Lease> leases{make_lease(), make_lease(false), make_lease()};
-  CHECK(count(lease_text::open(leases, seconds(0)), "add element") == 2);
-  CHECK(count(lease_text::renew(leases, seconds(0)), "delete element") == 2);
-  CHECK(count(lease_text::renew(leases, seconds(0)), "add element") == 4);
-  CHECK(lease_text::open({}, seconds(0)).empty());
-  CHECK(lease_text::close({}).empty());
+  CHECK(count(lease::text::open(leases, seconds(0)), "add element") == 2);
+  CHECK(count(lease::text::renew(leases, seconds(0)), "delete element") == 2);
+  CHECK(count(lease::text::renew(leases, seconds(0)), "add element") == 4);
+  CHECK(lease::text::open({}, seconds(0)).empty());
+  CHECK(lease::text::close({}).empty());
 }
 
 TEST_CASE("what closes succeeds also where something is missing: it adds before it deletes") {
-  const std::string text = lease_text::close({make_lease()});
+  const std::string text = lease::text::close({make_lease()});
   CHECK(text.find("add element") < text.find("delete element"));
   CHECK(text.find("delete element") != text.npos);
 }
 
 TEST_CASE("a flow is that of the lease whose client and port it has") {
   const std::vector<Lease> leases{make_lease(), make_lease(false)};
-  const lease_flows::Index index(leases);
+  const lease::flows::Index index(leases);
   CHECK(index.of(make_flow(leases[0], IPPROTO_TCP, 5000)) == &leases[0]);
   CHECK(index.of(make_flow(leases[0], IPPROTO_TCP, 5001)) == nullptr);
   CHECK(index.of(make_flow(leases[0], IPPROTO_UDP, 5001)) == &leases[0]);
@@ -126,11 +126,11 @@ TEST_CASE("a flow is that of the lease whose client and port it has") {
 
 TEST_CASE("only both bits of the mark are a lease's") {
   auto flow = make_flow(make_lease(), IPPROTO_UDP, 5000);
-  CHECK(lease_flows::is_marked(flow));
+  CHECK(lease::flows::is_marked(flow));
   flow.mark = connmark::kSuite;
-  CHECK_FALSE(lease_flows::is_marked(flow));
+  CHECK_FALSE(lease::flows::is_marked(flow));
   flow.mark = connmark::kLeaseBit;
-  CHECK_FALSE(lease_flows::is_marked(flow));
+  CHECK_FALSE(lease::flows::is_marked(flow));
 }
 
 TEST_CASE("a lease without a lifetime lives on when it carried something since the last look") {
@@ -143,7 +143,7 @@ TEST_CASE("a lease without a lifetime lives on when it carried something since t
       flows.push_back(make_flow(leases[0], IPPROTO_UDP, 5000));
       if (counts) flows[0].counters = conntrack::Counters{*carried, 1};
     }
-    const auto changed = lease_life::look(leases, flows, seconds(2000));
+    const auto changed = lease::life::look(leases, flows, seconds(2000));
     if (!changed.empty()) CHECK(changed[0].deadline == seconds(2060));
     return !changed.empty();
   };
@@ -158,7 +158,7 @@ TEST_CASE("a lease without a lifetime lives on when it carried something since t
 
 TEST_CASE("renewed, a lease has its lifetime again; without one, a minute") {
   Lease lease = make_lease();
-  CHECK(lease_life::deadline_of(lease, seconds(1000)) == seconds(1180));
+  CHECK(lease::life::deadline_of(lease, seconds(1000)) == seconds(1180));
   lease.lifetime = seconds(0);
-  CHECK(lease_life::deadline_of(lease, seconds(1000)) == seconds(1060));
+  CHECK(lease::life::deadline_of(lease, seconds(1000)) == seconds(1060));
 }

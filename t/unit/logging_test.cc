@@ -3,12 +3,12 @@
 #include <ctime>
 #include <string>
 
-#include "address.h"
-#include "log_file.h"
-#include "logging.h"
-#include "record.h"
-#include "request.h"
-#include "tool.h"
+#include "base/address.h"
+#include "base/failure.h"
+#include "base/log_file.h"
+#include "base/logging.h"
+#include "base/record.h"
+#include "session/request.h"
 
 namespace {
 

@@ -57,7 +57,7 @@ REGISTER_REPORTER("tap", 1, TapReporter);
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // as in the tools: tool.h
+  std::signal(SIGPIPE, SIG_IGN);  // as in the tools: base/tool.h
   doctest::Context context;
   context.setOption("reporters", "tap");
   context.applyCommandLine(argc, argv);

@@ -11,14 +11,14 @@
 #include <string>
 #include <vector>
 
-#include "nft_text.h"
-#include "record.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/record.h"
+#include "firewall/nft_text.h"
 
 namespace {
 
-using firewall_text::Base;
-using nft_text::Elements;
+using firewall::text::Base;
+using firewall::nft_text::Elements;
 using Json = nlohmann::json;
 using Sessions = std::vector<Session>;
 
@@ -49,7 +49,7 @@ Session made_session(int number, std::int64_t opened) {
 
 std::vector<std::string> texts(const Sessions& sessions) {
   std::vector<std::string> all;
-  for (const auto& element : nft_text::elements_of(sessions)) all.push_back(element.text());
+  for (const auto& element : firewall::nft_text::elements_of(sessions)) all.push_back(element.text());
   return all;
 }
 
@@ -62,18 +62,18 @@ int count(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("nft text: the base, and what nft lists of it") {
-  CHECK(nft_text::base(golden_sessions()) == golden("nft-base"));
-  const auto listed = nft_text::parse(golden("nft-list"));
+  CHECK(firewall::nft_text::base(golden_sessions()) == golden("nft-base"));
+  const auto listed = firewall::nft_text::parse(golden("nft-list"));
   CHECK(listed.base == Base::present);
   CHECK(listed.ranges == std::set<std::string>{"33001-33100"});
-  CHECK(listed.elements == nft_text::elements_of(golden_sessions()));
-  CHECK(listed.near == nft_text::near(listed.elements));
+  CHECK(listed.elements == firewall::nft_text::elements_of(golden_sessions()));
+  CHECK(listed.near == firewall::nft_text::near(listed.elements));
 }
 
 TEST_CASE("nft text: the last two bytes of a client's address lead to its element") {
   const auto near = [](const Session& session) {
     std::vector<std::string> all;
-    for (const auto& one : nft_text::near(nft_text::elements_of({session}))) all.push_back(one.map + " " + one.key + one.value + one.owner);
+    for (const auto& one : firewall::nft_text::near(firewall::nft_text::elements_of({session}))) all.push_back(one.map + " " + one.key + one.value + one.owner);
     return all;
   };
   Session made = made_session(1, 100);
@@ -92,31 +92,31 @@ TEST_CASE("nft text: the last two bytes of a client's address lead to its elemen
   made = made_session(1, 100);
   Session other = made_session(2, 200);
   other.proxy_port = 443;
-  const auto both = nft_text::elements_of({made, other});
+  const auto both = firewall::nft_text::elements_of({made, other});
   REQUIRE(both.size() == 2);
-  CHECK(nft_text::near(both).size() == 1);
+  CHECK(firewall::nft_text::near(both).size() == 1);
 }
 
 TEST_CASE("nft text: whatever adds an element adds what leads to it, and takes it away nowhere") {
   for (const auto& each : golden_sessions()) {
-    const auto elements = nft_text::elements_of({each});
-    const auto near = nft_text::near(elements);
+    const auto elements = firewall::nft_text::elements_of({each});
+    const auto near = firewall::nft_text::near(elements);
     REQUIRE(near.size() == elements.size());
     for (const auto& one : near) {
       const std::string line = "add element inet sallyport " + one.map + " { " + one.key + " }\n";
-      CHECK(count(nft_text::change({}, elements), line) == 1);
-      CHECK(count(nft_text::renew(elements), line) == 1);
+      CHECK(count(firewall::nft_text::change({}, elements), line) == 1);
+      CHECK(count(firewall::nft_text::renew(elements), line) == 1);
     }
-    CHECK(count(nft_text::change(elements, {}), " near_") == 0);
-    CHECK(nft_text::replace(near, {}) == "delete element inet sallyport " + near[0].map + " { " + near[0].key + " }\n" +
+    CHECK(count(firewall::nft_text::change(elements, {}), " near_") == 0);
+    CHECK(firewall::nft_text::replace(near, {}) == "delete element inet sallyport " + near[0].map + " { " + near[0].key + " }\n" +
                                              (near.size() < 2 ? "" : "delete element inet sallyport " + near[1].map + " { " + near[1].key + " }\n"));
-    CHECK(count(nft_text::replace({}, elements), " near_") == 0);
+    CHECK(count(firewall::nft_text::replace({}, elements), " near_") == 0);
   }
 }
 
 TEST_CASE("nft text: every session has an element that names its client, its proxy and itself, and a second one for a source address") {
   for (const auto& each : golden_sessions()) {
-    const auto elements = nft_text::elements_of({each});
+    const auto elements = firewall::nft_text::elements_of({each});
     REQUIRE(elements.size() == (each.bind_source_address ? 2 : 1));
     const auto own = std::find_if(elements.begin(), elements.end(), [](const auto& one) { return !one.map.starts_with("from_"); });
     REQUIRE(own != elements.end());
@@ -146,7 +146,7 @@ TEST_CASE("nft text: who opened first has the element; the next gets it when the
   }
   CHECK(texts({second}).size() == 2);
   first.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
-  const auto both = nft_text::elements_of({first, second});
+  const auto both = firewall::nft_text::elements_of({first, second});
   REQUIRE(both.size() == 3);
   CHECK(both[0].map == "from_open4");
   CHECK(both[0].owner == second.id);
@@ -158,24 +158,24 @@ TEST_CASE("nft text: who opened first has the element; the next gets it when the
 TEST_CASE("nft text: without source port filtering a session stays open") {
   Session loose = made_session(1, 100);
   loose.src_port_filtering = false;
-  const auto before = nft_text::elements_of({loose});
+  const auto before = firewall::nft_text::elements_of({loose});
   loose.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
-  CHECK(nft_text::elements_of({loose}) == before);
+  CHECK(firewall::nft_text::elements_of({loose}) == before);
 }
 
 TEST_CASE("nft text: sessions that iptables forwards are passed over") {
   Session other = made_session(1, 100);
   other.forwarding = config::Forwarding::iptables;
-  CHECK(nft_text::elements_of({other}).empty());
-  CHECK(nft_text::base({other}) == nft_text::base({}));
-  CHECK(nft_text::range_of(other).empty());
+  CHECK(firewall::nft_text::elements_of({other}).empty());
+  CHECK(firewall::nft_text::base({other}) == firewall::nft_text::base({}));
+  CHECK(firewall::nft_text::range_of(other).empty());
 }
 
 TEST_CASE("nft text: each element expires, and a change takes away before it adds") {
-  const auto elements = nft_text::elements_of(golden_sessions());
-  const std::string base = nft_text::base(golden_sessions());
+  const auto elements = firewall::nft_text::elements_of(golden_sessions());
+  const std::string base = firewall::nft_text::base(golden_sessions());
   CHECK(count(base, " timeout 60s comment \"") == static_cast<int>(elements.size()));
-  const std::string text = nft_text::renew(elements);
+  const std::string text = firewall::nft_text::renew(elements);
   CHECK(count(text, "delete element inet sallyport ") == static_cast<int>(elements.size()));
   CHECK(count(text, " timeout 60s comment \"") == static_cast<int>(elements.size()));
   CHECK(text.rfind("delete element") < text.find("add element"));
@@ -183,8 +183,8 @@ TEST_CASE("nft text: each element expires, and a change takes away before it add
 
 TEST_CASE("nft text: nothing but our own table is named") {
   const auto sessions = golden_sessions();
-  const auto elements = nft_text::elements_of(sessions);
-  const std::string all = nft_text::base(sessions) + nft_text::purge() + nft_text::renew(elements) + nft_text::add_range(sessions[2]);
+  const auto elements = firewall::nft_text::elements_of(sessions);
+  const std::string all = firewall::nft_text::base(sessions) + firewall::nft_text::purge() + firewall::nft_text::renew(elements) + firewall::nft_text::add_range(sessions[2]);
   std::istringstream stream(all);
   for (std::string line; std::getline(stream, line);) {
     CAPTURE(line);
@@ -193,9 +193,9 @@ TEST_CASE("nft text: nothing but our own table is named") {
 }
 
 TEST_CASE("nft text: the base is present, damaged or absent") {
-  CHECK(nft_text::parse("").base == Base::absent);
+  CHECK(firewall::nft_text::parse("").base == Base::absent);
   const Json whole = Json::parse(golden("nft-list"));
-  const auto judge = [](const Json& json) { return nft_text::parse(json.dump()).base; };
+  const auto judge = [](const Json& json) { return firewall::nft_text::parse(json.dump()).base; };
   std::size_t counted = 0;
   for (std::size_t i = 0; i < whole.at("nftables").size(); ++i) {
     const Json& item = whole.at("nftables")[i];
@@ -223,6 +223,6 @@ TEST_CASE("nft text: the base is present, damaged or absent") {
 TEST_CASE("nft text: what is no list of nft's is refused") {
   for (const char* text : {"{", "[]", "{}", "{\"nftables\": [{\"map\": {}}]}", "{\"nftables\": [{\"map\": {\"name\": \"open4\", \"elem\": [3]}}]}"}) {
     CAPTURE(text);
-    CHECK_THROWS_AS(nft_text::parse(text), tool::Failure);
+    CHECK_THROWS_AS(firewall::nft_text::parse(text), tool::Failure);
   }
 }

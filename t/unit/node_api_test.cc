@@ -8,10 +8,10 @@
 #include "../../cmd/asperanoded/basic_auth.h"
 #include "../../cmd/asperanoded/lease_request.h"
 #include "../../cmd/asperanoded/metrics.h"
-#include "boot_clock.h"
-#include "prometheus.h"
 #include "../../cmd/asperanoded/refusal.h"
-#include "lease.h"
+#include "base/boot_clock.h"
+#include "base/prometheus.h"
+#include "lease/lease.h"
 
 using namespace asperanoded;
 

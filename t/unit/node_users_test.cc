@@ -12,15 +12,15 @@
 
 #include <fmt/core.h>
 
-#include "node_users.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "config/node_users.h"
 
 namespace {
 
 // Of the password "secret".
 const std::string kHash = "$y$j9T$eHe5mobWt0Y8bkSMmvZNl.$PUo.be30p9e/ego2POV6/iqoTesZRXyt43HoJselWp3";
 
-std::vector<NodeUser> parse(const std::string& text) { return node_users::parse(text, "users"); }
+std::vector<NodeUser> parse(const std::string& text) { return config::node_users::parse(text, "users"); }
 
 std::string complaint(const auto& action) {
   try {
@@ -59,7 +59,7 @@ TEST_CASE("node_users: what is read is written the same") {
   CHECK(users[0].system_user == "xfer");
   CHECK_FALSE(users[0].is_admin());
   CHECK(users[1].is_admin());
-  CHECK(node_users::text_of(parse(node_users::text_of(users))) == node_users::text_of(users));
+  CHECK(config::node_users::text_of(parse(config::node_users::text_of(users))) == config::node_users::text_of(users));
   CHECK(parse("").empty());
   CHECK(parse("alice:" + kHash + ":xfer:").size() == 1);  // without the last newline
 }
@@ -97,21 +97,21 @@ TEST_CASE("node_users: no hash but yescrypt's at the one cost") {
 }
 
 TEST_CASE("node_users: a password opens its own user alone") {
-  const auto users = parse("alice:" + kHash + ":xfer:\nbob:" + node_users::hash_password("b\xc3\xb6" "b: x") + ":xfer:admin\n");
-  CHECK(node_users::authenticate(users, "alice", "secret").value().name == "alice");
-  CHECK(node_users::authenticate(users, "bob", "b\xc3\xb6" "b: x").value().is_admin());
+  const auto users = parse("alice:" + kHash + ":xfer:\nbob:" + config::node_users::hash_password("b\xc3\xb6" "b: x") + ":xfer:admin\n");
+  CHECK(config::node_users::authenticate(users, "alice", "secret").value().name == "alice");
+  CHECK(config::node_users::authenticate(users, "bob", "b\xc3\xb6" "b: x").value().is_admin());
   for (const std::string& wrong : std::vector<std::string>{"", "secre", "secret ", "Secret", kHash, "-", std::string("secret\0", 7), std::string("secret\0x", 8),
                                                            std::string(256, 'a'), std::string(100000, 'a')}) {
     CAPTURE(wrong.size());
-    CHECK_FALSE(node_users::authenticate(users, "alice", wrong));
-    CHECK_FALSE(node_users::authenticate(users, "mallory", wrong));
+    CHECK_FALSE(config::node_users::authenticate(users, "alice", wrong));
+    CHECK_FALSE(config::node_users::authenticate(users, "mallory", wrong));
   }
-  CHECK_FALSE(node_users::authenticate(users, "bob", "secret"));
-  CHECK_FALSE(node_users::authenticate(users, "mallory", "secret"));
-  CHECK_FALSE(node_users::authenticate(users, "", "secret"));
-  CHECK_FALSE(node_users::authenticate(users, "Alice", "secret"));
-  CHECK_FALSE(node_users::authenticate({}, "alice", "secret"));
-  CHECK_FALSE(node_users::authenticate(parse("a:" + node_users::hash_password("-") + ":xfer:"), "a", ""));
+  CHECK_FALSE(config::node_users::authenticate(users, "bob", "secret"));
+  CHECK_FALSE(config::node_users::authenticate(users, "mallory", "secret"));
+  CHECK_FALSE(config::node_users::authenticate(users, "", "secret"));
+  CHECK_FALSE(config::node_users::authenticate(users, "Alice", "secret"));
+  CHECK_FALSE(config::node_users::authenticate({}, "alice", "secret"));
+  CHECK_FALSE(config::node_users::authenticate(parse("a:" + config::node_users::hash_password("-") + ":xfer:"), "a", ""));
 }
 
 TEST_CASE("node_users: who is not there costs a hash all the same") {
@@ -120,7 +120,7 @@ TEST_CASE("node_users: who is not there costs a hash all the same") {
     timespec before{};
     timespec after{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
-    node_users::authenticate(users, name, password);
+    config::node_users::authenticate(users, name, password);
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
     return static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 + static_cast<double>(after.tv_nsec - before.tv_nsec) / 1e6;
   };
@@ -133,35 +133,35 @@ TEST_CASE("node_users: who is not there costs a hash all the same") {
 }
 
 TEST_CASE("node_users: hashes have salts of their own and the one form; passwords have limits") {
-  const std::string first = node_users::hash_password("secret");
-  CHECK(first != node_users::hash_password("secret"));
+  const std::string first = config::node_users::hash_password("secret");
+  CHECK(first != config::node_users::hash_password("secret"));
   CHECK(complaint_of("a:" + first + ":xfer:") == "(nothing)");
-  CHECK(complaint([] { node_users::hash_password(""); }).starts_with("65: the password must have 1 to 255 bytes"));
-  CHECK(complaint([] { node_users::hash_password("a\nb"); }).starts_with("65: "));
-  CHECK(complaint([] { node_users::hash_password(std::string("a\0b", 3)); }).starts_with("65: "));
-  CHECK(complaint([] { node_users::hash_password(std::string(256, 'a')); }).starts_with("65: "));
+  CHECK(complaint([] { config::node_users::hash_password(""); }).starts_with("65: the password must have 1 to 255 bytes"));
+  CHECK(complaint([] { config::node_users::hash_password("a\nb"); }).starts_with("65: "));
+  CHECK(complaint([] { config::node_users::hash_password(std::string("a\0b", 3)); }).starts_with("65: "));
+  CHECK(complaint([] { config::node_users::hash_password(std::string(256, 'a')); }).starts_with("65: "));
   const std::string longest(255, 'a');
-  const auto users = parse("a:" + node_users::hash_password(longest) + ":xfer:");
-  CHECK(node_users::authenticate(users, "a", longest));
-  CHECK_FALSE(node_users::authenticate(users, "a", longest.substr(1)));
+  const auto users = parse("a:" + config::node_users::hash_password(longest) + ":xfer:");
+  CHECK(config::node_users::authenticate(users, "a", longest));
+  CHECK_FALSE(config::node_users::authenticate(users, "a", longest.substr(1)));
 }
 
 TEST_CASE("node_users: the file is root's and nobody else writes it") {
-  CHECK(node_users::load("/nonexistent/node_users.conf").empty());
-  CHECK(complaint([] { node_users::load("/tmp"); }).starts_with("78: /tmp: not a regular file"));
-  CHECK(complaint([] { node_users::load("/dev/null"); }).starts_with("78: /dev/null: not a regular file"));
+  CHECK(config::node_users::load("/nonexistent/node_users.conf").empty());
+  CHECK(complaint([] { config::node_users::load("/tmp"); }).starts_with("78: /tmp: not a regular file"));
+  CHECK(complaint([] { config::node_users::load("/dev/null"); }).starts_with("78: /dev/null: not a regular file"));
   if (::getuid() != 0) return;
   const File file("alice:" + kHash + ":xfer:\n");
-  CHECK(node_users::load(file.path).size() == 1);
+  CHECK(config::node_users::load(file.path).size() == 1);
   for (const mode_t mode : {0660u, 0602u, 0622u}) {
     CHECK(::chmod(file.path.c_str(), mode) == 0);
-    CHECK(complaint([&] { node_users::load(file.path); }) == "78: " + file.path + ": must belong to root and be writable by root alone");
+    CHECK(complaint([&] { config::node_users::load(file.path); }) == "78: " + file.path + ": must belong to root and be writable by root alone");
   }
   CHECK(::chmod(file.path.c_str(), 0640) == 0);
-  CHECK(node_users::load(file.path).size() == 1);
+  CHECK(config::node_users::load(file.path).size() == 1);
   CHECK(::chown(file.path.c_str(), 65534, 0) == 0);
-  CHECK(complaint([&] { node_users::load(file.path); }).starts_with("78: "));
+  CHECK(complaint([&] { config::node_users::load(file.path); }).starts_with("78: "));
   CHECK(::chown(file.path.c_str(), 0, 0) == 0);
-  CHECK(::truncate(file.path.c_str(), node_users::kMaxBytes + 1) == 0);
-  CHECK(complaint([&] { node_users::load(file.path); }) == fmt::format("78: {}: larger than {} bytes", file.path, node_users::kMaxBytes));
+  CHECK(::truncate(file.path.c_str(), config::node_users::kMaxBytes + 1) == 0);
+  CHECK(complaint([&] { config::node_users::load(file.path); }) == fmt::format("78: {}: larger than {} bytes", file.path, config::node_users::kMaxBytes));
 }

@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "record.h"
-#include "status.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/record.h"
+#include "base/status.h"
 
 TEST_CASE("record: what is written is what is read") {
   Record record;

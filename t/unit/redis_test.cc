@@ -1,4 +1,4 @@
-#include "redis.h"
+#include "cluster/redis.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -19,10 +19,10 @@
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
-#include "child.h"
-#include "config.h"
-#include "fd.h"
-#include "tool.h"
+#include "base/child.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "config/config.h"
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;

@@ -1,4 +1,4 @@
-#include "root_only.h"
+#include "base/root_only.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "config.h"
-#include "paths.h"
-#include "rules.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/paths.h"
+#include "config/config.h"
+#include "session/rules.h"
 
 namespace {
 
@@ -33,12 +33,12 @@ Request asked_at(const std::string& proxy = "7.7.7.7:33001", const std::string& 
 }
 
 std::optional<Route> match(const config::Rproxy& rules, const Request& asked, const Names& groups = {}) {
-  return rules::first_match(rules, asked, {[&](const std::string&) { return groups; }, {}});
+  return session::rules::first_match(rules, asked, {[&](const std::string&) { return groups; }, {}});
 }
 
 Lines explain(const config::Rproxy& rules, const Request& asked, const Names& groups = {}) {
   Lines lines;
-  rules::first_match(rules, asked, {[&](const std::string&) { return groups; }, [&](const std::string& line) { lines.push_back(line); }});
+  session::rules::first_match(rules, asked, {[&](const std::string&) { return groups; }, [&](const std::string& line) { lines.push_back(line); }});
   return lines;
 }
 
@@ -124,16 +124,16 @@ TEST_CASE("rules: users and groups say who may use a rule") {
 
 TEST_CASE("rules: the groups of a user are asked for only when a rule names groups") {
   int asked = 0;
-  const rules::Facts facts{[&](const std::string& user) {
+  const session::rules::Facts facts{[&](const std::string& user) {
                              ++asked;
                              CHECK(user == "bear");
                              return Names{"staff"};
                            },
                            {}};
-  CHECK_FALSE(rules::first_match(rproxy(rule("", "<users>lynx</users>")), asked_at(), facts));
-  CHECK(rules::first_match(rproxy(rule("")), asked_at(), facts));
+  CHECK_FALSE(session::rules::first_match(rproxy(rule("", "<users>lynx</users>")), asked_at(), facts));
+  CHECK(session::rules::first_match(rproxy(rule("")), asked_at(), facts));
   CHECK(asked == 0);
-  CHECK(rules::first_match(rproxy(rule("", "<groups>staff</groups>")), asked_at(), facts));
+  CHECK(session::rules::first_match(rproxy(rule("", "<groups>staff</groups>")), asked_at(), facts));
   CHECK(asked == 1);
 }
 
@@ -145,11 +145,11 @@ TEST_CASE("rules: the account is the user's own unless squashed, and the key fil
 }
 
 TEST_CASE("rules: expansion knows $(user) and $(name), and does not expand twice") {
-  CHECK(rules::expand_user("/a", "bear") == "/a");
-  CHECK(rules::expand_user("/$(user)$(user)", "bear") == "/bearbear");
-  CHECK(rules::expand_user("/$user/${user}/$(USER)", "bear") == "/$user/${user}/$(USER)");
-  CHECK(rules::expand_user("/$(user)", "$(user)") == "/$(user)");
-  CHECK(rules::expand_user("", "bear").empty());
+  CHECK(session::rules::expand_user("/a", "bear") == "/a");
+  CHECK(session::rules::expand_user("/$(user)$(user)", "bear") == "/bearbear");
+  CHECK(session::rules::expand_user("/$user/${user}/$(USER)", "bear") == "/$user/${user}/$(USER)");
+  CHECK(session::rules::expand_user("/$(user)", "$(user)") == "/$(user)");
+  CHECK(session::rules::expand_user("", "bear").empty());
 }
 
 TEST_CASE("rules: a route carries everything that the rule says") {
@@ -238,12 +238,12 @@ TEST_CASE("rules: a name is only worth a look when it decides") {
   };
   for (const auto& c : cases) {
     CAPTURE(c.rules);
-    const rules::Facts facts{[](const std::string&) { return Names{"staff"}; }, {}};
-    CHECK(rules::depends_on_domain(rproxy(c.rules), asked_at(), facts) == c.depends);
-    CHECK(rules::depends_on_domain(rproxy(c.rules), asked_at("7.7.7.7:33001", "b.example"), facts) == c.depends);
+    const session::rules::Facts facts{[](const std::string&) { return Names{"staff"}; }, {}};
+    CHECK(session::rules::depends_on_domain(rproxy(c.rules), asked_at(), facts) == c.depends);
+    CHECK(session::rules::depends_on_domain(rproxy(c.rules), asked_at("7.7.7.7:33001", "b.example"), facts) == c.depends);
     auto off = rproxy(c.rules);
     off.enabled = false;
-    CHECK_FALSE(rules::depends_on_domain(off, asked_at(), facts));
+    CHECK_FALSE(session::rules::depends_on_domain(off, asked_at(), facts));
   }
 }
 

@@ -6,9 +6,9 @@
 
 #include <fmt/core.h>
 
-#include "record.h"
-#include "session.h"
-#include "tool.h"
+#include "base/failure.h"
+#include "base/record.h"
+#include "session/session.h"
 
 namespace {
 

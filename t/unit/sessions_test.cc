@@ -7,7 +7,7 @@
 #include "../../cmd/asp-sessions/forms.h"
 #include "../../cmd/asp-sessions/ledger.h"
 #include "../../cmd/asp-sessions/selector.h"
-#include "tool.h"
+#include "base/failure.h"
 
 namespace {
 

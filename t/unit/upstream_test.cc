@@ -1,12 +1,12 @@
-#include "upstream_command.h"
-#include "upstream_host_key.h"
+#include "ssh/upstream_command.h"
+#include "ssh/upstream_host_key.h"
 
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "child.h"
+#include "base/child.h"
 
 TEST_CASE("a command line keeps plain words as they are and quotes all others") {
   using Words = std::vector<std::string>;

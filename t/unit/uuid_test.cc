@@ -3,7 +3,7 @@
 #include <set>
 #include <string>
 
-#include "uuid.h"
+#include "base/uuid.h"
 
 TEST_CASE("uuid: lower case, and new ones differ") {
   CHECK(uuid::is_valid("3a9fd819-59c3-42bc-b0a2-d26304a1eb84"));

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "wall_clock.h"
+#include "base/wall_clock.h"
 
 TEST_CASE("wall_clock: the time now is RFC 3339 in UTC") {
   const std::string now = wall_clock::now();

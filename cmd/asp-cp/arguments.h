@@ -1,0 +1,64 @@
+// arguments: what the user asked for, checked before anything starts.
+//
+//   asp-cp -l 100M report.pdf bear@dmz.example.com:/incoming
+//   asp-cp 'bear@[2001:db8::1]:/outgoing/report.pdf' .
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+
+namespace asp_cp {
+
+constexpr Port kUdpPort = 33001;
+constexpr char kUsage[] =
+    "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] [-R tries] source... [user@]host:target | "
+    "[user@]host:source... target | asp-cp -S";
+
+// One operand. A name with a colon before its first slash is remote, as for
+// scp(1); `./a:b` is a local file.
+struct Place {
+  std::string user;  // empty: ssh decides
+  std::string host;  // empty: local. Name or address, without brackets
+  std::string path;  // remote and empty: the login directory
+
+  bool remote() const { return !host.empty(); }
+  // Failure{64} when it cannot be what it looks like: an empty or forged host
+  // or user, a path with a NUL or of more than kMaxPath bytes.
+  static Place parse(const std::string& operand);
+  bool same_end(const Place& other) const { return user == other.user && host == other.host; }
+};
+
+struct Command {
+  bool server = false;  // -S
+  bool quiet = false;
+  bool verbose = false;
+  bool recursive = false;
+  unsigned retries = 0;  // how often to try again without getting any further
+  std::string ssh_config;
+  std::string key;
+  std::optional<Port> ssh_port;
+  Port udp_port = kUdpPort;
+  std::uint64_t rate = 0;  // bits a second; 0: no limit
+  bool upload = true;
+  Place far;                         // user and host of the other end; `path` unused
+  std::vector<std::string> sources;  // paths on the sending end
+  std::string target;                // path on the receiving end
+
+  // Failure{64}.
+  static Command parse(int argc, char** argv);
+};
+
+// Bits a second: a whole number, or one with up to three decimals, and K, M or
+// G (of 1000) behind it; from 100K to 100G. Failure{64}.
+std::uint64_t parse_rate(std::string_view text);
+
+// The last component of `path`, trailing slashes aside. Failure{64} when there
+// is none that could name a file: "", "/", ".", "..".
+std::string base_name(const std::string& path);
+
+}  // namespace asp_cp

@@ -1,0 +1,44 @@
+#include "channels.h"
+
+#include <utility>
+
+namespace asp_cp {
+namespace {
+
+constexpr std::chrono::milliseconds kSlice{200};
+
+}  // namespace
+
+std::optional<Record> Session::wait(std::chrono::milliseconds limit) {
+  if (early_) return std::exchange(early_, std::nullopt);
+  auto message = control_.receive(limit);
+  if (!message || word_of(*message) != "busy") return message;
+  check_plain(*message);
+  heard_busy_ = true;
+  return std::nullopt;
+}
+
+Record Session::next() {
+  auto deadline = Clock::now() + kStepLimit;
+  for (;;) {
+    if (auto message = wait(kSlice)) return *message;
+    if (std::exchange(heard_busy_, false)) deadline = Clock::now() + kStepLimit;
+    // What was said before the UDP connection ended counts: look once more.
+    try {
+      link_.check();
+    } catch (const tool::Failure&) {
+      if (auto message = wait(kSlice)) return *message;
+      throw;
+    }
+    if (Clock::now() >= deadline) throw tool::Failure(tool::temporary, "the other end does not go on");
+  }
+}
+
+void Session::busy() {
+  if (!early_) early_ = wait(std::chrono::milliseconds(0));
+  if (Clock::now() - said_busy_ < std::chrono::seconds(1)) return;
+  said_busy_ = Clock::now();
+  control_.send(plain("busy"));
+}
+
+}  // namespace asp_cp

@@ -1,0 +1,59 @@
+// channels: the two channels of a transfer together, and the rule that neither
+// may fall silent.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "control.h"
+#include "protocol.h"
+#include "transport.h"
+
+namespace asp_cp {
+
+// How long the other end may take for one step without a sign of life over SSH.
+constexpr std::chrono::seconds kStepLimit{120};
+
+// What a person may want to see of a transfer.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void begin(const FileHead&, std::uint64_t /*resumed*/) {}
+  virtual void advance(std::uint64_t /*bytes*/) {}
+  // Whether an earlier attempt brought this very file, so that it is passed over.
+  virtual bool has(const FileHead&) const { return false; }
+  virtual void stored(const FileHead&, const std::string& /*sha256*/) {}
+  // One file failed, here or at the other end; the rest goes on.
+  virtual void trouble(const Complaint&, bool /*here*/) {}
+};
+
+class Session {
+ public:
+  Session(Control& control, Link& link) : control_(control), link_(link) {}
+
+  // The next message but `busy`. Failure{69} when either channel is lost, {75}
+  // when the other end is silent for kStepLimit.
+  Record next();
+  // A message but `busy`, if one comes within `limit`.
+  std::optional<Record> wait(std::chrono::milliseconds limit);
+  std::optional<Record> glance() { return wait(std::chrono::milliseconds(0)); }
+  void send(const Record& message) { control_.send(message); }
+
+  // For long computations: says `busy` every second, and throws Gone when
+  // nobody waits for the result.
+  void busy();
+
+  Link& link() { return link_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Control& control_;
+  Link& link_;
+  std::optional<Record> early_;  // came while busy() looked
+  Clock::time_point said_busy_ = Clock::now();
+  bool heard_busy_ = false;
+};
+
+}  // namespace asp_cp

@@ -1,0 +1,34 @@
+// arguments: what is asked of asp-forward, checked before anything is.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "api.h"
+#include "http/node_client.h"
+#include "proxy_url.h"
+
+namespace forward {
+
+enum class Mode { run, print, pass_through, renew, release };
+
+struct Asked {
+  Mode mode = Mode::run;
+  ProxyUrl proxy;
+  std::string password_file;
+  node_client::Trust trust;
+  std::chrono::seconds patience{15};
+  Wanted wanted;           // run, print, pass_through
+  std::string lease;       // renew, release
+  std::string program;     // run: its path
+  std::vector<std::string> words;  // run: with %h and so on
+  bool json = false;
+  bool quiet = false;
+
+  // Failure{64}; {71} when there is no such program, {78} when the file of
+  // authorities cannot be read. Passwords in `argv` are overwritten.
+  static Asked parse(int argc, char** argv);
+};
+
+}  // namespace forward

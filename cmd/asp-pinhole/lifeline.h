@@ -1,0 +1,56 @@
+// lifeline: what keeps a pinhole open. It is there as long as its stdin is open,
+// the session process and the client's SSH connection live, and nobody signals
+// it to end; whichever goes first ends it.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/record.h"
+#include "who/caller.h"
+
+class Life {
+ public:
+  // Blocks SIGTERM, SIGINT and SIGHUP from here on: they are waited for. SIGHUP
+  // is sent by the kernel when sudo, our parent, dies: sudo itself passes no
+  // SIGKILL on.
+  Life();
+
+  // From here on the caller's processes count too. `caller` must outlive this.
+  void depend_on(const Caller& caller) { caller_ = &caller; }
+
+  // The next record on stdin, of which there may be two; absent when the life
+  // ended first. Failure{65} when what comes is no record, or more.
+  std::optional<Record> next_record();
+
+  // Ends no longer with stdin and the caller, but only by signal.
+  void detach();
+
+  enum class Woken { by_watch, by_time, by_end };
+  // Waits until `watch_fd` (-1: none) is readable, `timeout` (negative:
+  // forever) is over, or the life ends.
+  Woken wait(int watch_fd, std::chrono::milliseconds timeout);
+
+  bool ended() const { return !reason_.empty(); }
+  // Why it ended: "EOF", "SIGTERM", "sudo ended", "session process ended", "SSH
+  // connection ended"; empty before.
+  const std::string& reason() const { return reason_; }
+
+ private:
+  void read_stdin();
+  void read_signal();
+
+  const Caller* caller_ = nullptr;
+  bool attached_ = true;
+  Fd signals_;
+  io::LineBuffer lines_{Record::kMaxBytes};
+  record::Parser parser_;
+  static constexpr int kMaxRecords = 2;
+  std::deque<Record> records_;  // received, not yet asked for
+  int received_ = 0;
+  std::string reason_;
+};

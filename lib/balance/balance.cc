@@ -1,0 +1,331 @@
+#include "balance/balance.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "balance/marks.h"
+#include "balance/shared.h"
+#include "base/boot_clock.h"
+#include "base/decimal.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "base/record.h"
+#include "base/wall_clock.h"
+
+namespace balance {
+namespace {
+
+constexpr char kTurns[] = "balance/turns";
+constexpr char kProbes[] = "balance/probes";
+constexpr std::chrono::seconds kForgotten{3600};
+constexpr time_t kStaleSeconds = 60;
+
+std::string in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
+
+// A mark is a reason of one line at most.
+std::string plain(const std::string& reason) { return logging::escape(reason).substr(0, 512); }
+
+// A suspicion is as good as the one who waits.
+bool counts(const Mark& mark) { return mark.state != State::suspect || is_probed(mark.host); }
+
+std::vector<std::string> names_in(const char* directory) {
+  auto names = session::spool::names_in(directory);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::optional<Connection> connection_of(const std::string& note) {
+  try {
+    const Record record = record::parse_one(note);
+    const auto host = HostPort::parse(record.require("host"));
+    const auto rule = parse_decimal(record.require("rule"), 1, 1000000);
+    if (host && rule) return Connection{record.require("session"), static_cast<int>(*rule), *host};
+  } catch (const tool::Failure&) {  // it is not connected yet
+  }
+  return std::nullopt;
+}
+
+bool contains(const std::vector<HostPort>& hosts, const HostPort& host) { return std::find(hosts.begin(), hosts.end(), host) != hosts.end(); }
+
+std::string key_of(const std::vector<HostPort>& hosts) {
+  std::string key;
+  for (const auto& host : hosts) key += host.text() + ",";
+  return key;
+}
+
+// Absent: the file is new, or has no number.
+std::optional<unsigned long> number_in(int fd) {
+  char text[24];
+  const ssize_t length = ::pread(fd, text, sizeof text, 0);
+  if (length <= 0) return std::nullopt;
+  const auto number = parse_decimal({text, static_cast<std::size_t>(length)}, 0, std::numeric_limits<long>::max() - 1);
+  if (!number) return std::nullopt;
+  return static_cast<unsigned long>(*number);
+}
+
+// What take_turn would return.
+unsigned long look_at_turn(const std::string& key) {
+  const Fd file(::open(in(kTurns, digest(key)).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  return file ? number_in(file.get()).value_or(0) : 0;
+}
+
+}  // namespace
+
+void prepare() {
+  prepare_marks();
+  for (const char* name : {kTurns, kProbes}) session::spool::make_directory(name);
+}
+
+unsigned long take_turn(const std::string& key) {
+  const std::string path = in(kTurns, digest(key));
+  const Fd file = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  int locked;
+  do {
+    locked = ::flock(file.get(), LOCK_EX);
+  } while (locked != 0 && errno == EINTR);
+  if (locked != 0) tool::fail_errno(tool::os, "lock " + path);
+  const auto turn = number_in(file.get());
+  // Digits never become fewer, so that one write leaves no rest of the old number;
+  // but for what is no number, or the last one.
+  if (!turn && ::ftruncate(file.get(), 0) != 0) tool::fail_errno(tool::os, "truncate " + path);
+  const std::string next = std::to_string(turn.value_or(0) + 1);
+  if (::pwrite(file.get(), next.data(), next.size(), 0) != static_cast<ssize_t>(next.size())) tool::fail_errno(tool::os, "write " + path);
+  return turn.value_or(0);
+}
+
+std::vector<Mark> marks() {
+  shared::update_all();
+  auto found = all_marks();
+  std::erase_if(found, [](const Mark& mark) { return !counts(mark); });
+  return found;
+}
+
+Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by) {
+  return {host, "", "", state, wall_clock::now(), boot_clock::seconds() + duration, plain(reason), plain(by)};
+}
+
+// Others take it for healed before it is not there any more: else the next session
+// here could hear of it from them.
+bool take_away(const Mark& mark) {
+  shared::tell_healed(mark);
+  return remove_mark(mark_name(mark));
+}
+
+void share(const config::Cluster& cluster, Haste haste) { shared::begin(cluster, haste); }
+std::string not_shared() { return shared::failure(); }
+
+void set(const Mark& mark) {
+  write_mark(mark);
+  shared::tell(mark);
+}
+
+std::size_t heal(const HostPort& host) {
+  std::size_t healed = 0;
+  for (const auto& mark : marks()) {
+    if (mark.host == host && take_away(mark)) ++healed;
+  }
+  return healed;
+}
+
+bool is_probed(const HostPort& host) { return session::spool::is_held(kProbes, file_name(host.text())); }
+
+void forget_faults() {
+  for (const auto& mark : all_marks()) {
+    if (mark.state != State::maintenance) remove_mark(mark_name(mark));
+  }
+}
+
+void sweep(const std::optional<std::vector<HostPort>>& named) {
+  shared::update_all();
+  for (const auto& name : names_in(kProbes)) session::spool::Token::take(kProbes, name);
+  for (const auto& mark : all_marks()) {
+    const bool forgotten = mark.over() && -mark.left() >= kForgotten;
+    const bool unneeded = !mark.user.empty() || (named && !contains(*named, mark.host));
+    if (!counts(mark) || (forgotten && unneeded)) remove_mark(mark_name(mark));
+  }
+  for (const auto& name : names_in(kMarks)) {
+    struct stat status{};
+    const std::string path = in(kMarks, name);
+    if (!name.starts_with('.') || ::lstat(path.c_str(), &status) != 0) continue;
+    if (std::abs(::time(nullptr) - status.st_mtime) >= kStaleSeconds) ::unlink(path.c_str());
+  }
+}
+
+void note_connected(session::spool::Token& dialer, const Connection& connection) {
+  Record record;
+  record.add("session", connection.session);
+  record.add("rule", std::to_string(connection.rule));
+  record.add("host", connection.host.text());
+  dialer.note(record.text());
+}
+
+std::vector<Connection> connections() {
+  std::vector<Connection> found;
+  for (const auto& note : session::spool::notes(session::spool::kDialers)) {
+    if (auto connection = connection_of(note)) found.push_back(std::move(*connection));
+  }
+  return found;
+}
+
+// How a host stands for this session.
+struct Choice::Standing {
+  std::optional<Mark> mark;  // it is passed over
+  bool suspect = false;      // or somebody waits for it
+  bool due = false;          // or it was faulty, and its time has come
+
+  bool good() const { return !mark && !suspect && !due; }
+};
+
+Choice::Choice(const Route& route, std::string session, Turn turn)
+    : hosts_(route.hosts),
+      user_(route.upstream_user),
+      keyfile_(route.keyfile),
+      interval_(route.faulty_interval),
+      patience_(route.connect_timeout),
+      session_(std::move(session)) {
+  const auto shared_turn = shared::is_on() ? shared::update(mark_names(), is_alone() ? "" : key_of(hosts_), turn) : std::nullopt;
+  if (is_alone()) return;
+  if (shared_turn) turn_ = *shared_turn;
+  else turn_ = turn == Turn::take ? take_turn(key_of(hosts_)) : look_at_turn(key_of(hosts_));
+}
+
+// Those that are heeded here.
+std::vector<std::string> Choice::mark_names() const {
+  std::vector<std::string> names;
+  for (const auto& host : hosts_) {
+    names.push_back(mark_name(State::maintenance, host));
+    if (is_alone()) continue;
+    names.push_back(mark_name(State::faulty, host));
+    names.push_back(mark_name(State::faulty, host, user_, keyfile_));
+  }
+  return names;
+}
+
+Choice::Standing Choice::standing_of(const HostPort& host) const {
+  Standing standing;
+  if (auto mark = read_mark(mark_name(State::maintenance, host))) return {std::move(mark)};
+  if (is_alone()) return standing;
+  for (const auto& name : {mark_name(State::faulty, host), mark_name(State::faulty, host, user_, keyfile_)}) {
+    auto mark = read_mark(name);
+    if (!mark) continue;
+    if (!mark->over()) return {std::move(mark)};
+    standing.due = true;
+  }
+  const auto mark = read_mark(mark_name(State::suspect, host));
+  standing.suspect = mark && counts(*mark);
+  return standing;
+}
+
+std::optional<HostPort> Choice::next() {
+  let_go();
+  gave_way_ = patient_ = false;
+  current_.reset();
+  passed_over_.clear();
+  std::vector<HostPort> good;
+  std::vector<HostPort> last_resort;
+  for (const auto& host : hosts_) {
+    if (contains(tried_, host)) continue;
+    Standing standing = standing_of(host);
+    std::optional<session::spool::Token> probe;
+    // While that was found out, somebody may have tried it.
+    if (standing.due && (probe = session::spool::Token::take(kProbes, file_name(host.text())))) {
+      standing = standing_of(host);
+      standing.suspect = false;  // what looks held is held by us
+    }
+    if (standing.mark) passed_over_.push_back(*standing.mark);
+    else if (contains(left_, host) || standing.suspect || (standing.due && !probe)) last_resort.push_back(host);
+    else if (standing.good()) good.push_back(host);
+    else if (!current_) current_ = host, probe_ = std::move(probe);
+  }
+  patient_ = !current_ && good.empty();
+  const auto& from = good.empty() ? last_resort : good;
+  if (!current_ && !from.empty()) current_ = from[turn_ % from.size()];
+  if (current_) tried_.push_back(*current_);
+  return current_;
+}
+
+bool Choice::has_alternative() const {
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](const HostPort& host) {
+    if (contains(tried_, host) || contains(left_, host)) return false;
+    const Standing standing = standing_of(host);
+    return standing.good() || (standing.due && !is_probed(host));
+  });
+}
+
+bool Choice::waits_though_silent() {
+  if (is_alone() || patient_ || suspects_) return true;
+  if (!probe_) probe_ = session::spool::Token::take(kProbes, file_name(current_->text()));
+  if (probe_) {
+    set_or_log(mark_now(*current_, State::suspect, patience_, "it does not answer", session_));
+    suspects_ = true;
+    logging::event("Server {} does not answer: this session waits for it, others go elsewhere session={}", current_->text(), session_);
+    return true;
+  }
+  patient_ = !has_alternative();
+  if (patient_) return true;
+  std::erase(tried_, *current_);
+  left_.push_back(*current_);
+  gave_way_ = true;
+  return false;
+}
+
+bool Choice::given_up_by_others() {
+  if (is_alone() || probe_) return false;
+  const auto mark = read_mark(mark_name(State::faulty, *current_));
+  gave_way_ = mark && !mark->over();
+  return gave_way_;
+}
+
+// The suspicion goes before the lock, so that it is never taken for that of the
+// next one who has it.
+void Choice::let_go() {
+  if (suspects_) remove_mark(mark_name(State::suspect, *current_));
+  suspects_ = false;
+  probe_.reset();
+}
+
+// What others should know is not worth a session.
+void Choice::set_or_log(const Mark& mark) const {
+  try {
+    set(mark);
+  } catch (const tool::Failure& failure) {
+    logging::error("Not marked {} {}: {} session={}", mark.whom(), name_of(mark.state), failure.what(), session_);
+  }
+}
+
+void Choice::connected() {
+  for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_)}) {
+    const auto mark = read_mark(name);
+    if (mark && take_away(*mark)) logging::event("Server {} is back: no longer faulty session={}", mark->whom(), session_);
+  }
+  let_go();
+}
+
+void Choice::failed(const std::string& reason, Scope scope) {
+  if (!is_alone() && !gave_way_) {
+    Mark mark = mark_now(*current_, State::faulty, interval_, reason, session_);
+    if (scope == Scope::account) std::tie(mark.user, mark.keyfile) = std::tie(user_, keyfile_);
+    const auto there = read_mark(mark_name(State::faulty, mark.host, mark.user, mark.keyfile));
+    if (!there || there->over()) {
+      set_or_log(mark);
+      logging::error("Marked server {} faulty for {} s: {} session={}", mark.whom(), interval_.count(), mark.reason, session_);
+    }
+  }
+  let_go();
+}
+
+void Choice::abandon() { let_go(); }
+
+}  // namespace balance

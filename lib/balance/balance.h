@@ -1,0 +1,140 @@
+// balance/balance: which of a rule's internal servers a session tries, and in which
+// order: each in its turn, over all sessions of the machine; one that failed is
+// passed over for a while.
+//
+// State, root's, in /run/sallyport/balance:
+//
+//   turns/KEY          how many turns a list of hosts has given
+//   marks/STATE-HOST   a mark (record). One file for each state, so that nobody
+//                      takes away, by a mark of his, what somebody else has set
+//   marks/faulty-USER@HOST-KEY   for one account and key there: the host refuses it
+//   healed/STATE-HOST   a mark was taken away while other nodes could not be told
+//   probes/HOST        locked by the one session that waits for a host that may
+//                      not answer: its time as faulty is over, or it is silent
+//
+// A killed session's lock is gone, and with it its suspicion.
+//
+// In a cluster turns and marks (but suspicions) are those of all its nodes, after share().
+//
+// Source: the guide's chapter "Load Balancing". Times are of CLOCK_BOOTTIME,
+// which nobody sets. Failure{71} when the state cannot be read or written.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "balance/types.h"
+#include "base/address.h"
+#include "session/route.h"
+#include "session/spool.h"
+
+namespace config {
+struct Cluster;
+}
+
+namespace balance {
+
+// Makes the directories. Called first by every privileged user of this module.
+void prepare();
+
+// For nodes of a cluster that has Redis; elsewhere it does nothing. From here on this
+// process takes the turns of all nodes together, heeds what they have marked, and tells
+// them what it marks or heals. Without Redis it goes on with what this node knows, and
+// they are told later (balance/shared.h). Nothing here fails because of Redis; a session
+// waits for it 75 ms in all and not at all when it has just been away, an administrator 2 s.
+void share(const config::Cluster& cluster, Haste haste);
+// Why Redis was of no use; empty: it was, or is not asked.
+std::string not_shared();
+
+// All marks that count, in the order of their names; unreadable ones are removed.
+std::vector<Mark> marks();
+// `state` from now on, for `duration`; the reason becomes one line of at most 512 bytes.
+Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by);
+void set(const Mark& mark);
+// Every mark of `host`, whatever the state and account; how many there were.
+std::size_t heal(const HostPort& host);
+// Whether a session waits for the host just now.
+bool is_probed(const HostPort& host);
+
+// Forgets what has failed; maintenance stays.
+void forget_faults();
+// Removes what the dead left, marks for one account that are over for an hour, and
+// those for all when the host is not among `named`. Absent: nobody knows who is.
+void sweep(const std::optional<std::vector<HostPort>>& named);
+
+// A session that is connected to a host, with UDP or without.
+struct Connection {
+  std::string session;
+  int rule = 0;
+  HostPort host;
+};
+// Said by the token in session::spool::kDialers that each connected session holds.
+void note_connected(session::spool::Token& dialer, const Connection& connection);
+std::vector<Connection> connections();
+
+// One session's way through the hosts of its route.
+//
+//   Choice choice(route, id);
+//   while (auto host = choice.next()) { … choice.connected() or choice.failed(…) }
+//
+// A single host is never marked faulty, since there is no other to go to.
+class Choice {
+ public:
+  // Takes a turn if there is more than one host; or looks which would come.
+  Choice(const Route& route, std::string session, Turn turn = Turn::take);
+
+  // The next to try: one whose time as faulty is over first, if nobody else is
+  // trying it; then the good ones in turn; then those that others wait for.
+  // Absent: none left.
+  std::optional<HostPort> next();
+
+  // While it is being tried: it is silent. Whether to wait for it all the same:
+  // one session does, and marks it suspect; others go elsewhere, if they can.
+  bool waits_though_silent();
+  // Whether to go elsewhere since another session found it faulty meanwhile.
+  bool given_up_by_others();
+
+  // What came of it.
+  void connected();
+  enum class Scope { host, account };
+  // Nothing is marked when it was left to others, or others marked it.
+  void failed(const std::string& reason, Scope scope);
+  // Nothing that others should know of.
+  void abandon();
+
+  // Hosts that were passed over, and why: for the message that none is left.
+  const std::vector<Mark>& passed_over() const { return passed_over_; }
+
+ private:
+  struct Standing;
+  std::vector<std::string> mark_names() const;
+  Standing standing_of(const HostPort& host) const;
+  bool is_alone() const { return hosts_.size() < 2; }
+  bool has_alternative() const;
+  void set_or_log(const Mark& mark) const;
+  void let_go();
+
+  const std::vector<HostPort> hosts_;
+  const std::string user_;
+  const std::string keyfile_;
+  const std::chrono::seconds interval_;
+  const std::chrono::seconds patience_;
+  const std::string session_;
+  unsigned long turn_ = 0;
+  std::vector<HostPort> tried_;
+  std::vector<HostPort> left_;  // to others, who wait for them
+  std::optional<HostPort> current_;
+  std::optional<session::spool::Token> probe_;
+  bool suspects_ = false;   // there is a mark of ours
+  bool patient_ = false;    // nobody else is left: waits, whoever else does
+  bool gave_way_ = false;
+  std::vector<Mark> passed_over_;
+};
+
+// Takes the next turn of the list `key`: 0, 1, 2, … each exactly once, whoever
+// asks.
+unsigned long take_turn(const std::string& key);
+
+}  // namespace balance

@@ -1,0 +1,308 @@
+#include "balance/shared.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "balance/marks.h"
+#include "base/boot_clock.h"
+#include "base/decimal.h"
+#include "base/failure.h"
+#include "base/logging.h"
+#include "cluster/node_name.h"
+#include "cluster/redis.h"
+#include "cluster/redis_away.h"
+#include "config/config.h"
+#include "session/spool.h"
+
+namespace balance::shared {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kPatienceOfSession{75};
+constexpr milliseconds kPatienceOfAdministrator{2000};
+constexpr milliseconds kKeptOver{5000};     // a mark in Redis beyond its time: it is over everywhere before it is gone
+constexpr milliseconds kHealedKept{3600'000};  // each node looks once a minute
+constexpr milliseconds kTurnKept{7LL * 86400'000};
+constexpr long kLongest = 30L * 86400;      // seconds, of a mark that others set
+constexpr std::size_t kMostNames = 4096;
+constexpr std::size_t kNamesAtOnce = 256;
+
+constexpr char kNames[] = "sallyport:marks";
+std::string mark_key(const std::string& name) { return "sallyport:mark:" + name; }
+std::string turn_name(const std::string& key) { return "sallyport:turn:" + digest(key); }
+
+// Another node may have said it again since it was found to be gone.
+constexpr char kForget[] =
+    "for i, name in ipairs(ARGV) do"
+    " if redis.call('EXISTS', KEYS[i + 1]) == 0 then redis.call('SREM', KEYS[1], name) end "
+    "end return #ARGV";
+
+struct Sharing {
+  bool wanted = false;                  // there is a cluster to share with
+  std::optional<redis::Client> client;  // absent: not shared, or not any more
+  std::string failure;
+};
+Sharing sharing;
+
+// A process that Redis has failed once goes on without it.
+void give_up(const std::string& why) {
+  sharing.client.reset();
+  sharing.failure = why;
+}
+
+std::optional<std::vector<redis::Reply>> ask(const std::vector<redis::Command>& commands) {
+  if (!sharing.client || commands.empty()) return std::nullopt;
+  try {
+    auto replies = sharing.client->ask_all(commands);
+    redis::note_back();
+    return replies;
+  } catch (const tool::Failure& failure) {
+    redis::note_away(failure.what());
+    give_up(failure.what());
+    return std::nullopt;
+  }
+}
+
+// Which marking it is, wherever it is known: `by` is a session, or who did it when.
+std::string id_of(const Mark& mark) { return digest(fmt::format("{}\n{}\n{}\n{}", mark_name(mark), mark.since, mark.by, mark.reason)); }
+
+// What a node has said of a name.
+struct Said {
+  std::optional<Mark> mark;
+  std::string healed;  // the id of one
+  std::string node;
+};
+
+Mark mark_in(const Record& record, milliseconds kept) {
+  const auto lasts = parse_decimal(record.require("seconds"), 0, kLongest);
+  if (!lasts) throw tool::Failure(tool::bad_input, "seconds is not valid");
+  const auto left = std::clamp(std::chrono::ceil<seconds>(kept - kKeptOver), seconds(0), seconds(*lasts));
+  Record whole;
+  for (const auto& [name, value] : record.fields()) {
+    if (name != "seconds" && name != "node") whole.add(name, value);
+  }
+  whole.add("until", std::to_string((boot_clock::seconds() + left).count()));
+  return from_record(whole);
+}
+
+// `kept`: how much longer Redis keeps it. What is no such text
+// counts as nothing said, and is overwritten by the next who has something to say.
+Said parse(const std::string& name, const std::string& text, milliseconds kept) {
+  try {
+    const Record record = record::parse_one(text);
+    Said said{{}, record.get("healed").value_or(""), record.get("node").value_or("?")};
+    if (!said.healed.empty()) return said;
+    said.mark = mark_in(record, kept);
+    if (mark_name(*said.mark) == name && said.mark->state != State::suspect) return said;
+  } catch (const tool::Failure&) {
+  }
+  logging::error("Redis has an unreadable mark {}", logging::escape(name));
+  return {};
+}
+
+redis::Command telling(const Mark& mark) {
+  const bool ends = mark.state != State::maintenance;
+  const auto left = std::max(mark.left(), seconds(0));
+  const Record whole = to_record(mark);
+  Record record;
+  for (const auto& [name, value] : whole.fields()) {
+    if (name != "until") record.add(name, value);
+  }
+  record.add("seconds", std::to_string(ends ? std::min<long>(left.count(), kLongest) : 0));
+  record.add("node", node_name());
+  redis::Command command{"SET", mark_key(mark_name(mark)), record.text()};
+  if (ends) command.insert(command.end(), {"PX", std::to_string((milliseconds(left) + kKeptOver).count())});
+  return command;
+}
+
+// Brings one mark of the spool up to date. The result is what others are to be told.
+std::optional<Mark> take_over(const std::string& name, const Said& said) {
+  auto here = read_mark(name);
+  if (here && !said.healed.empty() && said.healed == id_of(*here)) {
+    if (remove_mark(name)) logging::event("Server {} is no longer {}, says node {}", here->whom(), name_of(here->state), logging::escape(said.node));
+    return std::nullopt;
+  }
+  if (here && said.mark && id_of(*here) == id_of(*said.mark)) return std::nullopt;
+  if (said.mark && !said.mark->over()) {
+    write_mark(*said.mark);
+    logging::event("Server {} is {}, says node {}: {}", said.mark->whom(), name_of(said.mark->state), logging::escape(said.node), said.mark->reason);
+    return std::nullopt;
+  }
+  if (here && !here->over()) return here;
+  return std::nullopt;
+}
+
+void say_again(const std::vector<Mark>& marks) {
+  std::vector<redis::Command> commands;
+  for (const auto& mark : marks) {
+    commands.push_back(telling(mark));
+    commands.push_back({"SADD", kNames, mark_name(mark)});
+  }
+  ask(commands);
+}
+
+// What was heard of a name: the answers to GET and PTTL.
+std::optional<Said> said_of(const std::string& name, const redis::Reply& text, const redis::Reply& left) {
+  constexpr long long kGone = -2;
+  constexpr long long kNoEnd = -1;
+  if (text.is_nil() || left.integer() == kGone) return std::nullopt;
+  constexpr long long kMost = 2LL * kLongest * 1000;
+  const long long kept = left.integer() == kNoEnd ? kMost : std::clamp(left.integer(), 0LL, kMost);
+  return parse(name, text.text(), milliseconds(kept));
+}
+
+// A name comes from Redis, and is to become that of a file.
+bool is_name(const std::string& name) {
+  constexpr std::size_t kLongestName = 255;
+  const bool known = name.starts_with("faulty-") || name.starts_with("maintenance-");
+  return known && name.size() <= kLongestName && name.find('/') == name.npos && name.find('\0') == name.npos;
+}
+
+// How many turns there were, out of Redis' answer.
+std::optional<unsigned long> number_in(const redis::Reply& reply, Turn turn) {
+  if (turn == Turn::take) return static_cast<unsigned long>(std::max(reply.integer() - 1, 0LL));
+  if (reply.is_nil()) return 0;
+  const auto number = parse_decimal(reply.text(), 0, std::numeric_limits<long>::max());
+  return number ? std::optional(static_cast<unsigned long>(*number)) : std::nullopt;
+}
+
+std::vector<redis::Command> asking_turn(const std::string& key, Turn turn) {
+  if (turn == Turn::look) return {{"GET", turn_name(key)}};
+  return {{"INCR", turn_name(key)}, {"PEXPIRE", turn_name(key), std::to_string(kTurnKept.count())}};
+}
+
+bool tell_healed(const std::string& name, const std::string& id) {
+  Record record;
+  record.add("healed", id);
+  record.add("node", node_name());
+  return ask({{"SET", mark_key(name), record.text(), "PX", std::to_string(kHealedKept.count())}}).has_value();
+}
+
+// Whether it is what was healed here while Redis was away. If so, it is told now.
+bool was_healed(const std::string& name, const Said& said) {
+  const std::string healed = read_healed(name);
+  if (healed.empty()) return false;
+  const bool same = said.mark && id_of(*said.mark) == healed;
+  if (!same || tell_healed(name, healed)) remove_healed(name);
+  return same;
+}
+
+// The names of which Redis knows nothing (more).
+std::vector<std::string> update_marks(const std::vector<std::string>& names, const redis::Reply* answers) {
+  std::vector<Mark> unsaid;
+  std::vector<std::string> gone;
+  for (const auto& name : names) {
+    const auto said = said_of(name, answers[0], answers[1]);
+    answers += 2;
+    if (was_healed(name, said.value_or(Said{}))) continue;
+    const auto news = take_over(name, said.value_or(Said{}));
+    if (news) unsaid.push_back(*news);
+    else if (!said) gone.push_back(name);
+  }
+  say_again(unsaid);
+  return gone;
+}
+
+void ask_for(std::vector<redis::Command>& commands, const std::vector<std::string>& names) {
+  for (const auto& name : names) {
+    commands.push_back({"GET", mark_key(name)});
+    commands.push_back({"PTTL", mark_key(name)});
+  }
+}
+
+// What Redis says is no reason for a session to fail, whatever it is.
+template <typename Work>
+void unless_it_fails(const Work& work) {
+  try {
+    work();
+  } catch (const tool::Failure& failure) {
+    logging::error("Turns and marks are not shared: {}", logging::escape(failure.what()));
+    give_up(failure.what());
+  }
+}
+
+void forget(const std::vector<std::string>& gone) {
+  if (gone.empty()) return;
+  std::vector<std::string> keys{kNames};
+  for (const auto& name : gone) keys.push_back(mark_key(name));
+  ask({redis::script(kForget, keys, gone)});
+}
+
+}  // namespace
+
+void begin(const config::Cluster& cluster, Haste haste) {
+  sharing = {};
+  if (!cluster.enabled || cluster.redis.empty()) return;
+  sharing.wanted = true;
+  if (haste == Haste::session && !redis::may_ask()) return;
+  session::spool::prepare();
+  prepare_marks();
+  try {
+    sharing.client.emplace(cluster, haste == Haste::session ? kPatienceOfSession : kPatienceOfAdministrator);
+  } catch (const tool::Failure& failure) {
+    redis::note_away(failure.what());
+    give_up(failure.what());
+  }
+}
+
+bool is_on() { return sharing.client.has_value(); }
+const std::string& failure() { return sharing.failure; }
+
+std::optional<unsigned long> update(const std::vector<std::string>& names, const std::string& turn_key, Turn turn) {
+  std::optional<unsigned long> number;
+  if (!is_on()) return number;
+  unless_it_fails([&] {
+    std::vector<redis::Command> commands;
+    if (!turn_key.empty()) commands = asking_turn(turn_key, turn);
+    const std::size_t first = commands.size();
+    ask_for(commands, names);
+    const auto replies = ask(commands);
+    if (!replies) return;
+    if (!turn_key.empty()) number = number_in(replies->front(), turn);
+    update_marks(names, replies->data() + first);
+  });
+  return number;
+}
+
+void update_all() {
+  unless_it_fails([] {
+    const auto listed = ask({{"SRANDMEMBER", kNames, std::to_string(kMostNames)}});
+    if (!listed) return;
+    std::set<std::string> all;
+    for (const auto& each : listed->front().array()) {
+      if (is_name(each.text())) all.insert(each.text());
+    }
+    for (const auto& mark : all_marks()) {
+      if (mark.state != State::suspect) all.insert(mark_name(mark));
+    }
+    for (const auto& name : session::spool::names_in(kHealed)) all.insert(name);
+    const std::vector<std::string> names(all.begin(), all.end());
+    for (std::size_t at = 0; at < names.size(); at += kNamesAtOnce) {
+      const std::vector<std::string> some(names.begin() + static_cast<std::ptrdiff_t>(at), names.begin() + static_cast<std::ptrdiff_t>(std::min(at + kNamesAtOnce, names.size())));
+      std::vector<redis::Command> commands;
+      ask_for(commands, some);
+      const auto replies = ask(commands);
+      if (!replies) return;
+      forget(update_marks(some, replies->data()));
+    }
+  });
+}
+
+void tell(const Mark& mark) {
+  if (is_on() && mark.state != State::suspect) unless_it_fails([&] { say_again({mark}); });
+}
+
+void tell_healed(const Mark& mark) {
+  if (!sharing.wanted || mark.state == State::suspect) return;
+  unless_it_fails([&] {
+    const std::string name = mark_name(mark);
+    if (!tell_healed(name, id_of(mark))) write_healed(name, id_of(mark));
+  });
+}
+
+}  // namespace balance::shared

@@ -1,0 +1,19 @@
+#include "balance/types.h"
+
+#include "base/boot_clock.h"
+
+namespace balance {
+
+const char* name_of(State state) {
+  switch (state) {
+    case State::faulty: return "faulty";
+    case State::suspect: return "suspect";
+    case State::maintenance: return "maintenance";
+  }
+  return "";
+}
+
+bool Mark::over() const { return state != State::maintenance && boot_clock::seconds() >= until; }
+std::chrono::seconds Mark::left() const { return until - boot_clock::seconds(); }
+
+}  // namespace balance

@@ -1,0 +1,42 @@
+// balance/types: the words that balance and its parts have in common; see balance/balance.h.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/address.h"
+
+namespace balance {
+
+enum class State {
+  faulty,       // it failed; passed over until its time has come
+  suspect,      // it does not answer, and a session waits for it; valid while that one does
+  maintenance,  // an administrator said so; until he heals it
+};
+const char* name_of(State state);
+
+struct Mark {
+  HostPort host;
+  std::string user;                 // empty: for all accounts
+  std::string keyfile;              // with user: whose key it is that the host refuses
+  State state = State::faulty;
+  std::string since;                // RFC 3339
+  std::chrono::seconds until{0};    // since boot; of no meaning for maintenance
+  std::string reason;
+  std::string by;                   // a session's id, or who the administrator is
+
+  // Whether its time has come: the next session may try the host.
+  bool over() const;
+  // What is left until then; negative afterwards.
+  std::chrono::seconds left() const;
+  // "10.0.0.10:22", or "xfer@10.0.0.10:22".
+  std::string whom() const { return user.empty() ? host.text() : user + "@" + host.text(); }
+};
+
+// Who waits for Redis, and so for how long: share().
+enum class Haste { session, administrator };
+
+// Whether a turn is taken, or only looked at.
+enum class Turn { take, look };
+
+}  // namespace balance

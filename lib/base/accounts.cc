@@ -1,0 +1,40 @@
+#include "base/accounts.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <fmt/core.h>
+
+#include "base/failure.h"
+
+namespace accounts {
+
+std::string name_of(uid_t uid) {
+  const passwd* entry = ::getpwuid(uid);
+  if (!entry) throw tool::Failure(tool::os, fmt::format("uid {} has no account", uid));
+  return entry->pw_name;
+}
+
+child::Identity identity_of(const std::string& user) {
+  const passwd* entry = ::getpwnam(user.c_str());
+  if (!entry) throw tool::Failure(tool::os, fmt::format("there is no account {}; see INSTALL", user));
+  return {entry->pw_uid, entry->pw_gid};
+}
+
+bool exists(const std::string& user) { return ::getpwnam(user.c_str()) != nullptr; }
+
+std::vector<std::string> groups_of(const std::string& user) {
+  const passwd* entry = ::getpwnam(user.c_str());
+  if (!entry) return {};
+  int count = 64;
+  std::vector<gid_t> ids(static_cast<std::size_t>(count));
+  while (::getgrouplist(user.c_str(), entry->pw_gid, ids.data(), &count) < 0) ids.resize(static_cast<std::size_t>(count));
+  ids.resize(static_cast<std::size_t>(count));
+  std::vector<std::string> names;
+  for (const gid_t id : ids) {
+    if (const group* found = ::getgrgid(id)) names.push_back(found->gr_name);
+  }
+  return names;
+}
+
+}  // namespace accounts

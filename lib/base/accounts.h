@@ -1,0 +1,26 @@
+// base/accounts: what the system knows of users and groups; getpwuid(3),
+// getgrouplist(3).
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/child.h"
+
+namespace accounts {
+
+// Failure{71} when `uid` has no account.
+std::string name_of(uid_t uid);
+
+bool exists(const std::string& user);
+
+// Uid and primary group. Failure{71} when there is no such account.
+child::Identity identity_of(const std::string& user);
+
+// Names of the groups of `user`, the primary one included; an unknown user has
+// none.
+std::vector<std::string> groups_of(const std::string& user);
+
+}  // namespace accounts

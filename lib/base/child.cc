@@ -1,0 +1,234 @@
+#include "base/child.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include <fmt/core.h>
+
+#include "base/failure.h"
+
+namespace child {
+namespace {
+
+constexpr std::chrono::milliseconds kFarewell{3000};
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> out;
+  out.reserve(words.size() + 1);
+  for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+// Async-signal-safe: runs between fork and exec. Sources are first moved above
+// every target, so that one mapping cannot overwrite another's source.
+int map_descriptors(const std::pair<int, int>* mapping, std::size_t count, int* moved, int above) {
+  for (std::size_t i = 0; i < count; ++i) {
+    moved[i] = ::fcntl(mapping[i].first, F_DUPFD_CLOEXEC, above);
+    if (moved[i] < 0) return errno;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (::dup2(moved[i], mapping[i].second) < 0) return errno;
+  }
+  return 0;
+}
+
+void default_signals() {
+  for (const int number : {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGWINCH, SIGCHLD}) ::signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Async-signal-safe. The groups go first, while we may still change them; and
+// no set-uid program leads back.
+bool become(const Identity& identity) {
+  return ::setgroups(0, nullptr) == 0 && ::setresgid(identity.gid, identity.gid, identity.gid) == 0 &&
+         ::setresuid(identity.uid, identity.uid, identity.uid) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+// One nonblocking step of a bounded collection; false at EOF.
+bool collect(int fd, std::string& into, std::size_t limit, const std::string& name) {
+  char chunk[16384];
+  const ssize_t got = ::read(fd, chunk, sizeof chunk);
+  if (got == 0) return false;
+  if (got < 0) return errno == EINTR || errno == EAGAIN;
+  into.append(chunk, static_cast<std::size_t>(got));
+  if (into.size() > limit) throw tool::Failure(tool::bad_input, fmt::format("{}: more than {} bytes of output", name, limit));
+  return true;
+}
+
+}  // namespace
+
+int status_of(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+Child::Child(pid_t pid) : pid_(pid) {
+  try {
+    pidfd_ = fd::of_process(pid);
+  } catch (...) {
+    end();
+    throw;
+  }
+}
+
+Child::Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
+
+Child& Child::operator=(Child&& other) noexcept {
+  if (this != &other) {
+    end();
+    pid_ = std::exchange(other.pid_, -1);
+    pidfd_ = std::move(other.pidfd_);
+  }
+  return *this;
+}
+
+Child::~Child() { end(); }
+
+void Child::signal(int number) const {
+  if (pid_ > 0) ::kill(pid_, number);
+}
+
+int Child::wait() {
+  int wait_status = 0;
+  while (::waitpid(pid_, &wait_status, 0) < 0) {
+    if (errno != EINTR) tool::fail_errno(tool::os, "waitpid");
+  }
+  pid_ = -1;
+  pidfd_.reset();
+  return status_of(wait_status);
+}
+
+bool Child::is_over(std::chrono::milliseconds patience) const {
+  pollfd over{pidfd_.get(), POLLIN, 0};
+  return ::poll(&over, 1, static_cast<int>(patience.count())) > 0;
+}
+
+std::optional<int> Child::wait_at_most(std::chrono::milliseconds patience) {
+  if (!is_over(patience)) return std::nullopt;
+  return wait();
+}
+
+int Child::wait_for(std::chrono::milliseconds patience) {
+  if (const auto status = wait_at_most(patience)) return *status;
+  signal(SIGKILL);
+  return wait();
+}
+
+void Child::end() {
+  if (pid_ <= 0) return;
+  const bool killed = ::kill(pid_, SIGKILL) == 0;
+  if (killed || is_over(kFarewell)) {
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  release();
+}
+
+void Child::release() {
+  pid_ = -1;
+  pidfd_.reset();
+}
+
+Child spawn(const Program& program) {
+  const auto argv = pointers(program.argv);
+  const auto environment = pointers(program.environment);
+  std::vector<int> moved(program.mapping.size());
+  int above = 10;
+  for (const auto& [ours, theirs] : program.mapping) above = std::max(above, theirs + 1);
+  auto exec_error = fd::pipe();
+
+  const pid_t us = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid < 0) tool::fail_errno(tool::os, "fork");
+  if (pid == 0) {
+    default_signals();
+    for (const int number : program.ignored) ::signal(number, SIG_IGN);
+    // Before the next: a change of identity clears it.
+    if (program.identity && !become(*program.identity)) ::_exit(tool::os);
+    // It must not go on with what we began, once nobody holds our locks. (exec
+    // of a set-uid program, sudo, clears this: that one watches its stdin.)
+    if (program.outlives_us) ::setsid();
+    else if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us) ::_exit(tool::os);
+    // The error pipe must survive the mapping too.
+    const int report = ::fcntl(exec_error.write.get(), F_DUPFD_CLOEXEC, above);
+    int error = map_descriptors(program.mapping.data(), program.mapping.size(), moved.data(), above);
+    if (error == 0) {
+      ::execve(argv[0], argv.data(), environment.data());
+      error = errno;
+    }
+    [[maybe_unused]] const ssize_t put = ::write(report, &error, sizeof error);
+    ::_exit(tool::os);
+  }
+  Child started(pid);
+  exec_error.write.reset();
+  int error = 0;
+  ssize_t got = 0;
+  do {
+    got = ::read(exec_error.read.get(), &error, sizeof error);
+  } while (got < 0 && errno == EINTR);
+  if (got == sizeof error) {
+    started.wait();
+    throw tool::Failure(tool::os, fmt::format("run {}: {}", program.argv[0], std::strerror(error)));
+  }
+  return started;
+}
+
+void replace(const Program& program) {
+  default_signals();
+  ::execve(program.argv[0].c_str(), pointers(program.argv).data(), pointers(program.environment).data());
+  tool::fail_errno(tool::os, "run " + program.argv[0]);
+}
+
+Output run(const Program& program, const std::string& input, std::size_t limit, int seconds) {
+  auto in = fd::pipe();
+  auto out = fd::pipe();
+  auto err = fd::pipe();
+  Program piped = program;
+  piped.mapping.insert(piped.mapping.end(),
+                       {{in.read.get(), 0}, {out.write.get(), 1}, {err.write.get(), 2}});
+  Child started = spawn(piped);
+  in.read.reset();
+  out.write.reset();
+  err.write.reset();
+  fd::set_nonblocking(in.write.get());
+
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + std::chrono::seconds(seconds);
+  Output result{};
+  std::size_t fed = 0;
+  if (input.empty()) in.write.reset();
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    if (left <= 0) throw tool::Failure(tool::temporary, fmt::format("{}: no answer within {} s", program.argv[0], seconds));
+    const bool drained = !out.read && !err.read;  // then only its end is waited for
+    pollfd fds[4] = {{out.read.get(), POLLIN, 0},
+                     {err.read.get(), POLLIN, 0},
+                     {in.write.get(), POLLOUT, 0},
+                     {drained ? started.pidfd() : -1, POLLIN, 0}};
+    if (::poll(fds, 4, static_cast<int>(left)) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    if (fds[0].revents && !collect(out.read.get(), result.out, limit, program.argv[0])) out.read.reset();
+    if (fds[1].revents && !collect(err.read.get(), result.err, limit, program.argv[0])) err.read.reset();
+    if (fds[2].revents) {
+      const ssize_t put = ::write(in.write.get(), input.data() + fed, input.size() - fed);
+      if (put > 0) fed += static_cast<std::size_t>(put);
+      if (fed == input.size() || (put < 0 && errno != EAGAIN && errno != EINTR)) in.write.reset();
+    }
+    if (fds[3].revents) break;
+  }
+  result.status = started.wait();
+  return result;
+}
+
+}  // namespace child

@@ -1,0 +1,83 @@
+// base/child: one program run by absolute path and argv, never through a shell.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace child {
+
+// Another account to be: with its primary group, no other, and no way to more
+// rights (PR_SET_NO_NEW_PRIVS).
+struct Identity {
+  uid_t uid;
+  gid_t gid;
+};
+
+struct Program {
+  std::vector<std::string> argv;             // argv[0] is the absolute path
+  std::vector<std::string> environment;      // "NAME=value"; nothing else is inherited
+  std::vector<std::pair<int, int>> mapping;  // {ours, theirs}; 0, 1, 2 not named here are inherited
+  std::optional<Identity> identity = {};     // absent: as we are
+  std::vector<int> ignored = {};             // signals that it is to ignore, as nohup(1) has it; the others act as usual
+  bool outlives_us = false;                  // in a session (setsid(2)) of its own; else it is killed when we die
+};
+
+// How a program ended: its exit status, or 128 + the signal's number.
+int status_of(int wait_status);
+
+// A running child. Kills it (SIGKILL) and waits for it when destroyed. One that we
+// may not kill, for sudo has become it, has 3 s to end by itself.
+class Child {
+ public:
+  Child() = default;
+  explicit Child(pid_t pid);
+  Child(Child&&) noexcept;
+  Child& operator=(Child&&) noexcept;
+  ~Child();
+
+  pid_t pid() const { return pid_; }
+  explicit operator bool() const { return pid_ > 0; }
+  // Readable (poll) once the program has ended.
+  int pidfd() const { return pidfd_.get(); }
+  void signal(int number) const;
+  // Waits; returns status_of.
+  int wait();
+  // The same; absent: it has not ended by then, and goes on.
+  std::optional<int> wait_at_most(std::chrono::milliseconds patience);
+  // The same, but kills it when `patience` is over.
+  int wait_for(std::chrono::milliseconds patience);
+  // Kills if still running, and waits.
+  void end();
+  // Lets it go its own way; nobody waits for it.
+  void release();
+
+ private:
+  bool is_over(std::chrono::milliseconds patience) const;
+
+  pid_t pid_ = -1;
+  Fd pidfd_;
+};
+
+// Starts `program`. Failure{71} also when exec fails.
+Child spawn(const Program& program);
+
+// Replaces this process. Returns never; Failure{71}.
+[[noreturn]] void replace(const Program& program);
+
+struct Output {
+  int status;        // as status_of
+  std::string out;   // stdout
+  std::string err;   // stderr
+};
+
+// Feeds `input` to `program`, collects both outputs (each at most `limit`
+// bytes, Failure{65} beyond), and kills it after `seconds` (Failure{75}).
+Output run(const Program& program, const std::string& input, std::size_t limit, int seconds);
+
+}  // namespace child

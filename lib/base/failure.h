@@ -1,0 +1,54 @@
+// base/failure: why a program cannot go on, and the exit code that says so.
+//
+//   throw tool::Failure(tool::config, "open /etc/x: Permission denied");
+//
+// The exit codes are the one table that every man page cites; the numbers are
+// those of sysexits(3). guard() (base/tool.h) turns a Failure into one line and one code.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace tool {
+
+// Unscoped on purpose: ascp_rproxy and asp-dial also return the remote
+// command's own status, so run() returns int and these convert to it.
+enum Exit : int {
+  yes = 0,             // done
+  no = 1,              // a normal "no": no rule matches
+  usage = 64,          // options are wrong
+  bad_input = 65,      // stdin, or the peer on it, does not keep to the contract
+  unavailable = 69,    // the internal server cannot be reached
+  internal = 70,       // a fault of ours
+  os = 71,             // the system refused: fork, open, a missing program
+  io = 74,             // reading or writing failed
+  temporary = 75,      // drained, limits reached, all hosts faulty: try again
+  untrusted = 76,      // host key unknown or changed, or protocol broken
+  not_permitted = 77,  // not allowed
+  config = 78,         // configuration is wrong
+};
+
+// Why a program cannot go on: "open /etc/x: Permission denied", that is verb,
+// object, reason, with untrusted bytes as they came: guard() escapes them.
+// Thrown anywhere, caught once, in guard().
+class Failure : public std::runtime_error {
+ public:
+  Failure(Exit code, const std::string& reason) : std::runtime_error(reason), code_(code) {}
+  // With what a remote user is told, where remote_line(code) would mislead.
+  Failure(Exit code, const std::string& reason, std::string told)
+      : std::runtime_error(reason), code_(code), told_(std::move(told)) {}
+  Exit code() const { return code_; }
+  const std::string& told() const { return told_; }
+
+ private:
+  Exit code_;
+  std::string told_;
+};
+
+// Throws Failure{code, "verb object: strerror(errno)"}.
+[[noreturn]] void fail_errno(Exit code, const std::string& verb_and_object);
+
+// Whether the exit `code` of another tool of the suite is one of the table.
+bool is_exit(int code);
+
+}  // namespace tool

@@ -1,0 +1,64 @@
+// base/logging: lines for the administrator, in syslog facility local2, or in
+// <log_directory> (base/log_file.h).
+//
+//   ascp_rproxy[26250]: LOG Received connection request from 10.0.31.133
+//
+// The words after the ident are those of the admin guide ("Tracking connection
+// status with proxy logs"): LOG, ERR, DBG1, DBG2. No secret is logged.
+//
+// Untrusted bytes are escaped once, where a message leaves the program: by who
+// logs a line, by tool::guard for a Failure, by a status line. A Failure's
+// reason holds them as they came.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace logging {
+
+// Every byte outside printable ASCII becomes \xNN, a backslash becomes \\, so
+// that no log line or terminal can be forged from outside.
+std::string escape(std::string_view untrusted);
+
+// What escape() was given, for the words of another tool of the suite, which
+// it escaped. What escape() never writes stays as it is.
+std::string unescape(std::string_view escaped);
+
+// `ident` must outlive the program. Called by tool::guard.
+void open(const char* ident);
+
+// 0: LOG and ERR only; 1: DBG1 too; 2: DBG2 too (<log_level> of aspera.conf).
+void set_level(int level);
+
+// From here on lines go to the file in that directory; empty: to syslog. A line
+// that cannot be written there goes to syslog, and the first such says why.
+void set_directory(const std::string& directory);
+
+// What DBG1 and DBG2 lines end with: whose they are ("session=UUID").
+void set_context(const std::string& words);
+
+// What is still unprintable in `message` is escaped: one call, one line.
+void write(int priority, const char* word, const std::string& message);
+bool debugging(int level);
+void debug(const char* word, const std::string& message);  // with the context
+
+template <typename... Args>
+void event(fmt::format_string<Args...> format, Args&&... args) {
+  write(5 /* LOG_NOTICE */, "LOG", fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  write(3 /* LOG_ERR */, "ERR", fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void debug1(fmt::format_string<Args...> format, Args&&... args) {
+  if (debugging(1)) debug("DBG1", fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void debug2(fmt::format_string<Args...> format, Args&&... args) {
+  if (debugging(2)) debug("DBG2", fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace logging

@@ -1,0 +1,16 @@
+// base/precompiled.h: what most files include, compiled once for the build with sanitizers.
+// No file includes this one: the ordinary build, which goes without it, shows that
+// each file includes what it uses.
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>

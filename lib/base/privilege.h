@@ -1,0 +1,15 @@
+// base/privilege: what a program that sudo runs as root for a user leaves behind of
+// that user's surroundings before it does anything.
+#pragma once
+
+namespace privilege {
+
+// umask 077, directory /, no real uid, resource limit, priority, timer slack or
+// ignored SIGCHLD of the caller's: they must neither kill us nor starve, delay or
+// silence us, least of all while we hold a lock. No core is dumped. Failure{71}.
+void leave_limits();
+
+// Nothing that is typed on the caller's terminal may stop or kill us.
+void ignore_terminal();
+
+}  // namespace privilege

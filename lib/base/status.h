@@ -1,0 +1,39 @@
+// base/status: the lines by which a long-lived tool reports, one event a line.
+//
+//   flow client=10.0.31.133:60953 server=10.0.30.6:33001
+//   refused reason="no rule of aspera.conf leads to 10.9.9.9:22"
+//
+// Event word, then name=value words. A value with a space, a quote, a
+// backslash or an unprintable byte in it, and an empty one, is quoted: within
+// quotes \" and \\ stand for themselves and \xNN for a byte.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/failure.h"
+
+namespace status {
+
+struct Line {
+  std::string event;
+  std::vector<std::pair<std::string, std::string>> words;
+
+  Line& with(std::string_view name, std::string_view value);
+  // Absent: empty.
+  std::string get(std::string_view name) const;
+  // With the closing newline.
+  std::string text() const;
+};
+
+// The code= of a line that says what failed, if it is one of ours for a failure;
+// never one that a client would take for success.
+tool::Exit failure_code(const Line& failed);
+
+// `line` without its newline. Failure{65} when it does not keep to the form.
+Line parse(std::string_view line);
+
+}  // namespace status

@@ -1,0 +1,39 @@
+#include "base/terminal.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/failure.h"
+
+UnseenTerminal::UnseenTerminal(std::size_t longest) : terminal_(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)), lines_(longest) {
+  if (!terminal_) return;
+  if (::tcgetattr(terminal_.get(), &saved_) != 0) tool::fail_errno(tool::os, "tcgetattr");
+  termios unseen = saved_;
+  unseen.c_lflag &= ~static_cast<tcflag_t>(ECHO | ECHONL);
+  unseen.c_cc[VSUSP] = _POSIX_VDISABLE;
+  if (::tcsetattr(terminal_.get(), TCSAFLUSH, &unseen) != 0) tool::fail_errno(tool::os, "tcsetattr");
+}
+
+UnseenTerminal::~UnseenTerminal() {
+  if (terminal_) ::tcsetattr(terminal_.get(), TCSAFLUSH, &saved_);
+}
+
+std::optional<std::string> UnseenTerminal::ask(const std::string& question, int interrupt) {
+  io::write_all(terminal_.get(), question);
+  auto line = read_line(interrupt);
+  io::write_all(terminal_.get(), "\n");
+  return line;
+}
+
+std::optional<std::string> UnseenTerminal::read_line(int interrupt) {
+  for (;;) {
+    if (auto line = lines_.pop()) return line;
+    pollfd ready[] = {{terminal_.get(), POLLIN, 0}, {interrupt, POLLIN, 0}};
+    if (::poll(ready, 2, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    if (ready[1].revents) return std::nullopt;
+    if (ready[0].revents && !lines_.fill(terminal_.get())) return std::nullopt;
+  }
+}

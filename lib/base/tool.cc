@@ -1,0 +1,70 @@
+#include "base/tool.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include <fmt/core.h>
+
+#include "base/logging.h"
+
+namespace tool {
+namespace {
+
+// A program started with a closed standard descriptor would open its first
+// file as that descriptor and mix it up with the protocol on it. Read-only, so
+// that writing to a stdout that is not there still fails.
+void open_standard_descriptors() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDONLY);  // not close-on-exec, that is the point
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
+// There may be nobody on stderr, and then there is nobody to tell.
+void complain(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+int report(const char* name, Exit code, const std::string& reason, Audience audience, const std::string& told = {}) {
+  const std::string shown = logging::escape(reason);
+  if (audience == Audience::remote) {
+    logging::error("{} (exit {})", shown, static_cast<int>(code));
+    complain(told.empty() ? remote_line(code) : told);
+  } else {
+    complain(fmt::format("{}: {}", name, shown));
+  }
+  return code;
+}
+
+}  // namespace
+
+const char* remote_line(Exit code) {
+  switch (code) {
+    case unavailable: return "The server behind this proxy cannot be reached.";
+    case temporary: return "This proxy takes no further sessions right now. Try again later.";
+    case untrusted: return "The server behind this proxy could not be verified. Tell the administrator.";
+    case not_permitted: case no: return "This proxy does not permit that.";
+    case config: return "This proxy is misconfigured. Tell the administrator.";
+    default: return "This proxy could not serve the session. Tell the administrator.";
+  }
+}
+
+int guard(const char* name, int (*run)(int, char**), int argc, char** argv, Audience audience) {
+  open_standard_descriptors();
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a user's own limit must not keep a line out of the log
+  logging::open(name);
+  try {
+    return run(argc, argv);
+  } catch (const Failure& failure) {
+    return report(name, failure.code(), failure.what(), audience, failure.told());
+  } catch (const std::bad_alloc&) {
+    return report(name, os, "out of memory", audience);
+  } catch (const std::exception& fault) {
+    return report(name, internal, std::string("internal error: ") + fault.what(), audience);
+  }
+}
+
+}  // namespace tool

@@ -1,0 +1,138 @@
+#include "cluster/resp.h"
+
+#include <charconv>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/failure.h"
+
+namespace redis {
+namespace {
+
+[[noreturn]] void fail_kind(const char* wanted) { throw tool::Failure(tool::temporary, fmt::format("ask Redis: its answer is not {}", wanted)); }
+
+}  // namespace
+
+long long Reply::integer() const {
+  if (const auto* number = std::get_if<long long>(&value_)) return *number;
+  fail_kind("a number");
+}
+
+const std::string& Reply::text() const {
+  if (const auto* text = std::get_if<std::string>(&value_)) return *text;
+  fail_kind("text");
+}
+
+const Reply::Array& Reply::array() const {
+  if (const auto* array = std::get_if<Array>(&value_)) return *array;
+  fail_kind("a list");
+}
+
+}  // namespace redis
+
+namespace resp {
+namespace {
+
+using redis::Reply;
+
+constexpr std::string_view kEnd = "\r\n";
+constexpr std::size_t kMaxLine = 4096;  // of errors, too
+
+[[noreturn]] void fail(const char* why) { throw tool::Failure(tool::temporary, fmt::format("ask Redis: its answer {}", why)); }
+
+long long number_in(std::string_view text) {
+  long long number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) fail("has no number where one belongs");
+  return number;
+}
+
+// -1: there is none.
+std::optional<std::size_t> size_in(std::string_view text, std::size_t most) {
+  const long long size = number_in(text);
+  if (size == -1) return std::nullopt;
+  if (size < 0 || static_cast<unsigned long long>(size) > most) fail("is too large");
+  return static_cast<std::size_t>(size);
+}
+
+}  // namespace
+
+std::string command(const std::vector<std::string>& words) {
+  std::string text = fmt::format("*{}\r\n", words.size());
+  for (const auto& word : words) text += fmt::format("${}\r\n", word.size()) + word + "\r\n";
+  return text;
+}
+
+void Parser::add(std::string_view bytes) {
+  bytes_ += bytes.size();
+  if (bytes_ > kMaxBytes) fail("is too large");
+  held_.erase(0, std::exchange(at_, 0));
+  held_ += bytes;
+}
+
+std::optional<Reply> Parser::pop() {
+  while (!done_ && step()) {
+  }
+  return std::exchange(done_, std::nullopt);
+}
+
+// Absent: its end has not come yet.
+std::optional<std::string_view> Parser::line() {
+  const std::size_t end = held_.find(kEnd, at_);
+  if ((end == held_.npos ? held_.size() : end) - at_ > kMaxLine) fail("has a line that is too long");
+  if (end == held_.npos) return std::nullopt;
+  return std::string_view(held_).substr(at_, end - at_);
+}
+
+// One value, or the head of a list. False: it has not all come.
+bool Parser::step() {
+  const auto head = line();
+  if (!head) return false;
+  if (head->empty()) fail("is not Redis'");
+  const std::string_view rest = head->substr(1);
+  std::size_t next = at_ + head->size() + kEnd.size();
+  switch (head->front()) {
+    case '+': put(Reply(std::string(rest))); break;
+    case '-': put(Reply(Reply::Error{std::string(rest)})); break;
+    case ':': put(Reply(number_in(rest))); break;
+    case '$': {
+      const auto size = size_in(rest, kMaxBytes);
+      if (!size) {
+        put(Reply());
+        break;
+      }
+      if (held_.size() - next < *size + kEnd.size()) return false;
+      if (held_.compare(next + *size, kEnd.size(), kEnd) != 0) fail("is longer than it says");
+      put(Reply(held_.substr(next, *size)));
+      next += *size + kEnd.size();
+      break;
+    }
+    case '*': {
+      const auto size = size_in(rest, kMaxElements);
+      if (!size) put(Reply());
+      else if (*size == 0) put(Reply(Reply::Array{}));
+      else if (open_.size() == kMaxDepth) fail("is too deep");
+      else open_.push_back({{}, *size});
+      break;
+    }
+    default: fail("is not Redis'");
+  }
+  at_ = next;
+  return true;
+}
+
+// Completes the list that it is the last of, and that one's.
+void Parser::put(Reply reply) {
+  if (++elements_ > kMaxElements) fail("is too large");
+  while (!open_.empty()) {
+    Open& list = open_.back();
+    list.items.push_back(std::move(reply));
+    if (--list.missing > 0) return;
+    reply = Reply(std::move(list.items));
+    open_.pop_back();
+  }
+  done_ = std::move(reply);
+}
+
+}  // namespace resp

@@ -1,0 +1,83 @@
+// config/destination: where a lease of the forward proxy may lead; aspera.conf(5),
+// <allowed_destinations> and <denied_destinations>. Pure: names come in
+// resolved (base/resolve.h), the host's own addresses as kernel/own_addresses.h reads them.
+//
+//   203.0.113.0/24   [2001:db8::/32]:33001   [2001:db8::]/32:33001
+//    server.example.com:22   *.example.com:33001-33100
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+
+// One entry of such a list.
+struct Destination {
+  std::optional<Network> network;  // absent: a name
+  std::string name;                // lower case; "*.example.com" is every name below it
+  std::optional<PortRange> ports;  // absent: all
+
+  static std::optional<Destination> parse(std::string_view text);
+  bool operator==(const Destination&) const = default;
+};
+
+namespace config::destination {
+
+// Parted by commas or white space; absent when one of them is not valid.
+std::optional<std::vector<Destination>> parse_list(std::string_view text);
+
+// What somebody asks for.
+struct Target {
+  std::optional<IpAddress> address;  // absent: a name
+  std::string name;                  // lower case, without the dot at its end; empty: an address
+
+  // An address as inet_pton(3) takes it, or a DNS name. Whatever inet_aton(3), and
+  // with it getaddrinfo(3), would take for an address in another writing is
+  // neither (127.1, 0x7f.1, 2130706433, 017700000001, 0), nor are localhost and
+  // the names below it, ports, brackets, zones and empty texts.
+  static std::optional<Target> parse(std::string_view text);
+};
+
+// Why no lease may lead to `address`, whatever the settings: "is a loopback
+// address". Empty when one may. Addresses within `own` are among them; so are
+// the IPv6 addresses that stand for such an IPv4 address: IPv4-compatible
+// (RFC 4291 2.5.5.1), translated (RFC 6052, RFC 2765), 6to4 (RFC 3056), Teredo
+// (RFC 4380), ISATAP (RFC 5214). Where those of 64:ff9b:1::/48 (RFC 8215) lead
+// is known to their translator alone, so none of them is reachable.
+std::string never_reachable(const IpAddress& address, const std::vector<Network>& own);
+
+// The policy of <proxy>.
+struct Policy {
+  const std::vector<Destination>& allowed;  // empty: all
+  const std::vector<Destination>& denied;
+  const std::vector<Network>& own;
+};
+
+// A lease that is asked for.
+struct Asked {
+  std::string name;   // as Target::parse gives it; empty: asked for by address
+  IpAddress address;  // one of the name's
+  Port ssh_port = 22;
+  PortRange udp_ports{33001, 33001};
+};
+
+enum class Verdict {
+  refused,
+  permitted,          // for its address alone
+  permitted_by_name,  // only because the name has that address: who did not resolve it himself has to
+};
+
+struct Judgement {
+  Verdict verdict = Verdict::refused;
+  // For the user: one sentence, without the address that a name has.
+  std::string reason;
+};
+
+// Each port by itself: an allowed list must have an entry for every one of
+// them; a denied one is enough to refuse. Denied networks match the IPv4
+// addresses, too, that an IPv6 address stands for.
+Judgement judge(const Policy& policy, const Asked& asked);
+
+}  // namespace config::destination

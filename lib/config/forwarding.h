@@ -1,0 +1,8 @@
+// config/forwarding: who forwards a session's UDP, <forwarding_type> of aspera.conf.
+#pragma once
+
+namespace config {
+
+enum class Forwarding { iptables, nftables };
+
+}  // namespace config

@@ -1,0 +1,122 @@
+// config/schema: the elements of aspera.conf that are ours: where they stand,
+// what they may hold, their defaults and what they mean. The one table of them:
+// config(3) checks a file against it, asuserdata prints it, asconfigurator finds
+// elements by it.
+//
+//   server > rproxy > rules > rule > proxy_port    number 0 to 65535, 33001
+//
+// Source: the guide's chapters "Reverse Proxy Configuration Options" and
+// "Configuring the Server for Forward Proxy", and newer releases of the original.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/xml.h"
+
+namespace config::schema {
+
+enum class Value {
+  elements,      // none of its own: holds other elements
+  boolean,       // true, false
+  number,        // within [low, high]
+  word,          // one of `words`
+  text,          // anything without control characters
+  secret,        // the same, and never shown
+  port,          // 1 to 65535
+  port_range,    // LOW:HIGH
+  address,       // IPv4 or IPv6
+  netmask,       // of IPv4, as 255.255.255.0
+  interface,     // a network interface's name
+  host_name,     // a name as of uname -n
+  own_addresses, // address/bits, parted by commas
+  endpoints,     // address:port, parted by commas
+  network,       // address, or address/bits
+  domain,        // name, or name:port
+  host,          // address[:port] or name[:port]
+  account,       // a name of an account
+  names,         // several, parted by commas or white space
+  path,          // absolute
+  key_path,      // the same; $(user) and $(name) stand for the user
+  docroot,       // the same, or a URL
+  listen,        // [address:]port[s], parted by commas; s: HTTPS
+  destinations,  // addresses, networks, names or *.names, each with [:port[-port]]
+  command,       // a command line
+};
+
+enum Trait : unsigned {
+  repeats = 1,   // may be there several times
+  foreign = 2,   // other elements, and attributes, belong to other products
+  addition = 4,  // ours, not the original's
+  explicit_ = 8,  // must not be empty: leave it out instead
+  identity = 16,  // says which of several its parent is, so it is not set
+};
+
+struct Option {
+  std::string_view name = {};
+  Value value = Value::elements;
+  std::string_view standard = {};  // the default as the file writes it; empty: none
+  std::string_view meaning = {};   // one line for people
+  unsigned traits = 0;             // Trait, or-ed
+  long low = 0;
+  long high = 0;
+  std::string_view words = {};     // parted by |
+  std::string_view alias = {};     // another spelling of `name`
+  std::string_view item = {};      // asconfigurator's name, where it is not the path to it
+  std::span<const Option> children = {};
+  std::span<const Option> attributes = {};
+
+  bool is(Trait trait) const { return (traits & trait) != 0; }
+  // `wanted` is its name or its alias.
+  bool is_named(std::string_view wanted) const { return wanted == name || (!alias.empty() && wanted == alias); }
+  // The child of that name or alias; absent: nullptr.
+  const Option* child(std::string_view wanted) const;
+};
+
+// The document element.
+const Option& root();
+
+// What a value of `option` looks like: "true or false", "a number from 0 to 2".
+std::string expected(const Option& option);
+
+// Whether `value` is valid for `option`. An empty element means its default and
+// need not be asked about.
+bool accepts(const Option& option, std::string_view value);
+
+// Checks a whole document: names, values, and that what does not repeat is
+// there once. Failure{78} "file:line:column: element: what is wrong, what is
+// expected".
+void check(const config::xml::Element& document, const std::string& file);
+
+// What one can set below a section that is there once, with the name that
+// asconfigurator and asuserdata have for it: the path joined by "_", or
+// Option::item.
+//
+//   rproxy_rules_rule_host    {rproxy, rules, rule, host} below {"server"}
+struct Item {
+  std::string name;
+  std::vector<const Option*> path;  // the last is the one that has a value
+
+  const Option& option() const { return *path.back(); }
+};
+using Path = std::vector<std::string_view>;
+std::vector<Item> items(const Path& section);
+
+// The elements at `path` below the document element, in the order of the file,
+// for instance {"server", "rproxy", "rules", "rule"}.
+std::vector<const config::xml::Element*> find(const config::xml::Element& document, const Path& path);
+
+// The same below `sections`, by name or alias. Several sections count as one.
+using Elements = std::vector<const config::xml::Element*>;
+Elements at(const Elements& sections, const std::vector<const Option*>& path);
+
+// Of elements that mean the same, the one that counts: the first that is not
+// empty; absent: nullptr.
+const config::xml::Element* first_given(const Elements& elements);
+
+// Failure{78} "file:line:column: element: why".
+[[noreturn]] void fail(const std::string& file, const config::xml::Element& element, const std::string& why);
+
+}  // namespace config::schema

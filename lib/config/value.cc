@@ -1,0 +1,143 @@
+#include "config/value.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace config::value {
+namespace {
+
+constexpr std::string_view kSpace = " \t\r\n";
+
+// The parts of `text` between any of `separators`; empty ones are left out.
+std::vector<std::string_view> parts(std::string_view text, std::string_view separators) {
+  std::vector<std::string_view> found;
+  while (!text.empty()) {
+    const auto end = std::min(text.find_first_of(separators), text.size());
+    if (end > 0) found.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return found;
+}
+
+template <typename Accepts>
+bool all_of(const std::vector<std::string_view>& found, Accepts accepts) {
+  return !found.empty() && std::all_of(found.begin(), found.end(), accepts);
+}
+
+std::optional<Listen> listener(std::string_view text) {
+  while (!text.empty() && kSpace.find(text.front()) != kSpace.npos) text.remove_prefix(1);
+  Listen one;
+  one.tls = text.ends_with('s');
+  if (one.tls) text.remove_suffix(1);
+  if (const auto port = parse_port(text)) {
+    one.port = *port;
+  } else if (const auto endpoint = Endpoint::parse(text)) {
+    one.address = endpoint->ip;
+    one.port = endpoint->port;
+  } else {
+    return std::nullopt;
+  }
+  return one;
+}
+
+}  // namespace
+
+std::optional<bool> boolean(std::string_view text) {
+  if (text == "true") return true;
+  if (text == "false") return false;
+  return std::nullopt;
+}
+
+std::vector<std::string> names(std::string_view text) {
+  const auto found = parts(text, ", \t\r\n");
+  if (!all_of(found, is_account)) return {};
+  return {found.begin(), found.end()};
+}
+
+bool is_text(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+bool is_account(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && text[0] != '-' &&
+         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c <= ' ' || c >= 0x7f || c == '/' || c == ':' || c == ','; });
+}
+
+bool is_path(std::string_view text) { return text.starts_with('/') && is_text(text); }
+
+bool is_user_path(std::string_view text) {
+  if (!is_path(text)) return false;
+  for (auto at = text.find("$("); at != text.npos; at = text.find("$(", at + 2)) {
+    const auto rest = text.substr(at + 2);
+    if (!rest.starts_with("user)") && !rest.starts_with("name)")) return false;
+  }
+  return true;
+}
+
+bool is_docroot(std::string_view text) {
+  const auto scheme = text.find("://");
+  if (scheme == text.npos || scheme == 0) return is_user_path(text);
+  const auto plain = [](unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '+'; };
+  return is_text(text) && std::all_of(text.begin(), text.begin() + static_cast<long>(scheme), plain);
+}
+
+std::optional<int> netmask(std::string_view text) {
+  const auto ip = IpAddress::parse(text);
+  if (!ip || !ip->is_v4()) return std::nullopt;
+  const std::uint8_t* b = ip->bytes();
+  const std::uint32_t mask = std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
+  const int ones = std::countl_one(mask);
+  if (ones + std::countr_zero(mask) != 32) return std::nullopt;
+  return ones;
+}
+
+std::vector<Listen> listen(std::string_view text) {
+  std::vector<Listen> all;
+  for (const auto part : parts(text, ",")) {
+    const auto one = listener(part);
+    if (!one) return {};
+    all.push_back(*one);
+  }
+  return all;
+}
+
+namespace {
+
+bool is_plain_name(std::string_view text, std::size_t most, std::string_view besides) {
+  const auto alphanumeric = [](unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return !text.empty() && text.size() <= most && alphanumeric(static_cast<unsigned char>(text[0])) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return alphanumeric(static_cast<unsigned char>(c)) || besides.find(c) != besides.npos; });
+}
+
+bool can_be_a_hosts(const IpAddress& ip) {
+  const std::uint8_t first = ip.bytes()[0];
+  const bool any = std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; });
+  return !any && (ip.is_v4() ? first != 0 && first != 127 && first < 224 : first != 0xff);
+}
+
+}  // namespace
+
+bool is_interface(std::string_view text) { return is_plain_name(text, 15, ".-_"); }
+bool is_host_name(std::string_view text) { return is_plain_name(text, 64, ".-"); }
+
+std::vector<Network> own_addresses(std::string_view text) {
+  std::vector<Network> all;
+  for (const auto part : parts(text, ", \t\r\n")) {
+    const auto one = Network::parse(part);
+    if (!one || part.find('/') == part.npos || one->prefix == 0 || !can_be_a_hosts(one->base)) return {};
+    all.push_back(*one);
+  }
+  return all;
+}
+
+std::vector<Endpoint> endpoints(std::string_view text) {
+  std::vector<Endpoint> all;
+  for (const auto part : parts(text, ", \t\r\n")) {
+    const auto one = Endpoint::parse(part);
+    if (!one || one->port == 0 || !can_be_a_hosts(one->ip)) return {};
+    all.push_back(*one);
+  }
+  return all;
+}
+
+}  // namespace config::value

@@ -1,8 +1,0 @@
-// config_forwarding: who forwards a session's UDP, <forwarding_type> of aspera.conf.
-#pragma once
-
-namespace config {
-
-enum class Forwarding { iptables, nftables };
-
-}  // namespace config

@@ -1,9 +1,0 @@
-#include "dialer.h"
-
-#include <fcntl.h>
-#include <unistd.h>
-
-Dialer::Dialer(const Record& asked, fd::Pair link)
-    : Privileged("asp-upstream", link.write.get(), fd::open("/dev/null", O_WRONLY).get(), std::move(link.read)) {
-  fd::send(channel().get(), asked.text(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
-}

@@ -1,0 +1,110 @@
+#include "firewall/reap.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "base/failure.h"
+#include "base/logging.h"
+#include "firewall/firewall.h"
+#include "firewall/flows.h"
+#include "kernel/connmark.h"
+#include "kernel/conntrack.h"
+#include "session/session.h"
+#include "session/spool.h"
+
+namespace firewall::reap {
+namespace {
+
+using firewall::Part;
+
+// Sessions whose holder died: rule, flows and record go.
+void reap_orphans() {
+  for (const auto& orphan : session::spool::orphans()) {
+    const Session& session = orphan.session;
+    firewall::close(session);
+    session::spool::remove(orphan);
+    logging::event("Reaped session={} user={} client={} host={}: its holder is dead", session.id, session.user,
+                   session.client.text(), session.host.text());
+  }
+}
+
+bool is_used(Part part, const std::vector<Session>& living) {
+  return std::any_of(living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; });
+}
+
+// The rules in force become those of the living sessions, and the base too.
+void mend_rules(Part part, const std::vector<Session>& living) {
+  const auto mended = firewall::reconcile(part, living);
+  if (mended.laid) logging::event("Put back the rules of {} living sessions: the firewall had lost some", living.size());
+  for (const auto& rule : mended.removed) logging::event("Reaped a rule without a session: {}", logging::escape(rule.line));
+}
+
+// A stopped proxy has no rules, not even those of a session that would not end.
+void purge_rules(Part part) {
+  if (firewall::purge(part)) logging::event("Purged all {} rules: the proxy is stopped", firewall::name_of(part));
+}
+
+// A kernel has no IPv6, a host no nftables, or only that: what no session uses may
+// be missing.
+void mend(Part part, bool stopped, const std::vector<Session>& living) {
+  const bool used = is_used(part, living);
+  if (!used && !firewall::is_installed(part)) return;
+  try {
+    if (stopped) purge_rules(part);
+    else mend_rules(part, living);
+  } catch (const tool::Failure& failure) {
+    if (used || part == Part::iptables) throw;
+    logging::debug1("{}: {}", firewall::name_of(part), logging::escape(failure.what()));
+  }
+}
+
+// Flows that bear our mark, but belong to no living session; and flows that
+// began while the rules were missing, and so are not translated.
+void reap_flows(int family, const std::vector<Session>& living) {
+  // By client address: there may be thousands of both.
+  std::map<std::string, std::vector<const Session*>> by_client;
+  for (const auto& session : living) by_client[session.client.ip.text()].push_back(&session);
+  const conntrack::Table table;
+  for (const auto& flow : table.list(family, 0)) {
+    if (firewall::flows::is_of_lease(flow)) continue;
+    const auto of_client = by_client.find(flow.client.ip.text());
+    const auto any = [&](const auto& accounts) {
+      if (of_client == by_client.end()) return false;
+      return std::any_of(of_client->second.begin(), of_client->second.end(), [&](const Session* session) { return accounts(*session); });
+    };
+    const bool marked = (flow.mark & connmark::kSuite) != 0;
+    const bool wrong = marked ? !any([&](const Session& session) { return firewall::flows::belongs(session, flow); })
+                              : !flow.translated() && any([&](const Session& session) {
+                                  return firewall::flows::would_take(session, flow.client, flow.proxy) &&
+                                         (!session.pinned() || session.flow->client == flow.client);
+                                });
+    if (wrong && table.remove(flow)) {
+      logging::event("Reaped the flow between {} and {}", flow.client.text(), flow.server.text());
+    }
+  }
+}
+
+// A stopped proxy serves none of them.
+std::vector<Session> living_unless(bool stopped) { return stopped ? std::vector<Session>{} : session::spool::living(); }
+
+}  // namespace
+
+void all() {
+  reap_orphans();
+  const bool stopped = session::spool::stopped();
+  const auto living = living_unless(stopped);
+  for (const auto part : firewall::kParts) mend(part, stopped, living);
+  for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
+  session::spool::sweep();
+}
+
+void flows() {
+  const auto living = living_unless(session::spool::stopped());
+  for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
+}
+
+}  // namespace firewall::reap

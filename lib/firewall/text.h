@@ -1,0 +1,121 @@
+// firewall/text: the suite's rules as iptables-restore(8) --noflush input.
+// Pure text; nothing here touches a firewall.
+//
+//   *nat
+//   -A SALLYPORT-DNAT-0a -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001
+//      -m comment --comment 3a9fd819-… -j DNAT --to-destination 203.0.113.10:33001
+//   COMMIT
+//
+// Layout (design: only our own chains, one rule per session, and a second one
+// for those that have a bind_source_address):
+//
+//   nat PREROUTING ─▶ SALLYPORT: mark the flow, try SALLYPORT-DNAT (the sessions'
+//                     rules, DNAT ends the walk), take the mark back
+//   nat POSTROUTING ─▶ SALLYPORT-SNAT: marked flows only: try SALLYPORT-BIND
+//                     (the sessions' second rules, SNAT ends the walk; only where a
+//                     session has one), MASQUERADE
+//   filter FORWARD: marked flows only: ACCEPT
+//
+// Whether a packet is for this host at all is not asked: the rules have the proxy's
+// address. What every packet meets, in FORWARD, is one rule and no chain.
+//
+// SALLYPORT-DNAT and SALLYPORT-BIND are trees, so that no packet is compared with
+// the rules of many sessions: by the last byte of the client's address, two bits at
+// a time, the lowest first, through SALLYPORT-DNAT-bits-10, -bits-1010 and
+// -bits-001010 to one of 256 buckets, named after that byte: that of 198.51.100.10
+// is SALLYPORT-DNAT-0a. The buckets hold the rules. Two bits make the fewest
+// comparisons; in IPv6 each costs much, and IPv4 and IPv6 have one layout.
+//
+// The connection mark is connmark::kSuite.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "session/session.h"
+
+namespace firewall::text {
+
+enum class Family { v4, v6 };
+Family family_of(const Session& session);
+// Whether iptables of `family` forwards it.
+bool is_for(const Session& session, Family family);
+
+// The jumps from the built-in chains to ours, and the rule of FORWARD, by the name
+// of the built-in chain: PREROUTING, POSTROUTING, FORWARD.
+using Jumps = std::set<std::string, std::less<>>;
+const Jumps& all_jumps();
+// Whether `line`, of `iptables -S`, is our jump from a built-in chain.
+bool is_jump(std::string_view line);
+
+// Our chains whose rules never change, each rule as `iptables -S` prints it, all in
+// table nat; chains that lead to others before those. With or without the tree of
+// second rules.
+struct Chain {
+  std::string name;
+  std::vector<std::string> rules;
+};
+const std::vector<Chain>& base_chains(Family family, bool bound);
+// And those that hold the rules of sessions; of one tree, or of both.
+const std::vector<std::string>& buckets(bool bound);
+
+using Lines = std::vector<std::string>;
+// What there is of ours outside our chains, and of chains: to be added to, and what
+// an older release laid, to be taken away.
+struct Standing {
+  Jumps jumps;
+  Lines old_nat;     // "-A PREROUTING …": other rules with our comment, and repeated ones
+  Lines old_filter;
+  std::vector<std::string> chains_nat;  // SALLYPORT…, and none of those above
+  std::vector<std::string> chains_filter;
+  std::vector<std::string> chains_bound;  // of the tree of second rules
+};
+// Each table is given as the lines of `iptables -S`, here and below.
+Standing standing(const Lines& nat, const Lines& filter);
+
+// What of our base chains and jumps is in the tables nat and filter.
+enum class Base {
+  present,  // all of it, as it should be
+  absent,   // nothing of it: the first session lays it
+  damaged,  // somebody took a part away, or changed it, or an older release laid it
+};
+Base judge_base(Family family, const Lines& nat, const Lines& filter);
+// The same of what is in filter alone. That may be there for the sake of
+// sessions that nftables forwards (firewall/nft_text.h); judge_base then says absent.
+Base judge_accepting(const Lines& filter);
+// Lays only that part.
+std::string accepting(const Standing& found);
+
+// Our chains with exactly the rules of `sessions` in them, and the jumps that
+// are missing; takes away what is old. Whatever our chains held before is replaced
+// in one step. Sessions of the other family, and those that nftables forwards, are
+// passed over, here and below.
+std::string base(Family family, const std::vector<Session>& sessions, const Standing& found);
+// Removes our chains, and the jumps that are there.
+std::string purge(const Standing& found);
+
+// The two buckets where the rules of `session` are.
+std::vector<std::string> session_chains(const Session& session);
+// Whether `line`, of `iptables -S`, is a rule in a bucket.
+bool is_session_rule(std::string_view line);
+
+// Adds the rules of `sessions`. Begins with checks (-C) that all jumps, and the
+// ways through the trees to the rules, are there: on a firewall that lost them
+// the whole text is refused, and nothing is changed.
+std::string open(Family family, const std::vector<Session>& sessions);
+
+// Narrows the rules of each session to its flow's source port (and, when ports
+// are kept, destination port), in one step. Passes over sessions that have no
+// flow, or filter no source port.
+std::string pin(Family family, const std::vector<Session>& sessions);
+// Removes the rules of each session, pinned or not.
+std::string close(Family family, const std::vector<Session>& sessions);
+
+// The rules of `session` as it is now (pinned when the session is), one or two:
+// "SALLYPORT-DNAT-0a -s 198.51.100.10/32 …", that is, without their -A.
+std::vector<std::string> rules_of(const Session& session);
+
+}  // namespace firewall::text

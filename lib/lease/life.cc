@@ -1,0 +1,100 @@
+#include "lease/life.h"
+
+#include <algorithm>
+
+#include "base/boot_clock.h"
+#include "base/logging.h"
+#include "lease/flows.h"
+#include "lease/rules.h"
+
+namespace lease::life {
+namespace {
+
+using Seconds = std::chrono::seconds;
+
+void log_end(const Lease& lease, const lease::flows::Traffic& carried, std::string_view why) {
+  const std::string traffic = carried.counted ? fmt::format(" packets={} bytes={}", carried.counters.packets, carried.counters.bytes) : "";
+  logging::event("Ended lease={} {} client={} port={} address={} flows={}{}: {}", lease.id, lease.owner(), lease.client.text(), lease.ssh_port,
+                 lease.address.text(), carried.flows, traffic, why);
+}
+
+// What is left of `leases` when those that are over have ended.
+std::vector<Lease> over(const std::vector<Lease>& leases, Seconds now) {
+  std::vector<Lease> found;
+  for (const auto& lease : leases) {
+    if (lease.ending || lease.is_over(now)) found.push_back(lease);
+  }
+  return found;
+}
+
+const char* reason_of(const Lease& lease) {
+  if (lease.ending) return "its end was not finished";
+  return lease.lives_by_flows() ? "no packets for a minute" : "not renewed in time";
+}
+
+}  // namespace
+
+Seconds deadline_of(const Lease& lease, Seconds now) { return now + (lease.lives_by_flows() ? kSilence : lease.lifetime); }
+
+void finish(LeaseStore& store, const std::vector<Lease>& leases, std::string_view why) {
+  auto carried = lease::flows::end(leases);
+  for (const auto& lease : leases) {
+    store.remove(lease, why.empty() ? LeaseStore::End::over : LeaseStore::End::asked);
+    log_end(lease, carried[lease.id], why.empty() ? reason_of(lease) : why);
+  }
+  store.settle();
+}
+
+void begin_end(LeaseStore& store, Lease& lease) {
+  lease.ending = true;
+  store.put(lease);
+}
+
+void end(LeaseStore& store, std::vector<Lease> leases, std::string_view why) {
+  if (leases.empty()) return;
+  auto ending = leases;
+  for (auto& lease : ending) begin_end(store, lease);
+  lease::rules::apply({{}, {}, ending}, store);
+  finish(store, leases, why);
+}
+
+std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows, Seconds now) {
+  std::map<std::string, lease::flows::Traffic> traffic;
+  const lease::flows::Index index(leases);
+  for (const auto& flow : flows) {
+    if (const Lease* lease = index.of(flow)) traffic[lease->id].add(flow);
+  }
+  std::vector<Lease> changed;
+  for (auto& lease : leases) {
+    if (!lease.lives_by_flows() || lease.ending) continue;
+    const auto& carried = traffic[lease.id];
+    const std::uint64_t packets = carried.counters.packets;
+    // Fewer: some flows are gone, others may have come. Where nobody counts, a
+    // flow that is there is all that is known.
+    const bool used = carried.counted ? packets != lease.packets : carried.flows > 0;
+    if (!used) continue;
+    lease.packets = packets;
+    lease.deadline = deadline_of(lease, now);
+    changed.push_back(lease);
+  }
+  return changed;
+}
+
+std::size_t sweep(LeaseStore& store) {
+  if (!store.serves()) return 0;
+  const Seconds now = boot_clock::seconds();
+  auto due = store.due(now);
+  if (due.empty()) return 0;
+  const bool by_flows = std::any_of(due.begin(), due.end(), [](const Lease& lease) { return lease.lives_by_flows() && !lease.ending; });
+  if (by_flows) {
+    const auto changed = look(due, lease::flows::all(), now);
+    for (const auto& lease : changed) store.put(lease);
+    lease::rules::apply({{}, changed, {}}, store);
+  }
+  const auto ended = over(due, now);
+  end(store, ended, "");
+  store.settle();
+  return ended.size();
+}
+
+}  // namespace lease::life

@@ -1,0 +1,16 @@
+// lease/lock: one program at a time changes leases.
+//
+//   /run/sallyport/lease_lock   locked (flock) by whoever does
+#pragma once
+
+#include "base/fd.h"
+
+// Held while leases of this host are changed, on record and in the kernel; not
+// together with a session::spool::FirewallLock. Waits at most 10 s (Failure{75}).
+class LeaseLock {
+ public:
+  LeaseLock();
+
+ private:
+  Fd lock_;
+};

@@ -1,0 +1,468 @@
+#include "lease/shared.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "base/boot_clock.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/paths.h"
+#include "base/uuid.h"
+#include "cluster/node_name.h"
+#include "cluster/redis.h"
+#include "config/config.h"
+#include "config/destination.h"
+#include "config/node_users.h"
+#include "kernel/own_addresses.h"
+#include "lease/life.h"
+#include "lease/role.h"
+#include "lease/scripts.h"
+#include "session/spool.h"
+
+namespace lease::shared {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr char kGone[] = "lease_gone";
+constexpr char kLeaseKey[] = "sallyport:lease:";
+constexpr char kNextKey[] = "sallyport:lease-next";
+constexpr char kMasterKey[] = "sallyport:lease-master";
+// So many leases are one question.
+constexpr std::size_t kAtOnce = 500;
+// After Redis failed, nobody asks it for so long.
+constexpr milliseconds kRest{1000};
+// What was taken for a lease that never came to be.
+constexpr std::chrono::minutes kPromised{1};
+
+std::string number(milliseconds time) { return std::to_string(time.count()); }
+std::string lease_key(const std::string& id) { return kLeaseKey + id; }
+std::string gone_key(const std::string& id) { return "sallyport:lease-gone:" + id; }
+std::string port_key(int port) { return fmt::format("sallyport:lease-port:{}", port); }
+
+std::vector<std::string> port_keys(Port first, int count) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < count; ++i) keys.push_back(port_key(first + i));
+  return keys;
+}
+
+std::vector<std::string> keys_of(const Lease& lease) {
+  std::vector<std::string> keys{lease_key(lease.id), gone_key(lease.id)};
+  for (auto& key : port_keys(lease.ssh_port, lease.ports())) keys.push_back(std::move(key));
+  return keys;
+}
+
+// The deadline is of this host's clock, and what was counted is of its kernel.
+std::string text_for_others(Lease lease) {
+  lease.deadline = std::chrono::seconds(0);
+  lease.packets = 0;
+  lease.ending = false;
+  return lease.to_record().text();
+}
+
+milliseconds rest_of(const Lease& lease) {
+  return std::max(std::chrono::seconds(0), lease.deadline - boot_clock::seconds()) + std::chrono::duration_cast<milliseconds>(kSpare);
+}
+
+redis::Command keep(const Lease& lease, const std::string& node) {
+  return redis::script(lease::scripts::kKeep, keys_of(lease), {lease.id, text_for_others(lease), node, number(rest_of(lease))});
+}
+
+redis::Command end(const Lease& lease, const std::string& by) {
+  return redis::script(lease::scripts::kEnd, keys_of(lease), {lease.id, by, number(kSpare)});
+}
+
+// Leases that Redis is to be told the end of. One that is `ending` ended because
+// somebody asked for it.
+class Gone {
+ public:
+  Gone() { session::spool::make_directory(kGone); }
+
+  static std::vector<std::string> ids() {
+    auto names = session::spool::names_in(kGone);
+    std::erase_if(names, [](const std::string& name) { return !uuid::is_valid(name); });
+    return names;
+  }
+
+  static void add(Lease lease, bool asked) {
+    lease.ending = asked;
+    const Fd file = fd::open(path(lease.id), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    io::write_all(file.get(), lease.to_record().text());
+  }
+
+  static std::optional<Lease> get(const std::string& id) {
+    try {
+      const Fd file = fd::open(path(id), O_RDONLY | O_NOFOLLOW);
+      return Lease::from_record(record::parse_one(io::read_all(file.get(), Record::kMaxBytes, path(id))));
+    } catch (const tool::Failure&) {  // its writer died
+      return std::nullopt;
+    }
+  }
+
+  static void remove(const std::string& id) {
+    if (::unlink(path(id).c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + path(id));
+  }
+
+ private:
+  static std::string path(const std::string& id) { return fmt::format("{}/{}/{}", paths::kRun, kGone, id); }
+};
+
+// Whether this node, as aspera.conf is here and now, would have given that lease.
+class Judge {
+ public:
+  Judge() : config_(config::load(paths::kConfig, config::Author::root)), own_(own_addresses::read()) {}
+
+  // Why not; empty when it would.
+  std::string complaint(const Lease& lease) const {
+    constexpr std::chrono::seconds kLongest{86400};  // aspera.conf(5), <session_timeout>
+    const auto& proxy = config_.proxy;
+    if (lease.lifetime > kLongest || lease.renew_seconds > kLongest) return "it lives too long";
+    if (!lease.user.empty() && !config::node_users::is_name(lease.user)) return "that is no name of a user";
+    if (lease.started.size() > 32 || lease.started.find_first_not_of("0123456789-:TZ") != std::string::npos) return "that is no time";
+    if (lease.proxy != host_of(config_.cluster, lease.client.is_v4())) return "its address is not the shared one inside";
+    if (lease.ssh_port < proxy.port_range_low || lease.udp_ports.high > proxy.port_range_high) return "its ports are none of the range";
+    if (std::any_of(own_.begin(), own_.end(), [&](const Network& each) { return each.contains(lease.client); })) return "its client is this node";
+    const auto target = config::destination::Target::parse(lease.destination);
+    if (!target) return "its destination is neither a name nor an address";
+    const auto judgement = config::destination::judge({proxy.allowed_destinations, proxy.denied_destinations, own_},
+                                              {target->name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
+    return judgement.verdict == config::destination::Verdict::refused ? judgement.reason : "";
+  }
+
+ private:
+  config::Config config_;
+  std::vector<Network> own_;
+};
+
+class Shared : public LeaseStore {
+ public:
+  Shared(const config::Config& config, std::unique_ptr<LeaseStore> local) : config_(config), local_(std::move(local)), node_(node_name()) {}
+
+  // --- what needs Redis at once ---
+
+  std::optional<Port> take_ports(const std::string& id, const PortRange& range, int count, const Usable& usable) override {
+    const int places = range.high - range.low + 1 - (count - 1);
+    if (places <= 0) return std::nullopt;
+    begin(kPatience);
+    int from = 0;
+    for (int i = 0; i < places; ++i) {
+      const auto first = take_there(id, range.low, places, count, from);
+      if (!first) return std::nullopt;
+      const PortRange these{*first, static_cast<Port>(*first + count - 1)};
+      if (local_->take_ports(id, these, count, usable)) return first;
+      give_back_there(id, *first, count);
+      from = *first + 1;
+    }
+    return std::nullopt;
+  }
+
+  void give_back(const std::string& id, Port first, int count) override {
+    local_->give_back(id, first, count);
+    give_back_there(id, first, count);
+  }
+
+  void put(const Lease& lease) override {
+    if (local_->get(lease.id)) {
+      local_->put(lease);
+      changed_.insert_or_assign(lease.id, lease);
+      if (lease.ending) changed_.erase(lease.id);
+      return;
+    }
+    try {
+      if (ask({keep(lease, node_)}).front().integer() != 1) throw tool::Failure(tool::temporary, fmt::format("lease {}: another node has its ports", lease.id));
+    } catch (...) {
+      Gone::add(lease, true);  // nobody knows whether it is there
+      throw;
+    }
+    local_->put(lease);
+  }
+
+  // --- what is known here ---
+
+  bool adopt(const Lease& lease) override { return local_->adopt(lease); }
+
+  std::optional<Lease> get(const std::string& id) override { return local_->get(id); }
+  std::vector<Lease> of(const std::string& owner) override { return local_->of(owner); }
+  std::size_t count_of(const std::string& owner) override { return local_->count_of(owner); }
+  std::vector<Lease> all() override { return local_->all(); }
+  std::size_t count() override { return local_->count(); }
+  std::vector<Lease> due(std::chrono::seconds now) override { return local_->due(now); }
+  void tidy() override { local_->tidy(); }
+
+  void remove(const Lease& lease, End why) override {
+    changed_.erase(lease.id);
+    Gone::add(lease, why == End::asked);
+    local_->remove(lease, why);
+  }
+
+  // --- what is for others ---
+
+  bool shares() const override { return true; }
+  bool serves() const override { return lease::role::serves(lease::role::get()); }
+  bool is_whole() const override { return lease::role::get() == LeaseRole::informed; }
+
+  // Redis may have begun anew, without anything; or another node was master meanwhile.
+  bool is_behind() override {
+    constexpr char kWho[] = "local who = redis.pcall('GET', KEYS[1]) return type(who) == 'string' and who or ''";
+    if (!serves()) return false;
+    if (!is_whole()) return true;
+    try {
+      begin(kPatience);
+      if (ask({redis::script(kWho, {kMasterKey}, {})}).front().text() == node_) return false;
+      lease::role::set(LeaseRole::master);
+      return true;
+    } catch (const tool::Failure&) {
+      return false;
+    }
+  }
+
+  void fetch() override {
+    const auto* const self = config_.cluster.node(node_);
+    if (!self || !serves()) return;
+    for (const auto& server : config_.cluster.redis) {
+      if (server.ip != self->address) continue;
+      config::Cluster near = config_.cluster;
+      near.sentinels.clear();
+      near.redis = {server};
+      try {
+        redis::Client client(near, kPatience, redis::Whom::anyone);
+        client.ask({"PING"});
+        client.grant(kLongPatience);
+        pull(client, nullptr);
+        return;
+      } catch (const tool::Failure& failure) {
+        logging::debug1("{}", logging::escape(failure.what()));
+      }
+    }
+  }
+
+  void exchange() override {
+    if (!serves()) return;
+    settle();
+    try {
+      begin(kPatience);
+      ask({{"PING"}});  // before there is much to say
+      begin(kLongPatience);
+      std::vector<std::string> refused;
+      const auto known = pull(*client_, &refused);
+      if (!refused.empty()) {
+        refused.insert(refused.begin(), "DEL");
+        ask({refused});
+      }
+      push(known);
+      ask({{"SET", kMasterKey, node_}});
+      lease::role::set(LeaseRole::informed);
+    } catch (const tool::Failure& failure) {
+      be_away(failure);
+    }
+  }
+
+  void settle() override {
+    auto changed = std::exchange(changed_, {});
+    std::vector<Lease> renewed;
+    for (auto& [id, lease] : changed) renewed.push_back(std::move(lease));
+    const auto gone = Gone::ids();
+    if (renewed.empty() && gone.empty()) return;
+    try {
+      begin(kPatience);
+      tell(renewed);
+      tell_gone(gone);
+    } catch (const tool::Failure&) {  // said already; what ended is told later, and the rest each time anew
+    }
+  }
+
+  void forget() override {
+    changed_.clear();
+    for (const auto& lease : local_->all()) local_->remove(lease, End::over);
+    local_->tidy();
+    if (is_whole()) lease::role::set(LeaseRole::master);
+  }
+
+  lease::text::Ways ways() const override {
+    lease::text::Ways found;
+    const auto& cluster = config_.cluster;
+    for (const auto* shared : {&cluster.outside, &cluster.inside}) {
+      if (shared->addresses.empty() || (!found.empty() && found.front().interface == shared->interface)) continue;
+      lease::text::Way way{shared->interface, {}, {}};
+      for (const auto& address : shared->addresses) {
+        auto& first = address.base.is_v4() ? way.v4 : way.v6;
+        if (!first) first = address.base;
+      }
+      found.push_back(way);
+    }
+    return found;
+  }
+
+ private:
+  // From here on Redis may take so long, in all. Failure{75} while it is away.
+  void begin(milliseconds patience) {
+    if (Clock::now() < rests_until_) throw tool::Failure(tool::temporary, "Redis is away");
+    try {
+      if (!client_) client_.emplace(config_.cluster, patience);
+    } catch (const tool::Failure& failure) {
+      be_away(failure);
+      throw tool::Failure(tool::temporary, failure.what());
+    }
+    client_->grant(patience);
+  }
+
+  std::vector<redis::Reply> ask(const std::vector<redis::Command>& commands) {
+    if (Clock::now() < rests_until_) throw tool::Failure(tool::temporary, "Redis is away");
+    if (!client_) begin(kPatience);
+    try {
+      auto replies = client_->ask_all(commands);
+      if (std::exchange(away_, false)) logging::event("Redis answers again: leases are shared");
+      return replies;
+    } catch (const tool::Failure& failure) {
+      be_away(failure);
+      throw;
+    }
+  }
+
+  void be_away(const tool::Failure& failure) {
+    if (Clock::now() < rests_until_) return;
+    rests_until_ = Clock::now() + kRest;
+    if (!std::exchange(away_, true)) logging::error("Leases are not shared for now: {}", logging::escape(failure.what()));
+  }
+
+  std::optional<Port> take_there(const std::string& id, Port low, int places, int count, int from) {
+    const auto said = ask({redis::script(lease::scripts::kTake, {kNextKey}, {id, std::to_string(low), std::to_string(places), std::to_string(count), std::to_string(from), number(kPromised)})});
+    const long long first = said.front().integer();
+    if (first < 0) return std::nullopt;
+    if (first < low || first >= low + places) throw tool::Failure(tool::temporary, "ask Redis for a port: it gave one that is none of the range");
+    return static_cast<Port>(first);
+  }
+
+  // They are free in a minute, anyhow.
+  void give_back_there(const std::string& id, Port first, int count) {
+    try {
+      ask({redis::script(lease::scripts::kGiveBack, port_keys(first, count), {id})});
+    } catch (const tool::Failure&) {
+    }
+  }
+
+  // All that Redis has, by id; what is not known here is from now on. What can be none
+  // of ours is `refused`, by key.
+  std::set<std::string> pull(redis::Client& client, std::vector<std::string>* refused) {
+    std::set<std::string> known;
+    std::string cursor = "0";
+    do {
+      const auto page = client.ask({"SCAN", cursor, "MATCH", std::string(kLeaseKey) + "*", "COUNT", "5000"});
+      if (page.array().size() != 2) throw tool::Failure(tool::temporary, "ask Redis for all leases: it answers with something else");
+      cursor = page.array()[0].text();
+      for (const auto& key : page.array()[1].array()) {
+        const std::string id = key.text().substr(std::min(key.text().size(), sizeof kLeaseKey - 1));
+        if (uuid::is_valid(id)) known.insert(id);
+        else if (refused) refused->push_back(key.text());
+      }
+    } while (cursor != "0");
+    auto fresh = known;
+    for (const auto& lease : local_->all()) fresh.erase(lease.id);
+    for (const auto& id : Gone::ids()) fresh.erase(id);
+    take_in(client, {fresh.begin(), fresh.end()}, refused);
+    return known;
+  }
+
+  void take_in(redis::Client& client, const std::vector<std::string>& ids, std::vector<std::string>* refused) {
+    if (ids.empty()) return;
+    const Judge judge;
+    std::size_t count = 0;
+    for (std::size_t at = 0; at < ids.size(); at += kAtOnce) {
+      std::vector<std::string> keys;
+      for (std::size_t i = at; i < std::min(at + kAtOnce, ids.size()); ++i) keys.push_back(lease_key(ids[i]));
+      const auto found = client.run(lease::scripts::kRead, keys, {std::to_string(Record::kMaxBytes)});
+      if (found.array().size() != keys.size()) throw tool::Failure(tool::temporary, "ask Redis for leases: it answers with something else");
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        const auto why = take_in(judge, ids[at + i], found.array()[i].text());
+        if (why.empty()) ++count;
+        else logging::error("Redis: {}: not laid: {}", keys[i], logging::escape(why));
+        if (!why.empty() && refused) refused->push_back(keys[i]);
+      }
+    }
+    if (count > 0) logging::event("Took over {} leases", count);
+  }
+
+  // Why not; empty when it is on record here.
+  std::string take_in(const Judge& judge, const std::string& id, const std::string& text) {
+    try {
+      Lease lease = Lease::from_record(record::parse_one(text));
+      if (lease.id != id || lease.ending) return "it is of another lease";
+      if (auto complaint = judge.complaint(lease); !complaint.empty()) return complaint;
+      lease.deadline = lease::life::deadline_of(lease, boot_clock::seconds());
+      lease.packets = 0;
+      return local_->adopt(lease) ? "" : "another lease has its ports";
+    } catch (const tool::Failure& failure) {
+      if (failure.code() != tool::bad_input) throw;
+      return failure.what();
+    }
+  }
+
+  void push(const std::set<std::string>& known) {
+    auto leases = local_->all();
+    const auto now = boot_clock::seconds();
+    std::erase_if(leases, [&](const Lease& lease) { return lease.ending || lease.is_over(now) || known.contains(lease.id); });
+    tell(leases);
+    if (!leases.empty()) logging::event("Redis did not know {} leases: told it", leases.size());
+  }
+
+  // Those that were ended elsewhere, or whose ports somebody else has there, end.
+  void tell(const std::vector<Lease>& leases) {
+    for (std::size_t at = 0; at < leases.size(); at += kAtOnce) {
+      const std::size_t to = std::min(at + kAtOnce, leases.size());
+      std::vector<redis::Command> commands;
+      for (std::size_t i = at; i < to; ++i) commands.push_back(keep(leases[i], node_));
+      const auto replies = ask(commands);
+      for (std::size_t i = at; i < to; ++i) {
+        if (replies[i - at].integer() == 1) continue;
+        logging::event("Another node ended lease={}, or has its ports", leases[i].id);
+        Lease lease = leases[i];
+        lease.ending = true;
+        local_->put(lease);
+      }
+    }
+  }
+
+  void tell_gone(const std::vector<std::string>& ids) {
+    for (std::size_t at = 0; at < ids.size(); at += kAtOnce) {
+      const std::vector<std::string> these(ids.begin() + static_cast<std::ptrdiff_t>(at), ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + kAtOnce, ids.size())));
+      std::vector<redis::Command> commands;
+      for (const auto& id : these) {
+        if (const auto lease = Gone::get(id)) commands.push_back(end(*lease, lease->ending ? "" : node_));
+      }
+      if (!commands.empty()) ask(commands);
+      for (const auto& id : these) Gone::remove(id);
+    }
+  }
+
+  config::Config config_;
+  std::unique_ptr<LeaseStore> local_;
+  Gone gone_;
+  std::string node_;
+  std::optional<redis::Client> client_;
+  std::map<std::string, Lease> changed_;  // known here; Redis is to be told
+  Clock::time_point rests_until_{};
+  bool away_ = false;
+};
+
+}  // namespace
+
+std::optional<IpAddress> host_of(const config::Cluster& cluster, bool v4) {
+  for (const auto& address : cluster.inside.addresses) {
+    if (address.base.is_v4() == v4) return address.base;
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<LeaseStore> open(const config::Config& config, std::unique_ptr<LeaseStore> local) { return std::make_unique<Shared>(config, std::move(local)); }
+
+}  // namespace lease::shared

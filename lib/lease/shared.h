@@ -1,0 +1,53 @@
+// lease/shared: leases that the nodes of a cluster have in common, in Redis;
+// sallyport-cluster(7), LEASES. Whoever has the shared addresses serves: his own
+// spool is what counts, and is as quick and as sure as that of a host alone. Redis
+// is what the others will know of it when he dies:
+//
+//   sallyport:lease:UUID       a hash: record, the Lease without what only its node
+//                              knows (deadline, packets); by, the node that wrote it
+//   sallyport:lease-port:5000  UUID: whose port that is, on any node
+//   sallyport:lease-next       the port to try next
+//   sallyport:lease-gone:UUID  it was ended: nobody may bring it back
+//   sallyport:lease-master     the node that has exchanged last
+//
+// What is of one lease ends by itself, kSpare after the lease: by as much may the
+// clocks of Redis servers differ. Who takes over counts each lifetime anew: no node
+// believes another's clock.
+//
+//   /run/sallyport/lease_gone/UUID   a lease that ended here, which Redis is to be
+//                                    told yet: a Lease record
+//
+// What Redis says is not believed: records are bounded, parsed strictly, and laid
+// only if aspera.conf would permit them here and now.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "base/address.h"
+#include "lease/store.h"
+
+namespace config {
+struct Cluster;
+struct Config;
+}
+
+namespace lease::shared {
+
+// How much longer than a lease Redis keeps what it knows of it.
+constexpr std::chrono::hours kSpare{2};
+
+// How long opening a lease waits for Redis in all, and whatever moves all leases.
+constexpr std::chrono::milliseconds kPatience{300};
+constexpr std::chrono::milliseconds kLongPatience{3000};
+
+// The address that clients of that family call: the first of <inside_addresses>.
+// Absent: there is none.
+std::optional<IpAddress> host_of(const config::Cluster& cluster, bool v4);
+
+// `local` is the spool. Opening, and nothing else, fails when Redis does:
+// Failure{75}.
+std::unique_ptr<LeaseStore> open(const config::Config& config, std::unique_ptr<LeaseStore> local);
+
+}  // namespace lease::shared

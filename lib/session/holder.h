@@ -1,0 +1,26 @@
+// session/holder: one asp-pinhole, that lives as long as this object's pipe to it;
+// asp-pinhole(8).
+#pragma once
+
+#include <string>
+
+#include "base/record.h"
+#include "session/privileged.h"
+
+class Holder : public Privileged {
+ public:
+  // Starts it and sends what is asked: verification runs while the dialer dials.
+  explicit Holder(const Record& asked);
+
+  // Names the server: `host` as the route writes it, `address` where it is.
+  void choose(const std::string& host, const std::string& address);
+
+  // Closes the pipe that keeps it alive.
+  void release() { in_.reset(); }
+
+ private:
+  struct Pipes;
+  Holder(const Record& asked, Pipes pipes);
+
+  Fd in_;
+};

@@ -1,0 +1,233 @@
+#include "session/keepers.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "base/boot_clock.h"
+#include "base/decimal.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/paths.h"
+#include "base/record.h"
+#include "base/uuid.h"
+
+namespace session::keepers {
+namespace {
+
+constexpr char kDirectory[] = "keepers";
+constexpr time_t kStaleSeconds = 60;
+
+std::string directory_of(const std::string& user, int rule) { return fmt::format("{}/{}.{}", kDirectory, user, rule); }
+std::string in(const std::string& directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
+std::string socket_path(const std::string& directory, const std::string& id) { return in(directory, id + ".socket"); }
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) throw tool::Failure(tool::os, path + ": too long for a socket");
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  return address;
+}
+
+Fd unix_socket() {
+  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) tool::fail_errno(tool::os, "socket");
+  return socket;
+}
+
+void remove_files(const std::string& directory, const std::string& id) {
+  for (const auto& name : {id, id + ".socket", "." + id}) ::unlink(in(directory, name).c_str());
+}
+
+struct Note {
+  pid_t pid = 0;
+  long since = 0;  // boot time, seconds
+  std::string terms;
+};
+
+// Absent: it is gone, or not readable.
+std::optional<Note> read_note(const std::string& directory, const std::string& id) {
+  const Fd file(::open(in(directory, id).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return std::nullopt;
+  try {
+    const auto records = record::parse_all(io::read_all(file.get(), 2 * Record::kMaxBytes, id));
+    if (records.size() != 2) return std::nullopt;
+    constexpr long kLargest = std::numeric_limits<int>::max();
+    const auto pid = parse_decimal(records[0].require("pid"), 2, kLargest);
+    const auto since = parse_decimal(records[0].require("since"), 0, kLargest);
+    if (!pid || !since) return std::nullopt;
+    return Note{static_cast<pid_t>(*pid), static_cast<long>(*since), records[1].text()};
+  } catch (const tool::Failure&) {
+    return std::nullopt;
+  }
+}
+
+// The ids in it; what is no keeper's is passed over.
+std::vector<std::string> ids_in(const std::string& directory) {
+  auto names = session::spool::names_in(directory);
+  std::erase_if(names, [](const std::string& name) { return !uuid::is_valid(name); });
+  return names;
+}
+
+// The living, also those that are not ready yet.
+std::size_t count_in(const std::string& directory) {
+  const auto names = session::spool::names_in(directory);
+  return static_cast<std::size_t>(std::count_if(names.begin(), names.end(), [&](const std::string& name) {
+    return uuid::is_valid(name.substr(name.starts_with('.') ? 1 : 0)) && session::spool::is_held(directory, name);
+  }));
+}
+
+std::vector<std::string> directories() {
+  std::vector<std::string> found;
+  for (const auto& name : session::spool::names_in(kDirectory)) found.push_back(fmt::format("{}/{}", kDirectory, name));
+  return found;
+}
+
+// Held by the keeper, the lock says that its pid is still its own: so the process
+// is held first, and then the lock looked at.
+bool kill_if_alive(const std::string& directory, const std::string& id) {
+  const auto note = read_note(directory, id);
+  if (!note) return false;
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, note->pid, 0)));
+  return process && session::spool::is_held(directory, id) && ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) == 0;
+}
+
+std::size_t end_in(const std::string& directory) {
+  std::size_t ended = 0;
+  for (const auto& id : ids_in(directory)) {
+    if (kill_if_alive(directory, id)) ++ended;
+    remove_files(directory, id);
+  }
+  return ended;
+}
+
+Fd connect_to(const std::string& path) {
+  Fd socket = unix_socket();
+  const sockaddr_un address = address_of(path);
+  // A full queue is a keeper that does not answer.
+  fd::set_nonblocking(socket.get());
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return Fd();
+  return socket;
+}
+
+}  // namespace
+
+void prepare() { session::spool::make_directory(kDirectory); }
+
+std::string identity_of(int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) return "-";
+  return fmt::format("{}.{}.{}.{:09}.{}.{:09}.{}", status.st_dev, status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec,
+                     status.st_ctim.tv_nsec, status.st_size);
+}
+
+std::string identity_of(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  return file ? identity_of(file.get()) : "-";
+}
+
+std::optional<Hold> take(const Terms& terms) {
+  const std::string directory = directory_of(terms.user, terms.rule);
+  for (const auto& id : ids_in(directory)) {
+    if (!session::spool::is_held(directory, id)) {
+      remove_files(directory, id);
+      continue;
+    }
+    const auto note = read_note(directory, id);
+    if (!note || note->terms != terms.text || boot_clock::seconds().count() - note->since > kOldest.count()) continue;
+    auto session = session::spool::Token::take(directory, id + ".session");
+    if (!session) continue;
+    if (Fd socket = connect_to(socket_path(directory, id))) return Hold{directory, id, std::move(socket), std::move(*session)};
+    remove_files(directory, id);
+  }
+  return std::nullopt;
+}
+
+void discard(const Hold& hold) { remove_files(hold.directory, hold.id); }
+
+std::optional<Place> Place::make(const Terms& terms) {
+  Place place;
+  place.terms_ = terms;
+  place.directory_ = directory_of(terms.user, terms.rule);
+  place.id_ = uuid::random();
+  session::spool::make_directory(place.directory_);
+  const std::string fresh = in(place.directory_, "." + place.id_);
+  fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  // The keeper gets this one, by which it cannot write.
+  place.lock_ = fd::open(fresh, O_RDONLY | O_NOFOLLOW);
+  if (::flock(place.lock_.get(), LOCK_EX | LOCK_NB) != 0) tool::fail_errno(tool::os, "lock " + fresh);
+  // Counted with ours among them, so that of several at once none counts too few.
+  if (count_in(place.directory_) > kMost) return std::nullopt;
+  place.listener_ = unix_socket();
+  const sockaddr_un address = address_of(socket_path(place.directory_, place.id_));
+  if (::bind(place.listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(place.listener_.get(), 4) != 0) {
+    tool::fail_errno(tool::os, "listen for sessions");
+  }
+  return place;
+}
+
+Place::~Place() {
+  if (lock_) remove_files(directory_, id_);
+}
+
+Hold Place::open(pid_t pid) {
+  auto session = session::spool::Token::take(directory_, id_ + ".session");
+  Fd socket = connect_to(socket_path(directory_, id_));
+  if (!session || !socket) throw tool::Failure(tool::os, "the new keeper cannot be reached");
+  Record who;
+  who.add("pid", std::to_string(pid));
+  who.add("since", std::to_string(boot_clock::seconds().count()));
+  const std::string fresh = in(directory_, "." + id_);
+  io::write_all(fd::open(fresh, O_WRONLY | O_NOFOLLOW).get(), who.text() + terms_.text);
+  if (::rename(fresh.c_str(), in(directory_, id_).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
+  lock_.reset();
+  return Hold{directory_, id_, std::move(socket), std::move(*session)};
+}
+
+std::size_t end_all() {
+  std::size_t ended = 0;
+  for (const auto& directory : directories()) ended += end_in(directory);
+  return ended;
+}
+
+// USER.RULE: a name may have dots, a rule has none.
+std::size_t end_of(const std::string& user) {
+  std::size_t ended = 0;
+  for (const auto& directory : directories()) {
+    const std::string owner = directory.substr(std::strlen(kDirectory) + 1);
+    if (owner.substr(0, owner.rfind('.')) == user) ended += end_in(directory);
+  }
+  return ended;
+}
+
+void sweep() {
+  for (const auto& directory : directories()) {
+    for (const auto& name : session::spool::names_in(directory)) {
+      const std::string id = name.substr(name.starts_with('.') ? 1 : 0, 36);
+      if (name.ends_with(".session")) session::spool::Token::take(directory, name);
+      if (session::spool::is_held(directory, id) || session::spool::is_held(directory, "." + id)) continue;
+      struct stat status{};
+      const bool fresh = ::lstat(in(directory, name).c_str(), &status) == 0 && std::abs(::time(nullptr) - status.st_mtime) < kStaleSeconds;
+      // One that is being made has no lock for a moment.
+      if (!uuid::is_valid(name) && fresh) continue;
+      ::unlink(in(directory, name).c_str());
+    }
+    ::rmdir(fmt::format("{}/{}", paths::kRun, directory).c_str());
+  }
+}
+
+}  // namespace session::keepers

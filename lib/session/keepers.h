@@ -1,0 +1,87 @@
+// session/keepers: connections to internal servers that wait for the next session of the
+// same user and rule (<upstream_reuse>, aspera.conf(5)). A keeper is an asp-dial
+// with option -R; asp-dial(1).
+//
+//   keepers/USER.RULE/ID          what it was verified for (Terms), and its pid;
+//                                 locked by the living keeper
+//   keepers/USER.RULE/ID.socket   where it takes sessions, from root alone
+//   keepers/USER.RULE/ID.session  token of the asp-upstream whose session it serves
+//
+// All of it is root's: a keeper that a server has got the better of cannot pass for
+// another. A name with a dot in front is not ready yet.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "session/spool.h"
+
+namespace session::keepers {
+
+// How many one user has for one rule at most, and how long each is used. A connection is
+// not asked for its key again, so it is not used for long after.
+constexpr std::size_t kMost = 4;
+constexpr std::chrono::seconds kOldest{600};
+
+// Makes the directory. Called first by every privileged user of this module.
+void prepare();
+
+// What a connection was verified for: it serves no session whose terms differ in
+// one byte. `text` is a record's (base/record.h): rule, account, files as they were.
+struct Terms {
+  std::string user;
+  int rule = 0;
+  std::string text;
+};
+
+// Which file, in which state, was at `path`: "device.inode.mtime.ctime.size", for
+// Terms; "-" when there is none.
+std::string identity_of(const std::string& path);
+std::string identity_of(int fd);
+
+// A connection to a keeper, and the right to it.
+struct Hold {
+  std::string directory;  // in /run/sallyport
+  std::string id;
+  Fd socket;
+  session::spool::Token session;
+};
+
+// One that waits, on these terms. Absent: there is none. Dead ones are removed.
+std::optional<Hold> take(const Terms& terms);
+// It is of no use: nobody finds it any more.
+void discard(const Hold& hold);
+
+// The place of a new one. Absent: the user has kMost for that rule.
+class Place {
+ public:
+  static std::optional<Place> make(const Terms& terms);
+  Place(Place&&) = default;
+  ~Place();
+  // For the new asp-dial: where it listens, and the lock that lives as it does.
+  int listener() const { return listener_.get(); }
+  int lock() const { return lock_.get(); }
+  // It runs as `pid`: from here on it can be found, and is ours to use.
+  Hold open(pid_t pid);
+
+ private:
+  Place() = default;
+  Terms terms_;
+  std::string directory_;
+  std::string id_;
+  Fd listener_;
+  Fd lock_;
+};
+
+// Ends keepers (SIGKILL), and forgets them: all, or those of `user`. How many.
+std::size_t end_all();
+std::size_t end_of(const std::string& user);
+
+// Removes what the dead left.
+void sweep();
+
+}  // namespace session::keepers

@@ -1,0 +1,71 @@
+#include "session/privileged.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/env.h"
+#include "base/logging.h"
+#include "base/paths.h"
+
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kFarewell{500};
+
+int milliseconds_until(Clock::time_point deadline) {
+  return static_cast<int>(std::max(std::chrono::ceil<milliseconds>(deadline - Clock::now()), milliseconds(0)).count());
+}
+
+}  // namespace
+
+std::vector<std::string> Privileged::argv(const std::string& tool) { return {paths::kSudo, "-n", "-u", "root", "--", paths::kLibexec + tool}; }
+
+Privileged::Privileged(const std::string& tool, int in, int out, Fd channel) : channel_(std::move(channel)) {
+  auto err = fd::pipe();
+  child_ = child::spawn({argv(tool), env::allow({"TERM"}), {{in, 0}, {out, 1}, {err.write.get(), 2}}});
+  err_ = std::move(err.read);
+  fd::set_nonblocking(channel_.get());
+  fd::set_nonblocking(err_.get());
+  logging::debug2("Runs: {} -n -u root -- {}{}", paths::kSudo, paths::kLibexec, tool);
+}
+
+std::optional<status::Line> Privileged::next() {
+  auto line = lines_.pop();
+  if (!line && !hung_up_) {
+    hung_up_ = !lines_.fill(channel_.get());
+    line = lines_.pop();
+  }
+  if (!line) return std::nullopt;
+  spoke_ = true;
+  return status::parse(*line);
+}
+
+std::optional<status::Line> Privileged::await(milliseconds patience, int other_fd) {
+  const auto deadline = Clock::now() + patience;
+  for (;;) {
+    if (auto line = next()) return line;
+    const int left = milliseconds_until(deadline);
+    if (hung_up() || left == 0) return std::nullopt;
+    pollfd wait[] = {{fd(), POLLIN, 0}, {other_fd, POLLIN, 0}};
+    ::poll(wait, 2, left);
+    if (wait[1].revents && !wait[0].revents) return std::nullopt;
+  }
+}
+
+int Privileged::patience() const { return spoke_ ? -1 : milliseconds_until(started_ + kToFirstWord); }
+
+std::string Privileged::complaint() {
+  char text[1024];
+  const ssize_t length = ::read(err_.get(), text, sizeof text);
+  std::string said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
+  while (!said.empty() && said.back() == '\n') said.pop_back();
+  if (!said.empty()) return said;
+  const auto status = hung_up_ ? wait(kFarewell) : std::nullopt;
+  return status ? fmt::format("no reason given (status {})", *status) : "no reason given";
+}

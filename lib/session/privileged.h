@@ -1,0 +1,58 @@
+// session/privileged: one helper of ours that sudo runs as root, and that answers with
+// status lines (base/status.h).
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/child.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/status.h"
+
+class Privileged {
+ public:
+  // How sudo is asked for `tool` of libexec. Whom a site's runas_default names is
+  // of no account.
+  static std::vector<std::string> argv(const std::string& tool);
+
+  // Readable when next() has something to say.
+  int fd() const { return hung_up_ ? -1 : channel_.get(); }
+  // Reads what is there; absent: no whole line yet. `hung_up` tells the end.
+  std::optional<status::Line> next();
+  bool hung_up() const { return hung_up_; }
+  // Waits for the next line; absent: it ended or is silent, or `other_fd` became
+  // readable.
+  std::optional<status::Line> await(std::chrono::milliseconds patience, int other_fd = -1);
+
+  // Each helper speaks as soon as it has verified who asks. What lies between is a
+  // site's own: Defaults of sudo, PAM, name servers. Milliseconds that are left for
+  // it, 0 when they are over; -1 once it has spoken.
+  static constexpr std::chrono::seconds kToFirstWord{26};
+  int patience() const;
+  bool overdue() const { return patience() == 0; }
+
+  // What sudo or the tool itself wrote to stderr, on one line.
+  std::string complaint();
+  // Its exit status; absent: it has not ended by then.
+  std::optional<int> wait(std::chrono::milliseconds patience) { return child_.wait_at_most(patience); }
+
+ protected:
+  // Starts `tool` of libexec with `in` and `out` as its stdin and stdout; it
+  // answers on `channel`.
+  Privileged(const std::string& tool, int in, int out, Fd channel);
+  Fd& channel() { return channel_; }
+
+ private:
+  // Destroyed last: a helper ends when its pipes are closed. Whoever started sudo may
+  // kill it as long as it has not become the helper.
+  child::Child child_;
+  Fd err_;
+  Fd channel_;
+  io::LineBuffer lines_{8192};
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  bool spoke_ = false;
+  bool hung_up_ = false;
+};

@@ -1,0 +1,99 @@
+// session/session: one living transfer session: the request, the route it took, and
+// what the kernel forwards for it. This is what lies in
+// /run/sallyport/sessions/UUID and what asp-rules reads; record(5).
+//
+//   session=3a9fd819-59c3-42bc-b0a2-d26304a1eb84
+//   user=bear
+//   client=198.51.100.10:51512
+//   proxy=198.51.100.39:33001
+//   rule=1
+//   upstream_user=xfer
+//   host=203.0.113.10:22
+//   proxy_port=33001
+//   udp_port=33001
+//   src_port_filtering=true
+//   pid=4711
+//   holder=4715
+//   started=2026-11-22T15:04:05Z
+//   opened=81273645000000
+//   flow=198.51.100.10:56393 203.0.113.10:33001
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "base/address.h"
+#include "base/record.h"
+#include "config/forwarding.h"
+
+// The UDP flow that a session was pinned to: its ends as the kernel sees them
+// on the two sides of the proxy.
+struct PinnedFlow {
+  Endpoint client;
+  Endpoint server;
+  bool operator==(const PinnedFlow&) const = default;
+};
+
+struct Session {
+  std::string id;  // UUID, lower case
+  std::string user;
+  Endpoint client;  // of the SSH connection
+  Endpoint proxy;
+  int rule = 0;
+  std::string upstream_user;
+  Endpoint host;  // the internal server's SSH end
+  Port proxy_port = 33001;  // 0: ports kept over udp_port_range
+  Port udp_port = 33001;
+  PortRange udp_port_range{33001, 33100};
+  bool src_port_filtering = true;
+  std::chrono::seconds udp_linger{0};
+  std::optional<IpAddress> bind_source_address;  // the UDP's, too
+  config::Forwarding forwarding = config::Forwarding::iptables;
+  pid_t pid = 0;  // of the process that sshd started for the session
+  pid_t holder = 0;  // of its asp-pinhole
+  std::string started;  // RFC 3339, UTC
+  std::int64_t opened = 0;  // when its rule came into force: CLOCK_MONOTONIC, ns
+  std::optional<PinnedFlow> flow;
+  // The first of those sessions that were without a flow beside each other, or one
+  // after the other, at one server: which of their flows is whose, nobody can
+  // tell. Empty where this session was alone, or is the first. See find_group.
+  std::string group;
+  // Its SSH session is over; the rule is kept for the flow's sake.
+  bool lingering = false;
+
+  bool ports_kept() const { return proxy_port == 0; }
+  // The rule is narrowed to the flow's source port.
+  bool pinned() const { return flow && src_port_filtering; }
+
+  // Of one group, and with the same ends.
+  bool is_rival_of(const Session& other) const;
+
+  // Strict; Failure{65}, also when client, proxy, host and bind_source_address
+  // are not all IPv4 or all IPv6.
+  static Session from_record(const Record& record);
+  Record to_record() const;
+};
+
+namespace session {
+
+// Whether they have client address, proxy address and server in common, whatever
+// their ports.
+bool have_same_ends(const Session& one, const Session& other);
+// In force, and without a flow.
+bool is_candidate(const Session& session);
+// The group that `session`, which is about to open beside `living`, belongs to: that
+// of the candidates with the same ends. Empty when there is none.
+//
+// All of them are of one group, for each joined those before it, and none that has
+// had its flow is a candidate again. It is for that that ports do not count: two
+// sessions with ports of their own have nothing to do with each other, but a third
+// with the ports of both would have to belong to two groups. So any two sessions
+// whose flows may have been mistaken for each other are of one group; a few others
+// are, too, and linger longer than they had to.
+std::string find_group(const Session& session, const std::vector<Session>& living);
+
+}  // namespace session

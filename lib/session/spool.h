@@ -1,0 +1,137 @@
+// session/spool: /run/sallyport, the suite's only state; it dies with the kernel's
+// rules.
+//
+//   sessions/UUID        a session record, locked (flock) by its living holder:
+//                        a lock that can be taken means that the holder is dead
+//   clients/ADDRESS/UUID which sessions a client address has
+//   rules/NUMBER/UUID    which sessions a rule has
+//   callers/PID.START    one pinhole per session of sshd
+//   turns/CLIENT,PROXY   whose turn it is to open
+//   offers/UUID          a flow was handed on to this session
+//   balance/             turns and marks of internal servers (balance/balance.h)
+//   dialers/PID.START    one asp-upstream per session of sshd
+//   lock                 held while the firewall is changed
+//   drain                there while no new sessions are taken
+//   stopped              there while the proxy is stopped
+//
+// All of it belongs to root. Records are written to a temporary name, locked,
+// and renamed. Every failure is Failure{71}.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "session/session.h"
+
+namespace session::spool {
+
+// Makes the directories. Called first by every privileged tool.
+void prepare();
+
+// One more directory of root's below /run/sallyport, of that name.
+void make_directory(const std::string& name);
+
+// What is in that directory below /run/sallyport, in no order; a directory that
+// is not there has no names.
+std::vector<std::string> names_in(const std::string& directory);
+
+// Held while the firewall is changed; waits at most 10 s (Failure{75}).
+class FirewallLock {
+ public:
+  FirewallLock();
+
+ private:
+  Fd lock_;
+};
+
+// A file that is there, and locked, as long as this object lives.
+class Token {
+ public:
+  // Absent: somebody living holds it.
+  static std::optional<Token> take(const std::string& directory, const std::string& name);
+  Token(Token&&) = default;
+  Token& operator=(Token&& other) noexcept;
+  ~Token();
+  // What it says of its holder, at most 4 KiB.
+  void note(const std::string& text);
+
+ private:
+  Token(std::string path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  void drop();
+  std::string path_;
+  Fd lock_;
+};
+// Whether somebody living holds it. For a moment nobody can take it.
+bool is_held(const std::string& directory, const std::string& name);
+constexpr char kCallers[] = "callers";
+constexpr char kTurns[] = "turns";
+constexpr char kDialers[] = "dialers";
+
+// What each token there that is held says of its holder, if it does; see Token::note.
+std::vector<std::string> notes(const std::string& directory);
+
+// The holder's own record.
+class Entry {
+ public:
+  // Failure{77} when a session of that id lives already.
+  explicit Entry(const Session& session);
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+  // The record stays, for asp-reap, unless remove() was called.
+  ~Entry() = default;
+
+  void update(const Session& session);
+  void remove();
+
+ private:
+  std::string id_;
+  std::string path_;
+  std::vector<std::string> indexes_;
+  Fd lock_;
+};
+
+// All sessions whose holder lives; with `client`, only those of that address,
+// at a cost that does not grow with the others.
+std::vector<Session> living();
+std::vector<Session> living_of(const IpAddress& client);
+
+// The session of that id, if its holder lives.
+std::optional<Session> living_of_id(const std::string& id);
+
+// Notes, and tells, that another session handed a flow on to session `id`, so
+// that there may be more rules in its name than its own.
+void note_offer(const std::string& id);
+bool was_offered(const std::string& id);
+
+// How many sessions are on record; a dead one counts until it is reaped.
+std::size_t count();
+std::size_t count_of_rule(int rule);
+
+// Whether new sessions are refused (asperaproxy drain). Needs no rights.
+bool drained();
+void set_drained(bool on);
+
+// Whether the proxy is stopped (asperaproxy stop): then new sessions are refused,
+// too, and there are no rules of ours. Needs no rights.
+bool stopped();
+void set_stopped(bool on);
+
+// Failure{75} when the proxy is stopped or drained.
+void check_admission();
+
+// A record whose holder is dead, locked by us so that nobody else reaps it.
+struct Orphan {
+  Session session;
+  std::string path;
+  Fd lock;
+};
+// Removes unreadable and temporary leftovers on the way.
+std::vector<Orphan> orphans();
+void remove(const Orphan& orphan);
+
+// Removes tokens that nobody holds, and index entries without a record.
+void sweep();
+
+}  // namespace session::spool

@@ -1,0 +1,187 @@
+// ssh/upstream: an SSH connection to one internal server, and one command on it.
+// This and its upstream_* neighbours are the only users of libssh (client side).
+//
+//   const auto key = upstream::Key::load("/opt/aspera/proxy/etc/ssh_keys/id_rsa");   // 78
+//   upstream::Session session(server, key, 10s);                                     // 69 76 77
+//   upstream::Command command(session);                                              // a channel
+//   command.start("ascp -S. -V1");                                                   // exec
+//   ... poll session.fd() for session.events(), then process(), take(), put() ...
+//
+// No ssh_config, agent, password or prompt is ever consulted. Nothing blocks
+// but what has a deadline of its own: construction and start().
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/fd.h"
+#include "ssh/upstream_command.h"
+#include "ssh/upstream_host_key.h"
+#include "ssh/upstream_socket.h"
+
+struct ssh_channel_struct;
+struct ssh_event_struct;
+struct ssh_key_struct;
+struct ssh_session_struct;
+
+namespace upstream {
+
+// A private key without passphrase.
+class Key {
+ public:
+  // PEM or OpenSSH format. Failure{78} when it cannot be read, is no private
+  // key, or is encrypted.
+  static Key load(const std::string& path);
+  // The same from memory; `name` is for messages.
+  static Key parse(const std::string& text, const std::string& name);
+  ssh_key_struct* get() const { return key_.get(); }
+
+ private:
+  struct Deleter {
+    void operator()(ssh_key_struct* key) const;
+  };
+  std::unique_ptr<ssh_key_struct, Deleter> key_;
+};
+
+struct Server {
+  HostPort host;                    // port not 0
+  std::string user;
+  std::string known_hosts;          // path
+  std::optional<IpAddress> source;  // connect from here
+  int family = AF_UNSPEC;           // or AF_INET, AF_INET6: to such an address only
+};
+
+// A connection whose server was verified and which the server has authenticated.
+// How long each took.
+struct Steps {
+  std::chrono::milliseconds connect{0};    // name and TCP
+  std::chrono::milliseconds handshake{0};  // with the host key
+  std::chrono::milliseconds login{0};
+};
+
+class Session {
+ public:
+  // TCP, handshake, host key, authentication, within `timeout` together.
+  // Failure{69}: refused, timed out, lost. Failure{76}: host key, or no common
+  // algorithm. Failure{77}: the server refuses our key.
+  // `on_reached`, if given, is called as soon as TCP is connected; `on_silence`
+  // when that takes suspiciously long (ssh/upstream_socket.h).
+  using Reached = std::function<void(const Endpoint& address)>;
+  using Silence = std::function<void()>;
+  Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached = {}, const Silence& on_silence = {});
+  Session(const Session&) = delete;
+  // Says good-bye (RFC 4253 section 11.1) and closes.
+  ~Session();
+
+  const Endpoint& address() const { return socket_.address; }
+  const HostKey& host_key() const { return host_key_; }
+  const Steps& steps() const { return steps_; }
+  int fd() const { return socket_.fd.get(); }
+  // What to poll fd() for: POLLIN, and POLLOUT while bytes wait to be sent.
+  short events() const;
+  bool sending() const;
+  // Handles what has arrived and sends what waits. False when the connection
+  // is lost; lost_reason() says why.
+  bool process();
+  std::string lost_reason() const;
+  // Asks the server for a sign of life (keepalive@openssh.com, with reply).
+  void send_keepalive();
+  // Sends what waits, for at most `limit`.
+  void flush(std::chrono::milliseconds limit);
+
+  bool connected() const;
+
+  // Waits until there is something to do for the connection. Failure{69} at
+  // `deadline`; `doing` is "authenticate at 10.0.0.10:22".
+  void wait(Deadline deadline, const std::string& doing);
+  ssh_session_struct* get() const { return session_.get(); }
+
+ private:
+  struct Deleter {
+    void operator()(ssh_session_struct* session) const;
+    void operator()(ssh_event_struct* event) const;
+  };
+  void set_options(const Server& server);
+  void handshake(Deadline deadline);
+  void authenticate(const Key& key, Deadline deadline);
+
+  Socket socket_;  // outlives session_, which borrows it
+  std::unique_ptr<ssh_session_struct, Deleter> session_;
+  std::unique_ptr<ssh_event_struct, Deleter> event_;
+  HostKey host_key_;
+  Steps steps_;
+};
+
+enum class Output { out, err };
+
+struct WindowSize {
+  int columns = 80;
+  int rows = 24;
+};
+
+// A session channel (RFC 4254 section 6) and the command that runs on it.
+//
+// Memory is bounded in both directions. Upstream nothing is queued but what
+// the server's window takes. Downstream the server may send ahead what the
+// local window (1.25 MiB) permits; it opens again when take() has emptied it.
+class Command {
+ public:
+  // Opens the channel, runs nothing yet. Failure{69}: the server refuses, or
+  // is silent for 10 s.
+  explicit Command(Session& session);
+  Command(const Command&) = delete;
+  // If the command still runs: sends it SIGHUP (RFC 4254 section 6.9), as a
+  // terminal that hangs up does, and closes the channel.
+  ~Command();
+
+  // Before start(). Failure{69} when refused.
+  void request_terminal(const std::string& term, WindowSize size);
+  void resize(WindowSize size);
+  // Failure{69} when the server refuses, or is silent for 10 s.
+  void start(const std::string& command_line);
+
+  // All bytes of `from` that are here, at most about 3 MiB; empty: none.
+  std::string take(Output from);
+  // Moves what libssh still holds for `from` to where take() finds it even if
+  // the connection is lost meanwhile.
+  void fetch(Output from);
+  // How many bytes take() would return.
+  std::size_t held(Output from) const;
+
+  // How many bytes put() accepts now; 0 while the window is full, keys are
+  // exchanged anew, or earlier bytes wait for the socket.
+  std::size_t room() const;
+  // Queues up to room() bytes of `bytes`; returns how many.
+  std::size_t put(std::string_view bytes);
+  // Idempotent. Only after the last byte was put.
+  void send_eof();
+
+  // The server sends no more output (what is here can still be taken).
+  bool at_eof() const;
+  // The server closed the channel: nothing more comes, nothing is accepted.
+  bool closed() const;
+  // Absent until the server has told it, and for ever if it never does.
+  const std::optional<End>& end() const;
+
+ private:
+  struct State;  // what libssh's callbacks fill in
+  struct Deleter {
+    void operator()(ssh_channel_struct* channel) const;
+    void operator()(State* state) const;
+  };
+  template <typename Step>
+  void request(Step step, const std::string& doing);
+
+  Session& session_;
+  bool started_ = false;
+  std::unique_ptr<State, Deleter> state_;  // outlives channel_
+  std::unique_ptr<ssh_channel_struct, Deleter> channel_;
+};
+
+}  // namespace upstream

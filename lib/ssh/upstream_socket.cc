@@ -1,0 +1,160 @@
+#include "ssh/upstream_socket.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "base/failure.h"
+
+namespace upstream {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+[[noreturn]] void fail(const std::string& what, const std::string& why) {
+  throw tool::Failure(tool::unavailable, fmt::format("{}: {}", what, why));
+}
+
+std::string errno_text(int number) { return std::strerror(number); }
+
+// One look-up in the background: getaddrinfo(3) itself knows no time limit.
+struct Lookup {
+  std::string name;
+  addrinfo hints{};
+  gaicb request{};
+  ~Lookup() {
+    if (request.ar_result != nullptr) ::freeaddrinfo(request.ar_result);
+  }
+};
+
+timespec until(Deadline deadline) {
+  const auto left = std::max(duration_cast<nanoseconds>(deadline - steady_clock::now()), nanoseconds(0));
+  return {static_cast<time_t>(left.count() / 1'000'000'000), static_cast<long>(left.count() % 1'000'000'000)};
+}
+
+std::vector<Endpoint> resolve(const HostPort& server, int family, Deadline deadline) {
+  if (const auto ip = IpAddress::parse(server.host)) return {{*ip, server.port}};
+  auto lookup = std::make_unique<Lookup>();
+  lookup->name = server.host;
+  lookup->hints.ai_family = family;
+  lookup->hints.ai_socktype = SOCK_STREAM;
+  lookup->request.ar_name = lookup->name.c_str();
+  lookup->request.ar_request = &lookup->hints;
+  gaicb* list[] = {&lookup->request};
+  int error = ::getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr);
+  while (error == 0 && (error = ::gai_error(list[0])) == EAI_INPROGRESS) {
+    const timespec left = until(deadline);
+    if (left.tv_sec == 0 && left.tv_nsec == 0) {
+      static_cast<void>(lookup.release());  // the resolver's thread still writes to it
+      fail("resolve " + server.host, "timed out");
+    }
+    ::gai_suspend(list, 1, &left);
+    error = 0;
+  }
+  if (error != 0) fail("resolve " + server.host, ::gai_strerror(error));
+  std::vector<Endpoint> found;
+  for (const addrinfo* each = lookup->request.ar_result; each != nullptr; each = each->ai_next) {
+    if (each->ai_family != AF_INET && each->ai_family != AF_INET6) continue;
+    found.push_back({IpAddress::from_sockaddr(*each->ai_addr), server.port});
+  }
+  if (found.empty()) fail("resolve " + server.host, "no address");
+  return found;
+}
+
+void set(int fd, int level, int option, int value) {
+  if (::setsockopt(fd, level, option, &value, sizeof value) != 0) tool::fail_errno(tool::os, "setsockopt");
+}
+
+// TCP notices within 45 s: an idle peer by probes at 15, 25, 35 and 45 s; one
+// that owes us acknowledgements by the user timeout.
+void set_options(int fd) {
+  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);
+  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+  set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 45'000);
+}
+
+void bind_source(int fd, const IpAddress& source) {
+  sockaddr_storage address;
+  const socklen_t length = Endpoint{source, 0}.to_sockaddr(address);
+  set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0) {
+    const char* const whose = errno == EADDRNOTAVAIL ? " (bind_source_address), which is no address of this host" : "";
+    tool::fail_errno(tool::os, "connect from " + source.text() + whose);
+  }
+}
+
+bool is_answered(int fd, Deadline deadline) {
+  pollfd wait{fd, POLLOUT, 0};
+  int ready;
+  do {
+    ready = ::poll(&wait, 1, milliseconds_left(deadline));
+  } while (ready < 0 && errno == EINTR);
+  return ready != 0;
+}
+
+// 0, or the errno of the attempt.
+int try_connect(int fd, const Endpoint& to, Deadline deadline, const std::function<void()>& on_silence) {
+  sockaddr_storage address;
+  const socklen_t length = to.to_sockaddr(address);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return 0;
+  if (errno != EINPROGRESS) return errno;
+  if (!is_answered(fd, std::min(steady_clock::now() + kSilence, deadline))) {
+    if (on_silence) on_silence();
+    if (!is_answered(fd, deadline)) return ETIMEDOUT;
+  }
+  int error = 0;
+  socklen_t size = sizeof error;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+}  // namespace
+
+// Best effort: without, it only takes longer.
+void acknowledge_at_once(int fd) {
+  const int yes = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
+}
+
+int milliseconds_left(Deadline deadline) {
+  const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now()).count();
+  return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
+}
+
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline, const std::function<void()>& on_silence) {
+  const auto addresses = resolve(server, source ? source->family() : family, deadline);
+  int error = EAFNOSUPPORT;
+  std::string tried = server.text();
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    const Endpoint& to = addresses[i];
+    if (source && source->family() != to.ip.family()) continue;
+    if (family != AF_UNSPEC && family != to.ip.family()) continue;
+    Fd fd(::socket(to.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) tool::fail_errno(tool::os, "socket");
+    set_options(fd.get());
+    if (source) bind_source(fd.get(), *source);
+    const auto now = steady_clock::now();
+    error = try_connect(fd.get(), to, now + (deadline - now) / static_cast<long>(addresses.size() - i), on_silence);
+    if (error == 0) return {std::move(fd), to};
+    tried = to.text() == server.text() ? to.text() : fmt::format("{} ({})", server.text(), to.text());
+  }
+  fail("connect " + tried, errno_text(error));
+}
+
+}  // namespace upstream

@@ -1,0 +1,41 @@
+// ssh/upstream_socket: the TCP connection below an SSH connection.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+
+#include "base/address.h"
+#include "base/fd.h"
+
+namespace upstream {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+// For poll(2): what is left until `deadline`, rounded up; 0 when it has passed.
+int milliseconds_left(Deadline deadline);
+
+struct Socket {
+  Fd fd;  // non-blocking, close-on-exec
+  Endpoint address;
+};
+
+// Resolves `server` (its port must not be 0) and tries each of its addresses
+// that is of `family` (AF_UNSPEC: any), in the order of the resolver, from
+// `source` if given; each gets an equal share of the time left. A peer that is gone without a word is noticed by
+// the kernel within 45 s, idle or not. Failure{69} with the reason of the last
+// address tried; Failure{71} when `source` cannot be bound.
+//
+// `on_silence`, if given, is called when an address has not answered TCP for
+// kSilence. Only the kernels at the two ends take part in that, so a busy machine
+// is not silent; and one lost SYN, which is repeated after a second, is not yet.
+constexpr std::chrono::milliseconds kSilence{1200};
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline, const std::function<void()>& on_silence = {});
+
+// Asks the kernel not to put off the next acknowledgement (TCP_QUICKACK, tcp(7)).
+// sshd writes its answers in small pieces under Nagle's algorithm: each piece waits
+// for the acknowledgement of the one before, 40 ms if that is put off. The kernel
+// forgets it, so it is said before each wait.
+void acknowledge_at_once(int fd);
+
+}  // namespace upstream

@@ -1,0 +1,103 @@
+#include "who/asked_host.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/env.h"
+#include "base/fd.h"
+
+namespace asked_host {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::string_view kVerb = "as_session_init ";
+constexpr std::string_view kHost = "--host=";
+// Bytes that were looked at stay there, so that poll(2) calls them readable at
+// once: the rest of a line is looked for this often.
+constexpr milliseconds kPause{20};
+
+bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
+
+std::vector<std::string> words_of(std::string_view line) {
+  std::vector<std::string> words;
+  while (!line.empty()) {
+    const auto end = std::min(line.find(' '), line.size());
+    if (end > 0) words.emplace_back(line.substr(0, end));
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
+  return words;
+}
+
+// Copies what lies in `fd`, up to `size` bytes, and leaves it there. As read(2):
+// -1 and EAGAIN when there is nothing yet.
+ssize_t look(int fd, bool is_socket, char* bytes, std::size_t size) {
+  if (is_socket) return ::recv(fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
+  const auto copy = fd::pipe();
+  const ssize_t count = ::tee(fd, copy.write.get(), size, SPLICE_F_NONBLOCK);
+  return count <= 0 ? count : ::read(copy.read.get(), bytes, static_cast<std::size_t>(count));
+}
+
+}  // namespace
+
+Opening in_stream(std::string_view start) {
+  const auto verb = start.substr(0, kVerb.size());
+  if (verb != kVerb.substr(0, verb.size())) return {true, {}};
+  const auto newline = start.substr(0, kMaxLine).find('\n');
+  auto line = start.substr(0, newline);
+  if (newline != start.npos && line.ends_with('\r')) line.remove_suffix(1);
+  // A CR at the end of what is there may be followed by its LF.
+  const auto shown = newline == start.npos && line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+  if (!std::all_of(shown.begin(), shown.end(), is_printable)) return {true, {}};
+  if (newline == start.npos) return {start.size() >= kMaxLine, {}};
+  auto words = words_of(line);
+  const bool options = std::all_of(words.begin() + 1, words.end(), [](const std::string& word) { return word.starts_with("--"); });
+  return {true, options ? in_words(words) : std::nullopt};
+}
+
+std::optional<HostPort> in_words(const std::vector<std::string>& words) {
+  std::optional<std::string_view> found;
+  for (std::size_t at = 1; at < words.size(); ++at) {
+    if (!words[at].starts_with(kHost)) continue;
+    if (found) return std::nullopt;
+    found = std::string_view(words[at]).substr(kHost.size());
+  }
+  return found ? HostPort::parse(*found) : std::nullopt;
+}
+
+std::optional<HostPort> peek(int fd, milliseconds patience) {
+  struct stat kind{};
+  if (::fstat(fd, &kind) != 0 || !(S_ISSOCK(kind.st_mode) || S_ISFIFO(kind.st_mode))) return std::nullopt;
+  const auto deadline = steady_clock::now() + patience;
+  char bytes[kMaxLine];
+  for (bool hung_up = false;;) {
+    const ssize_t count = look(fd, S_ISSOCK(kind.st_mode), bytes, sizeof bytes);
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) return std::nullopt;
+    if (count > 0) {
+      const auto opening = in_stream({bytes, static_cast<std::size_t>(count)});
+      if (opening.decided) return opening.name;
+    }
+    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    if (hung_up || left <= milliseconds{0}) return std::nullopt;
+    const bool some = count > 0;
+    pollfd wait{fd, static_cast<short>(some ? POLLRDHUP : POLLIN | POLLRDHUP), 0};
+    const int ready = ::poll(&wait, 1, static_cast<int>((some ? std::min(left, kPause) : left).count()));
+    // No more comes, but what came just before the end is there now.
+    hung_up = some && ready > 0;
+  }
+}
+
+std::optional<HostPort> find(const std::vector<std::string>& words) {
+  if (const auto name = peek(STDIN_FILENO, kPatience)) return name;
+  if (const auto name = in_words(words)) return name;
+  return HostPort::parse(env::get("ASPERA_HOST").value_or(""));
+}
+
+}  // namespace asked_host

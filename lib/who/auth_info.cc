@@ -1,0 +1,60 @@
+#include "who/auth_info.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+
+#include <array>
+
+#include "base/base64.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+
+namespace auth_info {
+namespace {
+
+constexpr std::size_t kMaxBytes = 65536;
+
+// The word number `index` of `line`, from 0; empty when there are fewer.
+std::string word(std::string_view line, int index) {
+  for (; index > 0; --index) {
+    const auto space = line.find(' ');
+    if (space == line.npos) return {};
+    line.remove_prefix(space + 1);
+  }
+  return std::string(line.substr(0, line.find(' ')));
+}
+
+}  // namespace
+
+std::string fingerprint(std::string_view text) {
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    const auto line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (word(line, 0) != "publickey" || word(line, 1).empty()) continue;
+    const auto key = base64::decode(word(line, 2));
+    if (!key) continue;
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+    unsigned length = 0;
+    if (::EVP_Digest(key->data(), key->size(), digest.data(), &length, ::EVP_sha256(), nullptr) != 1) return {};
+    std::string fingerprint = base64::encode({reinterpret_cast<const char*>(digest.data()), length});
+    while (fingerprint.ends_with('=')) fingerprint.pop_back();
+    return "SHA256:" + fingerprint;
+  }
+  return {};
+}
+
+std::string of_this_session() {
+  const auto path = env::get("SSH_USER_AUTH");
+  if (!path) return {};
+  try {
+    const Fd file = fd::open(*path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    return fingerprint(io::read_all(file.get(), kMaxBytes, *path));
+  } catch (const tool::Failure&) {
+    return {};  // sshd took it away already: the log line goes without
+  }
+}
+
+}  // namespace auth_info

@@ -1,0 +1,180 @@
+#include "who/caller.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <sstream>
+
+#include <fmt/core.h>
+
+#include "base/accounts.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
+
+struct Process {
+  pid_t pid = 0;
+  pid_t parent = 0;
+  unsigned long long started = 0;
+  uid_t uid = 0;  // real
+};
+
+std::string read_proc(pid_t pid, const char* name) {
+  const Fd file = fd::open(fmt::format("/proc/{}/{}", pid, name), O_RDONLY);
+  return io::read_all(file.get(), 65536, name);
+}
+
+// proc(5): field 2, the command name, is in parentheses and may itself hold
+// anything, so the fields are counted from the last ")".
+Process process_of(pid_t pid) {
+  constexpr int kParent = 4;
+  constexpr int kStarted = 22;
+  const std::string stat = read_proc(pid, "stat");
+  const auto name_end = stat.rfind(')');
+  if (name_end == stat.npos) throw tool::Failure(tool::os, fmt::format("/proc/{}/stat: not understood", pid));
+  std::istringstream fields(stat.substr(name_end + 1));
+  Process process;
+  process.pid = pid;
+  std::string field;
+  for (int number = 3; number <= kStarted && fields >> field; ++number) {
+    if (number == kParent) process.parent = static_cast<pid_t>(std::stol(field));
+    if (number == kStarted) process.started = std::stoull(field);
+  }
+  const std::string status = read_proc(pid, "status");
+  const auto uid = status.find("\nUid:\t");
+  if (uid == status.npos) throw tool::Failure(tool::os, fmt::format("/proc/{}/status: not understood", pid));
+  process.uid = static_cast<uid_t>(std::stoul(status.substr(uid + 6)));
+  return process;
+}
+
+bool holds_socket(pid_t pid, std::uint32_t inode) {
+  const std::string wanted = fmt::format("socket:[{}]", inode);
+  const std::string directory = fmt::format("/proc/{}/fd", pid);
+  const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(directory.c_str()), ::closedir);
+  if (!opened) return false;
+  while (const dirent* entry = ::readdir(opened.get())) {
+    char target[64];
+    const ssize_t length = ::readlinkat(::dirfd(opened.get()), entry->d_name, target, sizeof target);
+    if (length > 0 && wanted == std::string_view(target, static_cast<std::size_t>(length))) return true;
+  }
+  return false;
+}
+
+// A pidfd of exactly this process, not of a later one with its number.
+Fd hold(const Process& process) {
+  Fd held = fd::of_process(process.pid);
+  if (process_of(process.pid).started != process.started) refuse("the session has ended");
+  return held;
+}
+
+struct Connection {
+  std::uint32_t inode;
+  uid_t owner;
+};
+
+// One exact look-up in the kernel's socket table, sock_diag(7). A listener on
+// :: holds IPv4 connections too; asking with AF_INET finds both.
+std::optional<Connection> established(const Endpoint& local, const Endpoint& remote) {
+  struct {
+    nlmsghdr header;
+    inet_diag_req_v2 body;
+  } request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+  request.header.nlmsg_flags = NLM_F_REQUEST;
+  request.body.sdiag_family = static_cast<__u8>(local.ip.family());
+  request.body.sdiag_protocol = IPPROTO_TCP;
+  request.body.idiag_states = 1U << TCP_ESTABLISHED;
+  request.body.id.idiag_sport = htons(local.port);
+  request.body.id.idiag_dport = htons(remote.port);
+  const std::size_t width = local.ip.is_v4() ? 4 : 16;
+  std::memcpy(request.body.id.idiag_src, local.ip.bytes(), width);
+  std::memcpy(request.body.id.idiag_dst, remote.ip.bytes(), width);
+  request.body.id.idiag_cookie[0] = request.body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+
+  const Fd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!netlink || ::send(netlink.get(), &request, sizeof request, 0) < 0) tool::fail_errno(tool::os, "query sock_diag");
+  alignas(nlmsghdr) char answer[8192];
+  const ssize_t length = ::recv(netlink.get(), answer, sizeof answer, 0);
+  const auto* header = reinterpret_cast<const nlmsghdr*>(answer);
+  if (length < static_cast<ssize_t>(sizeof *header) || header->nlmsg_len > static_cast<std::size_t>(length)) {
+    tool::fail_errno(tool::os, "read sock_diag");
+  }
+  if (header->nlmsg_type == NLMSG_ERROR) {
+    const int error = -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
+    if (error == ENOENT) return std::nullopt;
+    errno = error;
+    tool::fail_errno(tool::os, "query sock_diag");
+  }
+  if (header->nlmsg_len < NLMSG_LENGTH(sizeof(inet_diag_msg))) throw tool::Failure(tool::os, "sock_diag: short answer");
+  const auto* found = static_cast<const inet_diag_msg*>(NLMSG_DATA(header));
+  // An exact look-up falls back to a listener when there is no connection.
+  if (found->idiag_state != TCP_ESTABLISHED) return std::nullopt;
+  return Connection{found->idiag_inode, found->idiag_uid};
+}
+
+}  // namespace
+
+std::string Caller::token() const { return fmt::format("{}.{}", session_pid, started); }
+
+namespace caller {
+
+uid_t sudo_uid() {
+  if (::geteuid() != 0) refuse("must be run as root, through sudo");
+  const auto text = env::get("SUDO_UID");
+  if (!text) refuse("must be run through sudo: SUDO_UID is not set");
+  uid_t uid = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), uid);
+  if (error != std::errc{} || end != text->data() + text->size()) refuse("SUDO_UID is not a number");
+  return uid;
+}
+
+Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy) {
+  constexpr int kMaxDepth = 64;
+  Caller found;
+  found.uid = uid;
+  found.user = accounts::name_of(uid);
+  const auto connection = established(proxy, client);
+  if (!connection) refuse(fmt::format("no established connection from {} to {}", client.text(), proxy.text()));
+  if (connection->owner != 0) {
+    refuse(fmt::format("the connection from {} was not accepted by root but by uid {}", client.text(), connection->owner));
+  }
+  Process process = process_of(::getpid());
+  for (int depth = 0; depth < kMaxDepth && process.parent > 1; ++depth) {
+    const Process parent = process_of(process.parent);
+    if (holds_socket(parent.pid, connection->inode)) {
+      if (parent.uid != uid) refuse(fmt::format("the connection from {} belongs to uid {}, not to {}", client.text(), parent.uid, found.user));
+      found.session_pid = process.pid;
+      found.started = process.started;
+      found.session = hold(process);
+      found.connection = hold(parent);
+      // The session outlives its monitor, but nobody is left to close it in order.
+      if (parent.parent <= 1) refuse("the SSH session has lost its privileged process");
+      const Process monitor = process_of(parent.parent);
+      if (monitor.uid != 0) refuse("the SSH session's privileged process is not root's");
+      found.monitor = hold(monitor);
+      return found;
+    }
+    process = parent;
+  }
+  refuse(fmt::format("no process above holds the connection from {}", client.text()));
+}
+
+}  // namespace caller

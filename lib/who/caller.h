@@ -1,0 +1,43 @@
+// who/caller: who, in the kernel's own words, asks a privileged helper to act.
+//
+// Nothing that the caller says is believed. sudo says the uid; the process
+// tree and the socket table say from where that user is logged in:
+//
+//   asp-pinhole ◀ sudo ◀ ascp_rproxy ◀ sshd (user) ◀ sshd (root)
+//                         └ session     └ holds the client's TCP connection,
+//                           process       which root accepted (sk uid 0)
+//
+// A socket that the user opened himself bears his own uid in the kernel, so he
+// cannot pretend to come from elsewhere.
+#pragma once
+
+#include <string>
+
+#include <sys/types.h>
+
+#include "base/address.h"
+#include "base/fd.h"
+
+struct Caller {
+  uid_t uid = 0;
+  std::string user;
+  pid_t session_pid = 0;           // the process that sshd started for this session
+  unsigned long long started = 0;  // its start time, clock ticks since boot (proc(5))
+  Fd session;     // pidfd of the session process: readable (poll) once it is dead
+  Fd connection;  // pidfd of the process that holds the client's connection
+  Fd monitor;     // pidfd of its parent, sshd's privileged process for this session
+
+  // "PID.START": names this session process and no later one.
+  std::string token() const;
+};
+
+namespace caller {
+
+// The uid that sudo vouches for. Failure{77} when not run by sudo as root.
+uid_t sudo_uid();
+
+// Failure{77} unless an ancestor of this process, running as `uid`, holds an
+// established TCP connection from `client` to `proxy` that root accepted.
+Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy);
+
+}  // namespace caller
