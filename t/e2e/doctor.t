@@ -199,9 +199,9 @@ fault 'sudoers|sudo' FAIL 'sallyport is missing' "mv $sudoers /root/" "mv /root/
 fault 'sudoers|sudo' FAIL 'others than root can write' "chmod g+w $sudoers" "chmod 440 $sudoers"
 fault 'sudoers|sudo' FAIL 'syntax error' "cp -p $sudoers /root/; echo '%sallyport = (' >> $sudoers" "cp -p /root/sallyport $sudoers"
 settings=/etc/sudoers.d/zz-sallyport
-fault sudoers FAIL 'zz-sallyport is missing, .*asperaproxy sudoers' "mv $settings /root/" "$bin/asperaproxy sudoers"
+fault sudoers FAIL 'zz-sallyport is missing, so that settings of this site' "mv $settings /root/" "$bin/asperaproxy sudoers"
 fault sudoers FAIL 'can write to .*zz-sallyport' "chmod g+w $settings" "$bin/asperaproxy sudoers"
-fault sudoers FAIL 'zz-sallyport is not for the sudo that is here - asperaproxy sudoers' "sed -i 5d $settings" "$bin/asperaproxy sudoers"
+fault sudoers FAIL 'zz-sallyport is not for the sudo that is here' "sed -i 5d $settings" "$bin/asperaproxy sudoers"
 fault sudoers warn 'zz: bad permissions' "echo > /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
 fault sudo FAIL 'bear, bobcat cannot run .*asp-pinhole: sudo: a password is required' 'cp -p /etc/sudoers /root/; sed -i /includedir/d /etc/sudoers' 'cp -p /root/sudoers /etc/sudoers'
 fault sudo FAIL 'bobcat cannot run' "echo 'bobcat ALL = (root) PASSWD: ALL' > /etc/sudoers.d/zz; chmod 440 /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
