@@ -242,7 +242,8 @@ forward_stop
 ok 'and nothing is left when it ends' wait_until 5 nothing
 if knows log_input; then
   site "$late" 'Defaults!ALL log_input'
-  nok 'Defaults!ALL log_input: it does not' forward_start > /dev/null
+  starts() { forward_start > /dev/null; }
+  nok 'Defaults!ALL log_input: it does not' starts
   like "$(errors | tail -n 1)" 'asp-lease gives no answer: .*asperaproxy check' 'the log says so'
   like "$(check | grep node_sudo)" '^FAIL  node_sudo: sallyport-node cannot run .*asp-lease: .*SOCK_SEQPACKET.*log_input - grep ' 'the doctor names it'
   mv "$late" "$early"
