@@ -34,6 +34,8 @@ DEPS_PACKAGE := dpkg-dev
 DEPS_BENCH := libnginx-mod-stream nginx-light
 DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
               logrotate e2fsprogs rpm openssl curl systemd faketime redis-server
+# Another sudo, where the release has it.
+DEPS_TEST_MORE := '?sudo-rs'
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -131,7 +133,7 @@ help:
 # Installs only what is missing, starts no service, and needs no network when
 # everything is there.
 deps:
-	@t/lib/install-packages $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_PACKAGE) $(DEPS_TEST)
+	@t/lib/install-packages $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_PACKAGE) $(DEPS_TEST) $(DEPS_TEST_MORE)
 
 deps-cluster:
 	@t/lib/install-packages $(DEPS_CLUSTER)
