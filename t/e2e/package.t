@@ -69,7 +69,9 @@ status 2 'tools that were built for another place are not packed' \
 like "$err" 'built for another PREFIX' 'and it says so'
 
 if command -v rpmbuild > /dev/null; then
-  status 0 'the rpm is built' env -C "$next" rpmbuild -bb --build-in-place --nodeps \
+  # rpm 4.20 writes the place into a script of its own as it is.
+  mkdir "$TMPDIR/plain" && mount --bind "$next" "$TMPDIR/plain"
+  status 0 'the rpm is built' env -C "$TMPDIR/plain" rpmbuild -bb --build-in-place --nodeps \
     -D "_topdir $TMPDIR/rpm" -D "_builddir $TMPDIR/rpm" -D "_dbpath $TMPDIR/rpm/db" \
     -D "_tmppath $TMPDIR" -D '_buildhost localhost' -D '_binary_payload w1.gzdio' -D "sallyport_prefix $LAB_PREFIX" etc/packaging/rpm/sallyport.spec
   rpm() { command rpm --dbpath "$TMPDIR/rpm/db" -qp "$@" "$TMPDIR"/rpm/RPMS/*/*.rpm; }

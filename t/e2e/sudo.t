@@ -82,7 +82,7 @@ pam() {
   [ -e "$dmz/root/pam" ] || cp "$dmz/etc/pam.d/sudo" "$dmz/root/pam"
   { printf '%s\n' "$@"; cat "$dmz/root/pam"; } > "$dmz/etc/pam.d/sudo"
 }
-slow() { printf '%s optional pam_exec.so /root/slow %s %s\n' "${1%_*}" "$1" "$2"; }
+slow() { printf '%s optional pam_exec.so /root/slow %s %s\n' "${1#*_}" "$1" "$2"; }
 cat > "$dmz/root/slow" << 'EOF_SLOW'
 #!/bin/sh
 case $1 in account | "$PAM_TYPE") exec sleep "$2" ;; esac

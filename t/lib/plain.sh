@@ -24,7 +24,7 @@ if [ -z "${TEST_PLAIN-}" ]; then
   set -- TEST_PLAIN=1 LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$(unset HOME; echo ~)" "$BASH" "$0" "$@"
   for plain in $(compgen -e); do
     case $plain in
-      TERM | TZ | TMPDIR | CI | BUILD | CASE | LAB_* | TEST_* | SOAK_* | ROUNDS | SLOW | CROWD* | \
+      TERM | TZ | TMPDIR | CI | BUILD | CASE | ASP_CP_OTHER | LAB_* | TEST_* | SOAK_* | ROUNDS | SLOW | CROWD* | \
         ASAN_OPTIONS | UBSAN_OPTIONS | LSAN_OPTIONS | PYTHONDONTWRITEBYTECODE)
         set -- "$plain=${!plain}" "$@"
         ;;
