@@ -1,6 +1,6 @@
 // sudo_trial: whether sudo starts the helpers of a session, or of the node service,
 // so that they can do their work. Found out by doing what those do, as the same
-// account: with sudo, its settings, PAM and pipes as they are (lib/trial.h).
+// account: with sudo, its settings, PAM and pipes as they are (session/trial.h).
 #pragma once
 
 #include <string>
