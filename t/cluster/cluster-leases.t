@@ -51,7 +51,7 @@ api GET /proxy/leases
 is "$status" 200 'the shared address answers'
 lease "$OUTER" 2> /dev/null > /dev/null
 is "$status $(field code)" '503 store_unavailable' 'without Redis there are no leases, and the answer says why'
-for node in dmz dmz2; do cluster_start "$node" redis; done
+for node in dmz dmz2; do ok "$node: Redis starts" cluster_start "$node" redis; done
 ok 'Redis replicates' wait_until 10 replicates
 for node in dmz dmz2; do cluster_start "$node" sentinel; done
 sentinel_of_balancer
@@ -93,9 +93,9 @@ is "$status $(field code)" '503 store_unavailable' 'Redis stopped: no new lease'
 ok 'said within 2 s' test "$(($(milliseconds) - began))" -lt 2000
 api PUT "/proxy/leases/$held"
 is "$status" 200 'leases can be renewed'
-for node in dmz dmz2; do kill -KILL "$(cluster_pid $node redis)"; done
-for node in dmz dmz2; do cluster_start "$node" redis; done
-ok 'killed and started anew, Redis has the leases again' wait_until 15 redis_has dmz "$DMZ_SYNC" "$held"
+for node in dmz dmz2; do ok "$node: its Redis is killed" cluster_crash "$node" redis; done
+for node in dmz dmz2; do ok 'and started anew' cluster_start "$node" redis; done
+ok 'Redis has the leases again' wait_until 15 redis_has dmz "$DMZ_SYNC" "$held"
 ok 'both have' wait_until 15 redis_has dmz2 "$DMZ2_SYNC" "$held"
 ok 'and there are new ones' wait_until 10 can_lease
 named() { [ "$(redis_at dmz2 "$DMZ2_SYNC" 26379 sentinel get-master-addr-by-name sallyport | head -n 1)" = "$1" ]; }

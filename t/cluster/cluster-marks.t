@@ -137,7 +137,7 @@ on dmz "$LAB_ASPERAPROXY" fault "$INSIDE2" > /dev/null
 has_mark() { redis "$1" EXISTS "sallyport:mark:maintenance-$INSIDE2:22" | grep -qx 1; }
 ok 'a mark is on both' wait_until 5 has_mark $second
 is "$(sessions dmz2)" inside1 'a session of the other node has heard of it'
-kill -KILL "$(cluster_pid $first redis)"
+cluster_crash $first redis
 # shellcheck disable=SC2086
 is "$(sessions $ten | sorted)" "$(printf 'inside1 %.0s' $ten | xargs)" 'the master is killed: no session fails, the mark holds'
 ok 'the Sentinels choose the other' wait_until 20 is_named $second
@@ -147,7 +147,7 @@ is "$(sessions dmz dmz | sorted)" 'inside1 inside2' 'sharing works again'
 
 # --- all of Redis is away: each node by itself ---
 
-kill -KILL "$(cluster_pid $second redis)"
+cluster_crash $second redis
 like "$(diagnosis)" '^FAIL  redis: this node shares nothing with the others: ' 'both are dead: the doctor says what that means'
 status 75 'heal on one node says that the other does not hear it' on dmz "$LAB_ASPERAPROXY" heal "$INSIDE2"
 lab_sshd inside2 stop

@@ -68,8 +68,7 @@ is "$(found during lost)" 0 'of that flow no packet was lost'
 kill -STOP $(cluster_pid dmz conntrackd)
 cluster_gap without outside "$SQUASH:5000"
 more without 40
-kill -KILL $(cluster_pid dmz conntrackd)
-wait_until 10 eval '[ -z "$(cluster_pid dmz conntrackd)" ]'
+cluster_crash dmz conntrackd
 like "$(diagnosis dmz conntrackd)" '^FAIL .*leases are cut when the other node dies' 'conntrackd killed: the doctor says what is at stake'
 # So that its state does not change any more, which would be told by itself.
 assured() { [ "$(on dmz conntrack -L -p udp --orig-src "$OUTSIDE" --orig-port-dst 5000 2> /dev/null | grep -c ASSURED)" = 2 ]; }

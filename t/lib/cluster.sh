@@ -11,9 +11,9 @@
 #   cluster_deaf NODE, cluster_hears NODE   it hears no VRRP, or does so again
 #   cluster_clock SECONDS    how much the clock of $cluster_timeless is fast, if that
 #                            was set before: all that runs for the cluster there sees it
-#   cluster_start NODE keepalived|conntrackd|redis|sentinel, cluster_stop NODE ...
-#                            (conntrackd, like all of them, can be killed by its pid:
-#                            cluster_pid NODE PROGRAM)
+#   cluster_start NODE keepalived|conntrackd|redis|sentinel, cluster_stop NODE ...,
+#                            cluster_crash NODE ... (SIGKILL): all wait until it is so
+#   cluster_pid NODE PROGRAM its process, or processes
 #   cluster_flows NODE MARK  the flows of that connection mark in its kernel
 #
 # $INSIDE_SHARED is the shared address inside; outside they are $SQUASH and
@@ -114,8 +114,9 @@ cluster_start() {
     # The watcher of its own parent would outlive a killed child for a second.
     keepalived) on_clock "$1" keepalived --vrrp ;;
     conntrackd) cluster_unit "$1" Pre && on_clock "$1" conntrackd -d && wait_until 10 cluster_syncs "$1" && cluster_unit "$1" Post ;;
-    redis) on "$1" redis-server /etc/redis/redis.conf --daemonize yes --pidfile /run/redis.pid > /dev/null ;;
-    sentinel) on "$1" redis-sentinel /etc/redis/sentinel.conf --daemonize yes --pidfile /run/sentinel.pid > /dev/null ;;
+    # The status of the one that goes to the background says nothing: the other binds.
+    redis) on "$1" redis-server /etc/redis/redis.conf --daemonize yes --pidfile /run/redis.pid > /dev/null && wait_until 10 cluster_runs "$1" redis ;;
+    sentinel) on "$1" redis-sentinel /etc/redis/sentinel.conf --daemonize yes --pidfile /run/sentinel.pid > /dev/null && wait_until 10 cluster_runs "$1" sentinel ;;
     *) lab_die "cluster_start: what is '$2'?" ;;
   esac
 }
@@ -135,6 +136,22 @@ cluster_stop() {
   pid=$(cluster_pid "$1" "$2") || return
   # shellcheck disable=SC2086  # may be several
   kill $pid && wait_until 10 cluster_ended $pid
+}
+
+# cluster_crash NODE PROGRAM: it dies at once, and its ports are free again.
+cluster_crash() {
+  local pid
+  pid=$(cluster_pid "$1" "$2") || return
+  # shellcheck disable=SC2086  # may be several
+  kill -KILL $pid && wait_until 10 cluster_ended $pid
+}
+
+# cluster_runs NODE redis|sentinel: it answers, if only that it wants a password.
+cluster_runs() {
+  local address port=6379
+  [ "$2" = redis ] || port=26379
+  address=$(on "$1" sed -n 's/^bind \([^ ]*\).*/\1/p' "/etc/redis/$2.conf")
+  on "$1" timeout 2 redis-cli -h "$address" -p "$port" ping 2> /dev/null | grep -qE '^(PONG|NOAUTH|LOADING)'
 }
 
 cluster_ended() {
