@@ -16,7 +16,8 @@ std::uint32_t take_character(std::string_view& text) {
   const auto head = static_cast<unsigned char>(text[0]);
   const std::size_t length = head < 0x80 ? 1 : head < 0xe0 ? 2 : head < 0xf0 ? 3 : 4;
   std::uint32_t character = length == 1 ? head : head & (0x7fu >> length);
-  for (std::size_t i = 1; i < length && i < text.size(); ++i) character = character << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
+  for (std::size_t i = 1; i < length && i < text.size(); ++i)
+    character = character << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
   text.remove_prefix(std::min(length, text.size()));
   return character;
 }

@@ -26,7 +26,8 @@ bool is_blank(std::string_view text) { return text.find_first_not_of(" \t") == t
 
 class Lines {
  public:
-  explicit Lines(const std::string& text) : text_(text), first_(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0) {}
+  explicit Lines(const std::string& text)
+      : text_(text), first_(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0) {}
 
   std::size_t start(std::size_t at) const {
     while (at > first_ && !is_end_of_line(text_[at - 1])) --at;
@@ -119,7 +120,8 @@ void keep_named(Elements& accounts, const std::string& wanted) {
     at += fmt::format("{}{}", i == 0 ? "" : i + 1 == found.size() ? " and " : ", ", found[i]->position.line);
   }
   if (found.size() > kShown) at += " and so on";
-  throw tool::Failure(tool::config, fmt::format("{}: {}: there are {} <{}>, on lines {}; edit the file", file, change.item.name, found.size(), found[0]->name, at));
+  throw tool::Failure(tool::config, fmt::format("{}: {}: there are {} <{}>, on lines {}; edit the file", file,
+                                                change.item.name, found.size(), found[0]->name, at));
 }
 
 void check_single(const Elements& parents, const Option* option, const Change& change, const std::string& file) {
@@ -177,7 +179,8 @@ void remove(std::string& text, const Element& element) {
 
 // How `parent` has its children stand when `outer` is before its own tag; `at` is
 // where they go.
-Layout layout_of(const Lines& lines, const Element& document, const Element& parent, const std::string& outer, std::size_t at) {
+Layout layout_of(const Lines& lines, const Element& document, const Element& parent, const std::string& outer,
+                 std::size_t at) {
   const auto own = step_in(lines, parent, outer);
   const auto usual = step_in(lines, document, lines.indent(document.extent.begin).value_or(""));
   Layout layout;
@@ -222,7 +225,8 @@ Node missing(const Change& change, const Route& route, std::size_t depth, Charse
   Node node{std::string(route.back()->name), escaped(*change.value, charset), {}};
   for (std::size_t i = route.size() - 1; i-- > depth;) {
     Node parent{std::string(route[i]->name), "", {}};
-    if (i + 1 == change.section.size() && !change.account.empty()) parent.children.push_back({"name", escaped(change.account, charset), {}});
+    if (i + 1 == change.section.size() && !change.account.empty())
+      parent.children.push_back({"name", escaped(change.account, charset), {}});
     parent.children.push_back(std::move(node));
     node = std::move(parent);
   }
@@ -237,7 +241,8 @@ Edited apply(const std::string& text, const Change& change, const std::string& f
   const Reached reached = follow(document, route, change, file);
   Edited edited{text, std::nullopt};
   if (reached.depth < route.size()) {
-    if (change.value) insert(edited.text, document, *reached.elements[0], missing(change, route, reached.depth, charset_of(text)));
+    if (change.value)
+      insert(edited.text, document, *reached.elements[0], missing(change, route, reached.depth, charset_of(text)));
     return edited;
   }
   const Element* given = config::schema::first_given(reached.elements);

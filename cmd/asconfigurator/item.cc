@@ -64,7 +64,8 @@ const Command& command_of(const std::string& name) {
     if (command.name == name) return command;
     names.emplace_back(command.name);
   }
-  fail(fmt::format("'{}' is no command; there are {}, as in set_server_data;rproxy_enabled,true", name, joined(names, " and ")));
+  fail(fmt::format("'{}' is no command; there are {}, as in set_server_data;rproxy_enabled,true", name,
+                   joined(names, " and ")));
 }
 
 // How many letters must be put in, taken out or replaced to make `b` out of `a`.
@@ -147,7 +148,8 @@ std::optional<std::string> value_of(const Item& item, const std::string& given) 
   const auto& option = item.option();
   if (config::schema::accepts(option, value)) return value;
   const bool secret = option.value == config::schema::Value::secret;
-  fail(fmt::format("{}: {} is not valid; expected {}", item.name, secret ? "the value" : "'" + value + "'", config::schema::expected(option)));
+  fail(fmt::format("{}: {} is not valid; expected {}", item.name, secret ? "the value" : "'" + value + "'",
+                   config::schema::expected(option)));
 }
 
 }  // namespace
@@ -161,7 +163,9 @@ std::vector<Change> parse_item(std::string_view text) {
   for (auto part = parts.begin() + 1; part != parts.end(); ++part) {
     const auto comma = part->find(',');
     const std::string name = part->substr(0, comma);
-    if (comma == part->npos) fail(fmt::format("'{}' lacks a value: NAME,VALUE is needed (a semicolon in a value has a backslash before it)", name));
+    if (comma == part->npos)
+      fail(fmt::format("'{}' lacks a value: NAME,VALUE is needed (a semicolon in a value has a backslash before it)",
+                       name));
     const std::string value = part->substr(comma + 1);
     if (!command.key.empty() && name == command.key) {
       if (!account.empty()) fail(fmt::format("{} is there twice", name));
@@ -174,7 +178,9 @@ std::vector<Change> parse_item(std::string_view text) {
     const auto wanted = value_of(*item, value);
     changes.push_back({command.section, "", std::move(*item), wanted});
   }
-  if (!command.key.empty() && account.empty()) fail(fmt::format("{} needs {},NAME, as in {};{},faspex;read_allowed,true", command.name, command.key, command.name, command.key));
+  if (!command.key.empty() && account.empty())
+    fail(fmt::format("{} needs {},NAME, as in {};{},faspex;read_allowed,true", command.name, command.key, command.name,
+                     command.key));
   if (changes.empty()) fail(fmt::format("{} has nothing to set ({})", command.name, kHint));
   for (auto& change : changes) change.account = account;
   return changes;

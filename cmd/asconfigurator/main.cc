@@ -61,7 +61,8 @@ std::vector<Change> changes_of(const Options& options) {
     if (letter == 'x' || letter == 'F') append(changes, asconfigurator::parse_item(argument));
     if (letter == 'f') append_lines(changes, argument);
   }
-  if (changes.size() > kMaxChanges) throw tool::Failure(tool::usage, fmt::format("more than {} values at once", kMaxChanges));
+  if (changes.size() > kMaxChanges)
+    throw tool::Failure(tool::usage, fmt::format("more than {} values at once", kMaxChanges));
   return changes;
 }
 
@@ -98,16 +99,20 @@ void check(const std::string& text, const std::string& old, const std::string& f
   try {
     config::parse(text, file);
   } catch (const tool::Failure& failure) {
-    const char* why = is_valid(old) ? "the file would be invalid" : "the file is invalid (see asuserdata -v), and still would be";
+    const char* why =
+        is_valid(old) ? "the file would be invalid" : "the file is invalid (see asuserdata -v), and still would be";
     throw tool::Failure(failure.code(), fmt::format("nothing is changed: {}: {}", why, failure.what()));
   }
 }
 
 void warn_of_secrets(const std::vector<Change>& changes, const std::string& file, mode_t mode) {
-  const bool set = std::any_of(changes.begin(), changes.end(), [](const Change& change) { return is_secret(change) && change.value; });
+  const bool set = std::any_of(changes.begin(), changes.end(),
+                               [](const Change& change) { return is_secret(change) && change.value; });
   if (!set || (mode & S_IROTH) == 0) return;
-  fmt::print(stderr, "asconfigurator: warning: {} holds the key of the tokens now, and all users can read it (mode {:04o}); "
-                     "the key belongs on the transfer nodes, not on the proxy\n", logging::escape(file), mode);
+  fmt::print(stderr,
+             "asconfigurator: warning: {} holds the key of the tokens now, and all users can read it (mode {:04o}); "
+             "the key belongs on the transfer nodes, not on the proxy\n",
+             logging::escape(file), mode);
 }
 
 int run(int argc, char** argv) {

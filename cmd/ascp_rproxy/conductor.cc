@@ -23,8 +23,8 @@
 
 namespace {
 
-constexpr std::chrono::seconds kOpen{30};   // its turn, the firewall's lock, iptables
-constexpr std::chrono::seconds kLeave{6};   // asp-upstream takes 5 to take leave; sudo may have a PAM session to close
+constexpr std::chrono::seconds kOpen{30};  // its turn, the firewall's lock, iptables
+constexpr std::chrono::seconds kLeave{6};  // asp-upstream takes 5 to take leave; sudo may have a PAM session to close
 constexpr int kRevokeSeconds = 20;
 
 // SIGTERM and SIGHUP end the session in order, as EOF would.
@@ -62,8 +62,8 @@ Conductor::Conductor(Request request, std::vector<std::string> words, bool udp, 
       signals_(catch_signals()) {
   const std::string key = auth_info::of_this_session();
   logging::set_context("session=" + session_);
-  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, request_.user, key.empty() ? "-" : key,
-                          request_.client.text(), request_.proxy.text());
+  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, request_.user,
+                          key.empty() ? "-" : key, request_.client.text(), request_.proxy.text());
 }
 
 int Conductor::conduct() {
@@ -110,9 +110,11 @@ void Conductor::connect() {
   const auto start = SteadyClock::now();
   for (;;) {
     const auto line = dialer_->next();
-    if (!line && dialer_->hung_up()) throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
+    if (!line && dialer_->hung_up())
+      throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
     if (!line) {
-      pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
+      pollfd fds[] = {
+          {dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
       ::poll(fds, 3, patience());
       if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
       if (fds[2].revents) hear_verified();
@@ -122,8 +124,11 @@ void Conductor::connect() {
     }
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "connected") return note_server(*line, start);
-    if (line->event == "faulty") logging::error("server {}: {}; trying the next {}", line->get("host"), logging::escape(line->get("reason")), identity_);
-    if (line->event == "failed") throw tool::Failure(status::failure_code(*line), line->get("reason"), line->get("told"));
+    if (line->event == "faulty")
+      logging::error("server {}: {}; trying the next {}", line->get("host"), logging::escape(line->get("reason")),
+                     identity_);
+    if (line->event == "failed")
+      throw tool::Failure(status::failure_code(*line), line->get("reason"), line->get("told"));
   }
 }
 
@@ -135,16 +140,21 @@ int Conductor::patience() const {
 }
 
 void Conductor::never_started(const char* helper, Privileged& silent) {
-  throw tool::Failure(tool::os, fmt::format("{}, which sudo is to start, has not answered within {} s: {}; asperaproxy check tries it", helper, Privileged::kToFirstWord.count(), silent.complaint()));
+  throw tool::Failure(
+      tool::os, fmt::format("{}, which sudo is to start, has not answered within {} s: {}; asperaproxy check tries it",
+                            helper, Privileged::kToFirstWord.count(), silent.complaint()));
 }
 
 void Conductor::note_server(const status::Line& connected, SteadyClock::time_point start) {
   host_ = connected.get("host");
   host_address_ = connected.get("address");
-  logging::debug1("Server {} at {}: connected after {:.0f} ms (connect {}, handshake {}, login {})", host_, host_address_, milliseconds_since(start),
-                  connected.get("connect_ms"), connected.get("handshake_ms"), connected.get("login_ms"));
-  identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_, logging::escape(connected.get("upstream_user")));
-  logging::event("Established SSH connection with server {} {}{}", host_, identity_, connected.get("reused") == "true" ? " reused=true" : "");
+  logging::debug1("Server {} at {}: connected after {:.0f} ms (connect {}, handshake {}, login {})", host_,
+                  host_address_, milliseconds_since(start), connected.get("connect_ms"), connected.get("handshake_ms"),
+                  connected.get("login_ms"));
+  identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_,
+                           logging::escape(connected.get("upstream_user")));
+  logging::event("Established SSH connection with server {} {}{}", host_, identity_,
+                 connected.get("reused") == "true" ? " reused=true" : "");
 }
 
 // Without a pinhole there is no need to wait for a server.
@@ -155,7 +165,8 @@ void Conductor::hear_verified() {
 
 void Conductor::check_pinhole(const status::Line& line, const char* event) {
   logging::debug2("asp-pinhole: {}", words_of(line));
-  if (line.event != event) throw tool::Failure(status::failure_code(line), fmt::format("asp-pinhole {}: {}", line.event, line.get("reason")));
+  if (line.event != event)
+    throw tool::Failure(status::failure_code(line), fmt::format("asp-pinhole {}: {}", line.event, line.get("reason")));
   verified_ = true;
 }
 
@@ -173,7 +184,8 @@ void Conductor::open_pinhole() {
     if (line) return check_pinhole(*line, event);
     // Waiting for the command alone, asp-upstream speaks only to say that it cannot.
     if (const auto lost = dialer_->next(); lost || dialer_->hung_up()) {
-      throw tool::Failure(lost ? status::failure_code(*lost) : tool::internal, fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));
+      throw tool::Failure(lost ? status::failure_code(*lost) : tool::internal,
+                          fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));
     }
     if (holder_->overdue()) never_started("asp-pinhole", *holder_);
     pinhole_lost(event);
@@ -200,7 +212,9 @@ int Conductor::watch() {
       if (dialer_->hung_up()) {
         const auto status = dialer_->wait(kLeave);
         logging::debug1("asp-upstream ended with {}", status ? std::to_string(*status) : "nothing");
-        if (!ended_ && !lost_) lost_.emplace(tool::os, fmt::format("asp-upstream died (status {}): {}", status.value_or(-1), dialer_->complaint()));
+        if (!ended_ && !lost_)
+          lost_.emplace(tool::os,
+                        fmt::format("asp-upstream died (status {}): {}", status.value_or(-1), dialer_->complaint()));
         return ended_ ? ended_->exit_code() : lost_->code();
       }
     }
@@ -237,11 +251,13 @@ bool Conductor::hear_pinhole() {
       logging::event("Setup UDP forwarding between {} and {} {}", line->get("client"), line->get("server"), identity_);
     } else if (line->event == "closed") {
       if (line->get("reason") == "SIGTERM") {
-        lost_.emplace(tool::temporary, "ended by an administrator", "An administrator of this proxy ended the session.");
+        lost_.emplace(tool::temporary, "ended by an administrator",
+                      "An administrator of this proxy ended the session.");
       } else if (line->get("reason") == "sudo ended") {
         lost_.emplace(tool::os, "sudo died, or its command_timeout was over");
       }
-      if (!line->get("bytes").empty()) counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
+      if (!line->get("bytes").empty())
+        counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
     } else {
       logging::error("asp-pinhole: {} session={}", words_of(*line), session_);
     }
@@ -263,5 +279,6 @@ void Conductor::close_pinhole() {
 
 void Conductor::log_end(const std::string& why) const {
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", logging::escape(why), identity_, flow_, seconds, counters_);
+  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", logging::escape(why), identity_, flow_, seconds,
+                 counters_);
 }

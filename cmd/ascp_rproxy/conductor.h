@@ -55,10 +55,10 @@ class Conductor {
   Fd signals_;
   std::optional<Holder> holder_;
   std::optional<Dialer> dialer_;
-  bool verified_ = false;              // asp-pinhole has accepted us
+  bool verified_ = false;               // asp-pinhole has accepted us
   std::optional<upstream::End> ended_;  // how, in asp-upstream's words, the command did
-  std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
-  std::string host_;  // as the route writes it
+  std::optional<tool::Failure> lost_;   // why the connection broke while the command ran
+  std::string host_;                    // as the route writes it
   std::string host_address_;
   // Words for the log: who and where; the flow and its size once known.
   std::string identity_;

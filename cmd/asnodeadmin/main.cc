@@ -25,20 +25,19 @@ namespace {
 
 using Users = std::vector<NodeUser>;
 
-constexpr char kUsage[] =
-    "asnodeadmin {-a | -m | -d} -u name [-x account] [-p password|-] [--acl-add acl | --acl-del acl | --acl-set acls] [-b file] | "
-    "-l | -b file | -A | --reload | -h";
-constexpr char kHelp[] =
-    "asnodeadmin -a -u name -x account    add a user of the node API\n"
-    "asnodeadmin -m -u name               change his password, account or ACLs\n"
-    "asnodeadmin -d -u name               delete him\n"
-    "asnodeadmin -l                       list all\n"
-    "asnodeadmin -b file                  copy the list to a new file; also with -a, -m, -d\n"
-    "asnodeadmin -A                       the ACLs that there are\n"
-    "asnodeadmin --reload                 check the file; changes need no reload\n"
-    "  -p password, -p -                  the password; from standard input; without -p\n"
-    "                                     it is asked for\n"
-    "  --acl-add, --acl-del, --acl-set    for -a (not --acl-del) and -m\n";
+constexpr char kUsage[] = "asnodeadmin {-a | -m | -d} -u name [-x account] [-p password|-] [--acl-add acl | --acl-del "
+                          "acl | --acl-set acls] [-b file] | "
+                          "-l | -b file | -A | --reload | -h";
+constexpr char kHelp[] = "asnodeadmin -a -u name -x account    add a user of the node API\n"
+                         "asnodeadmin -m -u name               change his password, account or ACLs\n"
+                         "asnodeadmin -d -u name               delete him\n"
+                         "asnodeadmin -l                       list all\n"
+                         "asnodeadmin -b file                  copy the list to a new file; also with -a, -m, -d\n"
+                         "asnodeadmin -A                       the ACLs that there are\n"
+                         "asnodeadmin --reload                 check the file; changes need no reload\n"
+                         "  -p password, -p -                  the password; from standard input; without -p\n"
+                         "                                     it is asked for\n"
+                         "  --acl-add, --acl-del, --acl-set    for -a (not --acl-del) and -m\n";
 constexpr char kAdmin[] = "admin";
 
 // Those without a letter get one that the command line cannot hold.
@@ -71,7 +70,8 @@ char action_of(const Options& options) {
   char action = 0;
   for (const char letter : {'a', 'm', 'd', 'l', 'A', 'h', kReload}) {
     if (!options.has(letter)) continue;
-    if (letter == kReload && action && std::string_view("amd").find(action) != std::string_view::npos) continue;  // nothing more to do
+    if (letter == kReload && action && std::string_view("amd").find(action) != std::string_view::npos)
+      continue;  // nothing more to do
     if (action) bad_usage("one thing at a time");
     action = letter;
   }
@@ -81,9 +81,11 @@ char action_of(const Options& options) {
 }
 
 void check_options(const Options& options, char action) {
-  if (!options.operands.empty()) bad_usage(fmt::format("'{}' is no option; they begin with a dash: -x account", options.operands.front()));
+  if (!options.operands.empty())
+    bad_usage(fmt::format("'{}' is no option; they begin with a dash: -x account", options.operands.front()));
   const auto only_with = [&](char letter, const char* shown, std::string_view actions) {
-    if (options.has(letter) && actions.find(action) == actions.npos) bad_usage(fmt::format("{} does not go with that", shown));
+    if (options.has(letter) && actions.find(action) == actions.npos)
+      bad_usage(fmt::format("{} does not go with that", shown));
   };
   only_with('u', "-u", "amd");
   only_with('p', "-p", "am");
@@ -92,10 +94,12 @@ void check_options(const Options& options, char action) {
   only_with(kAclAdd, "--acl-add", "am");
   only_with(kAclDel, "--acl-del", "m");
   only_with(kAclSet, "--acl-set", "am");
-  if (options.has(kAclAdd) + options.has(kAclDel) + options.has(kAclSet) > 1) bad_usage("one of --acl-add, --acl-del and --acl-set");
+  if (options.has(kAclAdd) + options.has(kAclDel) + options.has(kAclSet) > 1)
+    bad_usage("one of --acl-add, --acl-del and --acl-set");
   if (std::string_view("amd").find(action) != std::string_view::npos) {
     if (!options.has('u')) bad_usage("-u name is needed");
-    if (!config::node_users::is_name(options.get('u', ""))) bad_usage(fmt::format("'{}' is no name for a user", options.get('u', "")));
+    if (!config::node_users::is_name(options.get('u', "")))
+      bad_usage(fmt::format("'{}' is no name for a user", options.get('u', "")));
   }
   if (action == 'a' && !options.has('x')) bad_usage("-x account is needed");
   for (std::size_t i = 1; i < options.in_order.size(); ++i) {
@@ -152,7 +156,8 @@ Users::iterator find(Users& users, const std::string& name) {
 
 void check_presence(Users& users, const std::string& name, bool wanted) {
   if ((find(users, name) != users.end()) == wanted) return;
-  throw tool::Failure(tool::no, name + (wanted ? ": there is no such user; see asnodeadmin -l" : ": is there already; change it with -m"));
+  throw tool::Failure(tool::no, name + (wanted ? ": there is no such user; see asnodeadmin -l"
+                                               : ": is there already; change it with -m"));
 }
 
 // Never over another file, least of all through a link in a directory of others.
@@ -226,9 +231,11 @@ std::string table(const Users& users) {
     name = std::max(name, user.name.size());
     account = std::max(account, user.system_user.size());
   }
-  std::string text = fmt::format("List of Node API user(s):\n{:{}} {:{}} user acls\n", "user", name, "system/transfer", account);
+  std::string text =
+      fmt::format("List of Node API user(s):\n{:{}} {:{}} user acls\n", "user", name, "system/transfer", account);
   text += fmt::format("{:=<{}} {:=<{}} {:=<{}}\n", "", name, "", account, "", kAcls);
-  for (const auto& user : users) text += fmt::format("{:{}} {:{}} [{}]\n", user.name, name, user.system_user, account, fmt::join(user.acls, ","));
+  for (const auto& user : users)
+    text += fmt::format("{:{}} {:{}} [{}]\n", user.name, name, user.system_user, account, fmt::join(user.acls, ","));
   return text;
 }
 
@@ -236,9 +243,11 @@ std::string table(const Users& users) {
 int reload() {
   const auto users = config::node_users::load(paths::kNodeUsers);
   for (const auto& user : users) {
-    if (!accounts::exists(user.system_user)) fmt::print(stderr, "asnodeadmin: warning: {}: there is no account {} any more\n", user.name, user.system_user);
+    if (!accounts::exists(user.system_user))
+      fmt::print(stderr, "asnodeadmin: warning: {}: there is no account {} any more\n", user.name, user.system_user);
   }
-  fmt::print(stderr, "asnodeadmin: {} user{}; the file is valid, and in force since it was changed\n", users.size(), users.size() == 1 ? "" : "s");
+  fmt::print(stderr, "asnodeadmin: {} user{}; the file is valid, and in force since it was changed\n", users.size(),
+             users.size() == 1 ? "" : "s");
   return tool::yes;
 }
 
@@ -248,9 +257,12 @@ int run(int argc, char** argv) {
   const char action = action_of(options);
   check_options(options, action);
   if (action == 'h') io::write_all(STDOUT_FILENO, kHelp);
-  if (action == 'A') io::write_all(STDOUT_FILENO, "admin    sees, renews and ends the leases of all users; reads /metrics\n");
+  if (action == 'A')
+    io::write_all(STDOUT_FILENO, "admin    sees, renews and ends the leases of all users; reads /metrics\n");
   if (action == 'h' || action == 'A') return tool::yes;
-  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "users of the node API are root's to see and change: run it as root, or with sudo");
+  if (::geteuid() != 0)
+    throw tool::Failure(tool::not_permitted,
+                        "users of the node API are root's to see and change: run it as root, or with sudo");
   switch (action) {
     case 'a': return add(options);
     case 'm': return modify(options);

@@ -23,7 +23,8 @@ constexpr std::size_t kMaxLine = 1024;
 
 std::string checked(std::string text) {
   if (config::node_users::is_password(text)) return text;
-  throw tool::Failure(tool::bad_input, fmt::format("the password must have 1 to {} bytes and no control characters", config::node_users::kMaxPassword));
+  throw tool::Failure(tool::bad_input, fmt::format("the password must have 1 to {} bytes and no control characters",
+                                                   config::node_users::kMaxPassword));
 }
 
 // Signals that would end us come in as something to read instead.
@@ -68,7 +69,9 @@ std::string from_terminal(const std::string& user) {
   {
     const Signals signals;
     UnseenTerminal terminal(kMaxLine);
-    if (!terminal.is_there()) throw tool::Failure(tool::usage, "ask for the password: there is no terminal; give it on standard input, with -p -");
+    if (!terminal.is_there())
+      throw tool::Failure(tool::usage,
+                          "ask for the password: there is no terminal; give it on standard input, with -p -");
     first = terminal.ask(fmt::format("Password for {}: ", logging::escape(user)), signals.fd());
     if (first && config::node_users::is_password(*first)) second = terminal.ask("Again: ", signals.fd());
     caught = signals.take();
@@ -84,7 +87,8 @@ void hide(int argc, char** argv, const std::string& given) {
   for (int i = 1; i < argc; ++i) {
     // -p password, or -ppassword, or -amppassword: it is the end of a word.
     const std::size_t length = std::strlen(argv[i]);
-    if (length >= given.size() && given == argv[i] + length - given.size()) std::memset(argv[i] + length - given.size(), '*', given.size());
+    if (length >= given.size() && given == argv[i] + length - given.size())
+      std::memset(argv[i] + length - given.size(), '*', given.size());
   }
 }
 

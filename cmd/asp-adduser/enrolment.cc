@@ -77,7 +77,7 @@ std::string home_of_new(const std::string& name) {
 // A home directory that asp-deluser kept belongs to a number that nobody has:
 // it is given back.
 std::optional<uid_t> owner_of_kept(const std::string& name, const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return std::nullopt;
     tool::fail_errno(tool::os, "stat " + path);
@@ -98,20 +98,25 @@ void make_group(std::vector<std::string>& steps, Undo& undo) {
 void make_account(const std::string& name, std::vector<std::string>& steps, Undo& undo) {
   const std::string path = home_of_new(name);
   const auto kept = owner_of_kept(name, path);
-  std::vector<std::string> argv{"/usr/sbin/useradd", "--create-home", "--home-dir", path, "--user-group", "--shell", paths::kShell,
-                                "--groups", paths::kGroup, "--password", kNoPassword};
+  std::vector<std::string> argv{"/usr/sbin/useradd", "--create-home", "--home-dir",  path,
+                                "--user-group",      "--shell",       paths::kShell, "--groups",
+                                paths::kGroup,       "--password",    kNoPassword};
   if (kept) argv.insert(argv.end(), {"--uid", std::to_string(*kept)});
   argv.insert(argv.end(), {"--", name});
   administer(argv);
   if (kept) undo.with({"/usr/sbin/userdel", "--", name});
   else undo.with({"/usr/sbin/userdel", "--remove", "--", name});
-  steps.push_back(kept ? fmt::format("made the account {}, with the home directory that was there", name) : "made the account " + name);
+  steps.push_back(kept ? fmt::format("made the account {}, with the home directory that was there", name)
+                       : "made the account " + name);
 }
 
 // The rights first, so that a new key never opens more than transfers.
 void bring_into_state(const Account& account, std::vector<std::string>& steps) {
   proxy_account::check_may_transfer_only(account);
-  if (account.expired) throw tool::Failure(tool::not_permitted, fmt::format("{0}: the account has expired; usermod --expiredate '' {0} revives it", account.name));
+  if (account.expired)
+    throw tool::Failure(
+        tool::not_permitted,
+        fmt::format("{0}: the account has expired; usermod --expiredate '' {0} revives it", account.name));
   std::vector<std::string> argv{"/usr/sbin/usermod"};
   if (!account.has_shell()) {
     argv.insert(argv.end(), {"--shell", paths::kShell});
@@ -123,7 +128,8 @@ void bring_into_state(const Account& account, std::vector<std::string>& steps) {
   }
   if (account.password != kNoPassword) {
     argv.insert(argv.end(), {"--password", kNoPassword});
-    steps.push_back(account.password.starts_with('!') ? "unlocked the account, for keys alone" : "took the password away: keys alone are good");
+    steps.push_back(account.password.starts_with('!') ? "unlocked the account, for keys alone"
+                                                      : "took the password away: keys alone are good");
   }
   if (argv.size() == 1) return;
   argv.insert(argv.end(), {"--", account.name});

@@ -31,7 +31,7 @@ std::string shown(const std::string& name) { return "~/.ssh/" + name; }
 std::string temporary(const std::string& name) { return fmt::format(".{}.{}", name, ::getpid()); }
 
 bool is_there(const std::string& name) {
-  struct stat status{};
+  struct stat status {};
   return ::lstat(name.c_str(), &status) == 0;
 }
 
@@ -42,7 +42,7 @@ Fd open_own(const std::string& name, mode_t mode, std::vector<std::string>& step
   if (!file && errno == ENOENT) return file;
   if (!file && errno == ELOOP) throw tool::Failure(tool::not_permitted, shown(name) + ": is a symbolic link");
   if (!file) tool::fail_errno(tool::os, "open " + shown(name));
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "stat " + shown(name));
   if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || status.st_nlink != 1) {
     throw tool::Failure(tool::not_permitted, shown(name) + ": is not a file of the user's own");
@@ -114,7 +114,8 @@ void make_pair(const std::string& user, const std::string& type, const std::stri
   };
   discard();
   const auto made = keygen({"-q", "-t", type, "-N", "", "-C", fmt::format("{}@{}", user, host_name()), "-f", fresh});
-  const bool moved = made.status == 0 && ::chmod((fresh + ".pub").c_str(), 0644) == 0 && ::rename((fresh + ".pub").c_str(), (name + ".pub").c_str()) == 0 &&
+  const bool moved = made.status == 0 && ::chmod((fresh + ".pub").c_str(), 0644) == 0 &&
+                     ::rename((fresh + ".pub").c_str(), (name + ".pub").c_str()) == 0 &&
                      ::rename(fresh.c_str(), name.c_str()) == 0;
   if (moved) return;
   discard();
@@ -125,7 +126,8 @@ void make_pair(const std::string& user, const std::string& type, const std::stri
 std::string public_half(const std::string& name) {
   const auto answer = keygen({"-y", "-P", "", "-f", name});
   if (answer.status != 0) {
-    throw tool::Failure(tool::os, fmt::format("{}: has a passphrase, or is no private key: {}", shown(name), answer.err.substr(0, 200)));
+    throw tool::Failure(tool::os, fmt::format("{}: has a passphrase, or is no private key: {}", shown(name),
+                                              answer.err.substr(0, 200)));
   }
   return answer.out.substr(0, answer.out.find('\n'));
 }
@@ -164,7 +166,8 @@ Made furnish(const proxy_account::Account& account, const Wanted& wanted) {
   const Record record = record::parse_one(said);
   record.check_names({"key"}, {"step"});
   made.steps = record.all("step");
-  if (wanted.own_pair) made.public_key = public_key::parse(record.require("key"), account.name + ": key pair").at(0).line();
+  if (wanted.own_pair)
+    made.public_key = public_key::parse(record.require("key"), account.name + ": key pair").at(0).line();
   return made;
 }
 

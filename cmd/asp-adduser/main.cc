@@ -33,7 +33,7 @@ std::string read_file(const std::string& path) {
       throw tool::Failure(tool::bad_input, failure.what());
     }
   }();
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "stat " + path);
   if (!S_ISREG(status.st_mode)) throw tool::Failure(tool::bad_input, path + ": is not a file");
   return io::read_all(file.get(), public_key::kMaxText, path);
@@ -42,15 +42,18 @@ std::string read_file(const std::string& path) {
 // ssh-keygen has the last word on each.
 std::string fingerprint(const public_key::Key& key) {
   constexpr int kSeconds = 10;
-  const auto answer = child::run({{"/usr/bin/ssh-keygen", "-l", "-f", "-"}, env::allow({}), {}}, key.line() + "\n", 64 * 1024, kSeconds);
-  if (answer.status != 0) throw tool::Failure(tool::bad_input, fmt::format("ssh-keygen does not take the key {}", key.line()));
+  const auto answer = child::run({{"/usr/bin/ssh-keygen", "-l", "-f", "-"}, env::allow({}), {}}, key.line() + "\n",
+                                 64 * 1024, kSeconds);
+  if (answer.status != 0)
+    throw tool::Failure(tool::bad_input, fmt::format("ssh-keygen does not take the key {}", key.line()));
   return answer.out.substr(0, answer.out.find('\n'));
 }
 
 std::vector<public_key::Key> read_keys(const std::string& path) {
   const bool standard = path == "-";
   const std::string name = standard ? "standard input" : path;
-  auto keys = public_key::parse(standard ? io::read_all(STDIN_FILENO, public_key::kMaxText, name) : read_file(path), name);
+  auto keys =
+      public_key::parse(standard ? io::read_all(STDIN_FILENO, public_key::kMaxText, name) : read_file(path), name);
   for (const auto& key : keys) fmt::print(stderr, "asp-adduser: key {}\n", logging::escape(fingerprint(key)));
   return keys;
 }
@@ -59,7 +62,8 @@ home::Wanted wanted_by(const Options& options) {
   home::Wanted wanted;
   wanted.own_pair = !options.has('s');
   wanted.type = options.get('t', wanted.type);
-  if (wanted.type != "ed25519" && wanted.type != "rsa") options::fail_usage(kUsage, fmt::format("-t {}: not ed25519 or rsa", wanted.type));
+  if (wanted.type != "ed25519" && wanted.type != "rsa")
+    options::fail_usage(kUsage, fmt::format("-t {}: not ed25519 or rsa", wanted.type));
   if (options.has('t') && options.has('s')) options::fail_usage(kUsage, "-t is for a key pair, and -s wants none");
   return wanted;
 }

@@ -30,7 +30,8 @@ constexpr Type kTypes[] = {
 };
 
 const Type* type_of(std::string_view name) {
-  const auto* const found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& type) { return name == type.name; });
+  const auto* const found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& type) { return name == type.name; });
   return found == std::end(kTypes) ? nullptr : found;
 }
 
@@ -69,7 +70,8 @@ std::string fault_of(const Type& type, std::string_view blob) {
   if (type.curve && strings[0] != type.curve) return "the key is damaged";
   const std::string_view name = type.name;
   if (name.find("ed25519") != name.npos && strings[0].size() != 32) return "the key is damaged";
-  if (name == "ssh-rsa" && bits_of(strings[1]) < kLeastBits) return fmt::format("RSA key of less than {} bits", kLeastBits);
+  if (name == "ssh-rsa" && bits_of(strings[1]) < kLeastBits)
+    return fmt::format("RSA key of less than {} bits", kLeastBits);
   return {};
 }
 
@@ -78,7 +80,8 @@ std::string clean(std::string_view comment) {
   constexpr std::string_view kPlain = "@._+:/ -";
   std::string out(comment.substr(0, kLongest));
   for (char& c : out) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPlain.find(c) != kPlain.npos;
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPlain.find(c) != kPlain.npos;
     if (!plain) c = '_';
   }
   return out;
@@ -116,8 +119,11 @@ std::vector<std::string_view> words_of(std::string_view line) {
 }
 
 Key parse_line(std::string_view line, const std::string& where) {
-  const auto refuse = [&](const std::string& why) { throw tool::Failure(tool::bad_input, fmt::format("{}: {}", where, why)); };
-  if (line.find("PRIVATE KEY") != line.npos) refuse("this is a private key, which nobody else should have: take the .pub file");
+  const auto refuse = [&](const std::string& why) {
+    throw tool::Failure(tool::bad_input, fmt::format("{}: {}", where, why));
+  };
+  if (line.find("PRIVATE KEY") != line.npos)
+    refuse("this is a private key, which nobody else should have: take the .pub file");
   const auto words = words_of(line);
   if (!words.empty() && !type_of(words[0]) && std::any_of(words.begin(), words.end(), type_of)) {
     refuse("options in front of a key are not taken: write them to authorized_keys by hand");
@@ -137,7 +143,9 @@ Key parse_line(std::string_view line, const std::string& where) {
 std::string Key::line() const { return fmt::format("{} {}{}{}", type, base64, comment.empty() ? "" : " ", comment); }
 
 std::vector<Key> parse(std::string_view text, const std::string& name) {
-  const auto refuse = [&](const std::string& why) { throw tool::Failure(tool::bad_input, fmt::format("{}: {}", name, why)); };
+  const auto refuse = [&](const std::string& why) {
+    throw tool::Failure(tool::bad_input, fmt::format("{}: {}", name, why));
+  };
   if (text.size() > kMaxText) refuse(fmt::format("more than {} bytes", kMaxText));
   if (text.find('\0') != text.npos) refuse("NUL byte");
   std::vector<Key> keys;

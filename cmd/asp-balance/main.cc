@@ -27,7 +27,8 @@ std::string why(const balance::Mark& mark) {
 // As a session would; but a route on stdin needs no aspera.conf.
 void share() {
   try {
-    if (::access(paths::kConfig, F_OK) == 0) balance::share(config::load(paths::kConfig, config::Author::root).cluster, balance::Haste::session);
+    if (::access(paths::kConfig, F_OK) == 0)
+      balance::share(config::load(paths::kConfig, config::Author::root).cluster, balance::Haste::session);
   } catch (const tool::Failure& failure) {
     fmt::print(stderr, "asp-balance: turns and marks of this host alone: {}\n", logging::escape(failure.what()));
   }
@@ -37,7 +38,8 @@ int run(int argc, char** argv) {
   using Turn = balance::Turn;
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
-  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "turns and marks are root's: run it as root, or with sudo");
+  if (::geteuid() != 0)
+    throw tool::Failure(tool::not_permitted, "turns and marks are root's: run it as root, or with sudo");
   Route route = Route::from_record(record::read_one(STDIN_FILENO));
   session::spool::prepare();
   balance::prepare();
@@ -45,8 +47,10 @@ int run(int argc, char** argv) {
   balance::Choice choice(route, "asp-balance", options.has('n') ? Turn::look : Turn::take);
   route.hosts.clear();
   while (const auto host = choice.next()) route.hosts.push_back(*host);
-  for (const auto& mark : choice.passed_over()) fmt::print(stderr, "asp-balance: passed over {}\n", logging::escape(why(mark)));
-  if (route.hosts.empty()) throw tool::Failure(tool::temporary, fmt::format("all servers of rule {} are faulty", route.rule));
+  for (const auto& mark : choice.passed_over())
+    fmt::print(stderr, "asp-balance: passed over {}\n", logging::escape(why(mark)));
+  if (route.hosts.empty())
+    throw tool::Failure(tool::temporary, fmt::format("all servers of rule {} are faulty", route.rule));
   io::write_all(STDOUT_FILENO, route.to_record().text());
   return tool::yes;
 }

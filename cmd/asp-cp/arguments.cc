@@ -1,8 +1,8 @@
 #include "arguments.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 
 #include <fmt/core.h>
 
@@ -17,7 +17,8 @@ namespace {
 
 bool all_of(std::string_view text, std::string_view beyond_letters_and_digits) {
   return std::all_of(text.begin(), text.end(), [&](unsigned char c) {
-    return (c < 0x80 && std::isalnum(c)) || beyond_letters_and_digits.find(static_cast<char>(c)) != std::string_view::npos;
+    return (c < 0x80 && std::isalnum(c)) ||
+           beyond_letters_and_digits.find(static_cast<char>(c)) != std::string_view::npos;
   });
 }
 
@@ -87,14 +88,19 @@ Place Place::parse(const std::string& operand) {
 }
 
 std::uint64_t parse_rate(std::string_view text) {
-  const auto refuse = [&]() { wrong(fmt::format("-l {}: not a rate from 100K to 100G bits a second, such as 100M", text)); };
+  const auto refuse = [&]() {
+    wrong(fmt::format("-l {}: not a rate from 100K to 100G bits a second, such as 100M", text));
+  };
   std::uint64_t unit = 1;
   std::string_view digits = text;
   if (!digits.empty()) {
     switch (digits.back()) {
-      case 'k': case 'K': unit = 1000; break;
-      case 'm': case 'M': unit = 1000 * 1000; break;
-      case 'g': case 'G': unit = 1000 * 1000 * 1000; break;
+      case 'k':
+      case 'K': unit = 1000; break;
+      case 'm':
+      case 'M': unit = 1000 * 1000; break;
+      case 'g':
+      case 'G': unit = 1000 * 1000 * 1000; break;
       default: break;
     }
     if (unit > 1) digits.remove_suffix(1);

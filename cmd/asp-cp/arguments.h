@@ -15,9 +15,9 @@
 namespace asp_cp {
 
 constexpr Port kUdpPort = 33001;
-constexpr char kUsage[] =
-    "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] [-R tries] source... [user@]host:target | "
-    "[user@]host:source... target | asp-cp -S";
+constexpr char kUsage[] = "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] [-R tries] "
+                          "source... [user@]host:target | "
+                          "[user@]host:source... target | asp-cp -S";
 
 // One operand. A name with a colon before its first slash is remote, as for
 // scp(1); `./a:b` is a local file.

@@ -43,7 +43,8 @@ class Final : public tool::Failure {
 // The server's `failed` ends everything, wherever it comes.
 class Conversation : public Control {
  public:
-  Conversation(const Remote& remote, std::string host) : Control(remote.input(), remote.output()), host_(std::move(host)) {}
+  Conversation(const Remote& remote, std::string host)
+      : Control(remote.input(), remote.output()), host_(std::move(host)) {}
 
  protected:
   void look_at(const Record& message) override {
@@ -157,7 +158,8 @@ bool hear_last_words(Control& control) {
   return false;
 }
 
-void converse(Control& control, Progress& progress, const Command& command, const std::optional<Target>& target, Brought& brought) {
+void converse(Control& control, Progress& progress, const Command& command, const std::optional<Target>& target,
+              Brought& brought) {
   Link link = connect(control, command);
   Session session(control, link);
   if (command.upload) upload(session, progress, command, brought);
@@ -188,7 +190,8 @@ int attempt(const Command& command, const std::optional<Target>& target, Brought
 }
 
 bool may_mend(const tool::Failure& failure) {
-  return (failure.code() == tool::unavailable || failure.code() == tool::temporary) && !dynamic_cast<const Final*>(&failure);
+  return (failure.code() == tool::unavailable || failure.code() == tool::temporary) &&
+         !dynamic_cast<const Final*>(&failure);
 }
 
 // Waits longer each time, up to half a minute, so that a host that comes back is
@@ -211,7 +214,8 @@ class Patience {
     if (left_ == 0) return false;
     --left_;
     pause_ = std::min(pause_, longest);
-    fmt::print(stderr, "asp-cp: {}; trying again in {:.1f} s\n", logging::escape(why), static_cast<double>(pause_.count()) / 1000);
+    fmt::print(stderr, "asp-cp: {}; trying again in {:.1f} s\n", logging::escape(why),
+               static_cast<double>(pause_.count()) / 1000);
     std::this_thread::sleep_for(pause_);
     pause_ = std::min(pause_ * 2, kLongest);
     return true;
@@ -237,7 +241,8 @@ int transfer(const Command& command) {
     try {
       const int code = attempt(command, target, brought);
       // The dead connection's other end may still hold the partial file.
-      if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there", Patience::kForHolder)) return code;
+      if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there", Patience::kForHolder))
+        return code;
     } catch (const tool::Failure& failure) {
       if (!may_mend(failure) || !patience.wait(brought.bytes, failure.what())) throw;
     }

@@ -48,7 +48,8 @@ std::array<std::uint8_t, 32> keyed_digest(std::string_view key, std::string_view
   std::array<std::uint8_t, 32> digest{};
   unsigned int length = 0;
   must(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
-            text.size(), digest.data(), &length) != nullptr && length == digest.size());
+            text.size(), digest.data(), &length) != nullptr &&
+       length == digest.size());
   return digest;
 }
 

@@ -73,7 +73,8 @@ void Progress::advance(std::uint64_t bytes) {
 
 void Progress::draw(bool last) {
   shown_ = Clock::now();
-  const std::string line = progress_line(name_, done_, size_, done_ - resumed_, seconds_since(began_), terminal_width() - 1);
+  const std::string line =
+      progress_line(name_, done_, size_, done_ - resumed_, seconds_since(began_), terminal_width() - 1);
   fmt::print(stderr, "\r{}{}", line, last ? "\n" : "");
   std::fflush(stderr);
   drawn_ = !last;

@@ -31,8 +31,8 @@ bool flag(const Record& record, std::string_view name) { return number(record, n
 std::string hex(const Record& record, std::string_view name, std::size_t length) {
   std::string text = record.require(name);
   const bool fits = text.size() == length && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                    });
   if (!fits) broken(fmt::format("{} is not {} hex digits", name, length));
   return text;
 }
@@ -65,7 +65,8 @@ std::string reason_of(const Record& record) {
 void check_version(const Record& record) {
   const auto version = number(record, "asp_cp", 1'000'000);
   if (version != kVersion) {
-    throw tool::Failure(tool::untrusted, fmt::format("the other asp-cp speaks protocol version {}, this one {}", version, kVersion));
+    throw tool::Failure(tool::untrusted,
+                        fmt::format("the other asp-cp speaks protocol version {}, this one {}", version, kVersion));
   }
 }
 

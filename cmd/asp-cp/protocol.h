@@ -56,8 +56,8 @@ std::string word_of(const Record& record);
 
 struct Open {
   bool upload = true;
-  std::string passphrase;       // 64 hex digits: 256 random bits
-  std::uint64_t rate = 0;       // bits a second, 0: no limit; for whoever sends
+  std::string passphrase;  // 64 hex digits: 256 random bits
+  std::uint64_t rate = 0;  // bits a second, 0: no limit; for whoever sends
   bool recursive = false;
   std::string target;           // upload: where to
   bool into_directory = false;  // upload: the target must be a directory

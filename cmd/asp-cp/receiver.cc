@@ -15,7 +15,10 @@ using Clock = std::chrono::steady_clock;
 // What concerns one file only: the session goes on after it.
 bool concerns_file(const tool::Failure& failure) {
   switch (failure.code()) {
-    case tool::io: case tool::not_permitted: case tool::temporary: case tool::untrusted: return true;
+    case tool::io:
+    case tool::not_permitted:
+    case tool::temporary:
+    case tool::untrusted: return true;
     default: return false;
   }
 }
@@ -23,7 +26,10 @@ bool concerns_file(const tool::Failure& failure) {
 }  // namespace
 
 Receiver::Receiver(Session& session, Observer& observer, const Target& target, bool recursive)
-    : session_(session), observer_(observer), target_(target), recursive_(recursive),
+    : session_(session),
+      observer_(observer),
+      target_(target),
+      recursive_(recursive),
       chunk_(std::make_unique<char[]>(kChunk)) {}
 
 void Receiver::refuse(const tool::Failure& failure) {
@@ -108,7 +114,8 @@ void Receiver::take_data(Incoming* incoming, const FileHead& head, std::uint64_t
     observer_.advance(got);
     if (!last && (last = session_.glance()) && word_of(*last) == "stopped") {
       end = Stopped::parse(*last).offset;
-      if (end < position || end > head.size) throw tool::Failure(tool::bad_input, "protocol: stopped at an impossible offset");
+      if (end < position || end > head.size)
+        throw tool::Failure(tool::bad_input, "protocol: stopped at an impossible offset");
     }
   }
   settle(incoming, head, last ? *last : session_.next());

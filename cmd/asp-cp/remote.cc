@@ -21,8 +21,9 @@ constexpr char kSsh[] = "/usr/bin/ssh";
 constexpr std::size_t kMaxLine = 4096;
 
 std::vector<std::string> environment() {
-  return env::allow({"HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "LC_CTYPE", "DISPLAY", "WAYLAND_DISPLAY",
-                     "XAUTHORITY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "KRB5CCNAME"});
+  return env::allow({"HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LC_ALL", "LC_CTYPE", "DISPLAY",
+                     "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "SSH_ASKPASS",
+                     "SSH_ASKPASS_REQUIRE", "KRB5CCNAME"});
 }
 
 // Through a forward proxy we speak to the proxy's address, but it is the
@@ -31,7 +32,8 @@ void add_host_key_alias(std::vector<std::string>& argv) {
   const char* const name = std::getenv("ASP_CP_HOST_KEY_ALIAS");
   if (!name) return;
   const auto host = HostPort::parse_known_hosts(name);
-  if (!host) throw tool::Failure(tool::config, fmt::format("ASP_CP_HOST_KEY_ALIAS: '{}' is no host, nor [host]:port", name));
+  if (!host)
+    throw tool::Failure(tool::config, fmt::format("ASP_CP_HOST_KEY_ALIAS: '{}' is no host, nor [host]:port", name));
   argv.insert(argv.end(), {"-o", "HostKeyAlias=" + host->known_hosts_text()});
 }
 
@@ -49,18 +51,25 @@ void add_destination(std::vector<std::string>& argv, const Command& command) {
 
 // In ssh's own words, which are not translated.
 bool is_hopeless(std::string_view line) {
-  constexpr std::string_view kWords[] = {"Permission denied", "Host key verification failed", "Name or service not known", "Too many authentication failures",
-                                         "no matching ",      "Bad configuration option",     "No such identity"};
-  return std::any_of(std::begin(kWords), std::end(kWords), [&](std::string_view words) { return line.find(words) != line.npos; });
+  constexpr std::string_view kWords[] = {"Permission denied",
+                                         "Host key verification failed",
+                                         "Name or service not known",
+                                         "Too many authentication failures",
+                                         "no matching ",
+                                         "Bad configuration option",
+                                         "No such identity"};
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [&](std::string_view words) { return line.find(words) != line.npos; });
 }
 
 }  // namespace
 
 Remote::Remote(const Command& command) : lines_(kMaxLine) {
   // A connection that dies without a word is noticed within 12 s.
-  child::Program ssh{{kSsh, "-T", "-x", "-o", "ServerAliveInterval=4", "-o", "ServerAliveCountMax=2",
-                      "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"},
-                     environment(), {}};
+  child::Program ssh{{kSsh, "-T", "-x", "-o", "ServerAliveInterval=4", "-o", "ServerAliveCountMax=2", "-o",
+                      "ClearAllForwardings=yes", "-o", "RemoteCommand=none"},
+                     environment(),
+                     {}};
   add_host_key_alias(ssh.argv);
   add_destination(ssh.argv, command);
   ssh.argv.insert(ssh.argv.end(), {"asp-cp", "-S"});

@@ -95,14 +95,17 @@ Fd connected_socket(const sockaddr_storage& here, const sockaddr_storage& there)
   if (!fd) tool::fail_errno(tool::os, "create a UDP socket");
   switch_on(fd.get(), SOL_SOCKET, SO_REUSEADDR);
   if (::bind(fd.get(), plain(here), length_of(here.ss_family)) != 0) tool::fail_errno(tool::os, "bind the UDP port");
-  if (::connect(fd.get(), plain(there), length_of(there.ss_family)) != 0) tool::fail_errno(tool::os, "connect over UDP");
+  if (::connect(fd.get(), plain(there), length_of(there.ss_family)) != 0)
+    tool::fail_errno(tool::os, "connect over UDP");
   return fd;
 }
 
 }  // namespace
 
 Meeting::Meeting(Port port, std::string session, std::string passphrase)
-    : port_(port), session_(std::move(session)), passphrase_(std::move(passphrase)),
+    : port_(port),
+      session_(std::move(session)),
+      passphrase_(std::move(passphrase)),
       neighbours_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
   sockaddr_un name;
   const socklen_t length = neighbour_address(session_, name);

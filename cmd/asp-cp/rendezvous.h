@@ -25,9 +25,9 @@
 namespace asp_cp {
 
 struct Peer {
-  Fd udp;                     // bound to the port, connected to the client
+  Fd udp;  // bound to the port, connected to the client
   std::uint8_t candidate = 0;
-  std::string from;           // for the log
+  std::string from;  // for the log
 };
 
 // The server's end.

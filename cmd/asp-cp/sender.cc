@@ -159,7 +159,8 @@ std::optional<Record> Sender::drain(std::uint64_t position) {
     if (auto message = session_.wait(kGlance)) return message;
     show_progress(position);
     if (left != before) deadline = std::chrono::steady_clock::now() + kStepLimit;
-    if (std::chrono::steady_clock::now() >= deadline) throw tool::Failure(tool::temporary, "the other end takes no data");
+    if (std::chrono::steady_clock::now() >= deadline)
+      throw tool::Failure(tool::temporary, "the other end takes no data");
   }
   return std::nullopt;
 }
@@ -180,7 +181,8 @@ void Sender::send_chunk(const char* bytes, std::size_t count) {
     count -= put;
     if (put > 0) deadline = std::chrono::steady_clock::now() + kStepLimit;
     else session_.busy();
-    if (std::chrono::steady_clock::now() >= deadline) throw tool::Failure(tool::temporary, "the other end takes no data");
+    if (std::chrono::steady_clock::now() >= deadline)
+      throw tool::Failure(tool::temporary, "the other end takes no data");
   }
 }
 

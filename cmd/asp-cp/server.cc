@@ -56,7 +56,8 @@ Link meet(Control& control, const Open& open) {
   control.send(Reached{peer.candidate}.record());
   logging::event("{} of {}: UDP from {} to port {}", open.upload ? "upload" : "download", session, peer.from, port);
   // The client's end may be connected before this one is, and it speaks then.
-  return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience, [&control] { control.watch(); });
+  return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience,
+                      [&control] { control.watch(); });
 }
 
 void receive_upload(Session& session, const Open& open, const Target& target) {

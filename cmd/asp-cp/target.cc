@@ -92,7 +92,8 @@ void Target::make_directory(const DirectoryHead& head) const {
 Incoming::Incoming(Target::Slot slot, const FileHead& head)
     : slot_(std::move(slot)), head_(head), partial_(partial_name(slot_.name)) {
   struct stat there {};
-  if (::fstatat(slot_.directory.get(), slot_.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode)) {
+  if (::fstatat(slot_.directory.get(), slot_.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+      S_ISDIR(there.st_mode)) {
     errno = EISDIR;
     fail_file("replace " + slot_.shown);
   }
@@ -139,7 +140,8 @@ Have Incoming::examine(const std::function<void()>& tick) {
   std::uint64_t done = 0;
   while (done < size) {
     tick();
-    const ssize_t got = ::pread(file_.get(), chunk.get(), std::min<std::uint64_t>(kChunk, size - done), static_cast<off_t>(done));
+    const ssize_t got =
+        ::pread(file_.get(), chunk.get(), std::min<std::uint64_t>(kChunk, size - done), static_cast<off_t>(done));
     if (got <= 0) fail_file("read " + slot_.shown);
     digest_.add(chunk.get(), static_cast<std::size_t>(got));
     done += static_cast<std::uint64_t>(got);
@@ -149,7 +151,8 @@ Have Incoming::examine(const std::function<void()>& tick) {
 }
 
 void Incoming::start(std::uint64_t offset) {
-  if (offset != 0 && offset != examined_) throw tool::Failure(tool::bad_input, "protocol: an offset that was not offered");
+  if (offset != 0 && offset != examined_)
+    throw tool::Failure(tool::bad_input, "protocol: an offset that was not offered");
   if (offset == 0) digest_.restart();
   if (::ftruncate(file_.get(), static_cast<off_t>(offset)) != 0) fail_file("write " + slot_.shown);
   position_ = offset;

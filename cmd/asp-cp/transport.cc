@@ -195,7 +195,8 @@ Link Link::connect(Fd udp, const LinkOptions& options, milliseconds patience, co
   const Library library;
   sockaddr_storage peer{};
   socklen_t length = sizeof peer;
-  if (::getpeername(udp.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) tool::fail_errno(tool::os, "getpeername");
+  if (::getpeername(udp.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0)
+    tool::fail_errno(tool::os, "getpeername");
   Socket socket = make_socket(options);
   set(socket, SRTO_CONNTIMEO, static_cast<int>(patience.count()));
   hand_over(socket, udp);
@@ -205,7 +206,8 @@ Link Link::connect(Fd udp, const LinkOptions& options, milliseconds patience, co
   }
   wait_for(Watch(socket.id(), SRT_EPOLL_OUT), patience, tick);
   if (srt_getsockstate(socket.id()) != SRTS_CONNECTED) {
-    throw tool::Failure(tool::unavailable, fmt::format("connect over UDP: {}", srt_rejectreason_str(srt_getrejectreason(socket.id()))));
+    throw tool::Failure(tool::unavailable,
+                        fmt::format("connect over UDP: {}", srt_rejectreason_str(srt_getrejectreason(socket.id()))));
   }
   return Link(std::make_unique<State>(std::move(socket)));
 }
@@ -227,7 +229,8 @@ std::size_t Link::receive(char* into, std::size_t count, milliseconds wait) {
   for (bool waited = false;; waited = true) {
     const int got = srt_recv(state_->socket.id(), into, static_cast<int>(std::min<std::size_t>(count, 1 << 30)));
     if (got > 0) return static_cast<std::size_t>(got);
-    if (got == 0 || srt_getlasterror(nullptr) != SRT_EASYNCRCV) throw tool::Failure(tool::unavailable, "the UDP connection was lost");
+    if (got == 0 || srt_getlasterror(nullptr) != SRT_EASYNCRCV)
+      throw tool::Failure(tool::unavailable, "the UDP connection was lost");
     if (waited || !state_->readable.wait(wait)) return 0;
   }
 }
@@ -236,7 +239,8 @@ std::size_t Link::send(const char* from, std::size_t count, milliseconds wait) {
   for (bool waited = false;; waited = true) {
     const int put = srt_send(state_->socket.id(), from, static_cast<int>(std::min<std::size_t>(count, 1 << 30)));
     if (put > 0) return static_cast<std::size_t>(put);
-    if (srt_getlasterror(nullptr) != SRT_EASYNCSND) throw tool::Failure(tool::unavailable, "the UDP connection was lost");
+    if (srt_getlasterror(nullptr) != SRT_EASYNCSND)
+      throw tool::Failure(tool::unavailable, "the UDP connection was lost");
     if (waited || !state_->writable.wait(wait)) return 0;
   }
 }

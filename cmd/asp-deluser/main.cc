@@ -36,10 +36,13 @@ void check_is_proxy_user(const Account& account) {
 
 void end_sessions(const std::string& name) {
   constexpr int kSeconds = 300;
-  const auto answer = child::run({{std::string(paths::kBin) + "asp-sessions", "--kill", "user=" + name}, env::allow({"SUDO_USER", "SUDO_UID"}), {}}, "",
-                                 16 * 1024 * 1024, kSeconds);
+  const auto answer = child::run({{std::string(paths::kBin) + "asp-sessions", "--kill", "user=" + name},
+                                  env::allow({"SUDO_USER", "SUDO_UID"}),
+                                  {}},
+                                 "", 16 * 1024 * 1024, kSeconds);
   if (answer.status == tool::yes || answer.status == tool::no) return;
-  throw tool::Failure(tool::os, fmt::format("{}: the account is shut, but sessions remain: {}", name, logging::unescape(answer.err)));
+  throw tool::Failure(
+      tool::os, fmt::format("{}: the account is shut, but sessions remain: {}", name, logging::unescape(answer.err)));
 }
 
 // Or they would open the account again, should it be made anew with this home.
@@ -49,7 +52,8 @@ void forget_keys(const Account& account) {
   try {
     as_user::run(account, [] {
       const Fd folder = as_user::open_ssh_folder(false);
-      if (folder && ::unlinkat(folder.get(), "authorized_keys", 0) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove ~/.ssh/authorized_keys");
+      if (folder && ::unlinkat(folder.get(), "authorized_keys", 0) != 0 && errno != ENOENT)
+        tool::fail_errno(tool::os, "remove ~/.ssh/authorized_keys");
       return std::string();
     });
   } catch (const tool::Failure& failure) {
@@ -63,7 +67,8 @@ void remove(const Account& account, bool with_home) {
   administer({"/usr/sbin/usermod", "--expiredate", "1", "--", account.name});
   end_sessions(account.name);
   session::keepers::end_of(account.name);
-  if (!processes::end_all_of(account.uid)) throw tool::Failure(tool::os, account.name + ": the account is shut, but processes of it go on");
+  if (!processes::end_all_of(account.uid))
+    throw tool::Failure(tool::os, account.name + ": the account is shut, but processes of it go on");
   if (!with_home) forget_keys(account);
   if (with_home) administer({"/usr/sbin/userdel", "--remove", "--", account.name});
   else administer({"/usr/sbin/userdel", "--", account.name});

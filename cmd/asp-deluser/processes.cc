@@ -46,8 +46,8 @@ bool is_of(pid_t pid, uid_t uid) {
 }
 
 bool is_on_this_host(pid_t pid) {
-  struct stat theirs{};
-  struct stat ours{};
+  struct stat theirs {};
+  struct stat ours {};
   if (::stat(fmt::format("/proc/{}/root", pid).c_str(), &theirs) != 0 || ::stat("/", &ours) != 0) return false;
   return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }

@@ -84,9 +84,7 @@ upstream::End Bridge::run() {
                       fmt::format("command at {}: channel closed without exit status", session_.address().text()));
 }
 
-bool Bridge::finished() const {
-  return command_.closed() && held() == 0 && out_.empty() && err_.empty();
-}
+bool Bridge::finished() const { return command_.closed() && held() == 0 && out_.empty() && err_.empty(); }
 
 void Bridge::pass_on(upstream::Output from, Outlet& to) {
   do {

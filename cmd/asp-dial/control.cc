@@ -34,7 +34,9 @@ void Control::connected(const upstream::Session& session, bool reused) {
   const upstream::Steps steps = reused ? upstream::Steps{} : session.steps();
   status::Line line{"connected", {}};
   line.with("address", session.address().text()).with("host_key", session.host_key().text());
-  line.with("connect_ms", std::to_string(steps.connect.count())).with("handshake_ms", std::to_string(steps.handshake.count())).with("login_ms", std::to_string(steps.login.count()));
+  line.with("connect_ms", std::to_string(steps.connect.count()))
+      .with("handshake_ms", std::to_string(steps.handshake.count()))
+      .with("login_ms", std::to_string(steps.login.count()));
   if (reused) line.with("reused", "true");
   say(line.text());
 }

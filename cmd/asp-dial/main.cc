@@ -27,18 +27,19 @@
 namespace {
 
 constexpr char kUsage[] =
-    "asp-dial {-i keyfile | -I fd} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] [-t seconds] "
+    "asp-dial {-i keyfile | -I fd} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] "
+    "[-t seconds] "
     "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command";
 
 struct Dial {
   upstream::Server server;
   std::string keyfile;
-  int key_descriptor = -1;  // in its place
+  int key_descriptor = -1;         // in its place
   std::vector<std::string> words;  // none with a listener
   std::chrono::seconds timeout;
   std::chrono::seconds silence;
   int control = -1;
-  int listener = -1;  // where sessions come in
+  int listener = -1;          // where sessions come in
   std::chrono::seconds idle;  // with a listener
   bool verbose = false;
 };
@@ -113,10 +114,11 @@ Dial parse_options(int argc, char** argv) {
 }
 
 // One session: the command, where the server and its key are known already.
-upstream::End bridge(const Dial& dial, upstream::Session& session, upstream::Command& command, const std::string& command_line, const std::string& term, Control& control) {
+upstream::End bridge(const Dial& dial, upstream::Session& session, upstream::Command& command,
+                     const std::string& command_line, const std::string& term, Control& control) {
   Terminal terminal(STDIN_FILENO);
   if (terminal) command.request_terminal(term, terminal.size());
-  control.await_run(session);                                          // 65 75
+  control.await_run(session);  // 65 75
   command.start(command_line);
   control.running();
   terminal.make_raw();
@@ -126,7 +128,7 @@ upstream::End bridge(const Dial& dial, upstream::Session& session, upstream::Com
 }
 
 std::unique_ptr<upstream::Session> connect(const Dial& dial, Control& control) {
-  const auto key = load_key(dial);                                     // 78
+  const auto key = load_key(dial);  // 78
   const auto reached = [&](const Endpoint& address) { control.reached(address); };
   const auto silent = [&] { control.silent(); };
   return std::make_unique<upstream::Session>(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
@@ -136,7 +138,9 @@ int dial_and_bridge(const Dial& dial, Control& control) {
   const auto session = connect(dial, control);
   control.connected(*session);
   upstream::Command command(*session);
-  return bridge(dial, *session, command, upstream::shell_command(dial.words), env::get("TERM").value_or("dumb"), control).exit_code();
+  return bridge(dial, *session, command, upstream::shell_command(dial.words), env::get("TERM").value_or("dumb"),
+                control)
+      .exit_code();
 }
 
 // Conducted, stderr belongs to the remote user: what went wrong is told on the

@@ -84,7 +84,9 @@ std::optional<Visit> Visitors::await(upstream::Session* session, std::chrono::se
   for (;;) {
     const int left = upstream::milliseconds_left(deadline);
     if (left == 0) return std::nullopt;
-    pollfd fds[] = {{listener_, POLLIN, 0}, {session ? session->fd() : -1, session ? session->events() : short{0}, 0}, {signals_.get(), POLLIN, 0}};
+    pollfd fds[] = {{listener_, POLLIN, 0},
+                    {session ? session->fd() : -1, session ? session->events() : short{0}, 0},
+                    {signals_.get(), POLLIN, 0}};
     if (::poll(fds, std::size(fds), left) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
     if (fds[2].revents != 0) return std::nullopt;
     if (fds[1].revents != 0 && !session->process()) return std::nullopt;

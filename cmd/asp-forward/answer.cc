@@ -32,7 +32,9 @@ std::string text(const Json& object, const char* name) {
 long number(const Json& object, const char* name, long low, long high) {
   const Json& value = member(object, name);
   // A number above LONG_MAX is unsigned, and get<long> would turn it over.
-  if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(high))) malformed(name);
+  if (!value.is_number_integer() ||
+      (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(high)))
+    malformed(name);
   const long whole = value.get<long>();
   if (whole < low || whole > high) malformed(name);
   return whole;
@@ -85,16 +87,22 @@ std::string sentence(const node_client::Answer& answer) {
     }
   }
   if (answer.status == 401) return "the proxy does not accept this user and password";
-  if (answer.status >= 300 && answer.status < 400) return fmt::format("the answer is a redirect (HTTP status {}); is that the port of a node API?", answer.status);
+  if (answer.status >= 300 && answer.status < 400)
+    return fmt::format("the answer is a redirect (HTTP status {}); is that the port of a node API?", answer.status);
   return fmt::format("HTTP status {}; is that the port of a node API?", answer.status);
 }
 
 tool::Exit exit_for(long http_status) {
   switch (http_status) {
-    case 401: case 403: return tool::not_permitted;
+    case 401:
+    case 403: return tool::not_permitted;
     case 404: return tool::no;
-    case 422: case 500: case 502: case 504: return tool::unavailable;
-    case 429: case 503: return tool::temporary;
+    case 422:
+    case 500:
+    case 502:
+    case 504: return tool::unavailable;
+    case 429:
+    case 503: return tool::temporary;
     default: return tool::bad_input;
   }
 }

@@ -29,7 +29,8 @@ std::string request_text(const Wanted& wanted) {
 }  // namespace
 
 Leased Api::open(const Wanted& wanted) {
-  const auto answer = ask(fmt::format("lease {}", HostPort{wanted.destination, wanted.ssh_port}.text()), {"POST", "/proxy/leases", request_text(wanted)}, 201);
+  const auto answer = ask(fmt::format("lease {}", HostPort{wanted.destination, wanted.ssh_port}.text()),
+                          {"POST", "/proxy/leases", request_text(wanted)}, 201);
   return parse_lease(answer.body);
 }
 
@@ -38,7 +39,8 @@ Leased Api::renew(const std::string& id) { return parse_lease(ask("renew " + id,
 void Api::close(const std::string& id) { ask("give back " + id, {"DELETE", path_of(id), ""}, 204); }
 
 std::unique_ptr<node_client::Exchange> Api::begin_renewal(const std::string& id, milliseconds patience) const {
-  return std::make_unique<node_client::Exchange>(server_, trust_, node_client::Request{"PUT", path_of(id), ""}, std::min(patience, patience_), address_);
+  return std::make_unique<node_client::Exchange>(server_, trust_, node_client::Request{"PUT", path_of(id), ""},
+                                                 std::min(patience, patience_), address_);
 }
 
 node_client::Answer Api::close_now(const std::string& id, milliseconds patience) const {
@@ -57,7 +59,8 @@ node_client::Answer Api::ask(const std::string& what, const node_client::Request
   }
   address_ = answer.address;
   if (answer.status == success) return answer;
-  throw tool::Failure(exit_for(answer.status), fmt::format("{} at {}: {}", what, server_.host.text(), sentence(answer)));
+  throw tool::Failure(exit_for(answer.status),
+                      fmt::format("{} at {}: {}", what, server_.host.text(), sentence(answer)));
 }
 
 // The signal that ends us stays to be taken: with a lease there is something to
@@ -81,7 +84,9 @@ void Api::explain(const tool::Failure& failure) const {
   if (!trust_.fingerprint.empty()) throw failure;
   const auto shown = node_client::ask_fingerprint(server_, kFingerprintPatience);
   if (shown.empty()) throw failure;
-  throw tool::Failure(tool::untrusted, fmt::format("{}; if the administrator of the proxy confirms this one, use --fingerprint {}", failure.what(), shown));
+  throw tool::Failure(tool::untrusted,
+                      fmt::format("{}; if the administrator of the proxy confirms this one, use --fingerprint {}",
+                                  failure.what(), shown));
 }
 
 }  // namespace forward

@@ -18,10 +18,11 @@
 namespace forward {
 namespace {
 
-constexpr char kUsage[] =
-    "asp-forward [-q] --proxy dnats://[user@]host[:port] [--ca file | --fingerprint SHA256] [--password-file file] [--timeout seconds] "
-    "{--to host [--ssh-port port] [--udp-port port[:port]] {-- command [word ...] | -W | --print [--json]} | --renew lease [--json] | "
-    "--release lease}";
+constexpr char kUsage[] = "asp-forward [-q] --proxy dnats://[user@]host[:port] [--ca file | --fingerprint SHA256] "
+                          "[--password-file file] [--timeout seconds] "
+                          "{--to host [--ssh-port port] [--udp-port port[:port]] {-- command [word ...] | -W | --print "
+                          "[--json]} | --renew lease [--json] | "
+                          "--release lease}";
 
 constexpr option kOptions[] = {{"proxy", required_argument, nullptr, 'p'},
                                {"to", required_argument, nullptr, 't'},
@@ -77,7 +78,8 @@ node_client::Trust trust_of(const Options& options) {
     trust.fingerprint = *fingerprint;
   }
   trust.ca_file = options.get('c', "");
-  if (options.has('c') && ::access(trust.ca_file.c_str(), R_OK) != 0) tool::fail_errno(tool::config, "open " + trust.ca_file);
+  if (options.has('c') && ::access(trust.ca_file.c_str(), R_OK) != 0)
+    tool::fail_errno(tool::config, "open " + trust.ca_file);
   return trust;
 }
 
@@ -92,7 +94,8 @@ Wanted wanted_of(const Options& options) {
   if (options.has('u')) {
     const auto range = PortRange::parse(options.get('u', ""));
     if (!range || range->high - range->low >= lease::kMaxUdpPorts) {
-      wrong(fmt::format("--udp-port {}: not a port, or LOW:HIGH of at most {}", options.get('u', ""), lease::kMaxUdpPorts));
+      wrong(fmt::format("--udp-port {}: not a port, or LOW:HIGH of at most {}", options.get('u', ""),
+                        lease::kMaxUdpPorts));
     }
     wanted.udp_ports = *range;
   }
@@ -108,7 +111,8 @@ Asked Asked::parse(int argc, char** argv) {
   asked.mode = mode_of(options);
   asked.proxy = proxy_of(options);
   asked.trust = trust_of(options);
-  if (!asked.proxy.tls && (options.has('c') || options.has('k'))) wrong("--ca and --fingerprint are for dnats://; dnat:// has no certificate");
+  if (!asked.proxy.tls && (options.has('c') || options.has('k')))
+    wrong("--ca and --fingerprint are for dnats://; dnat:// has no certificate");
   asked.password_file = options.get('f', "");
   if (asked.proxy.user.empty() && options.has('f')) wrong("--password-file: the URL names no user");
   asked.patience = std::chrono::seconds(number(options, 'o', "--timeout", asked.patience.count(), 1, 300));
@@ -116,7 +120,8 @@ Asked Asked::parse(int argc, char** argv) {
   asked.quiet = options.has('q');
   if (asked.json && asked.mode != Mode::print && asked.mode != Mode::renew) wrong("--json is for --print and --renew");
   if (asked.mode == Mode::renew || asked.mode == Mode::release) {
-    if (options.has('t') || options.has('s') || options.has('u')) wrong("a lease has its destination already: --renew and --release take none");
+    if (options.has('t') || options.has('s') || options.has('u'))
+      wrong("a lease has its destination already: --renew and --release take none");
     asked.lease = options.get(asked.mode == Mode::renew ? 'r' : 'e', "");
     if (!uuid::is_valid(asked.lease)) wrong(fmt::format("{}: not the UUID of a lease", asked.lease));
     return asked;

@@ -19,9 +19,9 @@ struct Asked {
   std::string password_file;
   node_client::Trust trust;
   std::chrono::seconds patience{15};
-  Wanted wanted;           // run, print, pass_through
-  std::string lease;       // renew, release
-  std::string program;     // run: its path
+  Wanted wanted;                   // run, print, pass_through
+  std::string lease;               // renew, release
+  std::string program;             // run: its path
   std::vector<std::string> words;  // run: with %h and so on
   bool json = false;
   bool quiet = false;

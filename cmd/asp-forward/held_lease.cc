@@ -26,7 +26,8 @@ constexpr milliseconds kLongestRetry{15'000};
 void say(const std::string& line) { std::fputs(("asp-forward: " + logging::escape(line) + "\n").c_str(), stderr); }
 
 // BOOTTIME: a machine that was asleep renews as soon as it wakes.
-HeldLease::HeldLease(Api& api, const Wanted& wanted) : api_(api), timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)) {
+HeldLease::HeldLease(Api& api, const Wanted& wanted)
+    : api_(api), timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)) {
   if (!timer_) tool::fail_errno(tool::os, "timerfd_create");
   leased_ = api_.open(wanted);
   schedule_next();
@@ -52,7 +53,8 @@ HeldLease::~HeldLease() {
 }
 
 std::string HeldLease::bound() const {
-  return leased_.expires.empty() ? " once it carries nothing more" : fmt::format(", at {} by the proxy's clock at the latest", leased_.expires);
+  return leased_.expires.empty() ? " once it carries nothing more"
+                                 : fmt::format(", at {} by the proxy's clock at the latest", leased_.expires);
 }
 
 void HeldLease::schedule(milliseconds from_now) {
@@ -96,7 +98,8 @@ void HeldLease::renewed(const node_client::Answer& answer) {
   switch (answer.status) {
     case 200: {
       const auto fresh = parse_lease(answer.body);
-      if (fresh.id != leased_.id) throw tool::Failure(tool::bad_input, "read answer of the proxy: it speaks of another lease");
+      if (fresh.id != leased_.id)
+        throw tool::Failure(tool::bad_input, "read answer of the proxy: it speaks of another lease");
       leased_.renew_seconds = fresh.renew_seconds;
       leased_.expires = fresh.expires;
       if (in_trouble_) say(fmt::format("lease {} is renewed again", leased_.id));
@@ -108,11 +111,11 @@ void HeldLease::renewed(const node_client::Answer& answer) {
       lost_ = true;
       say(fmt::format("lease {} is over: the proxy forwards nothing more for it", leased_.id));
       return;
-    case 401: case 403:
+    case 401:
+    case 403:
       say(fmt::format("lease {} will not be renewed: {}; it ends by itself{}", leased_.id, sentence(answer), bound()));
       return;
-    default:
-      not_renewed(sentence(answer));
+    default: not_renewed(sentence(answer));
   }
 }
 

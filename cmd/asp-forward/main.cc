@@ -25,9 +25,13 @@ using namespace forward;
 
 // As known_hosts has the destination: what ssh finds behind the leased port is
 // its key.
-std::string host_key_alias(const Wanted& wanted) { return HostPort{wanted.destination, wanted.ssh_port}.known_hosts_text(); }
+std::string host_key_alias(const Wanted& wanted) {
+  return HostPort{wanted.destination, wanted.ssh_port}.known_hosts_text();
+}
 
-std::string udp_text(const PortRange& ports) { return ports.low == ports.high ? std::to_string(ports.low) : ports.text(); }
+std::string udp_text(const PortRange& ports) {
+  return ports.low == ports.high ? std::to_string(ports.low) : ports.text();
+}
 
 std::string lease_text(const Leased& leased, bool as_json) {
   if (as_json) {
@@ -58,7 +62,8 @@ int print(const Asked& asked, Api& api, Signals& signals) {
   held.keep();
   if (asked.quiet) return tool::yes;
   const auto seconds = leased.renew_seconds.count();
-  const auto when = seconds > 0 ? fmt::format("each {} s (--renew {})", seconds, leased.id) : "not at all, while it is used";
+  const auto when =
+      seconds > 0 ? fmt::format("each {} s (--renew {})", seconds, leased.id) : "not at all, while it is used";
   say(fmt::format("to be renewed {}; give it back with --release {}", when, leased.id));
   return tool::yes;
 }
@@ -83,7 +88,8 @@ int run(int argc, char** argv) {
   Signals signals;
   node_client::Server server{asked.proxy.tls, asked.proxy.host, asked.proxy.user, ""};
   if (!asked.proxy.tls && !asked.quiet) {
-    say(fmt::format("dnat:// is not encrypted: {} can be read on the way; dnats:// is", asked.proxy.user.empty() ? "what is asked" : "the password"));
+    say(fmt::format("dnat:// is not encrypted: {} can be read on the way; dnats:// is",
+                    asked.proxy.user.empty() ? "what is asked" : "the password"));
   }
   if (!server.user.empty()) server.password = find_password(asked.password_file, asked.proxy, signals);
   Api api(std::move(server), asked.trust, asked.patience, signals);

@@ -19,7 +19,8 @@ constexpr std::size_t kMaxWord = 256;  // of user or password, decoded
 
 std::string decoded(std::string_view text, const char* what) {
   const auto plain = percent_decode(text);
-  if (!plain || plain->size() > kMaxWord) wrong(std::string(what) + " is not valid (special characters are written as %XX)");
+  if (!plain || plain->size() > kMaxWord)
+    wrong(std::string(what) + " is not valid (special characters are written as %XX)");
   return *plain;
 }
 

@@ -28,7 +28,9 @@ void check_words(const std::vector<std::string>& words) {
   for (const auto& word : words) {
     for (std::size_t i = word.find('%'); i != word.npos; i = word.find('%', i + 2)) {
       if (i + 1 < word.size() && kLetters.find(word[i + 1]) != kLetters.npos) continue;
-      throw tool::Failure(tool::usage, fmt::format("{}: %{} means nothing; there are %h %P %O %H, and %% for a percent sign", word, word.substr(i + 1, 1)));
+      throw tool::Failure(tool::usage,
+                          fmt::format("{}: %{} means nothing; there are %h %P %O %H, and %% for a percent sign", word,
+                                      word.substr(i + 1, 1)));
     }
   }
 }
@@ -74,7 +76,8 @@ std::vector<std::string> environment(const std::string& host_key_alias) {
   for (char** entry = ::environ; entry && *entry; ++entry) {
     const std::string_view text = *entry;
     const auto name = text.substr(0, text.find('='));
-    if (name != "ASPERA_PROXY_PASS" && name != "ASPERA_PROXY" && name != "ASP_CP_HOST_KEY_ALIAS") kept.emplace_back(text);
+    if (name != "ASPERA_PROXY_PASS" && name != "ASPERA_PROXY" && name != "ASP_CP_HOST_KEY_ALIAS")
+      kept.emplace_back(text);
   }
   kept.push_back("ASP_CP_HOST_KEY_ALIAS=" + host_key_alias);
   return kept;

@@ -50,11 +50,13 @@ void send_text(const std::string& text) {
 void check() {
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) {
     if (option_of(standard, SO_DOMAIN) != AF_UNIX || option_of(standard, SO_TYPE) != SOCK_SEQPACKET) {
-      throw tool::Failure(tool::not_permitted, "stdin and stdout must be a SOCK_SEQPACKET socket, as asperanoded(8) makes it");
+      throw tool::Failure(tool::not_permitted,
+                          "stdin and stdout must be a SOCK_SEQPACKET socket, as asperanoded(8) makes it");
     }
   }
   const timeval patience{kPatience, 0};
-  if (::setsockopt(STDOUT_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0) tool::fail_errno(tool::os, "setsockopt");
+  if (::setsockopt(STDOUT_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0)
+    tool::fail_errno(tool::os, "setsockopt");
 }
 
 bool is_trial() {

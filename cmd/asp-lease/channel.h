@@ -13,8 +13,8 @@ namespace channel {
 
 struct Packet {
   std::string bytes;
-  Fd descriptor;           // absent: none came along
-  bool whole = true;       // false: it was larger than a record, or brought more descriptors
+  Fd descriptor;      // absent: none came along
+  bool whole = true;  // false: it was larger than a record, or brought more descriptors
 };
 
 // Failure{77} when stdin and stdout are no such socket.

@@ -66,8 +66,10 @@ Connection Connection::verify(const Fd& socket, const config::Config& config, co
   const IpAddress client = end_of(socket, ::getpeername).ip;
   if (!listens(config, proxy)) refuse("the connection was not made to the node service");
   const auto has_client = [&](const Network& network) { return network.contains(client); };
-  if (std::any_of(own.begin(), own.end(), has_client)) throw Refusal{"forbidden", "The proxy itself can have no lease."};
-  if (config.proxy.netmask && config.proxy.bind_ip_address && !has_client({*config.proxy.bind_ip_address, *config.proxy.netmask})) {
+  if (std::any_of(own.begin(), own.end(), has_client))
+    throw Refusal{"forbidden", "The proxy itself can have no lease."};
+  if (config.proxy.netmask && config.proxy.bind_ip_address &&
+      !has_client({*config.proxy.bind_ip_address, *config.proxy.netmask})) {
     throw Refusal{"forbidden", "Only clients of the proxy's own network can have a lease."};
   }
   return {client, proxy.ip};

@@ -27,7 +27,8 @@ using firewall::text::Family;
 
 const Refusal kBusy{"busy", "The proxy is busy; try again in a moment."};
 const Refusal kStandby{"standby", "This proxy stands by: another one of its cluster gives leases."};
-const Refusal kStoreAway{"store_unavailable", "The proxies of the cluster cannot agree on leases now; try again in a moment."};
+const Refusal kStoreAway{"store_unavailable",
+                         "The proxies of the cluster cannot agree on leases now; try again in a moment."};
 const Refusal kInternal{"internal", "The proxy cannot do that now; its log says why."};
 
 // Whether nobody on this host has the port: the mapping would take it from him.
@@ -237,8 +238,9 @@ void Desk::withdraw_opened() {
 
 void Desk::log_done() const {
   for (const auto& lease : change_.opened) {
-    logging::event("Leased lease={} {} client={} port={} destination={} address={}:{} udp={}: {}", lease.id, lease.owner(), lease.client.text(),
-                   lease.ssh_port, lease.destination, lease.address.text(), lease.destination_ssh_port, lease.destination_udp_ports.text(),
+    logging::event("Leased lease={} {} client={} port={} destination={} address={}:{} udp={}: {}", lease.id,
+                   lease.owner(), lease.client.text(), lease.ssh_port, lease.destination, lease.address.text(),
+                   lease.destination_ssh_port, lease.destination_udp_ports.text(),
                    lease.lives_by_flows() ? "while it is used" : fmt::format("{} s", lease.lifetime.count()));
   }
   for (const auto& lease : change_.renewed) logging::debug1("Renewed lease={} {}", lease.id, lease.owner());

@@ -50,6 +50,6 @@ class Desk {
   std::chrono::steady_clock::time_point first_fresh_;
   // Of the jobs at hand:
   lease::rules::Change change_;
-  std::vector<Job*> changing_;            // whose answers count only once that is in force
+  std::vector<Job*> changing_;             // whose answers count only once that is in force
   std::set<firewall::text::Family> lost_;  // families whose rules had to be put back
 };

@@ -27,8 +27,9 @@ struct Verb {
   bool is_of_user;
 };
 constexpr Verb kVerbs[] = {
-    {"open", Job::Kind::open, false, true},   {"renew", Job::Kind::renew, true, true}, {"close", Job::Kind::close, true, true},
-    {"show", Job::Kind::show, true, true},    {"list", Job::Kind::list, false, true},  {"sweep", Job::Kind::sweep, false, false},
+    {"open", Job::Kind::open, false, true},    {"renew", Job::Kind::renew, true, true},
+    {"close", Job::Kind::close, true, true},   {"show", Job::Kind::show, true, true},
+    {"list", Job::Kind::list, false, true},    {"sweep", Job::Kind::sweep, false, false},
     {"count", Job::Kind::count, false, false},
 };
 
@@ -41,7 +42,8 @@ const Verb& verb_of(const Record& asked) {
 }
 
 void check_names(const Record& asked, const Verb& verb) {
-  if (verb.kind == Job::Kind::open) asked.check_names({"request", "tag", "user", "destination", "address", "ssh_port", "udp_ports"});
+  if (verb.kind == Job::Kind::open)
+    asked.check_names({"request", "tag", "user", "destination", "address", "ssh_port", "udp_ports"});
   else if (verb.names_lease) asked.check_names({"request", "tag", "user", "lease", "client"});
   else if (verb.is_of_user) asked.check_names({"request", "tag", "user"});
   else asked.check_names({"request", "tag"});
@@ -101,18 +103,20 @@ void aim(Lease& lease, const Record& asked) {
 config::destination::Judgement judge(const Lease& lease, const config::Proxy& proxy, const std::vector<Network>& own) {
   const std::string name = IpAddress::parse(lease.destination) ? "" : lease.destination;
   return config::destination::judge({proxy.allowed_destinations, proxy.denied_destinations, own},
-                            {name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
+                                    {name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
 }
 
 // Of several nodes, whichever is master has it.
 IpAddress host_for(const Connection& connection, const config::Cluster& cluster) {
   if (!cluster.shares_leases()) return connection.proxy;
   const auto host = lease::shared::host_of(cluster, connection.client.is_v4());
-  if (!host) throw Refusal{"forbidden", fmt::format("The proxies share no {} address inside.", connection.client.family_name())};
+  if (!host)
+    throw Refusal{"forbidden", fmt::format("The proxies share no {} address inside.", connection.client.family_name())};
   return *host;
 }
 
-void prepare_open(Job& job, const Record& asked, const config::Config& config, const Connection& connection, const std::vector<Network>& own) {
+void prepare_open(Job& job, const Record& asked, const config::Config& config, const Connection& connection,
+                  const std::vector<Network>& own) {
   const config::Proxy& proxy = config.proxy;
   Lease& lease = job.lease;
   lease.client = connection.client;
@@ -194,12 +198,14 @@ Job make(const channel::Packet& packet, Settings& settings, const std::vector<Ne
   try {
     prepare(job, packet, settings, own);
   } catch (const Refusal& refusal) {
-    logging::debug1("Refused to {}: {} ({})", job.owner.empty() ? "?" : job.owner, refusal.code, logging::escape(refusal.reason));
+    logging::debug1("Refused to {}: {} ({})", job.owner.empty() ? "?" : job.owner, refusal.code,
+                    logging::escape(refusal.reason));
     job.refuse(refusal);
   } catch (const tool::Failure& failure) {
     const bool theirs = failure.code() == tool::bad_input;
     if (!theirs) logging::error("{}", logging::escape(failure.what()));
-    job.refuse(theirs ? Refusal{"bad_request", failure.what()} : Refusal{"internal", "The proxy cannot do that now; its log says why."});
+    job.refuse(theirs ? Refusal{"bad_request", failure.what()}
+                      : Refusal{"internal", "The proxy cannot do that now; its log says why."});
   }
   return job;
 }

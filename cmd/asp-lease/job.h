@@ -28,7 +28,7 @@ struct Job {
   std::string tag;    // what the answers are to bear; empty: none
   std::string owner;  // who asks, as Lease::owner
   bool admin = false;
-  Lease lease;        // open: what he shall have, without ports; of the others, the id alone
+  Lease lease;  // open: what he shall have, without ports; of the others, the id alone
   std::optional<Resolver> resolver;
   std::vector<Record> answers;
 

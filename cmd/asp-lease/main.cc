@@ -61,7 +61,8 @@ class Service {
 
  private:
   std::size_t resolvers() const {
-    return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.resolver.has_value(); }));
+    return static_cast<std::size_t>(
+        std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.resolver.has_value(); }));
   }
   bool has_ready() const {
     return std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.state == Job::State::ready; });
@@ -72,7 +73,9 @@ class Service {
   bool wait() const {
     using std::chrono::milliseconds;
     std::vector<pollfd> fds{{has_room() ? STDIN_FILENO : -1, POLLIN, 0}};
-    auto patience = desk_.has_early_flows() ? milliseconds(kIdle) : store_->shares() ? milliseconds(kBeat) : milliseconds(-1);
+    auto patience = desk_.has_early_flows() ? milliseconds(kIdle)
+                    : store_->shares()      ? milliseconds(kBeat)
+                                            : milliseconds(-1);
     if (has_ready()) patience = milliseconds(0);
     for (const auto& job : jobs_) {
       if (!job.resolver) continue;

@@ -8,7 +8,7 @@
 #include "config/log_place.h"
 
 Settings::Stamp Settings::stamp_of(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return {};
     tool::fail_errno(tool::os, "stat " + path);

@@ -39,12 +39,10 @@ void Life::detach() {
 
 Life::Woken Life::wait(int watch_fd, std::chrono::milliseconds timeout) {
   if (ended()) return Woken::by_end;
-  pollfd fds[] = {{attached_ ? STDIN_FILENO : -1, POLLIN, 0},
-                  {signals_.get(), POLLIN, 0},
-                  {caller_ ? caller_->session.get() : -1, POLLIN, 0},
-                  {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
-                  {caller_ ? caller_->monitor.get() : -1, POLLIN, 0},
-                  {watch_fd, POLLIN, 0}};
+  pollfd fds[] = {
+      {attached_ ? STDIN_FILENO : -1, POLLIN, 0},         {signals_.get(), POLLIN, 0},
+      {caller_ ? caller_->session.get() : -1, POLLIN, 0}, {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
+      {caller_ ? caller_->monitor.get() : -1, POLLIN, 0}, {watch_fd, POLLIN, 0}};
   const int ready = ::poll(fds, std::size(fds), static_cast<int>(timeout.count()));
   if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
   if (ready <= 0) return Woken::by_time;

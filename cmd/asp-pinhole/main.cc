@@ -64,8 +64,8 @@ Endpoint chosen_host(const Record& record, const Route& route) {
     refuse(fmt::format("rule {} does not lead to {}", route.rule, asked));
   }
   const auto address = Endpoint::require(record.require("address"), "address");
-  const bool same = address.port == host->port &&
-                    (address.ip.text() == host->host || resolve::leads_to(host->host, address.ip));
+  const bool same =
+      address.port == host->port && (address.ip.text() == host->host || resolve::leads_to(host->host, address.ip));
   if (!same) refuse(fmt::format("{} is not {}", address.text(), asked));
   return address;
 }
@@ -124,13 +124,15 @@ int serve() {
   logging::set_context("session=" + asked.session);
   prepare_log(rproxy);
   const Route route = route_for(rproxy, asked.request);
-  logging::debug1("Verified {} from {} at {}: rule {}", caller.user, asked.request.client.text(), asked.request.proxy.text(), route.rule);
+  logging::debug1("Verified {} from {} at {}: rule {}", caller.user, asked.request.client.text(),
+                  asked.request.proxy.text(), route.rule);
   report::line(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   auto sightings = std::make_unique<Sightings>(asked.request.client.ip);
 
   const auto second = life.next_record();
   if (!second) return tool::yes;
-  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), limits_for(rproxy, route), life, std::move(sightings));
+  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), limits_for(rproxy, route), life,
+                  std::move(sightings));
   if (pinhole.open()) pinhole.hold();
   return tool::yes;  // the pinhole revokes itself
 }
@@ -146,8 +148,10 @@ int run(int argc, char**) {
   } catch (const tool::Failure& failure) {
     config::log_place::follow(config::Author::root);
     const char* sudo_user = std::getenv("SUDO_USER");
-    logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
-    report::line(status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()));
+    logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"),
+                   logging::escape(failure.what()));
+    report::line(
+        status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()));
     return failure.code();
   }
 }

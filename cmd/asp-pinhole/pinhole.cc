@@ -53,7 +53,8 @@ std::chrono::milliseconds pause_without_turn(std::chrono::steady_clock::duration
 }
 
 bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
-  return std::any_of(sessions.begin(), sessions.end(), [&](const Session& session) { return firewall::flows::is_flow_of(session, flow); });
+  return std::any_of(sessions.begin(), sessions.end(),
+                     [&](const Session& session) { return firewall::flows::is_flow_of(session, flow); });
 }
 
 // Absent: the kernel does not count, or there is nothing to be counted.
@@ -77,7 +78,9 @@ Pinhole::~Pinhole() { revoke(); }
 
 std::vector<Session> Pinhole::peers() const {
   auto others = session::spool::living_of(session_.client.ip);
-  std::erase_if(others, [&](const Session& other) { return other.id == session_.id || !firewall::flows::collide(session_, other); });
+  std::erase_if(others, [&](const Session& other) {
+    return other.id == session_.id || !firewall::flows::collide(session_, other);
+  });
   return others;
 }
 
@@ -107,7 +110,8 @@ bool Pinhole::wait_for_turn() {
     if (!turn_) turn_ = session::spool::Token::take(session::spool::kTurns, name);
     if (turn_) {
       if (predecessor) predecessor = session::spool::living_of_id(predecessor->id);
-      if (!predecessor || !is_candidate(*predecessor) || (is_colleague(*predecessor) && is_overdue(*predecessor))) predecessor = find_predecessor();
+      if (!predecessor || !is_candidate(*predecessor) || (is_colleague(*predecessor) && is_overdue(*predecessor)))
+        predecessor = find_predecessor();
       if (!predecessor) return true;
     }
     const auto left = deadline - Clock::now();
@@ -121,7 +125,8 @@ bool Pinhole::wait_for_turn() {
 
 void Pinhole::check_limits() const {
   const auto check = [](const char* what, std::size_t count, unsigned limit) {
-    if (limit != 0 && count >= limit) throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
+    if (limit != 0 && count >= limit)
+      throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
   };
   if (limits_.total != 0) check("in all", session::spool::count(), limits_.total);
   if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.rule), limits_.of_rule);
@@ -147,8 +152,8 @@ bool Pinhole::open() {
   }
   turn_.reset();  // whoever is next finds us on record
   const auto early = forget_early_flows();
-  logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {}", waited, milliseconds_since(start) - waited,
-                  session_.group.empty() ? "no rivals" : "group=" + session_.group);
+  logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {}", waited,
+                  milliseconds_since(start) - waited, session_.group.empty() ? "no rivals" : "group=" + session_.group);
   report::line(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
   for (const auto& flow : early) meet(flow);  // only now: nobody expects a flow before it is open
   return true;
@@ -165,7 +170,9 @@ std::vector<Flow> Pinhole::forget_early_flows() const {
   const conntrack::Table table;
   std::vector<Flow> ours;
   const auto judge = [&](const Flow& flow, bool fresh) {
-    if (firewall::flows::is_of_lease(flow) || !firewall::flows::would_take(session_, flow.client, flow.proxy) || is_claimed(flow, others)) return;
+    if (firewall::flows::is_of_lease(flow) || !firewall::flows::would_take(session_, flow.client, flow.proxy) ||
+        is_claimed(flow, others))
+      return;
     if (!flow.translated() || (!fresh && alone)) {
       table.remove(flow);
     } else if (const auto now = table.find(flow.client, flow.proxy); now && now->id == flow.id) {
@@ -193,7 +200,8 @@ std::vector<Flow> Pinhole::list_ours() const {
   std::vector<Flow> ours;
   const conntrack::Table table;
   if (session_.pinned()) {
-    if (const auto flow = table.find(session_.flow->client, firewall::flows::proxy_end(session_))) ours.push_back(*flow);
+    if (const auto flow = table.find(session_.flow->client, firewall::flows::proxy_end(session_)))
+      ours.push_back(*flow);
   } else if (sightings_) {
     ours = sightings_->present();
   } else {
@@ -229,17 +237,20 @@ void Pinhole::step(std::chrono::milliseconds timeout) {
 void Pinhole::meet(const Flow& flow) {
   if (session_.flow || !firewall::flows::belongs(session_, flow)) return;
   const auto others = peers();
-  const bool contested = std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
+  const bool contested =
+      std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
   if (contested || claim(flow) == Claim::not_yet) offers_.push_back({flow, Clock::now() + kAnswerTime});
 }
 
 void Pinhole::review_offers() {
   const auto present = list_ours();
   const auto others = peers();
-  const bool contested = std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
+  const bool contested =
+      std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
   std::vector<Offer> kept;
   for (const auto& offer : std::exchange(offers_, {})) {
-    const auto now = std::find_if(present.begin(), present.end(), [&](const Flow& flow) { return flow.id == offer.flow.id; });
+    const auto now =
+        std::find_if(present.begin(), present.end(), [&](const Flow& flow) { return flow.id == offer.flow.id; });
     if (now == present.end()) continue;
     if (now->answered || !contested) {
       const Claim claimed = claim(*now);
@@ -321,9 +332,8 @@ void Pinhole::drop_unclaimed() const {
 // Living sessions one of whose flows may really be ours, or ours theirs.
 bool Pinhole::has_relatives() const {
   const auto others = peers();
-  return std::any_of(others.begin(), others.end(), [&](const Session& other) {
-    return !other.lingering && session_.is_rival_of(other);
-  });
+  return std::any_of(others.begin(), others.end(),
+                     [&](const Session& other) { return !other.lingering && session_.is_rival_of(other); });
 }
 
 bool Pinhole::must_linger() const {
@@ -405,6 +415,7 @@ Pinhole::Carried Pinhole::take_down() {
   }
   entry_->remove();
   entry_.reset();
-  logging::debug1("Revoked rule and {} flows in {:.0f} ms: {}", removed, milliseconds_since(start), life_.reason().empty() ? "error" : life_.reason());
+  logging::debug1("Revoked rule and {} flows in {:.0f} ms: {}", removed, milliseconds_since(start),
+                  life_.reason().empty() ? "error" : life_.reason());
   return carried_by(ours);
 }

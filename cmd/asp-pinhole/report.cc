@@ -41,7 +41,7 @@ namespace report {
 
 void check_standard_descriptors() {
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) {
-    struct stat status{};
+    struct stat status {};
     if (::fstat(standard, &status) != 0) tool::fail_errno(tool::os, "fstat");
     if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode) && !S_ISCHR(status.st_mode)) {
       throw tool::Failure(tool::not_permitted, "stdin and stdout must be pipes, sockets or a terminal");

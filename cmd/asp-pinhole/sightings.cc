@@ -46,7 +46,8 @@ std::vector<Flow> Sightings::news() {
 }
 
 void Sightings::remember(const Flow& flow) {
-  if (std::any_of(remembered_.begin(), remembered_.end(), [&](const Flow& other) { return same_ends(flow, other); })) return;
+  if (std::any_of(remembered_.begin(), remembered_.end(), [&](const Flow& other) { return same_ends(flow, other); }))
+    return;
   complete_ = complete_ && remembered_.size() < kMost;
   if (complete_) remembered_.push_back(flow);
 }

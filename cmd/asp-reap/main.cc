@@ -51,8 +51,10 @@ void reap_sessions() {
 void tell_others(const config::Cluster& cluster) {
   if (!cluster.enabled || cluster.redis.empty()) return;
   try {
-    const auto told = child::run({{std::string(paths::kBin) + "asp-sessions", "--publish"}, {}, {}}, "", 4096, kPatienceSeconds);
-    if (told.status != tool::yes) logging::debug1("The other nodes are not told of the sessions here: {}", logging::escape(told.err));
+    const auto told =
+        child::run({{std::string(paths::kBin) + "asp-sessions", "--publish"}, {}, {}}, "", 4096, kPatienceSeconds);
+    if (told.status != tool::yes)
+      logging::debug1("The other nodes are not told of the sessions here: {}", logging::escape(told.err));
   } catch (const tool::Failure& failure) {
     logging::error("The other nodes are not told of the sessions here: {}", logging::escape(failure.what()));
   }

@@ -70,7 +70,9 @@ std::string nft_pin_text(const std::vector<Session>& sessions) {
   return firewall::nft_text::change(elements(pinned, false), elements(pinned, true));
 }
 
-std::string nft_open_text(const std::vector<Session>& sessions) { return firewall::nft_text::change({}, elements(sessions, true)); }
+std::string nft_open_text(const std::vector<Session>& sessions) {
+  return firewall::nft_text::change({}, elements(sessions, true));
+}
 
 std::string nft_rules_text(const std::string& verb) {
   if (verb == "purge") return firewall::nft_text::purge();
@@ -87,7 +89,8 @@ int run(int argc, char** argv) {
   const std::string& verb = options.operands[0];
   const Family family = options.has('6') ? Family::v6 : Family::v4;
   const Jumps present = parse_jumps(options.get('j', ""));
-  if (options.has('n') && (options.has('6') || options.has('j'))) options::fail_usage(kUsage, "-n goes with no other option");
+  if (options.has('n') && (options.has('6') || options.has('j')))
+    options::fail_usage(kUsage, "-n goes with no other option");
   const std::string text = options.has('n') ? nft_rules_text(verb) : iptables_text(verb, family, present);
   io::write_all(STDOUT_FILENO, text);
   return tool::yes;

@@ -55,7 +55,10 @@ Row row_of(const Record& session, const Record& counted) {
 }
 
 // `left`: how long Redis keeps it yet, by a clock that may have jumped.
-seconds age_of(long long left) { return std::chrono::duration_cast<seconds>(kKeptMs - milliseconds(std::clamp(left, 0LL, static_cast<long long>(kKeptMs.count())))); }
+seconds age_of(long long left) {
+  return std::chrono::duration_cast<seconds>(
+      kKeptMs - milliseconds(std::clamp(left, 0LL, static_cast<long long>(kKeptMs.count()))));
+}
 
 }  // namespace
 
@@ -85,7 +88,8 @@ View parse_view(const std::string& node, std::string_view text, seconds seen) {
 }
 
 void require_shared(const config::Cluster& cluster) {
-  if (!cluster.enabled || cluster.redis.empty()) throw tool::Failure(tool::config, "there is no <cluster> with <redis> in aspera.conf: this host is alone");
+  if (!cluster.enabled || cluster.redis.empty())
+    throw tool::Failure(tool::config, "there is no <cluster> with <redis> in aspera.conf: this host is alone");
 }
 
 void publish(const config::Cluster& cluster, const std::string& node, const std::vector<Row>& rows) {

@@ -26,7 +26,7 @@ struct View {
   std::string node;
   std::optional<std::chrono::seconds> seen;  // ago; absent: this is how it is now
   std::vector<Row> rows;
-  std::size_t sessions = 0;      // there were: more than rows if the list was too long
+  std::size_t sessions = 0;  // there were: more than rows if the list was too long
 };
 struct ClusterView {
   std::vector<View> views;

@@ -35,17 +35,20 @@ struct Column {
   const char* title;
   Side side;
 };
-constexpr Column kColumns[] = {{"SESSION", Side::left}, {"USER", Side::left},   {"RULE", Side::right},  {"CLIENT", Side::left},
-                               {"SERVER", Side::left},  {"STATE", Side::left},  {"AGE", Side::right},   {"UP", Side::right},
-                               {"UP-PKTS", Side::right}, {"DOWN", Side::right}, {"DOWN-PKTS", Side::right},
-                               {"UP-RATE", Side::right}, {"DOWN-RATE", Side::right}};
+constexpr Column kColumns[] = {{"SESSION", Side::left},   {"USER", Side::left},       {"RULE", Side::right},
+                               {"CLIENT", Side::left},    {"SERVER", Side::left},     {"STATE", Side::left},
+                               {"AGE", Side::right},      {"UP", Side::right},        {"UP-PKTS", Side::right},
+                               {"DOWN", Side::right},     {"DOWN-PKTS", Side::right}, {"UP-RATE", Side::right},
+                               {"DOWN-RATE", Side::right}};
 constexpr std::size_t kRateColumns = 2;
-constexpr Column kHostColumns[] = {{"RULE", Side::right},     {"LINE", Side::right}, {"HOST", Side::left},  {"SESSIONS", Side::right},
-                                   {"STATE", Side::left},     {"SINCE", Side::left}, {"LEFT", Side::right}, {"WHY", Side::left}};
+constexpr Column kHostColumns[] = {{"RULE", Side::right},     {"LINE", Side::right}, {"HOST", Side::left},
+                                   {"SESSIONS", Side::right}, {"STATE", Side::left}, {"SINCE", Side::left},
+                                   {"LEFT", Side::right},     {"WHY", Side::left}};
 
-constexpr Column kLeaseColumns[] = {{"LEASE", Side::left}, {"USER", Side::left}, {"CLIENT", Side::left}, {"PORT", Side::right}, {"DESTINATION", Side::left},
-                                    {"SSH", Side::left},   {"UDP", Side::left},  {"LEFT", Side::right},  {"FLOWS", Side::right}, {"UP", Side::right},
-                                    {"DOWN", Side::right}};
+constexpr Column kLeaseColumns[] = {{"LEASE", Side::left}, {"USER", Side::left},        {"CLIENT", Side::left},
+                                    {"PORT", Side::right}, {"DESTINATION", Side::left}, {"SSH", Side::left},
+                                    {"UDP", Side::left},   {"LEFT", Side::right},       {"FLOWS", Side::right},
+                                    {"UP", Side::right},   {"DOWN", Side::right}};
 
 using Grid = std::vector<std::vector<std::string>>;
 
@@ -63,7 +66,8 @@ std::vector<std::string> aligned(std::span<const Column> columns, const Grid& ce
     std::string line;
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (i > 0) line += "  ";
-      line += columns[i].side == Side::left ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("{:>{}}", row[i], widths[i]);
+      line += columns[i].side == Side::left ? fmt::format("{:<{}}", row[i], widths[i])
+                                            : fmt::format("{:>{}}", row[i], widths[i]);
     }
     lines.push_back(std::move(line));
   }
@@ -129,7 +133,8 @@ std::vector<std::string> cells_of(const LeaseRow& row) {
 using Json = nlohmann::ordered_json;
 
 Json value_of(const std::string& name, const std::string& value) {
-  static const std::set<std::string> kNumbers{"rule", "proxy_port", "udp_port", "udp_linger", "pid", "holder", "opened"};
+  static const std::set<std::string> kNumbers{"rule", "proxy_port", "udp_port", "udp_linger",
+                                              "pid",  "holder",     "opened"};
   if (kNumbers.contains(name)) return std::stoll(value);
   if (name == "src_port_filtering") return value == "true";
   return value;
@@ -148,7 +153,8 @@ Json object_of(const Row& row) {
   for (const auto& [name, value] : record.fields()) {
     if (name != "flow" && name != "group" && name != "state") object[name] = value_of(name, value);
   }
-  object["flow"] = session.flow ? Json{{"client", session.flow->client.text()}, {"server", session.flow->server.text()}} : Json();
+  object["flow"] =
+      session.flow ? Json{{"client", session.flow->client.text()}, {"server", session.flow->server.text()}} : Json();
   object["group"] = session.group.empty() ? Json() : Json(session.group);
   object["state"] = name_of(state_of(session));
   object["age_seconds"] = std::round(row.age * 1000) / 1000;
@@ -178,11 +184,13 @@ Json object_of(const HostRow& row) {
 }
 
 Json object_of(const LeaseRow& row) {
-  static const std::set<std::string> kLeaseNumbers{"ssh_port", "destination_ssh_port", "renew_seconds", "lifetime", "deadline", "packets"};
+  static const std::set<std::string> kLeaseNumbers{
+      "ssh_port", "destination_ssh_port", "renew_seconds", "lifetime", "deadline", "packets"};
   Json object;
   const Record record = row.lease.to_record();
   for (const auto& [name, value] : record.fields()) {
-    if (name != "packets" && name != "ending") object[name] = kLeaseNumbers.contains(name) ? Json(std::stoll(value)) : Json(value);
+    if (name != "packets" && name != "ending")
+      object[name] = kLeaseNumbers.contains(name) ? Json(std::stoll(value)) : Json(value);
   }
   object["left_seconds"] = row.left.count();
   object["flows"] = row.flows;
@@ -317,27 +325,35 @@ std::string prometheus(const std::vector<Row>& rows, bool drained, const std::ve
   head(text, "sallyport_drained", "1 while no new sessions are taken, else 0.");
   fmt::format_to(into, "sallyport_drained {}\n", drained ? 1 : 0);
   head(text, "sallyport_sessions", "Living sessions.");
-  for (const auto& [labels, group] : groups) fmt::format_to(into, "sallyport_sessions{{{}}} {}\n", labels, group.sessions);
+  for (const auto& [labels, group] : groups)
+    fmt::format_to(into, "sallyport_sessions{{{}}} {}\n", labels, group.sessions);
   head(text, "sallyport_sessions_by_state", "Living sessions by the state of their pinhole.");
-  for (const auto state : kStates) fmt::format_to(into, "sallyport_sessions_by_state{{state=\"{}\"}} {}\n", name_of(state), states[state]);
+  for (const auto state : kStates)
+    fmt::format_to(into, "sallyport_sessions_by_state{{state=\"{}\"}} {}\n", name_of(state), states[state]);
   const auto each_host = [&](const char* name, const char* help, const auto& value) {
     if (!hosts.empty()) head(text, name, help);
     for (const auto& row : hosts) {
-      if (row.rule != 0 && row.user.empty()) fmt::format_to(into, "{}{{rule=\"{}\",host=\"{}\"}} {}\n", name, row.rule, label_value(row.host.text()), value(row));
+      if (row.rule != 0 && row.user.empty())
+        fmt::format_to(into, "{}{{rule=\"{}\",host=\"{}\"}} {}\n", name, row.rule, label_value(row.host.text()),
+                       value(row));
     }
   };
-  each_host("sallyport_host_sessions", "Living sessions on each internal server.", [](const HostRow& row) { return row.sessions; });
-  each_host("sallyport_host_in_service", "1 while new sessions go there, else 0.", [](const HostRow& row) { return row.in_service() ? 1 : 0; });
+  each_host("sallyport_host_sessions", "Living sessions on each internal server.",
+            [](const HostRow& row) { return row.sessions; });
+  each_host("sallyport_host_in_service", "1 while new sessions go there, else 0.",
+            [](const HostRow& row) { return row.in_service() ? 1 : 0; });
   if (!counted) return text;
-  const auto each_way = [&](const char* name, const char* help, std::uint64_t conntrack::Counters::* what) {
+  const auto each_way = [&](const char* name, const char* help, std::uint64_t conntrack::Counters::*what) {
     head(text, name, help);
     for (const auto& [labels, group] : groups) {
       fmt::format_to(into, "{}{{{},direction=\"to_server\"}} {}\n", name, labels, group.traffic.to_server.*what);
       fmt::format_to(into, "{}{{{},direction=\"to_client\"}} {}\n", name, labels, group.traffic.to_client.*what);
     }
   };
-  each_way("sallyport_session_bytes", "Bytes of IP packets that the flows of living sessions have carried.", &conntrack::Counters::bytes);
-  each_way("sallyport_session_packets", "Packets that the flows of living sessions have carried.", &conntrack::Counters::packets);
+  each_way("sallyport_session_bytes", "Bytes of IP packets that the flows of living sessions have carried.",
+           &conntrack::Counters::bytes);
+  each_way("sallyport_session_packets", "Packets that the flows of living sessions have carried.",
+           &conntrack::Counters::packets);
   return text;
 }
 

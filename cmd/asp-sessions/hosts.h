@@ -18,8 +18,8 @@ struct HostRow {
   int rule = 0;            // 0: no rule leads there, but there is a mark
   unsigned long line = 0;  // of the rule
   HostPort host;
-  std::string user;        // empty: the host as a whole; else that account there,
-  std::string keyfile;     // with that key
+  std::string user;     // empty: the host as a whole; else that account there,
+  std::string keyfile;  // with that key
   std::size_t sessions = 0;
   // good, faulty, due (its time is over, the next session tries it), probing (one
   // does), suspect, or maintenance

@@ -10,7 +10,8 @@
 
 namespace sessions {
 
-std::vector<LeaseRow> lease_rows(std::vector<Lease> leases, const std::vector<conntrack::Flow>& flows, std::chrono::seconds now) {
+std::vector<LeaseRow> lease_rows(std::vector<Lease> leases, const std::vector<conntrack::Flow>& flows,
+                                 std::chrono::seconds now) {
   std::sort(leases.begin(), leases.end(), [](const Lease& one, const Lease& other) {
     return std::tie(one.started, one.id) < std::tie(other.started, other.id);
   });

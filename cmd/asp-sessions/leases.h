@@ -18,6 +18,7 @@ struct LeaseRow {
 };
 
 // Sorted by start. Pure.
-std::vector<LeaseRow> lease_rows(std::vector<Lease> leases, const std::vector<conntrack::Flow>& flows, std::chrono::seconds now);
+std::vector<LeaseRow> lease_rows(std::vector<Lease> leases, const std::vector<conntrack::Flow>& flows,
+                                 std::chrono::seconds now);
 
 }  // namespace sessions

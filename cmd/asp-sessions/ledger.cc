@@ -48,14 +48,15 @@ class Index {
     }
     if (!found.empty()) return found;
     if (const auto at = open_.find({flow.client.ip, flow.proxy.ip}); at != open_.end()) {
-      const auto taker = std::find_if(at->second.begin(), at->second.end(), [&](const Row* row) { return firewall::flows::belongs(row->session, flow); });
+      const auto taker = std::find_if(at->second.begin(), at->second.end(),
+                                      [&](const Row* row) { return firewall::flows::belongs(row->session, flow); });
       if (taker != at->second.end()) found.push_back(*taker);
     }
     return found;
   }
 
  private:
-  std::map<std::pair<Endpoint, Endpoint>, std::vector<Row*>> named_;  // client, server
+  std::map<std::pair<Endpoint, Endpoint>, std::vector<Row*>> named_;   // client, server
   std::map<std::pair<IpAddress, IpAddress>, std::vector<Row*>> open_;  // client, proxy
 };
 

@@ -41,7 +41,9 @@ namespace {
 
 using sessions::Selector;
 
-constexpr char kUsage[] = "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS] | --cluster [--json] [UUID | user=NAME | client=ADDRESS] | --publish | --hosts [--json] | --leases [--json]";
+constexpr char kUsage[] =
+    "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS] | --cluster "
+    "[--json] [UUID | user=NAME | client=ADDRESS] | --publish | --hosts [--json] | --leases [--json]";
 
 enum class Mode { table, json, prometheus, watch, kill, publish };
 
@@ -49,9 +51,9 @@ struct Asked {
   Mode mode = Mode::table;
   std::chrono::milliseconds interval{2000};
   std::optional<Selector> whom;
-  bool hosts = false;   // in place of sessions
-  bool leases = false;  // likewise
-  bool cluster = false; // of all nodes
+  bool hosts = false;    // in place of sessions
+  bool leases = false;   // likewise
+  bool cluster = false;  // of all nodes
 };
 
 std::optional<std::chrono::milliseconds> parse_seconds(const std::string& text) {
@@ -109,10 +111,12 @@ Asked parse(int argc, char** argv) {
   }
   if (operands.size() > 1) wrong("one UUID, user=NAME or client=ADDRESS can be given");
   const bool others = asked.hosts || asked.leases;
-  if (others && (!operands.empty() || (asked.mode != Mode::table && asked.mode != Mode::json) || (asked.hosts && asked.leases))) {
+  if (others &&
+      (!operands.empty() || (asked.mode != Mode::table && asked.mode != Mode::json) || (asked.hosts && asked.leases))) {
     wrong(fmt::format("{} takes --json, and nothing else", asked.hosts ? "--hosts" : "--leases"));
   }
-  if (asked.cluster && (others || (asked.mode != Mode::table && asked.mode != Mode::json))) wrong("--cluster takes --json and a choice of sessions, and nothing else");
+  if (asked.cluster && (others || (asked.mode != Mode::table && asked.mode != Mode::json)))
+    wrong("--cluster takes --json and a choice of sessions, and nothing else");
   if (asked.mode == Mode::publish && !operands.empty()) wrong("--publish tells of all sessions");
   if (asked.mode == Mode::kill && operands.empty()) wrong("--kill needs UUID, user=NAME or client=ADDRESS");
   if (asked.mode == Mode::prometheus && !operands.empty()) wrong("--prometheus tells of all sessions");
@@ -173,7 +177,8 @@ int kill(const Selector& whom) {
 std::vector<sessions::HostRow> look_at_hosts() {
   const auto config = config::load(paths::kConfig, config::Author::root);
   balance::share(config.cluster, balance::Haste::session);
-  return sessions::host_rows({config.rproxy.rules, balance::marks(), balance::connections(), session::spool::living(), balance::is_probed});
+  return sessions::host_rows(
+      {config.rproxy.rules, balance::marks(), balance::connections(), session::spool::living(), balance::is_probed});
 }
 
 // Metrics go on when aspera.conf is wrong.
@@ -190,7 +195,8 @@ int show_hosts(const Asked& asked) {
   const auto rows = look_at_hosts();
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
-  else for (const auto& line : sessions::table(rows)) text += line + "\n";
+  else
+    for (const auto& line : sessions::table(rows)) text += line + "\n";
   io::write_all(STDOUT_FILENO, text);
   return tool::yes;
 }
@@ -203,7 +209,8 @@ int show_leases(const Asked& asked) {
   const auto rows = sessions::lease_rows(std::move(leases), flows, boot_clock::seconds());
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
-  else for (const auto& line : sessions::table(rows)) text += line + "\n";
+  else
+    for (const auto& line : sessions::table(rows)) text += line + "\n";
   io::write_all(STDOUT_FILENO, text);
   return tool::yes;
 }
@@ -236,18 +243,23 @@ int show_cluster(const Asked& asked) {
   const std::size_t count = own.size();
   found.views.insert(found.views.begin(), {here, std::nullopt, std::move(own), count});
   for (const auto& view : found.views) {
-    if (view.rows.size() < view.sessions) found.missing.push_back(fmt::format("{}: {} of its {} sessions are too many to be told", view.node, view.sessions - view.rows.size(), view.sessions));
+    if (view.rows.size() < view.sessions)
+      found.missing.push_back(fmt::format("{}: {} of its {} sessions are too many to be told", view.node,
+                                          view.sessions - view.rows.size(), view.sessions));
   }
   std::size_t shown = 0;
   for (auto& view : found.views) {
-    if (asked.whom) std::erase_if(view.rows, [&](const sessions::Row& row) { return !asked.whom->matches(row.session); });
+    if (asked.whom)
+      std::erase_if(view.rows, [&](const sessions::Row& row) { return !asked.whom->matches(row.session); });
     shown += view.rows.size();
   }
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(found.views);
-  else for (const auto& line : sessions::table(found.views)) text += line + "\n";
+  else
+    for (const auto& line : sessions::table(found.views)) text += line + "\n";
   io::write_all(STDOUT_FILENO, text);
-  for (const auto& why : found.missing) std::fputs(fmt::format("asp-sessions: not known: {}\n", logging::escape(why)).c_str(), stderr);
+  for (const auto& why : found.missing)
+    std::fputs(fmt::format("asp-sessions: not known: {}\n", logging::escape(why)).c_str(), stderr);
   if (!found.missing.empty()) return tool::temporary;
   return asked.whom && shown == 0 ? tool::no : tool::yes;
 }
@@ -256,8 +268,11 @@ int show(const Asked& asked) {
   const auto rows = look(asked.whom);
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
-  else if (asked.mode == Mode::prometheus) text = prometheus::with_label(sessions::prometheus(rows, session::spool::drained(), hosts_if_known()), "node", node_if_known());
-  else for (const auto& line : sessions::table(rows, false)) text += line + "\n";
+  else if (asked.mode == Mode::prometheus)
+    text = prometheus::with_label(sessions::prometheus(rows, session::spool::drained(), hosts_if_known()), "node",
+                                  node_if_known());
+  else
+    for (const auto& line : sessions::table(rows, false)) text += line + "\n";
   io::write_all(STDOUT_FILENO, text);
   return asked.whom && rows.empty() ? tool::no : tool::yes;
 }
@@ -265,7 +280,8 @@ int show(const Asked& asked) {
 int run(int argc, char** argv) {
   const Asked asked = parse(argc, argv);
   if (::geteuid() != 0) {
-    throw tool::Failure(tool::not_permitted, "the session records and the kernel's flows are root's: run it as root, or with sudo");
+    throw tool::Failure(tool::not_permitted,
+                        "the session records and the kernel's flows are root's: run it as root, or with sudo");
   }
   if (asked.hosts) return show_hosts(asked);
   if (asked.leases) return show_leases(asked);

@@ -26,8 +26,12 @@ class Selector {
   std::optional<std::string> id() const;
 
  private:
-  struct Id { std::string text; };
-  struct User { std::string name; };
+  struct Id {
+    std::string text;
+  };
+  struct User {
+    std::string name;
+  };
   std::variant<Id, User, IpAddress, Endpoint> what_;
 };
 

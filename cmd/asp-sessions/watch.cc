@@ -38,8 +38,9 @@ std::string title(const std::vector<Row>& rows, std::chrono::milliseconds interv
     total.to_server += row.rate->to_server;
     total.to_client += row.rate->to_client;
   }
-  return fmt::format("{}, every {} s: {} session{}, up {}, down {}{}", wall_clock::now(), static_cast<double>(interval.count()) / 1000,
-                     rows.size(), rows.size() == 1 ? "" : "s", human_rate(total.to_server), human_rate(total.to_client),
+  return fmt::format("{}, every {} s: {} session{}, up {}, down {}{}", wall_clock::now(),
+                     static_cast<double>(interval.count()) / 1000, rows.size(), rows.size() == 1 ? "" : "s",
+                     human_rate(total.to_server), human_rate(total.to_client),
                      session::spool::drained() ? ", drained" : "");
 }
 
@@ -91,7 +92,8 @@ void watch(std::chrono::milliseconds interval, const std::function<std::vector<R
     const int ready = ::poll(fds, std::size(fds), static_cast<int>(left > 0 ? left : 0));
     if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
     if (ready > 0 && fds[0].revents) break;
-    if (ready > 0 && fds[1].revents) throw tool::Failure(tool::io, "write to standard output: nobody reads it any more");
+    if (ready > 0 && fds[1].revents)
+      throw tool::Failure(tool::io, "write to standard output: nobody reads it any more");
   }
   if (terminal) io::write_all(STDOUT_FILENO, "\r\n");
 }

@@ -21,19 +21,24 @@ using std::chrono::seconds;
 constexpr int kControl = 3;  // the descriptors as asp-dial sees them; or where it listens
 constexpr int kKey = 4;
 constexpr int kLock = 5;
-constexpr int kLookMilliseconds = 250;       // how often to see what others found out
-constexpr seconds kGrace{25};                // asp-dial's time limits beyond that for connecting, and more
-constexpr seconds kFarewell{5};              // to take leave of the server
-constexpr seconds kStale{2};                 // for a connection that was kept to show that it lives
+constexpr int kLookMilliseconds = 250;  // how often to see what others found out
+constexpr seconds kGrace{25};           // asp-dial's time limits beyond that for connecting, and more
+constexpr seconds kFarewell{5};         // to take leave of the server
+constexpr seconds kStale{2};            // for a connection that was kept to show that it lives
 
 child::Program program(const Attempt::Errand& errand, const HostPort& host, const char* conducted) {
   const Route& route = errand.route;
   std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
-                                conducted, std::to_string(kControl),
-                                "-I", std::to_string(kKey),
-                                "-l", route.upstream_user,
-                                "-k", route.known_hosts,
-                                "-t", std::to_string(route.connect_timeout.count())};
+                                conducted,
+                                std::to_string(kControl),
+                                "-I",
+                                std::to_string(kKey),
+                                "-l",
+                                route.upstream_user,
+                                "-k",
+                                route.known_hosts,
+                                "-t",
+                                std::to_string(route.connect_timeout.count())};
   if (errand.family != AF_UNSPEC) argv.push_back(errand.family == AF_INET ? "-4" : "-6");
   if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
   argv.push_back(host.text());
@@ -62,7 +67,8 @@ Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
   dial.argv.push_back("--");
   dial.argv.insert(dial.argv.end(), errand.words.begin(), errand.words.end());
   dial.mapping = {{control.write.get(), kControl}, {key.get(), kKey}};
-  for (int fd = 0; fd < 3; ++fd) dial.mapping.emplace_back(errand.descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
+  for (int fd = 0; fd < 3; ++fd)
+    dial.mapping.emplace_back(errand.descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
   attempt.child_ = start(dial);
   attempt.control_ = std::move(control.read);
   fd::set_nonblocking(attempt.control_.get());
@@ -77,7 +83,12 @@ Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, sessi
   const Fd key = pipe_with(errand.key);
   auto dial = program(errand, host, "-R");
   dial.outlives_us = true;
-  dial.mapping = {{place.listener(), kControl}, {key.get(), kKey}, {place.lock(), kLock}, {null.get(), 0}, {null.get(), 1}, {null.get(), 2}};
+  dial.mapping = {{place.listener(), kControl},
+                  {key.get(), kKey},
+                  {place.lock(), kLock},
+                  {null.get(), 0},
+                  {null.get(), 1},
+                  {null.get(), 2}};
   child::Child keeper = start(dial);
   attempt.send_off(errand, place.open(keeper.pid()));
   keeper.release();
@@ -120,7 +131,8 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
   for (;;) {
     while (const auto line = next()) {
       if (line->event == "failed") return tool::Failure(status::failure_code(*line), line->get("reason"));
-      if (line->event == "silent" && !choice.waits_though_silent()) return tool::Failure(tool::unavailable, "it does not answer, and another session waits for it");
+      if (line->event == "silent" && !choice.waits_though_silent())
+        return tool::Failure(tool::unavailable, "it does not answer, and another session waits for it");
       if (line->event != "connected") continue;
       connected_ = *line;
       return std::nullopt;

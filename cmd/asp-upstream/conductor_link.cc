@@ -14,7 +14,7 @@
 
 namespace {
 
-constexpr std::size_t kStandard = 3;      // stdin, stdout, stderr
+constexpr std::size_t kStandard = 3;  // stdin, stdout, stderr
 constexpr int kPatienceSeconds = 10;
 constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // ever
 
@@ -41,9 +41,11 @@ void ConductorLink::belong_to(uid_t user) {
   int type = 0;
   ucred peer{};
   if (!option(SO_DOMAIN, domain) || !option(SO_TYPE, type) || domain != AF_UNIX || type != SOCK_STREAM) {
-    throw tool::Failure(tool::not_permitted, "stdin must be one end of a Unix socket; sudo puts something else there to log it, or for a terminal (log_input, use_pty)");
+    throw tool::Failure(tool::not_permitted, "stdin must be one end of a Unix socket; sudo puts something else there "
+                                             "to log it, or for a terminal (log_input, use_pty)");
   }
-  if (!option(SO_PEERCRED, peer) || peer.uid != user) throw tool::Failure(tool::not_permitted, "the socket on stdin must be the caller's own");
+  if (!option(SO_PEERCRED, peer) || peer.uid != user)
+    throw tool::Failure(tool::not_permitted, "the socket on stdin must be the caller's own");
   ours_ = true;
 }
 
@@ -68,7 +70,9 @@ std::optional<Record> ConductorLink::await_record() {
 void ConductorLink::say(const status::Line& line) {
   if (!ours_) return;
   const std::string text = line.text();
-  if (!ended_ && ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) ended_ = true;
+  if (!ended_ &&
+      ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
+    ended_ = true;
 }
 
 bool ConductorLink::wait(int other_fd, int timeout) {
@@ -98,7 +102,8 @@ void ConductorLink::hear() {
   received_ += received.bytes.size();
   if (received_ > kMostBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
   if (!received.descriptors.empty()) {
-    if (std::exchange(descriptors_came_, true) || received.descriptors.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
+    if (std::exchange(descriptors_came_, true) || received.descriptors.size() != kStandard)
+      throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
     descriptors_ = std::move(received.descriptors);
   }
   lines_.add(received.bytes);

@@ -26,7 +26,8 @@ class AsUser {
   explicit AsUser(const Caller& caller) {
     const passwd* entry = ::getpwnam(caller.user.c_str());
     if (!entry) throw tool::Failure(tool::os, caller.user + ": no such account");
-    if (::initgroups(caller.user.c_str(), entry->pw_gid) != 0 || ::setegid(entry->pw_gid) != 0 || ::seteuid(caller.uid) != 0) {
+    if (::initgroups(caller.user.c_str(), entry->pw_gid) != 0 || ::setegid(entry->pw_gid) != 0 ||
+        ::seteuid(caller.uid) != 0) {
       tool::fail_errno(tool::os, "become " + caller.user);
     }
   }
@@ -39,7 +40,7 @@ class AsUser {
 Fd open_key(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)); }
 
 void check(int fd, const std::string& path, bool roots_only) {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(fd, &status) != 0) tool::fail_errno(tool::os, "stat key " + path);
   if (!S_ISREG(status.st_mode)) throw tool::Failure(tool::config, fmt::format("key {}: not a regular file", path));
   if (roots_only && !root_only::is(status)) {
@@ -62,7 +63,9 @@ File read(const Route& route, const Caller& caller) {
   }
   const bool roots = !file && error == EACCES && !route.keyfile_of_user;
   if (roots && root_only::way_complaint(path)) {
-    throw tool::Failure(tool::config, fmt::format("key {}: {} cannot read it, and others than root may change a directory on its path", path, caller.user));
+    throw tool::Failure(
+        tool::config, fmt::format("key {}: {} cannot read it, and others than root may change a directory on its path",
+                                  path, caller.user));
   }
   if (roots) {
     file = open_key(path);

@@ -37,7 +37,9 @@ namespace {
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
 
 Route route_for(const config::Rproxy& rproxy, const Request& request) {
-  const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, [](const std::string& line) { logging::debug1("{}", logging::escape(line)); }});
+  const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, [](const std::string& line) {
+                                                                     logging::debug1("{}", logging::escape(line));
+                                                                   }});
   if (!route) refuse(fmt::format("no rule is for {} at {} (see asp-match -e)", request.user, request.proxy.text()));
   return *route;
 }
@@ -60,7 +62,9 @@ bool is_servers_fault(tool::Exit code) {
 
 std::string hosts_of(const std::vector<balance::Mark>& marks) {
   std::string text;
-  for (const auto& mark : marks) text += fmt::format("{}{} ({}: {})", text.empty() ? "" : ", ", mark.host.text(), balance::name_of(mark.state), mark.reason);
+  for (const auto& mark : marks)
+    text += fmt::format("{}{} ({}: {})", text.empty() ? "" : ", ", mark.host.text(), balance::name_of(mark.state),
+                        mark.reason);
   return text;
 }
 
@@ -68,7 +72,8 @@ std::string hosts_of(const std::vector<balance::Mark>& marks) {
 status::Line connected(const Route& route, const HostPort& host, const Attempt& attempt) {
   status::Line line{"connected", {}};
   line.with("rule", std::to_string(route.rule)).with("host", host.text()).with("upstream_user", route.upstream_user);
-  for (const char* name : {"address", "host_key", "connect_ms", "handshake_ms", "login_ms"}) line.with(name, attempt.connected().get(name));
+  for (const char* name : {"address", "host_key", "connect_ms", "handshake_ms", "login_ms"})
+    line.with(name, attempt.connected().get(name));
   if (attempt.connected().get("reused") == "true") line.with("reused", "true");
   return line;
 }
@@ -83,7 +88,8 @@ void note_failure(const Route& route, const tool::Failure& failure, balance::Cho
 
 // What of this session a connection depends on. Read before and after aspera.conf
 // was: one that was being changed meanwhile is like no other.
-session::keepers::Terms terms_of(const Route& route, const Caller& caller, int family, const key::File& key, const std::string& config) {
+session::keepers::Terms terms_of(const Route& route, const Caller& caller, int family, const key::File& key,
+                                 const std::string& config) {
   Record terms;
   terms.add("user", caller.user);
   terms.add("uid", std::to_string(caller.uid));
@@ -106,7 +112,8 @@ session::keepers::Terms with_host(session::keepers::Terms terms, const HostPort&
 Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::optional<session::keepers::Terms>& terms) {
   if (!terms) return Attempt::dial(errand, host);
   try {
-    if (auto place = session::keepers::Place::make(*terms)) return Attempt::dial_and_keep(errand, host, std::move(*place));
+    if (auto place = session::keepers::Place::make(*terms))
+      return Attempt::dial_and_keep(errand, host, std::move(*place));
   } catch (const tool::Failure& failure) {
     logging::error("The connection to {} is not kept: {}", host.text(), logging::escape(failure.what()));
   }
@@ -114,7 +121,8 @@ Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::opt
 }
 
 // Absent: there is none, or it has gone stale. Nothing was read from the client.
-std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<session::keepers::Terms>& terms, balance::Choice& choice, ConductorLink& link) {
+std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<session::keepers::Terms>& terms,
+                             balance::Choice& choice, ConductorLink& link) {
   while (auto hold = terms ? session::keepers::take(*terms) : std::nullopt) {
     auto attempt = Attempt::reuse(errand, std::move(*hold));
     const auto failure = attempt.await_connected(choice, link);
@@ -127,7 +135,8 @@ std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<
 
 // Tries hosts until one is connected. Not one byte of the client's stream is
 // read before the command runs, so trying the next one is safe.
-Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller, const std::string& config, session::spool::Token& dialer, ConductorLink& link) {
+Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller,
+                const std::string& config, session::spool::Token& dialer, ConductorLink& link) {
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
@@ -156,10 +165,11 @@ Attempt connect(const Route& route, const Asked& asked, const command_line::Word
   if (route.hosts.size() == 1 && last) throw *last;
   if (last && !is_servers_fault(last->code())) throw *last;
   const std::string passed_over = hosts_of(choice.passed_over());
-  throw tool::Failure(tool::temporary,
-                      fmt::format("all servers of rule {} are faulty{}{}{}{}", route.rule, passed_over.empty() ? "" : ": ", passed_over,
-                                  last ? "; just now " : "", last ? last->what() : ""),
-                      "None of the servers behind this proxy can be reached right now. Try again later.");
+  throw tool::Failure(
+      tool::temporary,
+      fmt::format("all servers of rule {} are faulty{}{}{}{}", route.rule, passed_over.empty() ? "" : ": ", passed_over,
+                  last ? "; just now " : "", last ? last->what() : ""),
+      "None of the servers behind this proxy can be reached right now. Try again later.");
 }
 
 int serve(ConductorLink& link) {
@@ -204,8 +214,12 @@ int run(int argc, char**) {
   } catch (const tool::Failure& failure) {
     config::log_place::follow(config::Author::root);
     const char* sudo_user = std::getenv("SUDO_USER");
-    logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"), logging::escape(failure.what()));
-    link.say(status::Line{"failed", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()).with("told", failure.told()));
+    logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"),
+                   logging::escape(failure.what()));
+    link.say(status::Line{"failed", {}}
+                 .with("code", std::to_string(failure.code()))
+                 .with("reason", failure.what())
+                 .with("told", failure.told()));
     if (!link.is_heard()) std::fprintf(stderr, "%s\n", logging::escape(failure.what()).c_str());
     return failure.code();
   }

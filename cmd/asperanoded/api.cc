@@ -99,15 +99,16 @@ void Api::guarded(const Call& call, const std::function<void()>& work) {
   } catch (const Refusal& no) {
     refuse(call, no);
   } catch (const std::exception& fault) {
-    logging::error("{} {}: {}", logging::escape(call.request().method), logging::escape(call.request().path), logging::escape(fault.what()));
+    logging::error("{} {}: {}", logging::escape(call.request().method), logging::escape(call.request().path),
+                   logging::escape(fault.what()));
     refuse(call, Refusal("internal", "The node service could not do it; its log says why."));
   }
 }
 
 void Api::answer(const Call& call, node_api::Answer answer) {
   parts_.metrics.answered(Clock::now() - call.began);
-  logging::debug1("{} {} {} status={} user={}", call.request().client.text(), logging::escape(call.request().method), logging::escape(call.request().path),
-                  answer.status, call.user.name);
+  logging::debug1("{} {} {} status={} user={}", call.request().client.text(), logging::escape(call.request().method),
+                  logging::escape(call.request().path), answer.status, call.user.name);
   call.exchange->answer(std::move(answer));
 }
 
@@ -126,7 +127,8 @@ const Api::Route& Api::route_of(const std::string& path, std::string& id) {
     id = path.substr(sizeof kLease - 1);
     return kRoutes[std::size(kRoutes) - 1];
   }
-  throw Refusal("not_found", path.starts_with(kLease) ? "There is no such lease." : "There is nothing of that name; see /openapi.yaml.");
+  throw Refusal("not_found", path.starts_with(kLease) ? "There is no such lease."
+                                                      : "There is nothing of that name; see /openapi.yaml.");
 }
 
 void Api::admit(const CallPointer& call) {
@@ -140,7 +142,8 @@ void Api::admit(const CallPointer& call) {
     throw Refusal("method_not_allowed", fmt::format("Here only these methods are taken: {}.", call->route->methods));
   }
   if (call->is("OPTIONS")) return answer(*call, {204, {}, {}, {{"Allow", call->route->methods}}, {}});
-  if (request.too_large) throw Refusal("payload_too_large", fmt::format("The body has more than {} bytes.", node_api::kMaxBody));
+  if (request.too_large)
+    throw Refusal("payload_too_large", fmt::format("The body has more than {} bytes.", node_api::kMaxBody));
   if (request.query) throw Refusal("bad_request", "Nothing is taken behind a question mark.");
   login(call);
 }
@@ -157,9 +160,11 @@ void Api::login(const CallPointer& call) {
       switch (outcome) {
         case Gate::Outcome::accepted: call->user = user; return dispatch(call);
         case Gate::Outcome::refused: throw Refusal("unauthorized", "Wrong name or password.");
-        case Gate::Outcome::throttled: throw Refusal("busy", "Too many failed logins from your address; try again in a minute.");
+        case Gate::Outcome::throttled:
+          throw Refusal("busy", "Too many failed logins from your address; try again in a minute.");
         case Gate::Outcome::busy: throw Refusal("busy", "Too many logins at once; try again.");
-        case Gate::Outcome::broken: throw Refusal("internal", "The users of the node API cannot be read; the log says why.");
+        case Gate::Outcome::broken:
+          throw Refusal("internal", "The users of the node API cannot be read; the log says why.");
       }
     });
   });
@@ -169,7 +174,8 @@ void Api::dispatch(const CallPointer& call) {
   const std::string_view path = call->route->path;
   if (path == "/ping") return answer(*call, {200, "application/json", "{\"status\":\"ok\"}\n", {}, {}});
   if (path == "/openapi.yaml") return answer(*call, {200, "application/yaml", parts_.openapi, {}, {}});
-  if (path == "/info") return answer(*call, {200, "application/json", api_json::info(*call->proxy, SALLYPORT_VERSION), {}, {}});
+  if (path == "/info")
+    return answer(*call, {200, "application/json", api_json::info(*call->proxy, SALLYPORT_VERSION), {}, {}});
   if (path == "/metrics") return metrics(call);
   if (call->is("POST")) return open_lease(call);
   require_nothing(call->request().body);
@@ -179,7 +185,11 @@ void Api::dispatch(const CallPointer& call) {
   if (!call->user.name.empty()) request.add("user", call->user.name);
   if (one) request.add("lease", call->id);
   const bool nobody = call->user.name.empty();
-  if (one) return ask(*call, request, nobody, call->is("PUT") ? &Api::renewed : call->is("DELETE") ? &Api::closed : &Api::shown);
+  if (one)
+    return ask(*call, request, nobody,
+               call->is("PUT")      ? &Api::renewed
+               : call->is("DELETE") ? &Api::closed
+                                    : &Api::shown);
   if (lists_ >= kMaxLists) throw Refusal("busy", "Too many lists are being made; try again.");
   ask(*call, request, nobody, &Api::listed);
 }
@@ -187,15 +197,18 @@ void Api::dispatch(const CallPointer& call) {
 // --- a new lease --------------------------------------------------------------------
 
 void Api::open_lease(const CallPointer& call) {
-  if (!is_json(call->request().content_type)) throw Refusal("unsupported_media_type", "Content-Type must be application/json.");
+  if (!is_json(call->request().content_type))
+    throw Refusal("unsupported_media_type", "Content-Type must be application/json.");
   const auto wanted = LeaseRequest::parse(call->request().body);
   if (wanted.client && *wanted.client != call->request().client.ip) {
-    throw Refusal("other_address", fmt::format("A lease is for the address that asks, which is {}.", call->request().client.ip.text()));
+    throw Refusal("other_address",
+                  fmt::format("A lease is for the address that asks, which is {}.", call->request().client.ip.text()));
   }
   if (wanted.target.address) return open_at(*call, wanted, {*wanted.target.address});
-  const bool asked = parts_.resolver.resolve(wanted.destination, [this, call, wanted](const std::vector<IpAddress>& addresses) {
-    guarded(*call, [&] { open_at(*call, wanted, addresses); });
-  });
+  const bool asked =
+      parts_.resolver.resolve(wanted.destination, [this, call, wanted](const std::vector<IpAddress>& addresses) {
+        guarded(*call, [&] { open_at(*call, wanted, addresses); });
+      });
   if (!asked) throw Refusal("busy", "Too many names are being looked up; try again.");
 }
 
@@ -206,13 +219,15 @@ IpAddress Api::choose(const Call& call, const LeaseRequest& wanted, const std::v
   std::string why;
   for (const auto& address : addresses) {
     if (address.is_v4() != call.request().client.ip.is_v4()) continue;
-    const auto judged = config::destination::judge(policy, {wanted.target.name, address, wanted.ssh_port, wanted.udp_ports});
+    const auto judged =
+        config::destination::judge(policy, {wanted.target.name, address, wanted.ssh_port, wanted.udp_ports});
     if (judged.verdict != config::destination::Verdict::refused) return address;
     if (why.empty()) why = judged.reason;
   }
   if (!why.empty()) throw Refusal("destination_denied", why);
   const char* family = call.request().client.ip.family_name();
-  if (wanted.target.address) throw Refusal("unresolvable", fmt::format("You called by {}, and that is no address of {}.", family, family));
+  if (wanted.target.address)
+    throw Refusal("unresolvable", fmt::format("You called by {}, and that is no address of {}.", family, family));
   throw Refusal("unresolvable", fmt::format("{} has no {} address that could be found.", wanted.destination, family));
 }
 
@@ -235,14 +250,16 @@ void Api::ask(const Call& call, Record request, bool with_connection, Answered a
   if (list) ++lists_;
   const bool asked = parts_.link.ask(request, with_connection ? copy_of(call.request().socket) : Fd(),
                                      [this, kept, answered, list](const std::vector<Record>& packets) {
-    if (list) --lists_;
-    guarded(*kept, [&] {
-      if (packets.empty()) throw Refusal("busy", "The proxy is not ready; try again.");
-      const Record& last = packets.back();
-      if (last.require("answer") == "refused") throw Refusal(last.require("code"), last.require("reason"));
-      (this->*answered)(*kept, packets);
-    });
-  });
+                                       if (list) --lists_;
+                                       guarded(*kept, [&] {
+                                         if (packets.empty())
+                                           throw Refusal("busy", "The proxy is not ready; try again.");
+                                         const Record& last = packets.back();
+                                         if (last.require("answer") == "refused")
+                                           throw Refusal(last.require("code"), last.require("reason"));
+                                         (this->*answered)(*kept, packets);
+                                       });
+                                     });
   if (asked) return;
   if (list) --lists_;
   throw Refusal("busy", "Too many requests wait; try again.");
@@ -251,7 +268,11 @@ void Api::ask(const Call& call, Record request, bool with_connection, Answered a
 void Api::opened(const Call& call, const std::vector<Record>& packets) {
   const Lease lease = api_json::lease_of(packets.back());
   parts_.metrics.opened();
-  answer(call, {201, "application/json", api_json::lease(lease), {{"Location", kLease + lease.id}}, [this, call, id = lease.id] { give_back(call, id); }});
+  answer(
+      call,
+      {201, "application/json", api_json::lease(lease), {{"Location", kLease + lease.id}}, [this, call, id = lease.id] {
+         give_back(call, id);
+       }});
 }
 
 // Nobody knows of it. (Where users are not asked for, the address would have to
@@ -325,7 +346,8 @@ void Api::sweep() {
   const bool asked = parts_.link.ask(request, Fd(), [this](const std::vector<Record>& packets) {
     sweeping_ = false;
     if (packets.empty()) return;
-    if (const auto count = parse_decimal(packets.back().get("count").value_or(""), 0, 1000000)) parts_.metrics.closed(static_cast<std::uint64_t>(*count));
+    if (const auto count = parse_decimal(packets.back().get("count").value_or(""), 0, 1000000))
+      parts_.metrics.closed(static_cast<std::uint64_t>(*count));
   });
   if (!asked) sweeping_ = false;
 }

@@ -30,8 +30,8 @@ ordered_json expires(const Lease& lease) {
   const std::time_t at = ::time(nullptr) + (lease.deadline - boot_clock::seconds()).count();
   std::tm parts{};
   ::gmtime_r(&at, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
-                     parts.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 ordered_json object_of(const Lease& lease) {

@@ -43,7 +43,8 @@ using Certificate = std::unique_ptr<std::remove_pointer_t<gnutls_x509_crt_t>, Fr
 [[noreturn]] void fail(const std::string& why) { throw tool::Failure(tool::config, why); }
 
 void check(int result, const char* what) {
-  if (result < 0) throw tool::Failure(tool::os, fmt::format("make a certificate: {}: {}", what, gnutls_strerror(result)));
+  if (result < 0)
+    throw tool::Failure(tool::os, fmt::format("make a certificate: {}: {}", what, gnutls_strerror(result)));
 }
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
@@ -51,14 +52,14 @@ bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0;
 std::string read_file(const std::string& path, const char* element) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!file) tool::fail_errno(tool::config, fmt::format("<{}>: open {}", element, path));
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "fstat " + path);
   if (!S_ISREG(status.st_mode)) fail(fmt::format("<{}>: {}: not a regular file", element, path));
   return io::read_all(file.get(), kMaxFile, path);
 }
 
 void check_private(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (::stat(path.c_str(), &status) != 0) tool::fail_errno(tool::config, "stat " + path);
   if ((status.st_mode & S_IRWXO) != 0) fail(fmt::format("<key_file>: {}: others may use it: chmod 600 {}", path, path));
 }
@@ -68,14 +69,17 @@ void check_pair(const node_api::Tls& tls, const std::string& certificate, const 
   gnutls_certificate_credentials_t both = nullptr;
   check(gnutls_certificate_allocate_credentials(&both), "allocate");
   const auto datum = [](const std::string& text) {
-    return gnutls_datum_t{reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), static_cast<unsigned>(text.size())};
+    return gnutls_datum_t{reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())),
+                          static_cast<unsigned>(text.size())};
   };
   const gnutls_datum_t pem = datum(tls.certificate);
   const gnutls_datum_t secret = datum(tls.key);
   const int result = gnutls_certificate_set_x509_key_mem(both, &pem, &secret, GNUTLS_X509_FMT_PEM);
   gnutls_certificate_free_credentials(both);
   if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH) fail(fmt::format("{} is not the key of {}", key, certificate));
-  if (result < 0) fail(fmt::format("{} and {}: {}; both must be PEM, the key without a passphrase", certificate, key, gnutls_strerror(result)));
+  if (result < 0)
+    fail(fmt::format("{} and {}: {}; both must be PEM, the key without a passphrase", certificate, key,
+                     gnutls_strerror(result)));
 }
 
 // --- one of our own -----------------------------------------------------------------
@@ -87,7 +91,8 @@ std::string host_name() {
 }
 
 void add_name(gnutls_x509_crt_t certificate, const std::string& name) {
-  check(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_DNSNAME, name.data(), static_cast<unsigned>(name.size()), GNUTLS_FSAN_APPEND),
+  check(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_DNSNAME, name.data(),
+                                             static_cast<unsigned>(name.size()), GNUTLS_FSAN_APPEND),
         "add a name");
 }
 
@@ -100,7 +105,9 @@ void add_addresses(gnutls_x509_crt_t certificate) {
     if (!one->ifa_addr || (one->ifa_addr->sa_family != AF_INET && one->ifa_addr->sa_family != AF_INET6)) continue;
     const auto ip = IpAddress::from_sockaddr(*one->ifa_addr);
     if (link_local->contains(ip)) continue;
-    check(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_IPADDRESS, ip.bytes(), ip.is_v4() ? 4 : 16, GNUTLS_FSAN_APPEND), "add an address");
+    check(gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_IPADDRESS, ip.bytes(), ip.is_v4() ? 4 : 16,
+                                               GNUTLS_FSAN_APPEND),
+          "add an address");
   }
 }
 
@@ -115,7 +122,8 @@ Key new_key() {
   gnutls_x509_privkey_t key = nullptr;
   check(gnutls_x509_privkey_init(&key), "init");
   Key owned(key);
-  check(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0), "generate a key");
+  check(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0),
+        "generate a key");
   return owned;
 }
 
@@ -123,8 +131,10 @@ Key read_key(const std::string& pem) {
   gnutls_x509_privkey_t key = nullptr;
   check(gnutls_x509_privkey_init(&key), "init");
   Key owned(key);
-  const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(const_cast<char*>(pem.data())), static_cast<unsigned>(pem.size())};
-  if (gnutls_x509_privkey_import(key, &datum, GNUTLS_X509_FMT_PEM) < 0) fail(kOwnKey + " is no private key: remove it, and a new one is made");
+  const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(const_cast<char*>(pem.data())),
+                             static_cast<unsigned>(pem.size())};
+  if (gnutls_x509_privkey_import(key, &datum, GNUTLS_X509_FMT_PEM) < 0)
+    fail(kOwnKey + " is no private key: remove it, and a new one is made");
   return owned;
 }
 
@@ -141,7 +151,9 @@ void describe(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key) {
   check(gnutls_x509_crt_set_serial(certificate, serial, sizeof serial), "serial");
   check(gnutls_x509_crt_set_activation_time(certificate, now - kDay), "time");  // clocks differ
   check(gnutls_x509_crt_set_expiration_time(certificate, now + 3652 * kDay), "time");
-  check(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, common.data(), static_cast<unsigned>(common.size())), "name");
+  check(gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, common.data(),
+                                      static_cast<unsigned>(common.size())),
+        "name");
   add_name(certificate, name);
   if (const auto dot = name.find('.'); dot != name.npos) add_name(certificate, name.substr(0, dot));
   if (name != "localhost") add_name(certificate, "localhost");
@@ -177,12 +189,15 @@ void write_file(const std::string& path, const std::string& text, mode_t mode) {
 
 // The key first: with a key alone the next start makes a certificate for it.
 void make_own() {
-  if (exists(kOwnCertificate)) fail(fmt::format("{} is there without {}: put the key there, or remove the certificate, and both are made anew", kOwnCertificate, kOwnKey));
+  if (exists(kOwnCertificate))
+    fail(fmt::format("{} is there without {}: put the key there, or remove the certificate, and both are made anew",
+                     kOwnCertificate, kOwnKey));
   const bool have_key = exists(kOwnKey);
   const Key key = have_key ? read_key(read_file(kOwnKey, "key_file")) : new_key();
   if (!have_key) {
     gnutls_datum_t out{};
-    check(gnutls_x509_privkey_export2_pkcs8(key.get(), GNUTLS_X509_FMT_PEM, nullptr, GNUTLS_PKCS_PLAIN, &out), "export the key");
+    check(gnutls_x509_privkey_export2_pkcs8(key.get(), GNUTLS_X509_FMT_PEM, nullptr, GNUTLS_PKCS_PLAIN, &out),
+          "export the key");
     write_file(kOwnKey, exported(out), 0600);
   }
   write_file(kOwnCertificate, self_signed(key.get()), 0644);
@@ -194,7 +209,8 @@ node_api::Tls load(const config::Node& node) {
   std::string certificate = node.cert_file;
   std::string key = node.key_file;
   if (certificate.empty() != key.empty()) {
-    fail(certificate.empty() ? "<key_file> without <cert_file>: set both, or none" : "<cert_file> without <key_file>: set both, or none");
+    fail(certificate.empty() ? "<key_file> without <cert_file>: set both, or none"
+                             : "<cert_file> without <key_file>: set both, or none");
   }
   if (certificate.empty()) {
     if (!node.chain_file.empty()) fail("<chain_file> without <cert_file>: set <cert_file> and <key_file>, too");
@@ -213,7 +229,8 @@ std::string fingerprint(const std::string& pem) {
   gnutls_x509_crt_t certificate = nullptr;
   check(gnutls_x509_crt_init(&certificate), "init");
   const Certificate owned(certificate);
-  const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(const_cast<char*>(pem.data())), static_cast<unsigned>(pem.size())};
+  const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(const_cast<char*>(pem.data())),
+                             static_cast<unsigned>(pem.size())};
   check(gnutls_x509_crt_import(certificate, &datum, GNUTLS_X509_FMT_PEM), "read it");
   unsigned char digest[32];
   std::size_t size = sizeof digest;

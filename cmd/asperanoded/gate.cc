@@ -40,8 +40,10 @@ void add_part(std::string& into, const std::string& part) {
 
 }  // namespace
 
-Gate::Gate(std::string users_file, Timer& timer) : file_(std::move(users_file)), timer_(timer), workers_(kThreads, kQueue) {
-  if (gnutls_rnd(GNUTLS_RND_KEY, key_.data(), key_.size()) != 0) throw tool::Failure(tool::os, "gnutls_rnd: no random bytes");
+Gate::Gate(std::string users_file, Timer& timer)
+    : file_(std::move(users_file)), timer_(timer), workers_(kThreads, kQueue) {
+  if (gnutls_rnd(GNUTLS_RND_KEY, key_.data(), key_.size()) != 0)
+    throw tool::Failure(tool::os, "gnutls_rnd: no random bytes");
   if (::stat(file_.c_str(), &seen_) != 0) seen_ = {};
   users_ = std::make_shared<const Users>(config::node_users::load(file_));
 }
@@ -77,7 +79,7 @@ void Gate::check(const std::string& header, const IpAddress& client, Done done) 
 
 // With the lock held. A file that cannot be read lets nobody in.
 void Gate::follow_file() {
-  struct stat now{};
+  struct stat now {};
   if (::stat(file_.c_str(), &now) != 0) now = {};
   if (is_same_version(now, seen_)) return;
   seen_ = now;
@@ -101,7 +103,8 @@ Gate::Digest Gate::digest(const Credentials& credentials) const {
   const NodeUser* user = find(*users_, credentials.name);
   add_part(text, user ? user->hash : "");
   Digest digest;
-  const int failed = gnutls_hmac_fast(GNUTLS_MAC_SHA256, key_.data(), key_.size(), text.data(), text.size(), digest.data());
+  const int failed =
+      gnutls_hmac_fast(GNUTLS_MAC_SHA256, key_.data(), key_.size(), text.data(), text.size(), digest.data());
   gnutls_memset(text.data(), 0, text.size());
   if (failed != 0) throw tool::Failure(tool::internal, "gnutls_hmac_fast failed");
   return digest;
@@ -124,9 +127,11 @@ void Gate::remember(const Digest& digest, const std::string& name) {
 bool Gate::take_token(const IpAddress& client) {
   const auto now = Clock::now();
   const auto refilled = [&](const Bucket& bucket) {
-    return std::min(kFailures, bucket.left + kForgivenPerSecond * std::chrono::duration<double>(now - bucket.at).count());
+    return std::min(kFailures,
+                    bucket.left + kForgivenPerSecond * std::chrono::duration<double>(now - bucket.at).count());
   };
-  if (buckets_.size() >= kMaxBuckets) std::erase_if(buckets_, [&](const auto& one) { return refilled(one.second) >= kFailures; });
+  if (buckets_.size() >= kMaxBuckets)
+    std::erase_if(buckets_, [&](const auto& one) { return refilled(one.second) >= kFailures; });
   if (buckets_.size() >= kMaxBuckets) buckets_.clear();
   Bucket& bucket = buckets_.try_emplace(counted(client), Bucket{kFailures, now}).first->second;
   bucket = {refilled(bucket), now};
@@ -162,7 +167,8 @@ void Gate::conclude(const Digest& digest, const std::string& name, const std::op
       give_back(asked.client);
     }
   }
-  if (!user) logging::event("Refused login user={} address={}", name.empty() ? "?" : logging::escape(name), asked.client.text());
+  if (!user)
+    logging::event("Refused login user={} address={}", name.empty() ? "?" : logging::escape(name), asked.client.text());
   for (auto& done : asked.waiting) {
     if (user) done(Outcome::accepted, *user);
     else timer_.after(kDelay, [done = std::move(done)] { done(Outcome::refused, {}); });

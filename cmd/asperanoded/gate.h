@@ -76,7 +76,7 @@ class Gate {
   std::mutex mutex_;
   std::shared_ptr<const Users> users_;
   bool broken_ = false;
-  struct stat seen_{};
+  struct stat seen_ {};
   std::map<Digest, Remembered> memory_;
   std::map<Digest, Hashing> hashing_;
   std::map<IpAddress, Bucket> buckets_;

@@ -46,7 +46,8 @@ int send_packet(int socket, const std::string& text, int descriptor) {
 
 }  // namespace
 
-LeaseLink::LeaseLink(std::vector<std::string> argv) : argv_(std::move(argv)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+LeaseLink::LeaseLink(std::vector<std::string> argv)
+    : argv_(std::move(argv)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) tool::fail_errno(tool::os, "eventfd");
   thread_ = std::thread([this] { run(); });
 }
@@ -105,7 +106,9 @@ void LeaseLink::run() {
 // Milliseconds until there is something to do without being woken.
 int LeaseLink::wait_time() const {
   using std::chrono::milliseconds;
-  if (!socket_) return static_cast<int>(std::max<long>(1, std::chrono::duration_cast<milliseconds>(next_start_ - Clock::now()).count()));
+  if (!socket_)
+    return static_cast<int>(
+        std::max<long>(1, std::chrono::duration_cast<milliseconds>(next_start_ - Clock::now()).count()));
   const std::lock_guard lock(mutex_);
   if (!queued_.empty()) return 5;  // the socket was full
   return sent_.empty() && leaving_.empty() ? -1 : 1000;
@@ -119,7 +122,8 @@ void LeaseLink::start() {
   Fd ours(ends[0]);
   const Fd theirs(ends[1]);
   fd::set_nonblocking(ours.get());
-  child_ = child::spawn({argv_, {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, {{theirs.get(), STDIN_FILENO}, {theirs.get(), STDOUT_FILENO}}});
+  child_ = child::spawn(
+      {argv_, {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, {{theirs.get(), STDIN_FILENO}, {theirs.get(), STDOUT_FILENO}}});
   socket_ = std::move(ours);
   const std::lock_guard lock(mutex_);
   ++starts_;

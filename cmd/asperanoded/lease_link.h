@@ -31,7 +31,7 @@ class LeaseLink {
   // lost, or is not there: whether the request took effect is then not known.
   using Done = std::function<void(std::vector<Record>)>;
 
-  static constexpr std::size_t kMaxWaiting = 2000;  // requests without an answer yet
+  static constexpr std::size_t kMaxWaiting = 2000;      // requests without an answer yet
   static constexpr std::chrono::seconds kPatience{15};  // for one answer; then it is given up
 
   // `argv` is asp-lease as sudo runs it.

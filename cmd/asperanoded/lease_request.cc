@@ -53,7 +53,8 @@ PortRange ports_of(const json& value) {
   }
   const auto range = PortRange::parse(value.get<std::string>());
   if (!range) bad("udp_port is neither a port nor LOW:HIGH.");
-  if (range->high - range->low >= lease::kMaxUdpPorts) bad(fmt::format("udp_port has more than {} ports.", lease::kMaxUdpPorts));
+  if (range->high - range->low >= lease::kMaxUdpPorts)
+    bad(fmt::format("udp_port has more than {} ports.", lease::kMaxUdpPorts));
   return *range;
 }
 
@@ -88,7 +89,8 @@ bool is_json(std::string_view type) {
   for (const char c : type) {
     if (c != ' ' && c != '\t') plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   }
-  return plain == "application/json" || plain == "application/json;charset=utf-8" || plain == "application/json;charset=\"utf-8\"";
+  return plain == "application/json" || plain == "application/json;charset=utf-8" ||
+         plain == "application/json;charset=\"utf-8\"";
 }
 
 void require_nothing(std::string_view body) {

@@ -13,7 +13,7 @@
 namespace asperanoded {
 
 struct LeaseRequest {
-  std::string destination;     // name, in lower case, or address
+  std::string destination;             // name, in lower case, or address
   config::destination::Target target;  // the same
   Port ssh_port = 22;
   PortRange udp_ports{33001, 33001};  // at most lease::kMaxUdpPorts

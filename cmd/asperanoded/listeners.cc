@@ -18,7 +18,8 @@ namespace {
 [[noreturn]] void fail(const std::string& where, int error) {
   const char* cure = "";
   tool::Exit code = tool::os;
-  if (error == EADDRINUSE) cure = ": another program listens there (ss -ltnp says which), or choose other ports in <server> of aspera.conf";
+  if (error == EADDRINUSE)
+    cure = ": another program listens there (ss -ltnp says which), or choose other ports in <server> of aspera.conf";
   if (error == EADDRNOTAVAIL) {
     cure = ": this host has no such address; mend <bind_ip_address> or <listen>";
     code = tool::config;
@@ -53,7 +54,8 @@ std::vector<IpAddress> addresses_of(const config::Listener& listener, const conf
 
 std::vector<node_api::Listening> bind_all(const config::Config& config) {
   if (config.node.listeners.empty()) {
-    throw tool::Failure(tool::config, "no listeners: set <enable_http> or <enable_https> to true in <server> of aspera.conf");
+    throw tool::Failure(tool::config,
+                        "no listeners: set <enable_http> or <enable_https> to true in <server> of aspera.conf");
   }
   std::vector<node_api::Listening> all;
   for (const auto& listener : config.node.listeners) {
@@ -63,7 +65,8 @@ std::vector<node_api::Listening> bind_all(const config::Config& config) {
       any = any || socket;
       if (socket) all.push_back({std::move(socket), listener.tls});
     }
-    if (!any) throw tool::Failure(tool::os, fmt::format("bind port {}: the host knows neither IPv4 nor IPv6", listener.port));
+    if (!any)
+      throw tool::Failure(tool::os, fmt::format("bind port {}: the host knows neither IPv4 nor IPv6", listener.port));
   }
   return all;
 }

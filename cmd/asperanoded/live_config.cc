@@ -7,7 +7,7 @@ namespace asperanoded {
 namespace {
 
 struct stat look(const std::string& path) {
-  struct stat now{};
+  struct stat now {};
   if (::stat(path.c_str(), &now) != 0) now = {};
   return now;
 }

@@ -41,7 +41,7 @@ config::Config load_config() { return config::load(paths::kConfig, config::Autho
 // What root alone can do.
 struct Prepared {
   config::Config config;
-  struct stat config_seen{};
+  struct stat config_seen {};
   node_api::Tls tls;
   std::vector<node_api::Listening> sockets;
   std::string description;
@@ -51,7 +51,8 @@ struct Prepared {
 
 Prepared prepare() {
   Prepared ready;
-  if (::stat(paths::kConfig, &ready.config_seen) != 0) tool::fail_errno(tool::config, std::string("stat ") + paths::kConfig);
+  if (::stat(paths::kConfig, &ready.config_seen) != 0)
+    tool::fail_errno(tool::config, std::string("stat ") + paths::kConfig);
   ready.config = load_config();
   logging::set_level(ready.config.rproxy.log_level);
   startup::check_settings(ready.config);
@@ -85,13 +86,16 @@ void try_link(LeaseLink& link) {
   Record request;
   request.add("request", "count");
   link.ask(request, Fd(), [told](std::vector<Record> packets) { told->set_value(std::move(packets)); });
-  if (future.wait_for(kFirstAnswer) != std::future_status::ready) throw tool::Failure(tool::os, "asp-lease, which sudo is to start, does not answer; asperaproxy check tries it");
+  if (future.wait_for(kFirstAnswer) != std::future_status::ready)
+    throw tool::Failure(tool::os, "asp-lease, which sudo is to start, does not answer; asperaproxy check tries it");
   const auto packets = future.get();
   if (packets.empty()) {
-    throw tool::Failure(tool::os, fmt::format("asp-lease gives no answer: as {0}, \"sudo -n -u root {1}asp-lease\" says why, or asperaproxy check does; sudoers.d/sallyport must permit it",
+    throw tool::Failure(tool::os, fmt::format("asp-lease gives no answer: as {0}, \"sudo -n -u root {1}asp-lease\" "
+                                              "says why, or asperaproxy check does; sudoers.d/sallyport must permit it",
                                               paths::kNodeAccount, paths::kLibexec));
   }
-  if (packets.back().require("answer") == "refused") throw tool::Failure(tool::os, "asp-lease: " + packets.back().get("reason").value_or("refused"));
+  if (packets.back().require("answer") == "refused")
+    throw tool::Failure(tool::os, "asp-lease: " + packets.back().get("reason").value_or("refused"));
 }
 
 void serve(Prepared ready, const sigset_t& signals) {
@@ -104,12 +108,14 @@ void serve(Prepared ready, const sigset_t& signals) {
   try_link(link);
   LiveConfig live(paths::kConfig, proxy, ready.config_seen);
   Api api({timer, gate, resolver, link, metrics, live, std::move(ready.description)});
-  node_api::Service service(std::move(ready.sockets), ready.tls, [&](auto exchange) { api.handle(std::move(exchange)); });
+  node_api::Service service(std::move(ready.sockets), ready.tls,
+                            [&](auto exchange) { api.handle(std::move(exchange)); });
   api.count_connections([&service] { return service.connections(); });
   api.sweep_from_now_on();
 
   logging::event("proxy service ready (port range {}-{})", proxy.port_range_low, proxy.port_range_high);
-  const std::string print = ready.tls.certificate.empty() ? "" : " certificate SHA-256 " + certificate::fingerprint(ready.tls.certificate);
+  const std::string print =
+      ready.tls.certificate.empty() ? "" : " certificate SHA-256 " + certificate::fingerprint(ready.tls.certificate);
   logging::event("Started on port(s) {}{}", listeners::text(ready.config.node), print);
   startup::write_pid(ready.pid_file);
   startup::notify(ready.notify_socket, "READY=1");
@@ -135,7 +141,8 @@ int run(int argc, char** argv) {
       return tool::yes;
     }
   }
-  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asperanoded must be started as root; it does not stay root");
+  if (::geteuid() != 0)
+    throw tool::Failure(tool::not_permitted, "asperanoded must be started as root; it does not stay root");
   const sigset_t signals = block_signals();
   try {
     serve(prepare(), signals);
@@ -150,4 +157,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace asperanoded
 
-int main(int argc, char** argv) { return tool::guard("asperanoded", asperanoded::run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asperanoded", asperanoded::run, argc, argv, tool::Audience::operators);
+}

@@ -63,15 +63,19 @@ std::string Metrics::all(const Now& now) const {
   if (!now.leases.empty()) out += single("sallyport_node_leases", "gauge", "Leases that live.", now.leases);
   out += single("sallyport_node_leases_opened_total", "counter", "Leases opened since the start.", opened_);
   out += single("sallyport_node_leases_renewed_total", "counter", "Renewals since the start.", renewed_);
-  out += single("sallyport_node_leases_closed_total", "counter", "Leases that the node service ended: on request, or because they were over.", closed_);
+  out += single("sallyport_node_leases_closed_total", "counter",
+                "Leases that the node service ended: on request, or because they were over.", closed_);
   out += single("sallyport_node_connections", "gauge", "Connections of clients.", now.connections);
-  out += single("sallyport_node_lease_helper_restarts_total", "counter", "How often asp-lease was started anew.", now.restarts);
+  out += single("sallyport_node_lease_helper_restarts_total", "counter", "How often asp-lease was started anew.",
+                now.restarts);
   out += single("sallyport_node_login_failures_total", "counter", "Names with wrong passwords.", login_failures_);
   out += head("sallyport_node_refused_total", "counter", "Requests refused, by code.");
-  for (const auto& [code, count] : refused_) out += fmt::format("sallyport_node_refused_total{{code=\"{}\"}} {}\n", code, count);
+  for (const auto& [code, count] : refused_)
+    out += fmt::format("sallyport_node_refused_total{{code=\"{}\"}} {}\n", code, count);
   const std::string histogram = "sallyport_node_request_duration_seconds";
   out += head(histogram, "histogram", "From a whole request to its answer.");
-  for (std::size_t i = 0; i < kBuckets.size(); ++i) out += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", histogram, kBuckets[i], within_[i]);
+  for (std::size_t i = 0; i < kBuckets.size(); ++i)
+    out += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", histogram, kBuckets[i], within_[i]);
   out += fmt::format("{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2:.6f}\n{0}_count {1}\n", histogram, requests_, seconds_);
   return out;
 }

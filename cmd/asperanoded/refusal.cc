@@ -38,7 +38,8 @@ constexpr Row kTable[] = {
 }  // namespace
 
 int status_of(std::string_view code) {
-  const auto* found = std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& row) { return row.code == code; });
+  const auto* found =
+      std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& row) { return row.code == code; });
   return found == std::end(kTable) ? 500 : found->status;
 }
 

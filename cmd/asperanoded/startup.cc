@@ -39,8 +39,8 @@ const std::string kPidFile = std::string(paths::kRun) + "/asperanoded.pid";
 bool runs(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
 bool is_same(const std::string& one, const std::string& other) {
-  struct stat a{};
-  struct stat b{};
+  struct stat a {};
+  struct stat b {};
   return ::stat(one.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
@@ -48,10 +48,12 @@ bool is_same(const std::string& one, const std::string& other) {
 
 void check_settings(const config::Config& config) {
   if (!config.proxy.enabled) {
-    fail("the forward proxy is not enabled: set <enabled>true</enabled> in <server><proxy> of aspera.conf (asconfigurator -x 'set_server_data;proxy_enabled,true')");
+    fail("the forward proxy is not enabled: set <enabled>true</enabled> in <server><proxy> of aspera.conf "
+         "(asconfigurator -x 'set_server_data;proxy_enabled,true')");
   }
   if (config.proxy.netmask && !config.proxy.bind_ip_address) {
-    fail("<bind_ip_netmask> without <bind_ip_address>: set the address, whose network may then ask, or remove the netmask");
+    fail("<bind_ip_netmask> without <bind_ip_address>: set the address, whose network may then ask, or remove the "
+         "netmask");
   }
   if (config.proxy.netmask && !config.proxy.bind_ip_address->is_v4()) {
     fail("<bind_ip_netmask> with an IPv6 <bind_ip_address>: netmasks are of IPv4; remove it");
@@ -59,7 +61,8 @@ void check_settings(const config::Config& config) {
 }
 
 void check_programs(const config::Node& node) {
-  if (!runs(kIptables)) fail(fmt::format("{} is missing: apt-get install iptables, or yum install iptables", kIptables));
+  if (!runs(kIptables))
+    fail(fmt::format("{} is missing: apt-get install iptables, or yum install iptables", kIptables));
   if (!runs(paths::kSudo)) fail(fmt::format("{} is missing: apt-get install sudo, or yum install sudo", paths::kSudo));
   const std::string helper = std::string(paths::kLibexec) + "asp-lease";
   if (!runs(helper)) fail(fmt::format("{} is missing: install the suite anew", helper));
@@ -67,13 +70,16 @@ void check_programs(const config::Node& node) {
   if (path.empty()) return;
   const std::string ours = std::string(kIptables).substr(0, std::strlen(kIptables) - std::strlen("-restore"));
   if (is_same(path, "/usr/sbin") || is_same(path, ours) || is_same(path + "/iptables", ours)) return;
-  fail(fmt::format("<iptables_path> {}: what the suite runs as root is {} and nothing else; remove the setting", path, ours));
+  fail(fmt::format("<iptables_path> {}: what the suite runs as root is {} and nothing else; remove the setting", path,
+                   ours));
 }
 
 Account node_account() {
   const passwd* entry = ::getpwnam(paths::kNodeAccount);
   if (!entry) {
-    fail(fmt::format("there is no account {0}: useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {0}", paths::kNodeAccount));
+    fail(fmt::format(
+        "there is no account {0}: useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {0}",
+        paths::kNodeAccount));
   }
   if (entry->pw_uid == 0 || entry->pw_gid == 0) fail(fmt::format("account {} must not be root's", paths::kNodeAccount));
   return {entry->pw_uid, entry->pw_gid};

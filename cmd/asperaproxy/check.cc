@@ -106,13 +106,15 @@ namespace asperaproxy {
 
 int check(const std::vector<std::string>& words) {
   const bool json = words == std::vector<std::string>{"--json"};
-  if (!words.empty() && !json) options::fail_usage("asperaproxy check [--json]", fmt::format("'{}' is not known", words[0]));
+  if (!words.empty() && !json)
+    options::fail_usage("asperaproxy check [--json]", fmt::format("'{}' is not known", words[0]));
   require_root();
   const auto patient = doctor::examine();
   std::vector<doctor::Finding> findings;
-  for (const auto* conditions : {&doctor::system_conditions(), &doctor::firewall_conditions(), &doctor::account_conditions(),
-                                 &doctor::sshd_conditions(), &doctor::server_conditions(), &doctor::forward_conditions(),
-                                 &doctor::cluster_conditions()}) {
+  for (const auto* conditions :
+       {&doctor::system_conditions(), &doctor::firewall_conditions(), &doctor::account_conditions(),
+        &doctor::sshd_conditions(), &doctor::server_conditions(), &doctor::forward_conditions(),
+        &doctor::cluster_conditions()}) {
     for (const auto& condition : *conditions) {
       try {
         for (auto& verdict : condition.look(patient)) findings.push_back({condition.name, std::move(verdict)});

@@ -33,25 +33,33 @@ bool is_administrator(const std::string& user) {
 
 Verdicts group(const Patient& patient) {
   if (!patient.has_group) return {fail("there is no group sallyport", "groupadd --system sallyport")};
-  if (patient.users.empty()) return {warn("the group sallyport has no members, so nobody can transfer", "usermod --append --groups sallyport USER")};
+  if (patient.users.empty())
+    return {
+        warn("the group sallyport has no members, so nobody can transfer", "usermod --append --groups sallyport USER")};
   Verdicts found;
   std::vector<std::string> administrators;
   std::vector<std::string> shells;
   for (const auto& user : patient.users) {
     const passwd* const entry = ::getpwnam(user.c_str());
     if (!entry) {
-      found.push_back(warn(fmt::format("{} is in the group, but has no account", user), fmt::format("gpasswd -d {} sallyport", user)));
+      found.push_back(warn(fmt::format("{} is in the group, but has no account", user),
+                           fmt::format("gpasswd -d {} sallyport", user)));
       continue;
     }
     const std::string shell = entry->pw_shell;
     if (is_administrator(user)) administrators.push_back(user);
-    else if (shell != paths::kShell && shell != "/usr/bin/aspshell" && shell != std::string(paths::kBin) + "aspshell") shells.push_back(user);
+    else if (shell != paths::kShell && shell != "/usr/bin/aspshell" && shell != std::string(paths::kBin) + "aspshell")
+      shells.push_back(user);
   }
   if (!administrators.empty()) {
-    found.push_back(fail(fmt::format("an administrator is in the group, and has no shell by SSH: {}", listed(administrators)), "gpasswd -d USER sallyport"));
+    found.push_back(
+        fail(fmt::format("an administrator is in the group, and has no shell by SSH: {}", listed(administrators)),
+             "gpasswd -d USER sallyport"));
   }
   if (!shells.empty()) {
-    found.push_back(warn(fmt::format("the shell of {} is not {}: ForceCommand alone keeps them from one", listed(shells), paths::kShell), fmt::format("chsh -s {} USER", paths::kShell)));
+    found.push_back(warn(
+        fmt::format("the shell of {} is not {}: ForceCommand alone keeps them from one", listed(shells), paths::kShell),
+        fmt::format("chsh -s {} USER", paths::kShell)));
   }
   if (found.empty()) found.push_back(ok(fmt::format("sallyport has {}", listed(patient.users))));
   return found;
@@ -60,23 +68,31 @@ Verdicts group(const Patient& patient) {
 Verdicts dial_account(const Patient& patient) {
   const std::string name = paths::kDialAccount;
   if (!accounts::exists(name)) {
-    return {fail(fmt::format("there is no account {}, which speaks SSH to the servers inside", name),
-                 fmt::format("useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {}", name))};
+    return {
+        fail(fmt::format("there is no account {}, which speaks SSH to the servers inside", name),
+             fmt::format("useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {}", name))};
   }
-  if (accounts::groups_of(name).size() > 1) return {fail(fmt::format("{} is in other groups than its own", name), fmt::format("usermod -G '' {}", name))};
+  if (accounts::groups_of(name).size() > 1)
+    return {fail(fmt::format("{} is in other groups than its own", name), fmt::format("usermod -G '' {}", name))};
   const std::string known_hosts = patient.rproxy ? patient.rproxy->known_hosts : paths::kKnownHosts;
-  const std::string complaint = tried_as::ask(name, [&] { return ::access(known_hosts.c_str(), R_OK) == 0 ? "" : "cannot read " + known_hosts; });
-  if (!complaint.empty()) return {fail(fmt::format("{} {}", name, complaint), fmt::format("chmod 644 {}", known_hosts))};
+  const std::string complaint =
+      tried_as::ask(name, [&] { return ::access(known_hosts.c_str(), R_OK) == 0 ? "" : "cannot read " + known_hosts; });
+  if (!complaint.empty())
+    return {fail(fmt::format("{} {}", name, complaint), fmt::format("chmod 644 {}", known_hosts))};
   return {ok(fmt::format("{} is there, and can read known_hosts", name))};
 }
 
 Verdicts sudoers(const Patient&) {
   if (::access("/usr/bin/sudo", X_OK) != 0) return {fail("sudo is not installed", "apt-get install sudo")};
-  if (const auto wrong = root_only::complaint(kSudoers)) return {fail(*wrong + ", so that sudo ignores it", "make install writes it anew")};
+  if (const auto wrong = root_only::complaint(kSudoers))
+    return {fail(*wrong + ", so that sudo ignores it", "make install writes it anew")};
   const auto checked = ask({"/usr/sbin/visudo", "-cf", kSudoers});
-  if (!checked.well()) return {fail(fmt::format("{}: {}", kSudoers, checked.first_complaint()), "make install writes it anew")};
-  if (const auto wrong = root_only::complaint(sudo_settings::kFile)) return {fail(*wrong + ", so that settings of this site's for sudo reach sessions", "asperaproxy sudoers")};
-  if (read_file(sudo_settings::kFile) != sudo_settings::text()) return {fail(fmt::format("{} is not for the sudo that is here", sudo_settings::kFile), "asperaproxy sudoers")};
+  if (!checked.well())
+    return {fail(fmt::format("{}: {}", kSudoers, checked.first_complaint()), "make install writes it anew")};
+  if (const auto wrong = root_only::complaint(sudo_settings::kFile))
+    return {fail(*wrong + ", so that settings of this site's for sudo reach sessions", "asperaproxy sudoers")};
+  if (read_file(sudo_settings::kFile) != sudo_settings::text())
+    return {fail(fmt::format("{} is not for the sudo that is here", sudo_settings::kFile), "asperaproxy sudoers")};
   const auto all = ask({"/usr/sbin/visudo", "-c"});
   if (!all.well()) return {warn(all.first_complaint(), "visudo -c; visudo")};  // whether it matters: sudo()
   return {ok(fmt::format("{} is valid, and {} is for the sudo that is here", kSudoers, sudo_settings::kFile))};
@@ -88,14 +104,16 @@ Verdicts sudo(const Patient& patient) {
     if (users.size() < kMostTried && ::getpwnam(user.c_str())) users.push_back(user);
   }
   auto found = sudo_trial::of_members(users);
-  if (found.empty() && !users.empty()) found.push_back(ok(fmt::format("asp-pinhole and asp-upstream answer {}", listed(users))));
+  if (found.empty() && !users.empty())
+    found.push_back(ok(fmt::format("asp-pinhole and asp-upstream answer {}", listed(users))));
   return found;
 }
 
 }  // namespace
 
 const std::vector<Condition>& account_conditions() {
-  static const std::vector<Condition> all{{"group", group}, {"dial_account", dial_account}, {"sudoers", sudoers}, {"sudo", sudo}};
+  static const std::vector<Condition> all{
+      {"group", group}, {"dial_account", dial_account}, {"sudoers", sudoers}, {"sudo", sudo}};
   return all;
 }
 

@@ -27,7 +27,8 @@ Verdicts node(const Patient& patient) {
   if (!patient.cluster) return {};
   const auto& self = cluster::require_node(*patient.cluster, "");
   if (!cluster::has(self.address)) {
-    return {fail(fmt::format("{} of this node, {}, is on none of its interfaces", self.address.text(), self.name), fmt::format("ip address add it to {}", patient.cluster->sync_interface))};
+    return {fail(fmt::format("{} of this node, {}, is on none of its interfaces", self.address.text(), self.name),
+                 fmt::format("ip address add it to {}", patient.cluster->sync_interface))};
   }
   return {ok(fmt::format("{}, one of {}", self.name, patient.cluster->nodes.size()))};
 }
@@ -38,8 +39,10 @@ Verdicts written(const Patient& patient) {
   for (const auto& file : cluster::files(*patient.cluster, cluster::require_node(*patient.cluster, ""))) {
     // Redis and Sentinel rewrite theirs.
     if (!file.group.empty()) continue;
-    if (::access(file.place.c_str(), F_OK) != 0) found.push_back(fail(fmt::format("{} is missing", file.place), kWrite));
-    else if (read_file(file.place) != file.text) found.push_back(warn(fmt::format("{} is not what aspera.conf asks for", file.place), kWrite));
+    if (::access(file.place.c_str(), F_OK) != 0)
+      found.push_back(fail(fmt::format("{} is missing", file.place), kWrite));
+    else if (read_file(file.place) != file.text)
+      found.push_back(warn(fmt::format("{} is not what aspera.conf asks for", file.place), kWrite));
   }
   if (found.empty()) found.push_back(ok("keepalived and conntrackd read what aspera.conf says"));
   return found;
@@ -47,22 +50,27 @@ Verdicts written(const Patient& patient) {
 
 bool keepalived_runs() {
   const std::string pid = read_file("/run/keepalived.pid");
-  return !pid.empty() && read_file(fmt::format("/proc/{}/comm", std::strtol(pid.c_str(), nullptr, 10))) == "keepalived\n";
+  return !pid.empty() &&
+         read_file(fmt::format("/proc/{}/comm", std::strtol(pid.c_str(), nullptr, 10))) == "keepalived\n";
 }
 
 Verdicts keepalived(const Patient& patient) {
   if (!patient.cluster) return {};
-  if (!keepalived_runs()) return {fail("keepalived does not run, so that this node never becomes master", "systemctl enable --now keepalived; its log says why it ended")};
+  if (!keepalived_runs())
+    return {fail("keepalived does not run, so that this node never becomes master",
+                 "systemctl enable --now keepalived; its log says why it ended")};
   const auto held = cluster::held(*patient.cluster);
   if (held.missing.empty()) return {ok("this node is master")};
   if (held.here.empty()) return {ok("this node is standby")};
-  return {fail(fmt::format("this node has {}, but not {}", held.here.front().text(), held.missing.front().text()), "systemctl restart keepalived")};
+  return {fail(fmt::format("this node has {}, but not {}", held.here.front().text(), held.missing.front().text()),
+               "systemctl restart keepalived")};
 }
 
 Verdicts conntrackd(const Patient& patient) {
   if (!patient.cluster) return {};
   if (ask({"/usr/sbin/conntrackd", "-s"}).well()) return {ok("answers")};
-  return {fail("conntrackd does not answer, so that leases are cut when the other node dies", "systemctl enable --now conntrackd; its log says why it ended")};
+  return {fail("conntrackd does not answer, so that leases are cut when the other node dies",
+               "systemctl enable --now conntrackd; its log says why it ended")};
 }
 
 // Its ROLE (redis.io/commands/role) lists who follows the master.
@@ -73,11 +81,14 @@ Verdicts shared_state(const Patient& patient) {
     const auto role = redis::Client(*patient.cluster, kPatience).ask({"ROLE"});
     const std::size_t followers = role.array().size() > 2 ? role.array()[2].array().size() : 0;
     if (followers == 0 && patient.cluster->redis.size() > 1) {
-      return {warn("the master answers, but nobody follows it: what it knows would die with it", "systemctl enable --now redis-server on the other nodes; its log says why it ended")};
+      return {warn("the master answers, but nobody follows it: what it knows would die with it",
+                   "systemctl enable --now redis-server on the other nodes; its log says why it ended")};
     }
-    return {ok(fmt::format("the master answers, {} {}", followers, followers == 1 ? "other follows it" : "others follow it"))};
+    return {ok(
+        fmt::format("the master answers, {} {}", followers, followers == 1 ? "other follows it" : "others follow it"))};
   } catch (const tool::Failure& failure) {
-    return {fail(fmt::format("this node shares nothing with the others: {}", failure.what()), "systemctl enable --now redis-server redis-sentinel on each node; their logs say why they ended")};
+    return {fail(fmt::format("this node shares nothing with the others: {}", failure.what()),
+                 "systemctl enable --now redis-server redis-sentinel on each node; their logs say why they ended")};
   }
 }
 
@@ -105,7 +116,9 @@ Verdicts peers(const Patient& patient) {
   for (const auto& peer : patient.cluster->nodes) {
     if (peer.name == self.name) continue;
     if (reachable(peer.address)) found.push_back(ok(fmt::format("{} answers", peer.name)));
-    else found.push_back(warn(fmt::format("{} does not answer on {}", peer.name, peer.address.text()), fmt::format("is it up, and the cable of {} plugged in?", patient.cluster->sync_interface)));
+    else
+      found.push_back(warn(fmt::format("{} does not answer on {}", peer.name, peer.address.text()),
+                           fmt::format("is it up, and the cable of {} plugged in?", patient.cluster->sync_interface)));
   }
   return found;
 }
@@ -121,9 +134,9 @@ Verdicts sameness(const Patient& patient) {
 }  // namespace
 
 const std::vector<Condition>& cluster_conditions() {
-  static const std::vector<Condition> all{{"cluster_node", node},   {"cluster_files", written}, {"keepalived", keepalived},
-                                          {"conntrackd", conntrackd}, {"cluster_peers", peers},   {"cluster_config", sameness},
-                                          {"redis", shared_state}};
+  static const std::vector<Condition> all{
+      {"cluster_node", node},   {"cluster_files", written},   {"keepalived", keepalived}, {"conntrackd", conntrackd},
+      {"cluster_peers", peers}, {"cluster_config", sameness}, {"redis", shared_state}};
   return all;
 }
 

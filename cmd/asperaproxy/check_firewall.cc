@@ -16,17 +16,22 @@
 namespace doctor {
 namespace {
 
-using firewall::text::Base;
 using firewall::Part;
+using firewall::text::Base;
 using firewall::text::Family;
 using packet_filter::Chain;
 using packet_filter::Packet;
 
-constexpr char kAccept[] = "let pass what has bit 0x08000000 in its connection mark, before that rule (nft: ct mark and 0x08000000 == 0x08000000 accept)";
+constexpr char kAccept[] = "let pass what has bit 0x08000000 in its connection mark, before that rule (nft: ct mark "
+                           "and 0x08000000 == 0x08000000 accept)";
 
-std::vector<Family> families(const Patient& patient) { return patient.uses_ipv6 ? std::vector{Family::v4, Family::v6} : std::vector{Family::v4}; }
+std::vector<Family> families(const Patient& patient) {
+  return patient.uses_ipv6 ? std::vector{Family::v4, Family::v6} : std::vector{Family::v4};
+}
 const char* name_of(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
-std::string program(Family family, const char* suffix) { return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix); }
+std::string program(Family family, const char* suffix) {
+  return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix);
+}
 
 // Rules of iptables-legacy, which the kernel walks besides those of iptables-nft.
 // Not asked when there are none, since asking loads its modules.
@@ -35,7 +40,9 @@ std::string legacy_rules(Family family) {
   return ask({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
 }
 
-bool is_nft(Family family) { return ask({program(family, ""), "--version"}).out.find("nf_tables") != std::string::npos; }
+bool is_nft(Family family) {
+  return ask({program(family, ""), "--version"}).out.find("nf_tables") != std::string::npos;
+}
 
 Verdicts usable(Family family) {
   const auto version = ask({program(family, ""), "--version"});
@@ -43,7 +50,9 @@ Verdicts usable(Family family) {
   if (!version.well()) return {fail(version.first_complaint(), install)};
   for (const char* table : {"nat", "filter"}) {
     const auto listed = ask({program(family, ""), "--wait", "5", "-t", table, "-S"});
-    if (!listed.well()) return {fail(fmt::format("{} -t {} -S: {}", program(family, ""), table, listed.first_complaint()), "modprobe iptable_nat nf_nat; is this a container without CAP_NET_ADMIN?")};
+    if (!listed.well())
+      return {fail(fmt::format("{} -t {} -S: {}", program(family, ""), table, listed.first_complaint()),
+                   "modprobe iptable_nat nf_nat; is this a container without CAP_NET_ADMIN?")};
   }
   const auto restore = ask({program(family, "-restore"), "--version"});
   if (!restore.well()) return {fail(restore.first_complaint(), install)};
@@ -53,7 +62,8 @@ Verdicts usable(Family family) {
 bool wants(const Patient& patient, config::Forwarding forwarding) {
   if (!patient.rproxy || patient.rproxy->rules.empty()) return forwarding == config::Forwarding::iptables;
   const auto& rules = patient.rproxy->rules;
-  return std::any_of(rules.begin(), rules.end(), [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
+  return std::any_of(rules.begin(), rules.end(),
+                     [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
 }
 
 // A failure only for those who need it.
@@ -65,7 +75,9 @@ Verdicts usable_for(Family family, bool wanted) {
   return found;
 }
 
-Verdicts iptables(const Patient& patient) { return usable_for(Family::v4, wants(patient, config::Forwarding::iptables)); }
+Verdicts iptables(const Patient& patient) {
+  return usable_for(Family::v4, wants(patient, config::Forwarding::iptables));
+}
 
 Verdicts ip6tables(const Patient& patient) {
   return usable_for(Family::v6, patient.uses_ipv6 && wants(patient, config::Forwarding::iptables));
@@ -104,10 +116,12 @@ Verdict judge_base(Part part, Base base, bool stopped, std::size_t living) {
   }
   switch (base) {
     case Base::present: return ok(fmt::format("{}: present", name));
-    case Base::damaged: return fail(fmt::format("{}: somebody has taken a part of the suite's rules away, or changed them", name), cure);
+    case Base::damaged:
+      return fail(fmt::format("{}: somebody has taken a part of the suite's rules away, or changed them", name), cure);
     case Base::absent: break;
   }
-  if (living > 0) return fail(fmt::format("{}: all rules of the suite are gone, but {} sessions live", name, living), cure);
+  if (living > 0)
+    return fail(fmt::format("{}: all rules of the suite are gone, but {} sessions live", name, living), cure);
   return ok(fmt::format("{}: none yet, the first session lays them", name));
 }
 
@@ -115,15 +129,19 @@ Verdicts rules(const Patient& patient) {
   Verdicts found;
   const auto living = session::spool::living();
   for (const auto part : firewall::kParts) {
-    const auto count = static_cast<std::size_t>(std::count_if(living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; }));
+    const auto count = static_cast<std::size_t>(std::count_if(
+        living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; }));
     // What is not used is not asked for; of the usual one people want to hear.
-    if (part == Part::ip6tables && (!patient.uses_ipv6 || (count == 0 && !wants(patient, config::Forwarding::iptables)))) continue;
+    if (part == Part::ip6tables &&
+        (!patient.uses_ipv6 || (count == 0 && !wants(patient, config::Forwarding::iptables))))
+      continue;
     if (part == Part::iptables && count == 0 && !wants(patient, config::Forwarding::iptables)) continue;
     if (part == Part::nftables && count == 0 && !wants(patient, config::Forwarding::nftables)) continue;
     found.push_back(judge_base(part, firewall::look_at_base(part), session::spool::stopped(), count));
     if (found.back().grade != Grade::ok || session::spool::stopped() || count == 0) continue;
     if (const auto without = firewall::without_rule(part, living); !without.empty()) {
-      found.back() = fail(fmt::format("{}: {} living sessions have no rule", firewall::name_of(part), without.size()), "asperaproxy reload (asp-reap does so each minute)");
+      found.back() = fail(fmt::format("{}: {} living sessions have no rule", firewall::name_of(part), without.size()),
+                          "asperaproxy reload (asp-reap does so each minute)");
     }
   }
   return found;
@@ -196,7 +214,8 @@ std::string joined(const std::set<Port>& ports) {
   return text;
 }
 
-Verdict worst_of(Family family, const std::set<Port>& ports, Packet packet, std::initializer_list<const char*> hooks, const std::string& packets, const std::string& cure) {
+Verdict worst_of(Family family, const std::set<Port>& ports, Packet packet, std::initializer_list<const char*> hooks,
+                 const std::string& packets, const std::string& cure) {
   packet_filter::Fate worst;
   packet.v4 = family == Family::v4;
   for (const Port port : ports) {
@@ -215,7 +234,8 @@ Verdicts forward(const Patient& patient) {
   Verdicts found;
   const auto ports = inner_ports(*patient.rproxy);
   for (const auto family : families(patient)) {
-    found.push_back(worst_of(family, ports, {"udp", 0, true, true}, {"forward"}, fmt::format("of sessions on their way to UDP {}", joined(ports)), kAccept));
+    found.push_back(worst_of(family, ports, {"udp", 0, true, true}, {"forward"},
+                             fmt::format("of sessions on their way to UDP {}", joined(ports)), kAccept));
   }
   return found;
 }
@@ -226,7 +246,8 @@ Verdicts udp_ports_open(const Patient& patient) {
   Verdicts found;
   const auto ports = udp_ports(*patient.rproxy);
   for (const auto family : families(patient)) {
-    found.push_back(worst_of(family, ports, {"udp", 0, true, false}, {"prerouting"}, fmt::format("that arrive at UDP {}", joined(ports)),
+    found.push_back(worst_of(family, ports, {"udp", 0, true, false}, {"prerouting"},
+                             fmt::format("that arrive at UDP {}", joined(ports)),
                              "accept these ports there, before that rule"));
   }
   return found;
@@ -239,7 +260,8 @@ Verdicts tcp_ports_open(const Patient& patient) {
   if (ports.empty()) ports.insert(33001);
   Verdicts found;
   for (const auto family : families(patient)) {
-    found.push_back(worst_of(family, ports, {"tcp", 0, true, false}, {"prerouting", "input"}, fmt::format("that arrive at TCP {}", joined(ports)),
+    found.push_back(worst_of(family, ports, {"tcp", 0, true, false}, {"prerouting", "input"},
+                             fmt::format("that arrive at TCP {}", joined(ports)),
                              "accept that port in INPUT, before that rule"));
   }
   return found;
@@ -254,22 +276,27 @@ Verdicts lease_packets(const Patient& patient) {
   const std::set<Port> leased{patient.proxy->port_range_low, patient.proxy->port_range_high};
   const std::string cure = "accept these ports there, before that rule";
   Verdicts found;
-  found.push_back(worst_of(Family::v4, api, {"tcp", 0, true, false}, {"prerouting", "input"}, fmt::format("to the node API, TCP {},", joined(api)), cure));
+  found.push_back(worst_of(Family::v4, api, {"tcp", 0, true, false}, {"prerouting", "input"},
+                           fmt::format("to the node API, TCP {},", joined(api)), cure));
   for (const char* protocol : {"tcp", "udp"}) {
     const std::string name = protocol == std::string_view("tcp") ? "TCP" : "UDP";
-    found.push_back(worst_of(Family::v4, leased, {protocol, 0, true, false}, {"prerouting"}, fmt::format("of leases that arrive at {} {}", name, joined(leased)), cure));
+    found.push_back(worst_of(Family::v4, leased, {protocol, 0, true, false}, {"prerouting"},
+                             fmt::format("of leases that arrive at {} {}", name, joined(leased)), cure));
   }
-  found.push_back(worst_of(Family::v4, {22, 33001}, {"tcp", 0, true, true}, {"forward"}, "of leases on their way to TCP 22, 33001", kAccept));
-  found.push_back(worst_of(Family::v4, {33001}, {"udp", 0, true, true}, {"forward"}, "of leases on their way to UDP 33001", kAccept));
+  found.push_back(worst_of(Family::v4, {22, 33001}, {"tcp", 0, true, true}, {"forward"},
+                           "of leases on their way to TCP 22, 33001", kAccept));
+  found.push_back(worst_of(Family::v4, {33001}, {"udp", 0, true, true}, {"forward"},
+                           "of leases on their way to UDP 33001", kAccept));
   return found;
 }
 
 }  // namespace
 
 const std::vector<Condition>& firewall_conditions() {
-  static const std::vector<Condition> all{{"iptables", iptables}, {"ip6tables", ip6tables}, {"nftables", nftables}, {"netlink", netlink},
-                                          {"rules", rules},       {"forward", forward},     {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open},
-                                          {"lease_packets", lease_packets}};
+  static const std::vector<Condition> all{
+      {"iptables", iptables},     {"ip6tables", ip6tables},   {"nftables", nftables},
+      {"netlink", netlink},       {"rules", rules},           {"forward", forward},
+      {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open}, {"lease_packets", lease_packets}};
   return all;
 }
 

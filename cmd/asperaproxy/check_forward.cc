@@ -53,12 +53,16 @@ std::vector<Network> near_networks() {
   if (::getifaddrs(&list) != 0) tool::fail_errno(tool::os, "read the host's addresses");
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> holder(list, freeifaddrs);
   for (const ifaddrs* i = list; i; i = i->ifa_next) {
-    if (!i->ifa_addr || !i->ifa_netmask || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6)) continue;
+    if (!i->ifa_addr || !i->ifa_netmask || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+      continue;
     if (outer.count(i->ifa_name) != 0) continue;
-    const Network network = network_of(IpAddress::from_sockaddr(*i->ifa_addr), IpAddress::from_sockaddr(*i->ifa_netmask));
+    const Network network =
+        network_of(IpAddress::from_sockaddr(*i->ifa_addr), IpAddress::from_sockaddr(*i->ifa_netmask));
     if (!config::destination::never_reachable(network.base, {}).empty()) continue;  // loopback, link-local
     const bool whole = network.prefix == (network.base.is_v4() ? 32 : 128);
-    const bool known = std::any_of(found.begin(), found.end(), [&](const Network& one) { return one.base == network.base && one.prefix == network.prefix; });
+    const bool known = std::any_of(found.begin(), found.end(), [&](const Network& one) {
+      return one.base == network.base && one.prefix == network.prefix;
+    });
     if (!whole && !known) found.push_back(network);
   }
   return found;
@@ -75,18 +79,22 @@ Verdicts node_account(const Patient& patient) {
   if (off(patient)) return {};
   const std::string name = paths::kNodeAccount;
   if (!accounts::exists(name)) {
-    return {fail(fmt::format("there is no account {}, which the node API runs as", name),
-                 fmt::format("useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {}", name))};
+    return {
+        fail(fmt::format("there is no account {}, which the node API runs as", name),
+             fmt::format("useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {}", name))};
   }
-  if (accounts::identity_of(name).uid == 0) return {fail(fmt::format("{} is root", name), fmt::format("userdel {}; make it anew as INSTALL says", name))};
-  if (accounts::groups_of(name).size() > 1) return {fail(fmt::format("{} is in other groups than its own", name), fmt::format("usermod -G '' {}", name))};
+  if (accounts::identity_of(name).uid == 0)
+    return {fail(fmt::format("{} is root", name), fmt::format("userdel {}; make it anew as INSTALL says", name))};
+  if (accounts::groups_of(name).size() > 1)
+    return {fail(fmt::format("{} is in other groups than its own", name), fmt::format("usermod -G '' {}", name))};
   return {ok(fmt::format("{} is there", name))};
 }
 
 Verdicts node_sudo(const Patient& patient) {
   const std::string name = paths::kNodeAccount;
   if (off(patient) || !accounts::exists(name)) return {};
-  if (const auto wrong = root_only::complaint(std::string(paths::kLibexec) + "asp-lease")) return {fail(*wrong, "make install")};
+  if (const auto wrong = root_only::complaint(std::string(paths::kLibexec) + "asp-lease"))
+    return {fail(*wrong, "make install")};
   if (auto found = sudo_trial::of_node_service(); !found.empty()) return found;
   return {ok(fmt::format("asp-lease answers {}", name))};
 }
@@ -94,7 +102,8 @@ Verdicts node_sudo(const Patient& patient) {
 Verdicts node_users_file(const Patient& patient) {
   if (off(patient)) return {};
   if (!patient.proxy->authentication) {
-    return {warn("<authentication> is off, so that whoever reaches the node API may lease ports", "<authentication>true</authentication>, and asnodeadmin -au NAME -x ACCOUNT")};
+    return {warn("<authentication> is off, so that whoever reaches the node API may lease ports",
+                 "<authentication>true</authentication>, and asnodeadmin -au NAME -x ACCOUNT")};
   }
   const std::string path = paths::kNodeUsers;
   std::vector<NodeUser> users;
@@ -103,18 +112,23 @@ Verdicts node_users_file(const Patient& patient) {
   } catch (const tool::Failure& failure) {
     return {fail(failure.what(), "mend that line or take it out; asnodeadmin --reload checks it again")};
   }
-  if (users.empty()) return {fail("there is no user of the node API, so that nobody can lease ports", "asnodeadmin -au NAME -x ACCOUNT")};
+  if (users.empty())
+    return {
+        fail("there is no user of the node API, so that nobody can lease ports", "asnodeadmin -au NAME -x ACCOUNT")};
   const std::string cure = fmt::format("chown root:{} {}; chmod 640 {}", paths::kNodeAccount, path, path);
   if (accounts::exists(paths::kNodeAccount)) {
-    const std::string complaint = tried_as::ask(paths::kNodeAccount, [&] { return ::access(path.c_str(), R_OK) == 0 ? "" : "cannot read " + path; });
+    const std::string complaint = tried_as::ask(
+        paths::kNodeAccount, [&] { return ::access(path.c_str(), R_OK) == 0 ? "" : "cannot read " + path; });
     if (!complaint.empty()) return {fail(fmt::format("{} {}", paths::kNodeAccount, complaint), cure)};
   }
-  struct stat status{};
-  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) return {fail(fmt::format("everybody on this host can read {}", path), cure)};
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0)
+    return {fail(fmt::format("everybody on this host can read {}", path), cure)};
   Verdicts found;
   for (const auto& user : users) {
     if (!accounts::exists(user.system_user)) {
-      found.push_back(warn(fmt::format("{} stands for the account {}, which is gone", user.name, user.system_user), fmt::format("asnodeadmin -mu {} -x ACCOUNT", user.name)));
+      found.push_back(warn(fmt::format("{} stands for the account {}, which is gone", user.name, user.system_user),
+                           fmt::format("asnodeadmin -mu {} -x ACCOUNT", user.name)));
     }
   }
   if (found.empty()) found.push_back(ok(fmt::format("{} users", users.size())));
@@ -126,7 +140,9 @@ Verdicts node_users_file(const Patient& patient) {
 std::vector<Endpoint> listeners(bool udp) {
   std::vector<Endpoint> all;
   for (const char* suffix : {"", "6"}) {
-    for (const auto& one : sockets::listening(read_file(fmt::format("/proc/net/{}{}", udp ? "udp" : "tcp", suffix)), udp)) all.push_back(one);
+    for (const auto& one :
+         sockets::listening(read_file(fmt::format("/proc/net/{}{}", udp ? "udp" : "tcp", suffix)), udp))
+      all.push_back(one);
   }
   return all;
 }
@@ -135,7 +151,8 @@ Verdicts lease_ports(const Patient& patient) {
   if (off(patient)) return {};
   const PortRange leased{patient.proxy->port_range_low, patient.proxy->port_range_high};
   Verdicts found;
-  const auto clash = judge_local_ports(leased, read_file("/proc/sys/net/ipv4/ip_local_port_range"), read_file("/proc/sys/net/ipv4/ip_local_reserved_ports"));
+  const auto clash = judge_local_ports(leased, read_file("/proc/sys/net/ipv4/ip_local_port_range"),
+                                       read_file("/proc/sys/net/ipv4/ip_local_reserved_ports"));
   if (clash.grade != Grade::ok) found.push_back(clash);
   std::set<Port> taken;
   for (const bool udp : {false, true}) {
@@ -145,16 +162,21 @@ Verdicts lease_ports(const Patient& patient) {
   }
   for (const auto& one : patient.node->listeners) taken.erase(one.port);  // by default they lie in it
   if (!taken.empty()) {
-    found.push_back(warn(fmt::format("other programs of this host listen on ports of the range: {}", listed(texts(taken))), "nothing, they are passed over; or another range"));
+    found.push_back(
+        warn(fmt::format("other programs of this host listen on ports of the range: {}", listed(texts(taken))),
+             "nothing, they are passed over; or another range"));
   }
   if (patient.rproxy && patient.rproxy->enabled) {
     std::set<Port> shared;
     for (const auto& rule : patient.rproxy->rules) {
-      const PortRange used = rule.proxy_port != 0 && rule.udp_port_reuse ? PortRange{rule.proxy_port, rule.proxy_port} : rule.udp_port_range;
+      const PortRange used = rule.proxy_port != 0 && rule.udp_port_reuse ? PortRange{rule.proxy_port, rule.proxy_port}
+                                                                         : rule.udp_port_range;
       if (used.low <= leased.high && leased.low <= used.high) shared.insert(std::max(used.low, leased.low));
     }
     if (!shared.empty()) {
-      found.push_back(fail(fmt::format("rules of the reverse proxy have UDP ports of the range: {}", listed(texts(shared))), "another <port_range_low>, or another <proxy_port>"));
+      found.push_back(
+          fail(fmt::format("rules of the reverse proxy have UDP ports of the range: {}", listed(texts(shared))),
+               "another <port_range_low>, or another <proxy_port>"));
     }
   }
   if (found.empty()) found.push_back(ok(fmt::format("{} to {} are free", leased.low, leased.high)));
@@ -169,13 +191,18 @@ Verdicts node_service(const Patient& patient) {
   for (const auto& wanted : patient.node->listeners) {
     const auto address = wanted.address ? wanted.address : patient.proxy->bind_ip_address;
     const bool there = std::any_of(listening.begin(), listening.end(), [&](const Endpoint& one) {
-      return one.port == wanted.port && (!address || one.ip == *address || one.ip == *IpAddress::parse("0.0.0.0") || one.ip == *IpAddress::parse("::"));
+      return one.port == wanted.port && (!address || one.ip == *address || one.ip == *IpAddress::parse("0.0.0.0") ||
+                                         one.ip == *IpAddress::parse("::"));
     });
-    const std::string shown = fmt::format("{}{}", address ? Endpoint{*address, wanted.port}.text() : std::to_string(wanted.port), wanted.tls ? "s" : "");
+    const std::string shown = fmt::format(
+        "{}{}", address ? Endpoint{*address, wanted.port}.text() : std::to_string(wanted.port), wanted.tls ? "s" : "");
     if (there) ports.push_back(shown);
-    else found.push_back(fail(fmt::format("nobody listens on TCP {} for the node API", shown), "systemctl start asperanoded; the log says why it does not run"));
+    else
+      found.push_back(fail(fmt::format("nobody listens on TCP {} for the node API", shown),
+                           "systemctl start asperanoded; the log says why it does not run"));
   }
-  if (patient.node->listeners.empty()) found.push_back(fail("aspera.conf has no port for the node API", "<enable_https>true</enable_https>"));
+  if (patient.node->listeners.empty())
+    found.push_back(fail("aspera.conf has no port for the node API", "<enable_https>true</enable_https>"));
   if (found.empty()) found.push_back(ok(fmt::format("listens on {}", listed(ports))));
   return found;
 }
@@ -184,8 +211,13 @@ Verdicts plain_http(const Patient& patient) {
   if (off(patient)) return {};
   for (const auto& one : patient.node->listeners) {
     const auto address = one.address ? one.address : patient.proxy->bind_ip_address;
-    if (one.tls || (address && Network::parse("127.0.0.0/8")->contains(*address)) || (address && *address == *IpAddress::parse("::1"))) continue;
-    return {warn(fmt::format("the node API is served without TLS on port {}: whoever sees the packets reads the passwords", one.port), "<enable_http>false</enable_http>, and dnats:// for the clients")};
+    if (one.tls || (address && Network::parse("127.0.0.0/8")->contains(*address)) ||
+        (address && *address == *IpAddress::parse("::1")))
+      continue;
+    return {
+        warn(fmt::format("the node API is served without TLS on port {}: whoever sees the packets reads the passwords",
+                         one.port),
+             "<enable_http>false</enable_http>, and dnats:// for the clients")};
   }
   return {ok("the node API is served with TLS alone")};
 }
@@ -196,26 +228,34 @@ Verdicts plain_http(const Patient& patient) {
 std::optional<Validity> validity_of(const std::string& text) {
   gnutls_x509_crt_t certificate = nullptr;
   if (::gnutls_x509_crt_init(&certificate) != 0) return std::nullopt;
-  const std::unique_ptr<gnutls_x509_crt_int, decltype(&gnutls_x509_crt_deinit)> holder(certificate, gnutls_x509_crt_deinit);
-  gnutls_datum_t data{reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())), static_cast<unsigned>(text.size())};
+  const std::unique_ptr<gnutls_x509_crt_int, decltype(&gnutls_x509_crt_deinit)> holder(certificate,
+                                                                                       gnutls_x509_crt_deinit);
+  gnutls_datum_t data{reinterpret_cast<unsigned char*>(const_cast<char*>(text.data())),
+                      static_cast<unsigned>(text.size())};
   if (::gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM) != 0) return std::nullopt;
-  return Validity{::gnutls_x509_crt_get_activation_time(certificate), ::gnutls_x509_crt_get_expiration_time(certificate)};
+  return Validity{::gnutls_x509_crt_get_activation_time(certificate),
+                  ::gnutls_x509_crt_get_expiration_time(certificate)};
 }
 
 Verdicts certificate(const Patient& patient) {
   if (off(patient)) return {};
   const auto& node = *patient.node;
-  if (std::none_of(node.listeners.begin(), node.listeners.end(), [](const config::Listener& one) { return one.tls; })) return {};
+  if (std::none_of(node.listeners.begin(), node.listeners.end(), [](const config::Listener& one) { return one.tls; }))
+    return {};
   const bool own = node.cert_file.empty() && node.key_file.empty();
   const std::string file = own ? kOwnCertificate : node.cert_file;
   const std::string key = own ? kOwnKey : node.key_file.empty() ? file : node.key_file;
   if (own && ::access(file.c_str(), F_OK) != 0) return {ok("asperanoded makes one at its first start")};
-  const std::string anew = own ? fmt::format("rm {} {}; systemctl restart asperanoded makes a new one", file, key) : "have a new one issued; systemctl restart asperanoded";
+  const std::string anew = own ? fmt::format("rm {} {}; systemctl restart asperanoded makes a new one", file, key)
+                               : "have a new one issued; systemctl restart asperanoded";
   for (const auto& path : {file, key}) {
-    if (const auto wrong = root_only::complaint(path)) return {fail(*wrong, fmt::format("chown root {}; chmod go-w {}", path, path))};
+    if (const auto wrong = root_only::complaint(path))
+      return {fail(*wrong, fmt::format("chown root {}; chmod go-w {}", path, path))};
   }
-  struct stat status{};
-  if (::stat(key.c_str(), &status) == 0 && (status.st_mode & S_IRWXO) != 0) return {fail(fmt::format("everybody on this host can read the private key {}", key), fmt::format("chmod 600 {}", key))};
+  struct stat status {};
+  if (::stat(key.c_str(), &status) == 0 && (status.st_mode & S_IRWXO) != 0)
+    return {
+        fail(fmt::format("everybody on this host can read the private key {}", key), fmt::format("chmod 600 {}", key))};
   const auto validity = validity_of(read_file(file));
   if (!validity) return {fail(fmt::format("{} has no certificate that can be read", file), anew)};
   Verdict verdict = judge_validity(*validity, std::time(nullptr));
@@ -229,19 +269,24 @@ Verdicts certificate(const Patient& patient) {
 // --check: the kernel says whether it would, and does nothing.
 Verdicts nftables(const Patient& patient) {
   if (off(patient)) return {};
-  const auto tried = ask({"/usr/sbin/nft", "--check",
-                          "add table inet sallyport_check; add chain inet sallyport_check nat { type nat hook prerouting priority -110; }; "
-                          "add rule inet sallyport_check nat meta nfproto ipv4 tcp dport 5000 dnat ip to 198.51.100.50:22"});
-  if (!tried.well()) return {fail(tried.first_complaint(), "apt-get install nftables; modprobe nf_tables nft_nat; is this a container without CAP_NET_ADMIN?")};
+  const auto tried =
+      ask({"/usr/sbin/nft", "--check",
+           "add table inet sallyport_check; add chain inet sallyport_check nat { type nat hook prerouting priority "
+           "-110; }; "
+           "add rule inet sallyport_check nat meta nfproto ipv4 tcp dport 5000 dnat ip to 198.51.100.50:22"});
+  if (!tried.well())
+    return {fail(tried.first_complaint(),
+                 "apt-get install nftables; modprobe nf_tables nft_nat; is this a container without CAP_NET_ADMIN?")};
   return {ok("leases can be laid")};
 }
 
 }  // namespace
 
 const std::vector<Condition>& forward_conditions() {
-  static const std::vector<Condition> all{{"lease_nftables", nftables},       {"node_account", node_account}, {"node_sudo", node_sudo},     {"node_users", node_users_file},
-                                          {"lease_ports", lease_ports}, {"certificate", certificate},   {"node_service", node_service}, {"plain_http", plain_http},
-                                          {"destinations", destinations}};
+  static const std::vector<Condition> all{
+      {"lease_nftables", nftables},    {"node_account", node_account}, {"node_sudo", node_sudo},
+      {"node_users", node_users_file}, {"lease_ports", lease_ports},   {"certificate", certificate},
+      {"node_service", node_service},  {"plain_http", plain_http},     {"destinations", destinations}};
   return all;
 }
 

@@ -27,14 +27,15 @@ bool may_use(const config::Rule& rule, const std::string& user) {
   if (rule.users.empty() && rule.groups.empty()) return true;
   if (std::find(rule.users.begin(), rule.users.end(), user) != rule.users.end()) return true;
   const auto groups = accounts::groups_of(user);
-  return std::any_of(rule.groups.begin(), rule.groups.end(), [&](const auto& group) { return std::find(groups.begin(), groups.end(), group) != groups.end(); });
+  return std::any_of(rule.groups.begin(), rule.groups.end(),
+                     [&](const auto& group) { return std::find(groups.begin(), groups.end(), group) != groups.end(); });
 }
 
 // As the user himself. Empty: all is well. "world: ..." when it works, but is no
 // secret.
 std::string try_key(const std::string& path) {
   upstream::Key::load(path);
-  struct stat status{};
+  struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH)) != 0) return "world: " + path;
   return "";
 }
@@ -77,12 +78,16 @@ Verdicts keyfiles(const Patient& patient) {
     const std::string names = listed({users.begin(), users.end()});
     if (complaint.starts_with("world: ")) {
       const std::string path = complaint.substr(7);
-      found.push_back(fail(fmt::format("everybody on this host can read or write {}", path), fmt::format("chmod o= {}", path)));
+      found.push_back(
+          fail(fmt::format("everybody on this host can read or write {}", path), fmt::format("chmod o= {}", path)));
     } else if (complaint.starts_with("shared: ")) {
       const std::string path = complaint.substr(8);
-      found.push_back(warn(fmt::format("{} can read the key of a squash_user, {}, and need not", names, path), fmt::format("chown root:root {0}; chmod 600 {0}; make a new key if in doubt", path)));
+      found.push_back(warn(fmt::format("{} can read the key of a squash_user, {}, and need not", names, path),
+                           fmt::format("chown root:root {0}; chmod 600 {0}; make a new key if in doubt", path)));
     } else {
-      found.push_back(fail(fmt::format("{}: {}", names, complaint), "a private key without passphrase, of root's, or which that user can read; or <users> that keep him from the rule"));
+      found.push_back(fail(fmt::format("{}: {}", names, complaint),
+                           "a private key without passphrase, of root's, or which that "
+                           "user can read; or <users> that keep him from the rule"));
     }
   }
   if (found.empty() && !tried.empty()) found.push_back(ok("the keys are readable by asp-upstream for their users"));
@@ -99,11 +104,15 @@ Verdicts host_keys_enrolled(const Patient& patient) {
       const std::string name = upstream::known_hosts_name(host);
       if (!names.insert(name).second) continue;
       const auto entries = host_keys::lookup(path, name);
-      const bool enrolled = std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.kind == host_keys::Entry::Kind::key; });
-      if (!enrolled) found.push_back(fail(fmt::format("{} is not in {}", name, path), fmt::format("asperaproxy trust {}", host.text())));
+      const bool enrolled = std::any_of(entries.begin(), entries.end(),
+                                        [](const auto& entry) { return entry.kind == host_keys::Entry::Kind::key; });
+      if (!enrolled)
+        found.push_back(
+            fail(fmt::format("{} is not in {}", name, path), fmt::format("asperaproxy trust {}", host.text())));
     }
   }
-  if (const auto wrong = root_only::complaint(path)) found.push_back(fail(*wrong, fmt::format("chown root {0}; chmod 644 {0}", path)));
+  if (const auto wrong = root_only::complaint(path))
+    found.push_back(fail(*wrong, fmt::format("chown root {0}; chmod 644 {0}", path)));
   for (const auto& user : patient.users) {
     if (!::getpwnam(user.c_str())) continue;
     const std::string complaint = tried_as::ask(user, [&] { return ::access(path.c_str(), R_OK) == 0 ? "" : "no"; });

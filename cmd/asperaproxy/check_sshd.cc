@@ -34,7 +34,9 @@ bool listens(Port port) {
 
 namespace {
 
-std::string settings_of(const std::string& user) { return ask({"/usr/sbin/sshd", "-T", "-C", fmt::format("user={},host=localhost,addr=127.0.0.1", user)}).out; }
+std::string settings_of(const std::string& user) {
+  return ask({"/usr/sbin/sshd", "-T", "-C", fmt::format("user={},host=localhost,addr=127.0.0.1", user)}).out;
+}
 
 Verdicts sshd(const Patient& patient) {
   if (!patient.sshd_error.empty()) return {fail(patient.sshd_error, "sshd -t says the line")};
@@ -49,7 +51,9 @@ Verdicts sshd(const Patient& patient) {
     for (const auto& text : complaints.warnings) warnings[text].push_back(user);
     if (complaints.failures.empty()) well.push_back(user);
   }
-  const std::string cure = fmt::format("{}/etc/sshd_config.d/sallyport.conf has the right lines; sshd takes the first of a kind that it reads", paths::kPrefix);
+  const std::string cure = fmt::format(
+      "{}/etc/sshd_config.d/sallyport.conf has the right lines; sshd takes the first of a kind that it reads",
+      paths::kPrefix);
   for (const auto& [text, users] : failures) found.push_back(fail(fmt::format("{} for {}", text, listed(users)), cure));
   for (const auto& [text, users] : warnings) found.push_back(warn(fmt::format("{} for {}", text, listed(users)), cure));
   if (!well.empty() && failures.empty()) found.push_back(ok(fmt::format("confines {}", listed(well))));
@@ -60,8 +64,12 @@ Verdicts ssh_port(const Patient& patient) {
   bool configured = false;
   for (const Port port : ports_of(patient.sshd_settings)) configured = configured || port == kPort;
   if (listens(kPort)) return {ok(fmt::format("somebody listens on TCP {}", kPort))};
-  if (configured) return {fail(fmt::format("sshd is to listen on TCP {}, but does not", kPort), "systemctl reload ssh (sshd where there is dnf; ssh.socket has ports of its own)")};
-  return {fail(fmt::format("nobody listens on TCP {}", kPort), fmt::format("cp {}/etc/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d/, and reload sshd", paths::kPrefix))};
+  if (configured)
+    return {fail(fmt::format("sshd is to listen on TCP {}, but does not", kPort),
+                 "systemctl reload ssh (sshd where there is dnf; ssh.socket has ports of its own)")};
+  return {fail(
+      fmt::format("nobody listens on TCP {}", kPort),
+      fmt::format("cp {}/etc/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d/, and reload sshd", paths::kPrefix))};
 }
 
 }  // namespace

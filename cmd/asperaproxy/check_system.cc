@@ -40,19 +40,25 @@ Verdicts state(const Patient&) {
 
 Verdicts configuration(const Patient& patient) {
   if (!patient.rproxy) return {fail(patient.config_error, "aspera.conf(5); asp-match < /dev/null checks it")};
-  if (!patient.rproxy->enabled && patient.proxy->enabled) return {ok(fmt::format("{} is valid; the forward proxy alone is on", paths::kConfig))};
-  if (!patient.rproxy->enabled) return {fail(fmt::format("{}: the reverse proxy is off", paths::kConfig), "<rproxy><enabled>true</enabled>")};
-  if (patient.rproxy->rules.empty()) return {fail(fmt::format("{} has no rules", paths::kConfig), "aspera.conf(5), <rules>")};
+  if (!patient.rproxy->enabled && patient.proxy->enabled)
+    return {ok(fmt::format("{} is valid; the forward proxy alone is on", paths::kConfig))};
+  if (!patient.rproxy->enabled)
+    return {fail(fmt::format("{}: the reverse proxy is off", paths::kConfig), "<rproxy><enabled>true</enabled>")};
+  if (patient.rproxy->rules.empty())
+    return {fail(fmt::format("{} has no rules", paths::kConfig), "aspera.conf(5), <rules>")};
   return {ok(fmt::format("{} is valid; {} rules", paths::kConfig, patient.rproxy->rules.size()))};
 }
 
 Verdicts log_directory(const Patient& patient) {
   if (!patient.rproxy || patient.rproxy->log_directory.empty()) return {};
   const std::string& path = patient.rproxy->log_directory;
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return {fail(fmt::format("{} is no directory", path), "mkdir it, or take <log_directory> out")};
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+    return {fail(fmt::format("{} is no directory", path), "mkdir it, or take <log_directory> out")};
   // Adds nothing, but looks at everything that a session would.
-  if (const std::string why = log_file::append(path, ""); !why.empty()) return {fail(why + ", so that the log is in syslog", "asp-reap mends the file; the directory must be root's alone")};
+  if (const std::string why = log_file::append(path, ""); !why.empty())
+    return {
+        fail(why + ", so that the log is in syslog", "asp-reap mends the file; the directory must be root's alone")};
   return {ok(fmt::format("{} takes the log", path))};
 }
 
@@ -60,11 +66,13 @@ Verdicts log_directory(const Patient& patient) {
 // missing.
 Verdicts tools(const Patient&) {
   Verdicts found;
-  for (const char* tool : {"bin/aspshell", "bin/asp-match", "bin/asp-dial", "bin/asp-reap", "libexec/ascp_rproxy", "libexec/asp-pinhole", "libexec/asp-upstream"}) {
+  for (const char* tool : {"bin/aspshell", "bin/asp-match", "bin/asp-dial", "bin/asp-reap", "libexec/ascp_rproxy",
+                           "libexec/asp-pinhole", "libexec/asp-upstream"}) {
     const std::string path = fmt::format("{}/{}", paths::kPrefix, tool);
-    struct stat status{};
+    struct stat status {};
     if (const auto wrong = root_only::complaint(path)) found.push_back(fail(*wrong, "make install"));
-    else if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IXOTH) == 0) found.push_back(fail(fmt::format("users cannot execute {}", path), fmt::format("chmod 755 {}", path)));
+    else if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IXOTH) == 0)
+      found.push_back(fail(fmt::format("users cannot execute {}", path), fmt::format("chmod 755 {}", path)));
   }
   if (found.empty()) found.push_back(ok(fmt::format("installed in {}", paths::kPrefix)));
   return found;
@@ -76,18 +84,22 @@ Verdicts aspshell(const Patient&) {
   const std::unique_ptr<char, void (*)(void*)> ours(::realpath(program.c_str(), nullptr), std::free);
   const std::string cure = fmt::format("ln -sfn {} /usr/bin/aspshell", program);
   if (!real) return {fail(fmt::format("{} is missing", paths::kShell), cure)};
-  if (!ours || std::string(real.get()) != ours.get()) return {fail(fmt::format("{} is {}, not {}", paths::kShell, real.get(), program), cure)};
-  if (::access(real.get(), X_OK) != 0) return {fail(fmt::format("{} is not executable", program), fmt::format("chmod 755 {}", program))};
+  if (!ours || std::string(real.get()) != ours.get())
+    return {fail(fmt::format("{} is {}, not {}", paths::kShell, real.get(), program), cure)};
+  if (::access(real.get(), X_OK) != 0)
+    return {fail(fmt::format("{} is not executable", program), fmt::format("chmod 755 {}", program))};
   return {ok(fmt::format("{} is {}", paths::kShell, program))};
 }
 
 Verdicts ip_forward(const Patient& patient) {
   Verdicts found;
-  if (read_file("/proc/sys/net/ipv4/ip_forward") != "1\n") return {fail("net.ipv4.ip_forward is not 1, so that no packet is forwarded", kStart)};
+  if (read_file("/proc/sys/net/ipv4/ip_forward") != "1\n")
+    return {fail("net.ipv4.ip_forward is not 1, so that no packet is forwarded", kStart)};
   for (const auto& interface : names_in("/proc/sys/net/ipv4/conf")) {
     if (interface == "all" || interface == "default" || interface == "lo") continue;
     if (read_file(fmt::format("/proc/sys/net/ipv4/conf/{}/forwarding", interface)) == "0\n") {
-      found.push_back(warn(fmt::format("off for the interface {}", interface), fmt::format("sysctl -w net.ipv4.conf.{}.forwarding=1", interface)));
+      found.push_back(warn(fmt::format("off for the interface {}", interface),
+                           fmt::format("sysctl -w net.ipv4.conf.{}.forwarding=1", interface)));
     }
   }
   if (read_file("/proc/sys/net/ipv6/conf/all/forwarding") != "1\n" && patient.uses_ipv6) {
@@ -133,19 +145,31 @@ bool cron_runs() {
 
 Verdicts cron(const Patient&) {
   constexpr char kTable[] = "/etc/cron.d/sallyport";
-  if (const auto wrong = root_only::complaint(kTable)) return {fail(*wrong + ", so that cron does not run asp-reap", "make install writes it anew")};
+  if (const auto wrong = root_only::complaint(kTable))
+    return {fail(*wrong + ", so that cron does not run asp-reap", "make install writes it anew")};
   Verdict table = judge_cron(read_file(kTable), std::string(paths::kBin) + "asp-reap");
   if (table.grade != Grade::ok) return {table};
-  if (!cron_runs()) return {fail("cron does not run, so that nobody clears up after killed sessions", "systemctl enable --now cron (crond where there is dnf)")};
+  if (!cron_runs())
+    return {fail("cron does not run, so that nobody clears up after killed sessions",
+                 "systemctl enable --now cron (crond where there is dnf)")};
   return {table};
 }
 
 }  // namespace
 
 const std::vector<Condition>& system_conditions() {
-  static const std::vector<Condition> all{{"state", state},           {"config", configuration}, {"log_directory", log_directory}, {"tools", tools},
-                                          {"aspshell", aspshell},     {"ip_forward", ip_forward}, {"conntrack", conntrack_table},  {"accounting", accounting},
-                                          {"hosts", hosts},           {"clock", clock},           {"selinux", selinux},            {"syslog", syslog},
+  static const std::vector<Condition> all{{"state", state},
+                                          {"config", configuration},
+                                          {"log_directory", log_directory},
+                                          {"tools", tools},
+                                          {"aspshell", aspshell},
+                                          {"ip_forward", ip_forward},
+                                          {"conntrack", conntrack_table},
+                                          {"accounting", accounting},
+                                          {"hosts", hosts},
+                                          {"clock", clock},
+                                          {"selinux", selinux},
+                                          {"syslog", syslog},
                                           {"cron", cron}};
   return all;
 }

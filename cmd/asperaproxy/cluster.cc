@@ -22,7 +22,8 @@ std::set<IpAddress> own_addresses() {
   const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> all(first, ::freeifaddrs);
   std::set<IpAddress> found;
   for (const ifaddrs* each = all.get(); each; each = each->ifa_next) {
-    if (each->ifa_addr && (each->ifa_addr->sa_family == AF_INET || each->ifa_addr->sa_family == AF_INET6)) found.insert(IpAddress::from_sockaddr(*each->ifa_addr));
+    if (each->ifa_addr && (each->ifa_addr->sa_family == AF_INET || each->ifa_addr->sa_family == AF_INET6))
+      found.insert(IpAddress::from_sockaddr(*each->ifa_addr));
   }
   return found;
 }
@@ -38,8 +39,10 @@ const config::ClusterNode& require_node(const config::Cluster& cluster, std::str
 }
 
 std::vector<cluster_text::File> files(const config::Cluster& cluster, const config::ClusterNode& node) {
-  const std::string password = cluster.redis_password_file.empty() ? "" : redis::password_in(cluster.redis_password_file);
-  std::vector<cluster_text::File> found{cluster_text::keepalived(cluster, node), cluster_text::conntrackd(cluster, node), cluster_text::conntrackd_unit()};
+  const std::string password =
+      cluster.redis_password_file.empty() ? "" : redis::password_in(cluster.redis_password_file);
+  std::vector<cluster_text::File> found{cluster_text::keepalived(cluster, node),
+                                        cluster_text::conntrackd(cluster, node), cluster_text::conntrackd_unit()};
   for (auto file : {cluster_text::redis(cluster, node, password), cluster_text::sentinel(cluster, node, password)}) {
     if (file) found.push_back(std::move(*file));
   }
@@ -50,7 +53,8 @@ Held held(const config::Cluster& cluster) {
   const auto own = own_addresses();
   Held found;
   for (const auto* shared : {&cluster.outside, &cluster.inside}) {
-    for (const auto& address : shared->addresses) (own.contains(address.base) ? found.here : found.missing).push_back(address.base);
+    for (const auto& address : shared->addresses)
+      (own.contains(address.base) ? found.here : found.missing).push_back(address.base);
   }
   return found;
 }

@@ -35,7 +35,8 @@ struct Asked {
 };
 
 Asked parse(const std::vector<std::string>& words) {
-  static const option kOptions[] = {{"config", required_argument, nullptr, 'c'}, {"node", required_argument, nullptr, 'n'}, {nullptr, 0, nullptr, 0}};
+  static const option kOptions[] = {
+      {"config", required_argument, nullptr, 'c'}, {"node", required_argument, nullptr, 'n'}, {nullptr, 0, nullptr, 0}};
   std::vector<char*> argv{const_cast<char*>("cluster-config")};
   for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   const int argc = static_cast<int>(argv.size());
@@ -72,7 +73,8 @@ void write_file(int directory, const std::string& shown, const cluster_text::Fil
   if (!opened) tool::fail_errno(tool::io, "write " + path);
   own(opened.get(), file.group, path);
   io::write_all(opened.get(), file.text);
-  if (::fsync(opened.get()) != 0 || ::renameat(directory, fresh.c_str(), directory, file.name.c_str()) != 0) tool::fail_errno(tool::io, "write " + path);
+  if (::fsync(opened.get()) != 0 || ::renameat(directory, fresh.c_str(), directory, file.name.c_str()) != 0)
+    tool::fail_errno(tool::io, "write " + path);
 }
 
 }  // namespace
@@ -84,7 +86,8 @@ int cluster_config(const std::vector<std::string>& words) {
   if (!cluster.enabled) throw tool::Failure(tool::config, "aspera.conf has no <cluster> that is enabled");
   // All of it is known before any of it is written.
   const auto files = cluster::files(cluster, cluster::require_node(cluster, asked.node));
-  if (::mkdir(asked.directory.c_str(), 0755) != 0 && errno != EEXIST) tool::fail_errno(tool::io, "create directory " + asked.directory);
+  if (::mkdir(asked.directory.c_str(), 0755) != 0 && errno != EEXIST)
+    tool::fail_errno(tool::io, "create directory " + asked.directory);
   const Fd directory(::open(asked.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) tool::fail_errno(tool::io, "open " + asked.directory);
   std::string told;

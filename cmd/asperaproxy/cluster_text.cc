@@ -26,7 +26,8 @@ std::string text_of(const Network& address) { return fmt::format("{}/{}", addres
 // an address away.
 int priority_of(const Cluster& cluster, const ClusterNode& node) {
   constexpr int kHighest = 254;
-  const auto at = std::find_if(cluster.nodes.begin(), cluster.nodes.end(), [&](const ClusterNode& each) { return each.name == node.name; });
+  const auto at = std::find_if(cluster.nodes.begin(), cluster.nodes.end(),
+                               [&](const ClusterNode& each) { return each.name == node.name; });
   return kHighest - static_cast<int>(at - cluster.nodes.begin());
 }
 
@@ -39,8 +40,10 @@ std::string address_block(const char* keyword, const Shared& shared, bool v4) {
 }
 
 // A VRRP packet names addresses of one family; those of the other move along.
-std::string vrrp_instance(const char* name, const Shared& shared, int router_id, int priority, std::chrono::milliseconds interval) {
-  const bool v4 = std::any_of(shared.addresses.begin(), shared.addresses.end(), [](const Network& each) { return each.base.is_v4(); });
+std::string vrrp_instance(const char* name, const Shared& shared, int router_id, int priority,
+                          std::chrono::milliseconds interval) {
+  const bool v4 = std::any_of(shared.addresses.begin(), shared.addresses.end(),
+                              [](const Network& each) { return each.base.is_v4(); });
   return fmt::format("\nvrrp_instance {} {{\n"
                      "    state BACKUP\n"
                      "    nopreempt\n"
@@ -50,7 +53,8 @@ std::string vrrp_instance(const char* name, const Shared& shared, int router_id,
                      "    advert_int {}.{:02}\n"
                      "{}{}}}\n",
                      name, shared.interface, router_id, priority, interval.count() / 1000, interval.count() % 1000 / 10,
-                     address_block("virtual_ipaddress", shared, v4), address_block("virtual_ipaddress_excluded", shared, !v4));
+                     address_block("virtual_ipaddress", shared, v4),
+                     address_block("virtual_ipaddress_excluded", shared, !v4));
 }
 
 // What conntrackd calls an address, by family: IPv4_address, IPv6_address.
@@ -72,10 +76,12 @@ std::string transport(const Cluster& cluster, const ClusterNode& node) {
                        "        RcvSocketBuffer 1249280\n"
                        "        Checksum on\n"
                        "    }}\n",
-                       ct_address("        ", node.address, "_address"), ct_address("        ", peer.address, "_Destination_Address"), kSyncPort,
-                       cluster.sync_interface);
+                       ct_address("        ", node.address, "_address"),
+                       ct_address("        ", peer.address, "_Destination_Address"), kSyncPort, cluster.sync_interface);
   }
-  if (!node.address.is_v4()) throw tool::Failure(tool::config, "more than two nodes need IPv4 addresses on the sync network: conntrackd(8) tells several by IPv4 multicast alone");
+  if (!node.address.is_v4())
+    throw tool::Failure(tool::config, "more than two nodes need IPv4 addresses on the sync network: conntrackd(8) "
+                                      "tells several by IPv4 multicast alone");
   return fmt::format("    Mode NOTRACK {{\n"
                      "        StartupResync yes\n"
                      "        DisableExternalCache no\n"
@@ -94,11 +100,14 @@ std::string transport(const Cluster& cluster, const ClusterNode& node) {
 
 // Of several on this node, the first.
 const Endpoint* own(const std::vector<Endpoint>& all, const ClusterNode& node) {
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Endpoint& each) { return each.ip == node.address; });
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Endpoint& each) { return each.ip == node.address; });
   return found == all.end() ? nullptr : &*found;
 }
 
-std::string optional_line(const char* words, const std::string& value) { return value.empty() ? "" : fmt::format("{} {}\n", words, value); }
+std::string optional_line(const char* words, const std::string& value) {
+  return value.empty() ? "" : fmt::format("{} {}\n", words, value);
+}
 
 }  // namespace
 
@@ -176,7 +185,9 @@ File conntrackd(const Cluster& cluster, const ClusterNode& node) {
 }
 
 File conntrackd_unit() {
-  return {"conntrackd.service.conf", fmt::format("{}[Service]\nExecStartPre=-/bin/rm -f {}\nExecStartPost=-/usr/sbin/conntrackd -B\n", kHead, kConntrackdLock),
+  return {"conntrackd.service.conf",
+          fmt::format("{}[Service]\nExecStartPre=-/bin/rm -f {}\nExecStartPost=-/usr/sbin/conntrackd -B\n", kHead,
+                      kConntrackdLock),
           "/etc/systemd/system/conntrackd.service.d/sallyport.conf", ""};
 }
 
@@ -202,7 +213,8 @@ std::optional<File> redis(const Cluster& cluster, const ClusterNode& node, const
                                  "repl-timeout 10\n"
                                  "repl-ping-replica-period 1\n"
                                  "min-replicas-to-write 0\n",
-                                 kHead, here->ip.text(), here->ip.is_v4() ? "127.0.0.1" : "::1", here->port, password.empty() ? "no" : "yes");
+                                 kHead, here->ip.text(), here->ip.is_v4() ? "127.0.0.1" : "::1", here->port,
+                                 password.empty() ? "no" : "yes");
   text += optional_line("requirepass", password) + optional_line("masterauth", password);
   if (*here != first) text += fmt::format("replicaof {} {}\n", first.ip.text(), first.port);
   return File{"redis.conf", text, "/etc/redis/redis.conf", "redis"};
@@ -218,7 +230,8 @@ std::optional<File> sentinel(const Cluster& cluster, const ClusterNode& node, co
                                  "daemonize no\n"
                                  "supervised auto\n"
                                  "dir /var/lib/redis\n",
-                                 kHead, here->ip.text(), here->ip.is_v4() ? "127.0.0.1" : "::1", here->port, password.empty() ? "no" : "yes");
+                                 kHead, here->ip.text(), here->ip.is_v4() ? "127.0.0.1" : "::1", here->port,
+                                 password.empty() ? "no" : "yes");
   text += optional_line("requirepass", password) + optional_line("sentinel sentinel-pass", password);
   text += fmt::format("sentinel monitor sallyport {} {} {}\n"
                       "sentinel down-after-milliseconds sallyport 1000\n"

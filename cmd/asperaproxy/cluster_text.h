@@ -33,6 +33,7 @@ File conntrackd_unit();
 // Absent where this node is none of <redis>, or of <sentinels>. `password`: empty,
 // or as redis::is_password has it.
 std::optional<File> redis(const config::Cluster& cluster, const config::ClusterNode& node, const std::string& password);
-std::optional<File> sentinel(const config::Cluster& cluster, const config::ClusterNode& node, const std::string& password);
+std::optional<File> sentinel(const config::Cluster& cluster, const config::ClusterNode& node,
+                             const std::string& password);
 
 }  // namespace cluster_text

@@ -18,10 +18,10 @@ struct Patient {
   std::optional<config::Node> node;
   std::string config_error;
   std::optional<config::Cluster> cluster;  // present: it is enabled
-  std::vector<std::string> users;        // of the group sallyport, sorted
+  std::vector<std::string> users;          // of the group sallyport, sorted
   bool has_group = false;
-  bool uses_ipv6 = false;                // some rule may serve IPv6
-  std::string sshd_settings;             // sshd -T
+  bool uses_ipv6 = false;     // some rule may serve IPv6
+  std::string sshd_settings;  // sshd -T
   std::string sshd_error;
 };
 Patient examine();

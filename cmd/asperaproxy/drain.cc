@@ -15,7 +15,8 @@ int drain() {
   session::spool::set_drained(true);
   const auto left = session::spool::living().size();
   if (!already) logging::event("Drained: no new sessions; {} living", left);
-  io::write_all(STDOUT_FILENO, fmt::format("drained: no new sessions are taken; {} {} left\n", left, left == 1 ? "is" : "are"));
+  io::write_all(STDOUT_FILENO,
+                fmt::format("drained: no new sessions are taken; {} {} left\n", left, left == 1 ? "is" : "are"));
   return tool::yes;
 }
 

@@ -137,9 +137,11 @@ int takeover() {
   const auto laid = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
   // What conntrackd knew of the past is in the kernel now; from there it begins
   // anew, and tells the other nodes.
-  for (const char* option : {"-f", "-R", "-B"}) whole = whole && order(option, "other nodes may not know the flows of this one");
+  for (const char* option : {"-f", "-R", "-B"})
+    whole = whole && order(option, "other nodes may not know the flows of this one");
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-  logging::event("Became master of the cluster in {} ms, leases pass after {} ms, {} laid after {} ms{}", took.count(), passing.count(), leases, laid.count(), whole ? "" : ", without the flows of the other node");
+  logging::event("Became master of the cluster in {} ms, leases pass after {} ms, {} laid after {} ms{}", took.count(),
+                 passing.count(), leases, laid.count(), whole ? "" : ", without the flows of the other node");
   io::write_all(STDOUT_FILENO, fmt::format("took over in {} ms\n", took.count()));
   complete_leases();
   return whole ? tool::yes : tool::os;
@@ -164,9 +166,12 @@ int health() {
     return code;
   };
   if (session::spool::stopped()) return say("stopped", tool::no);
-  if (session::spool::drained() && session::spool::count() == 0 && session::spool::names_in(session::spool::kDialers).empty()) return say("drained, and no session is left", tool::no);
+  if (session::spool::drained() && session::spool::count() == 0 &&
+      session::spool::names_in(session::spool::kDialers).empty())
+    return say("drained, and no session is left", tool::no);
   constexpr Port kPorts[] = {33001, 22};
-  if (serves_outside() && std::none_of(std::begin(kPorts), std::end(kPorts), doctor::listens)) return say("sshd does not listen", tool::no);
+  if (serves_outside() && std::none_of(std::begin(kPorts), std::end(kPorts), doctor::listens))
+    return say("sshd does not listen", tool::no);
   return say("healthy", tool::yes);
 }
 

@@ -21,14 +21,17 @@ std::string drops(const config::Cluster& cluster, bool v4) {
   }
   if (addresses.empty()) return {};
   const std::string to = fmt::format("{} daddr {{ {} }}", v4 ? "ip" : "ip6", addresses);
-  return fmt::format("    {0} ct state {{ new, invalid }} tcp flags & (syn | rst) == 0 drop\n    {0} ct state new meta l4proto udp drop\n", to);
+  return fmt::format("    {0} ct state {{ new, invalid }} tcp flags & (syn | rst) == 0 drop\n    {0} ct state new meta "
+                     "l4proto udp drop\n",
+                     to);
 }
 
 }  // namespace
 
 void close(const config::Cluster& cluster) {
-  nft::apply(fmt::format("{}table inet sallyport_gate {{\n  chain arriving {{\n    type filter hook input priority -10; policy accept;\n{}{}  }}\n}}\n", kNone,
-                         drops(cluster, true), drops(cluster, false)));
+  nft::apply(fmt::format("{}table inet sallyport_gate {{\n  chain arriving {{\n    type filter hook input priority "
+                         "-10; policy accept;\n{}{}  }}\n}}\n",
+                         kNone, drops(cluster, true), drops(cluster, false)));
 }
 
 void open() { nft::apply(kNone); }

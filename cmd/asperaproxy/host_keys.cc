@@ -44,7 +44,8 @@ bool is_type(const std::string& type) {
 
 bool is_base64(std::string_view text) {
   return !text.empty() && text.size() <= kMaxBlob && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
+           c == '=';
   });
 }
 
@@ -56,7 +57,8 @@ child::Output run(std::vector<std::string> argv, const std::string& input, int s
 std::optional<Entry> parse_heading(const std::string& line) {
   const auto words = words_of(line);
   constexpr std::size_t kLine = 4;
-  if (words.size() < 6 || words[0] != "#" || words[1] != "Host" || words[3] != "found:" || words[kLine] != "line") return std::nullopt;
+  if (words.size() < 6 || words[0] != "#" || words[1] != "Host" || words[3] != "found:" || words[kLine] != "line")
+    return std::nullopt;
   Entry entry;
   const std::string& number = words[kLine + 1];
   if (std::from_chars(number.data(), number.data() + number.size(), entry.line).ec != std::errc{}) return std::nullopt;
@@ -98,7 +100,9 @@ std::vector<Entry> parse_found(std::string_view text) {
 }
 
 std::vector<Key> scan(const HostPort& server) {
-  const auto answer = run({kKeyscan, "-T", "5", "-t", "ed25519,ecdsa,rsa", "-p", std::to_string(server.port), server.host}, "", kScanSeconds);
+  const auto answer =
+      run({kKeyscan, "-T", "5", "-t", "ed25519,ecdsa,rsa", "-p", std::to_string(server.port), server.host}, "",
+          kScanSeconds);
   auto keys = parse_scan(answer.out);
   if (!keys.empty()) return keys;
   std::string why = "no SSH server answers there";
@@ -114,10 +118,12 @@ std::vector<Entry> lookup(const std::string& known_hosts, const std::string& nam
 }
 
 std::string fingerprint(const Key& key) {
-  const auto answer = run({kKeygen, "-lf", "-", "-E", "sha256"}, fmt::format("{} {}\n", key.type, key.blob), kKeygenSeconds);
+  const auto answer =
+      run({kKeygen, "-lf", "-", "-E", "sha256"}, fmt::format("{} {}\n", key.type, key.blob), kKeygenSeconds);
   const auto words = words_of(answer.out);
   if (answer.status != 0 || words.size() < 2 || !is_fingerprint(words[1])) {
-    throw tool::Failure(tool::untrusted, fmt::format("read a host key: {} {}...: not a key", key.type, key.blob.substr(0, 20)));
+    throw tool::Failure(tool::untrusted,
+                        fmt::format("read a host key: {} {}...: not a key", key.type, key.blob.substr(0, 20)));
   }
   return words[1];
 }
@@ -125,8 +131,8 @@ std::string fingerprint(const Key& key) {
 bool is_fingerprint(std::string_view text) {
   constexpr std::string_view kPrefix = "SHA256:";
   constexpr std::size_t kDigest = 43;  // 32 bytes in base64, without its "="
-  return text.starts_with(kPrefix) && text.size() == kPrefix.size() + kDigest && is_base64(text.substr(kPrefix.size())) &&
-         text.find('=') == text.npos;
+  return text.starts_with(kPrefix) && text.size() == kPrefix.size() + kDigest &&
+         is_base64(text.substr(kPrefix.size())) && text.find('=') == text.npos;
 }
 
 std::optional<std::string> without(const std::string& text, const Entry& entry, const std::string& name) {

@@ -37,7 +37,8 @@ Verdict judge_iptables(std::string_view version, std::string_view others) {
   const std::string what = fmt::format("usable ({}, {})", nft ? "nf_tables backend" : "legacy backend", number);
   if (contains(others, "\n-A ")) {
     return warn(what + ", and the other backend has rules, too",
-                nft ? "see iptables-legacy-save; keep all rules in one of them" : "see iptables-nft-save; keep all rules in one of them");
+                nft ? "see iptables-legacy-save; keep all rules in one of them"
+                    : "see iptables-nft-save; keep all rules in one of them");
   }
   return ok(what);
 }
@@ -63,10 +64,14 @@ Verdict judge_hosts(std::string_view text) {
 Verdict judge_cron(std::string_view text, const std::string& reaper) {
   for (const auto& line : lines_of(text)) {
     const auto words = words_of(line);
-    if (words.size() < 7 || words[0].starts_with('#') || std::find(words.begin() + 6, words.end(), reaper) == words.end()) continue;
-    const bool each_minute = std::all_of(words.begin(), words.begin() + 5, [](const std::string& word) { return word == "*"; });
+    if (words.size() < 7 || words[0].starts_with('#') ||
+        std::find(words.begin() + 6, words.end(), reaper) == words.end())
+      continue;
+    const bool each_minute =
+        std::all_of(words.begin(), words.begin() + 5, [](const std::string& word) { return word == "*"; });
     if (words[5] == "root" && each_minute) return ok("asp-reap runs each minute");
-    return warn(fmt::format("asp-reap does not run each minute as root, but: {}", line), "make install writes the line anew");
+    return warn(fmt::format("asp-reap does not run each minute as root, but: {}", line),
+                "make install writes the line anew");
   }
   return fail(fmt::format("/etc/cron.d/sallyport does not run {}", reaper), "make install writes the line anew");
 }
@@ -134,23 +139,30 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
     if (space != line.npos) is.emplace(line.substr(0, space), line.substr(space + 1));
   }
   Complaints found;
-  const auto wrong = [&](bool grave, std::string text) { (grave ? found.failures : found.warnings).push_back(std::move(text)); };
-  if (is["forcecommand"] != shell) wrong(true, fmt::format("ForceCommand is {}", is["forcecommand"].empty() ? "none" : is["forcecommand"]));
+  const auto wrong = [&](bool grave, std::string text) {
+    (grave ? found.failures : found.warnings).push_back(std::move(text));
+  };
+  if (is["forcecommand"] != shell)
+    wrong(true, fmt::format("ForceCommand is {}", is["forcecommand"].empty() ? "none" : is["forcecommand"]));
   const bool all_off = is["disableforwarding"] == "yes";
-  for (const auto& [option, name] : {std::pair{"allowtcpforwarding", "AllowTcpForwarding"}, {"allowstreamlocalforwarding", "AllowStreamLocalForwarding"},
+  for (const auto& [option, name] : {std::pair{"allowtcpforwarding", "AllowTcpForwarding"},
+                                     {"allowstreamlocalforwarding", "AllowStreamLocalForwarding"},
                                      {"permittunnel", "PermitTunnel"}}) {
     if (!all_off && is[option] != "no") wrong(true, fmt::format("{} is {}", name, is[option]));
   }
   // DisableForwarding does not cover these two before OpenSSH 10.0.
-  for (const auto& [option, name] : {std::pair{"allowagentforwarding", "AllowAgentForwarding"}, {"x11forwarding", "X11Forwarding"}}) {
+  for (const auto& [option, name] :
+       {std::pair{"allowagentforwarding", "AllowAgentForwarding"}, {"x11forwarding", "X11Forwarding"}}) {
     if (is[option] != "no") wrong(true, fmt::format("{} is {}", name, is[option]));
   }
-  if (is["permituserenvironment"] != "no") wrong(true, fmt::format("PermitUserEnvironment is {}", is["permituserenvironment"]));
+  if (is["permituserenvironment"] != "no")
+    wrong(true, fmt::format("PermitUserEnvironment is {}", is["permituserenvironment"]));
   if (is["permituserrc"] != "no") wrong(true, fmt::format("PermitUserRC is {}", is["permituserrc"]));
   if (is["passwordauthentication"] != "no") wrong(false, "PasswordAuthentication is yes");
   if (is["pubkeyauthentication"] == "no") wrong(true, "PubkeyAuthentication is no");
   if (is["exposeauthinfo"] != "yes") wrong(false, "ExposeAuthInfo is no, so that the log lacks the key");
-  if (is["clientaliveinterval"] == "0" || is["clientalivecountmax"] == "0") wrong(false, "no keep-alives (ClientAliveInterval, ClientAliveCountMax), so that dead clients stay");
+  if (is["clientaliveinterval"] == "0" || is["clientalivecountmax"] == "0")
+    wrong(false, "no keep-alives (ClientAliveInterval, ClientAliveCountMax), so that dead clients stay");
   if (is["permitrootlogin"] != "no") wrong(false, fmt::format("PermitRootLogin is {}", is["permitrootlogin"]));
   return found;
 }
@@ -183,7 +195,8 @@ std::vector<PortRange> ranges_of(std::string_view text) {
 
 // All of `network`, on all ports.
 bool denies(const Destination& entry, const Network& network) {
-  return entry.network && !entry.ports && entry.network->prefix <= network.prefix && entry.network->contains(network.base);
+  return entry.network && !entry.ports && entry.network->prefix <= network.prefix &&
+         entry.network->contains(network.base);
 }
 
 std::string network_text(const Network& network) { return fmt::format("{}/{}", network.base.text(), network.prefix); }
@@ -196,24 +209,31 @@ Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::
   const long low = std::max(leased.low, ends[0].low);
   const long high = std::min(leased.high, ends[1].low);
   const auto kept = ranges_of(reserved);
-  const auto is_kept = [&](long port) { return std::any_of(kept.begin(), kept.end(), [&](const PortRange& range) { return range.low <= port && port <= range.high; }); };
+  const auto is_kept = [&](long port) {
+    return std::any_of(kept.begin(), kept.end(),
+                       [&](const PortRange& range) { return range.low <= port && port <= range.high; });
+  };
   for (long port = low; port <= high; ++port) {
     if (is_kept(port)) continue;
     std::string all;
     for (const auto& range : kept) all += range_text(range) + ",";
     all += range_text(leased);
-    return warn(fmt::format("{} to {} are also of the ports that the kernel takes for connections of the host's own, which then meet a lease", low, high),
+    return warn(fmt::format("{} to {} are also of the ports that the kernel takes for connections of the host's own, "
+                            "which then meet a lease",
+                            low, high),
                 fmt::format("sysctl -w net.ipv4.ip_local_reserved_ports={}; for the next boot, in /etc/sysctl.d", all));
   }
   return ok(fmt::format("{} to {} are not the kernel's", leased.low, leased.high));
 }
 
 Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network>& near) {
-  if (!proxy.allowed_destinations.empty()) return ok(fmt::format("{} entries say what is allowed", proxy.allowed_destinations.size()));
+  if (!proxy.allowed_destinations.empty())
+    return ok(fmt::format("{} entries say what is allowed", proxy.allowed_destinations.size()));
   std::string reached;
   for (const auto& network : near) {
     const auto& denied = proxy.denied_destinations;
-    if (std::any_of(denied.begin(), denied.end(), [&](const Destination& entry) { return denies(entry, network); })) continue;
+    if (std::any_of(denied.begin(), denied.end(), [&](const Destination& entry) { return denies(entry, network); }))
+      continue;
     reached += (reached.empty() ? "" : ", ") + network_text(network);
   }
   if (reached.empty()) return ok("anywhere but to the networks this host is in");
@@ -242,7 +262,8 @@ std::set<std::string> default_interfaces(const std::string& v4, const std::strin
   }
   for (const auto& line : lines_of(v6)) {
     const auto words = words_of(line);
-    if (words.size() == 10 && words[0] == std::string(32, '0') && words[1] == "00" && words[9] != "lo") found.insert(words[9]);
+    if (words.size() == 10 && words[0] == std::string(32, '0') && words[1] == "00" && words[9] != "lo")
+      found.insert(words[9]);
   }
   return found;
 }

@@ -50,8 +50,9 @@ void forward_6(std::vector<std::string>& left) {
   auto interfaces = advertised_on(read("/proc/net/ipv6_route"));
   std::erase_if(interfaces, keeps_advertised);
   if (interfaces.empty()) return turn_on(kForward6);
-  left.push_back(fmt::format("IPv6 is not forwarded: {0} would lose its route; set net.ipv6.conf.{0}.accept_ra=2 first, if IPv6 is needed",
-                             interfaces[0]));
+  left.push_back(fmt::format(
+      "IPv6 is not forwarded: {0} would lose its route; set net.ipv6.conf.{0}.accept_ra=2 first, if IPv6 is needed",
+      interfaces[0]));
 }
 
 void load_conntrack() {
@@ -69,8 +70,10 @@ std::vector<std::string> advertised_on(const std::string& routes) {
     std::istringstream words(line);
     std::vector<std::string> fields(std::istream_iterator<std::string>(words), {});
     if (fields.size() != 10 || fields[1] != "00") continue;
-    const bool by_router = (std::strtoul(fields[8].c_str(), nullptr, 16) & kDefaultByAdvertisement) == kDefaultByAdvertisement;
-    if (by_router && std::find(interfaces.begin(), interfaces.end(), fields[9]) == interfaces.end()) interfaces.push_back(fields[9]);
+    const bool by_router =
+        (std::strtoul(fields[8].c_str(), nullptr, 16) & kDefaultByAdvertisement) == kDefaultByAdvertisement;
+    if (by_router && std::find(interfaces.begin(), interfaces.end(), fields[9]) == interfaces.end())
+      interfaces.push_back(fields[9]);
   }
   return interfaces;
 }

@@ -15,7 +15,7 @@ using Words = std::vector<std::string>;
 
 struct Verb {
   const char* name;
-  int (*alone)();           // takes no words behind it; otherwise:
+  int (*alone)();  // takes no words behind it; otherwise:
   int (*with)(const Words&);
   const char* words;
 };

@@ -44,7 +44,8 @@ void require_named(const HostPort& host, const config::Rproxy& rproxy) {
   }
   std::string listed;
   for (const auto& name : names) listed += (listed.empty() ? "" : ", ") + name;
-  throw tool::Failure(tool::bad_input, fmt::format("{}: no rule of {} leads there; they lead to {}", host.text(), paths::kConfig, listed.empty() ? "none" : listed));
+  throw tool::Failure(tool::bad_input, fmt::format("{}: no rule of {} leads there; they lead to {}", host.text(),
+                                                   paths::kConfig, listed.empty() ? "none" : listed));
 }
 
 // A host is healed also when aspera.conf is wrong.
@@ -60,13 +61,15 @@ void share_if_known() {
 int told_others() {
   const std::string why = balance::not_shared();
   if (why.empty()) return tool::yes;
-  std::fputs(fmt::format("asperaproxy: on this node alone, until Redis is back: {}\n", logging::escape(why)).c_str(), stderr);
+  std::fputs(fmt::format("asperaproxy: on this node alone, until Redis is back: {}\n", logging::escape(why)).c_str(),
+             stderr);
   return tool::temporary;
 }
 
 std::size_t sessions_on(const HostPort& host) {
   const auto connections = balance::connections();
-  return static_cast<std::size_t>(std::count_if(connections.begin(), connections.end(), [&](const auto& each) { return each.host == host; }));
+  return static_cast<std::size_t>(
+      std::count_if(connections.begin(), connections.end(), [&](const auto& each) { return each.host == host; }));
 }
 
 }  // namespace
@@ -86,9 +89,11 @@ int fault(const std::vector<std::string>& words) {
   const auto by = session::ending::invoker();
   const auto mark = balance::mark_now(host, balance::State::maintenance, std::chrono::seconds(0), reason, by.name);
   balance::set(mark);
-  logging::event("Server {} is taken out of service: {} by={} uid={}", host.text(), mark.reason, logging::escape(by.name), by.uid);
+  logging::event("Server {} is taken out of service: {} by={} uid={}", host.text(), mark.reason,
+                 logging::escape(by.name), by.uid);
   const std::size_t left = sessions_on(host);
-  io::write_all(STDOUT_FILENO, fmt::format("{}: no new sessions go there until asperaproxy heal {}; {} {} left\n", host.text(), host.text(), left, left == 1 ? "is" : "are"));
+  io::write_all(STDOUT_FILENO, fmt::format("{}: no new sessions go there until asperaproxy heal {}; {} {} left\n",
+                                           host.text(), host.text(), left, left == 1 ? "is" : "are"));
   return told_others();
 }
 

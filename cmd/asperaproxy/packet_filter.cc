@@ -43,7 +43,9 @@ Words split(const std::string& text, char at) {
   return parts;
 }
 
-bool contains(const Words& words, std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); }
+bool contains(const Words& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
 
 Answer same_protocol(const std::string& name, const Packet& packet) {
   if (name == "all") return Answer::yes;
@@ -121,7 +123,9 @@ Answer option_matches(const std::string& option, const Words& values, const std:
 }
 
 void set_target(Rule& rule, const std::string& target, bool go, bool no_track) {
-  static const std::set<std::string> kHarmless{"LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TTL", "DSCP", "TOS", "CLASSIFY", "TRACE", "SET", "CHECKSUM", "ULOG", "AUDIT", "SECMARK", "CONNSECMARK", "CT", "HL", "ECN"};
+  static const std::set<std::string> kHarmless{
+      "LOG", "NFLOG",    "MARK", "CONNMARK", "TCPMSS",  "TTL",         "DSCP", "TOS", "CLASSIFY", "TRACE",
+      "SET", "CHECKSUM", "ULOG", "AUDIT",    "SECMARK", "CONNSECMARK", "CT",   "HL",  "ECN"};
   if (no_track || target == "DROP" || target == "REJECT") rule.verdict = Verdict::drop;
   else if (target == "ACCEPT") rule.verdict = Verdict::accept;
   else if (target == "RETURN") rule.verdict = Verdict::leave;
@@ -177,13 +181,16 @@ Answer is_among(const Json& right, const auto& same) {
 }
 
 Answer is_word(const Json& right, std::string_view word) {
-  return is_among(right, [&](const Json& one) { return one.is_string() && !one.get<std::string>().starts_with('@') ? answer(one == word) : Answer::maybe; });
+  return is_among(right, [&](const Json& one) {
+    return one.is_string() && !one.get<std::string>().starts_with('@') ? answer(one == word) : Answer::maybe;
+  });
 }
 
 Answer is_port(const Json& right, Port port) {
   return is_among(right, [&](const Json& one) {
     if (one.is_number_unsigned()) return answer(one == port);
-    if (!one.is_object() || !one.contains("range") || !one["range"][0].is_number() || !one["range"][1].is_number()) return Answer::maybe;
+    if (!one.is_object() || !one.contains("range") || !one["range"][0].is_number() || !one["range"][1].is_number())
+      return Answer::maybe;
     return answer(one["range"][0] <= port && port <= one["range"][1]);
   });
 }
@@ -195,7 +202,9 @@ Answer payload_matches(const Json& payload, const Json& right, const Packet& pac
     if ((protocol == "ip") != packet.v4) return Answer::no;
     return field == "protocol" || field == "nexthdr" ? is_word(right, packet.protocol) : Answer::maybe;
   }
-  if (protocol != "th" && (protocol == "tcp" || protocol == "udp" || protocol == "icmp" || protocol == "icmpv6") && protocol != packet.protocol) return Answer::no;
+  if (protocol != "th" && (protocol == "tcp" || protocol == "udp" || protocol == "icmp" || protocol == "icmpv6") &&
+      protocol != packet.protocol)
+    return Answer::no;
   return field == "dport" && protocol != "ether" ? is_port(right, packet.port) : Answer::maybe;
 }
 
@@ -203,7 +212,8 @@ Answer meta_matches(const std::string& key, const Json& right, const Packet& pac
   if (key == "l4proto") return is_word(right, packet.protocol);
   if (key == "nfproto") return is_word(right, packet.v4 ? "ipv4" : "ipv6");
   if (key == "protocol") return is_word(right, packet.v4 ? "ip" : "ip6");
-  if (key == "iif" || key == "iifname" || key == "oif" || key == "oifname") return right == "lo" ? Answer::no : Answer::maybe;
+  if (key == "iif" || key == "iifname" || key == "oif" || key == "oifname")
+    return right == "lo" ? Answer::no : Answer::maybe;
   return Answer::maybe;
 }
 
@@ -221,13 +231,15 @@ Answer left_matches(const Json& left, const Json& right, const Packet& packet) {
   if (!left.contains("&") || left["&"].size() != 2 || !left["&"][0].contains("ct")) return Answer::maybe;
   const std::string key = left["&"][0]["ct"].value("key", "");
   const Json& mask = left["&"][1];
-  if (key == "mark" && mask.is_number_unsigned() && right.is_number_unsigned()) return has_mark(right, mask, packet.translated);
+  if (key == "mark" && mask.is_number_unsigned() && right.is_number_unsigned())
+    return has_mark(right, mask, packet.translated);
   return key == "status" && mask == right ? ct_matches(key, right, packet) : Answer::maybe;
 }
 
 // Statements that neither match nor decide.
 bool is_harmless(const std::string& name) {
-  static const std::set<std::string> kNames{"counter", "log", "comment", "mangle", "set", "map", "ct helper", "ct timeout", "ct expectation", "flow", "tproxy"};
+  static const std::set<std::string> kNames{"counter",   "log",        "comment",        "mangle", "set",   "map",
+                                            "ct helper", "ct timeout", "ct expectation", "flow",   "tproxy"};
   return kNames.contains(name);
 }
 
@@ -317,7 +329,8 @@ class Walk {
 
   Fate through(const Chain& base) {
     Outcome outcome = walk(base, 0);
-    if (outcome.fall && base.drops) outcome.drops(fmt::format("chain {} {} (its policy is drop)", base.table, base.name));
+    if (outcome.fall && base.drops)
+      outcome.drops(fmt::format("chain {} {} (its policy is drop)", base.table, base.name));
     else if (outcome.fall) outcome.accept = true;
     if (!outcome.drop) return {};
     return {outcome.accept ? Answer::maybe : Answer::yes, outcome.by};
@@ -325,7 +338,8 @@ class Walk {
 
  private:
   const Chain* find(const std::string& table, const std::string& name) const {
-    const auto found = std::find_if(chains_.begin(), chains_.end(), [&](const Chain& chain) { return chain.table == table && chain.name == name; });
+    const auto found = std::find_if(chains_.begin(), chains_.end(),
+                                    [&](const Chain& chain) { return chain.table == table && chain.name == name; });
     return found == chains_.end() ? nullptr : &*found;
   }
 
@@ -338,10 +352,23 @@ class Walk {
       bool goes_on = true;
       switch (rule.verdict) {
         case Verdict::none: break;
-        case Verdict::accept: all.accept = true; goes_on = false; break;
-        case Verdict::drop: all.drops(text_of(chain, rule)); goes_on = false; break;
-        case Verdict::unknown: all.accept = true; all.drops(text_of(chain, rule)); goes_on = false; break;
-        case Verdict::leave: all.fall = true; goes_on = false; break;
+        case Verdict::accept:
+          all.accept = true;
+          goes_on = false;
+          break;
+        case Verdict::drop:
+          all.drops(text_of(chain, rule));
+          goes_on = false;
+          break;
+        case Verdict::unknown:
+          all.accept = true;
+          all.drops(text_of(chain, rule));
+          goes_on = false;
+          break;
+        case Verdict::leave:
+          all.fall = true;
+          goes_on = false;
+          break;
         case Verdict::jump:
         case Verdict::go: {
           const Chain* const target = depth < 16 ? find(chain.table, rule.target) : nullptr;
@@ -361,7 +388,8 @@ class Walk {
   }
 
   static std::string text_of(const Chain& chain, const Rule& rule) {
-    return rule.text.starts_with("-A ") ? fmt::format("table {}: {}", chain.table, rule.text) : fmt::format("chain {} {}, {}", chain.table, chain.name, rule.text);
+    return rule.text.starts_with("-A ") ? fmt::format("table {}: {}", chain.table, rule.text)
+                                        : fmt::format("chain {} {}, {}", chain.table, chain.name, rule.text);
   }
 
   const std::vector<Chain>& chains_;
@@ -404,7 +432,11 @@ std::vector<Chain> read_nft(std::string_view text, const Packet& packet, bool bu
     const Json& chain = item["chain"];
     // Chains of type nat drop nothing.
     const std::string hook = chain.value("type", "") == "nat" ? "" : chain.value("hook", "");
-    chains.push_back({table_of(chain), chain.value("name", ""), hook == "ingress" ? "prerouting" : hook, chain.value("policy", "") == "drop", {}});
+    chains.push_back({table_of(chain),
+                      chain.value("name", ""),
+                      hook == "ingress" ? "prerouting" : hook,
+                      chain.value("policy", "") == "drop",
+                      {}});
   }
   for (const auto& item : all) {
     if (!item.contains("rule") || !wanted(item["rule"])) continue;

@@ -17,8 +17,8 @@ enum class Answer { no, maybe, yes };
 
 // The first packet of a connection, which is not from the proxy itself.
 struct Packet {
-  std::string protocol;     // "udp", "tcp"
-  Port port = 0;            // its destination
+  std::string protocol;  // "udp", "tcp"
+  Port port = 0;         // its destination
   bool v4 = true;
   bool translated = false;  // it has passed our rules: marked, and DNATed
 };
@@ -34,7 +34,7 @@ struct Rule {
 struct Chain {
   std::string table;  // "filter" of iptables; "inet fw" of nft
   std::string name;
-  std::string hook;   // "forward"; empty: only jumped to
+  std::string hook;    // "forward"; empty: only jumped to
   bool drops = false;  // its policy
   std::vector<Rule> rules;
 };

@@ -30,8 +30,8 @@
 namespace asperaproxy {
 namespace {
 
-using firewall::text::Base;
 using firewall::Part;
+using firewall::text::Base;
 
 void warn(const std::vector<std::string>& lines) {
   for (const auto& line : lines) {
@@ -66,7 +66,8 @@ Stopped end_all() {
     const auto outcome = session::ending::end(doomed, session::ending::invoker());
     const auto conducted = end_conductors();
     result.ended += outcome.ended.size() + conducted.ended;
-    for (const auto* remain : {&outcome.remain, &conducted.remain}) result.remain.insert(result.remain.end(), remain->begin(), remain->end());
+    for (const auto* remain : {&outcome.remain, &conducted.remain})
+      result.remain.insert(result.remain.end(), remain->begin(), remain->end());
     const session::spool::FirewallLock lock;
     const auto living = session::spool::living();
     if (std::any_of(living.begin(), living.end(), is_new)) continue;
@@ -84,7 +85,8 @@ bool is_wanted(config::Forwarding forwarding) {
   try {
     const auto rules = config::load(paths::kConfig, config::Author::root).rproxy.rules;
     if (rules.empty()) return forwarding == config::Forwarding::iptables;
-    return std::any_of(rules.begin(), rules.end(), [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
+    return std::any_of(rules.begin(), rules.end(),
+                       [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
   } catch (const tool::Failure&) {
     return forwarding == config::Forwarding::iptables;
   }
@@ -133,7 +135,8 @@ int start() {
   const std::string left_alive = with_leases(sessions_text(living), lease::local::count());
   config::log_place::prepare();
   warn(left);
-  const std::string drained = session::spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
+  const std::string drained =
+      session::spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";
   logging::event("Started: {} living{}", left_alive, drained);
   io::write_all(STDOUT_FILENO, fmt::format("started: {} living{}\n", left_alive, drained));
   return tool::yes;

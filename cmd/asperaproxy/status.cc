@@ -40,11 +40,14 @@ int status() {
   answer.add("drained", session::spool::drained() ? "yes" : "no");
   answer.add("sessions", std::to_string(living.size()));
   bool well = true;
-  for (const auto& [name, part] : {std::pair{"base_ipv4", Part::iptables}, {"base_ipv6", Part::ip6tables}, {"base_nftables", Part::nftables}}) {
+  for (const auto& [name, part] :
+       {std::pair{"base_ipv4", Part::iptables}, {"base_ipv6", Part::ip6tables}, {"base_nftables", Part::nftables}}) {
     const std::string base = base_word(part);
     answer.add(name, base);
     // Without sessions nothing of it is needed.
-    const bool needed = std::any_of(living.begin(), living.end(), [&, of = part](const Session& session) { return firewall::part_of(session) == of; });
+    const bool needed = std::any_of(living.begin(), living.end(), [&, of = part](const Session& session) {
+      return firewall::part_of(session) == of;
+    });
     well = well && (base == "present" || !needed);
   }
   answer.add("leases", std::to_string(lease::local::count()));

@@ -24,16 +24,16 @@ constexpr char kVisudo[] = "/usr/sbin/visudo";
 constexpr int kSeconds = 20;
 constexpr std::size_t kMaxOutput = 64 * 1024;
 
-constexpr char kHead[] =
-    "# Sallyport: what this host's sudo is to leave alone when it starts the suite's\n"
-    "# helpers, as far as it knows it. Written by `asperaproxy sudoers`, which writes it\n"
-    "# anew: what is changed here is lost. The rights are in the file sallyport.\n"
-    "#\n"
-    "# The name is a late one: of two settings for one command, sudo takes the later.\n";
+constexpr char kHead[] = "# Sallyport: what this host's sudo is to leave alone when it starts the suite's\n"
+                         "# helpers, as far as it knows it. Written by `asperaproxy sudoers`, which writes it\n"
+                         "# anew: what is changed here is lost. The rights are in the file sallyport.\n"
+                         "#\n"
+                         "# The name is a late one: of two settings for one command, sudo takes the later.\n";
 
 const std::vector<std::string>& harmful() {
-  static const std::vector<std::string> all{"use_pty",    "requiretty", "log_input", "log_stdin",   "log_ttyin", "log_output",     "log_stdout",
-                                            "log_stderr", "log_ttyout", "intercept", "log_subcmds", "runcwd",    "command_timeout"};
+  static const std::vector<std::string> all{"use_pty",     "requiretty", "log_input",      "log_stdin",  "log_ttyin",
+                                            "log_output",  "log_stdout", "log_stderr",     "log_ttyout", "intercept",
+                                            "log_subcmds", "runcwd",     "command_timeout"};
   return all;
 }
 
@@ -46,7 +46,8 @@ const std::vector<std::string>& superfluous() {
 
 std::string helpers() {
   std::string list;
-  for (const char* helper : {"asp-pinhole", "asp-upstream", "asp-lease"}) list += fmt::format("{}{}{} \"\"", list.empty() ? "" : ", ", paths::kLibexec, helper);
+  for (const char* helper : {"asp-pinhole", "asp-upstream", "asp-lease"})
+    list += fmt::format("{}{}{} \"\"", list.empty() ? "" : ", ", paths::kLibexec, helper);
   return list;
 }
 
@@ -60,7 +61,8 @@ bool takes(const std::string& text) {
   const Fd file(::memfd_create("sudoers", MFD_CLOEXEC));
   if (!file) tool::fail_errno(tool::os, "memfd_create");
   io::write_all(file.get(), text);
-  return child::run({{kVisudo, "-cf", "/proc/self/fd/3"}, env::allow({}), {{file.get(), 3}}}, "", kMaxOutput, kSeconds).status == 0;
+  return child::run({{kVisudo, "-cf", "/proc/self/fd/3"}, env::allow({}), {{file.get(), 3}}}, "", kMaxOutput, kSeconds)
+             .status == 0;
 }
 
 // --- what sudo lists -----------------------------------------------------------------
@@ -101,7 +103,8 @@ void note_bound(std::string_view text, const std::vector<std::string>& helpers, 
     std::string setting = item;
     if (listing) {
       const auto ours = [&](const std::string& one) { return item.starts_with(one); };
-      concerns = concerns || item.starts_with("ALL") || item.starts_with("root") || std::any_of(helpers.begin(), helpers.end(), ours);
+      concerns = concerns || item.starts_with("ALL") || item.starts_with("root") ||
+                 std::any_of(helpers.begin(), helpers.end(), ours);
       const auto blank = item.find_last_of(' ');
       listing = blank == item.npos;
       setting = item.substr(listing ? item.size() : blank + 1);
@@ -122,7 +125,8 @@ std::string text() {
   wanted.insert(wanted.end(), superfluous().begin(), superfluous().end());
   if (takes(file_with(wanted))) return file_with(wanted);
   std::vector<std::string> known;
-  std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(known), [](const std::string& one) { return takes(file_with({one})); });
+  std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(known),
+               [](const std::string& one) { return takes(file_with({one})); });
   if (known.empty()) throw tool::Failure(tool::os, fmt::format("{} takes no setting for single commands", kVisudo));
   return file_with(known);
 }
@@ -142,7 +146,8 @@ std::vector<std::string> in_force(std::string_view listing, const std::vector<st
   for (auto at = listing.find(kBound); at != listing.npos; at = listing.find(kBound, at + 1)) {
     const auto from = at + kBound.size();
     const auto until = std::min(listing.find(kBound, from), listing.find('\n', from));
-    if (listing[from] == '!' || listing[from] == '>') note_bound(listing.substr(from + 1, std::min(until, listing.size()) - from - 1), helpers, state);
+    if (listing[from] == '!' || listing[from] == '>')
+      note_bound(listing.substr(from + 1, std::min(until, listing.size()) - from - 1), helpers, state);
   }
   std::vector<std::string> found;
   for (const auto& name : harmful()) {
@@ -157,12 +162,14 @@ std::vector<std::string> written_in(std::string_view sudoers) {
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with("Defaults")) continue;
     line = line.substr(line.find_first_of(" \t") == line.npos ? line.size() : line.find_first_of(" \t"));
-    std::replace_if(line.begin(), line.end(), [](char c) { return c == ',' || c == '='; }, ' ');
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c == ',' || c == '='; }, ' ');
     std::istringstream all(line);
     for (std::string word; all >> word;) words.insert(word);
   }
   std::vector<std::string> found;
-  std::copy_if(harmful().begin(), harmful().end(), std::back_inserter(found), [&](const std::string& name) { return words.count(name) != 0; });
+  std::copy_if(harmful().begin(), harmful().end(), std::back_inserter(found),
+               [&](const std::string& name) { return words.count(name) != 0; });
   return found;
 }
 

@@ -39,7 +39,8 @@ constexpr seconds kSlow{5};
 constexpr seconds kMostTime{15};  // to begin another user's
 
 std::string silence(const std::string& helper) {
-  return fmt::format("sudo has not got {} to answer within {} s; sessions wait {} s", helper, kPatience.count(), Privileged::kToFirstWord.count());
+  return fmt::format("sudo has not got {} to answer within {} s; sessions wait {} s", helper, kPatience.count(),
+                     Privileged::kToFirstWord.count());
 }
 
 status::Line read(const std::string& outcome) { return status::parse(outcome.substr(0, outcome.size() - 1)); }
@@ -53,7 +54,12 @@ std::string outcome(const std::string& helper, Privileged& tried, Clock::time_po
   if (!line) complaint = tried.hung_up() ? tried.complaint() : silence(helper);
   else if (line->event != "works") complaint = fmt::format("{} {}", line->event, line->get("reason"));
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
-  return status::Line{"outcome", {}}.with("helper", helper).with("complaint", complaint).with("started", line ? "true" : "false").with("ms", std::to_string(took.count())).text();
+  return status::Line{"outcome", {}}
+      .with("helper", helper)
+      .with("complaint", complaint)
+      .with("started", line ? "true" : "false")
+      .with("ms", std::to_string(took.count()))
+      .text();
 }
 
 // Both at once, as a session has them.
@@ -108,11 +114,15 @@ bool is_in_place() {
 constexpr char kUsers[] = "%s";
 
 std::string cure_of(const std::vector<std::string>& settings) {
-  if (settings.empty()) return "sudo -l -U USER; is the line @includedir /etc/sudoers.d in /etc/sudoers? What do the modules of /etc/pam.d/sudo wait for?";
+  if (settings.empty())
+    return "sudo -l -U USER; is the line @includedir /etc/sudoers.d in /etc/sudoers? What do the modules of "
+           "/etc/pam.d/sudo wait for?";
   if (!is_in_place()) return "asperaproxy sudoers";
   std::string names;
   for (const auto& one : settings) names += fmt::format("{}{}", names.empty() ? "" : "|", one.substr(0, one.find('=')));
-  return fmt::format("grep -rE '{}' /etc/sudoers /etc/sudoers.d; take that out, or put it in a file whose name sorts before zz-sallyport", names);
+  return fmt::format("grep -rE '{}' /etc/sudoers /etc/sudoers.d; take that out, or put it in a file whose name sorts "
+                     "before zz-sallyport",
+                     names);
 }
 
 // sudo-rs leaves out the "" that stands for no arguments, so that it is asked.
@@ -121,7 +131,8 @@ std::string listing_of(const std::string& user, const std::vector<std::string>& 
   for (const auto& helper : helpers) {
     const auto at = text.rfind(helper);
     if (at == text.npos || text.compare(at + helper.size(), 3, " \"\"") == 0) continue;
-    if (!doctor::ask({paths::kSudo, "-n", "-l", "-U", user, helper, "argument"}).well()) text.insert(at + helper.size(), " \"\"");
+    if (!doctor::ask({paths::kSudo, "-n", "-l", "-U", user, helper, "argument"}).well())
+      text.insert(at + helper.size(), " \"\"");
   }
   return text;
 }
@@ -129,7 +140,8 @@ std::string listing_of(const std::string& user, const std::vector<std::string>& 
 // With requiretty, say, sudo lists nothing either.
 std::vector<std::string> written() {
   std::string text = doctor::read_file("/etc/sudoers");
-  for (const auto& entry : std::filesystem::directory_iterator("/etc/sudoers.d")) text += "\n" + doctor::read_file(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator("/etc/sudoers.d"))
+    text += "\n" + doctor::read_file(entry.path());
   return sudo_settings::written_in(text);
 }
 
@@ -143,28 +155,37 @@ Verdicts judge(const std::string& user, std::string (*attempt)(), const std::vec
   if (!complaint.empty()) {
     const auto suspects = listing.empty() ? written() : settings;
     const std::string on = suspects.empty() ? "" : fmt::format("; sudo has on: {}", joined(suspects));
-    const std::string cure = suspects.empty() && said.get("started") == "true" ? "mend that, and check again" : cure_of(suspects);
-    return {doctor::fail(fmt::format("{} cannot run {}: {}{}", kUsers, helper(said.get("helper").c_str()), complaint.substr(0, complaint.find('\n')), on), cure)};
+    const std::string cure =
+        suspects.empty() && said.get("started") == "true" ? "mend that, and check again" : cure_of(suspects);
+    return {doctor::fail(fmt::format("{} cannot run {}: {}{}", kUsers, helper(said.get("helper").c_str()),
+                                     complaint.substr(0, complaint.find('\n')), on),
+                         cure)};
   }
   Verdicts found;
   // What a trial is too short for.
   for (const auto& one : settings) {
-    if (one.starts_with("command_timeout")) found.push_back(doctor::fail(fmt::format("sudo ends all sessions of {} that last: {}", kUsers, one), cure_of({one})));
+    if (one.starts_with("command_timeout"))
+      found.push_back(
+          doctor::fail(fmt::format("sudo ends all sessions of {} that last: {}", kUsers, one), cure_of({one})));
   }
   if (std::stoll(said.get("ms")) > milliseconds(kSlow).count()) {
-    found.push_back(doctor::warn(fmt::format("sudo takes more than {} s to start a helper for {}, and each session waits for that", kSlow.count(), kUsers),
-                                 "what do the modules of /etc/pam.d/sudo wait for? Is this host's own name in /etc/hosts?"));
+    found.push_back(
+        doctor::warn(fmt::format("sudo takes more than {} s to start a helper for {}, and each session waits for that",
+                                 kSlow.count(), kUsers),
+                     "what do the modules of /etc/pam.d/sudo wait for? Is this host's own name in /etc/hosts?"));
   }
   if (const auto others = doctor::other_rights(listing, helpers); !others.empty()) {
     std::string names;
     for (const auto& one : helpers) names += (names.empty() ? "" : " and ") + one.substr(one.rfind('/') + 1);
-    found.push_back(doctor::warn(fmt::format("{} may run more than {}: {}", kUsers, names, others), "take that out of sudoers: it is not needed"));
+    found.push_back(doctor::warn(fmt::format("{} may run more than {}: {}", kUsers, names, others),
+                                 "take that out of sudoers: it is not needed"));
   }
   return found;
 }
 
 std::string named(std::string text, const std::vector<std::string>& users) {
-  if (const auto at = text.find(kUsers); at != text.npos) text.replace(at, std::string(kUsers).size(), doctor::listed(users));
+  if (const auto at = text.find(kUsers); at != text.npos)
+    text.replace(at, std::string(kUsers).size(), doctor::listed(users));
   return text;
 }
 
@@ -176,7 +197,8 @@ Verdicts of_members(const std::vector<std::string>& users) {
   Verdicts found;
   for (const auto& user : users) {
     if (Clock::now() - began > kMostTime) {
-      found.push_back(doctor::warn(fmt::format("{} and those after it were not tried", user), "mend that, and check again"));
+      found.push_back(
+          doctor::warn(fmt::format("{} and those after it were not tried", user), "mend that, and check again"));
       break;
     }
     for (const auto& verdict : judge(user, try_session, {helper("asp-pinhole"), helper("asp-upstream")})) {
@@ -185,7 +207,8 @@ Verdicts of_members(const std::vector<std::string>& users) {
       same->second.push_back(user);
     }
   }
-  for (auto at = all.rbegin(); at != all.rend(); ++at) found.insert(found.begin(), {at->first.grade, named(at->first.what, at->second), at->first.cure});
+  for (auto at = all.rbegin(); at != all.rend(); ++at)
+    found.insert(found.begin(), {at->first.grade, named(at->first.what, at->second), at->first.cure});
   return found;
 }
 

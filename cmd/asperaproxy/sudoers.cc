@@ -21,7 +21,8 @@ int sudoers() {
   const std::string fresh = "/etc/sudoers.d/.zz-sallyport.new";
   ::unlink(fresh.c_str());
   io::write_all(fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0440).get(), text);
-  if (::rename(fresh.c_str(), sudo_settings::kFile) != 0) tool::fail_errno(tool::os, fmt::format("rename {} to {}", fresh, sudo_settings::kFile));
+  if (::rename(fresh.c_str(), sudo_settings::kFile) != 0)
+    tool::fail_errno(tool::os, fmt::format("rename {} to {}", fresh, sudo_settings::kFile));
   io::write_all(STDOUT_FILENO, fmt::format("{} is written\n", sudo_settings::kFile));
   return tool::yes;
 }

@@ -36,8 +36,9 @@ Identity identity_of(const std::string& user) {
 }
 
 bool become(const std::string& user, const Identity& who) {
-  return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::initgroups(user.c_str(), who.gid) == 0 && ::setresgid(who.gid, who.gid, who.gid) == 0 &&
-         ::setresuid(who.uid, who.uid, who.uid) == 0 && ::chdir("/") == 0;
+  return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::initgroups(user.c_str(), who.gid) == 0 &&
+         ::setresgid(who.gid, who.gid, who.gid) == 0 && ::setresuid(who.uid, who.uid, who.uid) == 0 &&
+         ::chdir("/") == 0;
 }
 
 std::string answer_of(const std::function<std::string()>& question) {
@@ -77,7 +78,8 @@ std::string ask(const std::string& user, const std::function<std::string()>& que
   std::string answer;
   const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
     pollfd wait{pipe.read.get(), POLLIN, 0};
     if (left <= 0 || ::poll(&wait, 1, static_cast<int>(left)) <= 0) {
       answer = fmt::format("no answer within {} s", patience.count());

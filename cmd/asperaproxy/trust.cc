@@ -49,8 +49,9 @@ HostPort with_port(HostPort host) {
 }
 
 Asked parse(const std::vector<std::string>& words) {
-  static const option kOptions[] = {
-      {"fingerprint", required_argument, nullptr, 'f'}, {"replace", no_argument, nullptr, 'r'}, {nullptr, 0, nullptr, 0}};
+  static const option kOptions[] = {{"fingerprint", required_argument, nullptr, 'f'},
+                                    {"replace", no_argument, nullptr, 'r'},
+                                    {nullptr, 0, nullptr, 0}};
   std::vector<char*> argv{const_cast<char*>("trust")};
   for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   const int argc = static_cast<int>(argv.size());
@@ -60,12 +61,15 @@ Asked parse(const std::vector<std::string>& words) {
   ::optind = 0;
   for (int letter; (letter = ::getopt_long(argc, argv.data(), ":", kOptions, nullptr)) != -1;) {
     if (letter == ':') options::fail_usage(kUsage, "--fingerprint needs SHA256:...");
-    if (letter == '?') options::fail_usage(kUsage, fmt::format("{} is no option", argv[static_cast<std::size_t>(::optind) - 1]));
+    if (letter == '?')
+      options::fail_usage(kUsage, fmt::format("{} is no option", argv[static_cast<std::size_t>(::optind) - 1]));
     if (letter == 'r') asked.replace = true;
     if (letter != 'f') continue;
     asked.fingerprint = ::optarg;
     if (!host_keys::is_fingerprint(asked.fingerprint)) {
-      options::fail_usage(kUsage, fmt::format("--fingerprint {}: expected SHA256: and 43 characters, as ssh-keygen -lf prints it", asked.fingerprint));
+      options::fail_usage(
+          kUsage, fmt::format("--fingerprint {}: expected SHA256: and 43 characters, as ssh-keygen -lf prints it",
+                              asked.fingerprint));
     }
   }
   if (argc - ::optind > 1) options::fail_usage(kUsage, "one host can be given");
@@ -91,7 +95,8 @@ std::string read_file(const std::string& path) {
 // What is asked on the terminal itself, whatever stdin and stdout are.
 bool confirm(const std::string& question) {
   const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
-  if (!terminal) throw tool::Failure(tool::usage, "ask for confirmation: there is no terminal; give --fingerprint SHA256:...");
+  if (!terminal)
+    throw tool::Failure(tool::usage, "ask for confirmation: there is no terminal; give --fingerprint SHA256:...");
   io::write_all(terminal.get(), question);
   io::LineBuffer lines(4096);
   for (;;) {
@@ -180,7 +185,8 @@ class Enrolment {
       return true;
     }
     refuse_conflicts();
-    if (asked_.fingerprint.empty() && !confirm(fmt::format("Enrol {} for {} in {}? (yes/no) ", offered_.size() == 1 ? "it" : "them", name_, path_))) {
+    if (asked_.fingerprint.empty() &&
+        !confirm(fmt::format("Enrol {} for {} in {}? (yes/no) ", offered_.size() == 1 ? "it" : "them", name_, path_))) {
       say(fmt::format("{}: not enrolled\n", name_));
       return false;
     }
@@ -191,19 +197,23 @@ class Enrolment {
  private:
   void choose() {
     std::string shown;
-    for (const auto& offered : offered_) shown += fmt::format("{}{} {}", shown.empty() ? "" : ", ", offered.key.type, offered.fingerprint);
+    for (const auto& offered : offered_)
+      shown += fmt::format("{}{} {}", shown.empty() ? "" : ", ", offered.key.type, offered.fingerprint);
     std::erase_if(offered_, [&](const Offered& offered) { return offered.fingerprint != asked_.fingerprint; });
     if (offered_.empty()) {
-      throw tool::Failure(tool::untrusted, fmt::format("trust {}: it has no key with that fingerprint, but {}", name_, shown));
+      throw tool::Failure(tool::untrusted,
+                          fmt::format("trust {}: it has no key with that fingerprint, but {}", name_, shown));
     }
   }
 
   void show() const {
     std::string text = name_ + " shows\n";
     for (const auto& offered : offered_) {
-      text += fmt::format("  {:<20} {}{}\n", offered.key.type, offered.fingerprint, offered.enrolled ? "  (enrolled)" : "");
+      text +=
+          fmt::format("  {:<20} {}{}\n", offered.key.type, offered.fingerprint, offered.enrolled ? "  (enrolled)" : "");
     }
-    say(text + "On its own console, this prints what it really has:\n  for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done\n");
+    say(text + "On its own console, this prints what it really has:\n  for key in /etc/ssh/ssh_host_*_key.pub; do "
+               "ssh-keygen -lf $key; done\n");
   }
 
   void refuse_conflicts() const {
@@ -211,9 +221,10 @@ class Enrolment {
       for (const auto& entry : offered.in_the_way) {
         const bool revoked = entry.kind == Entry::Kind::revoked;
         if (asked_.replace && !revoked) continue;
-        throw tool::Failure(tool::untrusted,
-                            fmt::format("trust {}: it shows {} {}, but {}{}", name_, offered.key.type, offered.fingerprint,
-                                        line_text(path_, entry), revoked ? "" : "; if you know that the change is right: --replace"));
+        throw tool::Failure(
+            tool::untrusted,
+            fmt::format("trust {}: it shows {} {}, but {}{}", name_, offered.key.type, offered.fingerprint,
+                        line_text(path_, entry), revoked ? "" : "; if you know that the change is right: --replace"));
       }
     }
   }
@@ -233,7 +244,9 @@ class Enrolment {
     }
     for (const auto& entry : old) {
       const auto less = host_keys::without(file.text(), entry, name_);
-      if (!less) throw tool::Failure(tool::untrusted, fmt::format("change {}:{}: it names {} by a pattern; edit it by hand", path_, entry.line, name_));
+      if (!less)
+        throw tool::Failure(tool::untrusted, fmt::format("change {}:{}: it names {} by a pattern; edit it by hand",
+                                                         path_, entry.line, name_));
       file.text() = *less;
     }
     for (const auto& offered : offered_) file.text() = host_keys::with(file.text(), name_, offered.key);
@@ -245,11 +258,13 @@ class Enrolment {
     const auto by = session::ending::invoker();
     std::string text;
     for (const auto& entry : old) {
-      logging::event("Removed the host key of {}: {} {} by={} uid={}", name_, entry.key.type, host_keys::fingerprint(entry.key), logging::escape(by.name), by.uid);
+      logging::event("Removed the host key of {}: {} {} by={} uid={}", name_, entry.key.type,
+                     host_keys::fingerprint(entry.key), logging::escape(by.name), by.uid);
       text += fmt::format("removed: {} {} {}\n", name_, entry.key.type, host_keys::fingerprint(entry.key));
     }
     for (const auto& offered : offered_) {
-      logging::event("Enrolled the host key of {}: {} {} by={} uid={}", name_, offered.key.type, offered.fingerprint, logging::escape(by.name), by.uid);
+      logging::event("Enrolled the host key of {}: {} {} by={} uid={}", name_, offered.key.type, offered.fingerprint,
+                     logging::escape(by.name), by.uid);
       text += fmt::format("enrolled: {} {} {}\n", name_, offered.key.type, offered.fingerprint);
     }
     say(text);
@@ -283,7 +298,8 @@ int trust(const std::vector<std::string>& words) {
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   if (asked.host) return Enrolment(*asked.host, asked, rproxy.known_hosts).run() ? tool::yes : tool::no;
   const auto hosts = strangers(rproxy);
-  if (hosts.empty()) say(fmt::format("nothing to do: {} has a key for each host of {}\n", rproxy.known_hosts, paths::kConfig));
+  if (hosts.empty())
+    say(fmt::format("nothing to do: {} has a key for each host of {}\n", rproxy.known_hosts, paths::kConfig));
   int result = tool::yes;
   for (const auto& host : hosts) {
     try {

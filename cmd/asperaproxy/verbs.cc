@@ -7,7 +7,8 @@
 namespace asperaproxy {
 
 void require_root() {
-  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "the sessions and the firewall are root's: run it as root, or with sudo");
+  if (::geteuid() != 0)
+    throw tool::Failure(tool::not_permitted, "the sessions and the firewall are root's: run it as root, or with sudo");
 }
 
 }  // namespace asperaproxy

@@ -25,7 +25,8 @@ std::string text(const std::vector<Finding>& findings) {
   std::string lines;
   for (const auto& [name, verdict] : findings) {
     const std::string cure = verdict.cure.empty() ? "" : " - " + verdict.cure;
-    lines += fmt::format("{:<5} {}\n", word_of(verdict.grade), logging::escape(fmt::format("{}: {}{}", name, verdict.what, cure)));
+    lines += fmt::format("{:<5} {}\n", word_of(verdict.grade),
+                         logging::escape(fmt::format("{}: {}{}", name, verdict.what, cure)));
   }
   return lines;
 }
@@ -34,14 +35,16 @@ std::string json(const std::vector<Finding>& findings) {
   using Json = nlohmann::ordered_json;
   std::string lines = "[";
   for (const auto& [name, verdict] : findings) {
-    const Json object{{"grade", word_of(verdict.grade)}, {"name", name}, {"what", verdict.what}, {"cure", verdict.cure}};
+    const Json object{
+        {"grade", word_of(verdict.grade)}, {"name", name}, {"what", verdict.what}, {"cure", verdict.cure}};
     lines += (lines.size() > 1 ? ",\n " : "\n ") + object.dump(-1, ' ', true, Json::error_handler_t::replace);
   }
   return lines + (findings.empty() ? "]\n" : "\n]\n");
 }
 
 bool any_failed(const std::vector<Finding>& findings) {
-  return std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.verdict.grade == Grade::fail; });
+  return std::any_of(findings.begin(), findings.end(),
+                     [](const Finding& finding) { return finding.verdict.grade == Grade::fail; });
 }
 
 }  // namespace doctor

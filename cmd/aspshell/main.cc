@@ -27,7 +27,8 @@ const std::string kSelf = std::string(paths::kBin) + "aspshell";
 // sshd has the login shell run the forced command, which may be this program
 // twice: then the client's words are in SSH_ORIGINAL_COMMAND.
 std::optional<std::string> original_command(int argc, char** argv) {
-  if (argc == 3 && std::string(argv[1]) == "-c" && argv[2] != kSelf && argv[2] != std::string(paths::kShell)) return argv[2];
+  if (argc == 3 && std::string(argv[1]) == "-c" && argv[2] != kSelf && argv[2] != std::string(paths::kShell))
+    return argv[2];
   if (argc != 1 && !(argc == 3 && std::string(argv[1]) == "-c")) return "aspshell with arguments";
   const char* forced = std::getenv("SSH_ORIGINAL_COMMAND");
   if (!forced) return std::nullopt;
@@ -70,7 +71,8 @@ int refuse_login() {
   if (!udp) conductor.argv.push_back("-n");
   conductor.argv.push_back("--");
   conductor.argv.insert(conductor.argv.end(), words.begin(), words.end());
-  conductor.environment = env::allow({"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "SSH_USER_AUTH", "TERM", "ASPERA_HOST"});
+  conductor.environment =
+      env::allow({"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "SSH_USER_AUTH", "TERM", "ASPERA_HOST"});
   child::replace(conductor);
 }
 

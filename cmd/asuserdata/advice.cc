@@ -37,17 +37,22 @@ bool serves_nobody(const config::Rule& rule) {
 
 std::vector<Advice> advice(const config::Rproxy& rproxy) {
   std::vector<Advice> found;
-  if (rproxy.enabled && rproxy.rules.empty()) found.push_back({1, "rproxy: is enabled but has no rule: no session will be taken"});
+  if (rproxy.enabled && rproxy.rules.empty())
+    found.push_back({1, "rproxy: is enabled but has no rule: no session will be taken"});
   for (const auto& rule : rproxy.rules) {
     if (!serves_nobody(rule)) continue;
     const IpAddress& base = rule.host_ip->base;
-    found.push_back({rule.line, fmt::format("rule: serves no transfer: host_ip is {}, but every host is {}, and UDP cannot be translated between them",
-                                            base.family_name(), base.is_v4() ? "IPv6" : "IPv4")});
+    found.push_back(
+        {rule.line,
+         fmt::format(
+             "rule: serves no transfer: host_ip is {}, but every host is {}, and UDP cannot be translated between them",
+             base.family_name(), base.is_v4() ? "IPv6" : "IPv4")});
   }
   for (auto below = rproxy.rules.begin(); below != rproxy.rules.end(); ++below) {
     for (auto above = rproxy.rules.begin(); above != below; ++above) {
       if (!hides(*above, *below)) continue;
-      found.push_back({below->line, fmt::format("rule: can never match: the rule on line {} takes all that it would", above->line)});
+      found.push_back({below->line,
+                       fmt::format("rule: can never match: the rule on line {} takes all that it would", above->line)});
       break;
     }
   }

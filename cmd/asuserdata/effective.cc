@@ -69,7 +69,9 @@ std::string of_server(const Element& document) {
   const Elements server = config::schema::find(document, {"server"});
   std::string text;
   for (const auto& item : config::schema::items({"server"})) {
-    if (!is_below_rule(item)) text += line(item.name, value_of(config::schema::first_given(config::schema::at(server, item.path)), item.option()));
+    if (!is_below_rule(item))
+      text +=
+          line(item.name, value_of(config::schema::first_given(config::schema::at(server, item.path)), item.option()));
   }
   const Option& rule = *config::schema::root().child("server")->child("rproxy")->child("rules")->child("rule");
   int number = 0;
@@ -102,7 +104,8 @@ std::string of_account(const std::vector<Elements>& sections, const std::string&
     const bool docroot = item.option().value == Value::docroot;
     if (docroot && !user.empty()) value = session::rules::expand_user(value, user);
     text += line(item.name, value);
-    if (docroot) text += line("canonical_absolute", user.empty() && value.find("$(") != value.npos ? value : canonical(value));
+    if (docroot)
+      text += line("canonical_absolute", user.empty() && value.find("$(") != value.npos ? value : canonical(value));
   }
   return text;
 }
@@ -117,7 +120,8 @@ const config::schema::Path kGroups = {"aaa", "realms", "realm", "groups", "group
 
 Elements named(const Elements& accounts, const std::string& name) {
   Elements found;
-  std::copy_if(accounts.begin(), accounts.end(), std::back_inserter(found), [&](const Element* each) { return name_of(*each) == name; });
+  std::copy_if(accounts.begin(), accounts.end(), std::back_inserter(found),
+               [&](const Element* each) { return name_of(*each) == name; });
   return found;
 }
 

@@ -20,7 +20,8 @@ constexpr char kUsage[] = "asuserdata {-s | -+ | -v | -a | -u user} [-c aspera.c
 
 int validate(const std::string& path) {
   const auto config = config::load(path);
-  for (const auto& line : asuserdata::advice(config.rproxy)) fmt::print(stderr, "{}:{}: {}\n", path, line.at, line.text);
+  for (const auto& line : asuserdata::advice(config.rproxy))
+    fmt::print(stderr, "{}:{}: {}\n", path, line.at, line.text);
   io::write_all(STDOUT_FILENO, path + ": valid\n");
   return tool::yes;
 }

@@ -67,7 +67,8 @@ class Printer {
   static std::string attributes_of(const Option& option) {
     std::string text;
     for (const auto& attribute : option.attributes) {
-      text += fmt::format("{}{}=\"{}\"", text.empty() ? "; attributes: " : " ", attribute.name, config::schema::expected(attribute));
+      text += fmt::format("{}{}=\"{}\"", text.empty() ? "; attributes: " : " ", attribute.name,
+                          config::schema::expected(attribute));
     }
     return text;
   }
@@ -76,7 +77,9 @@ class Printer {
     if (option.value == Value::elements) return print_elements(option, depth);
     const std::string element = fmt::format("<{0}>{1}</{0}>", option.name, option.standard);
     // What must not be empty has no place in a file that is to be valid.
-    if (option.is(config::schema::explicit_)) out_ += fmt::format("{:{}}<!-- {}  {}{} -->\n", "", depth * 2, element, comment_on(option), attributes_of(option));
+    if (option.is(config::schema::explicit_))
+      out_ +=
+          fmt::format("{:{}}<!-- {}  {}{} -->\n", "", depth * 2, element, comment_on(option), attributes_of(option));
     else line(depth, element, comment_on(option));
   }
 

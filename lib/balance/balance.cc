@@ -32,7 +32,9 @@ constexpr char kProbes[] = "balance/probes";
 constexpr std::chrono::seconds kForgotten{3600};
 constexpr time_t kStaleSeconds = 60;
 
-std::string in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
+std::string in(const char* directory, const std::string& name) {
+  return fmt::format("{}/{}/{}", paths::kRun, directory, name);
+}
 
 // A mark is a reason of one line at most.
 std::string plain(const std::string& reason) { return logging::escape(reason).substr(0, 512); }
@@ -57,7 +59,9 @@ std::optional<Connection> connection_of(const std::string& note) {
   return std::nullopt;
 }
 
-bool contains(const std::vector<HostPort>& hosts, const HostPort& host) { return std::find(hosts.begin(), hosts.end(), host) != hosts.end(); }
+bool contains(const std::vector<HostPort>& hosts, const HostPort& host) {
+  return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
+}
 
 std::string key_of(const std::vector<HostPort>& hosts) {
   std::string key;
@@ -101,7 +105,8 @@ unsigned long take_turn(const std::string& key) {
   // but for what is no number, or the last one.
   if (!turn && ::ftruncate(file.get(), 0) != 0) tool::fail_errno(tool::os, "truncate " + path);
   const std::string next = std::to_string(turn.value_or(0) + 1);
-  if (::pwrite(file.get(), next.data(), next.size(), 0) != static_cast<ssize_t>(next.size())) tool::fail_errno(tool::os, "write " + path);
+  if (::pwrite(file.get(), next.data(), next.size(), 0) != static_cast<ssize_t>(next.size()))
+    tool::fail_errno(tool::os, "write " + path);
   return turn.value_or(0);
 }
 
@@ -112,7 +117,8 @@ std::vector<Mark> marks() {
   return found;
 }
 
-Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by) {
+Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason,
+              const std::string& by) {
   return {host, "", "", state, wall_clock::now(), boot_clock::seconds() + duration, plain(reason), plain(by)};
 }
 
@@ -156,7 +162,7 @@ void sweep(const std::optional<std::vector<HostPort>>& named) {
     if (!counts(mark) || (forgotten && unneeded)) remove_mark(mark_name(mark));
   }
   for (const auto& name : names_in(kMarks)) {
-    struct stat status{};
+    struct stat status {};
     const std::string path = in(kMarks, name);
     if (!name.starts_with('.') || ::lstat(path.c_str(), &status) != 0) continue;
     if (std::abs(::time(nullptr) - status.st_mtime) >= kStaleSeconds) ::unlink(path.c_str());
@@ -195,7 +201,8 @@ Choice::Choice(const Route& route, std::string session, Turn turn)
       interval_(route.faulty_interval),
       patience_(route.connect_timeout),
       session_(std::move(session)) {
-  const auto shared_turn = shared::is_on() ? shared::update(mark_names(), is_alone() ? "" : key_of(hosts_), turn) : std::nullopt;
+  const auto shared_turn =
+      shared::is_on() ? shared::update(mark_names(), is_alone() ? "" : key_of(hosts_), turn) : std::nullopt;
   if (is_alone()) return;
   if (shared_turn) turn_ = *shared_turn;
   else turn_ = turn == Turn::take ? take_turn(key_of(hosts_)) : look_at_turn(key_of(hosts_));
@@ -270,7 +277,8 @@ bool Choice::waits_though_silent() {
   if (probe_) {
     set_or_log(mark_now(*current_, State::suspect, patience_, "it does not answer", session_));
     suspects_ = true;
-    logging::event("Server {} does not answer: this session waits for it, others go elsewhere session={}", current_->text(), session_);
+    logging::event("Server {} does not answer: this session waits for it, others go elsewhere session={}",
+                   current_->text(), session_);
     return true;
   }
   patient_ = !has_alternative();
@@ -308,7 +316,8 @@ void Choice::set_or_log(const Mark& mark) const {
 void Choice::connected() {
   for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_)}) {
     const auto mark = read_mark(name);
-    if (mark && take_away(*mark)) logging::event("Server {} is back: no longer faulty session={}", mark->whom(), session_);
+    if (mark && take_away(*mark))
+      logging::event("Server {} is back: no longer faulty session={}", mark->whom(), session_);
   }
   let_go();
 }
@@ -320,7 +329,8 @@ void Choice::failed(const std::string& reason, Scope scope) {
     const auto there = read_mark(mark_name(State::faulty, mark.host, mark.user, mark.keyfile));
     if (!there || there->over()) {
       set_or_log(mark);
-      logging::error("Marked server {} faulty for {} s: {} session={}", mark.whom(), interval_.count(), mark.reason, session_);
+      logging::error("Marked server {} faulty for {} s: {} session={}", mark.whom(), interval_.count(), mark.reason,
+                     session_);
     }
   }
   let_go();

@@ -51,7 +51,8 @@ std::string not_shared();
 // All marks that count, in the order of their names; unreadable ones are removed.
 std::vector<Mark> marks();
 // `state` from now on, for `duration`; the reason becomes one line of at most 512 bytes.
-Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason, const std::string& by);
+Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason,
+              const std::string& by);
 void set(const Mark& mark);
 // Every mark of `host`, whatever the state and account; how many there were.
 std::size_t heal(const HostPort& host);
@@ -127,8 +128,8 @@ class Choice {
   std::vector<HostPort> left_;  // to others, who wait for them
   std::optional<HostPort> current_;
   std::optional<session::spool::Token> probe_;
-  bool suspects_ = false;   // there is a mark of ours
-  bool patient_ = false;    // nobody else is left: waits, whoever else does
+  bool suspects_ = false;  // there is a mark of ours
+  bool patient_ = false;   // nobody else is left: waits, whoever else does
   bool gave_way_ = false;
   std::vector<Mark> passed_over_;
 };

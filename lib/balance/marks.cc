@@ -21,7 +21,9 @@
 namespace balance {
 namespace {
 
-std::string path_in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
+std::string path_in(const char* directory, const std::string& name) {
+  return fmt::format("{}/{}/{}", paths::kRun, directory, name);
+}
 std::string path_of(const std::string& name) { return path_in(kMarks, name); }
 
 std::optional<State> state_of(const std::string& name) {
@@ -76,8 +78,14 @@ Mark from_record(const Record& record) {
   const auto state = state_of(record.require("state"));
   const auto until = parse_decimal(record.require("until"), 0, std::numeric_limits<int>::max());
   if (!host || !state || !until) throw tool::Failure(tool::bad_input, "host, state or until is not valid");
-  return {*host,  record.get("user").value_or(""), record.get("keyfile").value_or(""), *state, record.require("since"), std::chrono::seconds(*until),
-          record.require("reason"), record.require("by")};
+  return {*host,
+          record.get("user").value_or(""),
+          record.get("keyfile").value_or(""),
+          *state,
+          record.require("since"),
+          std::chrono::seconds(*until),
+          record.require("reason"),
+          record.require("by")};
 }
 
 std::optional<Mark> read_mark(const std::string& name) {

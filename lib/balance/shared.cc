@@ -25,10 +25,10 @@ using std::chrono::seconds;
 
 constexpr milliseconds kPatienceOfSession{75};
 constexpr milliseconds kPatienceOfAdministrator{2000};
-constexpr milliseconds kKeptOver{5000};     // a mark in Redis beyond its time: it is over everywhere before it is gone
+constexpr milliseconds kKeptOver{5000};  // a mark in Redis beyond its time: it is over everywhere before it is gone
 constexpr milliseconds kHealedKept{3600'000};  // each node looks once a minute
 constexpr milliseconds kTurnKept{7LL * 86400'000};
-constexpr long kLongest = 30L * 86400;      // seconds, of a mark that others set
+constexpr long kLongest = 30L * 86400;  // seconds, of a mark that others set
 constexpr std::size_t kMostNames = 4096;
 constexpr std::size_t kNamesAtOnce = 256;
 
@@ -37,10 +37,9 @@ std::string mark_key(const std::string& name) { return "sallyport:mark:" + name;
 std::string turn_name(const std::string& key) { return "sallyport:turn:" + digest(key); }
 
 // Another node may have said it again since it was found to be gone.
-constexpr char kForget[] =
-    "for i, name in ipairs(ARGV) do"
-    " if redis.call('EXISTS', KEYS[i + 1]) == 0 then redis.call('SREM', KEYS[1], name) end "
-    "end return #ARGV";
+constexpr char kForget[] = "for i, name in ipairs(ARGV) do"
+                           " if redis.call('EXISTS', KEYS[i + 1]) == 0 then redis.call('SREM', KEYS[1], name) end "
+                           "end return #ARGV";
 
 struct Sharing {
   bool wanted = false;                  // there is a cluster to share with
@@ -69,7 +68,9 @@ std::optional<std::vector<redis::Reply>> ask(const std::vector<redis::Command>& 
 }
 
 // Which marking it is, wherever it is known: `by` is a session, or who did it when.
-std::string id_of(const Mark& mark) { return digest(fmt::format("{}\n{}\n{}\n{}", mark_name(mark), mark.since, mark.by, mark.reason)); }
+std::string id_of(const Mark& mark) {
+  return digest(fmt::format("{}\n{}\n{}\n{}", mark_name(mark), mark.since, mark.by, mark.reason));
+}
 
 // What a node has said of a name.
 struct Said {
@@ -124,13 +125,16 @@ redis::Command telling(const Mark& mark) {
 std::optional<Mark> take_over(const std::string& name, const Said& said) {
   auto here = read_mark(name);
   if (here && !said.healed.empty() && said.healed == id_of(*here)) {
-    if (remove_mark(name)) logging::event("Server {} is no longer {}, says node {}", here->whom(), name_of(here->state), logging::escape(said.node));
+    if (remove_mark(name))
+      logging::event("Server {} is no longer {}, says node {}", here->whom(), name_of(here->state),
+                     logging::escape(said.node));
     return std::nullopt;
   }
   if (here && said.mark && id_of(*here) == id_of(*said.mark)) return std::nullopt;
   if (said.mark && !said.mark->over()) {
     write_mark(*said.mark);
-    logging::event("Server {} is {}, says node {}: {}", said.mark->whom(), name_of(said.mark->state), logging::escape(said.node), said.mark->reason);
+    logging::event("Server {} is {}, says node {}: {}", said.mark->whom(), name_of(said.mark->state),
+                   logging::escape(said.node), said.mark->reason);
     return std::nullopt;
   }
   if (here && !here->over()) return here;
@@ -283,7 +287,9 @@ void update_all() {
     for (const auto& name : session::spool::names_in(kHealed)) all.insert(name);
     const std::vector<std::string> names(all.begin(), all.end());
     for (std::size_t at = 0; at < names.size(); at += kNamesAtOnce) {
-      const std::vector<std::string> some(names.begin() + static_cast<std::ptrdiff_t>(at), names.begin() + static_cast<std::ptrdiff_t>(std::min(at + kNamesAtOnce, names.size())));
+      const std::vector<std::string> some(
+          names.begin() + static_cast<std::ptrdiff_t>(at),
+          names.begin() + static_cast<std::ptrdiff_t>(std::min(at + kNamesAtOnce, names.size())));
       std::vector<redis::Command> commands;
       ask_for(commands, some);
       const auto replies = ask(commands);

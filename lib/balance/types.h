@@ -17,13 +17,13 @@ const char* name_of(State state);
 
 struct Mark {
   HostPort host;
-  std::string user;                 // empty: for all accounts
-  std::string keyfile;              // with user: whose key it is that the host refuses
+  std::string user;     // empty: for all accounts
+  std::string keyfile;  // with user: whose key it is that the host refuses
   State state = State::faulty;
-  std::string since;                // RFC 3339
-  std::chrono::seconds until{0};    // since boot; of no meaning for maintenance
+  std::string since;              // RFC 3339
+  std::chrono::seconds until{0};  // since boot; of no meaning for maintenance
   std::string reason;
-  std::string by;                   // a session's id, or who the administrator is
+  std::string by;  // a session's id, or who the administrator is
 
   // Whether its time has come: the next session may try the host.
   bool over() const;

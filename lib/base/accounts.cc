@@ -28,7 +28,8 @@ std::vector<std::string> groups_of(const std::string& user) {
   if (!entry) return {};
   int count = 64;
   std::vector<gid_t> ids(static_cast<std::size_t>(count));
-  while (::getgrouplist(user.c_str(), entry->pw_gid, ids.data(), &count) < 0) ids.resize(static_cast<std::size_t>(count));
+  while (::getgrouplist(user.c_str(), entry->pw_gid, ids.data(), &count) < 0)
+    ids.resize(static_cast<std::size_t>(count));
   ids.resize(static_cast<std::size_t>(count));
   std::vector<std::string> names;
   for (const gid_t id : ids) {

@@ -64,7 +64,8 @@ bool collect(int fd, std::string& into, std::size_t limit, const std::string& na
   if (got == 0) return false;
   if (got < 0) return errno == EINTR || errno == EAGAIN;
   into.append(chunk, static_cast<std::size_t>(got));
-  if (into.size() > limit) throw tool::Failure(tool::bad_input, fmt::format("{}: more than {} bytes of output", name, limit));
+  if (into.size() > limit)
+    throw tool::Failure(tool::bad_input, fmt::format("{}: more than {} bytes of output", name, limit));
   return true;
 }
 
@@ -196,8 +197,7 @@ Output run(const Program& program, const std::string& input, std::size_t limit, 
   auto out = fd::pipe();
   auto err = fd::pipe();
   Program piped = program;
-  piped.mapping.insert(piped.mapping.end(),
-                       {{in.read.get(), 0}, {out.write.get(), 1}, {err.write.get(), 2}});
+  piped.mapping.insert(piped.mapping.end(), {{in.read.get(), 0}, {out.write.get(), 1}, {err.write.get(), 2}});
   Child started = spawn(piped);
   in.read.reset();
   out.write.reset();
@@ -211,7 +211,8 @@ Output run(const Program& program, const std::string& input, std::size_t limit, 
   if (input.empty()) in.write.reset();
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) throw tool::Failure(tool::temporary, fmt::format("{}: no answer within {} s", program.argv[0], seconds));
+    if (left <= 0)
+      throw tool::Failure(tool::temporary, fmt::format("{}: no answer within {} s", program.argv[0], seconds));
     const bool drained = !out.read && !err.read;  // then only its end is waited for
     pollfd fds[4] = {{out.read.get(), POLLIN, 0},
                      {err.read.get(), POLLIN, 0},

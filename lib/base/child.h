@@ -1,10 +1,10 @@
 // base/child: one program run by absolute path and argv, never through a shell.
 #pragma once
 
+#include <sys/types.h>
 #include <chrono>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -24,8 +24,8 @@ struct Program {
   std::vector<std::string> environment;      // "NAME=value"; nothing else is inherited
   std::vector<std::pair<int, int>> mapping;  // {ours, theirs}; 0, 1, 2 not named here are inherited
   std::optional<Identity> identity = {};     // absent: as we are
-  std::vector<int> ignored = {};             // signals that it is to ignore, as nohup(1) has it; the others act as usual
-  bool outlives_us = false;                  // in a session (setsid(2)) of its own; else it is killed when we die
+  std::vector<int> ignored = {};  // signals that it is to ignore, as nohup(1) has it; the others act as usual
+  bool outlives_us = false;       // in a session (setsid(2)) of its own; else it is killed when we die
 };
 
 // How a program ended: its exit status, or 128 + the signal's number.
@@ -71,9 +71,9 @@ Child spawn(const Program& program);
 [[noreturn]] void replace(const Program& program);
 
 struct Output {
-  int status;        // as status_of
-  std::string out;   // stdout
-  std::string err;   // stderr
+  int status;       // as status_of
+  std::string out;  // stdout
+  std::string err;  // stderr
 };
 
 // Feeds `input` to `program`, collects both outputs (each at most `limit`

@@ -13,11 +13,19 @@ void fail_errno(Exit code, const std::string& verb_and_object) {
 
 bool is_exit(int code) {
   switch (code) {
-    case yes: case no: case usage: case bad_input: case unavailable: case internal:
-    case os: case io: case temporary: case untrusted: case not_permitted: case config:
-      return true;
-    default:
-      return false;
+    case yes:
+    case no:
+    case usage:
+    case bad_input:
+    case unavailable:
+    case internal:
+    case os:
+    case io:
+    case temporary:
+    case untrusted:
+    case not_permitted:
+    case config: return true;
+    default: return false;
   }
 }
 

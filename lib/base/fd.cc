@@ -70,7 +70,8 @@ void send(int socket, std::string_view bytes, const std::vector<int>& descriptor
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
   std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size() * sizeof(int));
-  if (::sendmsg(socket, &message, MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) tool::fail_errno(tool::os, "pass descriptors");
+  if (::sendmsg(socket, &message, MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
+    tool::fail_errno(tool::os, "pass descriptors");
 }
 
 Received receive(int socket, std::size_t limit) {

@@ -33,7 +33,7 @@ struct Pair {
 
 // All of these set close-on-exec and throw Failure{71}.
 Pair pipe();
-Pair socket_pair();               // AF_UNIX stream, both directions
+Pair socket_pair();  // AF_UNIX stream, both directions
 Fd open(const std::string& path, int flags, unsigned mode = 0);
 
 // Sends `bytes` and, with the first of them, descriptors over a Unix socket;

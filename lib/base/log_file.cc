@@ -29,7 +29,7 @@ std::string path_in(const std::string& directory) { return fmt::format("{}/{}", 
 [[noreturn]] void fail(const std::string& what) { throw tool::Failure(tool::os, what); }
 
 struct stat status_of(const Fd& file, const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "stat " + path);
   return status;
 }
@@ -153,8 +153,9 @@ void prepare(const std::string& directory) {
   if (directory.empty()) return;
   make_directory(directory);
   const Fd folder = open_directory(directory);
-  struct stat status{};
-  if (::fstatat(folder.get(), kName, &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) make_file(folder, path_in(directory));
+  struct stat status {};
+  if (::fstatat(folder.get(), kName, &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+    make_file(folder, path_in(directory));
   else mend_file(folder, directory);
 }
 

@@ -16,7 +16,7 @@
 struct option;
 
 struct Options {
-  std::map<char, std::string> given;  // an option without argument: empty
+  std::map<char, std::string> given;                   // an option without argument: empty
   std::vector<std::pair<char, std::string>> in_order;  // the same with repeats, as they were given
   std::vector<std::string> operands;
 

@@ -36,9 +36,10 @@ void leave_limits() {
   // Ignored, as he may have left it, it lets go of dead children unasked: then
   // their numbers, which we may yet signal, are anybody's.
   ::signal(SIGCHLD, SIG_DFL);
-  for (const int resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC}) set_limit(resource, RLIM_INFINITY);
-  set_limit(RLIMIT_CORE, 0);  // it would hold what he may not know
-  set_limit(RLIMIT_NOFILE, kFiles);  // with too few there is not even a line in the log
+  for (const int resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC})
+    set_limit(resource, RLIM_INFINITY);
+  set_limit(RLIMIT_CORE, 0);                // it would hold what he may not know
+  set_limit(RLIMIT_NOFILE, kFiles);         // with too few there is not even a line in the log
   ::prctl(PR_SET_TIMERSLACK, kTimerSlack);  // or none of our time limits is kept
   const sched_param normal{};
   ::sched_setscheduler(0, SCHED_OTHER, &normal);

@@ -16,9 +16,8 @@ constexpr std::size_t kMaxName = 64;
 
 bool is_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxName || name[0] < 'a' || name[0] > 'z') return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
 bool is_value(std::string_view value) {
@@ -61,7 +60,9 @@ std::vector<std::string> Record::all(std::string_view name) const {
 
 void Record::check_names(std::initializer_list<std::string_view> once,
                          std::initializer_list<std::string_view> repeated) const {
-  const auto in = [](auto list, std::string_view name) { return std::find(list.begin(), list.end(), name) != list.end(); };
+  const auto in = [](auto list, std::string_view name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
   for (const auto& [name, value] : fields_) {
     if (in(repeated, name)) continue;
     if (!in(once, name)) malformed(fmt::format("{} does not belong here", name));

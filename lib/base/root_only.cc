@@ -64,7 +64,7 @@ class Way {
       return std::nullopt;
     }
     const std::string next = at_ + "/" + part;
-    struct stat status{};
+    struct stat status {};
     if (::lstat(next.c_str(), &status) != 0) {
       if (errno == ENOENT && left_.empty()) return std::nullopt;
       return errno == ENOENT ? next + " is missing" : fmt::format("{}: {}", next, std::strerror(errno));
@@ -93,7 +93,7 @@ class Way {
 bool is(const struct stat& status) { return status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0; }
 
 std::optional<std::string> complaint(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     return errno == ENOENT ? path + " is missing" : fmt::format("{}: {}", path, std::strerror(errno));
   }

@@ -14,9 +14,8 @@ namespace status {
 namespace {
 
 bool is_plain(std::string_view value) {
-  return !value.empty() && std::all_of(value.begin(), value.end(), [](unsigned char c) {
-    return c > 0x20 && c < 0x7f && c != '"' && c != '\\';
-  });
+  return !value.empty() && std::all_of(value.begin(), value.end(),
+                                       [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '\\'; });
 }
 
 std::string quote(std::string_view value) {

@@ -8,7 +8,8 @@
 
 #include "base/failure.h"
 
-UnseenTerminal::UnseenTerminal(std::size_t longest) : terminal_(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)), lines_(longest) {
+UnseenTerminal::UnseenTerminal(std::size_t longest)
+    : terminal_(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)), lines_(longest) {
   if (!terminal_) return;
   if (::tcgetattr(terminal_.get(), &saved_) != 0) tool::fail_errno(tool::os, "tcgetattr");
   termios unseen = saved_;

@@ -45,7 +45,8 @@ const char* remote_line(Exit code) {
     case unavailable: return "The server behind this proxy cannot be reached.";
     case temporary: return "This proxy takes no further sessions right now. Try again later.";
     case untrusted: return "The server behind this proxy could not be verified. Tell the administrator.";
-    case not_permitted: case no: return "This proxy does not permit that.";
+    case not_permitted:
+    case no: return "This proxy does not permit that.";
     case config: return "This proxy is misconfigured. Tell the administrator.";
     default: return "This proxy could not serve the session. Tell the administrator.";
   }

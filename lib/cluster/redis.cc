@@ -41,13 +41,15 @@ int left_until(Clock::time_point deadline) {
 // A TCP connection, from its beginning on never waited for but in poll(2).
 class Connection {
  public:
-  explicit Connection(const Endpoint& to) : to_(to), fd_(::socket(to.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+  explicit Connection(const Endpoint& to)
+      : to_(to), fd_(::socket(to.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
     if (!fd_) tool::fail_errno(tool::temporary, "socket");
     const int yes = 1;
     ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     sockaddr_storage address;
     const socklen_t length = to.to_sockaddr(address);
-    if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0 && errno != EINPROGRESS) fail(to, std::strerror(errno));
+    if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0 && errno != EINPROGRESS)
+      fail(to, std::strerror(errno));
   }
 
   const Endpoint& to() const { return to_; }
@@ -221,7 +223,8 @@ class Client::Work {
         }
       }
     }
-    throw tool::Failure(tool::temporary, fmt::format("ask the Sentinels of Redis: none names a master; the last: {}", last_));
+    throw tool::Failure(tool::temporary,
+                        fmt::format("ask the Sentinels of Redis: none names a master; the last: {}", last_));
   }
 
   std::vector<Sentinel> ask_sentinels() {
@@ -264,7 +267,8 @@ class Client::Work {
     if (sentinel.replies.size() < (password_.empty() ? 1U : 2U)) return std::nullopt;
     const auto master = named_by(whom, sentinel.replies.back());
     if (!master) fail(whom, "it knows no master");
-    if (std::find(servers_.begin(), servers_.end(), *master) == servers_.end()) fail(whom, fmt::format("it names {}, which is none of <redis>", master->text()));
+    if (std::find(servers_.begin(), servers_.end(), *master) == servers_.end())
+      fail(whom, fmt::format("it names {}, which is none of <redis>", master->text()));
     return master;
   }
 
@@ -277,7 +281,8 @@ class Client::Work {
   std::string last_ = "none";  // why a Sentinel was of no use
 };
 
-Client::Client(const config::Cluster& cluster, milliseconds patience, Whom whom) : work_(std::make_unique<Work>(cluster, patience, whom)) {}
+Client::Client(const config::Cluster& cluster, milliseconds patience, Whom whom)
+    : work_(std::make_unique<Work>(cluster, patience, whom)) {}
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() = default;
@@ -288,7 +293,8 @@ std::vector<Reply> Client::ask_all(const std::vector<Command>& commands) { retur
 
 Reply Client::ask(const Command& command) { return std::move(work_->exchange({command}).front()); }
 
-Reply Client::run(std::string_view lua, const std::vector<std::string>& keys, const std::vector<std::string>& arguments) {
+Reply Client::run(std::string_view lua, const std::vector<std::string>& keys,
+                  const std::vector<std::string>& arguments) {
   return ask(script(lua, keys, arguments));
 }
 
@@ -296,20 +302,22 @@ std::string password_in(const std::string& path) {
   constexpr std::size_t kMax = 4096;
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!file) tool::fail_errno(tool::config, "open " + path);
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "fstat " + path);
   if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     throw tool::Failure(tool::config, path + ": must be a file that belongs to root and is for root alone (mode 0600)");
   }
   std::string text = io::read_all(file.get(), kMax, path);
   if (text.ends_with('\n')) text.pop_back();
-  if (!is_password(text)) throw tool::Failure(tool::config, path + ": must hold one line, of 1 to 128 letters, digits and any of -_.+/=");
+  if (!is_password(text))
+    throw tool::Failure(tool::config, path + ": must hold one line, of 1 to 128 letters, digits and any of -_.+/=");
   return text;
 }
 
 bool is_password(std::string_view text) {
   return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("-_.+/=").find(static_cast<char>(c)) != std::string_view::npos;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("-_.+/=").find(static_cast<char>(c)) != std::string_view::npos;
   });
 }
 

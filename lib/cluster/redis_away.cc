@@ -29,14 +29,16 @@ milliseconds since_boot() { return std::chrono::duration_cast<milliseconds>(boot
 bool is_over(int fd) {
   char text[24];
   const ssize_t length = ::pread(fd, text, sizeof text, 0);
-  const auto until = parse_decimal({text, static_cast<std::size_t>(length < 0 ? 0 : length)}, 0, std::numeric_limits<long>::max());
+  const auto until =
+      parse_decimal({text, static_cast<std::size_t>(length < 0 ? 0 : length)}, 0, std::numeric_limits<long>::max());
   const auto now = since_boot();
   return !until || milliseconds(*until) <= now || milliseconds(*until) > now + kPause;
 }
 
 void pause(int fd) {
   const std::string until = std::to_string(milliseconds(since_boot() + kPause).count());
-  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, until.data(), until.size(), 0) < 0) logging::error("Cannot write {}", path());
+  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, until.data(), until.size(), 0) < 0)
+    logging::error("Cannot write {}", path());
 }
 
 }  // namespace

@@ -10,7 +10,9 @@
 namespace redis {
 namespace {
 
-[[noreturn]] void fail_kind(const char* wanted) { throw tool::Failure(tool::temporary, fmt::format("ask Redis: its answer is not {}", wanted)); }
+[[noreturn]] void fail_kind(const char* wanted) {
+  throw tool::Failure(tool::temporary, fmt::format("ask Redis: its answer is not {}", wanted));
+}
 
 }  // namespace
 
@@ -39,7 +41,9 @@ using redis::Reply;
 constexpr std::string_view kEnd = "\r\n";
 constexpr std::size_t kMaxLine = 4096;  // of errors, too
 
-[[noreturn]] void fail(const char* why) { throw tool::Failure(tool::temporary, fmt::format("ask Redis: its answer {}", why)); }
+[[noreturn]] void fail(const char* why) {
+  throw tool::Failure(tool::temporary, fmt::format("ask Redis: its answer {}", why));
+}
 
 long long number_in(std::string_view text) {
   long long number = 0;

@@ -20,7 +20,9 @@ namespace redis {
 class Reply {
  public:
   using Array = std::vector<Reply>;
-  struct Error { std::string text; };
+  struct Error {
+    std::string text;
+  };
 
   Reply() = default;  // nil
   explicit Reply(long long number) : value_(number) {}

@@ -36,16 +36,24 @@ void convert(const std::string& text, std::optional<HostPort>& into) { into = Ho
 void convert(const std::string& text, std::optional<Port>& into) { into = parse_port(text); }
 void convert(const std::string& text, PortRange& into) { into = PortRange::parse(text).value(); }
 void convert(const std::string& text, std::vector<std::string>& into) { into = config::value::names(text); }
-void convert(const std::string& text, std::vector<Destination>& into) { into = config::destination::parse_list(text).value(); }
+void convert(const std::string& text, std::vector<Destination>& into) {
+  into = config::destination::parse_list(text).value();
+}
 void convert(const std::string& text, std::vector<Network>& into) { into = config::value::own_addresses(text); }
 void convert(const std::string& text, std::vector<Endpoint>& into) { into = config::value::endpoints(text); }
-void convert(const std::string& text, Forwarding& into) { into = text == "nftables" ? Forwarding::nftables : Forwarding::iptables; }
+void convert(const std::string& text, Forwarding& into) {
+  into = text == "nftables" ? Forwarding::nftables : Forwarding::iptables;
+}
 
 long whole(const std::string& text) { return parse_decimal(text, 0, std::numeric_limits<long>::max()).value(); }
-void convert(const std::string& text, std::chrono::milliseconds& into) { into = std::chrono::milliseconds(whole(text)); }
+void convert(const std::string& text, std::chrono::milliseconds& into) {
+  into = std::chrono::milliseconds(whole(text));
+}
 void convert(const std::string& text, std::chrono::seconds& into) { into = std::chrono::seconds(whole(text)); }
 template <std::integral T>
-void convert(const std::string& text, T& into) { into = static_cast<T>(whole(text)); }
+void convert(const std::string& text, T& into) {
+  into = static_cast<T>(whole(text));
+}
 
 // A section of the file, read by its row of the table of options: what is not given
 // has the table's default. A name that the table lacks, and an option that nothing
@@ -65,7 +73,8 @@ class Section {
 
   template <typename T>
   void take_attribute(std::string_view name, T& into) {
-    const auto option = std::find_if(row_.attributes.begin(), row_.attributes.end(), [&](const Option& each) { return each.name == name; });
+    const auto option = std::find_if(row_.attributes.begin(), row_.attributes.end(),
+                                     [&](const Option& each) { return each.name == name; });
     take_row(option == row_.attributes.end() ? nullptr : &*option, name);
     std::string text(option->standard);
     for (const Element* element : elements_) {
@@ -78,7 +87,8 @@ class Section {
 
   // An element that holds others, or repeats; absent, or empty: nullptr.
   const Element* child(std::string_view name) {
-    return first(*take_row(row_.child(name), name), [](const Element& each) { return !each.text.empty() || !each.children.empty(); });
+    return first(*take_row(row_.child(name), name),
+                 [](const Element& each) { return !each.text.empty() || !each.children.empty(); });
   }
   Section section(std::string_view name) {
     const Option* option = take_row(row_.child(name), name);
@@ -88,7 +98,8 @@ class Section {
   std::vector<Section> sections(std::string_view name) {
     const Option* option = take_row(row_.child(name), name);
     std::vector<Section> found;
-    for (const Element* element : config::schema::at(elements_, {option})) found.emplace_back(*option, Elements{element});
+    for (const Element* element : config::schema::at(elements_, {option}))
+      found.emplace_back(*option, Elements{element});
     return found;
   }
 
@@ -98,7 +109,8 @@ class Section {
   void all_taken() const {
     for (const auto& all : {row_.children, row_.attributes}) {
       for (const auto& option : all) {
-        if (std::find(taken_.begin(), taken_.end(), &option) == taken_.end()) throw tool::Failure(tool::internal, fmt::format("nothing reads the option {} of {}", option.name, row_.name));
+        if (std::find(taken_.begin(), taken_.end(), &option) == taken_.end())
+          throw tool::Failure(tool::internal, fmt::format("nothing reads the option {} of {}", option.name, row_.name));
       }
     }
   }
@@ -128,7 +140,9 @@ class Section {
 };
 
 // 0.0.0.0 or ::
-bool is_any(const IpAddress& ip) { return std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; }); }
+bool is_any(const IpAddress& ip) {
+  return std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; });
+}
 
 HostPort to_host(const Element& element) {
   HostPort host = HostPort::parse(element.text).value();
@@ -151,12 +165,14 @@ void check_rule(const std::string& file, const Element& element, const Rule& rul
   if (complete && rule.hosts.empty()) fail(file, element, "needs a <host> (or <hosts>)");
   if (complete && rule.keyfile.empty()) fail(file, element, "needs a <keyfile>");
   if (rule.udp_port && (rule.proxy_port == 0 || !rule.udp_port_reuse)) {
-    fail(file, *element.child("udp_port"), "has no effect when ports are kept (proxy_port 0, or udp_port_reuse false); delete it");
+    fail(file, *element.child("udp_port"),
+         "has no effect when ports are kept (proxy_port 0, or udp_port_reuse false); delete it");
   }
   for (const auto& host : rule.hosts) {
     const auto ip = IpAddress::parse(host.host);
     if (rule.bind_source_address && ip && ip->family() != rule.bind_source_address->family()) {
-      fail(file, *element.child("bind_source_address"), fmt::format("cannot reach {}: one is IPv4, the other IPv6", host.text()));
+      fail(file, *element.child("bind_source_address"),
+           fmt::format("cannot reach {}: one is IPv4, the other IPv6", host.text()));
     }
   }
 }
@@ -220,7 +236,8 @@ Proxy read_proxy(const std::string& file, Section section) {
   section.take("port_range_low", proxy.port_range_low);
   section.take("port_range_high", proxy.port_range_high);
   if (proxy.port_range_low > proxy.port_range_high) {
-    fail(file, section.element(), fmt::format("port_range_low {} is above port_range_high {}", proxy.port_range_low, proxy.port_range_high));
+    fail(file, section.element(),
+         fmt::format("port_range_low {} is above port_range_high {}", proxy.port_range_low, proxy.port_range_high));
   }
   section.take("cleanup_interval", proxy.cleanup_interval);
   section.take("keepalive_interval", proxy.keepalive_interval);
@@ -256,13 +273,17 @@ Node read_node(Section& server) {
 
 void check_nodes(const std::string& file, const Element& element, const std::vector<ClusterNode>& nodes) {
   constexpr std::size_t kMaxNodes = 16;
-  if (nodes.size() < 2 || nodes.size() > kMaxNodes) fail(file, element, fmt::format("needs 2 to {} <node>, and has {}", kMaxNodes, nodes.size()));
+  if (nodes.size() < 2 || nodes.size() > kMaxNodes)
+    fail(file, element, fmt::format("needs 2 to {} <node>, and has {}", kMaxNodes, nodes.size()));
   for (auto node = nodes.begin(); node != nodes.end(); ++node) {
-    if (node->name.empty()) fail(file, element, fmt::format("the node {} needs a name, as uname -n prints it there", node->address.text()));
+    if (node->name.empty())
+      fail(file, element, fmt::format("the node {} needs a name, as uname -n prints it there", node->address.text()));
     for (auto other = nodes.begin(); other != node; ++other) {
       if (other->name == node->name) fail(file, element, fmt::format("two nodes are called {}", node->name));
-      if (other->address == node->address) fail(file, element, fmt::format("two nodes have the address {}", node->address.text()));
-      if (other->address.family() != node->address.family()) fail(file, element, "the nodes' addresses must be of one family");
+      if (other->address == node->address)
+        fail(file, element, fmt::format("two nodes have the address {}", node->address.text()));
+      if (other->address.family() != node->address.family())
+        fail(file, element, "the nodes' addresses must be of one family");
     }
   }
 }
@@ -270,8 +291,10 @@ void check_nodes(const std::string& file, const Element& element, const std::vec
 // VRRP announces this many at most in one packet, less than keepalived would take.
 void check_shared(const std::string& file, const Element& element, const char* where, const Shared& shared) {
   constexpr std::size_t kMaxShared = 20;
-  if (shared.interface.empty() != shared.addresses.empty()) fail(file, element, fmt::format("{0}_interface and {0}_addresses belong together", where));
-  if (shared.addresses.size() > kMaxShared) fail(file, element, fmt::format("more than {} {}_addresses", kMaxShared, where));
+  if (shared.interface.empty() != shared.addresses.empty())
+    fail(file, element, fmt::format("{0}_interface and {0}_addresses belong together", where));
+  if (shared.addresses.size() > kMaxShared)
+    fail(file, element, fmt::format("more than {} {}_addresses", kMaxShared, where));
 }
 
 Cluster read_cluster(const std::string& file, Section section) {
@@ -329,7 +352,7 @@ Config read_document(const Element& document, const std::string& file) {
 std::string read_file(const std::string& path, Author author) {
   const Fd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!opened) tool::fail_errno(tool::config, "open " + path);
-  struct stat status{};
+  struct stat status {};
   if (::fstat(opened.get(), &status) != 0) tool::fail_errno(tool::os, "fstat " + path);
   if (!S_ISREG(status.st_mode)) throw tool::Failure(tool::config, path + ": not a regular file");
   if (author == Author::root && !root_only::is(status)) {
@@ -344,11 +367,14 @@ std::string read_file(const std::string& path, Author author) {
 }  // namespace
 
 const ClusterNode* Cluster::node(std::string_view name) const {
-  const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const ClusterNode& each) { return each.name == name; });
+  const auto found =
+      std::find_if(nodes.begin(), nodes.end(), [&](const ClusterNode& each) { return each.name == name; });
   return found == nodes.end() ? nullptr : &*found;
 }
 
-Config parse(std::string_view text, const std::string& file) { return read_document(config::xml::parse(text, file), file); }
+Config parse(std::string_view text, const std::string& file) {
+  return read_document(config::xml::parse(text, file), file);
+}
 
 Config load(const std::string& path, Author author) { return parse(read_file(path, author), path); }
 

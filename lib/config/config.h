@@ -38,7 +38,7 @@ struct Rule {
   std::chrono::seconds udp_linger{0};
   std::optional<IpAddress> bind_source_address;
   Forwarding forwarding = Forwarding::iptables;
-  std::vector<std::string> users;   // both empty: everybody
+  std::vector<std::string> users;  // both empty: everybody
   std::vector<std::string> groups;
   std::chrono::seconds faulty_interval{120};
   std::chrono::seconds connect_timeout{10};

@@ -25,7 +25,8 @@ bool cut_ports(std::string_view& text, std::optional<PortRange>& ports) {
 bool is_number(std::string_view label) {
   const bool hex = label.starts_with("0x");
   if (hex) label.remove_prefix(2);
-  return std::all_of(label.begin(), label.end(), [&](char c) { return (c >= '0' && c <= '9') || (hex && c >= 'a' && c <= 'f'); });
+  return std::all_of(label.begin(), label.end(),
+                     [&](char c) { return (c >= '0' && c <= '9') || (hex && c >= 'a' && c <= 'f'); });
 }
 
 struct Special {
@@ -55,12 +56,12 @@ struct Form {
   bool inverted;  // each bit of it
 };
 constexpr Form kForms[] = {
-    {"::/96", 12, false},             // IPv4-compatible
-    {"::ffff:0:0:0/96", 12, false},   // translated, RFC 2765
-    {"64:ff9b::/96", 12, false},      // NAT64, RFC 6052
-    {"2002::/16", 2, false},          // 6to4
-    {"2001::/32", 4, false},          // Teredo: its server
-    {"2001::/32", 12, true},          // Teredo: its client
+    {"::/96", 12, false},            // IPv4-compatible
+    {"::ffff:0:0:0/96", 12, false},  // translated, RFC 2765
+    {"64:ff9b::/96", 12, false},     // NAT64, RFC 6052
+    {"2002::/16", 2, false},         // 6to4
+    {"2001::/32", 4, false},         // Teredo: its server
+    {"2001::/32", 12, true},         // Teredo: its client
 };
 
 IpAddress embedded(const IpAddress& address, int offset, bool inverted) {
@@ -88,7 +89,8 @@ std::vector<IpAddress> stands_for(const IpAddress& address) {
 }
 
 bool within(const std::vector<Network>& networks, const IpAddress& address) {
-  return std::any_of(networks.begin(), networks.end(), [&](const Network& network) { return network.contains(address); });
+  return std::any_of(networks.begin(), networks.end(),
+                     [&](const Network& network) { return network.contains(address); });
 }
 
 std::string special(const IpAddress& address, const std::vector<Network>& own) {
@@ -104,16 +106,20 @@ bool matches_name(const std::string& pattern, const std::string& name) {
   return name.size() > tail.size() && name.ends_with(tail);
 }
 
-bool has_port(const Destination& entry, Port port) { return !entry.ports || (entry.ports->low <= port && port <= entry.ports->high); }
+bool has_port(const Destination& entry, Port port) {
+  return !entry.ports || (entry.ports->low <= port && port <= entry.ports->high);
+}
 
 // What of an entry counts.
 enum class By { address, address_or_name };
 
 // Each of `addresses` is the destination, in one writing or another.
-bool matches(const Destination& entry, const std::vector<IpAddress>& addresses, const std::string& name, Port port, By by) {
+bool matches(const Destination& entry, const std::vector<IpAddress>& addresses, const std::string& name, Port port,
+             By by) {
   if (!has_port(entry, port)) return false;
   if (!entry.network) return by == By::address_or_name && !name.empty() && matches_name(entry.name, name);
-  return std::any_of(addresses.begin(), addresses.end(), [&](const IpAddress& one) { return entry.network->contains(one); });
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [&](const IpAddress& one) { return entry.network->contains(one); });
 }
 
 // The SSH port, then each UDP port.
@@ -135,7 +141,9 @@ std::optional<Port> unmatched(const std::vector<Destination>& list, const config
 bool is_denied(const std::vector<Destination>& list, const config::destination::Asked& asked, Port port) {
   auto addresses = stands_for(asked.address);
   addresses.push_back(asked.address);
-  return std::any_of(list.begin(), list.end(), [&](const Destination& entry) { return matches(entry, addresses, asked.name, port, By::address_or_name); });
+  return std::any_of(list.begin(), list.end(), [&](const Destination& entry) {
+    return matches(entry, addresses, asked.name, port, By::address_or_name);
+  });
 }
 
 }  // namespace
@@ -202,9 +210,12 @@ Judgement judge(const Policy& policy, const Asked& asked) {
   const std::string shown = asked.name.empty() ? asked.address.text() : asked.name;
   const auto refused = [](const std::string& reason) { return Judgement{Verdict::refused, reason}; };
   const std::string why = never_reachable(asked.address, policy.own);
-  if (!why.empty()) return refused(fmt::format("{} {}{}, where no lease may lead", shown, asked.name.empty() ? "" : "has an address that ", why));
+  if (!why.empty())
+    return refused(
+        fmt::format("{} {}{}, where no lease may lead", shown, asked.name.empty() ? "" : "has an address that ", why));
   for (const Port port : ports_of(asked)) {
-    if (is_denied(policy.denied, asked, port)) return refused(fmt::format("port {} of {} is among the denied destinations", port, shown));
+    if (is_denied(policy.denied, asked, port))
+      return refused(fmt::format("port {} of {} is among the denied destinations", port, shown));
   }
   if (policy.allowed.empty() || !unmatched(policy.allowed, asked, By::address)) return {Verdict::permitted, ""};
   const auto port = unmatched(policy.allowed, asked, By::address_or_name);

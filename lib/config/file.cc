@@ -31,14 +31,13 @@ constexpr mode_t kNewMode = 0644;
   switch (errno) {
     case EACCES:
     case EPERM:
-      throw tool::Failure(tool::not_permitted, fmt::format("{}: {}; run it as root, or with sudo", verb_and_object, std::strerror(errno)));
+      throw tool::Failure(tool::not_permitted,
+                          fmt::format("{}: {}; run it as root, or with sudo", verb_and_object, std::strerror(errno)));
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-    case EIO:
-      tool::fail_errno(tool::io, verb_and_object);
-    default:
-      tool::fail_errno(tool::os, verb_and_object);
+    case EIO: tool::fail_errno(tool::io, verb_and_object);
+    default: tool::fail_errno(tool::os, verb_and_object);
   }
 }
 
@@ -47,7 +46,8 @@ fs::path real_path(const std::string& path) {
   std::error_code error;
   const bool missing = fs::symlink_status(path, error).type() == fs::file_type::not_found;
   const fs::path given = fs::absolute(path, error);
-  const fs::path real = missing ? fs::canonical(given.parent_path(), error) / given.filename() : fs::canonical(given, error);
+  const fs::path real =
+      missing ? fs::canonical(given.parent_path(), error) / given.filename() : fs::canonical(given, error);
   if (error) throw tool::Failure(tool::config, fmt::format("open {}: {}", path, error.message()));
   if (real.filename().empty()) throw tool::Failure(tool::config, path + ": not a regular file");
   return real;
@@ -68,7 +68,9 @@ std::string beside(const std::string& name) { return "." + name + ".new"; }
 // A file beside the one that is to be replaced: gone, unless it was renamed.
 class Temporary {
  public:
-  Temporary(int directory, std::string name) : directory_(directory), name_(std::move(name)) { ::unlinkat(directory_, name_.c_str(), 0); }
+  Temporary(int directory, std::string name) : directory_(directory), name_(std::move(name)) {
+    ::unlinkat(directory_, name_.c_str(), 0);
+  }
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
   ~Temporary() { ::unlinkat(directory_, name_.c_str(), 0); }
@@ -102,10 +104,13 @@ void copy_attribute(int from, int to, const char* attribute, const std::string& 
   const ssize_t size = ::fgetxattr(from, attribute, nullptr, 0);
   if (size < 0 && absent()) return;
   std::vector<char> value(size < 0 ? 0 : static_cast<std::size_t>(size));
-  if (size < 0 || ::fgetxattr(from, attribute, value.data(), value.size()) != size) fail(fmt::format("read {} of {}", attribute, name));
+  if (size < 0 || ::fgetxattr(from, attribute, value.data(), value.size()) != size)
+    fail(fmt::format("read {} of {}", attribute, name));
   std::vector<char> own(value.size() + 1);
-  if (::fgetxattr(to, attribute, own.data(), own.size()) == size && std::equal(value.begin(), value.end(), own.begin())) return;
-  if (::fsetxattr(to, attribute, value.data(), value.size(), 0) != 0) fail(fmt::format("set {} of {}", attribute, name));
+  if (::fgetxattr(to, attribute, own.data(), own.size()) == size && std::equal(value.begin(), value.end(), own.begin()))
+    return;
+  if (::fsetxattr(to, attribute, value.data(), value.size(), 0) != 0)
+    fail(fmt::format("set {} of {}", attribute, name));
 }
 
 }  // namespace
@@ -132,17 +137,19 @@ void Lock::take() {
     Fd lock(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (!lock) fail(fmt::format("open {}.lock", path_));
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
-      struct stat ours{};
-      struct stat there{};
+      struct stat ours {};
+      struct stat there {};
       if (::fstat(lock.get(), &ours) != 0) fail("stat " + name);
-      if (::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 || ours.st_ino != there.st_ino) continue;
+      if (::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 || ours.st_ino != there.st_ino)
+        continue;
       lock_ = std::move(lock);
       return;
     }
     if (errno != EWOULDBLOCK && errno != EINTR) fail(fmt::format("lock {}.lock", path_));
     std::this_thread::sleep_for(kPause);
   } while (std::chrono::steady_clock::now() < deadline);
-  throw tool::Failure(tool::temporary, fmt::format("{}.lock: still locked after 10 s; something else is changing the file", path_));
+  throw tool::Failure(tool::temporary,
+                      fmt::format("{}.lock: still locked after 10 s; something else is changing the file", path_));
 }
 
 // The owner before the mode, since changing him may take bits of it away.
@@ -160,7 +167,8 @@ void Lock::replace(const std::string& text, uid_t owner, gid_t group, mode_t mod
 Locked::Locked(const std::string& path, const std::string& otherwise) : lock_(path) { read(otherwise); }
 
 void Locked::read(const std::string& otherwise) {
-  file_ = Fd(::openat(lock_.directory(), lock_.name().c_str(), O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+  file_ =
+      Fd(::openat(lock_.directory(), lock_.name().c_str(), O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   if (!file_ && errno == ENOENT) {
     is_new_ = true;
     text_ = otherwise;
@@ -199,17 +207,18 @@ void Locked::write_beside(const std::string& name, const std::string& text) cons
 // last, since it is also what the ACL allows at most.
 void Locked::keep_attributes(int fd, const std::string& name) const {
   if (!is_new_) {
-    struct stat own{};
+    struct stat own {};
     if (::fstat(fd, &own) != 0) fail("stat " + name);
     const bool same = own.st_uid == status_.st_uid && own.st_gid == status_.st_gid;
-    if (!same && ::fchown(fd, status_.st_uid, status_.st_gid) != 0) fail("give owner and group of " + lock_.path() + " to " + name);
+    if (!same && ::fchown(fd, status_.st_uid, status_.st_gid) != 0)
+      fail("give owner and group of " + lock_.path() + " to " + name);
     for (const char* attribute : kAttributes) copy_attribute(file_.get(), fd, attribute, name);
   }
   if (::fchmod(fd, mode()) != 0) fail("chmod " + name);
 }
 
 void Locked::check_unchanged() const {
-  struct stat there{};
+  struct stat there {};
   const bool found = ::fstatat(lock_.directory(), lock_.name().c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0;
   if (found != is_new_ && (is_new_ || same_version(there, status_))) return;
   throw tool::Failure(tool::temporary, lock_.path() + ": was changed by somebody else meanwhile; try again");

@@ -81,7 +81,7 @@ class Locked {
 
   Lock lock_;
   Fd file_;
-  struct stat status_{};
+  struct stat status_ {};
   std::string text_;
   bool is_new_ = false;
 };

@@ -4,7 +4,7 @@
 namespace config {
 enum class Author;
 struct Rproxy;
-}
+}  // namespace config
 
 namespace config::log_place {
 

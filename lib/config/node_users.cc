@@ -108,8 +108,9 @@ gid_t node_group() {
   group* result = nullptr;
   const int error = ::getgrnam_r(paths::kNodeAccount, &found, buffer, sizeof buffer, &result);
   if (error == 0 && result) return found.gr_gid;
-  throw tool::Failure(tool::os, fmt::format("find the group {}: {}", paths::kNodeAccount,
-                                            error == 0 ? "there is none; make the account as INSTALL says" : ::strerror(error)));
+  throw tool::Failure(tool::os,
+                      fmt::format("find the group {}: {}", paths::kNodeAccount,
+                                  error == 0 ? "there is none; make the account as INSTALL says" : ::strerror(error)));
 }
 
 }  // namespace
@@ -120,7 +121,9 @@ namespace config::node_users {
 
 bool is_name(std::string_view text) { return config::value::is_account(text) && text.front() != '#'; }
 
-bool is_password(std::string_view text) { return !text.empty() && text.size() <= kMaxPassword && config::value::is_text(text); }
+bool is_password(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxPassword && config::value::is_text(text);
+}
 
 std::vector<NodeUser> parse(std::string_view text, const std::string& file) {
   std::vector<NodeUser> users;
@@ -128,7 +131,9 @@ std::vector<NodeUser> parse(std::string_view text, const std::string& file) {
     const auto line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (line.empty() || line.front() == '#') continue;
-    const auto fail = [&](const std::string& why) { throw tool::Failure(tool::config, fmt::format("{}:{}: {}", file, number, why)); };
+    const auto fail = [&](const std::string& why) {
+      throw tool::Failure(tool::config, fmt::format("{}:{}: {}", file, number, why));
+    };
     auto user = parse_line(line, fail);
     for (const auto& other : users) {
       if (other.name == user.name) fail(fmt::format("{} is there twice", user.name));
@@ -142,9 +147,11 @@ std::vector<NodeUser> load(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!file && errno == ENOENT) return {};
   if (!file) tool::fail_errno(tool::config, "open " + path);
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "stat " + path);
-  const auto fail = [&](const std::string& why) { throw tool::Failure(tool::config, fmt::format("{}: {}", path, why)); };
+  const auto fail = [&](const std::string& why) {
+    throw tool::Failure(tool::config, fmt::format("{}: {}", path, why));
+  };
   if (!S_ISREG(status.st_mode)) fail("not a regular file");
   if (!root_only::is(status)) fail("must belong to root and be writable by root alone");
   if (status.st_size > static_cast<off_t>(kMaxBytes)) fail(fmt::format("larger than {} bytes", kMaxBytes));
@@ -153,28 +160,34 @@ std::vector<NodeUser> load(const std::string& path) {
 
 std::string text_of(const std::vector<NodeUser>& users) {
   std::string text = "# Users of the node API; asnodeadmin(8) changes this file.\n";
-  for (const auto& user : users) text += fmt::format("{}:{}:{}:{}\n", user.name, user.hash, user.system_user, fmt::join(user.acls, ","));
+  for (const auto& user : users)
+    text += fmt::format("{}:{}:{}:{}\n", user.name, user.hash, user.system_user, fmt::join(user.acls, ","));
   return text;
 }
 
 void save(const config::file::Lock& lock, const std::vector<NodeUser>& users) {
   const std::string text = text_of(users);
-  if (text.size() > kMaxBytes) throw tool::Failure(tool::os, fmt::format("{}: would be larger than {} bytes", lock.path(), kMaxBytes));
+  if (text.size() > kMaxBytes)
+    throw tool::Failure(tool::os, fmt::format("{}: would be larger than {} bytes", lock.path(), kMaxBytes));
   lock.replace(text, 0, node_group(), kMode);
 }
 
 std::string hash_password(std::string_view password) {
   if (!is_password(password)) {
-    throw tool::Failure(tool::bad_input, fmt::format("the password must have 1 to {} bytes and no control characters", kMaxPassword));
+    throw tool::Failure(tool::bad_input,
+                        fmt::format("the password must have 1 to {} bytes and no control characters", kMaxPassword));
   }
   char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-  if (!::crypt_gensalt_rn(kPrefix, kCost, nullptr, 0, setting, sizeof setting)) tool::fail_errno(tool::os, "make a salt");
+  if (!::crypt_gensalt_rn(kPrefix, kCost, nullptr, 0, setting, sizeof setting))
+    tool::fail_errno(tool::os, "make a salt");
   std::string made = hash(password, setting);
-  if (!is_hash(made)) throw tool::Failure(tool::os, "hash a password: crypt(3) of this system makes other hashes than yescrypt's");
+  if (!is_hash(made))
+    throw tool::Failure(tool::os, "hash a password: crypt(3) of this system makes other hashes than yescrypt's");
   return made;
 }
 
-std::optional<NodeUser> authenticate(const std::vector<NodeUser>& users, std::string_view name, std::string_view password) {
+std::optional<NodeUser> authenticate(const std::vector<NodeUser>& users, std::string_view name,
+                                     std::string_view password) {
   const auto found = std::find_if(users.begin(), users.end(), [&](const NodeUser& user) { return user.name == name; });
   const bool known = found != users.end();
   const bool possible = is_password(password);

@@ -17,8 +17,8 @@
 #include "config/file.h"
 
 struct NodeUser {
-  std::string name;          // config::value::is_account
-  std::string hash;           // crypt(5), yescrypt
+  std::string name;  // config::value::is_account
+  std::string hash;  // crypt(5), yescrypt
   std::string system_user;
   std::vector<std::string> acls;  // "admin" is the only one there is
 
@@ -55,6 +55,7 @@ std::string hash_password(std::string_view password);
 // The user, if the password is his. Takes the time of one hash also where there
 // is no such user, or the password is none, and compares in constant time.
 // Thread-safe. Failure{71} when there is no memory for it.
-std::optional<NodeUser> authenticate(const std::vector<NodeUser>& users, std::string_view name, std::string_view password);
+std::optional<NodeUser> authenticate(const std::vector<NodeUser>& users, std::string_view name,
+                                     std::string_view password);
 
 }  // namespace config::node_users

@@ -83,7 +83,8 @@ class Checker {
   void attributes(const Element& element, const Option& option) const {
     if (option.is(foreign)) return;
     for (const auto& [name, value] : element.attributes) {
-      const auto known = std::find_if(option.attributes.begin(), option.attributes.end(), [&](const Option& each) { return each.name == name; });
+      const auto known = std::find_if(option.attributes.begin(), option.attributes.end(),
+                                      [&](const Option& each) { return each.name == name; });
       if (known == option.attributes.end()) complain(element, unknown_attribute(name, option));
       if (!accepts(*known, value)) complain(element, name + " " + refusal(*known, value));
     }
@@ -91,7 +92,8 @@ class Checker {
 
   static std::string unknown_attribute(const std::string& name, const Option& option) {
     std::string known;
-    for (const auto& attribute : option.attributes) known += (known.empty() ? "; expected " : " or ") + std::string(attribute.name);
+    for (const auto& attribute : option.attributes)
+      known += (known.empty() ? "; expected " : " or ") + std::string(attribute.name);
     return fmt::format("unknown attribute '{}'{}", name.substr(0, 100), known);
   }
 
@@ -168,7 +170,8 @@ bool accepts(const Option& option, std::string_view value) {
     case Value::key_path: return v::is_user_path(value);
     case Value::docroot: return v::is_docroot(value);
     case Value::listen: return !v::listen(value).empty();
-    case Value::destinations: return !config::destination::parse_list(value).value_or(std::vector<Destination>{}).empty();
+    case Value::destinations:
+      return !config::destination::parse_list(value).value_or(std::vector<Destination>{}).empty();
     case Value::command: return !value.empty() && v::is_text(value);
   }
   return false;
@@ -184,13 +187,15 @@ void check(const Element& document, const std::string& file) {
 
 namespace {
 
-void add_items(const Option& parent, std::vector<const Option*>& path, const std::string& prefix, std::vector<Item>& found) {
+void add_items(const Option& parent, std::vector<const Option*>& path, const std::string& prefix,
+               std::vector<Item>& found) {
   for (const auto& option : parent.children) {
     path.push_back(&option);
     const std::string name = prefix + (prefix.empty() ? "" : "_") + std::string(option.name);
     // Of a list there is no telling which one is meant; a rule may be the only one.
     if (option.value == Value::elements) add_items(option, path, name, found);
-    else if (!option.is(repeats) && !option.is(identity)) found.push_back({option.item.empty() ? name : std::string(option.item), path});
+    else if (!option.is(repeats) && !option.is(identity))
+      found.push_back({option.item.empty() ? name : std::string(option.item), path});
     path.pop_back();
   }
 }
@@ -235,7 +240,8 @@ Elements at(const Elements& sections, const std::vector<const Option*>& path) {
 }
 
 const Element* first_given(const Elements& elements) {
-  const auto given = std::find_if(elements.begin(), elements.end(), [](const Element* each) { return !each->text.empty(); });
+  const auto given =
+      std::find_if(elements.begin(), elements.end(), [](const Element* each) { return !each->text.empty(); });
   return given == elements.end() ? nullptr : *given;
 }
 

@@ -19,37 +19,37 @@
 namespace config::schema {
 
 enum class Value {
-  elements,      // none of its own: holds other elements
-  boolean,       // true, false
-  number,        // within [low, high]
-  word,          // one of `words`
-  text,          // anything without control characters
-  secret,        // the same, and never shown
-  port,          // 1 to 65535
-  port_range,    // LOW:HIGH
-  address,       // IPv4 or IPv6
-  netmask,       // of IPv4, as 255.255.255.0
-  interface,     // a network interface's name
-  host_name,     // a name as of uname -n
-  own_addresses, // address/bits, parted by commas
-  endpoints,     // address:port, parted by commas
-  network,       // address, or address/bits
-  domain,        // name, or name:port
-  host,          // address[:port] or name[:port]
-  account,       // a name of an account
-  names,         // several, parted by commas or white space
-  path,          // absolute
-  key_path,      // the same; $(user) and $(name) stand for the user
-  docroot,       // the same, or a URL
-  listen,        // [address:]port[s], parted by commas; s: HTTPS
-  destinations,  // addresses, networks, names or *.names, each with [:port[-port]]
-  command,       // a command line
+  elements,       // none of its own: holds other elements
+  boolean,        // true, false
+  number,         // within [low, high]
+  word,           // one of `words`
+  text,           // anything without control characters
+  secret,         // the same, and never shown
+  port,           // 1 to 65535
+  port_range,     // LOW:HIGH
+  address,        // IPv4 or IPv6
+  netmask,        // of IPv4, as 255.255.255.0
+  interface,      // a network interface's name
+  host_name,      // a name as of uname -n
+  own_addresses,  // address/bits, parted by commas
+  endpoints,      // address:port, parted by commas
+  network,        // address, or address/bits
+  domain,         // name, or name:port
+  host,           // address[:port] or name[:port]
+  account,        // a name of an account
+  names,          // several, parted by commas or white space
+  path,           // absolute
+  key_path,       // the same; $(user) and $(name) stand for the user
+  docroot,        // the same, or a URL
+  listen,         // [address:]port[s], parted by commas; s: HTTPS
+  destinations,   // addresses, networks, names or *.names, each with [:port[-port]]
+  command,        // a command line
 };
 
 enum Trait : unsigned {
-  repeats = 1,   // may be there several times
-  foreign = 2,   // other elements, and attributes, belong to other products
-  addition = 4,  // ours, not the original's
+  repeats = 1,    // may be there several times
+  foreign = 2,    // other elements, and attributes, belong to other products
+  addition = 4,   // ours, not the original's
   explicit_ = 8,  // must not be empty: leave it out instead
   identity = 16,  // says which of several its parent is, so it is not set
 };
@@ -62,9 +62,9 @@ struct Option {
   unsigned traits = 0;             // Trait, or-ed
   long low = 0;
   long high = 0;
-  std::string_view words = {};     // parted by |
-  std::string_view alias = {};     // another spelling of `name`
-  std::string_view item = {};      // asconfigurator's name, where it is not the path to it
+  std::string_view words = {};  // parted by |
+  std::string_view alias = {};  // another spelling of `name`
+  std::string_view item = {};   // asconfigurator's name, where it is not the path to it
   std::span<const Option> children = {};
   std::span<const Option> attributes = {};
 

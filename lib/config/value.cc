@@ -60,7 +60,8 @@ bool is_text(std::string_view text) {
 
 bool is_account(std::string_view text) {
   return !text.empty() && text.size() <= 64 && text[0] != '-' &&
-         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c <= ' ' || c >= 0x7f || c == '/' || c == ':' || c == ','; });
+         std::none_of(text.begin(), text.end(),
+                      [](unsigned char c) { return c <= ' ' || c >= 0x7f || c == '/' || c == ':' || c == ','; });
 }
 
 bool is_path(std::string_view text) { return text.starts_with('/') && is_text(text); }
@@ -77,7 +78,9 @@ bool is_user_path(std::string_view text) {
 bool is_docroot(std::string_view text) {
   const auto scheme = text.find("://");
   if (scheme == text.npos || scheme == 0) return is_user_path(text);
-  const auto plain = [](unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '+'; };
+  const auto plain = [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '+';
+  };
   return is_text(text) && std::all_of(text.begin(), text.begin() + static_cast<long>(scheme), plain);
 }
 
@@ -104,14 +107,19 @@ std::vector<Listen> listen(std::string_view text) {
 namespace {
 
 bool is_plain_name(std::string_view text, std::size_t most, std::string_view besides) {
-  const auto alphanumeric = [](unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto alphanumeric = [](unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
   return !text.empty() && text.size() <= most && alphanumeric(static_cast<unsigned char>(text[0])) &&
-         std::all_of(text.begin(), text.end(), [&](char c) { return alphanumeric(static_cast<unsigned char>(c)) || besides.find(c) != besides.npos; });
+         std::all_of(text.begin(), text.end(), [&](char c) {
+           return alphanumeric(static_cast<unsigned char>(c)) || besides.find(c) != besides.npos;
+         });
 }
 
 bool can_be_a_hosts(const IpAddress& ip) {
   const std::uint8_t first = ip.bytes()[0];
-  const bool any = std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; });
+  const bool any =
+      std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; });
   return !any && (ip.is_v4() ? first != 0 && first != 127 && first < 224 : first != 0xff);
 }
 

@@ -50,8 +50,8 @@ std::size_t length_of(Parser parser) {
 // the parser and is thrown afterwards.
 struct Builder {
   XML_Parser parser;
-  Element root;                 // holds the document element as its only child
-  std::vector<Element*> open;   // from the root to the innermost element
+  Element root;                // holds the document element as its only child
+  std::vector<Element*> open;  // from the root to the innermost element
   std::string fault;
   Position fault_position;
 
@@ -110,17 +110,18 @@ std::string hint(XML_Error error, const Builder& builder, std::string_view text)
     case XML_ERROR_TAG_MISMATCH:
     case XML_ERROR_UNCLOSED_TOKEN:
       if (!inside) return "; expected <CONF version=\"2\">";
-      return fmt::format("; <{}> of line {} is still open", builder.open.back()->name, builder.open.back()->position.line);
-    case XML_ERROR_UNDEFINED_ENTITY:
-      return "; there are only &amp; &lt; &gt; &quot; &apos; and &#number;";
+      return fmt::format("; <{}> of line {} is still open", builder.open.back()->name,
+                         builder.open.back()->position.line);
+    case XML_ERROR_UNDEFINED_ENTITY: return "; there are only &amp; &lt; &gt; &quot; &apos; and &#number;";
     case XML_ERROR_INVALID_TOKEN: {
       const auto before = text.substr(0, builder.offset());
-      if (const auto last = before.find_last_of("&;<> \n"); last != before.npos && before[last] == '&') return "; for an ampersand write &amp;";
-      if (before.size() < text.size() && static_cast<unsigned char>(text[before.size()]) >= 0x80) return "; this character cannot stand here, or the file is not in the encoding that it claims";
+      if (const auto last = before.find_last_of("&;<> \n"); last != before.npos && before[last] == '&')
+        return "; for an ampersand write &amp;";
+      if (before.size() < text.size() && static_cast<unsigned char>(text[before.size()]) >= 0x80)
+        return "; this character cannot stand here, or the file is not in the encoding that it claims";
       return {};
     }
-    default:
-      return {};
+    default: return {};
   }
 }
 

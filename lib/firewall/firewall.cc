@@ -14,9 +14,15 @@ Family family_of(Part part) { return part == Part::ip6tables ? Family::v6 : Fami
 
 }  // namespace
 
-void open(const Session& session) { firewall::nft_text::is_for(session) ? nftables::open(session) : iptables::open(session); }
-void pin(const Session& session) { firewall::nft_text::is_for(session) ? nftables::pin(session) : iptables::pin(session); }
-void close(const Session& session) { firewall::nft_text::is_for(session) ? nftables::close(session) : iptables::close(session); }
+void open(const Session& session) {
+  firewall::nft_text::is_for(session) ? nftables::open(session) : iptables::open(session);
+}
+void pin(const Session& session) {
+  firewall::nft_text::is_for(session) ? nftables::pin(session) : iptables::pin(session);
+}
+void close(const Session& session) {
+  firewall::nft_text::is_for(session) ? nftables::close(session) : iptables::close(session);
+}
 
 std::optional<std::chrono::seconds> renewal(const Session& session) {
   if (!firewall::nft_text::is_for(session)) return std::nullopt;
@@ -35,17 +41,25 @@ void offer(const Session& session) {
   iptables::offer(session);
 }
 
-void settle(const Session& session) { firewall::nft_text::is_for(session) ? nftables::settle(session) : iptables::settle(session); }
-void remove_all_of(const Session& session) { firewall::nft_text::is_for(session) ? nftables::remove_all_of(session) : iptables::remove_all_of(session); }
+void settle(const Session& session) {
+  firewall::nft_text::is_for(session) ? nftables::settle(session) : iptables::settle(session);
+}
+void remove_all_of(const Session& session) {
+  firewall::nft_text::is_for(session) ? nftables::remove_all_of(session) : iptables::remove_all_of(session);
+}
 
 Part part_of(const Session& session) {
   if (firewall::nft_text::is_for(session)) return Part::nftables;
   return firewall::text::family_of(session) == Family::v4 ? Part::iptables : Part::ip6tables;
 }
 
-const char* name_of(Part part) { return part == Part::iptables ? "IPv4" : part == Part::ip6tables ? "IPv6" : "nftables"; }
+const char* name_of(Part part) {
+  return part == Part::iptables ? "IPv4" : part == Part::ip6tables ? "IPv6" : "nftables";
+}
 
-bool is_installed(Part part) { return part == Part::nftables ? nft::is_installed() : iptables::is_installed(family_of(part)); }
+bool is_installed(Part part) {
+  return part == Part::nftables ? nft::is_installed() : iptables::is_installed(family_of(part));
+}
 
 Mended reconcile(Part part, const std::vector<Session>& sessions) {
   return part == Part::nftables ? nftables::reconcile(sessions) : iptables::reconcile(family_of(part), sessions);

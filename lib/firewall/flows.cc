@@ -16,7 +16,8 @@ bool is_of_lease(const conntrack::Flow& flow) { return (flow.mark & connmark::kL
 
 bool would_take(const Session& session, const Endpoint& client, const Endpoint& proxy) {
   const auto ports = proxy_ports(session);
-  return client.ip == session.client.ip && proxy.ip == session.proxy.ip && ports.low <= proxy.port && proxy.port <= ports.high;
+  return client.ip == session.client.ip && proxy.ip == session.proxy.ip && ports.low <= proxy.port &&
+         proxy.port <= ports.high;
 }
 
 bool is_flow_of(const Session& session, const conntrack::Flow& flow) {
@@ -24,7 +25,8 @@ bool is_flow_of(const Session& session, const conntrack::Flow& flow) {
 }
 
 bool belongs(const Session& session, const conntrack::Flow& flow) {
-  if (is_of_lease(flow) || !would_take(session, flow.client, flow.proxy) || flow.server.ip != session.host.ip) return false;
+  if (is_of_lease(flow) || !would_take(session, flow.client, flow.proxy) || flow.server.ip != session.host.ip)
+    return false;
   if (!session.ports_kept() && flow.server.port != session.udp_port) return false;
   return !session.pinned() || is_flow_of(session, flow);
 }

@@ -53,7 +53,8 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 std::vector<std::string> table_lines(Family family, const char* table) {
   const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S"}, "");
-  if (answer.status != 0) throw tool::Failure(tool::os, fmt::format("run {} -t {} -S: {}", program(family, ""), table, answer.err));
+  if (answer.status != 0)
+    throw tool::Failure(tool::os, fmt::format("run {} -t {} -S: {}", program(family, ""), table, answer.err));
   return lines_of(answer.out);
 }
 
@@ -62,7 +63,8 @@ std::vector<std::string> table_lines(Family family, const char* table) {
 std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
   const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S", chain}, "");
   if (answer.status != 0) {
-    const bool absent = answer.err.find("No chain") != std::string::npos || answer.err.find("incompatible") != std::string::npos;
+    const bool absent =
+        answer.err.find("No chain") != std::string::npos || answer.err.find("incompatible") != std::string::npos;
     if (absent) return {};
     throw tool::Failure(tool::os, fmt::format("list chain {}: {}", chain, answer.err));
   }
@@ -165,12 +167,14 @@ void offer(const Session& session) {
 
 void settle(const Session& session) {
   std::set<std::string> right = lines_in_force(session);
-  remove(firewall::text::family_of(session),
-         list_beside(session, [&](const Rule& rule) { return rule.comment == session.id && right.erase(rule.line) == 0; }));
+  remove(firewall::text::family_of(session), list_beside(session, [&](const Rule& rule) {
+           return rule.comment == session.id && right.erase(rule.line) == 0;
+         }));
 }
 
 void remove_all_of(const Session& session) {
-  remove(firewall::text::family_of(session), list_beside(session, [&](const Rule& rule) { return rule.comment == session.id; }));
+  remove(firewall::text::family_of(session),
+         list_beside(session, [&](const Rule& rule) { return rule.comment == session.id; }));
 }
 
 void lay(Family family, const std::vector<Session>& sessions) {
@@ -192,7 +196,9 @@ Mended reconcile(Family family, const std::vector<Session>& sessions) {
     // Twice the same rule is one too many.
     return missing.erase(rule.line) != 0 || without_flow.contains(rule.comment);
   });
-  mended.laid = !wanted.empty() && (!missing.empty() || firewall::text::judge_base(family, nat, table_lines(family, "filter")) != firewall::text::Base::present);
+  mended.laid =
+      !wanted.empty() && (!missing.empty() || firewall::text::judge_base(family, nat, table_lines(family, "filter")) !=
+                                                  firewall::text::Base::present);
   if (mended.laid) lay(family, sessions);
   else remove(family, mended.removed);
   return mended;
@@ -222,7 +228,8 @@ bool purge(Family family) {
   using firewall::text::Base;
   const auto nat = table_lines(family, "nat");
   const auto filter = table_lines(family, "filter");
-  const bool nothing = firewall::text::judge_base(family, nat, filter) == Base::absent && firewall::text::judge_accepting(filter) == Base::absent;
+  const bool nothing = firewall::text::judge_base(family, nat, filter) == Base::absent &&
+                       firewall::text::judge_accepting(filter) == Base::absent;
   if (!nothing) restore(family, firewall::text::purge(firewall::text::standing(nat, filter)));
   return !nothing;
 }

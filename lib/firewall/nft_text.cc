@@ -35,22 +35,28 @@ std::string unset_mark() { return fmt::format("ct mark set ct mark and {:#010x}"
 std::string ports_text(const PortRange& range) {
   return range.low == range.high ? std::to_string(range.low) : fmt::format("{}-{}", range.low, range.high);
 }
-std::string kept_map(std::string_view digit, const PortRange& range) { return fmt::format("kept{}_{}_{}", digit, range.low, range.high); }
+std::string kept_map(std::string_view digit, const PortRange& range) {
+  return fmt::format("kept{}_{}_{}", digit, range.low, range.high);
+}
 
 struct Rule {
   std::string text;
   std::string comment;  // by which it is known again
 };
 
-Rule dnat(std::string_view digit, std::string_view more_key, const std::string& map, const std::string& condition = "") {
+Rule dnat(std::string_view digit, std::string_view more_key, const std::string& map,
+          const std::string& condition = "") {
   const char* p = protocol(digit);
   return {fmt::format("{}dnat {} to {} saddr . {} daddr{} map @{}", condition, p, p, p, more_key, map), map};
 }
 
 // Behind the DNAT: the destination is the server, the original one the proxy.
-Rule snat(std::string_view digit, std::string_view sport, std::string_view dport, const std::string& map, const std::string& condition = "") {
+Rule snat(std::string_view digit, std::string_view sport, std::string_view dport, const std::string& map,
+          const std::string& condition = "") {
   const char* p = protocol(digit);
-  return {fmt::format("{}snat {} to {} saddr . {} daddr . ct original {} daddr{}{} map @{}", condition, p, p, p, p, sport, dport, map), map};
+  return {fmt::format("{}snat {} to {} saddr . {} daddr . ct original {} daddr{}{} map @{}", condition, p, p, p, p,
+                      sport, dport, map),
+          map};
 }
 
 // Only from there on a packet costs a look-up. Asks for the mark last: what costs
@@ -84,16 +90,25 @@ const std::vector<Chain>& base_chains() {
       to_bound.rules.push_back(gate(digit, "bound", mark_matches() + " "));
       pinned.rules.push_back(dnat(digit, " . udp sport . udp dport", fmt::format("pinned{}", digit)));
       open.rules.push_back(dnat(digit, " . udp dport", fmt::format("open{}", digit)));
-      bound.rules.push_back(snat(digit, " . udp sport", " . ct original proto-dst", fmt::format("from_pinned{}", digit)));
+      bound.rules.push_back(
+          snat(digit, " . udp sport", " . ct original proto-dst", fmt::format("from_pinned{}", digit)));
     }
-    for (const char* digit : kFamilies) bound.rules.push_back(snat(digit, "", " . ct original proto-dst", fmt::format("from_open{}", digit), kUdp));
+    for (const char* digit : kFamilies)
+      bound.rules.push_back(snat(digit, "", " . ct original proto-dst", fmt::format("from_open{}", digit), kUdp));
     pinned.rules.push_back(unmark);
     open.rules.push_back({"jump kept", "kept"});
     open.rules.push_back(unmark);
     bound.rules.push_back({"jump from_kept", "from_kept"});
     return std::vector<Chain>{
-        pinned, open, bound, to_pinned, to_open, to_bound,
-        {"to_masquerade", "type nat hook postrouting priority 110; policy accept;", {{mark_matches() + " masquerade", "masquerade"}}},
+        pinned,
+        open,
+        bound,
+        to_pinned,
+        to_open,
+        to_bound,
+        {"to_masquerade",
+         "type nat hook postrouting priority 110; policy accept;",
+         {{mark_matches() + " masquerade", "masquerade"}}},
     };
   }();
   return chains;
@@ -144,7 +159,8 @@ Range range(const PortRange& ports) {
     made.maps.push_back({name, a + " . " + a + " : " + a});
     made.maps.push_back({"from_" + name, a + " . " + a + " . " + a + " : " + a});
     made.kept.push_back(dnat(digit, "", name, fmt::format("udp dport {} ", ports_text(ports))));
-    made.from.push_back(snat(digit, "", "", "from_" + name, fmt::format("{}ct original proto-dst {} ", kUdp, ports_text(ports))));
+    made.from.push_back(
+        snat(digit, "", "", "from_" + name, fmt::format("{}ct original proto-dst {} ", kUdp, ports_text(ports))));
   }
   return made;
 }
@@ -220,11 +236,15 @@ Elements own_elements(const Session& session) {
   }
   const std::string more = ports.empty() ? "" : " . " + ports;
   Elements own{{map, joined({client, proxy}) + more, value, session.id}};
-  if (session.bind_source_address) own.push_back({"from_" + map, joined({client, server, proxy}) + more, session.bind_source_address->text(), session.id});
+  if (session.bind_source_address)
+    own.push_back(
+        {"from_" + map, joined({client, server, proxy}) + more, session.bind_source_address->text(), session.id});
   return own;
 }
 
-std::string delete_text(const Element& element) { return fmt::format("delete element {} {} {{ {} }}\n", kTable, element.map, element.key); }
+std::string delete_text(const Element& element) {
+  return fmt::format("delete element {} {} {{ {} }}\n", kTable, element.map, element.key);
+}
 std::string add_text(const Element& element) {
   const std::string what = element.value.empty() ? element.key : element_text(element);
   return fmt::format("add element {} {} {{ {} }}\n", kTable, element.map, what);
@@ -267,7 +287,8 @@ struct Found {
 };
 
 std::string hook_of(const Json& chain) {
-  return fmt::format("{} {} {} {}", chain.at("name").get<std::string>(), chain.value("type", ""), chain.value("hook", ""), chain.value("prio", 0));
+  return fmt::format("{} {} {} {}", chain.at("name").get<std::string>(), chain.value("type", ""),
+                     chain.value("hook", ""), chain.value("prio", 0));
 }
 
 std::vector<std::string> comments_of(const std::vector<Rule>& rules) {
@@ -296,8 +317,8 @@ bool is_whole(const Found& found, const std::set<std::string>& ranges) {
     const auto there = found.chains.find(chain.name);
     if (there == found.chains.end() || there->second != comments_of(chain.rules)) return false;
   }
-  static const std::set<std::string> hooks{"to_pinned nat prerouting -110", "to_open nat prerouting -90", "to_bound nat postrouting 90",
-                                           "to_masquerade nat postrouting 110"};
+  static const std::set<std::string> hooks{"to_pinned nat prerouting -110", "to_open nat prerouting -90",
+                                           "to_bound nat postrouting 90", "to_masquerade nat postrouting 110"};
   if (found.hooked != hooks) return false;
   // Each range has its maps, and one rule per map.
   for (const auto& [name, prefix] : {std::pair<std::string, std::string>{"kept", ""}, {"from_kept", "from_"}}) {
@@ -326,7 +347,9 @@ Elements elements_of(const std::vector<Session>& sessions) {
   for (const auto& session : sessions) {
     if (is_for(session)) ours.push_back(&session);
   }
-  std::sort(ours.begin(), ours.end(), [](const Session* a, const Session* b) { return std::pair(a->opened, a->id) < std::pair(b->opened, b->id); });
+  std::sort(ours.begin(), ours.end(), [](const Session* a, const Session* b) {
+    return std::pair(a->opened, a->id) < std::pair(b->opened, b->id);
+  });
   Elements elements;
   std::set<std::pair<std::string, std::string>> taken;
   for (const Session* session : ours) {
@@ -384,7 +407,8 @@ std::string renew(const Elements& elements) { return change(elements, elements);
 std::string add_range(const Session& session) {
   const Range made = range(session.udp_port_range);
   std::string text;
-  for (const auto& map : made.maps) text += fmt::format("create map {} {} {{ type {}; flags timeout; }}\n", kTable, map.name, map.type);
+  for (const auto& map : made.maps)
+    text += fmt::format("create map {} {} {{ type {}; flags timeout; }}\n", kTable, map.name, map.type);
   for (const auto& rule : made.kept) text += fmt::format("add rule {} kept {}\n", kTable, rule_text(rule));
   for (const auto& rule : made.from) text += fmt::format("add rule {} from_kept {}\n", kTable, rule_text(rule));
   return text;

@@ -16,11 +16,13 @@
 namespace firewall::nftables {
 namespace {
 
-using firewall::text::Base;
 using firewall::nft_text::Element;
 using firewall::nft_text::Elements;
+using firewall::text::Base;
 
-firewall::nft_text::Listed listed() { return firewall::nft_text::parse(nft::list(std::string("table ") + firewall::nft_text::kTable)); }
+firewall::nft_text::Listed listed() {
+  return firewall::nft_text::parse(nft::list(std::string("table ") + firewall::nft_text::kTable));
+}
 
 Elements difference(const Elements& from, const Elements& less) {
   Elements rest;
@@ -52,9 +54,10 @@ void take(const Element& element) { nft::try_apply(firewall::nft_text::change({e
 
 // Sorted by place, as all of them are.
 bool has(const Elements& elements, const Element& place) {
-  const auto first = std::lower_bound(elements.begin(), elements.end(), place, [](const Element& one, const Element& other) {
-    return std::tie(one.map, one.key) < std::tie(other.map, other.key);
-  });
+  const auto first =
+      std::lower_bound(elements.begin(), elements.end(), place, [](const Element& one, const Element& other) {
+        return std::tie(one.map, one.key) < std::tie(other.map, other.key);
+      });
   return first != elements.end() && first->same_place(place);
 }
 
@@ -96,7 +99,9 @@ void take_those_of(const Session& session, Chosen chosen) {
   }
 }
 
-bool contains(const Elements& elements, const Element& element) { return std::binary_search(elements.begin(), elements.end(), element); }
+bool contains(const Elements& elements, const Element& element) {
+  return std::binary_search(elements.begin(), elements.end(), element);
+}
 
 // Marked flows have to be let through in FORWARD, where no table of ours can do
 // it for the others. Without iptables that is left to the administrator.
@@ -180,7 +185,8 @@ Mended reconcile(const std::vector<Session>& sessions) {
   const auto now = listed();
   const Elements missing = difference(wanted, now.elements);
   Elements extra = difference(now.elements, wanted);
-  std::erase_if(extra, [&](const Element& element) { return without_flow.contains(element.owner) && !has(missing, element); });
+  std::erase_if(extra,
+                [&](const Element& element) { return without_flow.contains(element.owner) && !has(missing, element); });
   Mended mended;
   for (const auto& element : extra) {
     if (!has(missing, element)) mended.removed.push_back(rule_of(element));
@@ -191,9 +197,11 @@ Mended reconcile(const std::vector<Session>& sessions) {
   const Elements near = firewall::nft_text::near(kept);
   const Elements near_missing = difference(near, now.near);
   const bool needed = std::any_of(sessions.begin(), sessions.end(), firewall::nft_text::is_for);
-  const bool whole = now.base == Base::present && std::includes(now.ranges.begin(), now.ranges.end(), ranges.begin(), ranges.end());
+  const bool whole =
+      now.base == Base::present && std::includes(now.ranges.begin(), now.ranges.end(), ranges.begin(), ranges.end());
   mended.laid = needed && (!whole || !missing.empty() || !near_missing.empty());
-  const std::string text = firewall::nft_text::replace(difference(now.near, near), near_missing) + firewall::nft_text::change(extra, missing);
+  const std::string text = firewall::nft_text::replace(difference(now.near, near), near_missing) +
+                           firewall::nft_text::change(extra, missing);
   // All at once, for there may be thousands. Refused when one expires meanwhile.
   const bool done = (whole || !needed) && (text.empty() || nft::try_apply(text).empty());
   if (!done && needed) {

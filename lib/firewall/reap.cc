@@ -33,14 +33,17 @@ void reap_orphans() {
 }
 
 bool is_used(Part part, const std::vector<Session>& living) {
-  return std::any_of(living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; });
+  return std::any_of(living.begin(), living.end(),
+                     [&](const Session& session) { return firewall::part_of(session) == part; });
 }
 
 // The rules in force become those of the living sessions, and the base too.
 void mend_rules(Part part, const std::vector<Session>& living) {
   const auto mended = firewall::reconcile(part, living);
-  if (mended.laid) logging::event("Put back the rules of {} living sessions: the firewall had lost some", living.size());
-  for (const auto& rule : mended.removed) logging::event("Reaped a rule without a session: {}", logging::escape(rule.line));
+  if (mended.laid)
+    logging::event("Put back the rules of {} living sessions: the firewall had lost some", living.size());
+  for (const auto& rule : mended.removed)
+    logging::event("Reaped a rule without a session: {}", logging::escape(rule.line));
 }
 
 // A stopped proxy has no rules, not even those of a session that would not end.
@@ -74,7 +77,8 @@ void reap_flows(int family, const std::vector<Session>& living) {
     const auto of_client = by_client.find(flow.client.ip.text());
     const auto any = [&](const auto& accounts) {
       if (of_client == by_client.end()) return false;
-      return std::any_of(of_client->second.begin(), of_client->second.end(), [&](const Session* session) { return accounts(*session); });
+      return std::any_of(of_client->second.begin(), of_client->second.end(),
+                         [&](const Session* session) { return accounts(*session); });
     };
     const bool marked = (flow.mark & connmark::kSuite) != 0;
     const bool wrong = marked ? !any([&](const Session& session) { return firewall::flows::belongs(session, flow); })

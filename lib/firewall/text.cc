@@ -19,12 +19,10 @@ constexpr int kBuckets = 256;
 // As `iptables -S` prints them, so that is_jump can compare.
 const std::string& jump_rule(std::string_view chain) {
   static const std::string mark = fmt::format("{0:#x}/{0:#x}", connmark::kSuite);
-  static const std::string prerouting =
-      "PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
+  static const std::string prerouting = "PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
   static const std::string postrouting =
       "POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT";
-  static const std::string forward =
-      "FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT";
+  static const std::string forward = "FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT";
   return chain == "PREROUTING" ? prerouting : chain == "POSTROUTING" ? postrouting : forward;
 }
 
@@ -62,7 +60,8 @@ std::vector<Chain> tree(Family family, std::string_view root) {
   for (int level = 0; level < kLevels; ++level) {
     for (int low = 0; low < 1 << 2 * level; ++low) {
       Chain& chain = chains.emplace_back(Chain{node(root, level, low), {}});
-      for (int next = 0; next < 4; ++next) chain.rules.push_back("-A " + fork(family, root, level, low | next << 2 * level));
+      for (int next = 0; next < 4; ++next)
+        chain.rules.push_back("-A " + fork(family, root, level, low | next << 2 * level));
     }
   }
   return chains;
@@ -75,12 +74,14 @@ std::string forwarding_rule(const Session& session, bool pinned) {
   if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
   if (!session.ports_kept()) ports += fmt::format("--dport {}", session.proxy_port);
   else if (pinned) ports += fmt::format("--dport {}", session.flow->server.port);
-  else if (session.udp_port_range.low == session.udp_port_range.high) ports += fmt::format("--dport {}", session.udp_port_range.low);
+  else if (session.udp_port_range.low == session.udp_port_range.high)
+    ports += fmt::format("--dport {}", session.udp_port_range.low);
   else ports += "--dport " + session.udp_port_range.text();
   const std::string target =
       session.ports_kept() ? session.host.ip.text() : Endpoint{session.host.ip, session.udp_port}.text();
-  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}", bucket(kSessions, bucket_of(session)),
-                     host_net(session.client.ip), host_net(session.proxy.ip), ports, session.id, target);
+  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}",
+                     bucket(kSessions, bucket_of(session)), host_net(session.client.ip), host_net(session.proxy.ip),
+                     ports, session.id, target);
 }
 
 // Which address of ours they go on from. Seen behind the DNAT: the server is
@@ -99,8 +100,9 @@ std::string binding_rule(const Session& session, bool pinned) {
   } else {
     ports += "--dport " + session.udp_port_range.text();
   }
-  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m conntrack {} -m comment --comment {} -j SNAT --to-source {}", bucket(kBound, bucket_of(session)),
-                     host_net(session.client.ip), host_net(session.host.ip), ports, proxy, session.id, session.bind_source_address->text());
+  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m conntrack {} -m comment --comment {} -j SNAT --to-source {}",
+                     bucket(kBound, bucket_of(session)), host_net(session.client.ip), host_net(session.host.ip), ports,
+                     proxy, session.id, session.bind_source_address->text());
 }
 
 Lines session_rules(const Session& session, bool pinned) {
@@ -205,12 +207,15 @@ std::string remove_old(const Lines& rules, const std::vector<std::string>& chain
 }
 
 bool are_bound(Family family, const std::vector<Session>& sessions) {
-  return std::any_of(sessions.begin(), sessions.end(), [&](const Session& each) { return is_for(each, family) && each.bind_source_address; });
+  return std::any_of(sessions.begin(), sessions.end(),
+                     [&](const Session& each) { return is_for(each, family) && each.bind_source_address; });
 }
 
 }  // namespace
 
-bool is_for(const Session& session, Family family) { return session.forwarding == config::Forwarding::iptables && family_of(session) == family; }
+bool is_for(const Session& session, Family family) {
+  return session.forwarding == config::Forwarding::iptables && family_of(session) == family;
+}
 
 Family family_of(const Session& session) { return session.client.ip.is_v4() ? Family::v4 : Family::v6; }
 
@@ -251,7 +256,8 @@ const std::vector<Chain>& base_chains(Family family, bool bound) {
   static const auto make = [](Family of, bool with_bound) {
     std::vector<Chain> chains{
         {"SALLYPORT",
-         {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", connmark::kSuite), "-A SALLYPORT -j SALLYPORT-DNAT",
+         {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", connmark::kSuite),
+          "-A SALLYPORT -j SALLYPORT-DNAT",
           fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", connmark::kSuite)}},
         {"SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j MASQUERADE"}},
     };
@@ -262,7 +268,8 @@ const std::vector<Chain>& base_chains(Family family, bool bound) {
     }
     return chains;
   };
-  static const std::vector<Chain> all[] = {make(Family::v4, false), make(Family::v4, true), make(Family::v6, false), make(Family::v6, true)};
+  static const std::vector<Chain> all[] = {make(Family::v4, false), make(Family::v4, true), make(Family::v6, false),
+                                           make(Family::v6, true)};
   return all[(family == Family::v4 ? 0 : 2) + (bound ? 1 : 0)];
 }
 
@@ -286,7 +293,8 @@ Standing standing(const Lines& nat, const Lines& filter) {
   found.old_filter = old_rules(filter, found.jumps);
   found.chains_nat = chains_among(nat, [](const std::string& name) { return !known.contains(name); });
   found.chains_filter = chains_among(filter, [](const std::string&) { return true; });
-  found.chains_bound = chains_among(nat, [](const std::string& name) { return known.contains(name) && name.starts_with(kBound); });
+  found.chains_bound =
+      chains_among(nat, [](const std::string& name) { return known.contains(name) && name.starts_with(kBound); });
   return found;
 }
 
@@ -314,7 +322,8 @@ Base judge_accepting(const Lines& filter) {
 
 // What is old goes last: no packet misses its way meanwhile.
 std::string accepting(const Standing& found) {
-  return "*filter\n" + add_jump(found.jumps, "FORWARD") + remove_old(found.old_filter, found.chains_filter) + "COMMIT\n";
+  return "*filter\n" + add_jump(found.jumps, "FORWARD") + remove_old(found.old_filter, found.chains_filter) +
+         "COMMIT\n";
 }
 
 std::string base(Family family, const std::vector<Session>& sessions, const Standing& found) {
@@ -326,15 +335,17 @@ std::string base(Family family, const std::vector<Session>& sessions, const Stan
     for (const auto& rule : chain.rules) rules += rule + "\n";
   }
   chains += for_each_name(buckets(bound), ":{} - [0:0]\n");
-  return accepting(found) + "*nat\n" + chains + rules + for_each(family, sessions, add_rules) + add_jump(found.jumps, "PREROUTING") +
-         add_jump(found.jumps, "POSTROUTING") + remove_old(found.old_nat, found.chains_nat) + (bound ? "" : remove_old({}, found.chains_bound)) + "COMMIT\n";
+  return accepting(found) + "*nat\n" + chains + rules + for_each(family, sessions, add_rules) +
+         add_jump(found.jumps, "PREROUTING") + add_jump(found.jumps, "POSTROUTING") +
+         remove_old(found.old_nat, found.chains_nat) + (bound ? "" : remove_old({}, found.chains_bound)) + "COMMIT\n";
 }
 
 std::string purge(const Standing& found) {
   // Declaring a chain creates or empties it, so that -X succeeds either way.
-  return "*filter\n" + delete_jump(found.jumps, "FORWARD") + remove_old(found.old_filter, found.chains_filter) + "COMMIT\n*nat\n" +
-         for_each_name(all_chains(), ":{} - [0:0]\n") + delete_jump(found.jumps, "PREROUTING") + delete_jump(found.jumps, "POSTROUTING") +
-         remove_old(found.old_nat, found.chains_nat) + for_each_name(all_chains(), "-X {}\n") + "COMMIT\n";
+  return "*filter\n" + delete_jump(found.jumps, "FORWARD") + remove_old(found.old_filter, found.chains_filter) +
+         "COMMIT\n*nat\n" + for_each_name(all_chains(), ":{} - [0:0]\n") + delete_jump(found.jumps, "PREROUTING") +
+         delete_jump(found.jumps, "POSTROUTING") + remove_old(found.old_nat, found.chains_nat) +
+         for_each_name(all_chains(), "-X {}\n") + "COMMIT\n";
 }
 
 std::string open(Family family, const std::vector<Session>& sessions) {
@@ -350,8 +361,8 @@ std::string open(Family family, const std::vector<Session>& sessions) {
   }
   std::string checks;
   for (const auto& way : ways) checks += "-C " + way + "\n";
-  return fmt::format("*filter\n-C {}\nCOMMIT\n*nat\n-C {}\n-C {}\n{}{}COMMIT\n", jump_rule("FORWARD"), jump_rule("PREROUTING"),
-                     jump_rule("POSTROUTING"), checks, for_each(family, sessions, add_rules));
+  return fmt::format("*filter\n-C {}\nCOMMIT\n*nat\n-C {}\n-C {}\n{}{}COMMIT\n", jump_rule("FORWARD"),
+                     jump_rule("PREROUTING"), jump_rule("POSTROUTING"), checks, for_each(family, sessions, add_rules));
 }
 
 std::string pin(Family family, const std::vector<Session>& sessions) {

@@ -67,7 +67,7 @@ using Lines = std::vector<std::string>;
 // an older release laid, to be taken away.
 struct Standing {
   Jumps jumps;
-  Lines old_nat;     // "-A PREROUTING …": other rules with our comment, and repeated ones
+  Lines old_nat;  // "-A PREROUTING …": other rules with our comment, and repeated ones
   Lines old_filter;
   std::vector<std::string> chains_nat;  // SALLYPORT…, and none of those above
   std::vector<std::string> chains_filter;

@@ -57,7 +57,8 @@ std::optional<std::string> only_header(MHD_Connection* connection, const char* n
 Endpoint local_end(int socket) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) tool::fail_errno(tool::os, "getsockname");
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+    tool::fail_errno(tool::os, "getsockname");
   return Endpoint::from_sockaddr(reinterpret_cast<sockaddr&>(address));
 }
 
@@ -66,7 +67,8 @@ int socket_of(MHD_Connection* connection) {
 }
 
 MHD_Result send_answer(MHD_Connection* connection, const Answer& answer) {
-  MHD_Response* response = MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+  MHD_Response* response =
+      MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
   if (!response) return MHD_NO;
   if (!answer.body.empty()) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type.c_str());
   MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -117,19 +119,20 @@ class Connections {
                  {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kPriorities)}};
     }
     secured.push_back({MHD_OPTION_END, 0, nullptr});
-    MHD_Daemon* daemon = MHD_start_daemon(
-        flags, 0, nullptr, nullptr, &Connections::on_request, this,                       //
-        MHD_OPTION_LISTEN_SOCKET, owned,                                                   //
-        MHD_OPTION_NOTIFY_CONNECTION, &Connections::on_connection, this,                   //
-        MHD_OPTION_NOTIFY_COMPLETED, &Connections::on_completed, this,                     //
-        MHD_OPTION_UNESCAPE_CALLBACK, &Connections::keep_escapes, nullptr,                 //
-        MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,                                      //
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, kMaxOfAddress,                                 //
-        MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kIdleTime.count()),           //
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,                             //
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,                                                   //
-        MHD_OPTION_ARRAY, secured.data(), MHD_OPTION_END);
-    if (!daemon) throw tool::Failure(tool::os, one.tls ? "start HTTPS: libmicrohttpd refused" : "start HTTP: libmicrohttpd refused");
+    MHD_Daemon* daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &Connections::on_request, this,               //
+                                          MHD_OPTION_LISTEN_SOCKET, owned,                                          //
+                                          MHD_OPTION_NOTIFY_CONNECTION, &Connections::on_connection, this,          //
+                                          MHD_OPTION_NOTIFY_COMPLETED, &Connections::on_completed, this,            //
+                                          MHD_OPTION_UNESCAPE_CALLBACK, &Connections::keep_escapes, nullptr,        //
+                                          MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,                             //
+                                          MHD_OPTION_PER_IP_CONNECTION_LIMIT, kMaxOfAddress,                        //
+                                          MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kIdleTime.count()),  //
+                                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,                    //
+                                          MHD_OPTION_STRICT_FOR_CLIENT, 1,                                          //
+                                          MHD_OPTION_ARRAY, secured.data(), MHD_OPTION_END);
+    if (!daemon)
+      throw tool::Failure(tool::os,
+                          one.tls ? "start HTTPS: libmicrohttpd refused" : "start HTTP: libmicrohttpd refused");
     daemons_.emplace_back(daemon);
   }
 
@@ -204,7 +207,8 @@ class Connections {
     request.authorization = only_header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
     request.content_type = only_header(connection, MHD_HTTP_HEADER_CONTENT_TYPE).value_or("");
     request.socket = socket_of(connection);
-    request.client = Endpoint::from_sockaddr(*MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    request.client =
+        Endpoint::from_sockaddr(*MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
     request.local = local_end(request.socket);
     request.too_large = announces_too_much(connection);
     Held& kept = *held;
@@ -292,7 +296,11 @@ class Connections {
       rest = open_;
     }
     for (const auto& exchange : rest) {
-      exchange->answer({503, "application/json", "{\"error\":{\"code\":\"busy\",\"message\":\"The node service ends; try again.\"}}\n", {}, {}});
+      exchange->answer({503,
+                        "application/json",
+                        "{\"error\":{\"code\":\"busy\",\"message\":\"The node service ends; try again.\"}}\n",
+                        {},
+                        {}});
     }
   }
 

@@ -39,8 +39,8 @@ struct Request {
   bool query = false;  // there was something behind a '?'
   std::optional<std::string> authorization;
   std::string content_type;
-  std::string body;         // at most kMaxBody bytes
-  bool too_large = false;   // the body was larger, and is not here
+  std::string body;        // at most kMaxBody bytes
+  bool too_large = false;  // the body was larger, and is not here
   Endpoint client;
   Endpoint local;
   int socket = -1;  // the TCP connection; only until the answer

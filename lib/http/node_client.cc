@@ -57,7 +57,8 @@ std::string fingerprint_of_peer(CURL* easy) {
   if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || !tls || !tls->internals) return "";
   if (tls->backend != CURLSSLBACKEND_GNUTLS) return "";
   unsigned count = 0;
-  const gnutls_datum_t* const chain = gnutls_certificate_get_peers(static_cast<gnutls_session_t>(tls->internals), &count);
+  const gnutls_datum_t* const chain =
+      gnutls_certificate_get_peers(static_cast<gnutls_session_t>(tls->internals), &count);
   if (!chain || count == 0) return "";
   unsigned char digest[32];
   if (gnutls_hash_fast(GNUTLS_DIG_SHA256, chain[0].data, chain[0].size, digest) != 0) return "";
@@ -100,9 +101,9 @@ Easy bounded(const Server& server, const std::string& path, milliseconds patienc
 
 std::optional<std::string> parse_fingerprint(std::string_view text) {
   const auto named = [&](std::string_view prefix) {
-    const bool same = text.size() > prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) {
-      return a == std::tolower(static_cast<unsigned char>(b));
-    });
+    const bool same = text.size() > prefix.size() &&
+                      std::equal(prefix.begin(), prefix.end(), text.begin(),
+                                 [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
     if (same) text.remove_prefix(prefix.size());
   };
   named("sha256 fingerprint=");
@@ -205,23 +206,31 @@ struct Exchange::State {
 
 void Exchange::State::fail(CURLcode code) {
   if (!pinned.empty() && !matched && code == CURLE_ABORTED_BY_CALLBACK) {
-    throw tool::Failure(tool::untrusted, fmt::format("verify certificate of {}: its SHA256 fingerprint is {}, not the one that was given", name,
-                                                     shown.empty() ? "unknown" : show_fingerprint(shown)));
+    throw tool::Failure(
+        tool::untrusted,
+        fmt::format("verify certificate of {}: its SHA256 fingerprint is {}, not the one that was given", name,
+                    shown.empty() ? "unknown" : show_fingerprint(shown)));
   }
-  if (too_long) throw tool::Failure(tool::bad_input, fmt::format("read answer of {}: more than {} bytes", name, kMaxAnswer));
+  if (too_long)
+    throw tool::Failure(tool::bad_input, fmt::format("read answer of {}: more than {} bytes", name, kMaxAnswer));
   const std::string reason = why[0] ? why : curl_easy_strerror(code);
   switch (code) {
-    case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CACERT_BADFILE: case CURLE_SSL_ISSUER_ERROR: case CURLE_SSL_CRL_BADFILE:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CRL_BADFILE:
       throw tool::Failure(tool::untrusted, fmt::format("verify certificate of {}: {}", name, reason));
-    case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_WEIRD_SERVER_REPLY: case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
       throw tool::Failure(tool::bad_input, fmt::format("read answer of {}: {}", name, reason));
-    default:
-      throw tool::Failure(tool::unavailable, fmt::format("reach {}: {}", name, reason));
+    default: throw tool::Failure(tool::unavailable, fmt::format("reach {}: {}", name, reason));
   }
 }
 
 Answer Exchange::State::answer() {
-  if (!pinned.empty() && !matched) throw tool::Failure(tool::untrusted, fmt::format("verify certificate of {}: it was not shown", name));
+  if (!pinned.empty() && !matched)
+    throw tool::Failure(tool::untrusted, fmt::format("verify certificate of {}: it was not shown", name));
   Answer result;
   const char* address = nullptr;
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &result.status);
@@ -231,7 +240,8 @@ Answer Exchange::State::answer() {
   return result;
 }
 
-Exchange::Exchange(const Server& server, const Trust& trust, const Request& request, milliseconds patience, const std::string& address)
+Exchange::Exchange(const Server& server, const Trust& trust, const Request& request, milliseconds patience,
+                   const std::string& address)
     : state_(std::make_unique<State>()) {
   State& state = *state_;
   state.name = server.host.text();
@@ -250,17 +260,20 @@ Exchange::Exchange(const Server& server, const Trust& trust, const Request& requ
   state.easy = bounded(server, request.path, patience);
   const Easy& easy = state.easy;
   set(easy, CURLOPT_ERRORBUFFER, state.why);
-  set(easy, CURLOPT_PREREQFUNCTION, +[](void* self, char*, char*, int, int) {
-    return static_cast<State*>(self)->may_speak() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
-  });
+  set(
+      easy, CURLOPT_PREREQFUNCTION, +[](void* self, char*, char*, int, int) {
+        return static_cast<State*>(self)->may_speak() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+      });
   set(easy, CURLOPT_PREREQDATA, &state);
-  set(easy, CURLOPT_HEADERFUNCTION, +[](char*, std::size_t one, std::size_t count, void* self) {
-    return static_cast<State*>(self)->take_head(one * count);
-  });
+  set(
+      easy, CURLOPT_HEADERFUNCTION, +[](char*, std::size_t one, std::size_t count, void* self) {
+        return static_cast<State*>(self)->take_head(one * count);
+      });
   set(easy, CURLOPT_HEADERDATA, &state);
-  set(easy, CURLOPT_WRITEFUNCTION, +[](char* bytes, std::size_t one, std::size_t count, void* self) {
-    return static_cast<State*>(self)->take_body(bytes, one * count);
-  });
+  set(
+      easy, CURLOPT_WRITEFUNCTION, +[](char* bytes, std::size_t one, std::size_t count, void* self) {
+        return static_cast<State*>(self)->take_body(bytes, one * count);
+      });
   set(easy, CURLOPT_WRITEDATA, &state);
 
   if (!state.pinned.empty()) {  // may_speak() judges
@@ -354,11 +367,12 @@ std::string ask_fingerprint(const Server& server, milliseconds patience) {
   Look look{easy.get(), &seen};
   set(easy, CURLOPT_SSL_VERIFYPEER, 0L);
   set(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-  set(easy, CURLOPT_PREREQFUNCTION, +[](void* self, char*, char*, int, int) {
-    const auto* const asked = static_cast<Look*>(self);
-    *asked->seen = fingerprint_of_peer(asked->easy);
-    return CURL_PREREQFUNC_ABORT;
-  });
+  set(
+      easy, CURLOPT_PREREQFUNCTION, +[](void* self, char*, char*, int, int) {
+        const auto* const asked = static_cast<Look*>(self);
+        *asked->seen = fingerprint_of_peer(asked->easy);
+        return CURL_PREREQFUNC_ABORT;
+      });
   set(easy, CURLOPT_PREREQDATA, &look);
   curl_easy_perform(easy.get());
   return seen.empty() ? "" : show_fingerprint(seen);

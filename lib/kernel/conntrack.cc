@@ -24,7 +24,8 @@ using Entry = std::unique_ptr<nf_conntrack, decltype(&nfct_destroy)>;
 
 IpAddress address_of(const nf_conntrack* entry, nf_conntrack_attr v4, nf_conntrack_attr v6) {
   const auto family = nfct_get_attr_u8(entry, ATTR_L3PROTO);
-  return family == AF_INET ? IpAddress::from_v4(nfct_get_attr(entry, v4)) : IpAddress::from_v6(nfct_get_attr(entry, v6));
+  return family == AF_INET ? IpAddress::from_v4(nfct_get_attr(entry, v4))
+                           : IpAddress::from_v6(nfct_get_attr(entry, v6));
 }
 
 Endpoint end_of(const nf_conntrack* entry, nf_conntrack_attr v4, nf_conntrack_attr v6, nf_conntrack_attr port) {
@@ -48,9 +49,12 @@ Flow flow_of(const nf_conntrack* entry) {
   flow.id = nfct_get_attr_u32(entry, ATTR_ID);
   flow.answered = (nfct_get_attr_u32(entry, ATTR_STATUS) & IPS_SEEN_REPLY) != 0;
   if (nfct_attr_is_set(entry, ATTR_ORIG_COUNTER_PACKETS)) {
-    flow.to_server = {nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_PACKETS), nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_BYTES)};
-    flow.to_client = {nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_PACKETS), nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_BYTES)};
-    flow.counters = Counters{flow.to_server.packets + flow.to_client.packets, flow.to_server.bytes + flow.to_client.bytes};
+    flow.to_server = {nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_PACKETS),
+                      nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_BYTES)};
+    flow.to_client = {nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_PACKETS),
+                      nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_BYTES)};
+    flow.counters =
+        Counters{flow.to_server.packets + flow.to_client.packets, flow.to_server.bytes + flow.to_client.bytes};
   }
   return flow;
 }
@@ -120,7 +124,7 @@ bool query(nfct_handle* handle, nf_conntrack_query what, const void* about, Keep
 
 std::vector<Flow> list_by_mark(nfct_handle* handle, int family, std::uint32_t mark, Keep keep_which) {
   const std::unique_ptr<nfct_filter_dump, decltype(&nfct_filter_dump_destroy)> filter(::nfct_filter_dump_create(),
-                                                                                     nfct_filter_dump_destroy);
+                                                                                      nfct_filter_dump_destroy);
   if (!filter) throw std::bad_alloc();
   ::nfct_filter_dump_set_attr_u8(filter.get(), NFCT_FILTER_DUMP_L3NUM, static_cast<std::uint8_t>(family));
   if (mark != 0) {
@@ -141,7 +145,8 @@ std::vector<Flow> list_of(nfct_handle* handle, const IpAddress& client, std::uin
     // The kernel (6.18) leaves out just those from the address that is asked for.
     flows = list_by_mark(handle, client.family(), mark, keep_which);
   }
-  std::erase_if(flows, [&](const Flow& flow) { return flow.client.ip != client || (mark != 0 && (flow.mark & mark) == 0); });
+  std::erase_if(flows,
+                [&](const Flow& flow) { return flow.client.ip != client || (mark != 0 && (flow.mark & mark) == 0); });
   return flows;
 }
 
@@ -150,8 +155,12 @@ std::vector<Flow> list_of(nfct_handle* handle, const IpAddress& client, std::uin
 Table::Table() : handle_(open_handle(0)) {}
 Table::~Table() { ::nfct_close(handle_); }
 
-std::vector<Flow> Table::list(int family, std::uint32_t mark) const { return list_by_mark(handle_, family, mark, keep); }
-std::vector<Flow> Table::list_with_tcp(int family, std::uint32_t mark) const { return list_by_mark(handle_, family, mark, keep_with_tcp); }
+std::vector<Flow> Table::list(int family, std::uint32_t mark) const {
+  return list_by_mark(handle_, family, mark, keep);
+}
+std::vector<Flow> Table::list_with_tcp(int family, std::uint32_t mark) const {
+  return list_by_mark(handle_, family, mark, keep_with_tcp);
+}
 
 std::vector<Flow> Table::list(const IpAddress& client, std::uint32_t mark) const {
   return list_of(handle_, client, mark, keep);
@@ -169,7 +178,8 @@ std::optional<Flow> Table::find(const Endpoint& client, const Endpoint& proxy) c
   wanted.proxy = proxy;
   const Entry entry = entry_of(wanted);
   std::vector<Flow> flows;
-  if (!query(handle_, NFCT_Q_GET, entry.get(), keep, flows) && errno != ENOENT) tool::fail_errno(tool::os, "look into conntrack");
+  if (!query(handle_, NFCT_Q_GET, entry.get(), keep, flows) && errno != ENOENT)
+    tool::fail_errno(tool::os, "look into conntrack");
   if (flows.empty()) return std::nullopt;
   return flows.front();
 }
@@ -193,7 +203,8 @@ Watch::Watch(const IpAddress& client, std::uint32_t mark) : handle_(open_handle(
 }
 
 void Watch::narrow(const IpAddress& client, std::uint32_t mark) {
-  const std::unique_ptr<nfct_filter, decltype(&nfct_filter_destroy)> filter(::nfct_filter_create(), nfct_filter_destroy);
+  const std::unique_ptr<nfct_filter, decltype(&nfct_filter_destroy)> filter(::nfct_filter_create(),
+                                                                            nfct_filter_destroy);
   if (!filter) throw std::bad_alloc();
   ::nfct_filter_add_attr_u32(filter.get(), NFCT_FILTER_L4PROTO, IPPROTO_UDP);
   if (mark != 0) {

@@ -24,12 +24,12 @@ struct Counters {
 
 struct Flow {
   std::uint8_t protocol = 17;  // IPPROTO_UDP or IPPROTO_TCP
-  Endpoint client;  // source of the original direction
-  Endpoint proxy;   // its destination, before translation
-  Endpoint server;  // source of the reply direction: where it was sent to
+  Endpoint client;             // source of the original direction
+  Endpoint proxy;              // its destination, before translation
+  Endpoint server;             // source of the reply direction: where it was sent to
   std::uint32_t mark = 0;
   std::uint32_t id = 0;
-  bool answered = false;             // a packet came back
+  bool answered = false;  // a packet came back
   // Both directions together; absent when net.netfilter.nf_conntrack_acct is 0,
   // and then each direction is 0.
   std::optional<Counters> counters;

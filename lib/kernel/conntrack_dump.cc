@@ -69,14 +69,17 @@ void of_client(const IpAddress& client, std::uint32_t mark, const std::function<
   const Bytes asked = request(client, mark);
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
-  if (::sendto(socket.get(), asked.data(), asked.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0) fail(errno);
+  if (::sendto(socket.get(), asked.data(), asked.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) <
+      0)
+    fail(errno);
   Bytes answer(kBuffer);
   for (;;) {
     const ssize_t got = ::recv(socket.get(), answer.data(), answer.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail(errno);
     auto left = static_cast<std::uint32_t>(got);
-    for (auto* message = reinterpret_cast<nlmsghdr*>(answer.data()); NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+    for (auto* message = reinterpret_cast<nlmsghdr*>(answer.data()); NLMSG_OK(message, left);
+         message = NLMSG_NEXT(message, left)) {
       if (message->nlmsg_type == NLMSG_DONE) return;
       if (message->nlmsg_type == NLMSG_ERROR) fail(-static_cast<const nlmsgerr*>(NLMSG_DATA(message))->error);
       const std::unique_ptr<nf_conntrack, decltype(&nfct_destroy)> entry(::nfct_new(), nfct_destroy);

@@ -23,7 +23,9 @@ namespace {
 
 constexpr char kWhat[] = "read the routing table local";
 
-bool is_ip(const sockaddr* address) { return address && (address->sa_family == AF_INET || address->sa_family == AF_INET6); }
+bool is_ip(const sockaddr* address) {
+  return address && (address->sa_family == AF_INET || address->sa_family == AF_INET6);
+}
 
 Network one(const IpAddress& address) { return {address, address.is_v4() ? 32 : 128}; }
 
@@ -52,7 +54,8 @@ void add_interfaces(std::vector<Network>& found) {
     if (!is_ip(i->ifa_addr)) continue;
     const IpAddress address = IpAddress::from_sockaddr(*i->ifa_addr);
     found.push_back(one(address));
-    if ((i->ifa_flags & IFF_BROADCAST) && is_ip(i->ifa_broadaddr)) found.push_back(one(IpAddress::from_sockaddr(*i->ifa_broadaddr)));
+    if ((i->ifa_flags & IFF_BROADCAST) && is_ip(i->ifa_broadaddr))
+      found.push_back(one(IpAddress::from_sockaddr(*i->ifa_broadaddr)));
     // A network of one or two has no such address (RFC 3021, RFC 6164).
     const int prefix = is_ip(i->ifa_netmask) ? bits(IpAddress::from_sockaddr(*i->ifa_netmask)) : 128;
     if (prefix < (address.is_v4() ? 31 : 127)) found.push_back(one(first_of(address, prefix)));
@@ -69,7 +72,8 @@ Fd ask(std::uint8_t family) {
   if (!socket) tool::fail_errno(tool::os, kWhat);
   // So that the kernel sends this table alone, not all of them.
   const int on = 1;
-  if (::setsockopt(socket.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on) != 0) tool::fail_errno(tool::os, kWhat);
+  if (::setsockopt(socket.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on) != 0)
+    tool::fail_errno(tool::os, kWhat);
   Request request{};
   request.header.nlmsg_len = sizeof request;
   request.header.nlmsg_type = RTM_GETROUTE;
@@ -82,12 +86,14 @@ Fd ask(std::uint8_t family) {
 
 std::optional<Network> network_of(const nlmsghdr* message) {
   const auto* route = static_cast<const rtmsg*>(NLMSG_DATA(message));
-  if (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_BROADCAST && route->rtm_type != RTN_ANYCAST) return std::nullopt;
+  if (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_BROADCAST && route->rtm_type != RTN_ANYCAST)
+    return std::nullopt;
   int left = static_cast<int>(RTM_PAYLOAD(message));
   for (const rtattr* a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
     if (a->rta_type != RTA_DST) continue;
     const void* bytes = RTA_DATA(a);
-    return Network{route->rtm_family == AF_INET ? IpAddress::from_v4(bytes) : IpAddress::from_v6(bytes), route->rtm_dst_len};
+    return Network{route->rtm_family == AF_INET ? IpAddress::from_v4(bytes) : IpAddress::from_v6(bytes),
+                   route->rtm_dst_len};
   }
   // Without a destination it is for all addresses (AnyIP in tests, TPROXY):
   // that says nothing about whose they are.
@@ -113,7 +119,8 @@ void add_routes(std::vector<Network>& found, std::uint8_t family) {
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) tool::fail_errno(tool::os, kWhat);
     auto left = static_cast<unsigned>(got);
-    for (auto* message = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+    for (auto* message = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(message, left);
+         message = NLMSG_NEXT(message, left)) {
       if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
         check_end(message, family);
         return;

@@ -34,7 +34,8 @@ std::set<int> families_of(const std::vector<Lease>& leases) {
 }
 
 // Those that may be of one of `leases`: with any of `mark`, or, as that is 0, all.
-std::vector<Flow> list(const conntrack::Table& table, const std::vector<Lease>& leases, std::uint32_t mark, std::size_t few) {
+std::vector<Flow> list(const conntrack::Table& table, const std::vector<Lease>& leases, std::uint32_t mark,
+                       std::size_t few) {
   const Pairs pairs = pairs_of(leases);
   std::vector<Flow> flows;
   const auto take = [&](std::vector<Flow> more) { flows.insert(flows.end(), more.begin(), more.end()); };
@@ -57,7 +58,8 @@ bool belongs(const Lease& lease, const Flow& flow) {
 
 Index::Index(const std::vector<Lease>& leases) {
   for (const auto& lease : leases) {
-    for (int i = 0; i < lease.ports(); ++i) by_port_[{lease.client, lease.proxy, static_cast<Port>(lease.ssh_port + i)}] = &lease;
+    for (int i = 0; i < lease.ports(); ++i)
+      by_port_[{lease.client, lease.proxy, static_cast<Port>(lease.ssh_port + i)}] = &lease;
   }
 }
 

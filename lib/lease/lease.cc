@@ -46,9 +46,9 @@ void check(const Lease& lease) {
 }  // namespace
 
 Lease Lease::from_record(const Record& record) {
-  record.check_names({"lease", "user", "client", "proxy", "ssh_port", "udp_ports", "destination", "address", "destination_ssh_port",
-                      "destination_udp_ports", "renew_seconds", "lifetime", "started", "deadline", "packets",
-                      "ending"});
+  record.check_names({"lease", "user", "client", "proxy", "ssh_port", "udp_ports", "destination", "address",
+                      "destination_ssh_port", "destination_udp_ports", "renew_seconds", "lifetime", "started",
+                      "deadline", "packets", "ending"});
   Lease parsed;
   parsed.id = record.require("lease");
   if (!uuid::is_valid(parsed.id)) malformed("lease", parsed.id);

@@ -28,24 +28,24 @@
 #include "base/record.h"
 
 struct Lease {
-  std::string id;    // UUID, lower case
-  std::string user;  // of the node API; empty where authentication is off
-  IpAddress client;  // who may use it
-  IpAddress proxy;   // the address of ours that he called, and is to call
-  Port ssh_port = 0;               // TCP, on the proxy
-  PortRange udp_ports{0, 0};       // on the proxy; from ssh_port on, as many as destination_udp_ports
-  std::string destination;         // what he asked for: a name, or an address
-  IpAddress address;               // what that was when he asked
+  std::string id;             // UUID, lower case
+  std::string user;           // of the node API; empty where authentication is off
+  IpAddress client;           // who may use it
+  IpAddress proxy;            // the address of ours that he called, and is to call
+  Port ssh_port = 0;          // TCP, on the proxy
+  PortRange udp_ports{0, 0};  // on the proxy; from ssh_port on, as many as destination_udp_ports
+  std::string destination;    // what he asked for: a name, or an address
+  IpAddress address;          // what that was when he asked
   Port destination_ssh_port = 22;
   PortRange destination_udp_ports{33001, 33001};
   std::chrono::seconds renew_seconds{0};  // 0: need not be renewed
   std::chrono::seconds lifetime{0};       // without renewal; 0: lives as long as its flows do
-  std::string started;             // RFC 3339, UTC
+  std::string started;                    // RFC 3339, UTC
   // CLOCK_BOOTTIME. With a lifetime, when it is over; without, when it is over
   // unless packets have come by then.
   std::chrono::seconds deadline{0};
-  std::uint64_t packets = 0;       // seen at the last look, where there is no lifetime
-  bool ending = false;             // its rule goes, or is gone; it never comes back
+  std::uint64_t packets = 0;  // seen at the last look, where there is no lifetime
+  bool ending = false;        // its rule goes, or is gone; it never comes back
 
   // Whose it is: "user=NAME", or "client=ADDRESS" where authentication is off.
   std::string owner() const;

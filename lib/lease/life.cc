@@ -13,9 +13,10 @@ namespace {
 using Seconds = std::chrono::seconds;
 
 void log_end(const Lease& lease, const lease::flows::Traffic& carried, std::string_view why) {
-  const std::string traffic = carried.counted ? fmt::format(" packets={} bytes={}", carried.counters.packets, carried.counters.bytes) : "";
-  logging::event("Ended lease={} {} client={} port={} address={} flows={}{}: {}", lease.id, lease.owner(), lease.client.text(), lease.ssh_port,
-                 lease.address.text(), carried.flows, traffic, why);
+  const std::string traffic =
+      carried.counted ? fmt::format(" packets={} bytes={}", carried.counters.packets, carried.counters.bytes) : "";
+  logging::event("Ended lease={} {} client={} port={} address={} flows={}{}: {}", lease.id, lease.owner(),
+                 lease.client.text(), lease.ssh_port, lease.address.text(), carried.flows, traffic, why);
 }
 
 // What is left of `leases` when those that are over have ended.
@@ -34,7 +35,9 @@ const char* reason_of(const Lease& lease) {
 
 }  // namespace
 
-Seconds deadline_of(const Lease& lease, Seconds now) { return now + (lease.lives_by_flows() ? kSilence : lease.lifetime); }
+Seconds deadline_of(const Lease& lease, Seconds now) {
+  return now + (lease.lives_by_flows() ? kSilence : lease.lifetime);
+}
 
 void finish(LeaseStore& store, const std::vector<Lease>& leases, std::string_view why) {
   auto carried = lease::flows::end(leases);
@@ -85,7 +88,8 @@ std::size_t sweep(LeaseStore& store) {
   const Seconds now = boot_clock::seconds();
   auto due = store.due(now);
   if (due.empty()) return 0;
-  const bool by_flows = std::any_of(due.begin(), due.end(), [](const Lease& lease) { return lease.lives_by_flows() && !lease.ending; });
+  const bool by_flows =
+      std::any_of(due.begin(), due.end(), [](const Lease& lease) { return lease.lives_by_flows() && !lease.ending; });
   if (by_flows) {
     const auto changed = look(due, lease::flows::all(), now);
     for (const auto& lease : changed) store.put(lease);

@@ -31,7 +31,8 @@ void finish(LeaseStore& store, const std::vector<Lease>& leases, std::string_vie
 // all; those that carried something since the last look live on. Pure; `leases`
 // are as they should be on record from now on, and those that were changed are
 // returned.
-std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows, std::chrono::seconds now);
+std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows,
+                        std::chrono::seconds now);
 
 // Ends what is over; how many.
 std::size_t sweep(LeaseStore& store);

@@ -24,7 +24,9 @@ constexpr char kOwners[] = "lease_owners";
 constexpr char kPorts[] = "lease_ports";
 constexpr char kNext[] = "next";
 
-std::string in(const std::string& directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
+std::string in(const std::string& directory, const std::string& name) {
+  return fmt::format("{}/{}/{}", paths::kRun, directory, name);
+}
 std::string path_of(const std::string& id) { return in(kRecords, id); }
 // A temporary name starts with a dot; records do not.
 std::string temporary(const std::string& id) { return in(kRecords, "." + id); }
@@ -76,7 +78,8 @@ class Local : public LeaseStore {
     for (const char* directory : {kRecords, kOwners, kPorts}) session::spool::make_directory(directory);
   }
 
-  std::optional<Port> take_ports(const std::string& id, const PortRange& range, int count, const Usable& usable) override {
+  std::optional<Port> take_ports(const std::string& id, const PortRange& range, int count,
+                                 const Usable& usable) override {
     const int places = range.high - range.low + 1 - (count - 1);
     if (places <= 0) return std::nullopt;
     const int begin = first_to_try(range, places);
@@ -126,8 +129,12 @@ class Local : public LeaseStore {
     give_back(lease.id, lease.ssh_port, lease.ports());
   }
 
-  std::vector<Lease> of(const std::string& owner) override { return read_those(session::spool::names_in(owner_directory(owner))); }
-  std::size_t count_of(const std::string& owner) override { return session::spool::names_in(owner_directory(owner)).size(); }
+  std::vector<Lease> of(const std::string& owner) override {
+    return read_those(session::spool::names_in(owner_directory(owner)));
+  }
+  std::size_t count_of(const std::string& owner) override {
+    return session::spool::names_in(owner_directory(owner)).size();
+  }
 
   std::vector<Lease> all() override { return read_those(session::spool::names_in(kRecords)); }
   std::size_t count() override { return session::spool::names_in(kRecords).size(); }
@@ -135,7 +142,7 @@ class Local : public LeaseStore {
   std::vector<Lease> due(std::chrono::seconds now) override {
     auto names = session::spool::names_in(kRecords);
     std::erase_if(names, [&](const std::string& name) {
-      struct stat status{};
+      struct stat status {};
       return ::lstat(path_of(name).c_str(), &status) != 0 || status.st_mtime > now.count();
     });
     return read_those(names);

@@ -34,7 +34,8 @@ void reap_flows(const std::vector<Lease>& leases, const std::vector<conntrack::F
   for (const auto& flow : flows) {
     const Lease* lease = index.of(flow);
     if (lease && flow.server.ip == lease->address) continue;
-    if (table.remove(flow)) logging::event("Reaped the flow between {} and {}: no lease", flow.client.text(), flow.server.text());
+    if (table.remove(flow))
+      logging::event("Reaped the flow between {} and {}: no lease", flow.client.text(), flow.server.text());
   }
 }
 
@@ -73,7 +74,8 @@ std::set<Family> reap(LeaseStore& store) {
   const auto leases = living(store);
   log(lease::rules::reconcile(leases, store));
   if (store.is_whole()) reap_flows(leases, flows);
-  if (const auto count = lease::flows::end_early(leases); count > 0) logging::event("Reaped {} flows that began before their lease", count);
+  if (const auto count = lease::flows::end_early(leases); count > 0)
+    logging::event("Reaped {} flows that began before their lease", count);
   std::set<Family> families;
   for (const auto& lease : leases) families.insert(lease::text::family_of(lease));
   store.settle();

@@ -132,7 +132,8 @@ void lay(const std::vector<Lease>& leases, const LeaseStore& store) { replace(le
 
 bool apply(const Change& change, LeaseStore& store) {
   const Seconds now = boot_clock::seconds();
-  const std::string text = lease::text::close(change.closed) + lease::text::renew(change.renewed, now) + lease::text::open(change.opened, now);
+  const std::string text = lease::text::close(change.closed) + lease::text::renew(change.renewed, now) +
+                           lease::text::open(change.opened, now);
   if (text.empty()) return false;
   const auto why = nft::try_apply(text);
   if (why.empty()) return false;

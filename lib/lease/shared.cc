@@ -71,11 +71,13 @@ std::string text_for_others(Lease lease) {
 }
 
 milliseconds rest_of(const Lease& lease) {
-  return std::max(std::chrono::seconds(0), lease.deadline - boot_clock::seconds()) + std::chrono::duration_cast<milliseconds>(kSpare);
+  return std::max(std::chrono::seconds(0), lease.deadline - boot_clock::seconds()) +
+         std::chrono::duration_cast<milliseconds>(kSpare);
 }
 
 redis::Command keep(const Lease& lease, const std::string& node) {
-  return redis::script(lease::scripts::kKeep, keys_of(lease), {lease.id, text_for_others(lease), node, number(rest_of(lease))});
+  return redis::script(lease::scripts::kKeep, keys_of(lease),
+                       {lease.id, text_for_others(lease), node, number(rest_of(lease))});
 }
 
 redis::Command end(const Lease& lease, const std::string& by) {
@@ -128,14 +130,19 @@ class Judge {
     const auto& proxy = config_.proxy;
     if (lease.lifetime > kLongest || lease.renew_seconds > kLongest) return "it lives too long";
     if (!lease.user.empty() && !config::node_users::is_name(lease.user)) return "that is no name of a user";
-    if (lease.started.size() > 32 || lease.started.find_first_not_of("0123456789-:TZ") != std::string::npos) return "that is no time";
-    if (lease.proxy != host_of(config_.cluster, lease.client.is_v4())) return "its address is not the shared one inside";
-    if (lease.ssh_port < proxy.port_range_low || lease.udp_ports.high > proxy.port_range_high) return "its ports are none of the range";
-    if (std::any_of(own_.begin(), own_.end(), [&](const Network& each) { return each.contains(lease.client); })) return "its client is this node";
+    if (lease.started.size() > 32 || lease.started.find_first_not_of("0123456789-:TZ") != std::string::npos)
+      return "that is no time";
+    if (lease.proxy != host_of(config_.cluster, lease.client.is_v4()))
+      return "its address is not the shared one inside";
+    if (lease.ssh_port < proxy.port_range_low || lease.udp_ports.high > proxy.port_range_high)
+      return "its ports are none of the range";
+    if (std::any_of(own_.begin(), own_.end(), [&](const Network& each) { return each.contains(lease.client); }))
+      return "its client is this node";
     const auto target = config::destination::Target::parse(lease.destination);
     if (!target) return "its destination is neither a name nor an address";
-    const auto judgement = config::destination::judge({proxy.allowed_destinations, proxy.denied_destinations, own_},
-                                              {target->name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
+    const auto judgement = config::destination::judge(
+        {proxy.allowed_destinations, proxy.denied_destinations, own_},
+        {target->name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
     return judgement.verdict == config::destination::Verdict::refused ? judgement.reason : "";
   }
 
@@ -146,11 +153,13 @@ class Judge {
 
 class Shared : public LeaseStore {
  public:
-  Shared(const config::Config& config, std::unique_ptr<LeaseStore> local) : config_(config), local_(std::move(local)), node_(node_name()) {}
+  Shared(const config::Config& config, std::unique_ptr<LeaseStore> local)
+      : config_(config), local_(std::move(local)), node_(node_name()) {}
 
   // --- what needs Redis at once ---
 
-  std::optional<Port> take_ports(const std::string& id, const PortRange& range, int count, const Usable& usable) override {
+  std::optional<Port> take_ports(const std::string& id, const PortRange& range, int count,
+                                 const Usable& usable) override {
     const int places = range.high - range.low + 1 - (count - 1);
     if (places <= 0) return std::nullopt;
     begin(kPatience);
@@ -179,7 +188,8 @@ class Shared : public LeaseStore {
       return;
     }
     try {
-      if (ask({keep(lease, node_)}).front().integer() != 1) throw tool::Failure(tool::temporary, fmt::format("lease {}: another node has its ports", lease.id));
+      if (ask({keep(lease, node_)}).front().integer() != 1)
+        throw tool::Failure(tool::temporary, fmt::format("lease {}: another node has its ports", lease.id));
     } catch (...) {
       Gone::add(lease, true);  // nobody knows whether it is there
       throw;
@@ -332,14 +342,18 @@ class Shared : public LeaseStore {
   void be_away(const tool::Failure& failure) {
     if (Clock::now() < rests_until_) return;
     rests_until_ = Clock::now() + kRest;
-    if (!std::exchange(away_, true)) logging::error("Leases are not shared for now: {}", logging::escape(failure.what()));
+    if (!std::exchange(away_, true))
+      logging::error("Leases are not shared for now: {}", logging::escape(failure.what()));
   }
 
   std::optional<Port> take_there(const std::string& id, Port low, int places, int count, int from) {
-    const auto said = ask({redis::script(lease::scripts::kTake, {kNextKey}, {id, std::to_string(low), std::to_string(places), std::to_string(count), std::to_string(from), number(kPromised)})});
+    const auto said = ask({redis::script(lease::scripts::kTake, {kNextKey},
+                                         {id, std::to_string(low), std::to_string(places), std::to_string(count),
+                                          std::to_string(from), number(kPromised)})});
     const long long first = said.front().integer();
     if (first < 0) return std::nullopt;
-    if (first < low || first >= low + places) throw tool::Failure(tool::temporary, "ask Redis for a port: it gave one that is none of the range");
+    if (first < low || first >= low + places)
+      throw tool::Failure(tool::temporary, "ask Redis for a port: it gave one that is none of the range");
     return static_cast<Port>(first);
   }
 
@@ -358,7 +372,8 @@ class Shared : public LeaseStore {
     std::string cursor = "0";
     do {
       const auto page = client.ask({"SCAN", cursor, "MATCH", std::string(kLeaseKey) + "*", "COUNT", "5000"});
-      if (page.array().size() != 2) throw tool::Failure(tool::temporary, "ask Redis for all leases: it answers with something else");
+      if (page.array().size() != 2)
+        throw tool::Failure(tool::temporary, "ask Redis for all leases: it answers with something else");
       cursor = page.array()[0].text();
       for (const auto& key : page.array()[1].array()) {
         const std::string id = key.text().substr(std::min(key.text().size(), sizeof kLeaseKey - 1));
@@ -381,7 +396,8 @@ class Shared : public LeaseStore {
       std::vector<std::string> keys;
       for (std::size_t i = at; i < std::min(at + kAtOnce, ids.size()); ++i) keys.push_back(lease_key(ids[i]));
       const auto found = client.run(lease::scripts::kRead, keys, {std::to_string(Record::kMaxBytes)});
-      if (found.array().size() != keys.size()) throw tool::Failure(tool::temporary, "ask Redis for leases: it answers with something else");
+      if (found.array().size() != keys.size())
+        throw tool::Failure(tool::temporary, "ask Redis for leases: it answers with something else");
       for (std::size_t i = 0; i < keys.size(); ++i) {
         const auto why = take_in(judge, ids[at + i], found.array()[i].text());
         if (why.empty()) ++count;
@@ -410,7 +426,8 @@ class Shared : public LeaseStore {
   void push(const std::set<std::string>& known) {
     auto leases = local_->all();
     const auto now = boot_clock::seconds();
-    std::erase_if(leases, [&](const Lease& lease) { return lease.ending || lease.is_over(now) || known.contains(lease.id); });
+    std::erase_if(leases,
+                  [&](const Lease& lease) { return lease.ending || lease.is_over(now) || known.contains(lease.id); });
     tell(leases);
     if (!leases.empty()) logging::event("Redis did not know {} leases: told it", leases.size());
   }
@@ -434,7 +451,9 @@ class Shared : public LeaseStore {
 
   void tell_gone(const std::vector<std::string>& ids) {
     for (std::size_t at = 0; at < ids.size(); at += kAtOnce) {
-      const std::vector<std::string> these(ids.begin() + static_cast<std::ptrdiff_t>(at), ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + kAtOnce, ids.size())));
+      const std::vector<std::string> these(
+          ids.begin() + static_cast<std::ptrdiff_t>(at),
+          ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + kAtOnce, ids.size())));
       std::vector<redis::Command> commands;
       for (const auto& id : these) {
         if (const auto lease = Gone::get(id)) commands.push_back(end(*lease, lease->ending ? "" : node_));
@@ -463,6 +482,8 @@ std::optional<IpAddress> host_of(const config::Cluster& cluster, bool v4) {
   return std::nullopt;
 }
 
-std::unique_ptr<LeaseStore> open(const config::Config& config, std::unique_ptr<LeaseStore> local) { return std::make_unique<Shared>(config, std::move(local)); }
+std::unique_ptr<LeaseStore> open(const config::Config& config, std::unique_ptr<LeaseStore> local) {
+  return std::make_unique<Shared>(config, std::move(local));
+}
 
 }  // namespace lease::shared

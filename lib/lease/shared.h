@@ -31,7 +31,7 @@
 namespace config {
 struct Cluster;
 struct Config;
-}
+}  // namespace config
 
 namespace lease::shared {
 

@@ -23,7 +23,8 @@ class LeaseStore {
   // Passes over those that `usable` says no to. The first of them; absent when
   // there are none. Atomic among all that share the store.
   using Usable = std::function<bool(Port first)>;
-  virtual std::optional<Port> take_ports(const std::string& id, const PortRange& range, int count, const Usable& usable) = 0;
+  virtual std::optional<Port> take_ports(const std::string& id, const PortRange& range, int count,
+                                         const Usable& usable) = 0;
   // Gives back those of a lease that was never put on record.
   virtual void give_back(const std::string& id, Port first, int count) = 0;
 

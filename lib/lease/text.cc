@@ -28,27 +28,35 @@ std::string with_verb(const char* verb, const std::vector<Lease>& leases, Form f
       std::string& list = lists[one.map];
       list += list.empty() ? "" : ",\n  ";
       list += one.key;
-      if (form == Form::whole) list += fmt::format(" timeout {}s comment \"{}\" : {}", timeout_of(lease, now).count(), lease.id, one.value);
+      if (form == Form::whole)
+        list += fmt::format(" timeout {}s comment \"{}\" : {}", timeout_of(lease, now).count(), lease.id, one.value);
     }
   }
   std::string text;
-  for (const auto& [name, list] : lists) text += fmt::format("{} element inet {} {} {{\n  {} }}\n", verb, kTable, name, list);
+  for (const auto& [name, list] : lists)
+    text += fmt::format("{} element inet {} {} {{\n  {} }}\n", verb, kTable, name, list);
   return text;
 }
 
 std::string map_text(const char* name, const char* address) {
-  return fmt::format("add map inet {} {} {{ type {}_addr . {}_addr . inet_proto . inet_service : {}_addr . inet_service ; flags timeout ; }}\n", kTable,
-                     name, address, address, address);
+  return fmt::format("add map inet {} {} {{ type {}_addr . {}_addr . inet_proto . inet_service : {}_addr . "
+                     "inet_service ; flags timeout ; }}\n",
+                     kTable, name, address, address, address);
 }
 
-std::string rule(const char* chain, const std::string& text) { return fmt::format("add rule inet {} {} {}\n", kTable, chain, text); }
+std::string rule(const char* chain, const std::string& text) {
+  return fmt::format("add rule inet {} {} {}\n", kTable, chain, text);
+}
 
-std::string translation(const std::string& how) { return fmt::format("ct mark & {0:#x} == {0:#x} {1}", connmark::kLease, how); }
+std::string translation(const std::string& how) {
+  return fmt::format("ct mark & {0:#x} == {0:#x} {1}", connmark::kLease, how);
+}
 
 std::string shared(const Way& way, const char* family, const std::optional<IpAddress>& address) {
   if (!address) return {};
   const char* const keyword = address->is_v4() ? "ip" : "ip6";
-  return rule("postrouting", fmt::format("oifname \"{}\" meta nfproto {} {}", way.interface, family, translation(fmt::format("snat {} to {}", keyword, address->text()))));
+  return rule("postrouting", fmt::format("oifname \"{}\" meta nfproto {} {}", way.interface, family,
+                                         translation(fmt::format("snat {} to {}", keyword, address->text()))));
 }
 
 }  // namespace
@@ -59,7 +67,8 @@ firewall::text::Family family_of(const Lease& lease) {
 
 std::vector<Element> elements_of(const Lease& lease) {
   std::vector<Element> all{element(lease, "tcp", lease.ssh_port, lease.destination_ssh_port)};
-  for (int i = 0; i < lease.ports(); ++i) all.push_back(element(lease, "udp", lease.udp_ports.low + i, lease.destination_udp_ports.low + i));
+  for (int i = 0; i < lease.ports(); ++i)
+    all.push_back(element(lease, "udp", lease.udp_ports.low + i, lease.destination_udp_ports.low + i));
   return all;
 }
 
@@ -71,10 +80,14 @@ Seconds timeout_of(const Lease& lease, Seconds now) {
 // A map cannot be asked whether it has a key, so the mark is there before the
 // map is, and nowhere to be seen when the map did not know the packet.
 std::string base(const Ways& ways) {
-  std::string text = fmt::format("add table inet {}\n", kTable) + map_text("lease4", "ipv4") + map_text("lease6", "ipv6");
-  text += fmt::format("add chain inet {} prerouting {{ type nat hook prerouting priority -101 ; policy accept ; }}\n", kTable);
-  text += fmt::format("add chain inet {} postrouting {{ type nat hook postrouting priority 99 ; policy accept ; }}\n", kTable);
-  for (const char* chain : {"prerouting", "postrouting"}) text += fmt::format("flush chain inet {} {}\n", kTable, chain);
+  std::string text =
+      fmt::format("add table inet {}\n", kTable) + map_text("lease4", "ipv4") + map_text("lease6", "ipv6");
+  text += fmt::format("add chain inet {} prerouting {{ type nat hook prerouting priority -101 ; policy accept ; }}\n",
+                      kTable);
+  text += fmt::format("add chain inet {} postrouting {{ type nat hook postrouting priority 99 ; policy accept ; }}\n",
+                      kTable);
+  for (const char* chain : {"prerouting", "postrouting"})
+    text += fmt::format("flush chain inet {} {}\n", kTable, chain);
   text += rule("prerouting", "fib daddr type != local return");
   text += rule("prerouting", "meta l4proto != { tcp, udp } return");
   text += rule("prerouting", fmt::format("ct mark set ct mark | {:#x}", connmark::kLease));
@@ -92,9 +105,13 @@ std::string open(const std::vector<Lease>& leases, Seconds now) { return with_ve
 
 // A time-out cannot be changed on all kernels, and what is not there cannot be
 // deleted; all of it is one transaction.
-std::string renew(const std::vector<Lease>& leases, Seconds now) { return open(leases, now) + with_verb("delete", leases, Form::key, now) + open(leases, now); }
+std::string renew(const std::vector<Lease>& leases, Seconds now) {
+  return open(leases, now) + with_verb("delete", leases, Form::key, now) + open(leases, now);
+}
 
-std::string close(const std::vector<Lease>& leases) { return open(leases, Seconds(0)) + with_verb("delete", leases, Form::key, Seconds(0)); }
+std::string close(const std::vector<Lease>& leases) {
+  return open(leases, Seconds(0)) + with_verb("delete", leases, Form::key, Seconds(0));
+}
 
 std::string replace(const std::vector<Lease>& leases, Seconds now, const Ways& ways) {
   return base(ways) + fmt::format("flush map inet {0} lease4\nflush map inet {0} lease6\n", kTable) + open(leases, now);

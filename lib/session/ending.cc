@@ -39,7 +39,7 @@ constexpr auto kPause = 10ms;
 std::string record_path(const Session& session) { return fmt::format("{}/{}", paths::kSessions, session.id); }
 
 bool is_gone(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   return ::lstat(path.c_str(), &status) != 0 && errno == ENOENT;
 }
 
@@ -60,7 +60,7 @@ std::optional<Fd> open_process(pid_t pid) {
 // Whether descriptor `name` in /proc/PID/fd is `record`, and the lock on it is
 // held through this very descriptor (proc(5), fdinfo).
 bool holds_lock(const std::string& process, const std::string& name, const struct stat& record) {
-  struct stat status{};
+  struct stat status {};
   if (::stat(fmt::format("{}/fd/{}", process, name).c_str(), &status) != 0) return false;
   if (status.st_dev != record.st_dev || status.st_ino != record.st_ino) return false;
   const Fd details(::open(fmt::format("{}/fdinfo/{}", process, name).c_str(), O_RDONLY | O_CLOEXEC));
@@ -75,7 +75,7 @@ bool is_holder(pid_t pid, const std::string& path) {
   const std::string process = fmt::format("/proc/{}", pid);
   // A holder that updates its record renames a new one over it.
   for (int attempt = 0; attempt < 10; ++attempt) {
-    struct stat record{};
+    struct stat record {};
     if (::lstat(path.c_str(), &record) != 0) return false;
     const std::unique_ptr<DIR, int (*)(DIR*)> fds(::opendir((process + "/fd").c_str()), ::closedir);
     if (!fds) return false;
@@ -111,8 +111,9 @@ std::string tell(const Session& session, const std::string& path, const Invoker&
   if (::syscall(SYS_pidfd_send_signal, holder->get(), SIGTERM, nullptr, 0) != 0 && errno != ESRCH) {
     return fmt::format("signal process {}: {}", session.holder, std::strerror(errno));
   }
-  logging::event("Killed session={} user={} rule={} client={} server={} by={} uid={}", session.id, logging::escape(session.user),
-                 session.rule, session.client.text(), session.host.text(), logging::escape(by.name), by.uid);
+  logging::event("Killed session={} user={} rule={} client={} server={} by={} uid={}", session.id,
+                 logging::escape(session.user), session.rule, session.client.text(), session.host.text(),
+                 logging::escape(by.name), by.uid);
   return {};
 }
 
@@ -172,8 +173,9 @@ Outcome end(const std::vector<Session>& doomed, const Invoker& by) {
   }
   for (const auto& ending : endings) {
     outcome.remain.push_back(fmt::format("session {}: {} after being told to end", ending.session->id,
-                                         is_gone(ending.path) ? fmt::format("its process {} goes on", ending.session->pid)
-                                                              : std::string("its record is still there")));
+                                         is_gone(ending.path)
+                                             ? fmt::format("its process {} goes on", ending.session->pid)
+                                             : std::string("its record is still there")));
   }
   return outcome;
 }

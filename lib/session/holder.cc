@@ -8,7 +8,8 @@ struct Holder::Pipes {
 Holder::Holder(const Record& asked) : Holder(asked, Pipes{}) {}
 
 Holder::Holder(const Record& asked, Pipes pipes)
-    : Privileged("asp-pinhole", pipes.in.read.get(), pipes.out.write.get(), std::move(pipes.out.read)), in_(std::move(pipes.in.write)) {
+    : Privileged("asp-pinhole", pipes.in.read.get(), pipes.out.write.get(), std::move(pipes.out.read)),
+      in_(std::move(pipes.in.write)) {
   io::write_all(in_.get(), asked.text());
 }
 

@@ -32,7 +32,9 @@ constexpr char kDirectory[] = "keepers";
 constexpr time_t kStaleSeconds = 60;
 
 std::string directory_of(const std::string& user, int rule) { return fmt::format("{}/{}.{}", kDirectory, user, rule); }
-std::string in(const std::string& directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
+std::string in(const std::string& directory, const std::string& name) {
+  return fmt::format("{}/{}/{}", paths::kRun, directory, name);
+}
 std::string socket_path(const std::string& directory, const std::string& id) { return in(directory, id + ".socket"); }
 
 sockaddr_un address_of(const std::string& path) {
@@ -103,7 +105,8 @@ bool kill_if_alive(const std::string& directory, const std::string& id) {
   const auto note = read_note(directory, id);
   if (!note) return false;
   const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, note->pid, 0)));
-  return process && session::spool::is_held(directory, id) && ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) == 0;
+  return process && session::spool::is_held(directory, id) &&
+         ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) == 0;
 }
 
 std::size_t end_in(const std::string& directory) {
@@ -129,10 +132,10 @@ Fd connect_to(const std::string& path) {
 void prepare() { session::spool::make_directory(kDirectory); }
 
 std::string identity_of(int fd) {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(fd, &status) != 0) return "-";
-  return fmt::format("{}.{}.{}.{:09}.{}.{:09}.{}", status.st_dev, status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec,
-                     status.st_ctim.tv_nsec, status.st_size);
+  return fmt::format("{}.{}.{}.{:09}.{}.{:09}.{}", status.st_dev, status.st_ino, status.st_mtim.tv_sec,
+                     status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec, status.st_size);
 }
 
 std::string identity_of(const std::string& path) {
@@ -151,7 +154,8 @@ std::optional<Hold> take(const Terms& terms) {
     if (!note || note->terms != terms.text || boot_clock::seconds().count() - note->since > kOldest.count()) continue;
     auto session = session::spool::Token::take(directory, id + ".session");
     if (!session) continue;
-    if (Fd socket = connect_to(socket_path(directory, id))) return Hold{directory, id, std::move(socket), std::move(*session)};
+    if (Fd socket = connect_to(socket_path(directory, id)))
+      return Hold{directory, id, std::move(socket), std::move(*session)};
     remove_files(directory, id);
   }
   return std::nullopt;
@@ -174,7 +178,8 @@ std::optional<Place> Place::make(const Terms& terms) {
   if (count_in(place.directory_) > kMost) return std::nullopt;
   place.listener_ = unix_socket();
   const sockaddr_un address = address_of(socket_path(place.directory_, place.id_));
-  if (::bind(place.listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(place.listener_.get(), 4) != 0) {
+  if (::bind(place.listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(place.listener_.get(), 4) != 0) {
     tool::fail_errno(tool::os, "listen for sessions");
   }
   return place;
@@ -220,8 +225,9 @@ void sweep() {
       const std::string id = name.substr(name.starts_with('.') ? 1 : 0, 36);
       if (name.ends_with(".session")) session::spool::Token::take(directory, name);
       if (session::spool::is_held(directory, id) || session::spool::is_held(directory, "." + id)) continue;
-      struct stat status{};
-      const bool fresh = ::lstat(in(directory, name).c_str(), &status) == 0 && std::abs(::time(nullptr) - status.st_mtime) < kStaleSeconds;
+      struct stat status {};
+      const bool fresh = ::lstat(in(directory, name).c_str(), &status) == 0 &&
+                         std::abs(::time(nullptr) - status.st_mtime) < kStaleSeconds;
       // One that is being made has no lock for a moment.
       if (!uuid::is_valid(name) && fresh) continue;
       ::unlink(in(directory, name).c_str());

@@ -24,7 +24,9 @@ int milliseconds_until(Clock::time_point deadline) {
 
 }  // namespace
 
-std::vector<std::string> Privileged::argv(const std::string& tool) { return {paths::kSudo, "-n", "-u", "root", "--", paths::kLibexec + tool}; }
+std::vector<std::string> Privileged::argv(const std::string& tool) {
+  return {paths::kSudo, "-n", "-u", "root", "--", paths::kLibexec + tool};
+}
 
 Privileged::Privileged(const std::string& tool, int in, int out, Fd channel) : channel_(std::move(channel)) {
   auto err = fd::pipe();

@@ -22,7 +22,8 @@ Request Request::from_record(const Record& record) {
   }
   parsed.command = record.get("command").value_or("");
   const std::string udp = record.get("udp").value_or("true");
-  if (udp != "true" && udp != "false") throw tool::Failure(tool::bad_input, fmt::format("udp: '{}' is not true or false", udp));
+  if (udp != "true" && udp != "false")
+    throw tool::Failure(tool::bad_input, fmt::format("udp: '{}' is not true or false", udp));
   parsed.udp = udp == "true";
   if (const auto domain = record.get("domain")) {
     parsed.domain = HostPort::parse(*domain);

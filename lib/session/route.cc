@@ -40,8 +40,10 @@ Record Route::to_record() const {
   else record.add("udp_port_range", udp_port_range.text());
   record.add("src_port_filtering", src_port_filtering ? "true" : "false");
   if (udp_linger != defaults.udp_linger) record.add("udp_linger", std::to_string(udp_linger.count()));
-  if (connect_timeout != defaults.connect_timeout) record.add("connect_timeout", std::to_string(connect_timeout.count()));
-  if (faulty_interval != defaults.faulty_interval) record.add("faulty_interval", std::to_string(faulty_interval.count()));
+  if (connect_timeout != defaults.connect_timeout)
+    record.add("connect_timeout", std::to_string(connect_timeout.count()));
+  if (faulty_interval != defaults.faulty_interval)
+    record.add("faulty_interval", std::to_string(faulty_interval.count()));
   if (known_hosts != paths::kKnownHosts) record.add("known_hosts", known_hosts);
   if (bind_source_address) record.add("bind_source_address", bind_source_address->text());
   if (forwarding == config::Forwarding::nftables) record.add("forwarding", "nftables");
@@ -50,8 +52,9 @@ Record Route::to_record() const {
 }
 
 Route Route::from_record(const Record& record) {
-  record.check_names({"rule", "upstream_user", "keyfile", "proxy_port", "udp_port", "udp_port_range", "src_port_filtering",
-                      "udp_linger", "connect_timeout", "known_hosts", "bind_source_address", "forwarding", "faulty_interval", "upstream_reuse"},
+  record.check_names({"rule", "upstream_user", "keyfile", "proxy_port", "udp_port", "udp_port_range",
+                      "src_port_filtering", "udp_linger", "connect_timeout", "known_hosts", "bind_source_address",
+                      "forwarding", "faulty_interval", "upstream_reuse"},
                      {"host"});
   Route route;
   route.rule = static_cast<int>(number(record, "rule", 0, 1000000));

@@ -22,9 +22,7 @@ std::string join(const std::vector<std::string>& names) {
   return out;
 }
 
-std::string network_text(const Network& network) {
-  return fmt::format("{}/{}", network.base.text(), network.prefix);
-}
+std::string network_text(const Network& network) { return fmt::format("{}/{}", network.base.text(), network.prefix); }
 
 // Why `rule` does not match; empty when it does.
 std::string address_mismatch(const Rule& rule, const Request& request) {
@@ -74,9 +72,12 @@ bool is_other_family(const HostPort& host, const IpAddress& client) {
   return ip && ip->family() != client.family();
 }
 
-[[noreturn]] void fail_mixed(const Rule& rule, const IpAddress& client, const std::string& what, const IpAddress& other) {
-  throw tool::Failure(tool::config, fmt::format("rule {} (line {}): client {} comes by {}, but {} is {}: the UDP cannot be translated between them",
-                                                rule.number, rule.line, client.text(), client.family_name(), what, other.family_name()));
+[[noreturn]] void fail_mixed(const Rule& rule, const IpAddress& client, const std::string& what,
+                             const IpAddress& other) {
+  throw tool::Failure(
+      tool::config,
+      fmt::format("rule {} (line {}): client {} comes by {}, but {} is {}: the UDP cannot be translated between them",
+                  rule.number, rule.line, client.text(), client.family_name(), what, other.family_name()));
 }
 
 // Those that serve the client; Failure{78} when there are none.
@@ -97,7 +98,8 @@ std::vector<HostPort> hosts_for(const Rule& rule, const Request& request, const 
     fail_mixed(rule, client, "bind_source_address " + bind->text(), *bind);
   }
   if (!others.empty() && facts.explain) {
-    facts.explain(fmt::format("rule {} (line {}): without {}: the client comes by {}", rule.number, rule.line, join(others), client.family_name()));
+    facts.explain(fmt::format("rule {} (line {}): without {}: the client comes by {}", rule.number, rule.line,
+                              join(others), client.family_name()));
   }
   return fit;
 }

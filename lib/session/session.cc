@@ -41,9 +41,27 @@ void check(const Session& session) {
 }  // namespace
 
 Session Session::from_record(const Record& record) {
-  record.check_names({"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port", "udp_port",
-                      "udp_port_range", "src_port_filtering", "udp_linger",
-                      "bind_source_address", "forwarding", "pid", "holder", "started", "opened", "flow", "group", "state"});
+  record.check_names({"session",
+                      "user",
+                      "client",
+                      "proxy",
+                      "rule",
+                      "upstream_user",
+                      "host",
+                      "proxy_port",
+                      "udp_port",
+                      "udp_port_range",
+                      "src_port_filtering",
+                      "udp_linger",
+                      "bind_source_address",
+                      "forwarding",
+                      "pid",
+                      "holder",
+                      "started",
+                      "opened",
+                      "flow",
+                      "group",
+                      "state"});
   Session parsed;
   parsed.id = record.require("session");
   if (!uuid::is_valid(parsed.id)) malformed("session", parsed.id);

@@ -45,7 +45,7 @@ struct Session {
   Endpoint proxy;
   int rule = 0;
   std::string upstream_user;
-  Endpoint host;  // the internal server's SSH end
+  Endpoint host;            // the internal server's SSH end
   Port proxy_port = 33001;  // 0: ports kept over udp_port_range
   Port udp_port = 33001;
   PortRange udp_port_range{33001, 33100};
@@ -53,9 +53,9 @@ struct Session {
   std::chrono::seconds udp_linger{0};
   std::optional<IpAddress> bind_source_address;  // the UDP's, too
   config::Forwarding forwarding = config::Forwarding::iptables;
-  pid_t pid = 0;  // of the process that sshd started for the session
-  pid_t holder = 0;  // of its asp-pinhole
-  std::string started;  // RFC 3339, UTC
+  pid_t pid = 0;            // of the process that sshd started for the session
+  pid_t holder = 0;         // of its asp-pinhole
+  std::string started;      // RFC 3339, UTC
   std::int64_t opened = 0;  // when its rule came into force: CLOCK_MONOTONIC, ns
   std::optional<PinnedFlow> flow;
   // The first of those sessions that were without a flow beside each other, or one

@@ -24,7 +24,9 @@
 namespace session::spool {
 namespace {
 
-std::string in(const char* directory, const std::string& name) { return fmt::format("{}/{}/{}", paths::kRun, directory, name); }
+std::string in(const char* directory, const std::string& name) {
+  return fmt::format("{}/{}/{}", paths::kRun, directory, name);
+}
 constexpr char kSessionsDir[] = "sessions";
 constexpr char kClientsDir[] = "clients";
 constexpr char kRulesDir[] = "rules";
@@ -40,7 +42,7 @@ void make_directory(const std::string& path, mode_t mode) {
   } else if (errno != EEXIST) {
     tool::fail_errno(tool::os, "mkdir " + path);
   }
-  struct stat status{};
+  struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) tool::fail_errno(tool::os, "stat " + path);
   if (!S_ISDIR(status.st_mode) || !root_only::is(status)) {
     throw tool::Failure(tool::os, path + ": must be a directory that root alone may write to");
@@ -78,8 +80,8 @@ Lock try_lock(const std::string& path, int flags, Fd& lock) {
       tool::fail_errno(tool::os, "open " + path);
     }
     const bool locked = ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
-    struct stat ours{};
-    struct stat there{};
+    struct stat ours {};
+    struct stat there {};
     if (::fstat(lock.get(), &ours) != 0) tool::fail_errno(tool::os, "stat " + path);
     if (::stat(path.c_str(), &there) != 0) {
       if ((flags & O_CREAT) != 0) continue;
@@ -104,7 +106,7 @@ const std::string kDrain = fmt::format("{}/drain", paths::kRun);
 const std::string kStopped = fmt::format("{}/stopped", paths::kRun);
 
 bool has_mark(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   return ::stat(path.c_str(), &status) == 0;
 }
 
@@ -161,7 +163,8 @@ std::vector<Session> living_among(const std::vector<std::string>& ids) {
 
 void prepare() {
   make_directory(paths::kRun, 0755);
-  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kOffersDir, kCallers, kTurns, kDialers}) make_directory(name);
+  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kOffersDir, kCallers, kTurns, kDialers})
+    make_directory(name);
 }
 
 void make_directory(const std::string& name) { make_directory(fmt::format("{}/{}", paths::kRun, name), 0700); }
@@ -204,7 +207,8 @@ Token& Token::operator=(Token&& other) noexcept {
 
 // One write, so that a reader sees all of it or nothing.
 void Token::note(const std::string& text) {
-  if (::pwrite(lock_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) tool::fail_errno(tool::os, "write " + path_);
+  if (::pwrite(lock_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    tool::fail_errno(tool::os, "write " + path_);
 }
 
 bool is_held(const std::string& directory, const std::string& name) {
@@ -227,7 +231,7 @@ std::vector<std::string> notes(const std::string& directory) {
 
 Entry::Entry(const Session& session)
     : id_(session.id), path_(in(kSessionsDir, session.id)), indexes_(indexes_of(session)) {
-  struct stat status{};
+  struct stat status {};
   if (::lstat(path_.c_str(), &status) == 0) {
     throw tool::Failure(tool::not_permitted, fmt::format("session {} exists already", session.id));
   }

@@ -68,8 +68,10 @@ bool hash_matches(std::string_view names, std::string_view name) {
   if (!salt || !hash || salt->size() != kSha1 || hash->size() != kSha1) return false;
   unsigned char own[EVP_MAX_MD_SIZE];
   unsigned length = 0;
-  if (!::HMAC(::EVP_sha1(), salt->data(), static_cast<int>(salt->size()), reinterpret_cast<const unsigned char*>(name.data()), name.size(), own, &length)) {
-    throw tool::Failure(tool::untrusted, "read known_hosts: HMAC-SHA1 is not to be had here, and names are hashed by it");
+  if (!::HMAC(::EVP_sha1(), salt->data(), static_cast<int>(salt->size()),
+              reinterpret_cast<const unsigned char*>(name.data()), name.size(), own, &length)) {
+    throw tool::Failure(tool::untrusted,
+                        "read known_hosts: HMAC-SHA1 is not to be had here, and names are hashed by it");
   }
   return std::string_view(reinterpret_cast<char*>(own), length) == *hash;
 }
@@ -104,7 +106,8 @@ std::optional<Line> parse_line(std::string_view text) {
 
 template <typename Test>
 bool has_one(const std::vector<Entry>& entries, Marker marker, Test test) {
-  return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.marker == marker && test(entry.key); });
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const Entry& entry) { return entry.marker == marker && test(entry.key); });
 }
 
 bool has(const std::vector<Entry>& entries, Marker marker, const Key& key) {

@@ -109,7 +109,8 @@ void Session::Deleter::operator()(ssh_session_struct* session) const {
 
 void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_free(event); }
 
-Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached, const Silence& on_silence) {
+Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached,
+                 const Silence& on_silence) {
   const auto start = steady_clock::now();
   const Deadline deadline = start + timeout;
   const auto since = [](Deadline then) { return std::chrono::round<milliseconds>(steady_clock::now() - then); };
@@ -294,8 +295,7 @@ void Command::request(Step step, const std::string& doing) {
   }
 }
 
-Command::Command(Session& session)
-    : session_(session), state_(new State), channel_(::ssh_channel_new(session.get())) {
+Command::Command(Session& session) : session_(session), state_(new State), channel_(::ssh_channel_new(session.get())) {
   if (!channel_) throw std::bad_alloc();
   auto& callbacks = state_->callbacks;
   callbacks.userdata = state_.get();
@@ -347,8 +347,8 @@ void Command::fetch(Output from) {
   if (waiting == 0) return;
   const std::size_t before = into.size();
   into.resize(before + waiting);
-  const int got = ::ssh_channel_read_nonblocking(channel_.get(), into.data() + before,
-                                                 static_cast<std::uint32_t>(waiting), index);
+  const int got =
+      ::ssh_channel_read_nonblocking(channel_.get(), into.data() + before, static_cast<std::uint32_t>(waiting), index);
   into.resize(before + static_cast<std::size_t>(std::max(got, 0)));
 }
 

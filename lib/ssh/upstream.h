@@ -50,7 +50,7 @@ class Key {
 };
 
 struct Server {
-  HostPort host;                    // port not 0
+  HostPort host;  // port not 0
   std::string user;
   std::string known_hosts;          // path
   std::optional<IpAddress> source;  // connect from here
@@ -74,7 +74,8 @@ class Session {
   // when that takes suspiciously long (ssh/upstream_socket.h).
   using Reached = std::function<void(const Endpoint& address)>;
   using Silence = std::function<void()>;
-  Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached = {}, const Silence& on_silence = {});
+  Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached = {},
+          const Silence& on_silence = {});
   Session(const Session&) = delete;
   // Says good-bye (RFC 4253 section 11.1) and closes.
   ~Session();

@@ -10,8 +10,7 @@
 namespace upstream {
 namespace {
 
-constexpr std::string_view kPlain =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
 
 std::string quote(const std::string& word) {
   if (!word.empty() && word.find_first_not_of(kPlain) == word.npos) return word;
@@ -43,16 +42,16 @@ int End::exit_code() const {
 End End::from_line(const status::Line& line) {
   End end;
   end.signal = line.get("signal");
-  if (end.signal.empty()) end.status = static_cast<int>(parse_decimal(line.get("status"), 0, 255).value_or(tool::internal));
+  if (end.signal.empty())
+    end.status = static_cast<int>(parse_decimal(line.get("status"), 0, 255).value_or(tool::internal));
   return end;
 }
 
 int signal_number(std::string_view name) {
   static constexpr std::pair<std::string_view, int> kSignals[] = {
-      {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"FPE", SIGFPE},   {"HUP", SIGHUP},   {"ILL", SIGILL},
-      {"INT", SIGINT},   {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV},
-      {"TERM", SIGTERM}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"BUS", SIGBUS},   {"SYS", SIGSYS},
-      {"TRAP", SIGTRAP}, {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
+      {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"FPE", SIGFPE},   {"HUP", SIGHUP},   {"ILL", SIGILL},   {"INT", SIGINT},
+      {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV}, {"TERM", SIGTERM}, {"USR1", SIGUSR1},
+      {"USR2", SIGUSR2}, {"BUS", SIGBUS},   {"SYS", SIGSYS},   {"TRAP", SIGTRAP}, {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
   };
   name = name.substr(0, name.find('@'));
   const auto* const found =

@@ -29,7 +29,9 @@ constexpr const char* kAlgorithms[] = {"ssh-ed25519",         "ecdsa-sha2-nistp2
                                        "ecdsa-sha2-nistp521", "rsa-sha2-512",        "rsa-sha2-256"};
 
 // RFC 8332: the two sign with the key type ssh-rsa.
-std::string_view key_type(std::string_view algorithm) { return algorithm.starts_with("rsa-sha2-") ? "ssh-rsa" : algorithm; }
+std::string_view key_type(std::string_view algorithm) {
+  return algorithm.starts_with("rsa-sha2-") ? "ssh-rsa" : algorithm;
+}
 
 struct Offered {
   HostKey name;
@@ -73,7 +75,9 @@ std::string objection(const known_hosts::Entries& entries, const known_hosts::Ke
     case Verdict::changed: return "the key has changed: " + path + " has another one" + unparsed;
     case Verdict::other_type: return "only keys of other types are in " + path + unparsed;
     case Verdict::only_authority:
-      return path + " has only a @cert-authority for it, and host certificates are not supported; enrol the key itself" + unparsed;
+      return path +
+             " has only a @cert-authority for it, and host certificates are not supported; enrol the key itself" +
+             unparsed;
     case Verdict::unknown: break;
   }
   return "not in " + path + unparsed;

@@ -137,7 +137,8 @@ int milliseconds_left(Deadline deadline) {
   return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
 }
 
-Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline, const std::function<void()>& on_silence) {
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline,
+               const std::function<void()>& on_silence) {
   const auto addresses = resolve(server, source ? source->family() : family, deadline);
   int error = EAFNOSUPPORT;
   std::string tried = server.text();

@@ -30,7 +30,8 @@ struct Socket {
 // kSilence. Only the kernels at the two ends take part in that, so a busy machine
 // is not silent; and one lost SYN, which is repeated after a second, is not yet.
 constexpr std::chrono::milliseconds kSilence{1200};
-Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline, const std::function<void()>& on_silence = {});
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline,
+               const std::function<void()>& on_silence = {});
 
 // Asks the kernel not to put off the next acknowledgement (TCP_QUICKACK, tcp(7)).
 // sshd writes its answers in small pieces under Nagle's algorithm: each piece waits

@@ -83,7 +83,8 @@ std::string read_answer(const Fd& from, Clock::time_point deadline) {
     if (got == 0) return text;
     if (got < 0) tool::fail_errno(tool::os, "read");
     text.append(chunk, static_cast<std::size_t>(got));
-    if (text.size() > kMaxAnswer) throw tool::Failure(tool::os, "work in the user's home directory: too long an answer");
+    if (text.size() > kMaxAnswer)
+      throw tool::Failure(tool::os, "work in the user's home directory: too long an answer");
   }
 }
 
@@ -101,15 +102,17 @@ std::string run(const proxy_account::Account& account, const std::function<std::
   await(child.pidfd(), deadline);
   const int status = child.wait();
   if (status == 0) return text;
-  if (!tool::is_exit(status) || text.empty()) throw tool::Failure(tool::os, fmt::format("work in the user's home directory: died ({})", status));
+  if (!tool::is_exit(status) || text.empty())
+    throw tool::Failure(tool::os, fmt::format("work in the user's home directory: died ({})", status));
   throw tool::Failure(static_cast<tool::Exit>(status), fmt::format("{}: {}", account.name, text));
 }
 
 Fd open_ssh_folder(bool make) {
   const auto own = [](const Fd& folder, const char* name) {
-    struct stat status{};
+    struct stat status {};
     if (::fstat(folder.get(), &status) != 0) tool::fail_errno(tool::os, std::string("stat ") + name);
-    if (status.st_uid != ::geteuid()) throw tool::Failure(tool::not_permitted, std::string(name) + ": belongs to somebody else");
+    if (status.st_uid != ::geteuid())
+      throw tool::Failure(tool::not_permitted, std::string(name) + ": belongs to somebody else");
     // sshd takes no keys from where others may write to.
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && ::fchmod(folder.get(), status.st_mode & 0755) != 0) {
       tool::fail_errno(tool::os, std::string("chmod ") + name);

@@ -58,7 +58,8 @@ Opening in_stream(std::string_view start) {
   if (!std::all_of(shown.begin(), shown.end(), is_printable)) return {true, {}};
   if (newline == start.npos) return {start.size() >= kMaxLine, {}};
   auto words = words_of(line);
-  const bool options = std::all_of(words.begin() + 1, words.end(), [](const std::string& word) { return word.starts_with("--"); });
+  const bool options =
+      std::all_of(words.begin() + 1, words.end(), [](const std::string& word) { return word.starts_with("--"); });
   return {true, options ? in_words(words) : std::nullopt};
 }
 
@@ -73,7 +74,7 @@ std::optional<HostPort> in_words(const std::vector<std::string>& words) {
 }
 
 std::optional<HostPort> peek(int fd, milliseconds patience) {
-  struct stat kind{};
+  struct stat kind {};
   if (::fstat(fd, &kind) != 0 || !(S_ISSOCK(kind.st_mode) || S_ISFIFO(kind.st_mode))) return std::nullopt;
   const auto deadline = steady_clock::now() + patience;
   char bytes[kMaxLine];

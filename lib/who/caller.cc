@@ -154,13 +154,16 @@ Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy) {
   const auto connection = established(proxy, client);
   if (!connection) refuse(fmt::format("no established connection from {} to {}", client.text(), proxy.text()));
   if (connection->owner != 0) {
-    refuse(fmt::format("the connection from {} was not accepted by root but by uid {}", client.text(), connection->owner));
+    refuse(
+        fmt::format("the connection from {} was not accepted by root but by uid {}", client.text(), connection->owner));
   }
   Process process = process_of(::getpid());
   for (int depth = 0; depth < kMaxDepth && process.parent > 1; ++depth) {
     const Process parent = process_of(process.parent);
     if (holds_socket(parent.pid, connection->inode)) {
-      if (parent.uid != uid) refuse(fmt::format("the connection from {} belongs to uid {}, not to {}", client.text(), parent.uid, found.user));
+      if (parent.uid != uid)
+        refuse(
+            fmt::format("the connection from {} belongs to uid {}, not to {}", client.text(), parent.uid, found.user));
       found.session_pid = process.pid;
       found.started = process.started;
       found.session = hold(process);

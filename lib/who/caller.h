@@ -23,9 +23,9 @@ struct Caller {
   std::string user;
   pid_t session_pid = 0;           // the process that sshd started for this session
   unsigned long long started = 0;  // its start time, clock ticks since boot (proc(5))
-  Fd session;     // pidfd of the session process: readable (poll) once it is dead
-  Fd connection;  // pidfd of the process that holds the client's connection
-  Fd monitor;     // pidfd of its parent, sshd's privileged process for this session
+  Fd session;                      // pidfd of the session process: readable (poll) once it is dead
+  Fd connection;                   // pidfd of the process that holds the client's connection
+  Fd monitor;                      // pidfd of its parent, sshd's privileged process for this session
 
   // "PID.START": names this session process and no later one.
   std::string token() const;

@@ -90,18 +90,15 @@ bool matches(const Words& words, std::string_view pattern) {
   const bool open_ended = wanted.size() > 1 && wanted.back() == "...";
   if (open_ended) wanted.pop_back();
   if (open_ended ? words.size() < wanted.size() : words.size() != wanted.size()) return false;
-  return std::equal(wanted.begin(), wanted.end(), words.begin(),
-                    [](const std::string& pattern_word, const std::string& word) { return word_matches(word, pattern_word); });
+  return std::equal(
+      wanted.begin(), wanted.end(), words.begin(),
+      [](const std::string& pattern_word, const std::string& word) { return word_matches(word, pattern_word); });
 }
 
 const std::vector<config::Command>& built_in() {
   static const std::vector<config::Command> commands{
-      {"ascp -S. -V1", true},
-      {"ascp4 -S.", true},
-      {"ascp --no-mgmt-port-files -M %d -S. -V1 %1s", true},
-      {"async -q -S -s-", true},
-      {"ascmd", false},
-      {"ascmd -V2", false},
+      {"ascp -S. -V1", true},    {"ascp4 -S.", true}, {"ascp --no-mgmt-port-files -M %d -S. -V1 %1s", true},
+      {"async -q -S -s-", true}, {"ascmd", false},    {"ascmd -V2", false},
       {"asp-cp -S", true},
   };
   return commands;

@@ -47,20 +47,23 @@ std::string on_one_line(std::string text) {
 bool Account::in_group() const { return contains(groups, paths::kGroup); }
 
 bool Account::has_shell() const {
-  return shell == paths::kShell || shell == std::string("/usr") + paths::kShell || shell == std::string(paths::kBin) + "aspshell";
+  return shell == paths::kShell || shell == std::string("/usr") + paths::kShell ||
+         shell == std::string(paths::kBin) + "aspshell";
 }
 
 bool is_name(std::string_view text) {
   constexpr std::size_t kLongest = 32;
   if (text.empty() || text.size() > kLongest || text[0] == '-' || text[0] == '.') return false;
   if (std::all_of(text.begin(), text.end(), is_digit)) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 std::optional<Account> find(const std::string& name) {
   const passwd* entry = ::getpwnam(name.c_str());
   if (!entry) return std::nullopt;
-  Account account{entry->pw_name, entry->pw_uid, entry->pw_gid, entry->pw_dir, entry->pw_shell, entry->pw_passwd, false, {}};
+  Account account{entry->pw_name,  entry->pw_uid,    entry->pw_gid, entry->pw_dir,
+                  entry->pw_shell, entry->pw_passwd, false,         {}};
   if (const spwd* shadow = ::getspnam(name.c_str())) {
     account.password = shadow->sp_pwdp;
     account.expired = shadow->sp_expire >= 0 && shadow->sp_expire <= today();
@@ -81,10 +84,13 @@ uid_t lowest_uid() {
 }
 
 void check_may_transfer_only(const Account& account) {
-  const auto refuse = [&](const std::string& why) { throw tool::Failure(tool::not_permitted, fmt::format("{}: cannot be a user of the proxy: {}", account.name, why)); };
+  const auto refuse = [&](const std::string& why) {
+    throw tool::Failure(tool::not_permitted, fmt::format("{}: cannot be a user of the proxy: {}", account.name, why));
+  };
   constexpr uid_t kNobody = 65534;
   if (account.uid == 0) refuse("it is root");
-  if (account.uid < lowest_uid() || account.uid == kNobody) refuse(fmt::format("it is an account of the system (uid {})", account.uid));
+  if (account.uid < lowest_uid() || account.uid == kNobody)
+    refuse(fmt::format("it is an account of the system (uid {})", account.uid));
   for (const char* group : kAdministrators) {
     if (contains(account.groups, group)) refuse(fmt::format("it is an administrator's account (group {})", group));
   }
@@ -93,7 +99,9 @@ void check_may_transfer_only(const Account& account) {
 std::string administer(const std::vector<std::string>& argv) {
   const auto answer = child::run({argv, env::allow({}), {}}, "", kMaxOutput, kSeconds);
   if (answer.status == 0) return answer.out;
-  throw tool::Failure(tool::os, fmt::format("run {}: {}", argv[0], answer.err.empty() ? fmt::format("exit status {}", answer.status) : on_one_line(answer.err)));
+  throw tool::Failure(tool::os, fmt::format("run {}: {}", argv[0],
+                                            answer.err.empty() ? fmt::format("exit status {}", answer.status)
+                                                               : on_one_line(answer.err)));
 }
 
 }  // namespace proxy_account

@@ -32,8 +32,10 @@ Fd socket_from(const Endpoint& source, const Endpoint& target) {
   const int yes = 1;
   ::setsockopt(made.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   sockaddr_storage address{};
-  if (::bind(made.get(), reinterpret_cast<sockaddr*>(&address), source.to_sockaddr(address)) != 0) tool::fail_errno(tool::os, "bind " + source.text());
-  if (::connect(made.get(), reinterpret_cast<sockaddr*>(&address), target.to_sockaddr(address)) != 0) tool::fail_errno(tool::os, "connect " + target.text());
+  if (::bind(made.get(), reinterpret_cast<sockaddr*>(&address), source.to_sockaddr(address)) != 0)
+    tool::fail_errno(tool::os, "bind " + source.text());
+  if (::connect(made.get(), reinterpret_cast<sockaddr*>(&address), target.to_sockaddr(address)) != 0)
+    tool::fail_errno(tool::os, "connect " + target.text());
   return made;
 }
 
@@ -85,7 +87,8 @@ int run(int argc, char** argv) {
   const double seconds = std::atof(argv[5]);
   Sent sent;
   if (what == "one") sent = one_flow(Endpoint::require(argv[2], "source"), target, payload, seconds);
-  else if (what == "many" && argc == 7) sent = many_flows({IpAddress::parse(argv[2]).value(), 0}, target, payload, seconds, std::atoi(argv[6]));
+  else if (what == "many" && argc == 7)
+    sent = many_flows({IpAddress::parse(argv[2]).value(), 0}, target, payload, seconds, std::atoi(argv[6]));
   else throw tool::Failure(tool::usage, kUsage);
   std::fputs(fmt::format("packets={} seconds={:.3f}\n", sent.packets, sent.seconds).c_str(), stdout);
   return tool::yes;

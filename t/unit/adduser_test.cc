@@ -36,7 +36,8 @@ TEST_CASE("public_key: comments are cleaned and bounded") {
 }
 
 TEST_CASE("public_key: a line is refused, with its number") {
-  CHECK(refusal("\nno-pty " + kKey) == "f:2: options in front of a key are not taken: write them to authorized_keys by hand");
+  CHECK(refusal("\nno-pty " + kKey) ==
+        "f:2: options in front of a key are not taken: write them to authorized_keys by hand");
   CHECK(refusal("command=\"a b\" " + kKey).find("options") != std::string::npos);
   CHECK(refusal("ssh-rsa " + kBlob) == "f:1: what is in the key is not ssh-rsa");
   CHECK(refusal("ssh-ed25519 " + kBlob.substr(0, 67)) == "f:1: the key is not base64");
@@ -52,8 +53,10 @@ TEST_CASE("public_key: a line is refused, with its number") {
 
 TEST_CASE("public_key: authorized_keys holds a key, with options or without") {
   const auto key = public_key::parse(kKey, "f")[0];
-  for (const std::string& line : {kKey, kKey + " x", "from=\"a b\",no-pty " + kKey, "  " + kKey}) CHECK(public_key::holds(line, key));
-  for (const std::string& line : {"# " + kKey, std::string(), "ssh-rsa " + kBlob, kKey + "A", "command=\"" + kKey + "\" ssh-rsa AAAA"}) {
+  for (const std::string& line : {kKey, kKey + " x", "from=\"a b\",no-pty " + kKey, "  " + kKey})
+    CHECK(public_key::holds(line, key));
+  for (const std::string& line :
+       {"# " + kKey, std::string(), "ssh-rsa " + kBlob, kKey + "A", "command=\"" + kKey + "\" ssh-rsa AAAA"}) {
     CAPTURE(line);
     CHECK_FALSE(public_key::holds(line, key));
   }
@@ -64,7 +67,8 @@ TEST_CASE("proxy_account: names") {
     CAPTURE(name);
     CHECK(proxy_account::is_name(name));
   }
-  for (const char* name : {"", "-x", ".", "..", ".x", "a/b", "a:b", "a b", "123", "a\n", "\xc3\xa4", "$(user)", "a12345678901234567890123456789012"}) {
+  for (const char* name : {"", "-x", ".", "..", ".x", "a/b", "a:b", "a b", "123", "a\n", "\xc3\xa4", "$(user)",
+                           "a12345678901234567890123456789012"}) {
     CAPTURE(name);
     CHECK_FALSE(proxy_account::is_name(name));
   }

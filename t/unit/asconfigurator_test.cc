@@ -31,7 +31,8 @@ using config::schema::Value;
 using config::xml::Element;
 
 std::string edit(std::string text, const std::string& item) {
-  for (const auto& change : asconfigurator::parse_item(item)) text = asconfigurator::apply(text, change, "aspera.conf").text;
+  for (const auto& change : asconfigurator::parse_item(item))
+    text = asconfigurator::apply(text, change, "aspera.conf").text;
   return text;
 }
 
@@ -56,7 +57,8 @@ std::string server(const std::string& inside) { return "<CONF>\n  <server>\n" + 
 // Of the elements that have text or attributes: path, text and attributes. An
 // alias counts as the name.
 void flatten(const Element& element, const std::string& prefix, std::vector<std::string>& into) {
-  const std::string path = prefix + "/" + (element.name == "source_port_filtering" ? "src_port_filtering" : element.name);
+  const std::string path =
+      prefix + "/" + (element.name == "source_port_filtering" ? "src_port_filtering" : element.name);
   std::string said = element.text;
   for (const auto& [name, value] : element.attributes) said += " " + name + "=" + value;
   if (!said.empty()) into.push_back(path + " = " + said);
@@ -77,7 +79,9 @@ std::vector<std::string> flat_without(const std::string& text, const Change& cha
   for (const auto& part : change.section) path += "/" + std::string(part);
   const std::string name = path + "/name = " + change.account;
   for (const auto* option : change.item.path) path += "/" + std::string(option->name);
-  std::erase_if(all, [&](const std::string& line) { return line.find(path + " = ") != line.npos || (!change.account.empty() && line.ends_with(name)); });
+  std::erase_if(all, [&](const std::string& line) {
+    return line.find(path + " = ") != line.npos || (!change.account.empty() && line.ends_with(name));
+  });
   return all;
 }
 
@@ -85,7 +89,10 @@ std::vector<std::string> flat_without(const std::string& text, const Change& cha
 std::string value_in(const std::string& text, const Change& change) {
   const Element document = config::xml::parse(text, "aspera.conf");
   config::schema::Elements sections = config::schema::find(document, change.section);
-  if (!change.account.empty()) std::erase_if(sections, [&](const Element* each) { return !each->child("name") || each->child("name")->text != change.account; });
+  if (!change.account.empty())
+    std::erase_if(sections, [&](const Element* each) {
+      return !each->child("name") || each->child("name")->text != change.account;
+    });
   const Element* given = config::schema::first_given(config::schema::at(sections, change.item.path));
   return given ? given->text : "(none)";
 }
@@ -124,32 +131,44 @@ const std::pair<std::string, std::string> kDocuments[] = {
     {"other spelling of the root", "<conf>\n</conf>"},
     {"no line end", "<CONF><server><rproxy><rules/></rproxy><proxy></proxy></server><default/></CONF>"},
     {"byte order mark, CRLF and tabs",
-     "\xEF\xBB\xBF<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<CONF>\r\n\t<server>\r\n\t\t<rproxy>\r\n\t\t\t<enabled>false</enabled>\t<!-- x -->\r\n"
+     "\xEF\xBB\xBF<?xml version=\"1.0\" "
+     "encoding=\"UTF-8\"?>\r\n<CONF>\r\n\t<server>\r\n\t\t<rproxy>\r\n\t\t\t<enabled>false</enabled>\t<!-- x -->\r\n"
      "\t\t</rproxy>\r\n\t</server>\r\n\t<aaa>\r\n\t\t<realms/>\r\n\t</aaa>\r\n</CONF>\r\n"},
     {"byte order mark and nothing else", "\xEF\xBB\xBF<CONF/>"},
     {"old line ends", "<CONF>\r <server>\r  <proxy>\r  </proxy>\r </server>\r</CONF>\r"},
     {"look-alikes in comments, CDATA and attributes",
-     "<!-- <CONF><server></server></CONF> -->\n<CONF>\n  <other a='&lt;/server>' b=\"/>\"><![CDATA[<server><http_port>1</http_port></server>]]></other>\n"
-     "  <server><!-- <rproxy><enabled>true</enabled></rproxy> -->\n    <?php </server> ?>\n    <proxy><!-- </proxy> --></proxy>\n"
+     "<!-- <CONF><server></server></CONF> -->\n<CONF>\n  <other a='&lt;/server>' "
+     "b=\"/>\"><![CDATA[<server><http_port>1</http_port></server>]]></other>\n"
+     "  <server><!-- <rproxy><enabled>true</enabled></rproxy> -->\n    <?php </server> ?>\n    <proxy><!-- </proxy> "
+     "--></proxy>\n"
      "    <rproxy>\n      <!-- last --></rproxy>\n    <foreign>&lt;/server&gt;&#x41;&amp;</foreign>\n  </server>\n"
      "  <default>\n    <authorization ><transfer\n      /></authorization\n    >\n  </default>\n</CONF>"},
     {"values in CDATA, entities and comments",
-     "<CONF>\n<server>\n<http_port><![CDATA[81]]></http_port>\n<https_port>&#x38;2</https_port><cert_file>\n  /a&amp;b<!-- c -->/d\n</cert_file>\n"
-     "<rproxy>\n<enabled><!-- off -->false</enabled>\n<log_level/><max_sessions ></max_sessions >\n<rules>\n<rule host_ip = '192.0.2.1'\n>\n"
-     "<host>h</host><keyfile>/k</keyfile><source_port_filtering>true</source_port_filtering>\n</rule>\n</rules>\n</rproxy>\n</server>\n</CONF>\n"},
-    {"Latin 1", "<?xml version=\"1.0\" encoding='ISO-8859-1'?>\n<!-- \xE4 -->\n<CONF>\n  <x>\xE9</x>\n  <server>\n    <cert_file>/\xE9</cert_file>\n  </server>\n</CONF>\n"},
+     "<CONF>\n<server>\n<http_port><![CDATA[81]]></http_port>\n<https_port>&#x38;2</https_port><cert_file>\n  "
+     "/a&amp;b<!-- c -->/d\n</cert_file>\n"
+     "<rproxy>\n<enabled><!-- off -->false</enabled>\n<log_level/><max_sessions ></max_sessions >\n<rules>\n<rule "
+     "host_ip = '192.0.2.1'\n>\n"
+     "<host>h</host><keyfile>/k</keyfile><source_port_filtering>true</source_port_filtering>\n</rule>\n</rules>\n</"
+     "rproxy>\n</server>\n</CONF>\n"},
+    {"Latin 1", "<?xml version=\"1.0\" encoding='ISO-8859-1'?>\n<!-- \xE4 -->\n<CONF>\n  <x>\xE9</x>\n  <server>\n    "
+                "<cert_file>/\xE9</cert_file>\n  </server>\n</CONF>\n"},
     {"ASCII", "<?xml version=\"1.0\" encoding=\"us-ascii\" standalone=\"yes\"?><CONF>\n\n</CONF>"},
     {"several of each section",
-     "<CONF>\n  <server>\n    <http_port>1</http_port>\n  </server>\n  <server>\n    <rproxy>\n    </rproxy>\n  </server>\n  <aaa><realms><realm><users>\n"
-     "    <user>\n      <name>bear</name>\n    </user>\n    <user><name>faspex</name></user>\n    <user>\n      <name>faspex</name>\n"
+     "<CONF>\n  <server>\n    <http_port>1</http_port>\n  </server>\n  <server>\n    <rproxy>\n    </rproxy>\n  "
+     "</server>\n  <aaa><realms><realm><users>\n"
+     "    <user>\n      <name>bear</name>\n    </user>\n    <user><name>faspex</name></user>\n    <user>\n      "
+     "<name>faspex</name>\n"
      "      <file_system><access><paths><path><absolute/></path></paths></access></file_system>\n    </user>\n"
-     "  </users></realm><realm><groups>\n  <group><name>&#102;aspex</name><x/></group></groups></realm></realms></aaa>\n  <default/>\n  <default>\n  </default>\n</CONF>\n"},
+     "  </users></realm><realm><groups>\n  "
+     "<group><name>&#102;aspex</name><x/></group></groups></realm></realms></aaa>\n  <default/>\n  <default>\n  "
+     "</default>\n</CONF>\n"},
 };
 
 std::vector<Change> all_changes() {
   std::vector<Change> changes;
   const auto add = [&](const config::schema::Path& section, const std::string& account) {
-    for (auto& item : config::schema::items(section)) changes.push_back({section, account, item, sample(item.option())});
+    for (auto& item : config::schema::items(section))
+      changes.push_back({section, account, item, sample(item.option())});
   };
   add({"server"}, "");
   add({"default"}, "");
@@ -190,7 +209,8 @@ struct TemporaryDirectory {
 }  // namespace
 
 TEST_CASE("asconfigurator: an item is a command and names with values") {
-  const auto server = asconfigurator::parse_item("set_server_data;rproxy_enabled,true;rproxy_log_directory, /a,b\\;c\\d ;proxy_enabled,AS_NULL");
+  const auto server = asconfigurator::parse_item(
+      "set_server_data;rproxy_enabled,true;rproxy_log_directory, /a,b\\;c\\d ;proxy_enabled,AS_NULL");
   REQUIRE(server.size() == 3);
   CHECK(server[0].section == config::schema::Path{"server"});
   CHECK(server[0].account.empty());
@@ -198,9 +218,11 @@ TEST_CASE("asconfigurator: an item is a command and names with values") {
   CHECK(server[0].value == "true");
   CHECK(server[1].value == "/a,b;c\\d");
   CHECK_FALSE(server[2].value);
-  CHECK(asconfigurator::parse_item("set_server_data;rproxy_rules_rule_source_port_filtering,true")[0].item.name == "rproxy_rules_rule_src_port_filtering");
+  CHECK(asconfigurator::parse_item("set_server_data;rproxy_rules_rule_source_port_filtering,true")[0].item.name ==
+        "rproxy_rules_rule_src_port_filtering");
 
-  const auto user = asconfigurator::parse_item("set_user_data;user_name,faspex;authorization_transfer_in_value,token;token_encryption_key,a\\\\;b\\");
+  const auto user = asconfigurator::parse_item(
+      "set_user_data;user_name,faspex;authorization_transfer_in_value,token;token_encryption_key,a\\\\;b\\");
   CHECK(user.size() == 2);  // \\; is a backslash and a semicolon
   CHECK(user[0].account == "faspex");
   CHECK(user[0].section.back() == "user");
@@ -237,7 +259,8 @@ TEST_CASE("asconfigurator: what is wrong with an item is said") {
       {"set_server_data;rproxy_rule_1_host,h", "did you mean rproxy_rules_rule_host?"},
       {"set_server_data;rproxy_rules_rule,h", "asuserdata -+ lists the names"},
       {"set_server_data;xyzzyxyzzyxyzzy,1", "'xyzzyxyzzyxyzzy' is no name of set_server_data (asuserdata -+"},
-      {"set_server_data;absolute,/x", "absolute is not for set_server_data but for set_node_data, set_user_data and set_group_data"},
+      {"set_server_data;absolute,/x",
+       "absolute is not for set_server_data but for set_node_data, set_user_data and set_group_data"},
       {"set_server_data;user_name,x", "'user_name' is no name"},
       {"set_node_data;http_port,1", "http_port is not for set_node_data but for set_server_data"},
       {"set_user_data;absolute,/x", "set_user_data needs user_name,NAME"},
@@ -281,18 +304,24 @@ TEST_CASE("asconfigurator: a value replaces what its element held, and nothing e
 TEST_CASE("asconfigurator: a missing element is put where it belongs, as its siblings stand") {
   const std::pair<std::string, std::string> cases[] = {
       {"<CONF/>", "<CONF>\n  <server>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
-      {"<CONF a='b' />\r\n", "<CONF a='b'>\r\n  <server>\r\n    <http_port>80</http_port>\r\n  </server>\r\n</CONF>\r\n"},
+      {"<CONF a='b' />\r\n",
+       "<CONF a='b'>\r\n  <server>\r\n    <http_port>80</http_port>\r\n  </server>\r\n</CONF>\r\n"},
       {"\xEF\xBB\xBF<CONF/>", "\xEF\xBB\xBF<CONF>\n  <server>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
       {"<CONF></CONF>", "<CONF>\n  <server>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
       {"<CONF><server/></CONF>", "<CONF><server><http_port>80</http_port></server></CONF>"},
       {"<CONF><x/></CONF>", "<CONF><x/><server><http_port>80</http_port></server></CONF>"},
       {"<CONF>\n\t<x/>\n</CONF>", "<CONF>\n\t<x/>\n\t<server>\n\t\t<http_port>80</http_port>\n\t</server>\n</CONF>"},
       {"<CONF>\n<x>\n</x>\n</CONF>", "<CONF>\n<x>\n</x>\n<server>\n<http_port>80</http_port>\n</server>\n</CONF>"},
-      {"<CONF>\n   <server>\n   </server>\n</CONF>", "<CONF>\n   <server>\n      <http_port>80</http_port>\n   </server>\n</CONF>"},
-      {"<CONF>\n <server>\n     <x/>\n  <!-- y -->\n </server></CONF>", "<CONF>\n <server>\n     <x/>\n  <!-- y -->\n     <http_port>80</http_port>\n </server></CONF>"},
-      {"<CONF>\n  <server><x/>\n  </server>\n</CONF>", "<CONF>\n  <server><x/>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
-      {"<CONF>\n  <server><x/> </server>\n</CONF>", "<CONF>\n  <server><x/> <http_port>80</http_port></server>\n</CONF>"},
-      {"<CONF>\n  <server>\n<!--\n --></server>\n</CONF>", "<CONF>\n  <server>\n<!--\n --><http_port>80</http_port></server>\n</CONF>"},
+      {"<CONF>\n   <server>\n   </server>\n</CONF>",
+       "<CONF>\n   <server>\n      <http_port>80</http_port>\n   </server>\n</CONF>"},
+      {"<CONF>\n <server>\n     <x/>\n  <!-- y -->\n </server></CONF>",
+       "<CONF>\n <server>\n     <x/>\n  <!-- y -->\n     <http_port>80</http_port>\n </server></CONF>"},
+      {"<CONF>\n  <server><x/>\n  </server>\n</CONF>",
+       "<CONF>\n  <server><x/>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
+      {"<CONF>\n  <server><x/> </server>\n</CONF>",
+       "<CONF>\n  <server><x/> <http_port>80</http_port></server>\n</CONF>"},
+      {"<CONF>\n  <server>\n<!--\n --></server>\n</CONF>",
+       "<CONF>\n  <server>\n<!--\n --><http_port>80</http_port></server>\n</CONF>"},
       {"<CONF>\n  <server\n    />\n</CONF>", "<CONF>\n  <server>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
   };
   for (const auto& [before, after] : cases) {
@@ -300,10 +329,12 @@ TEST_CASE("asconfigurator: a missing element is put where it belongs, as its sib
     CHECK(edit(before, "set_server_data;http_port,80") == after);
   }
   CHECK(edit("<CONF>\n</CONF>", "set_user_data;user_name,a&b;read_allowed,true") ==
-        "<CONF>\n  <aaa>\n    <realms>\n      <realm>\n        <users>\n          <user>\n            <name>a&amp;b</name>\n"
+        "<CONF>\n  <aaa>\n    <realms>\n      <realm>\n        <users>\n          <user>\n            "
+        "<name>a&amp;b</name>\n"
         "            <file_system>\n              <access>\n                <paths>\n                  <path>\n"
         "                    <read_allowed>true</read_allowed>\n                  </path>\n                </paths>\n"
-        "              </access>\n            </file_system>\n          </user>\n        </users>\n      </realm>\n    </realms>\n  </aaa>\n</CONF>");
+        "              </access>\n            </file_system>\n          </user>\n        </users>\n      </realm>\n    "
+        "</realms>\n  </aaa>\n</CONF>");
 }
 
 TEST_CASE("asconfigurator: AS_NULL takes the element away, and its line if it has one") {
@@ -320,38 +351,53 @@ TEST_CASE("asconfigurator: AS_NULL takes the element away, and its line if it ha
     CAPTURE(before);
     CHECK(edit(server(before), "set_server_data;http_port,AS_NULL") == server(after));
   }
-  CHECK(edit("<CONF><server><http_port>1</http_port></server></CONF>", "set_server_data;http_port,AS_NULL") == "<CONF><server></server></CONF>");
+  CHECK(edit("<CONF><server><http_port>1</http_port></server></CONF>", "set_server_data;http_port,AS_NULL") ==
+        "<CONF><server></server></CONF>");
   CHECK(edit("<CONF/>", "set_user_data;user_name,a;absolute,AS_NULL") == "<CONF/>");
   // Of accounts that are there twice nothing comes to light that was hidden.
   const std::string twice = "<CONF><aaa><realms><realm><users>"
-                            "<user><name>a</name><file_system><access><paths><path><absolute>/1</absolute></path></paths></access></file_system></user>"
-                            "<user><name>b</name><file_system><access><paths><path><absolute>/2</absolute></path></paths></access></file_system></user>"
-                            "<user><name>a</name><file_system><access><paths><path><absolute>/3</absolute></path></paths></access></file_system></user>"
+                            "<user><name>a</name><file_system><access><paths><path><absolute>/1</absolute></path></"
+                            "paths></access></file_system></user>"
+                            "<user><name>b</name><file_system><access><paths><path><absolute>/2</absolute></path></"
+                            "paths></access></file_system></user>"
+                            "<user><name>a</name><file_system><access><paths><path><absolute>/3</absolute></path></"
+                            "paths></access></file_system></user>"
                             "</users></realm></realms></aaa></CONF>";
   const auto left = flat(edit(twice, "set_user_data;user_name,a;absolute,AS_NULL"));
-  CHECK(std::count_if(left.begin(), left.end(), [](const std::string& line) { return line.find("absolute") != line.npos; }) == 1);
+  CHECK(std::count_if(left.begin(), left.end(),
+                      [](const std::string& line) { return line.find("absolute") != line.npos; }) == 1);
 }
 
 TEST_CASE("asconfigurator: of several rules there is none to choose") {
-  const auto rules = [](const std::string& inside) { return server("<rproxy><rules>\n" + inside + "\n</rules></rproxy>\n"); };
+  const auto rules = [](const std::string& inside) {
+    return server("<rproxy><rules>\n" + inside + "\n</rules></rproxy>\n");
+  };
   for (const std::string value : {"h", "AS_NULL"}) {
-    const auto said = complaint(tool::config, [&] { edit(rules("<rule/>\n<rule/>\n\n<rule/>"), "set_server_data;rproxy_rules_rule_host," + value); });
+    const auto said = complaint(tool::config, [&] {
+      edit(rules("<rule/>\n<rule/>\n\n<rule/>"), "set_server_data;rproxy_rules_rule_host," + value);
+    });
     CHECK(said == "aspera.conf: rproxy_rules_rule_host: there are 3 <rule>, on lines 4, 5 and 7; edit the file");
   }
-  CHECK(edit(rules("<rule host_ip='192.0.2.1'/>"), "set_server_data;rproxy_rules_rule_host,h") == rules("<rule host_ip='192.0.2.1'>\n  <host>h</host>\n</rule>"));
+  CHECK(edit(rules("<rule host_ip='192.0.2.1'/>"), "set_server_data;rproxy_rules_rule_host,h") ==
+        rules("<rule host_ip='192.0.2.1'>\n  <host>h</host>\n</rule>"));
   std::string many;
   for (int i = 0; i < 1000; ++i) many += "<rule/>";
-  CHECK(complaint(tool::config, [&] { edit(rules(many), "set_server_data;rproxy_rules_rule_host,h"); }).ends_with("on lines 4, 4, 4, 4, 4, 4, 4, 4, 4, 4 and so on; edit the file"));
+  CHECK(complaint(tool::config, [&] {
+          edit(rules(many), "set_server_data;rproxy_rules_rule_host,h");
+        }).ends_with("on lines 4, 4, 4, 4, 4, 4, 4, 4, 4, 4 and so on; edit the file"));
   // The other values can be set all the same.
   CHECK(edit(rules("<rule/><rule/>"), "set_server_data;http_port,80").find("<http_port>80<") != std::string::npos);
-  const std::string paths = "<CONF><default><file_system><access><paths><path/>\n<path/></paths></access></file_system></default></CONF>";
-  CHECK(complaint(tool::config, [&] { edit(paths, "set_node_data;absolute,/x"); }) == "aspera.conf: absolute: there are 2 <path>, on lines 1 and 2; edit the file");
+  const std::string paths =
+      "<CONF><default><file_system><access><paths><path/>\n<path/></paths></access></file_system></default></CONF>";
+  CHECK(complaint(tool::config, [&] { edit(paths, "set_node_data;absolute,/x"); }) ==
+        "aspera.conf: absolute: there are 2 <path>, on lines 1 and 2; edit the file");
 }
 
 TEST_CASE("asconfigurator: characters are written as the file's encoding can hold them") {
   using asconfigurator::Charset;
   CHECK(asconfigurator::escaped("a&<>\"'\xC3\xA4", Charset::utf8) == "a&amp;&lt;&gt;\"'\xC3\xA4");
-  CHECK(asconfigurator::escaped("&\xC3\xA4\xE2\x82\xAC\xF0\x9F\x94\x91z", Charset::references) == "&amp;&#228;&#8364;&#128273;z");
+  CHECK(asconfigurator::escaped("&\xC3\xA4\xE2\x82\xAC\xF0\x9F\x94\x91z", Charset::references) ==
+        "&amp;&#228;&#8364;&#128273;z");
   const std::pair<const char*, Charset> cases[] = {
       {"<CONF/>", Charset::utf8},
       {"<?xml version='1.0'?><CONF encoding='x'/>", Charset::utf8},
@@ -418,7 +464,8 @@ TEST_CASE("config/file: nobody's change is lost") {
     CHECK_FALSE(file.is_new());
     CHECK(file.text() == "one");
     std::ofstream(path) << "by somebody else";
-    CHECK(complaint(tool::temporary, [&] { file.replace("two"); }) == path + ": was changed by somebody else meanwhile; try again");
+    CHECK(complaint(tool::temporary, [&] { file.replace("two"); }) ==
+          path + ": was changed by somebody else meanwhile; try again");
   }
   CHECK(slurp(path) == "by somebody else");
   {

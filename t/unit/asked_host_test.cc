@@ -40,7 +40,10 @@ double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC
 }  // namespace
 
 TEST_CASE("asked_host: the first line of a stream") {
-  const struct { std::string start; std::string answer; } cases[] = {
+  const struct {
+    std::string start;
+    std::string answer;
+  } cases[] = {
       {kLine, "faspex.example.com"},
       {kLine + "as_ls \"/\"\n", "faspex.example.com"},
       {kLine + kLine, "faspex.example.com"},
@@ -106,7 +109,10 @@ TEST_CASE("asked_host: a first line has at most 1024 bytes, its newline among th
 
 TEST_CASE("asked_host: --host=NAME among the words of a command") {
   using Words = std::vector<std::string>;
-  const struct { Words words; std::string name; } cases[] = {
+  const struct {
+    Words words;
+    std::string name;
+  } cases[] = {
       {{"ascp", "--host=faspex.example.com", "-S."}, "faspex.example.com"},
       {{"ascp", "-S.", "--host=Faspex:33001"}, "faspex:33001"},
       {{"ascp", "-S.", "-V1"}, "-"},
@@ -156,7 +162,8 @@ TEST_CASE("asked_host: peek puts a line together that comes byte by byte") {
 
 TEST_CASE("asked_host: peek does not wait for what cannot come any more") {
   for (const auto kind : {Kind::socket, Kind::pipe}) {
-    for (const std::string& sent : {std::string("SSH-2.0-x"), std::string("\0", 1), std::string(), std::string("as_session_init --host=a")}) {
+    for (const std::string& sent :
+         {std::string("SSH-2.0-x"), std::string("\0", 1), std::string(), std::string("as_session_init --host=a")}) {
       CAPTURE(static_cast<int>(kind));
       CAPTURE(sent);
       auto ends = stream(kind);

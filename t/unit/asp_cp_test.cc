@@ -63,12 +63,13 @@ TEST_CASE("asp-cp operands: what is remote and what is local") {
     const char* host;
     const char* path;
   };
-  for (const Case& one : {Case{"file", "", "", "file"}, Case{"./a:b", "", "", "./a:b"}, Case{"/a:b", "", "", "/a:b"},
-                          Case{"-dash", "", "", "-dash"}, Case{"a[1", "", "", "a[1"}, Case{"host:/a", "", "host", "/a"}, Case{"host:", "", "host", ""},
-                          Case{"bear@host:a b", "bear", "host", "a b"}, Case{"bear@corp@host:a", "bear@corp", "host", "a"},
-                          Case{"host:a:b", "", "host", "a:b"}, Case{"[2001:db8::1]:/a", "", "2001:db8::1", "/a"},
-                          Case{"bear@[2001:db8::1]:", "bear", "2001:db8::1", ""}, Case{"10.0.0.1:x", "", "10.0.0.1", "x"},
-                          Case{"[host]:x", "", "host", "x"}}) {
+  for (const Case& one :
+       {Case{"file", "", "", "file"}, Case{"./a:b", "", "", "./a:b"}, Case{"/a:b", "", "", "/a:b"},
+        Case{"-dash", "", "", "-dash"}, Case{"a[1", "", "", "a[1"}, Case{"host:/a", "", "host", "/a"},
+        Case{"host:", "", "host", ""}, Case{"bear@host:a b", "bear", "host", "a b"},
+        Case{"bear@corp@host:a", "bear@corp", "host", "a"}, Case{"host:a:b", "", "host", "a:b"},
+        Case{"[2001:db8::1]:/a", "", "2001:db8::1", "/a"}, Case{"bear@[2001:db8::1]:", "bear", "2001:db8::1", ""},
+        Case{"10.0.0.1:x", "", "10.0.0.1", "x"}, Case{"[host]:x", "", "host", "x"}}) {
     CAPTURE(one.operand);
     const Place place = Place::parse(one.operand);
     CHECK(place.user == one.user);
@@ -85,7 +86,8 @@ TEST_CASE("asp-cp operands: what is remote and what is local") {
 }
 
 TEST_CASE("asp-cp command line: one end is remote, and only one") {
-  const auto up = parse({"-P", "2222", "-O", "40000", "-l", "100M", "-q", "-i", "key", "-F", "conf", "a", "b", "bear@host:/in"});
+  const auto up =
+      parse({"-P", "2222", "-O", "40000", "-l", "100M", "-q", "-i", "key", "-F", "conf", "a", "b", "bear@host:/in"});
   CHECK(up.upload);
   CHECK(up.far.host == "host");
   CHECK(up.far.user == "bear");
@@ -107,10 +109,25 @@ TEST_CASE("asp-cp command line: one end is remote, and only one") {
   CHECK(parse({"--", "-a", "host:"}).sources[0] == "-a");
   CHECK(parse({"-S"}).server);
 
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{}, {"a"}, {"a", "b"}, {"h:a", "h:b"}, {"h:a", "g:b", "c"}, {"u@h:a", "h:b", "c"}, {"h:a", "b", "c"},
-        {"h:", "c"}, {"h:..", "c"}, {"h:a/.", "c"}, {".", "h:"}, {"-S", "x"}, {"-S", "-q"}, {"-O", "0", "a", "h:"}, {"-O", "65536", "a", "h:"},
-        {"-P", "x", "a", "h:"}, {"-l", "fast", "a", "h:"}, {"-z", "a", "h:"}, {"-l"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{},
+                                                {"a"},
+                                                {"a", "b"},
+                                                {"h:a", "h:b"},
+                                                {"h:a", "g:b", "c"},
+                                                {"u@h:a", "h:b", "c"},
+                                                {"h:a", "b", "c"},
+                                                {"h:", "c"},
+                                                {"h:..", "c"},
+                                                {"h:a/.", "c"},
+                                                {".", "h:"},
+                                                {"-S", "x"},
+                                                {"-S", "-q"},
+                                                {"-O", "0", "a", "h:"},
+                                                {"-O", "65536", "a", "h:"},
+                                                {"-P", "x", "a", "h:"},
+                                                {"-l", "fast", "a", "h:"},
+                                                {"-z", "a", "h:"},
+                                                {"-l"}}) {
     CAPTURE(words.size());
     CHECK(code_of([&] { parse(words); }) == tool::usage);
   }
@@ -123,8 +140,10 @@ TEST_CASE("asp-cp rates: bits a second, with K, M or G") {
   CHECK(parse_rate("1.5G") == 1'500'000'000);
   CHECK(parse_rate("0.125M") == 125'000);
   CHECK(parse_rate("100G") == 100'000'000'000);
-  for (const char* text : {"", "M", "99K", "99999", "100.001G", "101G", "1e9", "-1M", "+1M", " 1M", "1 M", "1MM", "1.M", ".5M",
-                           "1.2345M", "100000.5", "0", "99999999999999999999G", "1.-5M", "0x10M"}) {
+  for (const char* text :
+       {"",      "M",    "99K", "99999", "100.001G", "101G",    "1e9",      "-1M", "+1M",
+        " 1M",   "1 M",  "1MM", "1.M",   ".5M",      "1.2345M", "100000.5", "0",   "99999999999999999999G",
+        "1.-5M", "0x10M"}) {
     CAPTURE(text);
     CHECK(code_of([&] { parse_rate(text); }) == tool::usage);
   }
@@ -169,9 +188,10 @@ TEST_CASE("asp-cp names: a path from the other end cannot lead elsewhere") {
   const std::string nul("a\0b", 3);
   std::string wide = std::string(200, 'x');
   while (wide.size() <= kMaxPath) wide += "/" + std::string(200, 'x');
-  for (const std::string& path : {std::string(), std::string("/"), std::string("/etc/passwd"), std::string(".."), std::string("."), std::string("../a"),
-                                  std::string("a/../b"), std::string("a/.."), std::string("a//b"), std::string("a/"), std::string("./a"),
-                                  std::string(256, 'x'), deep + "/a", nul, wide}) {
+  for (const std::string& path :
+       {std::string(), std::string("/"), std::string("/etc/passwd"), std::string(".."), std::string("."),
+        std::string("../a"), std::string("a/../b"), std::string("a/.."), std::string("a//b"), std::string("a/"),
+        std::string("./a"), std::string(256, 'x'), deep + "/a", nul, wide}) {
     CAPTURE(path);
     CHECK(code_of([&] { split_path(path); }) == tool::bad_input);
   }
@@ -244,9 +264,14 @@ TEST_CASE("asp-cp protocol: whatever breaks a message is refused") {
   Open open;
   open.passphrase = kSecret;
   const std::vector<std::pair<void (*)(const Record&), Record>> good = {
-      {in_open, open.record()}, {in_answer, Answer{kSession, 1}.record()}, {in_file, FileHead{"a", 1, 0, {}}.record()},
-      {in_directory, DirectoryHead{"a", 0}.record()}, {in_have, Have{1, kSecret}.record()},
-      {in_stopped, Stopped{1, tool::io, "x"}.record()}, {in_data, Data{1}.record()}, {in_digest, Digest{kSecret}.record()}};
+      {in_open, open.record()},
+      {in_answer, Answer{kSession, 1}.record()},
+      {in_file, FileHead{"a", 1, 0, {}}.record()},
+      {in_directory, DirectoryHead{"a", 0}.record()},
+      {in_have, Have{1, kSecret}.record()},
+      {in_stopped, Stopped{1, tool::io, "x"}.record()},
+      {in_data, Data{1}.record()},
+      {in_digest, Digest{kSecret}.record()}};
   for (const auto& [parse, record] : good) {
     CHECK(code_of([&] { parse(record); }) == tool::yes);
     // Each field missing, doubled, or one too many.
@@ -256,7 +281,8 @@ TEST_CASE("asp-cp protocol: whatever breaks a message is refused") {
       for (const auto& [other, its] : record.fields()) {
         if (other != name) less.add(other, its);
       }
-      const bool optional = name == "say" && (parse == +in_file || parse == +in_directory || parse == +in_have || parse == +in_stopped);
+      const bool optional =
+          name == "say" && (parse == +in_file || parse == +in_directory || parse == +in_have || parse == +in_stopped);
       if (!optional) CHECK(code_of([&, &check = parse] { check(less); }) == tool::bad_input);
       Record twice = record;
       twice.add(name, value);
@@ -266,22 +292,40 @@ TEST_CASE("asp-cp protocol: whatever breaks a message is refused") {
     more.add("extra", "1");
     CHECK(code_of([&, &check = parse] { check(more); }) == tool::bad_input);
   }
-  for (const Case& one :
-       {Case{in_open, "asp_cp", "2", tool::untrusted}, Case{in_open, "asp_cp", "x", tool::bad_input}, Case{in_open, "direction", "sideways", tool::bad_input},
-        Case{in_open, "passphrase", "short", tool::bad_input}, Case{in_open, "rate", "99999", tool::bad_input},
-        Case{in_open, "rate", "100000000001", tool::bad_input}, Case{in_open, "recursive", "2", tool::bad_input},
-        Case{in_open, "target", "%00", tool::bad_input}, Case{in_open, "say", "answer", tool::bad_input},
-        Case{in_answer, "session", "xyz", tool::bad_input}, Case{in_answer, "udp_port", "65536", tool::bad_input},
-        Case{in_file, "path", "../a", tool::bad_input}, Case{in_file, "path", "/a", tool::bad_input}, Case{in_file, "path", "a%2F..", tool::bad_input},
-        Case{in_file, "path", "", tool::bad_input}, Case{in_file, "size", "-1", tool::bad_input}, Case{in_file, "size", "", tool::bad_input},
-        Case{in_file, "size", "01", tool::bad_input}, Case{in_file, "size", "4611686018427387905", tool::bad_input},
-        Case{in_file, "size", "99999999999999999999", tool::bad_input}, Case{in_file, "mode", "512", tool::bad_input},
-        Case{in_file, "mode", "2541", tool::bad_input}, Case{in_file, "mtime", "1", tool::bad_input}, Case{in_file, "mtime", "1.0", tool::bad_input},
-        Case{in_file, "mtime", "1.-00000001", tool::bad_input}, Case{in_file, "mtime", "99999999999999.000000000", tool::bad_input},
-        Case{in_file, "mtime", ".000000000", tool::bad_input}, Case{in_directory, "path", "a/..", tool::bad_input},
-        Case{in_have, "size", "0", tool::bad_input}, Case{in_have, "sha256", "00", tool::bad_input},
-        Case{in_stopped, "code", "0", tool::bad_input}, Case{in_stopped, "code", "3", tool::bad_input},
-        Case{in_data, "offset", "1 ", tool::bad_input}, Case{in_digest, "sha256", "ZZ", tool::bad_input}}) {
+  for (const Case& one : {Case{in_open, "asp_cp", "2", tool::untrusted},
+                          Case{in_open, "asp_cp", "x", tool::bad_input},
+                          Case{in_open, "direction", "sideways", tool::bad_input},
+                          Case{in_open, "passphrase", "short", tool::bad_input},
+                          Case{in_open, "rate", "99999", tool::bad_input},
+                          Case{in_open, "rate", "100000000001", tool::bad_input},
+                          Case{in_open, "recursive", "2", tool::bad_input},
+                          Case{in_open, "target", "%00", tool::bad_input},
+                          Case{in_open, "say", "answer", tool::bad_input},
+                          Case{in_answer, "session", "xyz", tool::bad_input},
+                          Case{in_answer, "udp_port", "65536", tool::bad_input},
+                          Case{in_file, "path", "../a", tool::bad_input},
+                          Case{in_file, "path", "/a", tool::bad_input},
+                          Case{in_file, "path", "a%2F..", tool::bad_input},
+                          Case{in_file, "path", "", tool::bad_input},
+                          Case{in_file, "size", "-1", tool::bad_input},
+                          Case{in_file, "size", "", tool::bad_input},
+                          Case{in_file, "size", "01", tool::bad_input},
+                          Case{in_file, "size", "4611686018427387905", tool::bad_input},
+                          Case{in_file, "size", "99999999999999999999", tool::bad_input},
+                          Case{in_file, "mode", "512", tool::bad_input},
+                          Case{in_file, "mode", "2541", tool::bad_input},
+                          Case{in_file, "mtime", "1", tool::bad_input},
+                          Case{in_file, "mtime", "1.0", tool::bad_input},
+                          Case{in_file, "mtime", "1.-00000001", tool::bad_input},
+                          Case{in_file, "mtime", "99999999999999.000000000", tool::bad_input},
+                          Case{in_file, "mtime", ".000000000", tool::bad_input},
+                          Case{in_directory, "path", "a/..", tool::bad_input},
+                          Case{in_have, "size", "0", tool::bad_input},
+                          Case{in_have, "sha256", "00", tool::bad_input},
+                          Case{in_stopped, "code", "0", tool::bad_input},
+                          Case{in_stopped, "code", "3", tool::bad_input},
+                          Case{in_data, "offset", "1 ", tool::bad_input},
+                          Case{in_digest, "sha256", "ZZ", tool::bad_input}}) {
     CAPTURE(one.name);
     CAPTURE(one.value);
     for (const auto& [parse, record] : good) {
@@ -424,7 +468,8 @@ Record hear(Control& control) {
 }
 
 void send_all(Link& link, const std::string& bytes) {
-  for (std::size_t sent = 0; sent < bytes.size();) sent += link.send(bytes.data() + sent, bytes.size() - sent, kPatience);
+  for (std::size_t sent = 0; sent < bytes.size();)
+    sent += link.send(bytes.data() + sent, bytes.size() - sent, kPatience);
 }
 
 // The two ends of a connection, both of this process.
@@ -452,10 +497,14 @@ TEST_CASE("asp-cp link: only the same passphrase connects") {
     int far = -1;
     const std::chrono::milliseconds patience = same ? kPatience : std::chrono::milliseconds(1000);
     std::thread other([&, udp = std::move(far_udp)]() mutable {
-      far = code_of([&] { Link::connect(std::move(udp), {same ? kSecret : std::string(64, 'b'), 0}, patience, kNothing); });
+      far = code_of([&] {
+        Link::connect(std::move(udp), {same ? kSecret : std::string(64, 'b'), 0}, patience, kNothing);
+      });
     });
     std::optional<Link> held;  // or the other end would see it close at once
-    const int near = code_of([&, &udp = near_udp] { held.emplace(Link::accept(std::move(udp), {kSecret, 0}, patience, kNothing)); });
+    const int near = code_of([&, &udp = near_udp] {
+      held.emplace(Link::accept(std::move(udp), {kSecret, 0}, patience, kNothing));
+    });
     other.join();
     CHECK(near == (same ? tool::yes : tool::unavailable));
     CHECK(far == (same ? tool::yes : tool::unavailable));
@@ -536,11 +585,13 @@ TEST_CASE("asp-cp receiver: data that stops early is no file, and can be gone on
 TEST_CASE("asp-cp receiver: a hostile sender writes nothing that was not asked for") {
   const auto say = [](Record message) { return [message](Control& control, Link&) { control.send(message); }; };
   Record climb = plain("file");
-  for (const auto& [name, value] : {std::pair{"path", "../evil"}, {"size", "0"}, {"mode", "0"}, {"mtime", "0.000000000"}}) climb.add(name, value);
+  for (const auto& [name, value] :
+       {std::pair{"path", "../evil"}, {"size", "0"}, {"mode", "0"}, {"mtime", "0.000000000"}})
+    climb.add(name, value);
   const std::vector<std::function<void(Control&, Link&)>> attacks = {
-      say(FileHead{"other", 1, 0, {}}.record()),        // another name
-      say(FileHead{"a/b", 1, 0, {}}.record()),          // deeper, without -r
-      say(DirectoryHead{"a", 0755}.record()),           // a directory, without -r
+      say(FileHead{"other", 1, 0, {}}.record()),  // another name
+      say(FileHead{"a/b", 1, 0, {}}.record()),    // deeper, without -r
+      say(DirectoryHead{"a", 0755}.record()),     // a directory, without -r
       say(climb),
       say(plain("nonsense")),
       say(plain("data")),

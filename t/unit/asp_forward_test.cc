@@ -32,7 +32,8 @@ std::string hidden(std::string url) {
 // A lease with `more` in it; of a member that is there twice the last one counts.
 std::string lease_with(const std::string& more) {
   return R"({"id":"3a9fd819-59c3-42bc-b0a2-d26304a1eb84","host":"203.0.113.1","ssh_port":5000,"udp_port":5000,"renew_seconds":60,)"
-         R"("expires":"2026-11-22T15:07:05Z","later":{"more":[1]})" + more + "}";
+         R"("expires":"2026-11-22T15:07:05Z","later":{"more":[1]})" +
+         more + "}";
 }
 
 }  // namespace
@@ -57,10 +58,36 @@ TEST_CASE("the URL of a proxy has scheme, user, password, host and port") {
 }
 
 TEST_CASE("what is no URL of a proxy is refused, and its password is in no message") {
-  for (const char* text : {"", "dnat", "dnats:/h", "DNAT://h", "http://h", "dnat://", "dnat:///", "dnat://@h", "dnat://:p@h", "dnat://a@",
-                           "dnat://a%@h", "dnat://a%4@h", "dnat://a%zz@h", "dnat://a%00@h", "dnat://a%7f@h", "dnat://a%3ab@h", "dnat://h:0",
-                           "dnat://h:65536", "dnat://h:x", "dnat://h/x", "dnat://h?x", "dnat://h#x", "dnat://h h", "dnat://2001:db8::1",
-                           "dnat://[2001:db8::1", "dnat://[h]", "dnat://-h", "dnat://h\n", "dnat://a:s3cret%@h", "dnat://a:s3cret@-h"}) {
+  for (const char* text : {"",
+                           "dnat",
+                           "dnats:/h",
+                           "DNAT://h",
+                           "http://h",
+                           "dnat://",
+                           "dnat:///",
+                           "dnat://@h",
+                           "dnat://:p@h",
+                           "dnat://a@",
+                           "dnat://a%@h",
+                           "dnat://a%4@h",
+                           "dnat://a%zz@h",
+                           "dnat://a%00@h",
+                           "dnat://a%7f@h",
+                           "dnat://a%3ab@h",
+                           "dnat://h:0",
+                           "dnat://h:65536",
+                           "dnat://h:x",
+                           "dnat://h/x",
+                           "dnat://h?x",
+                           "dnat://h#x",
+                           "dnat://h h",
+                           "dnat://2001:db8::1",
+                           "dnat://[2001:db8::1",
+                           "dnat://[h]",
+                           "dnat://-h",
+                           "dnat://h\n",
+                           "dnat://a:s3cret%@h",
+                           "dnat://a:s3cret@-h"}) {
     CAPTURE(text);
     try {
       ProxyUrl::parse(text);
@@ -77,7 +104,8 @@ TEST_CASE("what is no URL of a proxy is refused, and its password is in no messa
 TEST_CASE("a password on the command line is overwritten in place") {
   CHECK(hidden("dnats://alice:secret@h") == "dnats://alice:******@h");
   CHECK(hidden("--proxy=dnats://alice:s@cr@h:1") == "--proxy=dnats://alice:****@h:1");
-  for (const char* text : {"dnats://alice@h", "dnats://h:80", "alice:secret@h", "--to", "", "@", "://@", "x@://y:z"}) CHECK(hidden(text) == text);
+  for (const char* text : {"dnats://alice@h", "dnats://h:80", "alice:secret@h", "--to", "", "@", "://@", "x@://y:z"})
+    CHECK(hidden(text) == text);
 }
 
 TEST_CASE("a lease is read strictly") {
@@ -92,21 +120,42 @@ TEST_CASE("a lease is read strictly") {
   CHECK(parse_lease(lease_with(R"(,"expires":null)")).expires.empty());
   CHECK(parse_lease(lease_with(R"(,"renew_seconds":0)")).renew_seconds.count() == 0);
   CHECK(parse_lease(lease_with(R"(,"ssh_port":65535)")).ssh_port == 65535);
-  for (const char* more : {R"(,"id":"")", R"(,"id":"x/y")", R"(,"id":null)", R"(,"host":"h")", R"(,"host":"203.0.113.1 ")", R"(,"host":1)",
-                           R"(,"ssh_port":0)", R"(,"ssh_port":65536)", R"(,"ssh_port":-1)", R"(,"ssh_port":1.0)", R"(,"ssh_port":"1")",
-                           R"(,"ssh_port":9223372036854775808)", R"(,"ssh_port":1e400)", R"(,"ssh_port":true)", R"(,"udp_port":[])",
-                           R"(,"udp_port":"9:5")", R"(,"udp_port":"5000-5009")", R"(,"renew_seconds":-1)", R"(,"renew_seconds":31536001)",
-                           R"(,"expires":"")", R"(,"expires":5)", R"(,"expires":"a\u001b")", ",", R"(,"id")"}) {
+  for (const char* more : {R"(,"id":"")",
+                           R"(,"id":"x/y")",
+                           R"(,"id":null)",
+                           R"(,"host":"h")",
+                           R"(,"host":"203.0.113.1 ")",
+                           R"(,"host":1)",
+                           R"(,"ssh_port":0)",
+                           R"(,"ssh_port":65536)",
+                           R"(,"ssh_port":-1)",
+                           R"(,"ssh_port":1.0)",
+                           R"(,"ssh_port":"1")",
+                           R"(,"ssh_port":9223372036854775808)",
+                           R"(,"ssh_port":1e400)",
+                           R"(,"ssh_port":true)",
+                           R"(,"udp_port":[])",
+                           R"(,"udp_port":"9:5")",
+                           R"(,"udp_port":"5000-5009")",
+                           R"(,"renew_seconds":-1)",
+                           R"(,"renew_seconds":31536001)",
+                           R"(,"expires":"")",
+                           R"(,"expires":5)",
+                           R"(,"expires":"a\u001b")",
+                           ",",
+                           R"(,"id")"}) {
     CAPTURE(more);
     CHECK(code_of([&] { parse_lease(lease_with(more)); }) == tool::bad_input);
   }
-  for (const char* text : {"", "{}", "[]", "null", "7", "{", "\xff"}) CHECK(code_of([&] { parse_lease(text); }) == tool::bad_input);
+  for (const char* text : {"", "{}", "[]", "null", "7", "{", "\xff"})
+    CHECK(code_of([&] { parse_lease(text); }) == tool::bad_input);
 }
 
 TEST_CASE("a refusal has the API's sentence, or its HTTP status") {
   CHECK(sentence({403, R"({"error":{"code":"x","message":"No."}})", ""}) == "No.");
   CHECK(sentence({403, R"({"error":{"code":"x","message":")" + std::string(600, 'a') + "\"}}", ""}).size() == 500);
-  for (const char* body : {"", "{}", "[]", R"({"error":"No."})", R"({"error":{"message":7}})", R"({"error":{"message":""}})"}) {
+  for (const char* body :
+       {"", "{}", "[]", R"({"error":"No."})", R"({"error":{"message":7}})", R"({"error":{"message":""}})"}) {
     CHECK(sentence({503, body, ""}).starts_with("HTTP status 503"));
   }
   CHECK(exit_for(401) == tool::not_permitted);
@@ -125,7 +174,8 @@ TEST_CASE("the lease is put in where a percent sign says so") {
   CHECK(put("%%h") == "%h");
   CHECK(put("") == "");
   CHECK(code_of([] { check_words({"%h", "a%%", "%%%P", ""}); }) == 0);
-  for (const char* word : {"%", "a%", "%%%", "%x", "% h", "%p"}) CHECK(code_of([&] { check_words({"ok", word}); }) == tool::usage);
+  for (const char* word : {"%", "a%", "%%%", "%x", "% h", "%p"})
+    CHECK(code_of([&] { check_words({"ok", word}); }) == tool::usage);
 }
 
 TEST_CASE("fingerprints are read as the tools print them") {
@@ -133,24 +183,27 @@ TEST_CASE("fingerprints are read as the tools print them") {
   const auto shown = node_client::show_fingerprint(hex);
   CHECK(shown.starts_with("00:11:22:"));
   CHECK(shown.ends_with(":EE:FF"));
-  for (const auto& text : {hex, shown, "SHA256:" + shown, "sha256 Fingerprint=" + shown, "SHA256 Fingerprint=" + shown}) {
+  for (const auto& text :
+       {hex, shown, "SHA256:" + shown, "sha256 Fingerprint=" + shown, "SHA256 Fingerprint=" + shown}) {
     CHECK(node_client::parse_fingerprint(text) == hex);
   }
-  for (const auto& text : {std::string(), hex.substr(1), hex + "0", shown.substr(1), shown + ":", "g" + hex.substr(1), "MD5:" + hex,
-                           std::string("SHA256:"), shown.substr(0, 94) + "\n", hex.substr(2) + " 0"}) {
+  for (const auto& text : {std::string(), hex.substr(1), hex + "0", shown.substr(1), shown + ":", "g" + hex.substr(1),
+                           "MD5:" + hex, std::string("SHA256:"), shown.substr(0, 94) + "\n", hex.substr(2) + " 0"}) {
     CAPTURE(text);
     CHECK_FALSE(node_client::parse_fingerprint(text));
   }
 }
 
 TEST_CASE("the name of a host key is read as it is written") {
-  for (const HostPort& host : {HostPort{"server.example.com", 0}, HostPort{"server.example.com", 33001}, HostPort{"2001:db8::1", 0},
-                               HostPort{"2001:db8::1", 33001}, HostPort{"203.0.113.1", 2222}}) {
+  for (const HostPort& host :
+       {HostPort{"server.example.com", 0}, HostPort{"server.example.com", 33001}, HostPort{"2001:db8::1", 0},
+        HostPort{"2001:db8::1", 33001}, HostPort{"203.0.113.1", 2222}}) {
     CHECK(HostPort::parse_known_hosts(host.known_hosts_text()) == host);
   }
   CHECK(HostPort{"h", 22}.known_hosts_text() == "h");
   CHECK(HostPort::parse_known_hosts("[h]:22") == HostPort{"h", 22});
-  for (const char* text : {"", "h:22", "[h]", "[h]:", "[h]:0", "[h]:65536", "[]:22", "[[h]]:22", "[[2001:db8::1]]:22", "[h:1]:22", "-h", "h h", "%h", "*", "h,i", "[h]:22x"}) {
+  for (const char* text : {"", "h:22", "[h]", "[h]:", "[h]:0", "[h]:65536", "[]:22", "[[h]]:22", "[[2001:db8::1]]:22",
+                           "[h:1]:22", "-h", "h h", "%h", "*", "h,i", "[h]:22x"}) {
     CAPTURE(text);
     CHECK_FALSE(HostPort::parse_known_hosts(text));
   }

@@ -12,7 +12,8 @@ TEST_CASE("auth_info: the fingerprint of the key is what ssh-keygen prints") {
 }
 
 TEST_CASE("auth_info: without a key, or with a broken one, there is none") {
-  for (const char* text : {"", "\n", "password\n", "publickey\n", "publickey ssh-ed25519\n", "publickey ssh-ed25519 !!!!\n", "publickey  AAAA"}) {
+  for (const char* text : {"", "\n", "password\n", "publickey\n", "publickey ssh-ed25519\n",
+                           "publickey ssh-ed25519 !!!!\n", "publickey  AAAA"}) {
     CAPTURE(text);
     CHECK(auth_info::fingerprint(text).empty());
   }

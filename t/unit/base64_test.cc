@@ -5,8 +5,12 @@
 #include <doctest/doctest.h>
 
 TEST_CASE("base64: the vectors of RFC 4648") {
-  const struct { const char* bytes; const char* text; } cases[] = {
-      {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+  const struct {
+    const char* bytes;
+    const char* text;
+  } cases[] = {
+      {"f", "Zg=="},        {"fo", "Zm8="},        {"foo", "Zm9v"},
+      {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
   };
   for (const auto& c : cases) {
     CAPTURE(c.bytes);
@@ -25,7 +29,8 @@ TEST_CASE("base64: every byte comes back") {
 }
 
 TEST_CASE("base64: one writing for each value") {
-  for (const char* wrong : {"", "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm9v\n", " Zm9v", "Zm 9", "Zm-v", "Zm_v", "Zm9vYg=a", "=Zm9"}) {
+  for (const char* wrong : {"", "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm9v\n",
+                            " Zm9v", "Zm 9", "Zm-v", "Zm_v", "Zm9vYg=a", "=Zm9"}) {
     CAPTURE(wrong);
     CHECK_FALSE(base64::decode(wrong));
   }

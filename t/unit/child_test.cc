@@ -1,10 +1,10 @@
 #include <doctest/doctest.h>
 
-#include <csignal>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <chrono>
 #include <cstdlib>
@@ -42,7 +42,8 @@ double seconds_of(auto act) {
 }  // namespace
 
 TEST_CASE("child: a program's exit status is told as it is, a signal as 128 + its number") {
-  for (const int status : {0, 1, 3, 64, 127, 255}) CHECK(child::spawn(sh("exit " + std::to_string(status))).wait() == status);
+  for (const int status : {0, 1, 3, 64, 127, 255})
+    CHECK(child::spawn(sh("exit " + std::to_string(status))).wait() == status);
   for (const int number : {SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGPIPE, SIGSEGV}) {
     CAPTURE(number);
     CHECK(child::spawn(sh("ulimit -c 0; kill -" + std::to_string(number) + " $$; sleep 5")).wait() == 128 + number);
@@ -93,7 +94,8 @@ TEST_CASE("child: mapped descriptors may trade places") {
   auto second = fd::pipe();
   const int a = first.write.get();
   const int b = second.write.get();
-  auto swapped = child::spawn(sh("echo first >&" + std::to_string(b) + "; echo second >&" + std::to_string(a), {{a, b}, {b, a}}));
+  auto swapped =
+      child::spawn(sh("echo first >&" + std::to_string(b) + "; echo second >&" + std::to_string(a), {{a, b}, {b, a}}));
   CHECK(swapped.wait() == 0);
   first.write.reset();
   second.write.reset();
@@ -104,7 +106,9 @@ TEST_CASE("child: mapped descriptors may trade places") {
 TEST_CASE("child: a descriptor may be mapped onto itself, twice, and to a high number") {
   auto pipe = fd::pipe();
   const int ours = pipe.write.get();
-  auto started = child::spawn({{"/bin/bash", "-c", "echo a >&" + std::to_string(ours) + "; echo b >&3; echo c >&200"}, {}, {{ours, ours}, {ours, 3}, {ours, 200}}});
+  auto started = child::spawn({{"/bin/bash", "-c", "echo a >&" + std::to_string(ours) + "; echo b >&3; echo c >&200"},
+                               {},
+                               {{ours, ours}, {ours, 3}, {ours, 200}}});
   CHECK(started.wait() == 0);
   pipe.write.reset();
   CHECK(io::read_all(pipe.read.get(), 100, "pipe") == "a\nb\nc\n");
@@ -147,7 +151,9 @@ TEST_CASE("child: output is collected up to the limit, each stream by itself") {
 TEST_CASE("child: a program that takes too long is killed, and the caller told to try again") {
   auto pipe = fd::pipe();
   CHECK(seconds_of([&] {
-          CHECK(code_of([&] { child::run({{"/bin/sleep", "60"}, {}, {{pipe.write.get(), 3}}}, "", 100, 1); }) == tool::temporary);
+          CHECK(code_of([&] {
+                  child::run({{"/bin/sleep", "60"}, {}, {{pipe.write.get(), 3}}}, "", 100, 1);
+                }) == tool::temporary);
         }) < 3);
   pipe.write.reset();
   CHECK(io::read_all(pipe.read.get(), 1, "pipe").empty());  // EOF: sleep is dead

@@ -41,7 +41,8 @@ std::string rproxy(const std::string& more) {
 
 // An rproxy that is on; `rules` stand alone on line 3.
 std::string enabled(const std::string& rules) {
-  return "<CONF version=\"2\">\n<server><rproxy><enabled>true</enabled><rules>\n" + rules + "\n</rules></rproxy></server></CONF>\n";
+  return "<CONF version=\"2\">\n<server><rproxy><enabled>true</enabled><rules>\n" + rules +
+         "\n</rules></rproxy></server></CONF>\n";
 }
 
 // `more` stands alone on line 5.
@@ -148,15 +149,19 @@ TEST_CASE("config: a type's own defaults are those of the table of options") {
 }
 
 TEST_CASE("config: of two server sections, each gives what the other does not") {
-  const auto both = parse("<CONF><server><http_port>8080</http_port><enable_http>true</enable_http></server><server><https_port>8443</https_port></server></CONF>").node;
+  const auto both = parse("<CONF><server><http_port>8080</http_port><enable_http>true</enable_http></"
+                          "server><server><https_port>8443</https_port></server></CONF>")
+                        .node;
   REQUIRE(both.listeners.size() == 2);
   CHECK(both.listeners[0].port == 8080);
   CHECK(both.listeners[1].port == 8443);
 }
 
 TEST_CASE("config: every option of rproxy is read") {
-  const auto all = parse(rproxy("<enabled>true</enabled><log_level>2</log_level><log_directory>/var/log/a</log_directory>"
-                                "<known_hosts>/etc/kh</known_hosts><max_sessions>7</max_sessions><rules/>")).rproxy;
+  const auto all =
+      parse(rproxy("<enabled>true</enabled><log_level>2</log_level><log_directory>/var/log/a</log_directory>"
+                   "<known_hosts>/etc/kh</known_hosts><max_sessions>7</max_sessions><rules/>"))
+          .rproxy;
   CHECK(all.enabled);
   CHECK(all.log_level == 2);
   CHECK(all.log_directory == "/var/log/a");
@@ -165,7 +170,8 @@ TEST_CASE("config: every option of rproxy is read") {
 }
 
 TEST_CASE("config: every option of a rule is read") {
-  const auto all = only_rule(R"(<conf><server><rproxy><rules><rule host_ip="7.7.8.0/24" host_domain="Faspex.Example.COM:33001">
+  const auto all =
+      only_rule(R"(<conf><server><rproxy><rules><rule host_ip="7.7.8.0/24" host_domain="Faspex.Example.COM:33001">
     <hosts><host>10.0.0.10</host><host>[2001:db8::1]:2222</host><host>Inside1.example.com</host></hosts>
     <balancing>round_robin</balancing>
     <squash_user>xfer</squash_user>
@@ -199,7 +205,8 @@ TEST_CASE("config: every option of a rule is read") {
   CHECK(all.udp_port_range == PortRange{40000, 40010});
   CHECK_FALSE(all.src_port_filtering);
   CHECK(all.udp_linger == 30s);
-  CHECK(only_rule(rule("<bind_source_address>10.0.0.1</bind_source_address>")).bind_source_address == IpAddress::parse("10.0.0.1"));
+  CHECK(only_rule(rule("<bind_source_address>10.0.0.1</bind_source_address>")).bind_source_address ==
+        IpAddress::parse("10.0.0.1"));
   CHECK_FALSE(only_rule(rule("<udp_port_reuse>false</udp_port_reuse>")).udp_port_reuse);
   CHECK(all.forwarding == config::Forwarding::nftables);
   CHECK(all.users == std::vector<std::string>{"bear", "bobcat"});
@@ -229,7 +236,8 @@ TEST_CASE("config: rules keep their order, number and line") {
   const auto rules = parse(R"(<CONF><server><rproxy><rules>
 <rule><host>a</host><keyfile>/k</keyfile></rule>
 
-<rule><host>b</host><keyfile>/k</keyfile></rule></rules></rproxy></server></CONF>)").rproxy.rules;
+<rule><host>b</host><keyfile>/k</keyfile></rule></rules></rproxy></server></CONF>)")
+                         .rproxy.rules;
   REQUIRE(rules.size() == 2);
   CHECK(rules[0].number == 1);
   CHECK(rules[0].line == 2);
@@ -239,28 +247,69 @@ TEST_CASE("config: rules keep their order, number and line") {
 }
 
 TEST_CASE("config: values at the edge of what is valid") {
-  const struct { std::string element; std::string value; bool valid; } cases[] = {
-      {"proxy_port", "0", true},        {"proxy_port", "65535", true},     {"proxy_port", "65536", false},
-      {"proxy_port", "-1", false},      {"udp_port", "1", true},           {"udp_port", "0", false},
-      {"udp_port", "65535", true},      {"udp_port", "65536", false},      {"udp_port_range", "1:65535", true},
-      {"udp_port_range", "33001:33001", true}, {"udp_port_range", "33001", true}, {"udp_port_range", "0:1", false},
-      {"udp_port_range", "33002:33001", false}, {"udp_port_range", "33001:65536", false},
-      {"udp_port_range", "33001:33002:33003", false}, {"udp_port_range", "33001-33002", false},
-      {"udp_port_range", "33001:", false}, {"udp_port_range", ":33001", false},
-      {"udp_linger", "0", true},        {"udp_linger", "86400", true},     {"udp_linger", "86401", false},
-      {"faulty_interval", "1", true},   {"faulty_interval", "0", false},   {"faulty_interval", "86401", false},
-      {"connect_timeout", "1", true},   {"connect_timeout", "0", false},   {"connect_timeout", "86400", true},
-      {"connect_timeout", "86401", false}, {"max_sessions", "0", true},    {"max_sessions", "1000000", true},
-      {"max_sessions", "1000001", false}, {"max_sessions", "9999999999999999999999", false},
-      {"src_port_filtering", "true", true}, {"src_port_filtering", "True", false}, {"src_port_filtering", "1", false},
-      {"upstream_reuse", "true", true}, {"upstream_reuse", "1", false},
-      {"src_port_filtering", "yes", false}, {"udp_port_reuse", "false", true}, {"udp_port_reuse", "FALSE", false},
-      {"forwarding_type", "iptables", true}, {"forwarding_type", "nft", false}, {"balancing", "round_robin", true},
-      {"balancing", "random", false},   {"bind_source_address", "10.0.0.1", true}, {"bind_source_address", "10.0.0.1:22", false},
-      {"bind_source_address", "eth0", false}, {"squash_user", "xfer", true}, {"squash_user", "-x", false},
-      {"squash_user", "a/b", false},    {"squash_user", "a b", false},     {"squash_user", "a:b", false},
-      {"squash_user", "x\xC3\xA4", false}, {"users", ",", false},          {"groups", " , ,", false},
-      {"connect_timeout", "5s", false}, {"connect_timeout", "1.5", false}, {"connect_timeout", "+5", false},
+  const struct {
+    std::string element;
+    std::string value;
+    bool valid;
+  } cases[] = {
+      {"proxy_port", "0", true},
+      {"proxy_port", "65535", true},
+      {"proxy_port", "65536", false},
+      {"proxy_port", "-1", false},
+      {"udp_port", "1", true},
+      {"udp_port", "0", false},
+      {"udp_port", "65535", true},
+      {"udp_port", "65536", false},
+      {"udp_port_range", "1:65535", true},
+      {"udp_port_range", "33001:33001", true},
+      {"udp_port_range", "33001", true},
+      {"udp_port_range", "0:1", false},
+      {"udp_port_range", "33002:33001", false},
+      {"udp_port_range", "33001:65536", false},
+      {"udp_port_range", "33001:33002:33003", false},
+      {"udp_port_range", "33001-33002", false},
+      {"udp_port_range", "33001:", false},
+      {"udp_port_range", ":33001", false},
+      {"udp_linger", "0", true},
+      {"udp_linger", "86400", true},
+      {"udp_linger", "86401", false},
+      {"faulty_interval", "1", true},
+      {"faulty_interval", "0", false},
+      {"faulty_interval", "86401", false},
+      {"connect_timeout", "1", true},
+      {"connect_timeout", "0", false},
+      {"connect_timeout", "86400", true},
+      {"connect_timeout", "86401", false},
+      {"max_sessions", "0", true},
+      {"max_sessions", "1000000", true},
+      {"max_sessions", "1000001", false},
+      {"max_sessions", "9999999999999999999999", false},
+      {"src_port_filtering", "true", true},
+      {"src_port_filtering", "True", false},
+      {"src_port_filtering", "1", false},
+      {"upstream_reuse", "true", true},
+      {"upstream_reuse", "1", false},
+      {"src_port_filtering", "yes", false},
+      {"udp_port_reuse", "false", true},
+      {"udp_port_reuse", "FALSE", false},
+      {"forwarding_type", "iptables", true},
+      {"forwarding_type", "nft", false},
+      {"balancing", "round_robin", true},
+      {"balancing", "random", false},
+      {"bind_source_address", "10.0.0.1", true},
+      {"bind_source_address", "10.0.0.1:22", false},
+      {"bind_source_address", "eth0", false},
+      {"squash_user", "xfer", true},
+      {"squash_user", "-x", false},
+      {"squash_user", "a/b", false},
+      {"squash_user", "a b", false},
+      {"squash_user", "a:b", false},
+      {"squash_user", "x\xC3\xA4", false},
+      {"users", ",", false},
+      {"groups", " , ,", false},
+      {"connect_timeout", "5s", false},
+      {"connect_timeout", "1.5", false},
+      {"connect_timeout", "+5", false},
       {"connect_timeout", "0x10", false},
   };
   for (const auto& c : cases) {
@@ -276,12 +325,16 @@ TEST_CASE("config: values at the edge of what is valid") {
 
 TEST_CASE("config: each mistake is named with file, line, column and element") {
   const std::string host_help = "; expected address[:port] or name[:port], an IPv6 address with port in brackets";
-  const struct { std::string text; std::string complaint; } cases[] = {
+  const struct {
+    std::string text;
+    std::string complaint;
+  } cases[] = {
       {rproxy("<enabled>yes</enabled>"), "3:1: enabled: 'yes' is not valid; expected true or false"},
       {rproxy("  <enabled>true</enabled><enabled>true</enabled>"), "3:26: enabled: is there twice in rproxy"},
       {rproxy("<log_level>3</log_level>"), "3:1: log_level: '3' is not valid; expected a number from 0 to 2"},
       {rproxy("<log_level>-1</log_level>"), "3:1: log_level: '-1' is not valid; expected a number from 0 to 2"},
-      {rproxy("<log_directory>logs</log_directory>"), "3:1: log_directory: 'logs' is not valid; expected an absolute path"},
+      {rproxy("<log_directory>logs</log_directory>"),
+       "3:1: log_directory: 'logs' is not valid; expected an absolute path"},
       {rproxy("<known_hosts>~/kh</known_hosts>"), "3:1: known_hosts: '~/kh' is not valid; expected an absolute path"},
       {rproxy("<enable>true</enable>"), "3:1: enable: unknown element in rproxy"},
       {rproxy("<ENABLED>true</ENABLED>"), "3:1: ENABLED: unknown element in rproxy"},
@@ -303,16 +356,21 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {rule("<hosts><host/></hosts>"), "5:8: host: '' is not valid" + host_help},
       {rule("<hosts a=\"b\"><host>a</host></hosts>"), "5:1: hosts: unknown attribute 'a'"},
       {rule("<hosts><host a=\"b\">a</host></hosts>"), "5:8: host: unknown attribute 'a'"},
-      {enabled("<rule> <hosts>10.0.0.10</hosts><keyfile>/k</keyfile></rule>"), "3:8: hosts: text between its elements: '10.0.0.10'"},
+      {enabled("<rule> <hosts>10.0.0.10</hosts><keyfile>/k</keyfile></rule>"),
+       "3:8: hosts: text between its elements: '10.0.0.10'"},
       {enabled("<rule><hosts/><keyfile>/k</keyfile></rule>"), "3:1: rule: needs a <host> (or <hosts>)"},
       {rule("<squash_user>a b</squash_user>"), "5:1: squash_user: 'a b' is not valid; expected an account name"},
-      {rule("<proxy_port>65536</proxy_port>"), "5:1: proxy_port: '65536' is not valid; expected a number from 0 to 65535"},
+      {rule("<proxy_port>65536</proxy_port>"),
+       "5:1: proxy_port: '65536' is not valid; expected a number from 0 to 65535"},
       {rule("<udp_port>x</udp_port>"), "5:1: udp_port: 'x' is not valid; expected a number from 1 to 65535"},
       {rule("<udp_port_range>2:1</udp_port_range>"),
        "5:1: udp_port_range: '2:1' is not valid; expected LOW:HIGH, ports from 1 to 65535, such as 33001:33100"},
-      {rule("<src_port_filtering>on</src_port_filtering>"), "5:1: src_port_filtering: 'on' is not valid; expected true or false"},
-      {rule("<bind_source_address>a</bind_source_address>"), "5:1: bind_source_address: 'a' is not valid; expected an IPv4 or IPv6 address"},
-      {rule("<forwarding_type>pf</forwarding_type>"), "5:1: forwarding_type: 'pf' is not valid; expected iptables or nftables"},
+      {rule("<src_port_filtering>on</src_port_filtering>"),
+       "5:1: src_port_filtering: 'on' is not valid; expected true or false"},
+      {rule("<bind_source_address>a</bind_source_address>"),
+       "5:1: bind_source_address: 'a' is not valid; expected an IPv4 or IPv6 address"},
+      {rule("<forwarding_type>pf</forwarding_type>"),
+       "5:1: forwarding_type: 'pf' is not valid; expected iptables or nftables"},
       {rule("<balancing>least</balancing>"), "5:1: balancing: 'least' is not valid; expected round_robin"},
       {rule("<users>,</users>"), "5:1: users: ',' is not valid; expected names parted by commas"},
       {rule("\t<udp_linger>1m</udp_linger>"), "5:2: udp_linger: '1m' is not valid; expected a number from 0 to 86400"},
@@ -320,9 +378,12 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {rule("", " host_ip=\"name\""), "3:1: rule: host_ip 'name' is not valid; expected an address or address/bits"},
       {rule("", " host_domain=\"a b\""), "3:1: rule: host_domain 'a b' is not valid; expected name or name:port"},
       {rule("", " hostip=\"7.7.7.7\""), "3:1: rule: unknown attribute 'hostip'; expected host_ip or host_domain"},
-      {rule("<squash_user>x\x7fy\\z</squash_user>"), "5:1: squash_user: 'x\x7fy\\z' is not valid; expected an account name"},
-      {"<CONF><default><aspshell_commands>\n<cmd/></aspshell_commands></default></CONF>", "2:1: cmd: unknown element in aspshell_commands"},
-      {"<CONF><default><aspshell_commands>\n<command/></aspshell_commands></default></CONF>", "2:1: command: '' is not valid; expected a command line"},
+      {rule("<squash_user>x\x7fy\\z</squash_user>"),
+       "5:1: squash_user: 'x\x7fy\\z' is not valid; expected an account name"},
+      {"<CONF><default><aspshell_commands>\n<cmd/></aspshell_commands></default></CONF>",
+       "2:1: cmd: unknown element in aspshell_commands"},
+      {"<CONF><default><aspshell_commands>\n<command/></aspshell_commands></default></CONF>",
+       "2:1: command: '' is not valid; expected a command line"},
       {"<CONF><default><aspshell_commands>\n<command udp=\"no\">x</command></aspshell_commands></default></CONF>",
        "2:1: command: udp 'no' is not valid; expected true or false"},
       {"<CONF><default><aspshell_commands>\n<command tcp=\"true\">x</command></aspshell_commands></default></CONF>",
@@ -343,7 +404,10 @@ TEST_CASE("config: a rule need not be complete while the reverse proxy is off") 
 }
 
 TEST_CASE("config: elements that contradict each other are refused") {
-  const struct { std::string text; std::string complaint; } cases[] = {
+  const struct {
+    std::string text;
+    std::string complaint;
+  } cases[] = {
       {rule("<src_port_filtering>true</src_port_filtering><source_port_filtering>true</source_port_filtering>"),
        "5:46: source_port_filtering: is there twice in rule"},
       {rule("<proxy_port>0</proxy_port><udp_port>1</udp_port>"),
@@ -366,7 +430,10 @@ TEST_CASE("config: elements that contradict each other are refused") {
 }
 
 TEST_CASE("config: text that is no XML is refused at the place where it breaks") {
-  const struct { std::string text; std::string place; } cases[] = {
+  const struct {
+    std::string text;
+    std::string place;
+  } cases[] = {
       {"", "1:1: "},
       {" \n\n", "3:1: "},
       {"garbage", "1:1: "},
@@ -391,11 +458,12 @@ TEST_CASE("config: text that is no XML is refused at the place where it breaks")
 TEST_CASE("config: broken and unknown encodings are refused, the usual ones are read") {
   CHECK(complaint("<CONF>\n\xff\xfe</CONF>").starts_with("2:1: "));
   CHECK(complaint("<CONF>\n\xC3(</CONF>").starts_with("2:1: "));
-  CHECK(complaint("<CONF>\n\xC0\xAF</CONF>").starts_with("2:1: "));       // overlong /
-  CHECK(complaint("<CONF>\n\xED\xA0\x80</CONF>").starts_with("2:1: "));   // half of a surrogate pair
+  CHECK(complaint("<CONF>\n\xC0\xAF</CONF>").starts_with("2:1: "));      // overlong /
+  CHECK(complaint("<CONF>\n\xED\xA0\x80</CONF>").starts_with("2:1: "));  // half of a surrogate pair
   CHECK(complaint("<?xml version=\"1.0\" encoding=\"EBCDIC-US\"?><CONF/>").starts_with("1:31: "));
   CHECK(complaint("<?xml version=\"1.0\" encoding=\"UTF-16\"?><CONF/>").starts_with("1:31: "));
-  for (const std::string& utf16 : {std::string("\xFF\xFE<\0C\0/\0>\0", 10), std::string("\xFE\xFF\0<\0C\0/\0>", 10), std::string("\0<\0C", 4), std::string("<\0C\0", 4)}) {
+  for (const std::string& utf16 : {std::string("\xFF\xFE<\0C\0/\0>\0", 10), std::string("\xFE\xFF\0<\0C\0/\0>", 10),
+                                   std::string("\0<\0C", 4), std::string("<\0C\0", 4)}) {
     CHECK(complaint(utf16) == "1:1: is UTF-16; save it as UTF-8");
   }
   CHECK(complaint("\xEF\xBB\xBF<CONF/>") == "(nothing)");
@@ -406,7 +474,8 @@ TEST_CASE("config: broken and unknown encodings are refused, the usual ones are 
 TEST_CASE("config: a document type declaration is refused before anything in it counts") {
   const std::string refusal = "document type declarations are not allowed here; delete <!DOCTYPE ...>";
   CHECK(complaint("<!DOCTYPE CONF>\n<CONF/>") == "1:15: " + refusal);
-  CHECK(complaint("<?xml version=\"1.0\"?>\n<!DOCTYPE CONF [\n<!ENTITY a \"1\">]>\n<CONF>&a;</CONF>").starts_with("2:"));
+  CHECK(
+      complaint("<?xml version=\"1.0\"?>\n<!DOCTYPE CONF [\n<!ENTITY a \"1\">]>\n<CONF>&a;</CONF>").starts_with("2:"));
   CHECK(complaint("<!DOCTYPE CONF SYSTEM \"file:///etc/passwd\">\n<CONF/>").find(refusal) != std::string::npos);
 
   std::string bomb = "<!DOCTYPE CONF [<!ENTITY e0 \"lol\">";
@@ -445,13 +514,18 @@ TEST_CASE("config: a file may be 4 MiB long, and not a byte more") {
 }
 
 TEST_CASE("config/xml: an element knows which bytes are its own") {
-  const std::string text = "\xEF\xBB\xBF<CONF a='>'><!-- <x> --><x>1&amp;2</x >\n<y b=\"/\"/><z\n/><w><![CDATA[<v>]]></w></CONF>";
+  const std::string text =
+      "\xEF\xBB\xBF<CONF a='>'><!-- <x> --><x>1&amp;2</x >\n<y b=\"/\"/><z\n/><w><![CDATA[<v>]]></w></CONF>";
   const auto root = config::xml::parse(text, "f");
   const auto part = [&](std::size_t from, std::size_t to) { return text.substr(from, to - from); };
   CHECK(part(root.extent.begin, root.extent.body) == "<CONF a='>'>");
   CHECK(part(root.extent.body_end, root.extent.end) == "</CONF>");
   REQUIRE(root.children.size() == 4);
-  const struct { std::string start; std::string body; std::string end; } want[] = {
+  const struct {
+    std::string start;
+    std::string body;
+    std::string end;
+  } want[] = {
       {"<x>", "1&amp;2", "</x >"}, {"<y b=\"/\"/>", "", ""}, {"<z\n/>", "", ""}, {"<w>", "<![CDATA[<v>]]>", "</w>"}};
   for (std::size_t i = 0; i < 4; ++i) {
     const auto& extent = root.children[i].extent;
@@ -481,7 +555,8 @@ TEST_CASE("config: further command lines of aspshell, with and without UDP") {
   const auto commands = parse(R"(<CONF><default><aspshell_commands>
     <command>mosh-server new -p %d</command>
     <command udp="false"> rsync --server ... </command>
-    <command udp="true">x</command></aspshell_commands></default></CONF>)").aspshell_commands;
+    <command udp="true">x</command></aspshell_commands></default></CONF>)")
+                            .aspshell_commands;
   REQUIRE(commands.size() == 3);
   CHECK(commands[0].pattern == "mosh-server new -p %d");
   CHECK(commands[0].udp);
@@ -508,8 +583,13 @@ TEST_CASE("config: loading says which file, and that it is missing, a directory,
 TEST_CASE("config: a privileged reader believes only a file that root alone can write") {
   if (::geteuid() != 0) return;
   const TemporaryFile file("<CONF/>");
-  const struct { uid_t owner; mode_t mode; bool good; } cases[] = {
-      {0, 0644, true}, {0, 0600, true}, {0, 0444, true}, {0, 0664, false}, {0, 0646, false}, {0, 0666, false}, {1, 0644, false},
+  const struct {
+    uid_t owner;
+    mode_t mode;
+    bool good;
+  } cases[] = {
+      {0, 0644, true},  {0, 0600, true},  {0, 0444, true},  {0, 0664, false},
+      {0, 0646, false}, {0, 0666, false}, {1, 0644, false},
   };
   for (const auto& c : cases) {
     CAPTURE(c.owner);

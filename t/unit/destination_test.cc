@@ -26,8 +26,9 @@ IpAddress ip(const std::string& text) { return IpAddress::parse(text).value(); }
 
 // The proxy of the lab: on the LAN, on the WAN, and an AnyIP network.
 const std::vector<Network> kOwn = {
-    *Network::parse("203.0.113.1"), *Network::parse("203.0.113.255"), *Network::parse("203.0.113.0"),
-    *Network::parse("198.51.100.1"), *Network::parse("192.0.2.128/25"), *Network::parse("2001:db8:1::1"), *Network::parse("2001:db8:1::"),
+    *Network::parse("203.0.113.1"),  *Network::parse("203.0.113.255"),  *Network::parse("203.0.113.0"),
+    *Network::parse("198.51.100.1"), *Network::parse("192.0.2.128/25"), *Network::parse("2001:db8:1::1"),
+    *Network::parse("2001:db8:1::"),
 };
 
 struct Case {
@@ -259,7 +260,9 @@ TEST_CASE("destination: entries") {
   }
   CHECK(entry("2001:db8::/32").network->prefix == 32);
   CHECK_FALSE(entry("10.0.0.0/8").ports);
-  for (const char* wrong : {"*", "*.", "a b", "10.0.0.0/33", "server:0", "server:65536", "server:5-4", "[server]", "[10.0.0.1]:22", "[2001:db8::/32]/32", "[2001:db8::", "[]:22", "[2001:db8::]x:22", "server.", "127.1", "*.10.0.0.1"}) {
+  for (const char* wrong :
+       {"*", "*.", "a b", "10.0.0.0/33", "server:0", "server:65536", "server:5-4", "[server]", "[10.0.0.1]:22",
+        "[2001:db8::/32]/32", "[2001:db8::", "[]:22", "[2001:db8::]x:22", "server.", "127.1", "*.10.0.0.1"}) {
     CAPTURE(wrong);
     CHECK_FALSE(Destination::parse(wrong));
   }
@@ -280,7 +283,8 @@ TEST_CASE("destination: the never reachable is refused, whatever the lists say")
   CHECK(judged("", "", asked) == "refused: 127.0.0.1 is a loopback address, where no lease may lead");
   asked.name = "evil.example.com";
   asked.address = ip("203.0.113.1");
-  CHECK(judged("", "", asked) == "refused: evil.example.com has an address that is the proxy's own address, where no lease may lead");
+  CHECK(judged("", "", asked) ==
+        "refused: evil.example.com has an address that is the proxy's own address, where no lease may lead");
 }
 
 TEST_CASE("destination: an empty allowed list allows all, any other only what it says") {
@@ -288,8 +292,10 @@ TEST_CASE("destination: an empty allowed list allows all, any other only what it
   CHECK(judged("", "", kByName) == "permitted");
   CHECK(judged("198.51.100.50", "", kByAddress) == "permitted");
   CHECK(judged("198.51.100.0/24", "", kByName) == "permitted");
-  CHECK(judged("198.51.100.51", "", kByAddress) == "refused: port 33001 of 198.51.100.50 is not among the allowed destinations");
-  CHECK(judged("198.51.100.51", "", kByName) == "refused: port 33001 of server.example.com is not among the allowed destinations");
+  CHECK(judged("198.51.100.51", "", kByAddress) ==
+        "refused: port 33001 of 198.51.100.50 is not among the allowed destinations");
+  CHECK(judged("198.51.100.51", "", kByName) ==
+        "refused: port 33001 of server.example.com is not among the allowed destinations");
   CHECK(judged("2001:db8::/32", "", kByAddress).starts_with("refused"));
 }
 
@@ -342,13 +348,16 @@ TEST_CASE("destination: denied comes first, by address, name or any port") {
   CHECK(judged("", "198.51.100.50:22", kByName) == "permitted");
   Asked asked = kByAddress;
   asked.udp_ports = {33001, 33010};
-  CHECK(judged("", "198.51.100.50:33010", asked) == "refused: port 33010 of 198.51.100.50 is among the denied destinations");
+  CHECK(judged("", "198.51.100.50:33010", asked) ==
+        "refused: port 33010 of 198.51.100.50 is among the denied destinations");
   CHECK(judged("", "198.51.100.50:33011", asked) == "permitted");
 }
 
-TEST_CASE("destination: a denied IPv4 network is denied in its IPv6 writings, too; an allowed one is not allowed by them") {
+TEST_CASE(
+    "destination: a denied IPv4 network is denied in its IPv6 writings, too; an allowed one is not allowed by them") {
   Asked asked = kByAddress;
-  for (const char* address : {"64:ff9b::10.1.2.3", "2002:0a01:0203::1", "2001:0:c633:6432:0:0:f5fe:fdfc", "2001:db8:9::5efe:10.1.2.3", "::ffff:10.1.2.3"}) {
+  for (const char* address : {"64:ff9b::10.1.2.3", "2002:0a01:0203::1", "2001:0:c633:6432:0:0:f5fe:fdfc",
+                              "2001:db8:9::5efe:10.1.2.3", "::ffff:10.1.2.3"}) {
     CAPTURE(address);
     asked.address = ip(address);
     CHECK(judged("", "", asked) == "permitted");
@@ -381,21 +390,26 @@ TEST_CASE("own_addresses: each interface's, its broadcast and first address, als
   if (child == 0) {
     if (::unshare(CLONE_NEWNET) != 0) ::_exit(77);
     own_addresses::read();  // also where there are none
-    for (const std::string command : {"link add one0 type bridge", "addr add 203.0.113.1/24 brd + dev one0", "addr add 2001:db8:2::1/64 dev one0 nodad", "link set one0 up",
-                                      "link add two0 type bridge", "addr add 198.51.100.1/25 brd 198.51.100.127 dev two0", "addr add 192.0.2.1/32 dev one0",
-                                      "route add local 192.0.2.128/25 dev one0"}) {
+    for (const std::string command :
+         {"link add one0 type bridge", "addr add 203.0.113.1/24 brd + dev one0",
+          "addr add 2001:db8:2::1/64 dev one0 nodad", "link set one0 up", "link add two0 type bridge",
+          "addr add 198.51.100.1/25 brd 198.51.100.127 dev two0", "addr add 192.0.2.1/32 dev one0",
+          "route add local 192.0.2.128/25 dev one0"}) {
       std::vector<std::string> argv{"/usr/sbin/ip"};
       std::istringstream words(command);
       for (std::string word; words >> word;) argv.push_back(word);
       if (child::run({argv, {}, {}}, "", 65536, 10).status != 0) ::_exit(1);
     }
     const auto own = own_addresses::read();
-    const auto has = [&](const char* address) { return std::any_of(own.begin(), own.end(), [&](const Network& network) { return network.contains(ip(address)); }); };
-    for (const char* address : {"203.0.113.1", "203.0.113.255", "203.0.113.0", "2001:db8:2::1", "2001:db8:2::", "198.51.100.1", "198.51.100.127", "198.51.100.0",
-                                "192.0.2.1", "192.0.2.200"}) {
+    const auto has = [&](const char* address) {
+      return std::any_of(own.begin(), own.end(), [&](const Network& network) { return network.contains(ip(address)); });
+    };
+    for (const char* address : {"203.0.113.1", "203.0.113.255", "203.0.113.0", "2001:db8:2::1", "2001:db8:2::",
+                                "198.51.100.1", "198.51.100.127", "198.51.100.0", "192.0.2.1", "192.0.2.200"}) {
       if (!has(address)) ::_exit(1);
     }
-    for (const char* address : {"203.0.113.2", "203.0.113.254", "2001:db8:2::2", "198.51.100.2", "198.51.100.128", "192.0.2.2", "192.0.2.0", "192.0.2.127"}) {
+    for (const char* address : {"203.0.113.2", "203.0.113.254", "2001:db8:2::2", "198.51.100.2", "198.51.100.128",
+                                "192.0.2.2", "192.0.2.0", "192.0.2.127"}) {
       if (has(address)) ::_exit(1);
     }
     ::_exit(0);

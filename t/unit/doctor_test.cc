@@ -15,7 +15,7 @@ using doctor::Grade;
 using packet_filter::Answer;
 using packet_filter::Packet;
 
-const Packet kInside{"udp", 33001, true, true};    // a session's, on its way inside
+const Packet kInside{"udp", 33001, true, true};     // a session's, on its way inside
 const Packet kArriving{"udp", 33001, true, false};  // before it is translated
 const Packet kLogin{"tcp", 33001, true, false};
 
@@ -28,28 +28,34 @@ Answer forwarded(const std::string& rules, const std::string& policy = "ACCEPT")
 }
 
 std::string nft(const std::string& hook, const std::string& policy, const std::vector<std::string>& expressions) {
-  std::string text = R"({"nftables":[{"metainfo":{}},{"chain":{"family":"inet","table":"fw","name":"c","type":"filter","hook":")" + hook +
-                     R"(","prio":0,"policy":")" + policy + R"("}},{"chain":{"family":"inet","table":"fw","name":"other"}})";
+  std::string text =
+      R"({"nftables":[{"metainfo":{}},{"chain":{"family":"inet","table":"fw","name":"c","type":"filter","hook":")" +
+      hook + R"(","prio":0,"policy":")" + policy + R"("}},{"chain":{"family":"inet","table":"fw","name":"other"}})";
   for (const auto& expression : expressions) {
     text += R"(,{"rule":{"family":"inet","table":"fw","chain":"c","handle":7,"expr":[)" + expression + "]}}";
   }
   return text + R"(,{"rule":{"family":"inet","table":"fw","chain":"other","handle":8,"expr":[{"drop":null}]}}]})";
 }
 Answer by_nft(const std::string& policy, const std::vector<std::string>& expressions, const Packet& packet = kInside) {
-  return packet_filter::at_hook(packet_filter::read_nft(nft("forward", policy, expressions), packet, true), "forward").dropped;
+  return packet_filter::at_hook(packet_filter::read_nft(nft("forward", policy, expressions), packet, true), "forward")
+      .dropped;
 }
 
 }  // namespace
 
 TEST_CASE("packet filter: what rules of iptables do to a session's packet") {
-  const std::string ours = "-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT\n";
+  const std::string ours =
+      "-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT\n";
   const std::string chain = ":SALLYPORT - [0:0]\n-A SALLYPORT -j ACCEPT\n";
   CHECK(forwarded("") == Answer::no);
   CHECK(forwarded("", "DROP") == Answer::yes);
   CHECK(forwarded(chain + ours, "DROP") == Answer::no);
   CHECK(forwarded(chain + ours + "-A FORWARD -j DROP\n") == Answer::no);
   CHECK(forwarded(chain + "-A FORWARD -j DROP\n" + ours) == Answer::yes);
-  const struct { const char* rule; Answer dropped; } cases[] = {
+  const struct {
+    const char* rule;
+    Answer dropped;
+  } cases[] = {
       {"-j DROP", Answer::yes},
       {"-p udp -j REJECT --reject-with icmp-port-unreachable", Answer::yes},
       {"-p 17 -j DROP", Answer::yes},
@@ -94,16 +100,20 @@ TEST_CASE("packet filter: jumps, gotos and returns") {
   CHECK(forwarded(chains + "-A A -p tcp -j RETURN\n-A A -j DROP\n-A FORWARD -j A\n") == Answer::yes);
   CHECK(forwarded(chains + "-A A -p udp -j RETURN\n-A A -j DROP\n-A FORWARD -j A\n") == Answer::no);
   CHECK(forwarded(chains + "-A A -j B\n-A B -j DROP\n-A FORWARD -s 192.0.2.1/32 -j A\n") == Answer::maybe);
-  CHECK(forwarded(chains + "-A FORWARD -g A\n-A FORWARD -j DROP\n") == Answer::no);   // not back to the next rule
+  CHECK(forwarded(chains + "-A FORWARD -g A\n-A FORWARD -j DROP\n") == Answer::no);  // not back to the next rule
   CHECK(forwarded(chains + "-A FORWARD -j A\n-A FORWARD -j DROP\n") == Answer::yes);
   CHECK(forwarded(chains + "-A A -j A\n-A FORWARD -j A\n") == Answer::no);  // ends all the same
   CHECK(forwarded("-A FORWARD -s 192.0.2.1/32 -j ACCEPT\n", "DROP") == Answer::maybe);
   CHECK(forwarded("-A FORWARD -j RETURN\n", "DROP") == Answer::yes);
-  CHECK(packet_filter::at_hook(packet_filter::read_iptables("*nat\n:PREROUTING DROP [0:0]\nCOMMIT\n", kArriving), "prerouting").dropped == Answer::no);
+  CHECK(packet_filter::at_hook(packet_filter::read_iptables("*nat\n:PREROUTING DROP [0:0]\nCOMMIT\n", kArriving),
+                               "prerouting")
+            .dropped == Answer::no);
   const auto fate = iptables(":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n", kLogin, "input");
   CHECK(fate.dropped == Answer::yes);
   CHECK(fate.by == "chain filter INPUT (its policy is drop)");
-  CHECK(iptables(":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 33001 --tcp-flags FIN,SYN,RST,ACK SYN -j ACCEPT\n", kLogin, "input").dropped == Answer::no);
+  CHECK(iptables(":INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 33001 --tcp-flags FIN,SYN,RST,ACK SYN -j ACCEPT\n",
+                 kLogin, "input")
+            .dropped == Answer::no);
 }
 
 TEST_CASE("packet filter: what rules of nft do") {
@@ -131,8 +141,10 @@ TEST_CASE("packet filter: what rules of nft do") {
   CHECK(by_nft("accept", {match(dport, R"({"set":[53,{"range":[1,2]}]})") + drop}) == Answer::no);
   CHECK(by_nft("accept", {match(dport, R"("@ports")") + drop}) == Answer::maybe);
   CHECK(by_nft("accept", {match(R"({"payload":{"protocol":"tcp","field":"dport"}})", "33001") + drop}) == Answer::no);
-  CHECK(by_nft("accept", {match(R"({"payload":{"protocol":"ip","field":"saddr"}})", R"("192.0.2.1")") + drop}) == Answer::maybe);
-  CHECK(by_nft("accept", {match(R"({"payload":{"protocol":"ip6","field":"saddr"}})", R"("2001:db8::1")") + drop}) == Answer::no);
+  CHECK(by_nft("accept", {match(R"({"payload":{"protocol":"ip","field":"saddr"}})", R"("192.0.2.1")") + drop}) ==
+        Answer::maybe);
+  CHECK(by_nft("accept", {match(R"({"payload":{"protocol":"ip6","field":"saddr"}})", R"("2001:db8::1")") + drop}) ==
+        Answer::no);
   CHECK(by_nft("accept", {match(R"({"meta":{"key":"l4proto"}})", R"({"set":["tcp","udp"]})") + drop}) == Answer::yes);
   CHECK(by_nft("accept", {match(R"({"meta":{"key":"iifname"}})", R"("lo")") + drop}) == Answer::no);
   CHECK(by_nft("accept", {R"({"limit":{"rate":1}},)" + drop}) == Answer::maybe);
@@ -140,18 +152,21 @@ TEST_CASE("packet filter: what rules of nft do") {
   CHECK(by_nft("accept", {R"({"jump":{"target":"other"}})"}) == Answer::yes);
   CHECK(by_nft("accept", {R"({"reject":null})"}) == Answer::yes);
   CHECK(by_nft("accept", {R"({"notrack":null})"}) == Answer::yes);
-  const std::string map = R"({"vmap":{"key":)" + state + R"(,"data":{"set":[["established",{"accept":null}],["new",{"jump":{"target":"other"}}]]}}})";
+  const std::string map = R"({"vmap":{"key":)" + state +
+                          R"(,"data":{"set":[["established",{"accept":null}],["new",{"jump":{"target":"other"}}]]}}})";
   CHECK(by_nft("accept", {map}) == Answer::yes);
   CHECK(by_nft("accept", {R"({"vmap":{"key":)" + state + R"(,"data":"@verdicts"}})"}) == Answer::maybe);
   CHECK(packet_filter::read_nft(nft("forward", "drop", {}), kInside, true).size() == 2);
-  for (const char* wrong : {"", "[]", "{}", R"({"nftables":[{"chain":{"family":7}}]})", R"({"nftables":[{"chain":[]}]})"}) {
+  for (const char* wrong :
+       {"", "[]", "{}", R"({"nftables":[{"chain":{"family":7}}]})", R"({"nftables":[{"chain":[]}]})"}) {
     CAPTURE(std::string(wrong));
     CHECK_THROWS_AS(packet_filter::read_nft(wrong, kInside, true), tool::Failure);
   }
 }
 
 TEST_CASE("packet filter: tables of iptables-nft are iptables' own") {
-  const std::string text = R"({"nftables":[{"chain":{"family":"ip","table":"filter","name":"FORWARD","type":"filter","hook":"forward","prio":0,"policy":"drop"}},
+  const std::string text =
+      R"({"nftables":[{"chain":{"family":"ip","table":"filter","name":"FORWARD","type":"filter","hook":"forward","prio":0,"policy":"drop"}},
     {"chain":{"family":"ip6","table":"x","name":"y","type":"filter","hook":"forward","prio":0,"policy":"drop"}},
     {"chain":{"family":"ip","table":"x","name":"n","type":"nat","hook":"forward","prio":0,"policy":"drop"}}]})";
   CHECK(packet_filter::at_hook(packet_filter::read_nft(text, kInside, true), "forward").dropped == Answer::no);
@@ -174,7 +189,8 @@ TEST_CASE("doctor: verdicts at their limits") {
   CHECK(doctor::judge_clock(1800000000, false).grade == Grade::warn);
   for (const char* mode : {"", "0", "1", "1\n"}) CHECK(doctor::judge_selinux(mode).grade == Grade::ok);
   CHECK(doctor::judge_hosts("::1 localhost\n127.0.0.1\tme localhost # x\n").grade == Grade::ok);
-  CHECK(doctor::judge_hosts("127.0.0.1 me # localhost\n127.0.0.11 localhost\n#127.0.0.1 localhost\n").grade == Grade::warn);
+  CHECK(doctor::judge_hosts("127.0.0.1 me # localhost\n127.0.0.11 localhost\n#127.0.0.1 localhost\n").grade ==
+        Grade::warn);
   CHECK(doctor::judge_iptables("iptables v1.8.9 (nf_tables)\n", "").what == "usable (nf_tables backend, 1.8.9)");
   CHECK(doctor::judge_iptables("iptables v1.8.9 (legacy)\n", "").what == "usable (legacy backend, 1.8.9)");
   CHECK(doctor::judge_iptables("iptables v1.8.9 (nf_tables)\n", "*filter\n-A FORWARD -j DROP\n").grade == Grade::warn);
@@ -184,38 +200,64 @@ TEST_CASE("doctor: verdicts at their limits") {
   CHECK(doctor::judge_cron("* * * * *  root  [ ! -x /x/asp-reap ] || /x/asp-reap\n", "/x/asp-reap").grade == Grade::ok);
   CHECK(doctor::judge_cron("*/5 * * * * root /x/asp-reap\n", "/x/asp-reap").grade == Grade::warn);
   CHECK(doctor::judge_cron("* * * * * bear /x/asp-reap\n", "/x/asp-reap").grade == Grade::warn);
-  CHECK(doctor::judge_cron("#* * * * * root /x/asp-reap\n* * * * * root /y/asp-reap\n", "/x/asp-reap").grade == Grade::fail);
+  CHECK(doctor::judge_cron("#* * * * * root /x/asp-reap\n* * * * * root /y/asp-reap\n", "/x/asp-reap").grade ==
+        Grade::fail);
 }
 
 TEST_CASE("doctor: what else sudo grants") {
-  const std::string head = "Matching Defaults entries for bear on dmz:\n    env_reset\n\nUser bear may run the following commands on dmz:\n";
+  const std::string head =
+      "Matching Defaults entries for bear on dmz:\n    env_reset\n\nUser bear may run the following commands on dmz:\n";
   const std::string right = "    (root) NOPASSWD: /x/asp-pinhole \"\"\n";
   CHECK(doctor::other_rights(head + right, {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
-  CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole \"\", /x/asp-upstream \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
-  CHECK(doctor::other_rights(head + "    (root) NOSETENV: EXEC: NOPASSWD: /x/asp-pinhole \"\", /x/asp-upstream \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
-  CHECK(!doctor::other_rights(head + "    (root) SETENV: NOPASSWD: /x/asp-pinhole \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
-  CHECK(!doctor::other_rights(head + "    (root) EXEC: /x/asp-pinhole \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
-  CHECK(!doctor::other_rights(head + "    (ALL) NOPASSWD: /x/asp-pinhole \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
-  CHECK(!doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole \"\", /bin/sh\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
-  CHECK(doctor::other_rights("User bear is not allowed to run sudo on dmz.\n", {"/x/asp-pinhole", "/x/asp-upstream"}).empty());
-  CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole\n", {"/x/asp-pinhole", "/x/asp-upstream"}) == "(root) NOPASSWD: /x/asp-pinhole");
-  CHECK(doctor::other_rights(head + right + "    (ALL : ALL) ALL\n    (root) /bin/ls\n", {"/x/asp-pinhole", "/x/asp-upstream"}) == "(ALL : ALL) ALL; (root) /bin/ls");
+  CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole \"\", /x/asp-upstream \"\"\n",
+                             {"/x/asp-pinhole", "/x/asp-upstream"})
+            .empty());
+  CHECK(doctor::other_rights(head + "    (root) NOSETENV: EXEC: NOPASSWD: /x/asp-pinhole \"\", /x/asp-upstream \"\"\n",
+                             {"/x/asp-pinhole", "/x/asp-upstream"})
+            .empty());
+  CHECK(!doctor::other_rights(head + "    (root) SETENV: NOPASSWD: /x/asp-pinhole \"\"\n",
+                              {"/x/asp-pinhole", "/x/asp-upstream"})
+             .empty());
+  CHECK(!doctor::other_rights(head + "    (root) EXEC: /x/asp-pinhole \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"})
+             .empty());
+  CHECK(!doctor::other_rights(head + "    (ALL) NOPASSWD: /x/asp-pinhole \"\"\n", {"/x/asp-pinhole", "/x/asp-upstream"})
+             .empty());
+  CHECK(!doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole \"\", /bin/sh\n",
+                              {"/x/asp-pinhole", "/x/asp-upstream"})
+             .empty());
+  CHECK(doctor::other_rights("User bear is not allowed to run sudo on dmz.\n", {"/x/asp-pinhole", "/x/asp-upstream"})
+            .empty());
+  CHECK(doctor::other_rights(head + "    (root) NOPASSWD: /x/asp-pinhole\n", {"/x/asp-pinhole", "/x/asp-upstream"}) ==
+        "(root) NOPASSWD: /x/asp-pinhole");
+  CHECK(doctor::other_rights(head + right + "    (ALL : ALL) ALL\n    (root) /bin/ls\n",
+                             {"/x/asp-pinhole", "/x/asp-upstream"}) == "(ALL : ALL) ALL; (root) /bin/ls");
 }
 
 TEST_CASE("doctor: what sshd applies to a user") {
-  const std::string good =
-      "forcecommand /x/aspshell\ndisableforwarding yes\nallowagentforwarding no\nx11forwarding no\npermituserenvironment no\npermituserrc no\n"
-      "passwordauthentication no\npubkeyauthentication yes\nexposeauthinfo yes\nclientaliveinterval 15\nclientalivecountmax 3\npermitrootlogin no\n";
+  const std::string good = "forcecommand /x/aspshell\ndisableforwarding yes\nallowagentforwarding no\nx11forwarding "
+                           "no\npermituserenvironment no\npermituserrc no\n"
+                           "passwordauthentication no\npubkeyauthentication yes\nexposeauthinfo "
+                           "yes\nclientaliveinterval 15\nclientalivecountmax 3\npermitrootlogin no\n";
   CHECK(doctor::judge_sshd(good, "/x/aspshell").failures.empty());
   CHECK(doctor::judge_sshd(good, "/x/aspshell").warnings.empty());
   CHECK(doctor::judge_sshd(good, "/y/aspshell").failures == std::vector<std::string>{"ForceCommand is /x/aspshell"});
-  const struct { const char* from; const char* to; std::size_t failures; std::size_t warnings; } cases[] = {
-      {"forcecommand /x/aspshell", "forcecommand none", 1, 0},   {"disableforwarding yes", "disableforwarding no", 3, 0},
-      {"allowagentforwarding no", "allowagentforwarding yes", 1, 0}, {"x11forwarding no", "x11forwarding yes", 1, 0},
-      {"permituserenvironment no", "permituserenvironment LANG", 1, 0}, {"permituserrc no", "permituserrc yes", 1, 0},
-      {"passwordauthentication no", "passwordauthentication yes", 0, 1}, {"pubkeyauthentication yes", "pubkeyauthentication no", 1, 0},
-      {"exposeauthinfo yes", "exposeauthinfo no", 0, 1},         {"clientaliveinterval 15", "clientaliveinterval 0", 0, 1},
-      {"clientalivecountmax 3", "clientalivecountmax 0", 0, 1},  {"permitrootlogin no", "permitrootlogin yes", 0, 1}};
+  const struct {
+    const char* from;
+    const char* to;
+    std::size_t failures;
+    std::size_t warnings;
+  } cases[] = {{"forcecommand /x/aspshell", "forcecommand none", 1, 0},
+               {"disableforwarding yes", "disableforwarding no", 3, 0},
+               {"allowagentforwarding no", "allowagentforwarding yes", 1, 0},
+               {"x11forwarding no", "x11forwarding yes", 1, 0},
+               {"permituserenvironment no", "permituserenvironment LANG", 1, 0},
+               {"permituserrc no", "permituserrc yes", 1, 0},
+               {"passwordauthentication no", "passwordauthentication yes", 0, 1},
+               {"pubkeyauthentication yes", "pubkeyauthentication no", 1, 0},
+               {"exposeauthinfo yes", "exposeauthinfo no", 0, 1},
+               {"clientaliveinterval 15", "clientaliveinterval 0", 0, 1},
+               {"clientalivecountmax 3", "clientalivecountmax 0", 0, 1},
+               {"permitrootlogin no", "permitrootlogin yes", 0, 1}};
   for (const auto& one : cases) {
     std::string settings = good;
     settings.replace(settings.find(one.from), std::string(one.from).size(), one.to);
@@ -229,7 +271,9 @@ TEST_CASE("doctor: what sshd applies to a user") {
 
 TEST_CASE("doctor: ports to lease that the kernel takes itself") {
   const PortRange leased{5000, 10000};
-  const auto judge = [&](const char* local, const char* reserved) { return doctor::judge_local_ports(leased, local, reserved); };
+  const auto judge = [&](const char* local, const char* reserved) {
+    return doctor::judge_local_ports(leased, local, reserved);
+  };
   CHECK(judge("32768\t60999\n", "\n").grade == Grade::ok);
   CHECK(judge("10001\t60999\n", "\n").grade == Grade::ok);
   CHECK(judge("10000\t60999\n", "\n").what.starts_with("10000 to 10000 are also"));
@@ -239,7 +283,8 @@ TEST_CASE("doctor: ports to lease that the kernel takes itself") {
   CHECK(judge("1024\t65535\n", "5000-10000\n").grade == Grade::ok);
   CHECK(judge("1024\t65535\n", "5000-7000,7001-10000\n").grade == Grade::ok);
   CHECK(judge("1024\t65535\n", "5000-7000,7002-10000\n").grade == Grade::warn);
-  CHECK(judge("1024\t65535\n", "80,5001-10000\n").cure.starts_with("sysctl -w net.ipv4.ip_local_reserved_ports=80-80,5001-10000,5000-10000;"));
+  CHECK(judge("1024\t65535\n", "80,5001-10000\n")
+            .cure.starts_with("sysctl -w net.ipv4.ip_local_reserved_ports=80-80,5001-10000,5000-10000;"));
   CHECK(judge("", "").grade == Grade::ok);
 }
 
@@ -247,23 +292,28 @@ TEST_CASE("doctor: where leases may lead") {
   config::Proxy proxy;
   const std::vector<Network> near{*Network::parse("203.0.113.0/24"), *Network::parse("2001:db8:2::/64")};
   CHECK(doctor::judge_destinations(proxy, {}).grade == Grade::ok);
-  CHECK(doctor::judge_destinations(proxy, near).cure.starts_with("<denied_destinations>203.0.113.0/24, 2001:db8:2::/64</denied_destinations>"));
+  CHECK(doctor::judge_destinations(proxy, near)
+            .cure.starts_with("<denied_destinations>203.0.113.0/24, 2001:db8:2::/64</denied_destinations>"));
   for (const char* denied : {"203.0.113.0/24 2001:db8::/32", "0.0.0.0/0 ::/0"}) {
     proxy.denied_destinations = *config::destination::parse_list(denied);
     CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
   }
-  for (const char* denied : {"203.0.113.0/25 2001:db8::/32", "203.0.113.0/24:22 2001:db8::/32", "203.0.114.0/24 2001:db8::/32", "lan.example.com 2001:db8::/32"}) {
+  for (const char* denied : {"203.0.113.0/25 2001:db8::/32", "203.0.113.0/24:22 2001:db8::/32",
+                             "203.0.114.0/24 2001:db8::/32", "lan.example.com 2001:db8::/32"}) {
     CAPTURE(denied);
     proxy.denied_destinations = *config::destination::parse_list(denied);
     CHECK(doctor::judge_destinations(proxy, near).what.ends_with(": 203.0.113.0/24"));
   }
   proxy.allowed_destinations = *config::destination::parse_list("198.51.100.50");
   CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
-  CHECK(doctor::default_interfaces("Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n"
-                                   "wan\t00000000\t0116A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\nlan\t0071CB00\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
-                                   std::string(32, '0') + " 00 " + std::string(32, '0') + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003      six\n" +
-                                       std::string(32, '0') + " 00 " + std::string(32, '0') + " 00 " + std::string(32, '0') + " ffffffff 00000001 00000000 00200200       lo\n") ==
-        std::set<std::string>{"six", "wan"});
+  CHECK(doctor::default_interfaces(
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n"
+            "wan\t00000000\t0116A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\nlan\t0071CB00\t00000000\t0001\t0\t0\t0\t00FFFFF"
+            "F\t0\t0\t0\n",
+            std::string(32, '0') + " 00 " + std::string(32, '0') +
+                " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003      six\n" +
+                std::string(32, '0') + " 00 " + std::string(32, '0') + " 00 " + std::string(32, '0') +
+                " ffffffff 00000001 00000000 00200200       lo\n") == std::set<std::string>{"six", "wan"});
   const auto network = doctor::network_of(*IpAddress::parse("203.0.113.77"), *IpAddress::parse("255.255.255.192"));
   CHECK(network.base.text() == "203.0.113.64");
   CHECK(network.prefix == 26);
@@ -281,21 +331,30 @@ TEST_CASE("doctor: certificates, at the second and at thirty days") {
 }
 
 TEST_CASE("doctor: who listens") {
-  const char head[] = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-  const auto tcp = sockets::listening(std::string(head) + "   0: 0100007F:2383 00000000:0000 0A 0:0 00:0 0 0 0 1\n   1: 0100007F:1388 0100007F:D431 01 0:0 00:0 0 0 0 1\n", false);
+  const char head[] =
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+  const auto tcp = sockets::listening(std::string(head) + "   0: 0100007F:2383 00000000:0000 0A 0:0 00:0 0 0 0 1\n   "
+                                                          "1: 0100007F:1388 0100007F:D431 01 0:0 00:0 0 0 0 1\n",
+                                      false);
   REQUIRE(tcp.size() == 1);
   CHECK(tcp[0].text() == "127.0.0.1:9091");
-  const auto six = sockets::listening(std::string(head) + "   0: B80D0120000002000000000001000000:1388 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 1\n", true);
+  const auto six = sockets::listening(
+      std::string(head) +
+          "   0: B80D0120000002000000000001000000:1388 00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 1\n",
+      true);
   REQUIRE(six.size() == 1);
   CHECK(six[0].ip.text() == "2001:db8:2::1");
   CHECK(six[0].port == 5000);
-  CHECK(sockets::listening("x\n0: 0100007F 0 0A\n0: 0100007G:1 0 0A\n0: 0100007F:12345 0 0A\n0: 01:1 0 0A\n", false).empty());
+  CHECK(sockets::listening("x\n0: 0100007F 0 0A\n0: 0100007G:1 0 0A\n0: 0100007F:12345 0 0A\n0: 01:1 0 0A\n", false)
+            .empty());
 }
 
 TEST_CASE("doctor: a finding is one line, with its cure") {
-  const std::vector<doctor::Finding> findings{{"a", doctor::ok("fine")}, {"b", doctor::warn("hm\n\x1b", "do")}, {"c", doctor::fail("bad", "mend \"it\"")}};
+  const std::vector<doctor::Finding> findings{
+      {"a", doctor::ok("fine")}, {"b", doctor::warn("hm\n\x1b", "do")}, {"c", doctor::fail("bad", "mend \"it\"")}};
   CHECK(doctor::text(findings) == "ok    a: fine\nwarn  b: hm\\x0a\\x1b - do\nFAIL  c: bad - mend \"it\"\n");
-  CHECK(doctor::json(findings).find(R"({"grade":"FAIL","name":"c","what":"bad","cure":"mend \"it\""})") != std::string::npos);
+  CHECK(doctor::json(findings).find(R"({"grade":"FAIL","name":"c","what":"bad","cure":"mend \"it\""})") !=
+        std::string::npos);
   CHECK(doctor::json({}) == "[]\n");
   CHECK(doctor::any_failed(findings));
   CHECK_FALSE(doctor::any_failed({findings[0], findings[1]}));

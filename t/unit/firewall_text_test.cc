@@ -68,12 +68,16 @@ std::string bucket(const std::string& root, const Session& session) {
 
 TEST_CASE("firewall text: base, open, pin, close and purge are as the golden texts have them") {
   const auto sessions = golden_sessions();
-  const struct { Family family; const char* prefix; } families[] = {{Family::v4, "v4-"}, {Family::v6, "v6-"}};
+  const struct {
+    Family family;
+    const char* prefix;
+  } families[] = {{Family::v4, "v4-"}, {Family::v6, "v6-"}};
   for (const auto& [family, prefix] : families) {
     const std::string name = prefix;
     CAPTURE(name);
     CHECK(firewall::text::base(family, sessions, kNone) == golden(name + "base"));
-    CHECK(firewall::text::base(family, sessions, with_jumps(firewall::text::all_jumps())) == golden(name + "base-jumps"));
+    CHECK(firewall::text::base(family, sessions, with_jumps(firewall::text::all_jumps())) ==
+          golden(name + "base-jumps"));
     CHECK(firewall::text::open(family, sessions) == golden(name + "open"));
     CHECK(firewall::text::pin(family, sessions) == golden(name + "pin"));
     CHECK(firewall::text::close(family, sessions) == golden(name + "close"));
@@ -99,17 +103,20 @@ TEST_CASE("firewall text: every rule names one client, one proxy address, a port
     const std::string rule = firewall::text::rules_of(session).front();
     CAPTURE(rule);
     const std::string bits = session.client.ip.is_v4() ? "/32" : "/128";
-    CHECK(rule.starts_with(bucket("SALLYPORT-DNAT", session) + " -s " + session.client.ip.text() + bits + " -d " + session.proxy.ip.text() + bits + " -p udp -m udp "));
+    CHECK(rule.starts_with(bucket("SALLYPORT-DNAT", session) + " -s " + session.client.ip.text() + bits + " -d " +
+                           session.proxy.ip.text() + bits + " -p udp -m udp "));
     CHECK(count(rule, "--dport ") == 1);
     CHECK(count(rule, "--sport ") == (session.pinned() ? 1 : 0));
     CHECK(count(rule, "--comment " + session.id + " ") == 1);
     CHECK(rule.find(" -j DNAT --to-destination ") != std::string::npos);
     CHECK(rule.find('\n') == std::string::npos);
-    CHECK(rule.find(std::to_string(session.client.port)) == std::string::npos);  // the SSH connection's port is not UDP's
+    CHECK(rule.find(std::to_string(session.client.port)) ==
+          std::string::npos);  // the SSH connection's port is not UDP's
   }
 }
 
-TEST_CASE("firewall text: a session with a bind_source_address, and no other, has a second rule, for the same packets behind the DNAT") {
+TEST_CASE("firewall text: a session with a bind_source_address, and no other, has a second rule, for the same packets "
+          "behind the DNAT") {
   int bound = 0;
   for (const auto& session : golden_sessions()) {
     const auto rules = firewall::text::rules_of(session);
@@ -119,7 +126,8 @@ TEST_CASE("firewall text: a session with a bind_source_address, and no other, ha
     const std::string& rule = rules.back();
     CAPTURE(rule);
     const std::string bits = session.client.ip.is_v4() ? "/32" : "/128";
-    CHECK(rule.starts_with(bucket("SALLYPORT-BIND", session) + " -s " + session.client.ip.text() + bits + " -d " + session.host.ip.text() + bits + " -p udp -m udp "));
+    CHECK(rule.starts_with(bucket("SALLYPORT-BIND", session) + " -s " + session.client.ip.text() + bits + " -d " +
+                           session.host.ip.text() + bits + " -p udp -m udp "));
     CHECK(count(rule, " --dport ") == 1);
     CHECK(count(rule, " --sport ") == (session.pinned() ? 1 : 0));
     CHECK(count(rule, " --ctorigdst " + session.proxy.ip.text() + " ") == 1);
@@ -146,7 +154,8 @@ TEST_CASE("firewall text: the rules that open writes are what close removes, pin
       CHECK(firewall::text::rules_of(session) == firewall::text::rules_of(unpinned));
       continue;
     }
-    CHECK(firewall::text::pin(family, {session}) == "*nat\n" + with("-D ", unpinned) + with("-I ", session) + "COMMIT\n");
+    CHECK(firewall::text::pin(family, {session}) ==
+          "*nat\n" + with("-D ", unpinned) + with("-I ", session) + "COMMIT\n");
   }
 }
 
@@ -169,7 +178,8 @@ TEST_CASE("firewall text: open checks every jump, and every way to its rules, be
     CHECK_FALSE(changed);
     checked.insert("-A " + line.substr(3));
   }
-  CHECK(std::count_if(checked.begin(), checked.end(), firewall::text::is_jump) == static_cast<long>(firewall::text::all_jumps().size()));
+  CHECK(std::count_if(checked.begin(), checked.end(), firewall::text::is_jump) ==
+        static_cast<long>(firewall::text::all_jumps().size()));
   for (const auto& session : sessions) {
     if (firewall::text::family_of(session) != Family::v4) continue;
     const int byte = session.client.ip.bytes()[3];
@@ -177,7 +187,8 @@ TEST_CASE("firewall text: open checks every jump, and every way to its rules, be
       if (root.ends_with("BIND") && !session.bind_source_address) continue;
       const std::string source = byte % 4 == 3 ? "" : fmt::format(" -s 0.0.0.{}/0.0.0.3", byte % 4);
       CHECK(checked.contains(fmt::format("-A {}{} -g {}-bits-{:02b}", root, source, root, byte % 4)));
-      CHECK(checked.contains(fmt::format("-A {}-bits-{:06b} -s 0.0.0.{}/0.0.0.192 -g {}-{:02x}", root, byte % 64, byte & 0xc0, root, byte)));
+      CHECK(checked.contains(fmt::format("-A {}-bits-{:06b} -s 0.0.0.{}/0.0.0.192 -g {}-{:02x}", root, byte % 64,
+                                         byte & 0xc0, root, byte)));
     }
   }
   CHECK(checked.contains("-A SALLYPORT-SNAT -j SALLYPORT-BIND"));
@@ -198,7 +209,8 @@ std::string walk(Family family, std::string_view root, int byte) {
         if (source != rule.npos) {
           const auto text = rule.substr(source + 4);
           if (family == Family::v4) REQUIRE(std::sscanf(text.c_str(), "0.0.0.%d/0.0.0.%d ", &value, &mask) == 2);
-          else if (std::sscanf(text.c_str(), "::/::%x ", &mask) != 1) REQUIRE(std::sscanf(text.c_str(), "::%x/::%x ", &value, &mask) == 2);
+          else if (std::sscanf(text.c_str(), "::/::%x ", &mask) != 1)
+            REQUIRE(std::sscanf(text.c_str(), "::%x/::%x ", &value, &mask) == 2);
         }
         if ((byte & mask) != value) continue;
         next = rule.substr(rule.find(" -g ") + 4);
@@ -245,7 +257,8 @@ TEST_CASE("firewall text: a rule of a session is known by its bucket, and no oth
   for (const auto& chain : firewall::text::base_chains(Family::v4, true)) {
     for (const auto& rule : chain.rules) CHECK_FALSE(firewall::text::is_session_rule(rule));
   }
-  for (const char* line : {"", "-A ", "-N SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT -s 1.2.3.4/32 -j DNAT", "-A PREROUTING -j SALLYPORT-DNAT-0a x"}) {
+  for (const char* line : {"", "-A ", "-N SALLYPORT-DNAT-0a", "-A SALLYPORT-DNAT-0a",
+                           "-A SALLYPORT-DNAT -s 1.2.3.4/32 -j DNAT", "-A PREROUTING -j SALLYPORT-DNAT-0a x"}) {
     CHECK_FALSE(firewall::text::is_session_rule(line));
   }
 }
@@ -276,8 +289,9 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
   const auto sessions = golden_sessions();
   std::string all;
   for (const auto family : {Family::v4, Family::v6}) {
-    for (const auto& text : {firewall::text::base(family, sessions, kNone), firewall::text::open(family, sessions), firewall::text::pin(family, sessions),
-                             firewall::text::close(family, sessions), firewall::text::purge(with_jumps(firewall::text::all_jumps()))}) {
+    for (const auto& text : {firewall::text::base(family, sessions, kNone), firewall::text::open(family, sessions),
+                             firewall::text::pin(family, sessions), firewall::text::close(family, sessions),
+                             firewall::text::purge(with_jumps(firewall::text::all_jumps()))}) {
       all += text;
       CHECK(count(text, "COMMIT\n") == count("\n" + text, "\n*"));
       CHECK(text.ends_with("COMMIT\n"));
@@ -286,9 +300,11 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
   for (const auto& line : lines_of(all)) {
     CAPTURE(line);
     const bool table = line == "*nat" || line == "*filter" || line == "COMMIT";
-    const bool ours = line.starts_with(":SALLYPORT") || line.starts_with("-A SALLYPORT") || line.starts_with("-I SALLYPORT") ||
-                      line.starts_with("-D SALLYPORT") || line.starts_with("-X SALLYPORT") || line.starts_with("-C SALLYPORT");
-    const bool jump = (line.starts_with("-I ") || line.starts_with("-D ") || line.starts_with("-C ")) && firewall::text::is_jump("-A " + line.substr(3));
+    const bool ours = line.starts_with(":SALLYPORT") || line.starts_with("-A SALLYPORT") ||
+                      line.starts_with("-I SALLYPORT") || line.starts_with("-D SALLYPORT") ||
+                      line.starts_with("-X SALLYPORT") || line.starts_with("-C SALLYPORT");
+    const bool jump = (line.starts_with("-I ") || line.starts_with("-D ") || line.starts_with("-C ")) &&
+                      firewall::text::is_jump("-A " + line.substr(3));
     CHECK((table || ours || jump));
   }
 }
@@ -296,11 +312,15 @@ TEST_CASE("firewall text: only our own chains are declared, flushed or removed, 
 TEST_CASE("firewall text: a jump is known by its whole line") {
   const std::string good = "-A PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
   CHECK(firewall::text::is_jump(good));
-  CHECK(firewall::text::is_jump("-A POSTROUTING -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT-SNAT"));
-  CHECK(firewall::text::is_jump("-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT"));
-  for (const std::string& line : {std::string(), good.substr(3), good + " ", good + "-DNAT", "-D" + good.substr(2), std::string("-P FORWARD ACCEPT"),
-                                 std::string("-A PREROUTING -j SALLYPORT"), std::string("-A FORWARD -m comment --comment sallyport -j ACCEPT"),
-                                 std::string("-A INPUT -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT")}) {
+  CHECK(firewall::text::is_jump(
+      "-A POSTROUTING -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT-SNAT"));
+  CHECK(firewall::text::is_jump(
+      "-A FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT"));
+  for (const std::string& line :
+       {std::string(), good.substr(3), good + " ", good + "-DNAT", "-D" + good.substr(2),
+        std::string("-P FORWARD ACCEPT"), std::string("-A PREROUTING -j SALLYPORT"),
+        std::string("-A FORWARD -m comment --comment sallyport -j ACCEPT"),
+        std::string("-A INPUT -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j ACCEPT")}) {
     CAPTURE(line);
     CHECK_FALSE(firewall::text::is_jump(line));
   }
@@ -326,10 +346,14 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
   const std::string mark = "0x8000000/0x8000000";
   const std::string foreign = "-A PREROUTING -p tcp -m tcp --dport 81 -j REDIRECT --to-ports 82";
   const Lines jumps{foreign, "-A PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT",
-                                    "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT"};
+                    "-A POSTROUTING -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT-SNAT"};
   const Lines nat = printed(true, jumps);
-  const Lines filter{"-P FORWARD DROP", "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT", "-A FORWARD -m comment --comment other -j ACCEPT"};
-  const auto judge = [](const Lines& in_nat, const Lines& in_filter) { return firewall::text::judge_base(Family::v4, in_nat, in_filter); };
+  const Lines filter{"-P FORWARD DROP",
+                     "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT",
+                     "-A FORWARD -m comment --comment other -j ACCEPT"};
+  const auto judge = [](const Lines& in_nat, const Lines& in_filter) {
+    return firewall::text::judge_base(Family::v4, in_nat, in_filter);
+  };
   CHECK(judge(nat, filter) == Base::present);
   CHECK(judge({}, {}) == Base::absent);
   CHECK(judge({nat[0], foreign}, {filter[0]}) == Base::absent);
@@ -350,14 +374,17 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
   for (std::size_t without = 1; without < nat.size(); ++without) {
     // A chain is there as long as its rules are.
     const auto& names = firewall::text::buckets(true);
-    const bool has_rules = nat[without].starts_with("-N ") && std::find(names.begin(), names.end(), nat[without].substr(3)) == names.end();
+    const bool has_rules =
+        nat[without].starts_with("-N ") && std::find(names.begin(), names.end(), nat[without].substr(3)) == names.end();
     if (nat[without] == foreign || has_rules) continue;
     Lines less = nat;
     less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
     CAPTURE(nat[without]);
     CHECK(judge(less, filter) == Base::damaged);
   }
-  for (const char* one : {"-A SALLYPORT-SNAT -j ACCEPT", "-A SALLYPORT-DNAT -s 198.51.100.10/32 -j DNAT --to-destination 203.0.113.10", "-A SALLYPORT-DNAT-a -j RETURN"}) {
+  for (const char* one :
+       {"-A SALLYPORT-SNAT -j ACCEPT", "-A SALLYPORT-DNAT -s 198.51.100.10/32 -j DNAT --to-destination 203.0.113.10",
+        "-A SALLYPORT-DNAT-a -j RETURN"}) {
     Lines more = nat;
     more.push_back(one);
     CHECK(judge(more, filter) == Base::damaged);
@@ -366,7 +393,8 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
   for (const auto& rule : firewall::text::rules_of(golden_sessions().front())) with_session.push_back("-A " + rule);
   CHECK(judge(with_session, filter) == Base::present);
   // What the release before had: the rules of sessions in SALLYPORT-DNAT itself.
-  CHECK(judge({"-N SALLYPORT", "-N SALLYPORT-DNAT", "-N SALLYPORT-SNAT", "-N SALLYPORT-BIND", nat[nat.size() - 1]}, filter) == Base::damaged);
+  CHECK(judge({"-N SALLYPORT", "-N SALLYPORT-DNAT", "-N SALLYPORT-SNAT", "-N SALLYPORT-BIND", nat[nat.size() - 1]},
+              filter) == Base::damaged);
 }
 
 TEST_CASE("firewall text: what an older release laid is damage, and goes when the base is laid or purged") {
@@ -375,11 +403,21 @@ TEST_CASE("firewall text: what an older release laid is damage, and goes when th
   const std::string mark = "0x8000000/0x8000000";
   const std::string to_dnat = "-A PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT";
   const std::string accepts = "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j ACCEPT";
-  const std::string old_dnat = "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT";
-  const std::string old_forward = "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT";
-  const Lines nat{"-P PREROUTING ACCEPT", "-N SALLYPORT", "-N SALLYPORT-DNAT", "-N SALLYPORT-DNAT-a", old_dnat, to_dnat, to_dnat,
-                  "-A PREROUTING -p udp -m comment --comment mine -j SALLYPORTS", "-A SALLYPORT-DNAT -s 0.0.0.10/0.0.0.15 -g SALLYPORT-DNAT-a"};
-  const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", old_forward, "-A FORWARD -m comment --comment sallyport -j ACCEPT", "-A SALLYPORT -j ACCEPT"};
+  const std::string old_dnat =
+      "-A PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT";
+  const std::string old_forward =
+      "-A FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT";
+  const Lines nat{"-P PREROUTING ACCEPT",
+                  "-N SALLYPORT",
+                  "-N SALLYPORT-DNAT",
+                  "-N SALLYPORT-DNAT-a",
+                  old_dnat,
+                  to_dnat,
+                  to_dnat,
+                  "-A PREROUTING -p udp -m comment --comment mine -j SALLYPORTS",
+                  "-A SALLYPORT-DNAT -s 0.0.0.10/0.0.0.15 -g SALLYPORT-DNAT-a"};
+  const Lines filter{"-P FORWARD DROP", "-N SALLYPORT", old_forward,
+                     "-A FORWARD -m comment --comment sallyport -j ACCEPT", "-A SALLYPORT -j ACCEPT"};
   const auto found = firewall::text::standing(nat, filter);
   CHECK(found.jumps == Jumps{"PREROUTING"});
   CHECK(found.old_nat == Lines{old_dnat, to_dnat});
@@ -392,14 +430,18 @@ TEST_CASE("firewall text: what an older release laid is damage, and goes when th
   CHECK(firewall::text::judge_accepting({accepts, old_forward}) == Base::damaged);
   CHECK(firewall::text::judge_accepting({accepts, "-N SALLYPORT"}) == Base::damaged);
   for (const auto& text : {firewall::text::base(Family::v4, {}, found), firewall::text::purge(found)}) {
-    for (const char* line : {"-D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT\n", "-F SALLYPORT-DNAT-a\n",
-                             "-X SALLYPORT-DNAT-a\n"}) {
+    for (const char* line :
+         {"-D PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT\n",
+          "-F SALLYPORT-DNAT-a\n", "-X SALLYPORT-DNAT-a\n"}) {
       CAPTURE(line);
       CHECK(count(text, line) == 1);
     }
-    CHECK(count(text, "-D FORWARD -m connmark --mark " + mark + " -m comment --comment sallyport -j SALLYPORT\n-F SALLYPORT\n-X SALLYPORT\n") == 1);
+    CHECK(count(text, "-D FORWARD -m connmark --mark " + mark +
+                          " -m comment --comment sallyport -j SALLYPORT\n-F SALLYPORT\n-X SALLYPORT\n") == 1);
     CHECK(count(text, "mine") == 0);
   }
-  CHECK(count(firewall::text::base(Family::v4, {}, found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 1);
-  CHECK(count(firewall::text::purge(found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 2);
+  CHECK(count(firewall::text::base(Family::v4, {}, found),
+              "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") == 1);
+  CHECK(count(firewall::text::purge(found), "\n-D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT\n") ==
+        2);
 }

@@ -28,7 +28,8 @@ int code_of(Act act) {
 }  // namespace
 
 TEST_CASE("io: everything up to EOF is read, to the last byte of the limit") {
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{16384}, std::size_t{16385}, std::size_t{200000}}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{16384}, std::size_t{16385}, std::size_t{200000}}) {
     CAPTURE(size);
     auto pipe = fd::pipe();
     const std::string text(size, 'x');
@@ -148,7 +149,8 @@ TEST_CASE("io: a line that never ends is refused while it comes in") {
 }
 
 TEST_CASE("io: a NUL byte in a line is bad input, wherever it stands") {
-  for (const std::string& text : {std::string("\0", 1), std::string("a\0b\n", 4), std::string("\0\n", 2), std::string("ok", 2) + std::string("\0", 1)}) {
+  for (const std::string& text : {std::string("\0", 1), std::string("a\0b\n", 4), std::string("\0\n", 2),
+                                  std::string("ok", 2) + std::string("\0", 1)}) {
     auto pipe = fd::pipe();
     put(pipe.write, text);
     pipe.write.reset();

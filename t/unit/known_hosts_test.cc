@@ -13,8 +13,8 @@ using known_hosts::Verdict;
 
 const Key kOne{"ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIKUVogSe+culjvQPxX00Vwdr5ou1uJE1DWvNyVt0KLLg"};
 const Key kOther{"ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIH0+hIxxxji4gxVrQeBwToazwYm+MPnbkQklo4tvAXrp"};
-const Key kEcdsa{"ecdsa-sha2-nistp256",
-                 "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBF0R9L1SdQpI734Lnjs/FG+Jx9D3wvm0uUjlBhtG4Q8ZG9O+COifXZ1uJ8Y5vLcXOEUwGAFTxy2sgmUqs/YAMR4="};
+const Key kEcdsa{"ecdsa-sha2-nistp256", "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBF0R9L1SdQpI734Lnjs/"
+                                        "FG+Jx9D3wvm0uUjlBhtG4Q8ZG9O+COifXZ1uJ8Y5vLcXOEUwGAFTxy2sgmUqs/YAMR4="};
 // By ssh-keygen -H: 10.0.0.10, and [10.0.0.10]:2222.
 const std::string kHashed = "|1|TsVgrhPpdshi1XFimBqnvD0SuTk=|GzHESFJCqhsX0BbRtaimRxFGsEY=";
 const std::string kHashedPort = "|1|D4Af9fpoSo2am2AQ9XXQENEVrQs=|CH1EU3Z5QXuYNs+3Uefav1fEsRU=";
@@ -42,7 +42,11 @@ std::string answer(const std::string& file, const std::string& name = kName, con
 }  // namespace
 
 TEST_CASE("known_hosts: names, patterns, negation, hashes") {
-  const struct { std::string names; std::string name; bool matches; } cases[] = {
+  const struct {
+    std::string names;
+    std::string name;
+    bool matches;
+  } cases[] = {
       {"10.0.0.10", "10.0.0.10", true},
       {"10.0.0.1", "10.0.0.10", false},
       {"10.0.0.100", "10.0.0.10", false},
@@ -103,7 +107,10 @@ TEST_CASE("known_hosts: many stars cost no time") {
 
 TEST_CASE("known_hosts: what the lines say of a key") {
   const std::string one = text(kOne), other = text(kOther), ecdsa = text(kEcdsa);
-  const struct { std::string file; std::string answer; } cases[] = {
+  const struct {
+    std::string file;
+    std::string answer;
+  } cases[] = {
       {"", "unknown"},
       {"\n\n# 10.0.0.10 " + one + "\n", "unknown"},
       {"10.0.0.10 " + one, "enrolled"},
@@ -155,9 +162,11 @@ TEST_CASE("known_hosts: what the lines say of a key") {
 }
 
 TEST_CASE("known_hosts: the types that are enrolled") {
-  const std::string file = "@revoked * " + text(kOther) + "\n10.0.0.10 " + text(kEcdsa) + "\n10.0.0.10 " + text(kOne) + "\n10.0.0.10 " +
-                           text(kOther) + "\n@cert-authority * ssh-rsa AAAA\n";
-  CHECK(known_hosts::types(known_hosts::find(file, kName).of_host) == std::vector<std::string>{"ecdsa-sha2-nistp256", "ssh-ed25519"});
-  CHECK(known_hosts::types(known_hosts::find(file + "@revoked * " + text(kEcdsa), kName).of_host) == std::vector<std::string>{"ssh-ed25519"});
+  const std::string file = "@revoked * " + text(kOther) + "\n10.0.0.10 " + text(kEcdsa) + "\n10.0.0.10 " + text(kOne) +
+                           "\n10.0.0.10 " + text(kOther) + "\n@cert-authority * ssh-rsa AAAA\n";
+  CHECK(known_hosts::types(known_hosts::find(file, kName).of_host) ==
+        std::vector<std::string>{"ecdsa-sha2-nistp256", "ssh-ed25519"});
+  CHECK(known_hosts::types(known_hosts::find(file + "@revoked * " + text(kEcdsa), kName).of_host) ==
+        std::vector<std::string>{"ssh-ed25519"});
   CHECK(known_hosts::types(known_hosts::find("@revoked * " + text(kOne), kName).of_host).empty());
 }

@@ -63,9 +63,17 @@ TEST_CASE("a lease is on record as it was") {
 }
 
 TEST_CASE("a lease record that cannot be is refused") {
-  for (const auto& [name, value] : {std::pair{"lease", "x"}, {"client", "2001:db8::1"}, {"client", "inner"}, {"ssh_port", "0"}, {"ssh_port", "5001"},
-                                    {"udp_ports", "5000:5002"}, {"udp_ports", "5001:5000"}, {"destination_udp_ports", "1:100"}, {"deadline", "-1"},
-                                    {"lifetime", "1.5"}, {"colour", "red"}}) {
+  for (const auto& [name, value] : {std::pair{"lease", "x"},
+                                    {"client", "2001:db8::1"},
+                                    {"client", "inner"},
+                                    {"ssh_port", "0"},
+                                    {"ssh_port", "5001"},
+                                    {"udp_ports", "5000:5002"},
+                                    {"udp_ports", "5001:5000"},
+                                    {"destination_udp_ports", "1:100"},
+                                    {"deadline", "-1"},
+                                    {"lifetime", "1.5"},
+                                    {"colour", "red"}}) {
     CAPTURE(name);
     Record record = make_lease().to_record();
     record.set(name, value);
@@ -88,7 +96,8 @@ TEST_CASE("each port of a lease is an element of the map of its family") {
 TEST_CASE("an element ends with its lease") {
   const std::string text = lease::text::open({make_lease()}, seconds(1000));
   CHECK(text.starts_with("add element inet sallyport_lease lease4 {\n"));
-  CHECK(text.find("203.0.113.20 . 203.0.113.1 . tcp . 5000 timeout 180s comment \"3a9fd819-59c3-42bc-b0a2-d26304a1eb84\" : 198.51.100.50 . 22") != text.npos);
+  CHECK(text.find("203.0.113.20 . 203.0.113.1 . tcp . 5000 timeout 180s comment "
+                  "\"3a9fd819-59c3-42bc-b0a2-d26304a1eb84\" : 198.51.100.50 . 22") != text.npos);
   CHECK(lease::text::timeout_of(make_lease(), seconds(1179)) == seconds(1));
   CHECK(lease::text::timeout_of(make_lease(), seconds(2000)) == seconds(1));
   Lease lazy = make_lease();

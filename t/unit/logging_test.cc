@@ -26,7 +26,8 @@ std::string reason(void (*thrower)()) {
 TEST_CASE("logging: unescape gives back what escape was given") {
   std::string all;
   for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
-  for (const std::string& text : {all, std::string("plain"), std::string("a\\x41\\\\"), std::string("\\"), std::string()}) {
+  for (const std::string& text :
+       {all, std::string("plain"), std::string("a\\x41\\\\"), std::string("\\"), std::string()}) {
     CAPTURE(text);
     CHECK(logging::unescape(logging::escape(text)) == text);
   }

@@ -17,8 +17,8 @@
 
 namespace {
 
-using firewall::text::Base;
 using firewall::nft_text::Elements;
+using firewall::text::Base;
 using Json = nlohmann::json;
 using Sessions = std::vector<Session>;
 
@@ -73,7 +73,8 @@ TEST_CASE("nft text: the base, and what nft lists of it") {
 TEST_CASE("nft text: the last two bytes of a client's address lead to its element") {
   const auto near = [](const Session& session) {
     std::vector<std::string> all;
-    for (const auto& one : firewall::nft_text::near(firewall::nft_text::elements_of({session}))) all.push_back(one.map + " " + one.key + one.value + one.owner);
+    for (const auto& one : firewall::nft_text::near(firewall::nft_text::elements_of({session})))
+      all.push_back(one.map + " " + one.key + one.value + one.owner);
     return all;
   };
   Session made = made_session(1, 100);
@@ -108,20 +109,25 @@ TEST_CASE("nft text: whatever adds an element adds what leads to it, and takes i
       CHECK(count(firewall::nft_text::renew(elements), line) == 1);
     }
     CHECK(count(firewall::nft_text::change(elements, {}), " near_") == 0);
-    CHECK(firewall::nft_text::replace(near, {}) == "delete element inet sallyport " + near[0].map + " { " + near[0].key + " }\n" +
-                                             (near.size() < 2 ? "" : "delete element inet sallyport " + near[1].map + " { " + near[1].key + " }\n"));
+    CHECK(firewall::nft_text::replace(near, {}) ==
+          "delete element inet sallyport " + near[0].map + " { " + near[0].key + " }\n" +
+              (near.size() < 2 ? "" : "delete element inet sallyport " + near[1].map + " { " + near[1].key + " }\n"));
     CHECK(count(firewall::nft_text::replace({}, elements), " near_") == 0);
   }
 }
 
-TEST_CASE("nft text: every session has an element that names its client, its proxy and itself, and a second one for a source address") {
+TEST_CASE("nft text: every session has an element that names its client, its proxy and itself, and a second one for a "
+          "source address") {
   for (const auto& each : golden_sessions()) {
     const auto elements = firewall::nft_text::elements_of({each});
     REQUIRE(elements.size() == (each.bind_source_address ? 2 : 1));
-    const auto own = std::find_if(elements.begin(), elements.end(), [](const auto& one) { return !one.map.starts_with("from_"); });
+    const auto own =
+        std::find_if(elements.begin(), elements.end(), [](const auto& one) { return !one.map.starts_with("from_"); });
     REQUIRE(own != elements.end());
     const std::string digit = each.client.ip.is_v4() ? "4" : "6";
-    const std::string map = each.pinned() ? "pinned" + digit : each.ports_kept() ? "kept" + digit + "_33001_33100" : "open" + digit;
+    const std::string map = each.pinned()       ? "pinned" + digit
+                            : each.ports_kept() ? "kept" + digit + "_33001_33100"
+                                                : "open" + digit;
     CHECK(own->map == map);
     CHECK(own->key.starts_with(each.client.ip.text() + " . " + each.proxy.ip.text()));
     CHECK(own->value.starts_with(each.host.ip.text()));
@@ -139,7 +145,8 @@ TEST_CASE("nft text: who opened first has the element; the next gets it when the
   Session second = made_session(1, 200);
   second.host.ip = *IpAddress::parse("203.0.113.77");
   second.bind_source_address = IpAddress::parse("203.0.113.2");
-  const std::string open = "open4 { 198.51.100.10 . 198.51.100.39 . 33001 comment \"" + first.id + "\" : 203.0.113.10 . 33001 }";
+  const std::string open =
+      "open4 { 198.51.100.10 . 198.51.100.39 . 33001 comment \"" + first.id + "\" : 203.0.113.10 . 33001 }";
   for (const auto& sessions : {Sessions{first, second}, Sessions{second, first}}) {
     // Without its source address, either: that is for its own server.
     CHECK(texts(sessions) == std::vector{open});
@@ -152,7 +159,8 @@ TEST_CASE("nft text: who opened first has the element; the next gets it when the
   CHECK(both[0].owner == second.id);
   CHECK(both[1].map == "open4");
   CHECK(both[1].owner == second.id);
-  CHECK(both[2].text() == "pinned4 { 198.51.100.10 . 198.51.100.39 . 5001 . 33001 comment \"" + first.id + "\" : 203.0.113.10 . 33001 }");
+  CHECK(both[2].text() ==
+        "pinned4 { 198.51.100.10 . 198.51.100.39 . 5001 . 33001 comment \"" + first.id + "\" : 203.0.113.10 . 33001 }");
 }
 
 TEST_CASE("nft text: without source port filtering a session stays open") {
@@ -184,7 +192,8 @@ TEST_CASE("nft text: each element expires, and a change takes away before it add
 TEST_CASE("nft text: nothing but our own table is named") {
   const auto sessions = golden_sessions();
   const auto elements = firewall::nft_text::elements_of(sessions);
-  const std::string all = firewall::nft_text::base(sessions) + firewall::nft_text::purge() + firewall::nft_text::renew(elements) + firewall::nft_text::add_range(sessions[2]);
+  const std::string all = firewall::nft_text::base(sessions) + firewall::nft_text::purge() +
+                          firewall::nft_text::renew(elements) + firewall::nft_text::add_range(sessions[2]);
   std::istringstream stream(all);
   for (std::string line; std::getline(stream, line);) {
     CAPTURE(line);
@@ -221,7 +230,8 @@ TEST_CASE("nft text: the base is present, damaged or absent") {
 }
 
 TEST_CASE("nft text: what is no list of nft's is refused") {
-  for (const char* text : {"{", "[]", "{}", "{\"nftables\": [{\"map\": {}}]}", "{\"nftables\": [{\"map\": {\"name\": \"open4\", \"elem\": [3]}}]}"}) {
+  for (const char* text : {"{", "[]", "{}", "{\"nftables\": [{\"map\": {}}]}",
+                           "{\"nftables\": [{\"map\": {\"name\": \"open4\", \"elem\": [3]}}]}"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(firewall::nft_text::parse(text), tool::Failure);
   }

@@ -77,7 +77,8 @@ TEST_CASE("node_users: every line that is not as written is refused, with its nu
   }
   CHECK(complaint_of(std::string(65, 'a') + ":" + kHash + ":xfer:") == "78: users:1: the name is not valid");
   CHECK(complaint_of(std::string(64, 'a') + ":" + kHash + ":xfer:") == "(nothing)");
-  for (const std::string account : {"", "-a", "a b", "a/b"}) CHECK(complaint_of("a:" + kHash + ":" + account + ":") == "78: users:1: the account is not valid");
+  for (const std::string account : {"", "-a", "a b", "a/b"})
+    CHECK(complaint_of("a:" + kHash + ":" + account + ":") == "78: users:1: the account is not valid");
   for (const std::string acl : {"Admin", "admin,", "admin,admin", "root", " ", "admin\r"}) {
     CAPTURE(acl);
     CHECK(complaint_of("a:" + kHash + ":xfer:" + acl) == "78: users:1: the only ACL there is is admin");
@@ -87,9 +88,10 @@ TEST_CASE("node_users: every line that is not as written is refused, with its nu
 TEST_CASE("node_users: no hash but yescrypt's at the one cost") {
   const std::string digest = kHash.substr(kHash.rfind('$'));
   for (const std::string& hash : std::vector<std::string>{
-           "", "*", "!" + kHash, "secret", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", "$6$salt$" + std::string(86, 'a'), "$y$j75$Mu4t4mPYrx9b8eWeuE7gk/" + digest,
-           "$y$jFT$eHe5mobWt0Y8bkSMmvZNl." + digest, "$y$j9T$" + digest, "$y$j9T$" + std::string(87, 'a') + digest, kHash + "a", kHash.substr(0, kHash.size() - 1),
-           kHash + "$", "$y$j9T$a b" + digest, "$y$j9T$ab"}) {
+           "", "*", "!" + kHash, "secret", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", "$6$salt$" + std::string(86, 'a'),
+           "$y$j75$Mu4t4mPYrx9b8eWeuE7gk/" + digest, "$y$jFT$eHe5mobWt0Y8bkSMmvZNl." + digest, "$y$j9T$" + digest,
+           "$y$j9T$" + std::string(87, 'a') + digest, kHash + "a", kHash.substr(0, kHash.size() - 1), kHash + "$",
+           "$y$j9T$a b" + digest, "$y$j9T$ab"}) {
     CAPTURE(hash);
     CHECK(complaint_of("a:" + hash + ":xfer:") == "78: users:1: the hash is not one that asnodeadmin writes");
   }
@@ -97,11 +99,19 @@ TEST_CASE("node_users: no hash but yescrypt's at the one cost") {
 }
 
 TEST_CASE("node_users: a password opens its own user alone") {
-  const auto users = parse("alice:" + kHash + ":xfer:\nbob:" + config::node_users::hash_password("b\xc3\xb6" "b: x") + ":xfer:admin\n");
+  const auto users = parse("alice:" + kHash + ":xfer:\nbob:" +
+                           config::node_users::hash_password("b\xc3\xb6"
+                                                             "b: x") +
+                           ":xfer:admin\n");
   CHECK(config::node_users::authenticate(users, "alice", "secret").value().name == "alice");
-  CHECK(config::node_users::authenticate(users, "bob", "b\xc3\xb6" "b: x").value().is_admin());
-  for (const std::string& wrong : std::vector<std::string>{"", "secre", "secret ", "Secret", kHash, "-", std::string("secret\0", 7), std::string("secret\0x", 8),
-                                                           std::string(256, 'a'), std::string(100000, 'a')}) {
+  CHECK(config::node_users::authenticate(users, "bob",
+                                         "b\xc3\xb6"
+                                         "b: x")
+            .value()
+            .is_admin());
+  for (const std::string& wrong :
+       std::vector<std::string>{"", "secre", "secret ", "Secret", kHash, "-", std::string("secret\0", 7),
+                                std::string("secret\0x", 8), std::string(256, 'a'), std::string(100000, 'a')}) {
     CAPTURE(wrong.size());
     CHECK_FALSE(config::node_users::authenticate(users, "alice", wrong));
     CHECK_FALSE(config::node_users::authenticate(users, "mallory", wrong));
@@ -111,7 +121,8 @@ TEST_CASE("node_users: a password opens its own user alone") {
   CHECK_FALSE(config::node_users::authenticate(users, "", "secret"));
   CHECK_FALSE(config::node_users::authenticate(users, "Alice", "secret"));
   CHECK_FALSE(config::node_users::authenticate({}, "alice", "secret"));
-  CHECK_FALSE(config::node_users::authenticate(parse("a:" + config::node_users::hash_password("-") + ":xfer:"), "a", ""));
+  CHECK_FALSE(
+      config::node_users::authenticate(parse("a:" + config::node_users::hash_password("-") + ":xfer:"), "a", ""));
 }
 
 TEST_CASE("node_users: who is not there costs a hash all the same") {
@@ -122,7 +133,8 @@ TEST_CASE("node_users: who is not there costs a hash all the same") {
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
     config::node_users::authenticate(users, name, password);
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-    return static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 + static_cast<double>(after.tv_nsec - before.tv_nsec) / 1e6;
+    return static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 +
+           static_cast<double>(after.tv_nsec - before.tv_nsec) / 1e6;
   };
   const double known = cost("alice", "wrong");
   // Processor time, not the clock's, and far from either: without the hash it is a thousandth.
@@ -136,7 +148,9 @@ TEST_CASE("node_users: hashes have salts of their own and the one form; password
   const std::string first = config::node_users::hash_password("secret");
   CHECK(first != config::node_users::hash_password("secret"));
   CHECK(complaint_of("a:" + first + ":xfer:") == "(nothing)");
-  CHECK(complaint([] { config::node_users::hash_password(""); }).starts_with("65: the password must have 1 to 255 bytes"));
+  CHECK(complaint([] {
+          config::node_users::hash_password("");
+        }).starts_with("65: the password must have 1 to 255 bytes"));
   CHECK(complaint([] { config::node_users::hash_password("a\nb"); }).starts_with("65: "));
   CHECK(complaint([] { config::node_users::hash_password(std::string("a\0b", 3)); }).starts_with("65: "));
   CHECK(complaint([] { config::node_users::hash_password(std::string(256, 'a')); }).starts_with("65: "));
@@ -155,7 +169,8 @@ TEST_CASE("node_users: the file is root's and nobody else writes it") {
   CHECK(config::node_users::load(file.path).size() == 1);
   for (const mode_t mode : {0660u, 0602u, 0622u}) {
     CHECK(::chmod(file.path.c_str(), mode) == 0);
-    CHECK(complaint([&] { config::node_users::load(file.path); }) == "78: " + file.path + ": must belong to root and be writable by root alone");
+    CHECK(complaint([&] { config::node_users::load(file.path); }) ==
+          "78: " + file.path + ": must belong to root and be writable by root alone");
   }
   CHECK(::chmod(file.path.c_str(), 0640) == 0);
   CHECK(config::node_users::load(file.path).size() == 1);
@@ -163,5 +178,6 @@ TEST_CASE("node_users: the file is root's and nobody else writes it") {
   CHECK(complaint([&] { config::node_users::load(file.path); }).starts_with("78: "));
   CHECK(::chown(file.path.c_str(), 0, 0) == 0);
   CHECK(::truncate(file.path.c_str(), config::node_users::kMaxBytes + 1) == 0);
-  CHECK(complaint([&] { config::node_users::load(file.path); }) == fmt::format("78: {}: larger than {} bytes", file.path, config::node_users::kMaxBytes));
+  CHECK(complaint([&] { config::node_users::load(file.path); }) ==
+        fmt::format("78: {}: larger than {} bytes", file.path, config::node_users::kMaxBytes));
 }

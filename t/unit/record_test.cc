@@ -31,9 +31,10 @@ TEST_CASE("record: whatever breaks the format is refused") {
   const std::string long_name(65, 'a');
   std::string many;
   for (int i = 0; i < 65; ++i) many += "a=1\n";
-  for (const std::string& text : {std::string("novalue"), std::string("=x"), std::string("A=x"), std::string("1a=x"),
-                                  std::string("a b=x"), std::string("a=x\ty"), std::string("a=x\r\n"), std::string("a=\x7f"),
-                                  std::string("a=\0b", 4), long_name + "=x", many, "a=" + std::string(8192, 'x')}) {
+  for (const std::string& text :
+       {std::string("novalue"), std::string("=x"), std::string("A=x"), std::string("1a=x"), std::string("a b=x"),
+        std::string("a=x\ty"), std::string("a=x\r\n"), std::string("a=\x7f"), std::string("a=\0b", 4), long_name + "=x",
+        many, "a=" + std::string(8192, 'x')}) {
     CAPTURE(text);
     CHECK_THROWS_AS(record::parse_all(text), tool::Failure);
   }
@@ -70,7 +71,8 @@ TEST_CASE("status: words survive quoting") {
 }
 
 TEST_CASE("status: malformed lines are refused") {
-  for (const char* text : {"", " a=b", "a=b", "open  a=b", "open a", "open a=\"b", "open a=\"b\"c", "open a=\"\\y\"", "open a=b ", "open a=\"\\x1\""}) {
+  for (const char* text : {"", " a=b", "a=b", "open  a=b", "open a", "open a=\"b", "open a=\"b\"c", "open a=\"\\y\"",
+                           "open a=b ", "open a=\"\\x1\""}) {
     CAPTURE(text);
     CHECK_THROWS_AS(status::parse(text), tool::Failure);
   }

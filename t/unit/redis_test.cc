@@ -134,7 +134,8 @@ class Server {
     directory_ = name;
     {
       std::ofstream file(directory_ + "/conf");
-      file << fmt::format("bind 127.0.0.1\nport {}\nprotected-mode no\ndir {}\nlogfile {}/log\n", end_.port, directory_, directory_);
+      file << fmt::format("bind 127.0.0.1\nport {}\nprotected-mode no\ndir {}\nlogfile {}/log\n", end_.port, directory_,
+                          directory_);
       for (const auto& line : lines) file << line << "\n";
     }
     std::vector<std::string> argv{"/usr/bin/redis-server", directory_ + "/conf"};
@@ -212,9 +213,12 @@ TEST_CASE("resp: answers of each kind, however they are cut") {
 
 TEST_CASE("resp: what is no answer, or too large a one, is refused") {
   const std::string deep(20, '*');
-  for (const std::string& text : {std::string("hello\r\n"), std::string("\r\n"), std::string(":1x\r\n"), std::string(":\r\n"), std::string("$x\r\n"), std::string("$-2\r\n"),
-                                  std::string("$99999999999999999999\r\n"), std::string("$3\r\nabcde"), std::string("$99999999\r\n"), std::string("*99999999\r\n"), std::string("*-2\r\n"),
-                                  std::string("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"), std::string("+") + std::string(5000, 'x'), std::string("%1\r\n"), std::string("\x16\x03\x01\r\n")}) {
+  for (const std::string& text :
+       {std::string("hello\r\n"), std::string("\r\n"), std::string(":1x\r\n"), std::string(":\r\n"),
+        std::string("$x\r\n"), std::string("$-2\r\n"), std::string("$99999999999999999999\r\n"),
+        std::string("$3\r\nabcde"), std::string("$99999999\r\n"), std::string("*99999999\r\n"), std::string("*-2\r\n"),
+        std::string("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"), std::string("+") + std::string(5000, 'x'),
+        std::string("%1\r\n"), std::string("\x16\x03\x01\r\n")}) {
     CAPTURE(text);
     CHECK(failure_of([&] { parsed(text); }) != "");
   }
@@ -224,7 +228,10 @@ TEST_CASE("resp: what is no answer, or too large a one, is refused") {
   std::string lists = "*1000000\r\n";
   for (int i = 0; i < 60000; ++i) lists += list;
   CHECK(failure_of([&] { parsed(lists); }) != "");
-  CHECK(failure_of([] { resp::Parser parser; for (;;) parser.add(std::string(1 << 20, 'x')); }) != "");
+  CHECK(failure_of([] {
+          resp::Parser parser;
+          for (;;) parser.add(std::string(1 << 20, 'x'));
+        }) != "");
   CHECK(failure_of([] { static_cast<void>(parsed(":1\r\n")->text()); }) != "");
   CHECK(failure_of([] { static_cast<void>(parsed("+1\r\n")->integer()); }) != "");
   CHECK(failure_of([] { static_cast<void>(parsed("$-1\r\n")->array()); }) != "");
@@ -261,7 +268,8 @@ TEST_CASE("redis: one byte at a time does not stretch the patience") {
 }
 
 TEST_CASE("redis: garbage, too much, an early end, and answers that nobody asked for are failures") {
-  for (const std::string& text : {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string("$99999999999\r\n"), std::string("*2\r\n"), kMasterRole + "+a\r\n+b\r\n", std::string("+OK\r\n+OK\r\n"),
+  for (const std::string& text : {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string("$99999999999\r\n"),
+                                  std::string("*2\r\n"), kMasterRole + "+a\r\n+b\r\n", std::string("+OK\r\n+OK\r\n"),
                                   std::string("*0\r\n+OK\r\n"), std::string("*1\r\n:5\r\n+OK\r\n")}) {
     CAPTURE(text);
     const Fake fake(says(text));
@@ -286,7 +294,8 @@ TEST_CASE("redis: a replica is not asked, and not believed") {
   CHECK(failure_of([&] { get(cluster_of({replica.end()})); }).find("it is not master") != std::string::npos);
 }
 
-TEST_CASE("redis: the first Sentinel that names a master of <redis> counts; silent, dead, lying and ignorant ones do not") {
+TEST_CASE(
+    "redis: the first Sentinel that names a master of <redis> counts; silent, dead, lying and ignorant ones do not") {
   const Fake master(says(kMasterRole + "$5\r\nhello\r\n"));
   const Fake silent;
   const Fake ignorant(says("*-1\r\n"));
@@ -295,13 +304,23 @@ TEST_CASE("redis: the first Sentinel that names a master of <redis> counts; sile
   const Fake babbling(says("*2\r\n$9\r\nlocalhost\r\n$4\r\n6379\r\n"));
   const Fake knowing(says(naming(master.end())));
   const Endpoint nobody = end_of(listen_on_loopback());
-  CHECK(get(cluster_of({master.end()}, {silent.end(), nobody, ignorant.end(), refusing.end(), lying.end(), babbling.end(), knowing.end()})).text() == "hello");
+  CHECK(get(cluster_of({master.end()}, {silent.end(), nobody, ignorant.end(), refusing.end(), lying.end(),
+                                        babbling.end(), knowing.end()}))
+            .text() == "hello");
   for (const auto& useless : {&ignorant, &refusing, &lying, &babbling}) {
-    CHECK(failure_of([&] { get(cluster_of({master.end()}, {useless->end(), nobody})); }).find("none names a master") != std::string::npos);
+    CHECK(failure_of([&] {
+            get(cluster_of({master.end()}, {useless->end(), nobody}));
+          }).find("none names a master") != std::string::npos);
   }
-  CHECK(failure_of([&] { get(cluster_of({master.end()}, {lying.end()})); }).find("127.0.0.2:6379, which is none of <redis>") != std::string::npos);
-  CHECK(failure_of([&] { get(cluster_of({master.end()}, {nobody, nobody})); }).find("none names a master") != std::string::npos);
-  CHECK(failure_of([&] { get(cluster_of({master.end()}, {silent.end(), ignorant.end()}), 100ms); }).find("none answers in time") != std::string::npos);
+  CHECK(failure_of([&] {
+          get(cluster_of({master.end()}, {lying.end()}));
+        }).find("127.0.0.2:6379, which is none of <redis>") != std::string::npos);
+  CHECK(failure_of([&] {
+          get(cluster_of({master.end()}, {nobody, nobody}));
+        }).find("none names a master") != std::string::npos);
+  CHECK(failure_of([&] {
+          get(cluster_of({master.end()}, {silent.end(), ignorant.end()}), 100ms);
+        }).find("none answers in time") != std::string::npos);
 }
 
 TEST_CASE("redis: the password is read from a file of our own alone") {
@@ -335,8 +354,11 @@ TEST_CASE("redis: a real one, with its password") {
   CHECK(client.ask({"SET", "sallyport:x", std::string("a\r\n\0b", 5), "PX", "60000"}).text() == "OK");
   CHECK(client.ask({"GET", "sallyport:x"}).text() == std::string("a\r\n\0b", 5));
   CHECK(client.ask({"GET", "sallyport:none"}).is_nil());
-  CHECK(client.run("return {KEYS[1], ARGV[1], redis.call('INCR', KEYS[1])}", {"sallyport:n"}, {"x y"}).array()[2].integer() == 1);
-  const auto both = client.ask_all({{"INCR", "sallyport:n"}, redis::script("return redis.call('INCR', KEYS[1])", {"sallyport:n"}, {})});
+  CHECK(client.run("return {KEYS[1], ARGV[1], redis.call('INCR', KEYS[1])}", {"sallyport:n"}, {"x y"})
+            .array()[2]
+            .integer() == 1);
+  const auto both = client.ask_all(
+      {{"INCR", "sallyport:n"}, redis::script("return redis.call('INCR', KEYS[1])", {"sallyport:n"}, {})});
   REQUIRE(both.size() == 2);
   CHECK(both[1].integer() == 3);
   CHECK(client.ask_all(std::vector<redis::Command>(1000, {"INCR", "sallyport:n"})).back().integer() == 1003);
@@ -345,7 +367,10 @@ TEST_CASE("redis: a real one, with its password") {
   const std::string large(8 << 20, 'x');
   client.ask({"SET", "sallyport:large", large});
   CHECK(client.ask({"GET", "sallyport:large"}).text() == large);
-  CHECK(failure_of([&] { client.run("local t = {} for i = 1, 5 do t[i] = redis.call('GET', KEYS[1]) end return t", {"sallyport:large"}, {}); }).find("too large") != std::string::npos);
+  CHECK(failure_of([&] {
+          client.run("local t = {} for i = 1, 5 do t[i] = redis.call('GET', KEYS[1]) end return t", {"sallyport:large"},
+                     {});
+        }).find("too large") != std::string::npos);
   // One that was idle while Redis closed it is made anew.
   client.ask({"PING"});
   CHECK(redis::Client(cluster, 20s).ask({"CLIENT", "KILL", "TYPE", "normal"}).integer() == 1);
@@ -374,8 +399,8 @@ TEST_CASE("redis: real Sentinels name another master when the first dies") {
   CHECK(alone.ask({"SET", "sallyport:x", "kept"}).text() == "OK");
   // A Sentinel looks for replicas at its start, and every 10 s.
   REQUIRE(eventually([&] { return alone.ask({"WAIT", "1", "100"}).integer() == 1; }));
-  const Server sentinel({fmt::format("sentinel monitor sallyport 127.0.0.1 {} 1", first.end().port), "sentinel down-after-milliseconds sallyport 200",
-                         "sentinel failover-timeout sallyport 2000"},
+  const Server sentinel({fmt::format("sentinel monitor sallyport 127.0.0.1 {} 1", first.end().port),
+                         "sentinel down-after-milliseconds sallyport 200", "sentinel failover-timeout sallyport 2000"},
                         true);
   redis::Client client(cluster_of({first.end(), second.end()}, {sentinel.end()}), 30s);
   CHECK(client.ask({"GET", "sallyport:x"}).text() == "kept");

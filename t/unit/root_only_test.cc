@@ -51,14 +51,18 @@ std::string said(const std::optional<std::string>& complaint) { return complaint
 }  // namespace
 
 TEST_CASE("root_only: owner and modes") {
-  const struct { uid_t owner; mode_t mode; bool roots; } cases[] = {
-      {0, 0644, true}, {0, 0600, true}, {0, 0444, true}, {0, 0755, true}, {0, 0, true}, {0, 0664, false}, {0, 0646, false},
-      {0, 0620, false}, {0, 0602, false}, {0, 01777, false}, {1, 0600, false}, {65534, 0400, false},
+  const struct {
+    uid_t owner;
+    mode_t mode;
+    bool roots;
+  } cases[] = {
+      {0, 0644, true},  {0, 0600, true},  {0, 0444, true},  {0, 0755, true},   {0, 0, true},     {0, 0664, false},
+      {0, 0646, false}, {0, 0620, false}, {0, 0602, false}, {0, 01777, false}, {1, 0600, false}, {65534, 0400, false},
   };
   for (const auto& c : cases) {
     CAPTURE(c.owner);
     CAPTURE(c.mode);
-    struct stat status{};
+    struct stat status {};
     status.st_uid = c.owner;
     status.st_mode = S_IFREG | c.mode;
     CHECK(root_only::is(status) == c.roots);
@@ -71,8 +75,10 @@ TEST_CASE("root_only: what is at a path") {
   CHECK(said(root_only::complaint(folder.in("none"))) == folder.in("none") + " is missing");
   CHECK(said(root_only::complaint(folder.file("good"))).empty());
   CHECK(said(root_only::complaint(folder.file("theirs", 1))) == folder.in("theirs") + " does not belong to root");
-  CHECK(said(root_only::complaint(folder.file("open", 0, 0660))) == "others than root can write to " + folder.in("open"));
-  CHECK(said(root_only::complaint(folder.link("link", "open"))) == "others than root can write to " + folder.in("link"));
+  CHECK(said(root_only::complaint(folder.file("open", 0, 0660))) ==
+        "others than root can write to " + folder.in("open"));
+  CHECK(said(root_only::complaint(folder.link("link", "open"))) ==
+        "others than root can write to " + folder.in("link"));
 }
 
 TEST_CASE("root_only: each directory on the way counts, the end does not") {

@@ -16,7 +16,8 @@ constexpr char kId[] = "3a9fd819-59c3-42bc-b0a2-d26304a1eb84";
 
 Record good() {
   return record::parse_one(
-      "session=3a9fd819-59c3-42bc-b0a2-d26304a1eb84\nuser=bear\nclient=198.51.100.10:51512\nproxy=198.51.100.39:33001\nrule=1\n"
+      "session=3a9fd819-59c3-42bc-b0a2-d26304a1eb84\nuser=bear\nclient=198.51.100.10:51512\nproxy=198.51.100.39:"
+      "33001\nrule=1\n"
       "upstream_user=xfer\nhost=203.0.113.10:22\nproxy_port=33001\nudp_port=33002\nsrc_port_filtering=true\npid=4711\n"
       "started=2026-11-22T15:04:05Z\nflow=198.51.100.10:56393 203.0.113.10:33002\n");
 }
@@ -135,7 +136,8 @@ TEST_CASE("session: a group is one session's id") {
   const auto session = Session::from_record(grouped);
   CHECK(session.group == kOther);
   CHECK(session.to_record().fields() == grouped.fields());
-  for (const std::string bad : {"", "1", "3A9FD819-59C3-42BC-B0A2-D26304A1EB85", "3a9fd819-59c3-42bc-b0a2-d26304a1eb85 ", "../3a9fd819"}) {
+  for (const std::string bad :
+       {"", "1", "3A9FD819-59C3-42BC-B0A2-D26304A1EB85", "3a9fd819-59c3-42bc-b0a2-d26304a1eb85 ", "../3a9fd819"}) {
     CAPTURE(bad);
     CHECK(code_with("group", bad) == tool::bad_input);
   }
@@ -208,8 +210,8 @@ TEST_CASE("session: the record of one of very many is no longer than that of the
 }
 
 TEST_CASE("session: each name is required, but flow and udp_linger") {
-  for (const std::string name : {"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port", "udp_port", "src_port_filtering",
-                           "pid", "started"}) {
+  for (const std::string name : {"session", "user", "client", "proxy", "rule", "upstream_user", "host", "proxy_port",
+                                 "udp_port", "src_port_filtering", "pid", "started"}) {
     CAPTURE(name);
     CHECK(code_of(without(name)) == tool::bad_input);
   }
@@ -234,20 +236,48 @@ TEST_CASE("session: a name that is unknown, or there twice, is refused") {
 }
 
 TEST_CASE("session: values at the edge of what is valid") {
-  const struct { std::string name; std::string value; bool valid; } cases[] = {
-      {"session", "3a9fd819-59c3-42bc-b0a2-d26304a1eb84", true}, {"session", "3A9FD819-59C3-42BC-B0A2-D26304A1EB84", false},
-      {"session", "", false},              {"session", "../../etc/passwd", false}, {"session", "3a9fd819-59c3-42bc-b0a2-d26304a1eb8", false},
-      {"client", "198.51.100.10", false},  {"client", "198.51.100.10:0", false}, {"client", "name:22", false},
-      {"proxy", "198.51.100.39:65536", false}, {"host", "inside1:22", false},  {"host", "203.0.113.10:22 -j ACCEPT", false},
-      {"rule", "0", true},                 {"rule", "1000000", true},          {"rule", "1000001", false},
-      {"rule", "-1", false},               {"rule", "1x", false},              {"rule", "", false},
-      {"proxy_port", "65535", true},       {"proxy_port", "65536", false},     {"proxy_port", "0", false},  // needs udp_port_range
-      {"udp_port", "1", true},             {"udp_port", "0", false},           {"udp_port", "65536", false},
-      {"src_port_filtering", "false", true}, {"src_port_filtering", "TRUE", false}, {"src_port_filtering", "", false},
-      {"udp_linger", "0", true},           {"udp_linger", "86400", true},      {"udp_linger", "86401", false},
-      {"pid", "0", true},                  {"pid", "4194304", true},           {"pid", "4194305", false},
-      {"pid", "99999999999999999999", false}, {"flow", "", false},             {"flow", "198.51.100.10:56393", false},
-      {"flow", "198.51.100.10:56393 203.0.113.10", false}, {"flow", "198.51.100.10:56393  203.0.113.10:33001", false},
+  const struct {
+    std::string name;
+    std::string value;
+    bool valid;
+  } cases[] = {
+      {"session", "3a9fd819-59c3-42bc-b0a2-d26304a1eb84", true},
+      {"session", "3A9FD819-59C3-42BC-B0A2-D26304A1EB84", false},
+      {"session", "", false},
+      {"session", "../../etc/passwd", false},
+      {"session", "3a9fd819-59c3-42bc-b0a2-d26304a1eb8", false},
+      {"client", "198.51.100.10", false},
+      {"client", "198.51.100.10:0", false},
+      {"client", "name:22", false},
+      {"proxy", "198.51.100.39:65536", false},
+      {"host", "inside1:22", false},
+      {"host", "203.0.113.10:22 -j ACCEPT", false},
+      {"rule", "0", true},
+      {"rule", "1000000", true},
+      {"rule", "1000001", false},
+      {"rule", "-1", false},
+      {"rule", "1x", false},
+      {"rule", "", false},
+      {"proxy_port", "65535", true},
+      {"proxy_port", "65536", false},
+      {"proxy_port", "0", false},  // needs udp_port_range
+      {"udp_port", "1", true},
+      {"udp_port", "0", false},
+      {"udp_port", "65536", false},
+      {"src_port_filtering", "false", true},
+      {"src_port_filtering", "TRUE", false},
+      {"src_port_filtering", "", false},
+      {"udp_linger", "0", true},
+      {"udp_linger", "86400", true},
+      {"udp_linger", "86401", false},
+      {"pid", "0", true},
+      {"pid", "4194304", true},
+      {"pid", "4194305", false},
+      {"pid", "99999999999999999999", false},
+      {"flow", "", false},
+      {"flow", "198.51.100.10:56393", false},
+      {"flow", "198.51.100.10:56393 203.0.113.10", false},
+      {"flow", "198.51.100.10:56393  203.0.113.10:33001", false},
       {"flow", "198.51.100.10:56393 203.0.113.10:33001 x", false},
       {"flow", "198.51.100.11:56393 203.0.113.10:33001", false},  // another client
   };
@@ -259,8 +289,16 @@ TEST_CASE("session: values at the edge of what is valid") {
 }
 
 TEST_CASE("session: kept ports need a range in order") {
-  for (const auto& [range, valid] : {std::pair{std::string("33001:33100"), true}, {"1:65535", true}, {"5:5", true}, {"2:1", false}, {"0:1", false}, {"1:65536", false},
-                                     {"", false}, {":", false}, {"1:", false}, {"1:2:3", false}}) {
+  for (const auto& [range, valid] : {std::pair{std::string("33001:33100"), true},
+                                     {"1:65535", true},
+                                     {"5:5", true},
+                                     {"2:1", false},
+                                     {"0:1", false},
+                                     {"1:65536", false},
+                                     {"", false},
+                                     {":", false},
+                                     {"1:", false},
+                                     {"1:2:3", false}}) {
     CAPTURE(range);
     Record kept = good();
     kept.set("proxy_port", "0");

@@ -32,7 +32,8 @@ Session living(int number, const std::string& client = "") {
   return session;
 }
 
-Flow flow(const std::string& client, std::uint64_t up, std::uint64_t down, const std::string& server = "203.0.113.10:33001") {
+Flow flow(const std::string& client, std::uint64_t up, std::uint64_t down,
+          const std::string& server = "203.0.113.10:33001") {
   Flow made;
   made.client = at(client);
   made.proxy = at("198.51.100.39:33001");
@@ -59,8 +60,9 @@ int code_of(const std::string& selector) {
 }  // namespace
 
 TEST_CASE("sessions: a flow is that of the session whose record names it") {
-  const auto rows = ledger({living(2, "198.51.100.10:5002"), living(1, "198.51.100.10:5001")},
-                           {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2), flow("198.51.100.10:5003", 40, 4)});
+  const auto rows =
+      ledger({living(2, "198.51.100.10:5002"), living(1, "198.51.100.10:5001")},
+             {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2), flow("198.51.100.10:5003", 40, 4)});
   REQUIRE(rows.size() == 2);
   CHECK(rows[0].session.started < rows[1].session.started);
   CHECK(rows[0].traffic.to_server.packets == 10);
@@ -75,7 +77,8 @@ TEST_CASE("sessions: a flow is that of the session whose record names it") {
 TEST_CASE("sessions: a flow that no record names is that of the oldest open rule") {
   Session free = living(2);
   free.src_port_filtering = false;
-  const auto rows = ledger({living(3), free, living(1, "198.51.100.10:5001")}, {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2)});
+  const auto rows = ledger({living(3), free, living(1, "198.51.100.10:5001")},
+                           {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2)});
   CHECK(rows[0].traffic.to_server.packets == 10);
   CHECK(rows[1].traffic.to_server.packets == 20);
   CHECK(rows[2].flows == 0);
@@ -93,13 +96,15 @@ TEST_CASE("sessions: without source port filtering all flows of the client add u
 TEST_CASE("sessions: a flow of other servers, clients or proxies is nobody's") {
   Flow elsewhere = flow("198.51.100.10:5001", 1, 1);
   elsewhere.proxy = at("198.51.100.40:33001");
-  const auto rows = ledger({living(1), living(2, "198.51.100.10:5001")},
-                           {elsewhere, flow("198.51.100.11:5001", 1, 1), flow("198.51.100.10:5001", 1, 1, "203.0.113.11:33001")});
+  const auto rows =
+      ledger({living(1), living(2, "198.51.100.10:5001")},
+             {elsewhere, flow("198.51.100.11:5001", 1, 1), flow("198.51.100.10:5001", 1, 1, "203.0.113.11:33001")});
   for (const auto& row : rows) CHECK(row.flows == 0);
 }
 
 TEST_CASE("sessions: rivals show their shared flow both, and it is credited once") {
-  const auto rows = ledger({living(1, "198.51.100.10:5001"), living(2, "198.51.100.10:5001")}, {flow("198.51.100.10:5001", 10, 1)});
+  const auto rows =
+      ledger({living(1, "198.51.100.10:5001"), living(2, "198.51.100.10:5001")}, {flow("198.51.100.10:5001", 10, 1)});
   for (const auto& row : rows) {
     CHECK(row.shared);
     CHECK(row.traffic.to_server.packets == 10);
@@ -107,7 +112,8 @@ TEST_CASE("sessions: rivals show their shared flow both, and it is credited once
   CHECK(rows[0].credited.to_server.packets == 10);
   CHECK(rows[1].credited.to_server.packets == 0);
   const std::string metrics = sessions::prometheus(rows, false, {});
-  CHECK(metrics.find("sallyport_session_packets{rule=\"1\",user=\"bear\",direction=\"to_server\"} 10\n") != metrics.npos);
+  CHECK(metrics.find("sallyport_session_packets{rule=\"1\",user=\"bear\",direction=\"to_server\"} 10\n") !=
+        metrics.npos);
   CHECK(metrics.find("sallyport_sessions{rule=\"1\",user=\"bear\"} 2\n") != metrics.npos);
 }
 
@@ -196,8 +202,9 @@ TEST_CASE("sessions: the age is counted from the rule, or else from the record, 
 TEST_CASE("sessions: rates are of what came since, for those that were there") {
   const auto before = ledger({living(1, "198.51.100.10:5001"), living(2, "198.51.100.10:5002")},
                              {flow("198.51.100.10:5001", 10, 10), flow("198.51.100.10:5002", 10, 10)});
-  auto rows = ledger({living(1, "198.51.100.10:5001"), living(2, "198.51.100.10:5002"), living(3, "198.51.100.10:5003")},
-                     {flow("198.51.100.10:5001", 30, 10), flow("198.51.100.10:5002", 5, 5), flow("198.51.100.10:5003", 1, 1)});
+  auto rows =
+      ledger({living(1, "198.51.100.10:5001"), living(2, "198.51.100.10:5002"), living(3, "198.51.100.10:5003")},
+             {flow("198.51.100.10:5001", 30, 10), flow("198.51.100.10:5002", 5, 5), flow("198.51.100.10:5003", 1, 1)});
   sessions::add_rates(rows, before, 2);
   REQUIRE(rows[0].rate);
   CHECK(rows[0].rate->to_server == doctest::Approx(8000));
@@ -211,35 +218,59 @@ TEST_CASE("sessions: rates are of what came since, for those that were there") {
 }
 
 TEST_CASE("sessions: numbers for people") {
-  const struct { std::uint64_t bytes; std::string text; } sizes[] = {
-      {0, "0B"}, {1023, "1023B"}, {1024, "1.0KiB"}, {1536, "1.5KiB"}, {102348, "99.9KiB"}, {102400, "100KiB"}, {1048575, "1.0MiB"}, {1048576, "1.0MiB"},
-      {5ULL << 30, "5.0GiB"}, {~0ULL, "16384PiB"},
+  const struct {
+    std::uint64_t bytes;
+    std::string text;
+  } sizes[] = {
+      {0, "0B"},          {1023, "1023B"},     {1024, "1.0KiB"},    {1536, "1.5KiB"},       {102348, "99.9KiB"},
+      {102400, "100KiB"}, {1048575, "1.0MiB"}, {1048576, "1.0MiB"}, {5ULL << 30, "5.0GiB"}, {~0ULL, "16384PiB"},
   };
   for (const auto& c : sizes) CHECK(sessions::human_bytes(c.bytes) == c.text);
-  const struct { double rate; std::string text; } rates[] = {
-      {0, "0bit/s"}, {999, "999bit/s"}, {1000, "1.0kbit/s"}, {12'345'678, "12.3Mbit/s"}, {999'999, "1.0Mbit/s"}, {1e10, "10.0Gbit/s"},
+  const struct {
+    double rate;
+    std::string text;
+  } rates[] = {
+      {0, "0bit/s"},          {999, "999bit/s"},    {1000, "1.0kbit/s"}, {12'345'678, "12.3Mbit/s"},
+      {999'999, "1.0Mbit/s"}, {1e10, "10.0Gbit/s"},
   };
   for (const auto& c : rates) CHECK(sessions::human_rate(c.rate) == c.text);
-  const struct { double seconds; std::string text; } ages[] = {
-      {0, "0s"}, {59.9, "59s"}, {60, "1m00s"}, {3599, "59m59s"}, {3600, "1h00m"}, {86399, "23h59m"}, {86400, "1d00h"}, {360000, "4d04h"},
+  const struct {
+    double seconds;
+    std::string text;
+  } ages[] = {
+      {0, "0s"},       {59.9, "59s"},     {60, "1m00s"},    {3599, "59m59s"},
+      {3600, "1h00m"}, {86399, "23h59m"}, {86400, "1d00h"}, {360000, "4d04h"},
   };
   for (const auto& c : ages) CHECK(sessions::human_age(c.seconds) == c.text);
 }
 
 TEST_CASE("sessions: selectors") {
   Session session = living(1, "198.51.100.10:5001");
-  const struct { std::string text; bool matches; } cases[] = {
-      {session.id, true},           {living(2).id, false},
-      {"user=bear", true},          {"user=bea", false},       {"user=bear ", false}, {"user=BEAR", false}, {"user=*", false},
-      {"client=198.51.100.10", true}, {"client=198.51.100.1", false}, {"client=198.51.100.39", false},
-      {"client=198.51.100.10:51512", true}, {"client=198.51.100.10:5001", true}, {"client=198.51.100.10:5002", false},
+  const struct {
+    std::string text;
+    bool matches;
+  } cases[] = {
+      {session.id, true},
+      {living(2).id, false},
+      {"user=bear", true},
+      {"user=bea", false},
+      {"user=bear ", false},
+      {"user=BEAR", false},
+      {"user=*", false},
+      {"client=198.51.100.10", true},
+      {"client=198.51.100.1", false},
+      {"client=198.51.100.39", false},
+      {"client=198.51.100.10:51512", true},
+      {"client=198.51.100.10:5001", true},
+      {"client=198.51.100.10:5002", false},
       {"client=::ffff:198.51.100.10", true},
   };
   for (const auto& c : cases) {
     CAPTURE(c.text);
     CHECK(Selector::parse(c.text).matches(session) == c.matches);
   }
-  for (const std::string text : {"", "bear", "user=", "client=", "client=outside", "client=10.0.0", "client=198.51.100.10:0", "rule=1", "User=bear", "3a9fd819"}) {
+  for (const std::string text : {"", "bear", "user=", "client=", "client=outside", "client=10.0.0",
+                                 "client=198.51.100.10:0", "rule=1", "User=bear", "3a9fd819"}) {
     CAPTURE(text);
     CHECK(code_of(text) == tool::usage);
   }

@@ -12,11 +12,14 @@ namespace {
 const std::string kOurs = "/x/asp-pinhole \"\", /x/asp-upstream \"\"";
 
 std::string listing(const std::string& generic, const std::string& bound) {
-  return "Matching Defaults entries for bear on dmz:\n    " + generic + "\n\nRunas and Command-specific defaults for bear:\n" + bound +
+  return "Matching Defaults entries for bear on dmz:\n    " + generic +
+         "\n\nRunas and Command-specific defaults for bear:\n" + bound +
          "\nUser bear may run the following commands on dmz:\n    (root) NOPASSWD: " + kOurs + "\n";
 }
 
-Names in_force(const std::string& generic, const std::string& bound) { return sudo_settings::in_force(listing(generic, bound), {"/x/asp-pinhole", "/x/asp-upstream"}); }
+Names in_force(const std::string& generic, const std::string& bound) {
+  return sudo_settings::in_force(listing(generic, bound), {"/x/asp-pinhole", "/x/asp-upstream"});
+}
 
 }  // namespace
 
@@ -48,11 +51,14 @@ TEST_CASE("sudo settings: what sudo lists as on for a helper, the last one that 
   }
   CHECK(sudo_settings::in_force("", {"/x/asp-pinhole"}).empty());
   CHECK(sudo_settings::in_force("Matching Defaults entries for bear", {"/x/asp-pinhole"}).empty());
-  CHECK(sudo_settings::in_force("User bear may run the following commands on dmz:\n    (root) NOPASSWD: " + kOurs, {"/x/asp-pinhole"}).empty());
+  CHECK(sudo_settings::in_force("User bear may run the following commands on dmz:\n    (root) NOPASSWD: " + kOurs,
+                                {"/x/asp-pinhole"})
+            .empty());
 }
 
 TEST_CASE("sudo settings: what a sudoers file has anywhere") {
-  CHECK(sudo_settings::written_in("Defaults log_input\n# Defaults log_output\nDefaults!ALL requiretty,!use_pty, command_timeout=5\nbear ALL = intercept\n") ==
+  CHECK(sudo_settings::written_in("Defaults log_input\n# Defaults log_output\nDefaults!ALL requiretty,!use_pty, "
+                                  "command_timeout=5\nbear ALL = intercept\n") ==
         Names{"requiretty", "log_input", "command_timeout"});
   CHECK(sudo_settings::written_in("").empty());
   CHECK(sudo_settings::written_in("Defaults").empty());

@@ -7,9 +7,10 @@
 
 TEST_CASE("uuid: lower case, and new ones differ") {
   CHECK(uuid::is_valid("3a9fd819-59c3-42bc-b0a2-d26304a1eb84"));
-  for (const std::string text : {"", "3a9fd819", "3a9fd819-59c3-42bc-b0a2-d26304a1eb841", "3a9fd819_59c3-42bc-b0a2-d26304a1eb84",
-                           "3a9fd819-59c3-42bc-b0a2-d26304a1eb8g", "3a9fd81-959c3-42bc-b0a2-d26304a1eb84", "3A9fd819-59c3-42bc-b0a2-d26304a1eb84",
-                           " a9fd819-59c3-42bc-b0a2-d26304a1eb84", "3a9fd819-59c3-42bc-b0a2-d26304a1eb8\n"}) {
+  for (const std::string text : {"", "3a9fd819", "3a9fd819-59c3-42bc-b0a2-d26304a1eb841",
+                                 "3a9fd819_59c3-42bc-b0a2-d26304a1eb84", "3a9fd819-59c3-42bc-b0a2-d26304a1eb8g",
+                                 "3a9fd81-959c3-42bc-b0a2-d26304a1eb84", "3A9fd819-59c3-42bc-b0a2-d26304a1eb84",
+                                 " a9fd819-59c3-42bc-b0a2-d26304a1eb84", "3a9fd819-59c3-42bc-b0a2-d26304a1eb8\n"}) {
     CAPTURE(text);
     CHECK_FALSE(uuid::is_valid(text));
   }
