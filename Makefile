@@ -32,7 +32,7 @@ DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack ipr
 DEPS_CLUSTER := keepalived conntrackd redis-server redis-sentinel redis-tools
 DEPS_PACKAGE := dpkg-dev
 DEPS_BENCH := libnginx-mod-stream nginx-light
-DEPS_TEST  := doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
+DEPS_TEST  := clang-format doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
               logrotate e2fsprogs rpm openssl curl systemd faketime redis-server
 # Another sudo, where the release has it.
 DEPS_TEST_MORE := '?sudo-rs'
