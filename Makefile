@@ -12,7 +12,7 @@ MANDIR  ?= /usr/share/man
 UNITDIR ?= /usr/lib/systemd/system
 DOCDIR  ?= /usr/share/doc/sallyport
 # The one place that has the version, and its date.
-VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' etc/packaging/changelog)
+VERSION := $(shell sed -n 's/^.. \([0-9][0-9a-z.+~]*\) [0-9-]*$$/\1/p' CHANGELOG.md | head -n 1)
 
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-forward asp-sessions \
@@ -259,7 +259,7 @@ install:
 	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
 	done
 	install -d $(DESTDIR)$(DOCDIR)
-	install -m 644 INSTALL etc/packaging/changelog etc/packaging/copyright $(DESTDIR)$(DOCDIR)/
+	install -m 644 INSTALL CHANGELOG.md etc/packaging/copyright $(DESTDIR)$(DOCDIR)/
 
 # Keeps what an administrator wrote: aspera.conf, known_hosts, the users, the keys.
 uninstall:
@@ -270,7 +270,7 @@ uninstall:
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	rm -f $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(INIT) $(D)/share/node-api.openapi.yaml
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
-	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,INSTALL changelog copyright)
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,INSTALL CHANGELOG.md copyright)
 	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 	rmdir $(D)/etc/balancer $(D)/bin $(D)/libexec $(D)/share $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/ssh_keys $(D)/etc $(D) 2>/dev/null || true
 

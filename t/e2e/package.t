@@ -33,9 +33,9 @@ make_words() { sed -n "s/^$1 *:= *//p" "$LAB_SOURCE/Makefile"; }
 # The next version ships another aspera.conf, and its folder has a name that is not one word.
 next="$TMPDIR/the next (version)"
 mkdir "$next"
-(cd "$LAB_SOURCE" && cp -a Makefile INSTALL LICENSE cmd lib man etc sudoers.d "$next/")
+(cd "$LAB_SOURCE" && cp -a Makefile INSTALL LICENSE CHANGELOG.md cmd lib man etc sudoers.d "$next/")
 ln -s "$built" "$next/build"
-sed -i '1s/([^)]*/&+next/' "$next/etc/packaging/changelog"
+sed -i '0,/^## /s/^## [^ ]*/&+next/' "$next/CHANGELOG.md"
 sed -i 's|</CONF>|<!-- new in this version -->\n&|' "$next/etc/aspera.conf"
 
 make_deb "$next" packages
@@ -43,7 +43,7 @@ newer=$deb
 make_deb "$LAB_SOURCE" "$TMPDIR/first"
 (umask 077; export TZ=Asia/Tokyo LC_ALL=C.UTF-8; make_deb "$LAB_SOURCE" "$TMPDIR/again")
 ok 'two builds of one tree are the same, byte for byte' cmp "$deb" "$TMPDIR"/again/*.deb
-is "$(field Version)+next" "$(dpkg-deb -f "$newer" Version)" 'the version is that of the changelog'
+is "$(field Version)+next" "$(dpkg-deb -f "$newer" Version)" 'the version is that of CHANGELOG.md'
 for package in $(make_words DEPS_RUN) libssh-4; do
   like ", $(field Depends)," ", $package( \\([^)]*\\))?," "it depends on $package"
 done

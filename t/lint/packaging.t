@@ -9,14 +9,10 @@ for script in build preinst postinst prerm postrm; do
   ok "deb/$script can be parsed" sh -n "etc/packaging/deb/$script"
 done
 
-version=$(sed -n '1s/^sallyport (\([0-9][0-9a-z.+~]*\)) .*/\1/p' etc/packaging/changelog)
-like "$version" '^[0-9]' 'the changelog begins with a version that dpkg and rpm take'
+read -r _ version date < <(grep '^## ' CHANGELOG.md)
+like "$version" '^[0-9][0-9a-z.+~]*$' 'CHANGELOG.md begins with a version that dpkg and rpm take'
+ok 'and with its date' date -d "$date"
 is "$(make -s --eval='say-version: ; @echo $(VERSION)' say-version)" "$version" 'the Makefile takes it from there'
-if command -v dpkg-parsechangelog > /dev/null; then
-  like "$(dpkg-parsechangelog -l etc/packaging/changelog -S Timestamp 2>&1)" '^[0-9]+$' 'and it has a date'
-else
-  skip 'dpkg-dev is not installed' 'and it has a date'
-fi
 
 # dnf_column PART...: of the table in INSTALL.
 dnf_column() {
@@ -47,7 +43,7 @@ is "$(sed -n '/^    apt-get install g++/,/[^\\]$/p' INSTALL | tr -s ' \\' '\n' |
 if command -v rpmspec > /dev/null; then
   status 0 'the spec can be parsed' rpmspec -P "$spec"
   is "$err" '' 'without complaint'
-  is "$(rpmspec -q --qf '%{name} %{version}' "$spec" 2> /dev/null)" "sallyport $version" 'it has the version of the changelog'
+  is "$(rpmspec -q --qf '%{name} %{version}' "$spec" 2> /dev/null)" "sallyport $version" 'it has the version of CHANGELOG.md'
 else
   skip 'rpm is not installed' 'the spec can be parsed'
 fi
