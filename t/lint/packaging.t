@@ -11,7 +11,7 @@ done
 
 read -r _ version date < <(grep '^## ' CHANGELOG.md)
 like "$version" '^[0-9][0-9a-z.+~]*$' 'CHANGELOG.md begins with a version that dpkg and rpm take'
-ok 'and with its date' date -d "$date"
+like "$date" '^20[0-9]{2}-[0-1][0-9]-[0-3][0-9]$' 'and with its date'
 is "$(make -s --eval='say-version: ; @echo $(VERSION)' say-version)" "$version" 'the Makefile takes it from there'
 
 # dnf_column PART...: of the table in INSTALL.
