@@ -4,6 +4,7 @@
 #include "base/tool.h"
 #include "client.h"
 #include "server.h"
+#include "transport.h"
 
 namespace {
 
@@ -14,4 +15,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-cp", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) { asp_cp::leave(tool::guard("asp-cp", run, argc, argv, tool::Audience::operators)); }

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <mutex>
+#include <cstdio>
 #include <utility>
 
 #include <fmt/core.h>
@@ -39,31 +39,18 @@ void log_srt(void*, int, const char*, int, const char*, const char* message) {
   logging::debug1("srt: {}", logging::escape(message));
 }
 
-// The library, while somebody uses it. Its users are counted here: libsrt 1.5.4
-// forgets to, and ends with all its sockets at the first srt_cleanup.
-class Library {
- public:
-  Library() {
-    const std::lock_guard lock(mutex_);
-    if (users_ == 0) start();
-    ++users_;
-  }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-  ~Library() {
-    const std::lock_guard lock(mutex_);
-    if (--users_ == 0) srt_cleanup();
-  }
-
- private:
-  static void start() {
+// The library is started once and never cleaned up: srt_cleanup frees what its own threads
+// may still use when data is unsent (its pull request 2173), and in libsrt 1.5.4 the first
+// of several ends the sockets of all. leave() is the end of it.
+void start_library() {
+  static const bool started = [] {
     if (srt_startup() < 0) fail_srt(tool::os, "start SRT");
     srt_setloghandler(nullptr, log_srt);
     srt_setloglevel(logging::debugging(1) ? 5 : 2);
-  }
-  static inline std::mutex mutex_;
-  static inline unsigned users_ = 0;
-};
+    return true;
+  }();
+  static_cast<void>(started);
+}
 
 class Socket {
  public:
@@ -166,10 +153,14 @@ void wait_for(const Watch& watch, milliseconds patience, const Tick& tick) {
 
 }  // namespace
 
+void leave(int status) {
+  std::fflush(nullptr);
+  ::_exit(status);
+}
+
 struct Link::State {
   explicit State(Socket connected)
       : socket(std::move(connected)), readable(socket.id(), SRT_EPOLL_IN), writable(socket.id(), SRT_EPOLL_OUT) {}
-  Library library;  // outlives the socket
   Socket socket;
   Watch readable;
   Watch writable;
@@ -180,7 +171,7 @@ Link::Link(Link&&) noexcept = default;
 Link::~Link() = default;
 
 Link Link::accept(Fd udp, const LinkOptions& options, milliseconds patience, const Tick& tick) {
-  const Library library;
+  start_library();
   const Socket listener = make_socket(options);
   hand_over(listener, udp);
   udp.reset();
@@ -192,7 +183,7 @@ Link Link::accept(Fd udp, const LinkOptions& options, milliseconds patience, con
 }
 
 Link Link::connect(Fd udp, const LinkOptions& options, milliseconds patience, const Tick& tick) {
-  const Library library;
+  start_library();
   sockaddr_storage peer{};
   socklen_t length = sizeof peer;
   if (::getpeername(udp.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0)

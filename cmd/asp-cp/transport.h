@@ -54,4 +54,8 @@ class Link {
   std::unique_ptr<State> state_;
 };
 
+// Ends the process, without what programs do at their end: libsrt would clean up then,
+// while its threads run. What was printed has been written.
+[[noreturn]] void leave(int status);
+
 }  // namespace asp_cp
