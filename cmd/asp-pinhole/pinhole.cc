@@ -129,7 +129,7 @@ void Pinhole::check_limits() const {
       throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
   };
   if (limits_.total != 0) check("in all", session::spool::count(), limits_.total);
-  if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.rule), limits_.of_rule);
+  if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
 }
 
 bool Pinhole::open() {
@@ -279,9 +279,9 @@ void Pinhole::hand_on(const Flow& flow) {
     return a_later != b_later ? a_later : a.opened < b.opened;
   });
   Session next = candidates.front();
-  const Port port = next.ports_kept() ? flow.proxy.port : next.udp_port;
+  const Port port = next.ports_kept() ? flow.proxy.port : next.route.udp_port;
   next.flow = PinnedFlow{flow.client, {next.host.ip, port}};
-  next.src_port_filtering = true;
+  next.route.src_port_filtering = true;
   session::spool::note_offer(next.id);
   firewall::offer(next);
   conntrack::Table().remove(flow);
@@ -300,15 +300,15 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     });
     if (later) return Claim::not_yet;
     session_.flow = PinnedFlow{flow.client, flow.server};
-    if (session_.src_port_filtering) firewall::pin(session_);
+    if (session_.route.src_port_filtering) firewall::pin(session_);
     if (session::spool::was_offered(session_.id)) firewall::settle(session_);
     entry_->update(session_);
   }
-  if (session_.src_port_filtering) drop_unclaimed();
+  if (session_.route.src_port_filtering) drop_unclaimed();
   sightings_.reset();
   offers_.clear();
   logging::debug1("Learned the flow from {} in {:.0f} ms: {}", flow.client.text(), milliseconds_since(start),
-                  session_.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
+                  session_.route.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
   report::line(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
   return Claim::done;
 }
@@ -338,7 +338,7 @@ bool Pinhole::has_relatives() const {
 
 bool Pinhole::must_linger() const {
   if (life_.reason() == "SIGTERM" || !in_force_) return false;
-  return session_.udp_linger.count() > 0 || (session_.flow && has_relatives());
+  return session_.route.udp_linger.count() > 0 || (session_.flow && has_relatives());
 }
 
 void Pinhole::revoke() {
@@ -382,7 +382,7 @@ void Pinhole::linger() {
   auto active = Clock::now();
   while (!life_.ended()) {
     const bool wanted = session_.flow && has_relatives();
-    if (!wanted && Clock::now() - active >= session_.udp_linger) break;
+    if (!wanted && Clock::now() - active >= session_.route.udp_linger) break;
     step(kLingerPoll);
     std::uint64_t now = 0;
     for (const auto& flow : list_ours()) now += flow.counters ? flow.counters->packets : packets + 1;

@@ -157,7 +157,7 @@ void renew(const Session& session) {
 // Of whichever backend the session is.
 void forget(const Session& session) {
   Session ours = session;
-  ours.forwarding = config::Forwarding::nftables;
+  ours.route.forwarding = config::Forwarding::nftables;
   for (const auto& element : firewall::nft_text::elements_of({ours})) take(element);
 }
 
