@@ -72,7 +72,11 @@ std::optional<conntrack::Counters> carried_by(const std::vector<Flow>& flows) {
 }  // namespace
 
 Pinhole::Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings)
-    : session_(std::move(session)), limits_(limits), life_(life), sightings_(std::move(sightings)) {}
+    : session_(std::move(session)),
+      backend_(firewall::backend_of(session_)),
+      limits_(limits),
+      life_(life),
+      sightings_(std::move(sightings)) {}
 
 Pinhole::~Pinhole() { revoke(); }
 
@@ -147,7 +151,7 @@ bool Pinhole::open() {
     entry_.emplace(session_);
     in_force_ = true;  // from here on there may be something to revoke
     sightings_->before_rule();
-    firewall::open(session_);
+    backend_.open(session_);
     renewed_ = Clock::now();
   }
   turn_.reset();  // whoever is next finds us on record
@@ -217,16 +221,16 @@ void Pinhole::hold() {
 
 // Of nftables, what is not renewed expires.
 void Pinhole::renew() {
-  const auto each = firewall::renewal(session_);
+  const auto each = backend_.renewal();
   if (!each || Clock::now() < renewed_ + *each) return;
   const session::spool::FirewallLock lock;
-  firewall::renew(session_);
+  backend_.renew(session_);
   renewed_ = Clock::now();
 }
 
 void Pinhole::step(std::chrono::milliseconds timeout) {
   auto patience = offers_.empty() ? timeout : std::chrono::milliseconds(kAnswerPoll);
-  if (const auto each = firewall::renewal(session_); each && patience == kForever) patience = *each;
+  if (const auto each = backend_.renewal(); each && patience == kForever) patience = *each;
   renew();
   if (life_.wait(sightings_ ? sightings_->fd() : -1, patience) == Life::Woken::by_watch) {
     for (const auto& flow : hear()) meet(flow);
@@ -300,8 +304,8 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     });
     if (later) return Claim::not_yet;
     session_.flow = PinnedFlow{flow.client, flow.server};
-    if (session_.route.src_port_filtering) firewall::pin(session_);
-    if (session::spool::was_offered(session_.id)) firewall::settle(session_);
+    if (session_.route.src_port_filtering) backend_.pin(session_);
+    if (session::spool::was_offered(session_.id)) backend_.settle(session_);
     entry_->update(session_);
   }
   if (session_.route.src_port_filtering) drop_unclaimed();
@@ -402,8 +406,8 @@ Pinhole::Carried Pinhole::take_down() {
   std::optional<session::spool::FirewallLock> lock;
   if (in_force_) {
     lock.emplace();
-    firewall::close(session_);
-    if (session::spool::was_offered(session_.id)) firewall::remove_all_of(session_);
+    backend_.close(session_);
+    if (session::spool::was_offered(session_.id)) backend_.close_all(session_);
   }
   if (sightings_) hear();
   const auto others = peers();
