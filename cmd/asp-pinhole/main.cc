@@ -37,7 +37,7 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
 
-// The first record. Who needs a pinhole does not say that he needs none.
+// The first record, without udp=false: a session that asks for a pinhole uses UDP.
 Asked parse_asked(const Record& record) {
   Asked asked = Asked::from_record(record);
   record.check_names({"session", "user", "client", "proxy", "domain", "command"});
@@ -76,16 +76,8 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   session.user = caller.user;
   session.client = asked.request.client;
   session.proxy = asked.request.proxy;
-  session.rule = route.rule;
-  session.upstream_user = route.upstream_user;
   session.host = host;
-  session.proxy_port = route.proxy_port;
-  session.udp_port = route.udp_port;
-  session.udp_port_range = route.udp_port_range;
-  session.src_port_filtering = route.src_port_filtering;
-  session.udp_linger = route.udp_linger;
-  session.bind_source_address = route.bind_source_address;
-  session.forwarding = route.forwarding;
+  session.route = route;
   session.pid = caller.session_pid;
   session.holder = ::getpid();
   session.started = wall_clock::now();

@@ -72,7 +72,11 @@ std::optional<conntrack::Counters> carried_by(const std::vector<Flow>& flows) {
 }  // namespace
 
 Pinhole::Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings)
-    : session_(std::move(session)), limits_(limits), life_(life), sightings_(std::move(sightings)) {}
+    : session_(std::move(session)),
+      backend_(firewall::backend_of(session_)),
+      limits_(limits),
+      life_(life),
+      sightings_(std::move(sightings)) {}
 
 Pinhole::~Pinhole() { revoke(); }
 
@@ -129,7 +133,7 @@ void Pinhole::check_limits() const {
       throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
   };
   if (limits_.total != 0) check("in all", session::spool::count(), limits_.total);
-  if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.rule), limits_.of_rule);
+  if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
 }
 
 bool Pinhole::open() {
@@ -147,7 +151,7 @@ bool Pinhole::open() {
     entry_.emplace(session_);
     in_force_ = true;  // from here on there may be something to revoke
     sightings_->before_rule();
-    firewall::open(session_);
+    backend_.open(session_);
     renewed_ = Clock::now();
   }
   turn_.reset();  // whoever is next finds us on record
@@ -217,16 +221,16 @@ void Pinhole::hold() {
 
 // Of nftables, what is not renewed expires.
 void Pinhole::renew() {
-  const auto each = firewall::renewal(session_);
+  const auto each = backend_.renewal();
   if (!each || Clock::now() < renewed_ + *each) return;
   const session::spool::FirewallLock lock;
-  firewall::renew(session_);
+  backend_.renew(session_);
   renewed_ = Clock::now();
 }
 
 void Pinhole::step(std::chrono::milliseconds timeout) {
   auto patience = offers_.empty() ? timeout : std::chrono::milliseconds(kAnswerPoll);
-  if (const auto each = firewall::renewal(session_); each && patience == kForever) patience = *each;
+  if (const auto each = backend_.renewal(); each && patience == kForever) patience = *each;
   renew();
   if (life_.wait(sightings_ ? sightings_->fd() : -1, patience) == Life::Woken::by_watch) {
     for (const auto& flow : hear()) meet(flow);
@@ -279,9 +283,9 @@ void Pinhole::hand_on(const Flow& flow) {
     return a_later != b_later ? a_later : a.opened < b.opened;
   });
   Session next = candidates.front();
-  const Port port = next.ports_kept() ? flow.proxy.port : next.udp_port;
+  const Port port = next.ports_kept() ? flow.proxy.port : next.route.udp_port;
   next.flow = PinnedFlow{flow.client, {next.host.ip, port}};
-  next.src_port_filtering = true;
+  next.route.src_port_filtering = true;
   session::spool::note_offer(next.id);
   firewall::offer(next);
   conntrack::Table().remove(flow);
@@ -300,15 +304,15 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     });
     if (later) return Claim::not_yet;
     session_.flow = PinnedFlow{flow.client, flow.server};
-    if (session_.src_port_filtering) firewall::pin(session_);
-    if (session::spool::was_offered(session_.id)) firewall::settle(session_);
+    if (session_.route.src_port_filtering) backend_.pin(session_);
+    if (session::spool::was_offered(session_.id)) backend_.settle(session_);
     entry_->update(session_);
   }
-  if (session_.src_port_filtering) drop_unclaimed();
+  if (session_.route.src_port_filtering) drop_unclaimed();
   sightings_.reset();
   offers_.clear();
   logging::debug1("Learned the flow from {} in {:.0f} ms: {}", flow.client.text(), milliseconds_since(start),
-                  session_.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
+                  session_.route.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
   report::line(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
   return Claim::done;
 }
@@ -338,7 +342,7 @@ bool Pinhole::has_relatives() const {
 
 bool Pinhole::must_linger() const {
   if (life_.reason() == "SIGTERM" || !in_force_) return false;
-  return session_.udp_linger.count() > 0 || (session_.flow && has_relatives());
+  return session_.route.udp_linger.count() > 0 || (session_.flow && has_relatives());
 }
 
 void Pinhole::revoke() {
@@ -382,7 +386,7 @@ void Pinhole::linger() {
   auto active = Clock::now();
   while (!life_.ended()) {
     const bool wanted = session_.flow && has_relatives();
-    if (!wanted && Clock::now() - active >= session_.udp_linger) break;
+    if (!wanted && Clock::now() - active >= session_.route.udp_linger) break;
     step(kLingerPoll);
     std::uint64_t now = 0;
     for (const auto& flow : list_ours()) now += flow.counters ? flow.counters->packets : packets + 1;
@@ -402,8 +406,8 @@ Pinhole::Carried Pinhole::take_down() {
   std::optional<session::spool::FirewallLock> lock;
   if (in_force_) {
     lock.emplace();
-    firewall::close(session_);
-    if (session::spool::was_offered(session_.id)) firewall::remove_all_of(session_);
+    backend_.close(session_);
+    if (session::spool::was_offered(session_.id)) backend_.close_all(session_);
   }
   if (sightings_) hear();
   const auto others = peers();

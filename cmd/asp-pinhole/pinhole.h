@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "firewall/backend.h"
 #include "kernel/conntrack.h"
 #include "lifeline.h"
 #include "session/session.h"
@@ -90,6 +91,7 @@ class Pinhole {
   void report_closed(const Carried& carried) const;
 
   Session session_;
+  firewall::Backend& backend_;
   const Limits limits_;
   Life& life_;
   std::optional<session::spool::Entry> entry_;

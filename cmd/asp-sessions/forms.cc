@@ -79,7 +79,7 @@ std::vector<std::string> cells_of(const Row& row) {
   const auto counted = [&](std::string text) { return row.traffic.counted ? std::move(text) : std::string("-"); };
   return {session.id,
           logging::escape(session.user),
-          std::to_string(session.rule),
+          std::to_string(session.route.rule),
           client_end(session).text(),
           server_end(session).text(),
           name_of(state_of(session)),
@@ -309,7 +309,8 @@ std::string prometheus(const std::vector<Row>& rows, bool drained, const std::ve
   std::map<State, std::size_t> states;
   bool counted = true;
   for (const auto& row : rows) {
-    Group& group = groups[fmt::format("rule=\"{}\",user=\"{}\"", row.session.rule, label_value(row.session.user))];
+    Group& group =
+        groups[fmt::format("rule=\"{}\",user=\"{}\"", row.session.route.rule, label_value(row.session.user))];
     ++group.sessions;
     ++states[state_of(row.session)];
     const auto add = [](conntrack::Counters& sum, const conntrack::Counters& more) {

@@ -37,7 +37,7 @@ std::size_t sessions_on(int rule, const HostPort& host, const Known& known) {
     if (each.rule == rule && each.host == host) ids.insert(each.session);
   }
   for (const auto& session : known.living) {
-    if (session.lingering && session.rule == rule && session.host.text() == host.text()) ids.insert(session.id);
+    if (session.lingering && session.route.rule == rule && session.host.text() == host.text()) ids.insert(session.id);
   }
   return ids.size();
 }

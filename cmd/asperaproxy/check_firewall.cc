@@ -93,23 +93,22 @@ Verdicts nftables(const Patient& patient) {
   const bool wanted = wants(patient, config::Forwarding::nftables);
   const Grade grade = wanted ? Grade::fail : Grade::warn;
   const std::string cure = "apt-get install nftables (dnf install nftables); modprobe nf_tables";
-  if (!firewall::is_installed(Part::nftables)) return {{grade, "libnftables cannot be loaded", cure}};
+  if (!firewall::backend(Part::nftables).is_installed()) return {{grade, "libnftables cannot be loaded", cure}};
   try {
-    firewall::look_at_base(Part::nftables);
+    firewall::backend(Part::nftables).inspect_base();
   } catch (const tool::Failure& failure) {
     return {{grade, failure.what(), cure}};
   }
   if (!wanted) return {ok("usable; no rule of aspera.conf wants it")};
-  if (!firewall::is_installed(Part::iptables)) {
+  if (!firewall::backend(Part::iptables).is_installed()) {
     return {warn("usable; without iptables nobody sees to it that FORWARD lets its packets pass", kAccept)};
   }
   return {ok("usable")};
 }
 
-// Lost rules are found out by what lives, not by what could.
-Verdict judge_base(Part part, Base base, bool stopped, std::size_t living) {
+// Missing rules are an error only while sessions live.
+Verdict judge_base(const std::string& name, Base base, bool stopped, std::size_t living) {
   const std::string cure = "asperaproxy reload (asp-reap does so each minute)";
-  const std::string name = firewall::name_of(part);
   if (stopped) {
     return base == Base::absent ? ok(fmt::format("{}: none, the proxy is stopped", name))
                                 : fail(fmt::format("{}: there are rules of a stopped proxy", name), "asperaproxy stop");
@@ -129,6 +128,7 @@ Verdicts rules(const Patient& patient) {
   Verdicts found;
   const auto living = session::spool::living();
   for (const auto part : firewall::kParts) {
+    auto& backend = firewall::backend(part);
     const auto count = static_cast<std::size_t>(std::count_if(
         living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; }));
     // What is not used is not asked for; of the usual one people want to hear.
@@ -137,10 +137,10 @@ Verdicts rules(const Patient& patient) {
       continue;
     if (part == Part::iptables && count == 0 && !wants(patient, config::Forwarding::iptables)) continue;
     if (part == Part::nftables && count == 0 && !wants(patient, config::Forwarding::nftables)) continue;
-    found.push_back(judge_base(part, firewall::look_at_base(part), session::spool::stopped(), count));
+    found.push_back(judge_base(backend.name(), backend.inspect_base(), session::spool::stopped(), count));
     if (found.back().grade != Grade::ok || session::spool::stopped() || count == 0) continue;
     if (const auto without = firewall::without_rule(part, living); !without.empty()) {
-      found.back() = fail(fmt::format("{}: {} living sessions have no rule", firewall::name_of(part), without.size()),
+      found.back() = fail(fmt::format("{}: {} living sessions have no rule", backend.name(), without.size()),
                           "asperaproxy reload (asp-reap does so each minute)");
     }
   }
@@ -163,7 +163,8 @@ const Walls& walls_of(Family family) {
   if (!saved.well()) throw tool::Failure(tool::os, saved.first_complaint());
   Walls walls;
   walls.nft = is_nft(family);
-  walls.base = firewall::look_at_base(family == Family::v4 ? Part::iptables : Part::ip6tables) == Base::present;
+  walls.base =
+      firewall::backend(family == Family::v4 ? Part::iptables : Part::ip6tables).inspect_base() == Base::present;
   walls.saved = saved.out;
   if (walls.nft) walls.legacy = legacy_rules(family);
   if (const auto foreign = ask({"/usr/sbin/nft", "-j", "list", "ruleset"}); foreign.well()) walls.foreign = foreign.out;

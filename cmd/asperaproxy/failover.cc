@@ -52,7 +52,8 @@ void lay_bases() {
   const auto living = session::spool::living();
   for (const auto part : {firewall::Part::iptables, firewall::Part::ip6tables}) {
     try {
-      if (firewall::look_at_base(part) != firewall::text::Base::present) firewall::lay(part, living);
+      auto& backend = firewall::backend(part);
+      if (backend.inspect_base() != firewall::text::Base::present) backend.lay(living);
     } catch (const tool::Failure& failure) {
       if (part == firewall::Part::iptables) throw;
       logging::error("no rules for IPv6: {}", logging::escape(failure.what()));

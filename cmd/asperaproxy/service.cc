@@ -77,7 +77,8 @@ Stopped end_all() {
 }
 
 void lay_base(Part part, const std::vector<Session>& living) {
-  if (firewall::look_at_base(part) != Base::present) firewall::lay(part, living);
+  auto& backend = firewall::backend(part);
+  if (backend.inspect_base() != Base::present) backend.lay(living);
 }
 
 // Whether rules of aspera.conf want that one; where they are not known, the usual one.

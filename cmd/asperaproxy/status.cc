@@ -19,7 +19,7 @@ namespace {
 const char* base_word(firewall::Part part) {
   using firewall::text::Base;
   try {
-    switch (firewall::look_at_base(part)) {
+    switch (firewall::backend(part).inspect_base()) {
       case Base::present: return "present";
       case Base::absent: return "absent";
       case Base::damaged: return "damaged";

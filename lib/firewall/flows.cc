@@ -6,8 +6,8 @@ namespace firewall::flows {
 namespace {
 
 PortRange proxy_ports(const Session& session) {
-  if (session.ports_kept()) return session.udp_port_range;
-  return {session.proxy_port, session.proxy_port};
+  if (session.ports_kept()) return session.route.udp_port_range;
+  return {session.route.proxy_port, session.route.proxy_port};
 }
 
 }  // namespace
@@ -27,12 +27,12 @@ bool is_flow_of(const Session& session, const conntrack::Flow& flow) {
 bool belongs(const Session& session, const conntrack::Flow& flow) {
   if (is_of_lease(flow) || !would_take(session, flow.client, flow.proxy) || flow.server.ip != session.host.ip)
     return false;
-  if (!session.ports_kept() && flow.server.port != session.udp_port) return false;
+  if (!session.ports_kept() && flow.server.port != session.route.udp_port) return false;
   return !session.pinned() || is_flow_of(session, flow);
 }
 
 Endpoint proxy_end(const Session& pinned) {
-  return {pinned.proxy.ip, pinned.ports_kept() ? pinned.flow->server.port : pinned.proxy_port};
+  return {pinned.proxy.ip, pinned.ports_kept() ? pinned.flow->server.port : pinned.route.proxy_port};
 }
 
 bool collide(const Session& one, const Session& other) {

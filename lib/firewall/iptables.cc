@@ -16,13 +16,13 @@
 namespace firewall::iptables {
 namespace {
 
-using firewall::text::Family;
+using text::Family;
 
-constexpr int kSeconds = 10;  // for one run of iptables, its own lock waited for
+constexpr int kPatienceSeconds = 10;  // for one run of iptables, its own lock waited for
 constexpr std::size_t kMaxOutput = 64 * 1024 * 1024;
 
 child::Output run(std::vector<std::string> argv, const std::string& input) {
-  return child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, kSeconds);
+  return child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, kPatienceSeconds);
 }
 
 std::string program(Family family, const char* suffix) {
@@ -30,21 +30,21 @@ std::string program(Family family, const char* suffix) {
 }
 
 // Empty: done. Otherwise what iptables-restore said.
-std::string try_restore(Family family, const std::string& text) {
-  const auto answer = run({program(family, "-restore"), "--noflush", "--wait", "5"}, text);
+std::string try_restore(Family family, const std::string& input) {
+  const auto answer = run({program(family, "-restore"), "--noflush", "--wait", "5"}, input);
   if (answer.status == 0) return {};
   return answer.err.empty() ? fmt::format("exit status {}", answer.status) : answer.err;
 }
 
-void restore(Family family, const std::string& text) {
-  if (const auto why = try_restore(family, text); !why.empty()) {
+void restore(Family family, const std::string& input) {
+  if (const auto why = try_restore(family, input); !why.empty()) {
     throw tool::Failure(tool::os, fmt::format("run {}: {}", program(family, "-restore"), why));
   }
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
+std::vector<std::string> lines_of(const std::string& output) {
   std::vector<std::string> lines(1);
-  for (const char c : text) {
+  for (const char c : output) {
     if (c == '\n') lines.emplace_back();
     else lines.back() += c;
   }
@@ -71,26 +71,31 @@ std::vector<std::string> chain_lines(Family family, const char* table, const std
   return lines_of(answer.out);
 }
 
-firewall::text::Standing standing(Family family) {
-  return firewall::text::standing(table_lines(family, "nat"), table_lines(family, "filter"));
+text::Standing standing(Family family) {
+  return text::standing(table_lines(family, "nat"), table_lines(family, "filter"));
+}
+
+void lay_all(Family family, const std::vector<Session>& sessions) {
+  restore(family, text::base(family, sessions, standing(family)));
 }
 
 // Puts everything of ours as it should be, `session` in its present state
 // included.
-void lay_with(const Session& session) {
+void lay_with(Family family, const Session& session) {
   std::vector<Session> all{session};
   for (auto& other : session::spool::living()) {
     if (other.id != session.id) all.push_back(std::move(other));
   }
-  lay(firewall::text::family_of(session), all);
+  lay_all(family, all);
 }
 
-// Puts `text` in force, and the base before it if that is why it is refused.
-void put_in_force(const Session& session, const std::string& text) {
-  const auto why = try_restore(firewall::text::family_of(session), text);
+// Puts the rules of `session`, which `input` says, in force, and the base before them if
+// that is why they are refused.
+void put_in_force(Family family, const Session& session, const std::string& input) {
+  const auto why = try_restore(family, input);
   if (why.empty()) return;
   logging::debug1("Laying the base rules: {}", logging::escape(why));
-  lay_with(session);
+  lay_with(family, session);
 }
 
 std::string comment_of(const std::string& line) {
@@ -104,17 +109,17 @@ std::string comment_of(const std::string& line) {
 std::vector<Rule> rules_among(const std::vector<std::string>& lines) {
   std::vector<Rule> rules;
   for (const auto& line : lines) {
-    if (firewall::text::is_session_rule(line)) rules.push_back({comment_of(line), line});
+    if (text::is_session_rule(line)) rules.push_back({comment_of(line), line});
   }
   return rules;
 }
 
 // The rules in force, in the buckets of `session`, for which `chosen` answers true.
 template <typename Chosen>
-std::vector<Rule> list_beside(const Session& session, Chosen chosen) {
+std::vector<Rule> list_beside(Family family, const Session& session, Chosen chosen) {
   std::vector<Rule> rules;
-  for (const auto& chain : firewall::text::session_chains(session)) {
-    for (auto& rule : rules_among(chain_lines(firewall::text::family_of(session), "nat", chain))) {
+  for (const auto& chain : text::session_chains(session)) {
+    for (auto& rule : rules_among(chain_lines(family, "nat", chain))) {
       if (chosen(rule)) rules.push_back(std::move(rule));
     }
   }
@@ -123,72 +128,99 @@ std::vector<Rule> list_beside(const Session& session, Chosen chosen) {
 
 void remove(Family family, const std::vector<Rule>& rules) {
   if (rules.empty()) return;
-  std::string text = "*nat\n";
-  for (const auto& rule : rules) text += "-D" + rule.line.substr(2) + "\n";
-  restore(family, text + "COMMIT\n");
+  std::string input = "*nat\n";
+  for (const auto& rule : rules) input += "-D" + rule.line.substr(2) + "\n";
+  restore(family, input + "COMMIT\n");
 }
 
 // The rules of `session`, as iptables -S prints them.
 std::set<std::string> lines_in_force(const Session& session) {
   std::set<std::string> lines;
-  for (const auto& rule : firewall::text::rules_of(session)) lines.insert("-A " + rule);
+  for (const auto& rule : text::rules_of(session)) lines.insert("-A " + rule);
   return lines;
 }
 
-}  // namespace
+class Iptables : public Backend {
+ public:
+  explicit Iptables(Family family) : family_(family) {}
 
-void open(const Session& session) {
-  put_in_force(session, firewall::text::open(firewall::text::family_of(session), {session}));
-}
+  const char* name() const override { return family_ == Family::v4 ? "IPv4" : "IPv6"; }
+  bool is_installed() const override { return ::access(program(family_, "-restore").c_str(), X_OK) == 0; }
 
-void pin(const Session& session) {
-  put_in_force(session, firewall::text::pin(firewall::text::family_of(session), {session}));
-}
+  void open(const Session& session) override { put_in_force(family_, session, text::open(family_, {session})); }
 
-void close(const Session& session) {
-  const Family family = firewall::text::family_of(session);
-  if (try_restore(family, firewall::text::close(family, {session})).empty()) return;
-  remove_all_of(session);  // flushed by somebody, or changed
-}
+  void pin(const Session& session) override { put_in_force(family_, session, text::pin(family_, {session})); }
 
-void forget(const Session& session) {
-  const std::string source = fmt::format("-s {}/{} ", session.client.ip.text(), session.client.ip.is_v4() ? 32 : 128);
-  const std::string port = fmt::format("--sport {} ", session.flow->client.port);
-  remove(firewall::text::family_of(session), list_beside(session, [&](const Rule& rule) {
-           return rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos;
-         }));
-}
+  void close(const Session& session) override {
+    if (try_restore(family_, text::close(family_, {session})).empty()) return;
+    close_all(session);  // flushed by somebody, or changed
+  }
 
-void offer(const Session& session) {
-  std::string text = "*nat\n";
-  for (const auto& rule : firewall::text::rules_of(session)) text += "-I " + rule + "\n";
-  restore(firewall::text::family_of(session), text + "COMMIT\n");
-}
+  std::optional<std::chrono::seconds> renewal() const override { return std::nullopt; }
+  void renew(const Session&) override {}  // nothing expires
 
-void settle(const Session& session) {
-  std::set<std::string> right = lines_in_force(session);
-  remove(firewall::text::family_of(session), list_beside(session, [&](const Rule& rule) {
-           return rule.comment == session.id && right.erase(rule.line) == 0;
-         }));
-}
+  void offer(const Session& session) override {
+    close_flow(session);
+    std::string input = "*nat\n";
+    for (const auto& rule : text::rules_of(session)) input += "-I " + rule + "\n";
+    restore(family_, input + "COMMIT\n");
+  }
 
-void remove_all_of(const Session& session) {
-  remove(firewall::text::family_of(session),
-         list_beside(session, [&](const Rule& rule) { return rule.comment == session.id; }));
-}
+  void settle(const Session& session) override {
+    std::set<std::string> right = lines_in_force(session);
+    remove(family_, list_beside(family_, session, [&](const Rule& rule) {
+             return rule.comment == session.id && right.erase(rule.line) == 0;
+           }));
+  }
 
-void lay(Family family, const std::vector<Session>& sessions) {
-  restore(family, firewall::text::base(family, sessions, standing(family)));
-}
+  void close_all(const Session& session) override {
+    remove(family_, list_beside(family_, session, [&](const Rule& rule) { return rule.comment == session.id; }));
+  }
 
-Mended reconcile(Family family, const std::vector<Session>& sessions) {
+  void close_flow(const Session& session) override {
+    if (text::family_of(session) != family_) return;
+    const std::string source = fmt::format("-s {}/{} ", session.client.ip.text(), session.client.ip.is_v4() ? 32 : 128);
+    const std::string port = fmt::format("--sport {} ", session.flow->client.port);
+    remove(family_, list_beside(family_, session, [&](const Rule& rule) {
+             return rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos;
+           }));
+  }
+
+  Mended reconcile(const std::vector<Session>& sessions) override;
+  void lay(const std::vector<Session>& sessions) override { lay_all(family_, sessions); }
+
+  std::set<std::string> find_served(const std::vector<Session>&) override {
+    std::set<std::string> ids;
+    for (const auto& rule : rules_among(table_lines(family_, "nat"))) ids.insert(rule.comment);
+    return ids;
+  }
+
+  text::Base inspect_base() override {
+    return text::judge_base(family_, table_lines(family_, "nat"), table_lines(family_, "filter"));
+  }
+
+  bool purge() override {
+    using text::Base;
+    const auto nat = table_lines(family_, "nat");
+    const auto filter = table_lines(family_, "filter");
+    const bool nothing =
+        text::judge_base(family_, nat, filter) == Base::absent && text::judge_accepting(filter) == Base::absent;
+    if (!nothing) restore(family_, text::purge(text::standing(nat, filter)));
+    return !nothing;
+  }
+
+ private:
+  const Family family_;
+};
+
+Mended Iptables::reconcile(const std::vector<Session>& sessions) {
   std::set<std::string> wanted;
   std::set<std::string> without_flow;  // may have offers besides their rule
   for (const auto& session : sessions) {
-    if (firewall::text::is_for(session, family)) wanted.merge(lines_in_force(session));
+    if (text::is_for(session, family_)) wanted.merge(lines_in_force(session));
     if (!session.flow) without_flow.insert(session.id);
   }
-  const auto nat = table_lines(family, "nat");
+  const auto nat = table_lines(family_, "nat");
   Mended mended;
   std::set<std::string> missing = wanted;
   mended.removed = rules_among(nat);
@@ -197,41 +229,26 @@ Mended reconcile(Family family, const std::vector<Session>& sessions) {
     return missing.erase(rule.line) != 0 || without_flow.contains(rule.comment);
   });
   mended.laid =
-      !wanted.empty() && (!missing.empty() || firewall::text::judge_base(family, nat, table_lines(family, "filter")) !=
-                                                  firewall::text::Base::present);
-  if (mended.laid) lay(family, sessions);
-  else remove(family, mended.removed);
+      !wanted.empty() &&
+      (!missing.empty() || text::judge_base(family_, nat, table_lines(family_, "filter")) != text::Base::present);
+  if (mended.laid) lay(sessions);
+  else remove(family_, mended.removed);
   return mended;
 }
 
-std::set<std::string> served(Family family) {
-  std::set<std::string> ids;
-  for (const auto& rule : rules_among(table_lines(family, "nat"))) ids.insert(rule.comment);
-  return ids;
+}  // namespace
+
+Backend& backend(Family family) {
+  static Iptables v4(Family::v4);
+  static Iptables v6(Family::v6);
+  return family == Family::v4 ? v4 : v6;
 }
 
-firewall::text::Base look_at_base(Family family) {
-  return firewall::text::judge_base(family, table_lines(family, "nat"), table_lines(family, "filter"));
-}
-
-bool is_installed(Family family) { return ::access(program(family, "-restore").c_str(), X_OK) == 0; }
-
-bool accept(Family family) {
-  using firewall::text::Base;
+bool lay_accepting(Family family) {
   const auto filter = table_lines(family, "filter");
-  if (firewall::text::judge_accepting(filter) == Base::present) return false;
-  restore(family, firewall::text::accepting(firewall::text::standing({}, filter)));
+  if (text::judge_accepting(filter) == text::Base::present) return false;
+  restore(family, text::accepting(text::standing({}, filter)));
   return true;
-}
-
-bool purge(Family family) {
-  using firewall::text::Base;
-  const auto nat = table_lines(family, "nat");
-  const auto filter = table_lines(family, "filter");
-  const bool nothing = firewall::text::judge_base(family, nat, filter) == Base::absent &&
-                       firewall::text::judge_accepting(filter) == Base::absent;
-  if (!nothing) restore(family, firewall::text::purge(firewall::text::standing(nat, filter)));
-  return !nothing;
 }
 
 }  // namespace firewall::iptables

@@ -200,7 +200,7 @@ std::string chain_text(const Chain& chain) {
 std::vector<PortRange> ranges_of(const std::vector<Session>& sessions) {
   std::map<std::string, PortRange> ranges;
   for (const auto& session : sessions) {
-    if (const auto text = range_of(session); !text.empty()) ranges.emplace(text, session.udp_port_range);
+    if (const auto text = range_of(session); !text.empty()) ranges.emplace(text, session.route.udp_port_range);
   }
   std::vector<PortRange> found;
   for (const auto& [text, one] : ranges) found.push_back(one);
@@ -224,21 +224,21 @@ Elements own_elements(const Session& session) {
   std::string value = server;
   if (session.pinned()) {
     map = "pinned" + digit;
-    const Port to = session.ports_kept() ? session.flow->server.port : session.proxy_port;
+    const Port to = session.ports_kept() ? session.flow->server.port : session.route.proxy_port;
     ports = joined({std::to_string(session.flow->client.port), std::to_string(to)});
     value = joined({server, std::to_string(session.flow->server.port)});
   } else if (session.ports_kept()) {
-    map = kept_map(digit, session.udp_port_range);
+    map = kept_map(digit, session.route.udp_port_range);
   } else {
     map = "open" + digit;
-    ports = std::to_string(session.proxy_port);
-    value = joined({server, std::to_string(session.udp_port)});
+    ports = std::to_string(session.route.proxy_port);
+    value = joined({server, std::to_string(session.route.udp_port)});
   }
   const std::string more = ports.empty() ? "" : " . " + ports;
   Elements own{{map, joined({client, proxy}) + more, value, session.id}};
-  if (session.bind_source_address)
+  if (session.route.bind_source_address)
     own.push_back(
-        {"from_" + map, joined({client, server, proxy}) + more, session.bind_source_address->text(), session.id});
+        {"from_" + map, joined({client, server, proxy}) + more, session.route.bind_source_address->text(), session.id});
   return own;
 }
 
@@ -340,7 +340,7 @@ bool is_whole(const Found& found, const std::set<std::string>& ranges) {
 
 std::string Element::text() const { return fmt::format("{} {{ {} comment \"{}\" : {} }}", map, key, owner, value); }
 
-bool is_for(const Session& session) { return session.forwarding == config::Forwarding::nftables; }
+bool is_for(const Session& session) { return session.route.forwarding == config::Forwarding::nftables; }
 
 Elements elements_of(const std::vector<Session>& sessions) {
   std::vector<const Session*> ours;
@@ -405,7 +405,7 @@ std::string replace(const Elements& go, const Elements& come) {
 std::string renew(const Elements& elements) { return change(elements, elements); }
 
 std::string add_range(const Session& session) {
-  const Range made = range(session.udp_port_range);
+  const Range made = range(session.route.udp_port_range);
   std::string text;
   for (const auto& map : made.maps)
     text += fmt::format("create map {} {} {{ type {}; flags timeout; }}\n", kTable, map.name, map.type);
@@ -451,7 +451,7 @@ Listed parse(std::string_view json) {
 
 std::string range_of(const Session& session) {
   if (!is_for(session) || !session.ports_kept()) return {};
-  return fmt::format("{}-{}", session.udp_port_range.low, session.udp_port_range.high);
+  return fmt::format("{}-{}", session.route.udp_port_range.low, session.route.udp_port_range.high);
 }
 
 }  // namespace firewall::nft_text

@@ -16,13 +16,11 @@
 namespace firewall::nftables {
 namespace {
 
-using firewall::nft_text::Element;
-using firewall::nft_text::Elements;
-using firewall::text::Base;
+using nft_text::Element;
+using nft_text::Elements;
+using text::Base;
 
-firewall::nft_text::Listed listed() {
-  return firewall::nft_text::parse(nft::list(std::string("table ") + firewall::nft_text::kTable));
-}
+nft_text::Listed listed() { return nft_text::parse(nft::list(std::string("table ") + nft_text::kTable)); }
 
 Elements difference(const Elements& from, const Elements& less) {
   Elements rest;
@@ -39,18 +37,18 @@ std::vector<Session> others_of(const Session& session) {
 
 Elements with(std::vector<Session> others, const Session& session) {
   others.push_back(session);
-  return firewall::nft_text::elements_of(others);
+  return nft_text::elements_of(others);
 }
 
 Rule rule_of(const Element& element) { return {element.owner, element.text()}; }
 
 // Whatever is in its place.
 void put(const Element& element) {
-  if (nft::try_apply(firewall::nft_text::renew({element})).empty()) return;
-  nft::apply(firewall::nft_text::change({}, {element}));
+  if (nft::try_apply(nft_text::renew({element})).empty()) return;
+  nft::apply(nft_text::change({}, {element}));
 }
 
-void take(const Element& element) { nft::try_apply(firewall::nft_text::change({element}, {})); }
+void take(const Element& element) { nft::try_apply(nft_text::change({element}, {})); }
 
 // Sorted by place, as all of them are.
 bool has(const Elements& elements, const Element& place) {
@@ -61,17 +59,38 @@ bool has(const Elements& elements, const Element& place) {
   return first != elements.end() && first->same_place(place);
 }
 
+// Marked flows have to be let through in FORWARD, where no table of ours can do
+// it for the others. Without iptables that is left to the administrator.
+bool lay_accepting() {
+  bool laid = false;
+  for (const auto family : {text::Family::v4, text::Family::v6}) {
+    if (!iptables::backend(family).is_installed()) continue;
+    try {
+      laid = iptables::lay_accepting(family) || laid;
+    } catch (const tool::Failure& failure) {
+      if (family == text::Family::v4) throw;
+      logging::debug1("No rules for IPv6: {}", logging::escape(failure.what()));
+    }
+  }
+  return laid;
+}
+
+void lay_all(const std::vector<Session>& sessions) {
+  nft::apply(nft_text::base(sessions));
+  lay_accepting();
+}
+
 // What was changed is not as it should have been: elements expired, or somebody
 // took them or the table away. `session`: as it is now.
 void repair(const Session& session, const Elements& go, const Elements& come, const std::string& why) {
-  logging::debug1("Mending the table {}: {}", firewall::nft_text::kTable, logging::escape(why));
+  logging::debug1("Mending the table {}: {}", nft_text::kTable, logging::escape(why));
   const auto now = listed();
-  const std::string range = firewall::nft_text::range_of(session);
+  const std::string range = nft_text::range_of(session);
   if (now.base != Base::present || (!range.empty() && !now.ranges.contains(range))) {
     auto all = session::spool::living();
     std::erase_if(all, [&](const Session& other) { return other.id == session.id; });
     all.push_back(session);
-    return lay(all);
+    return lay_all(all);
   }
   for (const auto& element : go) {
     if (!has(come, element)) take(element);
@@ -83,17 +102,17 @@ void put_in_force(const Session& session, const Elements& before, const Elements
   const Elements go = difference(before, after);
   const Elements come = difference(after, before);
   if (go.empty() && come.empty()) return;
-  const std::string text = firewall::nft_text::change(go, come);
+  const std::string text = nft_text::change(go, come);
   const std::string why = nft::try_apply(text);
   if (why.empty()) return;
   // The first session with its range of ports.
-  if (session.ports_kept() && nft::try_apply(firewall::nft_text::add_range(session) + text).empty()) return;
+  if (session.ports_kept() && nft::try_apply(nft_text::add_range(session) + text).empty()) return;
   repair(session, go, come, why);
 }
 
 // All elements in the name of `session` for which `chosen` answers true.
 template <typename Chosen>
-void take_those_of(const Session& session, Chosen chosen) {
+void take_elements_of(const Session& session, Chosen chosen) {
   for (const auto& element : listed().elements) {
     if (element.owner == session.id && chosen(element)) take(element);
   }
@@ -103,83 +122,95 @@ bool contains(const Elements& elements, const Element& element) {
   return std::binary_search(elements.begin(), elements.end(), element);
 }
 
-// Marked flows have to be let through in FORWARD, where no table of ours can do
-// it for the others. Without iptables that is left to the administrator.
-bool accept() {
-  bool laid = false;
-  for (const auto family : {firewall::text::Family::v4, firewall::text::Family::v6}) {
-    if (!iptables::is_installed(family)) continue;
-    try {
-      laid = iptables::accept(family) || laid;
-    } catch (const tool::Failure& failure) {
-      if (family == firewall::text::Family::v4) throw;
-      logging::debug1("No rules for IPv6: {}", logging::escape(failure.what()));
-    }
+class Nftables : public Backend {
+ public:
+  const char* name() const override { return "nftables"; }
+  bool is_installed() const override { return nft::is_installed(); }
+
+  void open(const Session& session) override {
+    const auto others = others_of(session);
+    put_in_force(session, nft_text::elements_of(others), with(others, session));
   }
-  return laid;
-}
 
-}  // namespace
+  void pin(const Session& session) override {
+    const auto others = others_of(session);
+    Session unpinned = session;
+    unpinned.flow.reset();
+    put_in_force(session, with(others, unpinned), with(others, session));
+  }
 
-void open(const Session& session) {
-  const auto others = others_of(session);
-  put_in_force(session, firewall::nft_text::elements_of(others), with(others, session));
-}
+  void close(const Session& session) override {
+    const auto others = others_of(session);
+    const Elements before = with(others, session);
+    const Elements after = nft_text::elements_of(others);
+    const Elements go = difference(before, after);
+    const Elements come = difference(after, before);
+    if (nft::try_apply(nft_text::change(go, come)).empty()) return;
+    // One by one: what is gone already is as it should be. Where the table is gone,
+    // asp-reap puts it back for the others.
+    for (const auto& element : go) take(element);
+    if (listed().base != Base::present) return;
+    for (const auto& element : come) put(element);
+  }
 
-void pin(const Session& session) {
-  const auto others = others_of(session);
-  Session unpinned = session;
-  unpinned.flow.reset();
-  put_in_force(session, with(others, unpinned), with(others, session));
-}
+  std::optional<std::chrono::seconds> renewal() const override { return nft_text::kTimeout / 3; }
 
-void close(const Session& session) {
-  const auto others = others_of(session);
-  const Elements before = with(others, session);
-  const Elements after = firewall::nft_text::elements_of(others);
-  const Elements go = difference(before, after);
-  const Elements come = difference(after, before);
-  if (nft::try_apply(firewall::nft_text::change(go, come)).empty()) return;
-  // One by one: what is gone already is as it should be. Where the table is gone,
-  // asp-reap puts it back for the others.
-  for (const auto& element : go) take(element);
-  if (listed().base != Base::present) return;
-  for (const auto& element : come) put(element);
-}
+  void renew(const Session& session) override {
+    Elements own = with(others_of(session), session);
+    std::erase_if(own, [&](const Element& element) { return element.owner != session.id; });
+    if (own.empty()) return;  // another's element serves it
+    if (const auto why = nft::try_apply(nft_text::renew(own)); !why.empty()) repair(session, {}, own, why);
+  }
 
-void renew(const Session& session) {
-  Elements own = with(others_of(session), session);
-  std::erase_if(own, [&](const Element& element) { return element.owner != session.id; });
-  if (own.empty()) return;  // another's element serves it
-  if (const auto why = nft::try_apply(firewall::nft_text::renew(own)); !why.empty()) repair(session, {}, own, why);
-}
+  void offer(const Session& session) override {
+    for (const auto& element : nft_text::elements_of({session})) put(element);
+  }
 
-// Of whichever backend the session is.
-void forget(const Session& session) {
-  Session ours = session;
-  ours.forwarding = config::Forwarding::nftables;
-  for (const auto& element : firewall::nft_text::elements_of({ours})) take(element);
-}
+  void settle(const Session& session) override {
+    const Elements right = with(others_of(session), session);
+    take_elements_of(session, [&](const Element& element) { return !contains(right, element); });
+  }
 
-void offer(const Session& session) {
-  for (const auto& element : firewall::nft_text::elements_of({session})) put(element);
-}
+  void close_all(const Session& session) override {
+    take_elements_of(session, [](const Element&) { return true; });
+  }
 
-void settle(const Session& session) {
-  const Elements right = with(others_of(session), session);
-  take_those_of(session, [&](const Element& element) { return !contains(right, element); });
-}
+  void close_flow(const Session& session) override {
+    Session ours = session;
+    ours.route.forwarding = config::Forwarding::nftables;
+    for (const auto& element : nft_text::elements_of({ours})) take(element);
+  }
 
-void remove_all_of(const Session& session) {
-  take_those_of(session, [](const Element&) { return true; });
-}
+  Mended reconcile(const std::vector<Session>& sessions) override;
+  void lay(const std::vector<Session>& sessions) override { lay_all(sessions); }
 
-Mended reconcile(const std::vector<Session>& sessions) {
-  const Elements wanted = firewall::nft_text::elements_of(sessions);
+  std::set<std::string> find_served(const std::vector<Session>& sessions) override {
+    const auto there = listed();
+    std::set<std::string> ids;
+    for (const auto& session : sessions) {
+      const Elements own = nft_text::elements_of({session});
+      // Sorted: that of its source address is the first, if it has one.
+      if (own.empty() || !has(there.elements, own.back())) continue;
+      if (contains(there.near, nft_text::near({own.back()}).front())) ids.insert(session.id);
+    }
+    return ids;
+  }
+
+  Base inspect_base() override { return listed().base; }
+
+  bool purge() override {
+    if (listed().base == Base::absent) return false;
+    nft::apply(nft_text::purge());
+    return true;
+  }
+};
+
+Mended Nftables::reconcile(const std::vector<Session>& sessions) {
+  const Elements wanted = nft_text::elements_of(sessions);
   std::set<std::string> ranges;
   std::set<std::string> without_flow;  // may have offers besides their element
   for (const auto& session : sessions) {
-    if (const auto range = firewall::nft_text::range_of(session); !range.empty()) ranges.insert(range);
+    if (const auto range = nft_text::range_of(session); !range.empty()) ranges.insert(range);
     if (!session.flow) without_flow.insert(session.id);
   }
   const auto now = listed();
@@ -194,14 +225,14 @@ Mended reconcile(const std::vector<Session>& sessions) {
   // What leads to something, be it an offer, and what leads nowhere any more.
   Elements kept = difference(now.elements, extra);
   kept.insert(kept.end(), missing.begin(), missing.end());
-  const Elements near = firewall::nft_text::near(kept);
+  const Elements near = nft_text::near(kept);
   const Elements near_missing = difference(near, now.near);
-  const bool needed = std::any_of(sessions.begin(), sessions.end(), firewall::nft_text::is_for);
+  const bool needed = std::any_of(sessions.begin(), sessions.end(), nft_text::is_for);
   const bool whole =
       now.base == Base::present && std::includes(now.ranges.begin(), now.ranges.end(), ranges.begin(), ranges.end());
   mended.laid = needed && (!whole || !missing.empty() || !near_missing.empty());
-  const std::string text = firewall::nft_text::replace(difference(now.near, near), near_missing) +
-                           firewall::nft_text::change(extra, missing);
+  const std::string text =
+      nft_text::replace(difference(now.near, near), near_missing) + nft_text::change(extra, missing);
   // All at once, for there may be thousands. Refused when one expires meanwhile.
   const bool done = (whole || !needed) && (text.empty() || nft::try_apply(text).empty());
   if (!done && needed) {
@@ -210,34 +241,16 @@ Mended reconcile(const std::vector<Session>& sessions) {
     if (!done) {
       for (const auto& element : extra) take(element);
     }
-    if (needed) mended.laid = accept() || mended.laid;
+    if (needed) mended.laid = lay_accepting() || mended.laid;
   }
   return mended;
 }
 
-void lay(const std::vector<Session>& sessions) {
-  nft::apply(firewall::nft_text::base(sessions));
-  accept();
-}
+}  // namespace
 
-std::set<std::string> served(const std::vector<Session>& sessions) {
-  const auto there = listed();
-  std::set<std::string> ids;
-  for (const auto& session : sessions) {
-    const Elements own = firewall::nft_text::elements_of({session});
-    // Sorted: that of its source address is the first, if it has one.
-    if (own.empty() || !has(there.elements, own.back())) continue;
-    if (contains(there.near, firewall::nft_text::near({own.back()}).front())) ids.insert(session.id);
-  }
-  return ids;
-}
-
-Base look_at_base() { return listed().base; }
-
-bool purge() {
-  if (listed().base == Base::absent) return false;
-  nft::apply(firewall::nft_text::purge());
-  return true;
+Backend& backend() {
+  static Nftables nftables;
+  return nftables;
 }
 
 }  // namespace firewall::nftables

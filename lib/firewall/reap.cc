@@ -19,13 +19,11 @@
 namespace firewall::reap {
 namespace {
 
-using firewall::Part;
-
 // Sessions whose holder died: rule, flows and record go.
 void reap_orphans() {
   for (const auto& orphan : session::spool::orphans()) {
     const Session& session = orphan.session;
-    firewall::close(session);
+    backend_of(session).close(session);
     session::spool::remove(orphan);
     logging::event("Reaped session={} user={} client={} host={}: its holder is dead", session.id, session.user,
                    session.client.text(), session.host.text());
@@ -33,13 +31,12 @@ void reap_orphans() {
 }
 
 bool is_used(Part part, const std::vector<Session>& living) {
-  return std::any_of(living.begin(), living.end(),
-                     [&](const Session& session) { return firewall::part_of(session) == part; });
+  return std::any_of(living.begin(), living.end(), [&](const Session& session) { return part_of(session) == part; });
 }
 
 // The rules in force become those of the living sessions, and the base too.
-void mend_rules(Part part, const std::vector<Session>& living) {
-  const auto mended = firewall::reconcile(part, living);
+void mend_rules(Backend& backend, const std::vector<Session>& living) {
+  const auto mended = backend.reconcile(living);
   if (mended.laid)
     logging::event("Put back the rules of {} living sessions: the firewall had lost some", living.size());
   for (const auto& rule : mended.removed)
@@ -47,21 +44,22 @@ void mend_rules(Part part, const std::vector<Session>& living) {
 }
 
 // A stopped proxy has no rules, not even those of a session that would not end.
-void purge_rules(Part part) {
-  if (firewall::purge(part)) logging::event("Purged all {} rules: the proxy is stopped", firewall::name_of(part));
+void purge_rules(Backend& backend) {
+  if (backend.purge()) logging::event("Purged all {} rules: the proxy is stopped", backend.name());
 }
 
 // A kernel has no IPv6, a host no nftables, or only that: what no session uses may
 // be missing.
 void mend(Part part, bool stopped, const std::vector<Session>& living) {
+  auto& backend = firewall::backend(part);
   const bool used = is_used(part, living);
-  if (!used && !firewall::is_installed(part)) return;
+  if (!used && !backend.is_installed()) return;
   try {
-    if (stopped) purge_rules(part);
-    else mend_rules(part, living);
+    if (stopped) purge_rules(backend);
+    else mend_rules(backend, living);
   } catch (const tool::Failure& failure) {
     if (used || part == Part::iptables) throw;
-    logging::debug1("{}: {}", firewall::name_of(part), logging::escape(failure.what()));
+    logging::debug1("{}: {}", backend.name(), logging::escape(failure.what()));
   }
 }
 
@@ -73,7 +71,7 @@ void reap_flows(int family, const std::vector<Session>& living) {
   for (const auto& session : living) by_client[session.client.ip.text()].push_back(&session);
   const conntrack::Table table;
   for (const auto& flow : table.list(family, 0)) {
-    if (firewall::flows::is_of_lease(flow)) continue;
+    if (flows::is_of_lease(flow)) continue;
     const auto of_client = by_client.find(flow.client.ip.text());
     const auto any = [&](const auto& accounts) {
       if (of_client == by_client.end()) return false;
@@ -81,9 +79,9 @@ void reap_flows(int family, const std::vector<Session>& living) {
                          [&](const Session* session) { return accounts(*session); });
     };
     const bool marked = (flow.mark & connmark::kSuite) != 0;
-    const bool wrong = marked ? !any([&](const Session& session) { return firewall::flows::belongs(session, flow); })
+    const bool wrong = marked ? !any([&](const Session& session) { return flows::belongs(session, flow); })
                               : !flow.translated() && any([&](const Session& session) {
-                                  return firewall::flows::would_take(session, flow.client, flow.proxy) &&
+                                  return flows::would_take(session, flow.client, flow.proxy) &&
                                          (!session.pinned() || session.flow->client == flow.client);
                                 });
     if (wrong && table.remove(flow)) {
@@ -101,7 +99,7 @@ void all() {
   reap_orphans();
   const bool stopped = session::spool::stopped();
   const auto living = living_unless(stopped);
-  for (const auto part : firewall::kParts) mend(part, stopped, living);
+  for (const auto part : kParts) mend(part, stopped, living);
   for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
   session::spool::sweep();
 }

@@ -72,13 +72,13 @@ std::vector<Chain> tree(Family family, std::string_view root) {
 std::string forwarding_rule(const Session& session, bool pinned) {
   std::string ports;
   if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
-  if (!session.ports_kept()) ports += fmt::format("--dport {}", session.proxy_port);
+  if (!session.ports_kept()) ports += fmt::format("--dport {}", session.route.proxy_port);
   else if (pinned) ports += fmt::format("--dport {}", session.flow->server.port);
-  else if (session.udp_port_range.low == session.udp_port_range.high)
-    ports += fmt::format("--dport {}", session.udp_port_range.low);
-  else ports += "--dport " + session.udp_port_range.text();
+  else if (session.route.udp_port_range.low == session.route.udp_port_range.high)
+    ports += fmt::format("--dport {}", session.route.udp_port_range.low);
+  else ports += "--dport " + session.route.udp_port_range.text();
   const std::string target =
-      session.ports_kept() ? session.host.ip.text() : Endpoint{session.host.ip, session.udp_port}.text();
+      session.ports_kept() ? session.host.ip.text() : Endpoint{session.host.ip, session.route.udp_port}.text();
   return fmt::format("{} -s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}",
                      bucket(kSessions, bucket_of(session)), host_net(session.client.ip), host_net(session.proxy.ip),
                      ports, session.id, target);
@@ -91,23 +91,23 @@ std::string binding_rule(const Session& session, bool pinned) {
   if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
   std::string proxy = "--ctorigdst " + session.proxy.ip.text();
   if (!session.ports_kept()) {
-    ports += fmt::format("--dport {}", session.udp_port);
-    proxy += fmt::format(" --ctorigdstport {}", session.proxy_port);
+    ports += fmt::format("--dport {}", session.route.udp_port);
+    proxy += fmt::format(" --ctorigdstport {}", session.route.proxy_port);
   } else if (pinned) {
     ports += fmt::format("--dport {}", session.flow->server.port);
-  } else if (session.udp_port_range.low == session.udp_port_range.high) {
-    ports += fmt::format("--dport {}", session.udp_port_range.low);
+  } else if (session.route.udp_port_range.low == session.route.udp_port_range.high) {
+    ports += fmt::format("--dport {}", session.route.udp_port_range.low);
   } else {
-    ports += "--dport " + session.udp_port_range.text();
+    ports += "--dport " + session.route.udp_port_range.text();
   }
   return fmt::format("{} -s {} -d {} -p udp -m udp {} -m conntrack {} -m comment --comment {} -j SNAT --to-source {}",
                      bucket(kBound, bucket_of(session)), host_net(session.client.ip), host_net(session.host.ip), ports,
-                     proxy, session.id, session.bind_source_address->text());
+                     proxy, session.id, session.route.bind_source_address->text());
 }
 
 Lines session_rules(const Session& session, bool pinned) {
   Lines rules{forwarding_rule(session, pinned)};
-  if (session.bind_source_address) rules.push_back(binding_rule(session, pinned));
+  if (session.route.bind_source_address) rules.push_back(binding_rule(session, pinned));
   return rules;
 }
 
@@ -208,13 +208,13 @@ std::string remove_old(const Lines& rules, const std::vector<std::string>& chain
 
 bool are_bound(Family family, const std::vector<Session>& sessions) {
   return std::any_of(sessions.begin(), sessions.end(),
-                     [&](const Session& each) { return is_for(each, family) && each.bind_source_address; });
+                     [&](const Session& each) { return is_for(each, family) && each.route.bind_source_address; });
 }
 
 }  // namespace
 
 bool is_for(const Session& session, Family family) {
-  return session.forwarding == config::Forwarding::iptables && family_of(session) == family;
+  return session.route.forwarding == config::Forwarding::iptables && family_of(session) == family;
 }
 
 Family family_of(const Session& session) { return session.client.ip.is_v4() ? Family::v4 : Family::v6; }
@@ -353,9 +353,9 @@ std::string open(Family family, const std::vector<Session>& sessions) {
   for (const auto& session : sessions) {
     if (!is_for(session, family)) continue;
     const int byte = bucket_of(session);
-    if (session.bind_source_address) ways.insert(kWayToBound);
+    if (session.route.bind_source_address) ways.insert(kWayToBound);
     for (const char* root : {kSessions, kBound}) {
-      if (root == kBound && !session.bind_source_address) continue;
+      if (root == kBound && !session.route.bind_source_address) continue;
       for (int level = 0; level < kLevels; ++level) ways.insert(fork(family, root, level, byte));
     }
   }

@@ -32,7 +32,8 @@ void check(const Session& session) {
   if (session.proxy.ip.is_v4() != v4 || session.host.ip.is_v4() != v4) {
     throw tool::Failure(tool::bad_input, "session: client, proxy and host mix IPv4 and IPv6");
   }
-  if (session.bind_source_address && session.bind_source_address->is_v4() != v4) {
+  const auto& bind = session.route.bind_source_address;
+  if (bind && bind->is_v4() != v4) {
     throw tool::Failure(tool::bad_input, "session: client and bind_source_address mix IPv4 and IPv6");
   }
   if (session.flow && session.flow->client.ip != session.client.ip) malformed("flow", session.flow->client.text());
@@ -68,31 +69,31 @@ Session Session::from_record(const Record& record) {
   parsed.user = record.require("user");
   parsed.client = Endpoint::require(record.require("client"), "client");
   parsed.proxy = Endpoint::require(record.require("proxy"), "proxy");
-  parsed.rule = static_cast<int>(number(record, "rule", 1000000));
-  parsed.upstream_user = record.require("upstream_user");
+  parsed.route.rule = static_cast<int>(number(record, "rule", 1000000));
+  parsed.route.upstream_user = record.require("upstream_user");
   parsed.host = Endpoint::require(record.require("host"), "host");
-  parsed.proxy_port = static_cast<Port>(number(record, "proxy_port", 65535));
+  parsed.route.proxy_port = static_cast<Port>(number(record, "proxy_port", 65535));
   if (parsed.ports_kept()) {
     const std::string text = record.require("udp_port_range");
     const auto range = PortRange::parse(text);
     if (!range) malformed("udp_port_range", text);
-    parsed.udp_port_range = *range;
-    parsed.udp_port = 0;
+    parsed.route.udp_port_range = *range;
+    parsed.route.udp_port = 0;
   } else {
-    parsed.udp_port = static_cast<Port>(number(record, "udp_port", 65535));
-    if (parsed.udp_port == 0) malformed("udp_port", "0");
+    parsed.route.udp_port = static_cast<Port>(number(record, "udp_port", 65535));
+    if (parsed.route.udp_port == 0) malformed("udp_port", "0");
   }
   const std::string filtering = record.require("src_port_filtering");
   if (filtering != "true" && filtering != "false") malformed("src_port_filtering", filtering);
-  parsed.src_port_filtering = filtering == "true";
-  if (record.get("udp_linger")) parsed.udp_linger = std::chrono::seconds(number(record, "udp_linger", 86400));
+  parsed.route.src_port_filtering = filtering == "true";
+  if (record.get("udp_linger")) parsed.route.udp_linger = std::chrono::seconds(number(record, "udp_linger", 86400));
   if (const auto bind = record.get("bind_source_address")) {
-    parsed.bind_source_address = IpAddress::parse(*bind);
-    if (!parsed.bind_source_address) malformed("bind_source_address", *bind);
+    parsed.route.bind_source_address = IpAddress::parse(*bind);
+    if (!parsed.route.bind_source_address) malformed("bind_source_address", *bind);
   }
   if (const auto forwarding = record.get("forwarding")) {
     if (*forwarding != "nftables") malformed("forwarding", *forwarding);
-    parsed.forwarding = config::Forwarding::nftables;
+    parsed.route.forwarding = config::Forwarding::nftables;
   }
   parsed.pid = static_cast<pid_t>(number(record, "pid", 1L << 22));
   if (record.get("holder")) parsed.holder = static_cast<pid_t>(number(record, "holder", 1L << 22));
@@ -112,6 +113,11 @@ Session Session::from_record(const Record& record) {
 }
 
 Record Session::to_record() const {
+  // Each by its name, so that a field that Route gets does not compile until somebody
+  // has decided whether it belongs on record.
+  const auto& [rule, upstream_user, keyfile, hosts, proxy_port, udp_port, udp_port_range, src_port_filtering,
+               udp_linger, connect_timeout, known_hosts, bind_source_address, forwarding, faulty_interval,
+               upstream_reuse, keyfile_of_user] = route;
   Record record;
   record.add("session", id);
   record.add("user", user);

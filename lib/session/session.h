@@ -19,7 +19,7 @@
 //   flow=198.51.100.10:56393 203.0.113.10:33001
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +28,7 @@
 
 #include "base/address.h"
 #include "base/record.h"
-#include "config/forwarding.h"
+#include "session/route.h"
 
 // The UDP flow that a session was pinned to: its ends as the kernel sees them
 // on the two sides of the proxy.
@@ -43,16 +43,10 @@ struct Session {
   std::string user;
   Endpoint client;  // of the SSH connection
   Endpoint proxy;
-  int rule = 0;
-  std::string upstream_user;
-  Endpoint host;            // the internal server's SSH end
-  Port proxy_port = 33001;  // 0: ports kept over udp_port_range
-  Port udp_port = 33001;
-  PortRange udp_port_range{33001, 33100};
-  bool src_port_filtering = true;
-  std::chrono::seconds udp_linger{0};
-  std::optional<IpAddress> bind_source_address;  // the UDP's, too
-  config::Forwarding forwarding = config::Forwarding::iptables;
+  Endpoint host;  // the internal server's SSH end
+  // On record are the rule, the account, and all that concerns UDP. What only connecting
+  // needs (key, hosts, times) is not: in a session that was read it is as in Route{}.
+  Route route;
   pid_t pid = 0;            // of the process that sshd started for the session
   pid_t holder = 0;         // of its asp-pinhole
   std::string started;      // RFC 3339, UTC
@@ -65,9 +59,9 @@ struct Session {
   // Its SSH session is over; the rule is kept for the flow's sake.
   bool lingering = false;
 
-  bool ports_kept() const { return proxy_port == 0; }
+  bool ports_kept() const { return route.proxy_port == 0; }
   // The rule is narrowed to the flow's source port.
-  bool pinned() const { return flow && src_port_filtering; }
+  bool pinned() const { return flow && route.src_port_filtering; }
 
   // Of one group, and with the same ends.
   bool is_rival_of(const Session& other) const;
@@ -89,11 +83,11 @@ bool is_candidate(const Session& session);
 // of the candidates with the same ends. Empty when there is none.
 //
 // All of them are of one group, for each joined those before it, and none that has
-// had its flow is a candidate again. It is for that that ports do not count: two
-// sessions with ports of their own have nothing to do with each other, but a third
-// with the ports of both would have to belong to two groups. So any two sessions
-// whose flows may have been mistaken for each other are of one group; a few others
-// are, too, and linger longer than they had to.
+// had its flow is a candidate again. Ports are ignored on purpose: two sessions with
+// ports of their own have nothing to do with each other, but a third with the ports of
+// both would have to belong to two groups. So any two sessions whose flows may have
+// been mistaken for each other are of one group; a few others are, too, and linger
+// longer than they had to.
 std::string find_group(const Session& session, const std::vector<Session>& living);
 
 }  // namespace session

@@ -120,7 +120,7 @@ std::string client_directory(const IpAddress& client) { return fmt::format("{}/{
 std::string rule_directory(int rule) { return fmt::format("{}/{}", kRulesDir, rule); }
 
 std::vector<std::string> indexes_of(const Session& session) {
-  return {client_directory(session.client.ip), rule_directory(session.rule)};
+  return {client_directory(session.client.ip), rule_directory(session.route.rule)};
 }
 
 // The last session in it takes the directory away, maybe at this moment.

@@ -120,8 +120,8 @@ TEST_CASE("firewall text: a session with a bind_source_address, and no other, ha
   int bound = 0;
   for (const auto& session : golden_sessions()) {
     const auto rules = firewall::text::rules_of(session);
-    REQUIRE(rules.size() == (session.bind_source_address ? 2 : 1));
-    if (!session.bind_source_address) continue;
+    REQUIRE(rules.size() == (session.route.bind_source_address ? 2 : 1));
+    if (!session.route.bind_source_address) continue;
     ++bound;
     const std::string& rule = rules.back();
     CAPTURE(rule);
@@ -132,7 +132,7 @@ TEST_CASE("firewall text: a session with a bind_source_address, and no other, ha
     CHECK(count(rule, " --sport ") == (session.pinned() ? 1 : 0));
     CHECK(count(rule, " --ctorigdst " + session.proxy.ip.text() + " ") == 1);
     CHECK(count(rule, " --comment " + session.id + " ") == 1);
-    CHECK(rule.ends_with(" -j SNAT --to-source " + session.bind_source_address->text()));
+    CHECK(rule.ends_with(" -j SNAT --to-source " + session.route.bind_source_address->text()));
   }
   CHECK(bound >= 4);
 }
@@ -184,7 +184,7 @@ TEST_CASE("firewall text: open checks every jump, and every way to its rules, be
     if (firewall::text::family_of(session) != Family::v4) continue;
     const int byte = session.client.ip.bytes()[3];
     for (const std::string& root : {std::string("SALLYPORT-DNAT"), std::string("SALLYPORT-BIND")}) {
-      if (root.ends_with("BIND") && !session.bind_source_address) continue;
+      if (root.ends_with("BIND") && !session.route.bind_source_address) continue;
       const std::string source = byte % 4 == 3 ? "" : fmt::format(" -s 0.0.0.{}/0.0.0.3", byte % 4);
       CHECK(checked.contains(fmt::format("-A {}{} -g {}-bits-{:02b}", root, source, root, byte % 4)));
       CHECK(checked.contains(fmt::format("-A {}-bits-{:06b} -s 0.0.0.{}/0.0.0.192 -g {}-{:02x}", root, byte % 64,
@@ -243,7 +243,7 @@ TEST_CASE("firewall text: each tree leads every address to one bucket, which is 
 TEST_CASE("firewall text: the tree of second rules is there only for a session that has one") {
   auto sessions = golden_sessions();
   CHECK(count(firewall::text::base(Family::v4, sessions, kNone), "SALLYPORT-BIND") > 300);
-  for (auto& session : sessions) session.bind_source_address.reset();
+  for (auto& session : sessions) session.route.bind_source_address.reset();
   CHECK(count(firewall::text::base(Family::v4, sessions, kNone), "SALLYPORT-BIND") == 0);
   CHECK(count(firewall::text::purge(kNone), "-X SALLYPORT-BIND") == 1 + 4 + 16 + 64 + 256);
 }
@@ -266,7 +266,7 @@ TEST_CASE("firewall text: a rule of a session is known by its bucket, and no oth
 TEST_CASE("firewall text: sessions that nftables forwards are passed over") {
   for (auto session : golden_sessions()) {
     const Family family = firewall::text::family_of(session);
-    session.forwarding = config::Forwarding::nftables;
+    session.route.forwarding = config::Forwarding::nftables;
     CHECK(firewall::text::open(family, {session}) == firewall::text::open(family, {}));
     CHECK(firewall::text::base(family, {session}, kNone) == firewall::text::base(family, {}, kNone));
     CHECK(firewall::text::close(family, {session}) == "*nat\nCOMMIT\n");

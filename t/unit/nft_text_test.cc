@@ -35,7 +35,7 @@ Sessions golden_sessions() {
   Sessions sessions;
   for (const auto& record : record::parse_all(golden("sessions"))) {
     sessions.push_back(Session::from_record(record));
-    sessions.back().forwarding = config::Forwarding::nftables;
+    sessions.back().route.forwarding = config::Forwarding::nftables;
   }
   return sessions;
 }
@@ -79,7 +79,7 @@ TEST_CASE("nft text: the last two bytes of a client's address lead to its elemen
   };
   Session made = made_session(1, 100);
   CHECK(near(made) == std::vector<std::string>{"near_open4 25610"});  // 100.10
-  made.bind_source_address = IpAddress::parse("203.0.113.2");
+  made.route.bind_source_address = IpAddress::parse("203.0.113.2");
   CHECK(near(made) == std::vector<std::string>{"near_bound4 25610", "near_open4 25610"});
   made.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
   CHECK(near(made) == std::vector<std::string>{"near_bound4 25610", "near_pinned4 25610"});
@@ -92,7 +92,7 @@ TEST_CASE("nft text: the last two bytes of a client's address lead to its elemen
   // Twice the same is one.
   made = made_session(1, 100);
   Session other = made_session(2, 200);
-  other.proxy_port = 443;
+  other.route.proxy_port = 443;
   const auto both = firewall::nft_text::elements_of({made, other});
   REQUIRE(both.size() == 2);
   CHECK(firewall::nft_text::near(both).size() == 1);
@@ -120,7 +120,7 @@ TEST_CASE("nft text: every session has an element that names its client, its pro
           "source address") {
   for (const auto& each : golden_sessions()) {
     const auto elements = firewall::nft_text::elements_of({each});
-    REQUIRE(elements.size() == (each.bind_source_address ? 2 : 1));
+    REQUIRE(elements.size() == (each.route.bind_source_address ? 2 : 1));
     const auto own =
         std::find_if(elements.begin(), elements.end(), [](const auto& one) { return !one.map.starts_with("from_"); });
     REQUIRE(own != elements.end());
@@ -135,7 +135,7 @@ TEST_CASE("nft text: every session has an element that names its client, its pro
     for (const auto& element : elements) {
       if (!element.map.starts_with("from_")) continue;
       CHECK(element.map == "from_" + map);
-      CHECK(element.value == each.bind_source_address->text());
+      CHECK(element.value == each.route.bind_source_address->text());
     }
   }
 }
@@ -144,7 +144,7 @@ TEST_CASE("nft text: who opened first has the element; the next gets it when the
   Session first = made_session(2, 100);
   Session second = made_session(1, 200);
   second.host.ip = *IpAddress::parse("203.0.113.77");
-  second.bind_source_address = IpAddress::parse("203.0.113.2");
+  second.route.bind_source_address = IpAddress::parse("203.0.113.2");
   const std::string open =
       "open4 { 198.51.100.10 . 198.51.100.39 . 33001 comment \"" + first.id + "\" : 203.0.113.10 . 33001 }";
   for (const auto& sessions : {Sessions{first, second}, Sessions{second, first}}) {
@@ -165,7 +165,7 @@ TEST_CASE("nft text: who opened first has the element; the next gets it when the
 
 TEST_CASE("nft text: without source port filtering a session stays open") {
   Session loose = made_session(1, 100);
-  loose.src_port_filtering = false;
+  loose.route.src_port_filtering = false;
   const auto before = firewall::nft_text::elements_of({loose});
   loose.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
   CHECK(firewall::nft_text::elements_of({loose}) == before);
@@ -173,7 +173,7 @@ TEST_CASE("nft text: without source port filtering a session stays open") {
 
 TEST_CASE("nft text: sessions that iptables forwards are passed over") {
   Session other = made_session(1, 100);
-  other.forwarding = config::Forwarding::iptables;
+  other.route.forwarding = config::Forwarding::iptables;
   CHECK(firewall::nft_text::elements_of({other}).empty());
   CHECK(firewall::nft_text::base({other}) == firewall::nft_text::base({}));
   CHECK(firewall::nft_text::range_of(other).empty());

@@ -62,13 +62,13 @@ TEST_CASE("session: a record is read, and written as it was read") {
   CHECK(session.user == "bear");
   CHECK(session.client.text() == "198.51.100.10:51512");
   CHECK(session.proxy.text() == "198.51.100.39:33001");
-  CHECK(session.rule == 1);
-  CHECK(session.upstream_user == "xfer");
+  CHECK(session.route.rule == 1);
+  CHECK(session.route.upstream_user == "xfer");
   CHECK(session.host.text() == "203.0.113.10:22");
-  CHECK(session.proxy_port == 33001);
-  CHECK(session.udp_port == 33002);
-  CHECK(session.src_port_filtering);
-  CHECK(session.udp_linger.count() == 0);
+  CHECK(session.route.proxy_port == 33001);
+  CHECK(session.route.udp_port == 33002);
+  CHECK(session.route.src_port_filtering);
+  CHECK(session.route.udp_linger.count() == 0);
   CHECK(session.pid == 4711);
   CHECK(session.started == "2026-11-22T15:04:05Z");
   REQUIRE(session.flow);
@@ -86,9 +86,9 @@ TEST_CASE("session: what is optional survives the round trip too") {
   kept.add("udp_linger", "30");
   const auto session = Session::from_record(kept);
   CHECK(session.ports_kept());
-  CHECK(session.udp_port == 0);
-  CHECK(session.udp_port_range == PortRange{40000, 40010});
-  CHECK(session.udp_linger.count() == 30);
+  CHECK(session.route.udp_port == 0);
+  CHECK(session.route.udp_port_range == PortRange{40000, 40010});
+  CHECK(session.route.udp_linger.count() == 30);
   const auto again = Session::from_record(session.to_record());
   CHECK(again.to_record().text() == session.to_record().text());
   CHECK(again.ports_kept());
@@ -97,6 +97,43 @@ TEST_CASE("session: what is optional survives the round trip too") {
   CHECK_FALSE(unpinned.flow);
   CHECK_FALSE(unpinned.pinned());
   CHECK(unpinned.to_record().fields() == without("flow").fields());
+}
+
+TEST_CASE("session: of its route, what concerns UDP is on record, and nothing else") {
+  Session session = Session::from_record(good());
+  const Route route{.rule = 2,
+                    .upstream_user = "other",
+                    .keyfile = "/key",
+                    .hosts = {{"server", 22}},
+                    .proxy_port = 443,
+                    .udp_port = 444,
+                    .src_port_filtering = false,
+                    .udp_linger = std::chrono::seconds(7),
+                    .connect_timeout = std::chrono::seconds(8),
+                    .known_hosts = "/known",
+                    .bind_source_address = IpAddress::parse("203.0.113.2"),
+                    .forwarding = config::Forwarding::nftables,
+                    .faulty_interval = std::chrono::seconds(9),
+                    .upstream_reuse = true,
+                    .keyfile_of_user = true};
+  session.route = route;
+  const Route read = Session::from_record(session.to_record()).route;
+  CHECK(read.rule == 2);
+  CHECK(read.upstream_user == "other");
+  CHECK(read.proxy_port == 443);
+  CHECK(read.udp_port == 444);
+  CHECK_FALSE(read.src_port_filtering);
+  CHECK(read.udp_linger.count() == 7);
+  CHECK(read.bind_source_address == route.bind_source_address);
+  CHECK(read.forwarding == config::Forwarding::nftables);
+
+  CHECK(read.keyfile.empty());
+  CHECK(read.hosts.empty());
+  CHECK(read.connect_timeout == Route{}.connect_timeout);
+  CHECK(read.known_hosts.empty());
+  CHECK(read.faulty_interval == Route{}.faulty_interval);
+  CHECK_FALSE(read.upstream_reuse);
+  CHECK_FALSE(read.keyfile_of_user);
 }
 
 TEST_CASE("session: a flow does not pin a session that filters no source port") {
@@ -187,10 +224,10 @@ TEST_CASE("session: who opens beside sessions without a flow joins their group, 
 
 TEST_CASE("session: candidates of one server are of one group, whatever their ports") {
   Session low = candidate(1), high = candidate(2), both = candidate(3);
-  for (auto* each : {&low, &high, &both}) each->proxy_port = 0;
-  low.udp_port_range = {33001, 33010};
-  high.udp_port_range = {33011, 33020};
-  both.udp_port_range = {33001, 33020};
+  for (auto* each : {&low, &high, &both}) each->route.proxy_port = 0;
+  low.route.udp_port_range = {33001, 33010};
+  high.route.udp_port_range = {33011, 33020};
+  both.route.udp_port_range = {33001, 33020};
   high.group = session::find_group(high, {low});
   both.group = session::find_group(both, {high, low});
   CHECK(both.is_rival_of(low));

@@ -24,8 +24,8 @@ Session living(int number, const std::string& client = "") {
   session.user = "bear";
   session.client = at("198.51.100.10:51512");
   session.proxy = at("198.51.100.39:33001");
-  session.rule = 1;
-  session.upstream_user = "xfer";
+  session.route.rule = 1;
+  session.route.upstream_user = "xfer";
   session.host = at("203.0.113.10:22");
   session.started = "2026-11-22T15:04:0" + std::to_string(number) + "Z";
   if (!client.empty()) session.flow = PinnedFlow{at(client), at("203.0.113.10:33001")};
@@ -76,7 +76,7 @@ TEST_CASE("sessions: a flow is that of the session whose record names it") {
 
 TEST_CASE("sessions: a flow that no record names is that of the oldest open rule") {
   Session free = living(2);
-  free.src_port_filtering = false;
+  free.route.src_port_filtering = false;
   const auto rows = ledger({living(3), free, living(1, "198.51.100.10:5001")},
                            {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2)});
   CHECK(rows[0].traffic.to_server.packets == 10);
@@ -86,7 +86,7 @@ TEST_CASE("sessions: a flow that no record names is that of the oldest open rule
 
 TEST_CASE("sessions: without source port filtering all flows of the client add up") {
   Session free = living(1, "198.51.100.10:5001");
-  free.src_port_filtering = false;
+  free.route.src_port_filtering = false;
   const auto rows = ledger({free}, {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2)});
   CHECK(rows[0].flows == 2);
   CHECK(rows[0].traffic.to_server.packets == 30);
@@ -180,7 +180,7 @@ TEST_CASE("sessions: states") {
   CHECK(sessions::state_of(session) == sessions::State::open);
   session = living(1, "198.51.100.10:5001");
   CHECK(sessions::state_of(session) == sessions::State::pinned);
-  session.src_port_filtering = false;
+  session.route.src_port_filtering = false;
   CHECK(sessions::state_of(session) == sessions::State::flow);
   session.lingering = true;
   CHECK(sessions::state_of(session) == sessions::State::lingering);
