@@ -143,7 +143,7 @@ deps-cluster:
 NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole reap bind kept-ports linger sessions death)
 
 # And with another sudo, where there is one.
-SUDO_STORIES := $(if $(wildcard /usr/bin/sudo-rs),sudo-rs:t/e2e/death.t)
+SUDO_STORIES := $(if $(wildcard /usr/bin/sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo bridge death keys limits sessions forward-lease doctor))
 
 lint:
 	@t/lib/run-tests t/lint/*.t
