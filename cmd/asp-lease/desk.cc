@@ -56,17 +56,17 @@ void ensure_base(Family family) {
 void Desk::prepare() {
   if (!settings_.config().proxy.enabled || session::spool::stopped()) return;
   {
-    const LeaseLock lock;
-    lease::rules::lay_base(store_);
+    const lease::Lock lock;
+    lease::rules::lay_base(registry_.ways);
   }
   for (const Family family : {Family::v4, Family::v6}) ensure_base(family);
 }
 
 void Desk::catch_up() {
-  if (!store_.shares()) return;
+  if (!registry_.peering) return;
   try {
-    const LeaseLock lock;
-    lease::reap::catch_up(store_);
+    const lease::Lock lock;
+    lease::reap::catch_up(registry_);
   } catch (const tool::Failure& failure) {
     logging::error("{}", logging::escape(failure.what()));
   }
@@ -77,7 +77,7 @@ void Desk::serve(const std::vector<Job*>& jobs) {
   changing_.clear();
   lost_.clear();
   try {
-    const LeaseLock lock;
+    const lease::Lock lock;
     serve_locked(jobs);
   } catch (const tool::Failure& failure) {
     logging::error("{}", logging::escape(failure.what()));
@@ -97,18 +97,18 @@ void Desk::serve_locked(const std::vector<Job*>& jobs) {
       job->refuse(refusal);
     } catch (const tool::Failure& failure) {
       // Why the store is away was said when it went.
-      const bool away = store_.shares() && failure.code() == tool::temporary;
+      const bool away = registry_.peering && failure.code() == tool::temporary;
       if (!away) logging::error("{}", logging::escape(failure.what()));
       job->refuse(away ? kStoreAway : kInternal);
     }
   }
   put_in_force();
-  store_.settle();
+  registry_.tell_changes();
 }
 
 void Desk::handle(Job& job) {
   Record answer;
-  if (!job.owner.empty() && !store_.serves()) throw kStandby;
+  if (!job.owner.empty() && !registry_.serves()) throw kStandby;
   switch (job.kind) {
     case Job::Kind::open: return open(job);
     case Job::Kind::renew: return renew(job);
@@ -117,7 +117,7 @@ void Desk::handle(Job& job) {
     case Job::Kind::list: return list(job);
     case Job::Kind::sweep:
       answer.add("answer", "swept");
-      answer.add("count", std::to_string(lease::life::sweep(store_)));
+      answer.add("count", std::to_string(lease::life::sweep(registry_)));
       return job.answer(answer);
     case Job::Kind::count:
       answer.add("answer", "count");
@@ -167,7 +167,7 @@ void Desk::open(Job& job) {
 Lease Desk::find(const Job& job) {
   const auto lease = store_.get(job.lease.id);
   const bool over = lease && (lease->ending || (!lease->lives_by_flows() && lease->is_over(boot_clock::seconds())));
-  if (!lease && !store_.is_whole()) throw kStoreAway;
+  if (!lease && !registry_.is_whole()) throw kStoreAway;
   if (!lease || over || !job.may_touch(*lease)) throw Refusal{"not_found", "There is no such lease."};
   return *lease;
 }
@@ -202,13 +202,13 @@ void Desk::list(Job& job) {
 
 void Desk::put_in_force() {
   try {
-    if (lease::rules::apply(change_, store_)) {
+    if (lease::rules::apply(change_, registry_)) {
       for (const auto& lease : change_.opened) lost_.insert(lease::text::family_of(lease));
     }
     if (fresh_.empty()) first_fresh_ = std::chrono::steady_clock::now();
     fresh_.insert(fresh_.end(), change_.opened.begin(), change_.opened.end());
     log_done();
-    lease::life::finish(store_, change_.closed, "given back");
+    lease::life::finish(registry_, change_.closed, "given back");
   } catch (const tool::Failure& failure) {
     logging::error("{}", logging::escape(failure.what()));
     for (Job* job : changing_) job->refuse(kInternal);
@@ -230,7 +230,7 @@ void Desk::end_early_flows(bool idle) {
 
 void Desk::withdraw_opened() {
   try {
-    lease::life::end(store_, change_.opened, "it could not be put in force");
+    lease::life::end(registry_, change_.opened, "it could not be put in force");
   } catch (const tool::Failure& failure) {
     logging::error("{}; asp-reap will mend it", logging::escape(failure.what()));
   }

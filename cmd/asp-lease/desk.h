@@ -8,13 +8,14 @@
 
 #include "firewall/text.h"
 #include "job.h"
+#include "lease/registry.h"
 #include "lease/rules.h"
-#include "lease/store.h"
 #include "settings.h"
 
 class Desk {
  public:
-  Desk(LeaseStore& store, const Settings& settings) : store_(store), settings_(settings) {}
+  Desk(lease::Registry& registry, const Settings& settings)
+      : registry_(registry), store_(*registry.store), settings_(settings) {}
 
   // Base rules of leases and sessions, unless the proxy is stopped or has no
   // forward proxy. What fails is logged.
@@ -44,7 +45,8 @@ class Desk {
   void withdraw_opened();
   void log_done() const;
 
-  LeaseStore& store_;
+  lease::Registry& registry_;
+  lease::Store& store_;
   const Settings& settings_;
   std::vector<Lease> fresh_;  // whose early flows were not looked for yet
   std::chrono::steady_clock::time_point first_fresh_;

@@ -12,7 +12,7 @@
 #include "base/uuid.h"
 #include "config/destination.h"
 #include "config/value.h"
-#include "lease/shared.h"
+#include "lease/addresses.h"
 
 namespace {
 
@@ -109,7 +109,7 @@ config::destination::Judgement judge(const Lease& lease, const config::Proxy& pr
 // Of several nodes, whichever is master has it.
 IpAddress host_for(const Connection& connection, const config::Cluster& cluster) {
   if (!cluster.shares_leases()) return connection.proxy;
-  const auto host = lease::shared::host_of(cluster, connection.client.is_v4());
+  const auto host = lease::addresses::host_of(cluster, connection.client.is_v4());
   if (!host)
     throw Refusal{"forbidden", fmt::format("The proxies share no {} address inside.", connection.client.family_name())};
   return *host;

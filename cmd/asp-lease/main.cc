@@ -35,22 +35,24 @@ namespace {
 // No more is read while so many wait, or while so many resolvers run.
 constexpr std::size_t kMaxJobs = 256;
 constexpr std::size_t kMaxResolvers = 32;
-constexpr std::chrono::milliseconds kIdle{5};
-// So long an end lets others by.
-constexpr std::chrono::milliseconds kWay{50};
+// How long nothing has to come before early flows are looked for.
+constexpr std::chrono::milliseconds kQuietTime{5};
+// How long an end lets other requests go first.
+constexpr std::chrono::milliseconds kLongestEndWait{50};
 // How often a node of a cluster looks whether others know more of leases.
-constexpr std::chrono::milliseconds kBeat{1000};
+constexpr std::chrono::milliseconds kCatchUpEvery{1000};
 
 class Service {
  public:
-  Service() : settings_(Settings::read()), store_(lease::open_store(settings_.config())), desk_(*store_, settings_) {}
+  Service()
+      : settings_(Settings::read()), registry_(lease::open_registry(settings_.config())), desk_(registry_, settings_) {}
 
   // Until asperanoded closes its end; leases stay.
   void run() {
     desk_.prepare();
     while (!ended_) {
       const bool idle = !wait();
-      if (store_->shares()) catch_up();
+      if (registry_.peering) catch_up();
       desk_.end_early_flows(idle);
       read();
       decide();
@@ -73,8 +75,8 @@ class Service {
   bool wait() const {
     using std::chrono::milliseconds;
     std::vector<pollfd> fds{{has_room() ? STDIN_FILENO : -1, POLLIN, 0}};
-    auto patience = desk_.has_early_flows() ? milliseconds(kIdle)
-                    : store_->shares()      ? milliseconds(kBeat)
+    auto patience = desk_.has_early_flows() ? milliseconds(kQuietTime)
+                    : registry_.peering     ? milliseconds(kCatchUpEvery)
                                             : milliseconds(-1);
     if (has_ready()) patience = milliseconds(0);
     for (const auto& job : jobs_) {
@@ -90,7 +92,7 @@ class Service {
 
   void catch_up() {
     const auto now = std::chrono::steady_clock::now();
-    if (now - caught_up_ < kBeat) return;
+    if (now - caught_up_ < kCatchUpEvery) return;
     desk_.catch_up();
     caught_up_ = std::chrono::steady_clock::now();
   }
@@ -124,7 +126,8 @@ class Service {
 
   // Without a tag, the answers are in the order of the requests.
   static bool gives_way(const Job& job) {
-    return job.kind == Job::Kind::close && !job.tag.empty() && std::chrono::steady_clock::now() - job.came < kWay;
+    return job.kind == Job::Kind::close && !job.tag.empty() &&
+           std::chrono::steady_clock::now() - job.came < kLongestEndWait;
   }
 
   // In the order of the requests; those with a tag as soon as they can be.
@@ -141,7 +144,7 @@ class Service {
   }
 
   Settings settings_;
-  std::unique_ptr<LeaseStore> store_;
+  lease::Registry registry_;
   Desk desk_;
   std::deque<Job> jobs_;
   bool ended_ = false;

@@ -203,7 +203,7 @@ int show_hosts(const Asked& asked) {
 
 int show_leases(const Asked& asked) {
   session::spool::prepare();
-  auto leases = lease::open_store()->all();
+  auto leases = lease::open_registry().store->all();
   std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
   const auto flows = leases.empty() ? std::vector<conntrack::Flow>{} : lease::flows::all();
   const auto rows = sessions::lease_rows(std::move(leases), flows, boot_clock::seconds());

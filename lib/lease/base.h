@@ -7,7 +7,7 @@
 namespace lease::base {
 
 // Lays it where it is missing or damaged, unless the proxy is stopped. Takes a
-// session::spool::FirewallLock; the caller holds neither that nor a LeaseLock. True:
+// session::spool::FirewallLock; the caller holds neither that nor a Lock. True:
 // something had to be laid.
 bool ensure(firewall::text::Family family);
 

@@ -33,14 +33,15 @@ std::set<int> families_of(const std::vector<Lease>& leases) {
   return families;
 }
 
-// Those that may be of one of `leases`: with any of `mark`, or, as that is 0, all.
+// Those that may be of one of `leases`: with any of `mark`, or, as that is 0, all. Up to
+// `most_pairs` of client and proxy are asked for one by one.
 std::vector<Flow> list(const conntrack::Table& table, const std::vector<Lease>& leases, std::uint32_t mark,
-                       std::size_t few) {
+                       std::size_t most_pairs) {
   const Pairs pairs = pairs_of(leases);
   std::vector<Flow> flows;
   const auto take = [&](std::vector<Flow> more) { flows.insert(flows.end(), more.begin(), more.end()); };
   const bool v4 = std::all_of(pairs.begin(), pairs.end(), [](const auto& pair) { return pair.first.is_v4(); });
-  if (v4 && pairs.size() <= few) {
+  if (v4 && pairs.size() <= most_pairs) {
     for (const auto& [client, proxy] : pairs) take(table.list_between(client, proxy));
   } else {
     for (const int family : families_of(leases)) take(table.list_with_tcp(family, mark));
@@ -99,11 +100,11 @@ std::map<std::string, Traffic> end(const std::vector<Lease>& leases) {
 
 std::size_t end_early(const std::vector<Lease>& leases) {
   if (leases.empty()) return 0;
-  constexpr std::size_t kFew = 4;  // as many questions as one about all flows may cost
+  constexpr std::size_t kMostPairs = 4;  // that cost less than one question about all flows
   const conntrack::Table table;
   const Index index(leases);
   std::size_t count = 0;
-  for (const auto& flow : list(table, leases, 0, kFew)) {
+  for (const auto& flow : list(table, leases, 0, kMostPairs)) {
     if (!is_marked(flow) && index.of(flow) && table.remove(flow)) ++count;
   }
   return count;

@@ -12,14 +12,14 @@ namespace {
 
 using Seconds = std::chrono::seconds;
 
-void log_end(const Lease& lease, const lease::flows::Traffic& carried, std::string_view why) {
+void log_end(const Lease& lease, const flows::Traffic& carried, std::string_view why) {
   const std::string traffic =
       carried.counted ? fmt::format(" packets={} bytes={}", carried.counters.packets, carried.counters.bytes) : "";
   logging::event("Ended lease={} {} client={} port={} address={} flows={}{}: {}", lease.id, lease.owner(),
                  lease.client.text(), lease.ssh_port, lease.address.text(), carried.flows, traffic, why);
 }
 
-// What is left of `leases` when those that are over have ended.
+// Those of `leases` that are to end now.
 std::vector<Lease> over(const std::vector<Lease>& leases, Seconds now) {
   std::vector<Lease> found;
   for (const auto& lease : leases) {
@@ -39,31 +39,31 @@ Seconds deadline_of(const Lease& lease, Seconds now) {
   return now + (lease.lives_by_flows() ? kSilence : lease.lifetime);
 }
 
-void finish(LeaseStore& store, const std::vector<Lease>& leases, std::string_view why) {
-  auto carried = lease::flows::end(leases);
+void finish(Registry& registry, const std::vector<Lease>& leases, std::string_view why) {
+  auto carried = flows::end(leases);
   for (const auto& lease : leases) {
-    store.remove(lease, why.empty() ? LeaseStore::End::over : LeaseStore::End::asked);
+    registry.store->remove(lease, why.empty() ? Store::End::over : Store::End::asked);
     log_end(lease, carried[lease.id], why.empty() ? reason_of(lease) : why);
   }
-  store.settle();
+  registry.tell_changes();
 }
 
-void begin_end(LeaseStore& store, Lease& lease) {
+void begin_end(Store& store, Lease& lease) {
   lease.ending = true;
   store.put(lease);
 }
 
-void end(LeaseStore& store, std::vector<Lease> leases, std::string_view why) {
+void end(Registry& registry, std::vector<Lease> leases, std::string_view why) {
   if (leases.empty()) return;
   auto ending = leases;
-  for (auto& lease : ending) begin_end(store, lease);
-  lease::rules::apply({{}, {}, ending}, store);
-  finish(store, leases, why);
+  for (auto& lease : ending) begin_end(*registry.store, lease);
+  rules::apply({{}, {}, ending}, registry);
+  finish(registry, leases, why);
 }
 
 std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows, Seconds now) {
-  std::map<std::string, lease::flows::Traffic> traffic;
-  const lease::flows::Index index(leases);
+  std::map<std::string, flows::Traffic> traffic;
+  const flows::Index index(leases);
   for (const auto& flow : flows) {
     if (const Lease* lease = index.of(flow)) traffic[lease->id].add(flow);
   }
@@ -83,21 +83,21 @@ std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack:
   return changed;
 }
 
-std::size_t sweep(LeaseStore& store) {
-  if (!store.serves()) return 0;
+std::size_t sweep(Registry& registry) {
+  if (!registry.serves()) return 0;
   const Seconds now = boot_clock::seconds();
-  auto due = store.due(now);
+  auto due = registry.store->due(now);
   if (due.empty()) return 0;
   const bool by_flows =
       std::any_of(due.begin(), due.end(), [](const Lease& lease) { return lease.lives_by_flows() && !lease.ending; });
   if (by_flows) {
-    const auto changed = look(due, lease::flows::all(), now);
-    for (const auto& lease : changed) store.put(lease);
-    lease::rules::apply({{}, changed, {}}, store);
+    const auto changed = look(due, flows::all(), now);
+    for (const auto& lease : changed) registry.store->put(lease);
+    rules::apply({{}, changed, {}}, registry);
   }
   const auto ended = over(due, now);
-  end(store, ended, "");
-  store.settle();
+  end(registry, ended, "");
+  registry.tell_changes();
   return ended.size();
 }
 

@@ -1,5 +1,5 @@
 // lease/life: when leases end, and how. Needs root; the caller holds a
-// LeaseLock. Failure{71}.
+// Lock. Failure{71}.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 #include "kernel/conntrack.h"
 #include "lease/lease.h"
-#include "lease/store.h"
+#include "lease/registry.h"
 
 namespace lease::life {
 
@@ -22,10 +22,10 @@ std::chrono::seconds deadline_of(const Lease& lease, std::chrono::seconds now);
 // Rule, flows and record of each, in this order: no flow begins without its
 // rule, and no port is anybody else's while there is a flow through it. Logs
 // what each carried, and `why`. Who dies on the way leaves it on record as ending.
-void end(LeaseStore& store, std::vector<Lease> leases, std::string_view why);
+void end(Registry& registry, std::vector<Lease> leases, std::string_view why);
 // The same in two parts, the end of the rules between them.
-void begin_end(LeaseStore& store, Lease& lease);
-void finish(LeaseStore& store, const std::vector<Lease>& leases, std::string_view why);
+void begin_end(Store& store, Lease& lease);
+void finish(Registry& registry, const std::vector<Lease>& leases, std::string_view why);
 
 // Looks at those without a lifetime among `leases`, of whose flows `flows` are
 // all; those that carried something since the last look live on. Pure; `leases`
@@ -35,6 +35,6 @@ std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack:
                         std::chrono::seconds now);
 
 // Ends what is over; how many.
-std::size_t sweep(LeaseStore& store);
+std::size_t sweep(Registry& registry);
 
 }  // namespace lease::life

@@ -17,6 +17,7 @@
 #include "base/uuid.h"
 #include "session/spool.h"
 
+namespace lease::local {
 namespace {
 
 constexpr char kRecords[] = "leases";
@@ -63,7 +64,7 @@ std::optional<Lease> read(const std::string& id) {
   }
 }
 
-std::vector<Lease> read_those(const std::vector<std::string>& names) {
+std::vector<Lease> read_all(const std::vector<std::string>& names) {
   std::vector<Lease> leases;
   for (const auto& name : names) {
     if (!uuid::is_valid(name)) continue;
@@ -72,9 +73,9 @@ std::vector<Lease> read_those(const std::vector<std::string>& names) {
   return leases;
 }
 
-class Local : public LeaseStore {
+class Directories : public Spool {
  public:
-  Local() {
+  Directories() {
     for (const char* directory : {kRecords, kOwners, kPorts}) session::spool::make_directory(directory);
   }
 
@@ -130,13 +131,13 @@ class Local : public LeaseStore {
   }
 
   std::vector<Lease> of(const std::string& owner) override {
-    return read_those(session::spool::names_in(owner_directory(owner)));
+    return read_all(session::spool::names_in(owner_directory(owner)));
   }
   std::size_t count_of(const std::string& owner) override {
     return session::spool::names_in(owner_directory(owner)).size();
   }
 
-  std::vector<Lease> all() override { return read_those(session::spool::names_in(kRecords)); }
+  std::vector<Lease> all() override { return read_all(session::spool::names_in(kRecords)); }
   std::size_t count() override { return session::spool::names_in(kRecords).size(); }
 
   std::vector<Lease> due(std::chrono::seconds now) override {
@@ -145,7 +146,7 @@ class Local : public LeaseStore {
       struct stat status {};
       return ::lstat(path_of(name).c_str(), &status) != 0 || status.st_mtime > now.count();
     });
-    return read_those(names);
+    return read_all(names);
   }
 
   void tidy() override {
@@ -202,9 +203,7 @@ class Local : public LeaseStore {
 
 }  // namespace
 
-namespace lease::local {
-
-std::unique_ptr<LeaseStore> open() { return std::make_unique<Local>(); }
+std::unique_ptr<Spool> open() { return std::make_unique<Directories>(); }
 
 std::size_t count() { return session::spool::names_in(kRecords).size(); }
 

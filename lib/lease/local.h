@@ -17,8 +17,15 @@
 
 namespace lease::local {
 
+// The store, and what only lease/shared does with it.
+class Spool : public Store {
+ public:
+  // On record with the ports it says, which must be free: else nothing, and false.
+  virtual bool adopt(const Lease& lease) = 0;
+};
+
 // Makes the directories; session::spool::prepare() comes first.
-std::unique_ptr<LeaseStore> open();
+std::unique_ptr<Spool> open();
 
 // How many there are. Needs no directories.
 std::size_t count();

@@ -13,7 +13,9 @@
 #include "base/failure.h"
 #include "base/paths.h"
 
-LeaseLock::LeaseLock() {
+namespace lease {
+
+Lock::Lock() {
   const std::string path = fmt::format("{}/lease_lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   constexpr auto kPause = std::chrono::milliseconds(1);
@@ -25,3 +27,5 @@ LeaseLock::LeaseLock() {
   }
   throw tool::Failure(tool::temporary, path + ": still locked after 10 s");
 }
+
+}  // namespace lease

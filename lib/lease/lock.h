@@ -5,12 +5,16 @@
 
 #include "base/fd.h"
 
+namespace lease {
+
 // Held while leases of this host are changed, on record and in the kernel; not
 // together with a session::spool::FirewallLock. Waits at most 10 s (Failure{75}).
-class LeaseLock {
+class Lock {
  public:
-  LeaseLock();
+  Lock();
 
  private:
   Fd lock_;
 };
+
+}  // namespace lease

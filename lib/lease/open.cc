@@ -8,14 +8,14 @@
 
 namespace lease {
 
-std::unique_ptr<LeaseStore> open_store() {
-  if (lease::role::get() == LeaseRole::alone) return lease::local::open();
-  return open_store(config::load(paths::kConfig, config::Author::root));
+Registry open_registry() {
+  if (role::get() == Role::alone) return {local::open()};
+  return open_registry(config::load(paths::kConfig, config::Author::root));
 }
 
-std::unique_ptr<LeaseStore> open_store(const config::Config& config) {
-  if (config.cluster.shares_leases()) return lease::shared::open(config, lease::local::open());
-  return lease::local::open();
+Registry open_registry(const config::Config& config) {
+  if (config.cluster.shares_leases()) return shared::open(config, local::open());
+  return {local::open()};
 }
 
 }  // namespace lease

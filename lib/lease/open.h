@@ -1,9 +1,7 @@
-// lease/open: which store of leases this host has.
+// lease/open: which leases this host has to do with, by what it is.
 #pragma once
 
-#include <memory>
-
-#include "lease/store.h"
+#include "lease/registry.h"
 
 namespace config {
 struct Config;
@@ -13,8 +11,8 @@ namespace lease {
 
 // By what the host is (lease/role.h); aspera.conf is read only on the nodes of a
 // cluster. Makes the directories; session::spool::prepare() comes first. Failure{78}.
-std::unique_ptr<LeaseStore> open_store();
+Registry open_registry();
 // The same by `config` alone.
-std::unique_ptr<LeaseStore> open_store(const config::Config& config);
+Registry open_registry(const config::Config& config);
 
 }  // namespace lease

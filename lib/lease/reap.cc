@@ -1,5 +1,6 @@
 #include "lease/reap.h"
 
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace {
 
 using firewall::text::Family;
 
-void log(const lease::rules::Mended& mended) {
+void log(const rules::Mended& mended) {
   if (mended.base) logging::event("Put back the rules of leases: the firewall had lost some");
   if (mended.laid > 0) logging::event("Put back the mappings of {} leases", mended.laid);
   if (mended.removed > 0) logging::event("Reaped {} mappings without a lease", mended.removed);
@@ -29,7 +30,7 @@ void log(const lease::rules::Mended& mended) {
 
 // Flows that bear a lease's mark and go through none, or lead elsewhere.
 void reap_flows(const std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows) {
-  const lease::flows::Index index(leases);
+  const flows::Index index(leases);
   const conntrack::Table table;
   for (const auto& flow : flows) {
     const Lease* lease = index.of(flow);
@@ -41,62 +42,62 @@ void reap_flows(const std::vector<Lease>& leases, const std::vector<conntrack::F
 
 // Every lease without a lifetime is looked at, so that the last packet is known
 // to the minute.
-void look_at_all(LeaseStore& store, const std::vector<conntrack::Flow>& flows) {
-  auto leases = store.all();
-  const auto changed = lease::life::look(leases, flows, boot_clock::seconds());
-  for (const auto& lease : changed) store.put(lease);
-  lease::rules::apply({{}, changed, {}}, store);
+void look_at_all(Registry& registry, const std::vector<conntrack::Flow>& flows) {
+  auto leases = registry.store->all();
+  const auto changed = life::look(leases, flows, boot_clock::seconds());
+  for (const auto& lease : changed) registry.store->put(lease);
+  rules::apply({{}, changed, {}}, registry);
 }
 
-// Null: this is a node of a cluster, and aspera.conf, which says of which, is wrong.
-std::unique_ptr<LeaseStore> open_if_known() {
+// Absent: this is a node of a cluster, and aspera.conf, which says of which, is wrong.
+std::optional<Registry> open_if_known() {
   try {
-    return lease::open_store();
+    return open_registry();
   } catch (const tool::Failure& failure) {
     if (failure.code() != tool::config) throw;
     logging::error("leases: {}", logging::escape(failure.what()));
-    return nullptr;
+    return std::nullopt;
   }
 }
 
-std::vector<Lease> living(LeaseStore& store) {
+std::vector<Lease> living(Store& store) {
   auto leases = store.all();
   std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
   return leases;
 }
 
 // Which families have leases now.
-std::set<Family> reap(LeaseStore& store) {
-  store.tidy();
-  const auto flows = lease::flows::all();
-  look_at_all(store, flows);
-  lease::life::sweep(store);
-  const auto leases = living(store);
-  log(lease::rules::reconcile(leases, store));
-  if (store.is_whole()) reap_flows(leases, flows);
-  if (const auto count = lease::flows::end_early(leases); count > 0)
+std::set<Family> reap(Registry& registry) {
+  registry.store->tidy();
+  const auto flows = flows::all();
+  look_at_all(registry, flows);
+  life::sweep(registry);
+  const auto leases = living(*registry.store);
+  log(rules::reconcile(leases, registry.ways));
+  if (registry.is_whole()) reap_flows(leases, flows);
+  if (const auto count = flows::end_early(leases); count > 0)
     logging::event("Reaped {} flows that began before their lease", count);
   std::set<Family> families;
-  for (const auto& lease : leases) families.insert(lease::text::family_of(lease));
-  store.settle();
+  for (const auto& lease : leases) families.insert(text::family_of(lease));
+  registry.tell_changes();
   return families;
 }
 
 // What the others know, and nothing that could wait.
-void learn(LeaseStore& store) {
-  const auto before = store.count();
-  store.exchange();
-  const auto leases = living(store);
-  if (leases.size() != before) lease::rules::lay(leases, store);
-  if (store.is_whole()) reap_flows(leases, lease::flows::all());
+void learn(Registry& registry) {
+  const auto before = registry.store->count();
+  registry.peering->exchange();
+  const auto leases = living(*registry.store);
+  if (leases.size() != before) rules::lay(leases, registry.ways);
+  if (registry.is_whole()) reap_flows(leases, flows::all());
 }
 
 // On a host that does not serve, there are no leases, and flows are none of its
 // business: they may be the master's.
-void clear(LeaseStore& store) {
-  store.forget();
-  store.settle();
-  log(lease::rules::reconcile({}, store));
+void clear(Registry& registry) {
+  registry.peering->forget();
+  registry.peering->tell_changes();
+  log(rules::reconcile({}, registry.ways));
 }
 
 }  // namespace
@@ -106,77 +107,77 @@ void all() {
     end_all();
     return;
   }
-  const auto store = open_if_known();
-  if (!store) return;
+  auto registry = open_if_known();
+  if (!registry) return;
   std::set<Family> families;
   {
-    const LeaseLock lock;
-    if (!store->serves()) return clear(*store);
-    store->exchange();
-    families = reap(*store);
+    const Lock lock;
+    if (!registry->serves()) return clear(*registry);
+    if (registry->peering) registry->peering->exchange();
+    families = reap(*registry);
   }
   for (const auto family : families) {
-    if (lease::base::ensure(family)) logging::event("Put back the base rules that leases need");
+    if (base::ensure(family)) logging::event("Put back the base rules that leases need");
   }
 }
 
 std::size_t take_over() {
-  const LeaseLock lock;
-  lease::role::set(LeaseRole::master);
-  const auto store = lease::open_store();
-  if (!store->shares()) return 0;
-  store->fetch();
-  const auto leases = living(*store);
-  lease::rules::lay(leases, *store);
+  const Lock lock;
+  role::set(Role::master);
+  const auto registry = open_registry();
+  if (!registry.peering) return 0;
+  registry.peering->fetch();
+  const auto leases = living(*registry.store);
+  rules::lay(leases, registry.ways);
   return leases.size();
 }
 
 void complete() {
-  const LeaseLock lock;
-  const auto store = lease::open_store();
-  if (store->serves() && store->shares()) learn(*store);
+  const Lock lock;
+  auto registry = open_registry();
+  if (registry.peering && registry.serves()) learn(registry);
 }
 
 void stand_by() {
-  const LeaseLock lock;
-  lease::role::set(LeaseRole::standby);
-  const auto store = lease::open_store();
-  if (!store->shares()) return;
-  store->forget();
-  store->settle();
+  const Lock lock;
+  role::set(Role::standby);
+  const auto registry = open_registry();
+  if (!registry.peering) return;
+  registry.peering->forget();
+  registry.peering->tell_changes();
   // The base stays: without a chain of NAT the kernel would translate nothing.
-  lease::rules::lay({}, *store);
+  rules::lay({}, registry.ways);
 }
 
-void catch_up(LeaseStore& store) {
+void catch_up(Registry& registry) {
   if (session::spool::stopped()) return;
-  store.settle();
-  if (store.is_behind()) learn(store);
+  registry.tell_changes();
+  if (registry.peering->is_behind()) learn(registry);
 }
 
 bool end_one(const std::string& id, const std::string& why) {
-  const auto store = lease::open_store();
-  const LeaseLock lock;
-  const auto lease = store->get(id);
-  if (lease) lease::life::end(*store, {*lease}, why);
+  auto registry = open_registry();
+  const Lock lock;
+  const auto lease = registry.store->get(id);
+  if (lease) life::end(registry, {*lease}, why);
   return lease.has_value();
 }
 
 std::size_t end_all() {
-  const auto store = open_if_known();
-  const LeaseLock lock;
-  if (!store || store->shares()) {
-    lease::rules::purge();
-    if (!store) return 0;
-    const auto count = store->count();
-    store->forget();
+  auto registry = open_if_known();
+  const Lock lock;
+  if (!registry || registry->peering) {
+    rules::purge();
+    if (!registry) return 0;
+    const auto count = registry->store->count();
+    registry->peering->forget();
     return count;
   }
-  const auto leases = store->all();
-  lease::life::end(*store, leases, "the proxy is stopped");
-  store->tidy();
-  if (lease::rules::purge() && leases.empty()) logging::event("Purged the rules of leases: the proxy is stopped");
-  reap_flows({}, lease::flows::all());
+  const auto leases = registry->store->all();
+  life::end(*registry, leases, "the proxy is stopped");
+  registry->store->tidy();
+  if (rules::purge() && leases.empty()) logging::event("Purged the rules of leases: the proxy is stopped");
+  reap_flows({}, flows::all());
   return leases.size();
 }
 

@@ -6,11 +6,11 @@
 #include <cstddef>
 #include <string>
 
-#include "lease/store.h"
+#include "lease/registry.h"
 
 namespace lease::reap {
 
-// Takes a LeaseLock, and, once it has let go of it, a session::spool::FirewallLock where
+// Takes a Lock, and, once it has let go of it, a session::spool::FirewallLock where
 // the base of the sessions' rules has to be laid; the caller holds neither.
 // session::spool::prepare() comes first. Failure{71}.
 void all();
@@ -28,8 +28,8 @@ void complete();
 void stand_by();
 
 // Exchanges with the other nodes what is known of leases, if it is time for that, and
-// lays what that brings. The caller holds a LeaseLock.
-void catch_up(LeaseStore& store);
+// lays what that brings. The caller holds a Lock, and the registry has peers.
+void catch_up(Registry& registry);
 
 // Ends the lease of that id, since `why`; false when there is none. As above.
 bool end_one(const std::string& id, const std::string& why);

@@ -16,25 +16,25 @@
 namespace lease::role {
 namespace {
 
-constexpr const char* kWords[] = {"", "standby", "master", "informed"};  // as LeaseRole has them
+constexpr const char* kWords[] = {"", "standby", "master", "informed"};  // as Role has them
 
 std::string path() { return fmt::format("{}/lease_role", paths::kRun); }
 
 }  // namespace
 
-LeaseRole get() {
+Role get() {
   constexpr std::size_t kMax = 16;
   const Fd file(::open(path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file && errno == ENOENT) return LeaseRole::alone;
+  if (!file && errno == ENOENT) return Role::alone;
   if (!file) tool::fail_errno(tool::os, "open " + path());
   const std::string word = io::read_all(file.get(), kMax, path());
-  for (const auto role : {LeaseRole::standby, LeaseRole::master, LeaseRole::informed}) {
+  for (const auto role : {Role::standby, Role::master, Role::informed}) {
     if (word == kWords[static_cast<int>(role)]) return role;
   }
   throw tool::Failure(tool::os, path() + ": says neither standby nor master");
 }
 
-void set(LeaseRole role) {
+void set(Role role) {
   const std::string fresh = path() + ".new";
   const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
   io::write_all(file.get(), kWords[static_cast<int>(role)]);

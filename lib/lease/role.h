@@ -4,20 +4,24 @@
 //   /run/sallyport/lease_role   "standby", "master", or "informed"
 #pragma once
 
-enum class LeaseRole {
+namespace lease {
+
+enum class Role {
   alone,     // nobody has said anything: no node, or one that keepalived has not told yet
   standby,   // another node serves leases
   master,    // this one does, but may not know all of them yet
   informed,  // this one does, and knows what the common store knew
 };
 
-namespace lease::role {
+namespace role {
 
 // Failure{71}, also for a file that says something else.
-LeaseRole get();
-// The caller holds a LeaseLock. Failure{71}.
-void set(LeaseRole role);
+Role get();
+// The caller holds a Lock. Failure{71}.
+void set(Role role);
 
-inline bool serves(LeaseRole role) { return role == LeaseRole::master || role == LeaseRole::informed; }
+inline bool serves(Role role) { return role == Role::master || role == Role::informed; }
 
-}  // namespace lease::role
+}  // namespace role
+
+}  // namespace lease

@@ -22,7 +22,7 @@ using Seconds = std::chrono::seconds;
 // How far the time-out of an element may be from that of its lease.
 constexpr Seconds kTolerance{5};
 // More are laid sooner by laying all.
-constexpr std::size_t kFew = 100;
+constexpr std::size_t kMostMendedAlone = 100;
 
 std::string table() { return fmt::format("table inet {}", lease::text::kTable); }
 
@@ -126,26 +126,26 @@ void replace(const std::vector<Lease>& leases, const lease::text::Ways& ways) {
 
 }  // namespace
 
-void lay_base(const LeaseStore& store) { nft::apply(lease::text::base(store.ways())); }
+void lay_base(const text::Ways& ways) { nft::apply(lease::text::base(ways)); }
 
-void lay(const std::vector<Lease>& leases, const LeaseStore& store) { replace(leases, store.ways()); }
+void lay(const std::vector<Lease>& leases, const text::Ways& ways) { replace(leases, ways); }
 
-bool apply(const Change& change, LeaseStore& store) {
+bool apply(const Change& change, Registry& registry) {
   const Seconds now = boot_clock::seconds();
   const std::string text = lease::text::close(change.closed) + lease::text::renew(change.renewed, now) +
                            lease::text::open(change.opened, now);
   if (text.empty()) return false;
   const auto why = nft::try_apply(text);
   if (why.empty()) return false;
-  auto all = store.all();
+  auto all = registry.store->all();
   std::erase_if(all, [](const Lease& lease) { return lease.ending; });
   logging::event("Put back the mappings of {} leases", all.size());
   logging::debug1("The firewall had lost some: {}", logging::escape(why));
-  replace(all, store.ways());
+  replace(all, registry.ways);
   return true;
 }
 
-Mended reconcile(const std::vector<Lease>& leases, const LeaseStore& store) {
+Mended reconcile(const std::vector<Lease>& leases, const text::Ways& ways) {
   const Seconds now = boot_clock::seconds();
   Picture picture = look();
   Mended mended;
@@ -155,11 +155,11 @@ Mended reconcile(const std::vector<Lease>& leases, const LeaseStore& store) {
   }
   mended.laid = damaged.size();
   mended.removed = picture.elements.size();
-  mended.base = !leases.empty() && !has_base(picture, store.ways());
-  if (mended.removed > 0 || mended.base || damaged.size() > kFew) {
-    replace(leases, store.ways());
+  mended.base = !leases.empty() && !has_base(picture, ways);
+  if (mended.removed > 0 || mended.base || damaged.size() > kMostMendedAlone) {
+    replace(leases, ways);
   } else if (!damaged.empty()) {
-    if (!nft::try_apply(lease::text::renew(damaged, now)).empty()) replace(leases, store.ways());
+    if (!nft::try_apply(lease::text::renew(damaged, now)).empty()) replace(leases, ways);
   }
   return mended;
 }

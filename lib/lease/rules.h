@@ -1,12 +1,12 @@
 // lease/rules: puts lease/text in force, within this process (kernel/nft.h). Needs root.
-// The caller holds a LeaseLock. Failure{71}.
+// The caller holds a Lock. Failure{71}.
 #pragma once
 
 #include <cstddef>
 #include <vector>
 
 #include "lease/lease.h"
-#include "lease/store.h"
+#include "lease/registry.h"
 
 namespace lease::rules {
 
@@ -19,22 +19,22 @@ struct Change {
 
 // All of it, or nothing. When the kernel refuses, since somebody took our table
 // away or changed it, everything is made as the records say: then true.
-bool apply(const Change& change, LeaseStore& store);
+bool apply(const Change& change, Registry& registry);
 
-// Compares what is in force with `leases`, all of `store` that are not ending, and
+// Compares what is in force with `leases`, all on record that are not ending, and
 // mends the difference; the base too, which is laid only where there are leases.
 struct Mended {
   std::size_t laid = 0;     // leases that had lost an element, or its time-out
   std::size_t removed = 0;  // elements without a lease
   bool base = false;        // the base was missing or damaged
 };
-Mended reconcile(const std::vector<Lease>& leases, const LeaseStore& store);
+Mended reconcile(const std::vector<Lease>& leases, const text::Ways& ways);
 
 // Puts the base in force.
-void lay_base(const LeaseStore& store);
+void lay_base(const text::Ways& ways);
 // Base and mappings of these, and of no others, in one transaction, without a look
 // at what there was.
-void lay(const std::vector<Lease>& leases, const LeaseStore& store);
+void lay(const std::vector<Lease>& leases, const text::Ways& ways);
 
 // Removes all of it; false when there was nothing.
 bool purge();

@@ -20,9 +20,9 @@
 #include "cluster/node_name.h"
 #include "cluster/redis.h"
 #include "config/config.h"
-#include "config/destination.h"
-#include "config/node_users.h"
 #include "kernel/own_addresses.h"
+#include "lease/addresses.h"
+#include "lease/admission.h"
 #include "lease/life.h"
 #include "lease/role.h"
 #include "lease/scripts.h"
@@ -38,12 +38,11 @@ constexpr char kGone[] = "lease_gone";
 constexpr char kLeaseKey[] = "sallyport:lease:";
 constexpr char kNextKey[] = "sallyport:lease-next";
 constexpr char kMasterKey[] = "sallyport:lease-master";
-// So many leases are one question.
-constexpr std::size_t kAtOnce = 500;
-// After Redis failed, nobody asks it for so long.
-constexpr milliseconds kRest{1000};
-// What was taken for a lease that never came to be.
-constexpr std::chrono::minutes kPromised{1};
+constexpr std::size_t kLeasesPerRoundTrip = 500;
+// How long nobody asks Redis after it failed.
+constexpr milliseconds kPauseAfterFailure{1000};
+// How long ports stay taken for a lease that never comes to be.
+constexpr std::chrono::minutes kUnusedPortsKept{1};
 
 std::string number(milliseconds time) { return std::to_string(time.count()); }
 std::string lease_key(const std::string& id) { return kLeaseKey + id; }
@@ -76,12 +75,12 @@ milliseconds rest_of(const Lease& lease) {
 }
 
 redis::Command keep(const Lease& lease, const std::string& node) {
-  return redis::script(lease::scripts::kKeep, keys_of(lease),
+  return redis::script(scripts::kKeep, keys_of(lease),
                        {lease.id, text_for_others(lease), node, number(rest_of(lease))});
 }
 
 redis::Command end(const Lease& lease, const std::string& by) {
-  return redis::script(lease::scripts::kEnd, keys_of(lease), {lease.id, by, number(kSpare)});
+  return redis::script(scripts::kEnd, keys_of(lease), {lease.id, by, number(kSpare)});
 }
 
 // Leases that Redis is to be told the end of. One that is `ending` ended because
@@ -119,41 +118,9 @@ class Gone {
   static std::string path(const std::string& id) { return fmt::format("{}/{}/{}", paths::kRun, kGone, id); }
 };
 
-// Whether this node, as aspera.conf is here and now, would have given that lease.
-class Judge {
+class Shared : public Store, public Peering {
  public:
-  Judge() : config_(config::load(paths::kConfig, config::Author::root)), own_(own_addresses::read()) {}
-
-  // Why not; empty when it would.
-  std::string complaint(const Lease& lease) const {
-    constexpr std::chrono::seconds kLongest{86400};  // aspera.conf(5), <session_timeout>
-    const auto& proxy = config_.proxy;
-    if (lease.lifetime > kLongest || lease.renew_seconds > kLongest) return "it lives too long";
-    if (!lease.user.empty() && !config::node_users::is_name(lease.user)) return "that is no name of a user";
-    if (lease.started.size() > 32 || lease.started.find_first_not_of("0123456789-:TZ") != std::string::npos)
-      return "that is no time";
-    if (lease.proxy != host_of(config_.cluster, lease.client.is_v4()))
-      return "its address is not the shared one inside";
-    if (lease.ssh_port < proxy.port_range_low || lease.udp_ports.high > proxy.port_range_high)
-      return "its ports are none of the range";
-    if (std::any_of(own_.begin(), own_.end(), [&](const Network& each) { return each.contains(lease.client); }))
-      return "its client is this node";
-    const auto target = config::destination::Target::parse(lease.destination);
-    if (!target) return "its destination is neither a name nor an address";
-    const auto judgement = config::destination::judge(
-        {proxy.allowed_destinations, proxy.denied_destinations, own_},
-        {target->name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
-    return judgement.verdict == config::destination::Verdict::refused ? judgement.reason : "";
-  }
-
- private:
-  config::Config config_;
-  std::vector<Network> own_;
-};
-
-class Shared : public LeaseStore {
- public:
-  Shared(const config::Config& config, std::unique_ptr<LeaseStore> local)
+  Shared(const config::Config& config, std::unique_ptr<local::Spool> local)
       : config_(config), local_(std::move(local)), node_(node_name()) {}
 
   // --- what needs Redis at once ---
@@ -199,8 +166,6 @@ class Shared : public LeaseStore {
 
   // --- what is known here ---
 
-  bool adopt(const Lease& lease) override { return local_->adopt(lease); }
-
   std::optional<Lease> get(const std::string& id) override { return local_->get(id); }
   std::vector<Lease> of(const std::string& owner) override { return local_->of(owner); }
   std::size_t count_of(const std::string& owner) override { return local_->count_of(owner); }
@@ -217,9 +182,8 @@ class Shared : public LeaseStore {
 
   // --- what is for others ---
 
-  bool shares() const override { return true; }
-  bool serves() const override { return lease::role::serves(lease::role::get()); }
-  bool is_whole() const override { return lease::role::get() == LeaseRole::informed; }
+  bool serves() const override { return role::serves(role::get()); }
+  bool is_whole() const override { return role::get() == Role::informed; }
 
   // Redis may have begun anew, without anything; or another node was master meanwhile.
   bool is_behind() override {
@@ -229,7 +193,7 @@ class Shared : public LeaseStore {
     try {
       begin(kPatience);
       if (ask({redis::script(kWho, {kMasterKey}, {})}).front().text() == node_) return false;
-      lease::role::set(LeaseRole::master);
+      role::set(Role::master);
       return true;
     } catch (const tool::Failure&) {
       return false;
@@ -258,7 +222,7 @@ class Shared : public LeaseStore {
 
   void exchange() override {
     if (!serves()) return;
-    settle();
+    tell_changes();
     try {
       begin(kPatience);
       ask({{"PING"}});  // before there is much to say
@@ -271,13 +235,13 @@ class Shared : public LeaseStore {
       }
       push(known);
       ask({{"SET", kMasterKey, node_}});
-      lease::role::set(LeaseRole::informed);
+      role::set(Role::informed);
     } catch (const tool::Failure& failure) {
       be_away(failure);
     }
   }
 
-  void settle() override {
+  void tell_changes() override {
     auto changed = std::exchange(changed_, {});
     std::vector<Lease> renewed;
     for (auto& [id, lease] : changed) renewed.push_back(std::move(lease));
@@ -295,22 +259,7 @@ class Shared : public LeaseStore {
     changed_.clear();
     for (const auto& lease : local_->all()) local_->remove(lease, End::over);
     local_->tidy();
-    if (is_whole()) lease::role::set(LeaseRole::master);
-  }
-
-  lease::text::Ways ways() const override {
-    lease::text::Ways found;
-    const auto& cluster = config_.cluster;
-    for (const auto* shared : {&cluster.outside, &cluster.inside}) {
-      if (shared->addresses.empty() || (!found.empty() && found.front().interface == shared->interface)) continue;
-      lease::text::Way way{shared->interface, {}, {}};
-      for (const auto& address : shared->addresses) {
-        auto& first = address.base.is_v4() ? way.v4 : way.v6;
-        if (!first) first = address.base;
-      }
-      found.push_back(way);
-    }
-    return found;
+    if (is_whole()) role::set(Role::master);
   }
 
  private:
@@ -341,15 +290,15 @@ class Shared : public LeaseStore {
 
   void be_away(const tool::Failure& failure) {
     if (Clock::now() < rests_until_) return;
-    rests_until_ = Clock::now() + kRest;
+    rests_until_ = Clock::now() + kPauseAfterFailure;
     if (!std::exchange(away_, true))
       logging::error("Leases are not shared for now: {}", logging::escape(failure.what()));
   }
 
   std::optional<Port> take_there(const std::string& id, Port low, int places, int count, int from) {
-    const auto said = ask({redis::script(lease::scripts::kTake, {kNextKey},
+    const auto said = ask({redis::script(scripts::kTake, {kNextKey},
                                          {id, std::to_string(low), std::to_string(places), std::to_string(count),
-                                          std::to_string(from), number(kPromised)})});
+                                          std::to_string(from), number(kUnusedPortsKept)})});
     const long long first = said.front().integer();
     if (first < 0) return std::nullopt;
     if (first < low || first >= low + places)
@@ -360,7 +309,7 @@ class Shared : public LeaseStore {
   // They are free in a minute, anyhow.
   void give_back_there(const std::string& id, Port first, int count) {
     try {
-      ask({redis::script(lease::scripts::kGiveBack, port_keys(first, count), {id})});
+      ask({redis::script(scripts::kGiveBack, port_keys(first, count), {id})});
     } catch (const tool::Failure&) {
     }
   }
@@ -390,16 +339,18 @@ class Shared : public LeaseStore {
 
   void take_in(redis::Client& client, const std::vector<std::string>& ids, std::vector<std::string>* refused) {
     if (ids.empty()) return;
-    const Judge judge;
+    const auto config = config::load(paths::kConfig, config::Author::root);
+    const auto own = own_addresses::read();
     std::size_t count = 0;
-    for (std::size_t at = 0; at < ids.size(); at += kAtOnce) {
+    for (std::size_t at = 0; at < ids.size(); at += kLeasesPerRoundTrip) {
       std::vector<std::string> keys;
-      for (std::size_t i = at; i < std::min(at + kAtOnce, ids.size()); ++i) keys.push_back(lease_key(ids[i]));
-      const auto found = client.run(lease::scripts::kRead, keys, {std::to_string(Record::kMaxBytes)});
+      for (std::size_t i = at; i < std::min(at + kLeasesPerRoundTrip, ids.size()); ++i)
+        keys.push_back(lease_key(ids[i]));
+      const auto found = client.run(scripts::kRead, keys, {std::to_string(Record::kMaxBytes)});
       if (found.array().size() != keys.size())
         throw tool::Failure(tool::temporary, "ask Redis for leases: it answers with something else");
       for (std::size_t i = 0; i < keys.size(); ++i) {
-        const auto why = take_in(judge, ids[at + i], found.array()[i].text());
+        const auto why = adopt(config, own, ids[at + i], found.array()[i].text());
         if (why.empty()) ++count;
         else logging::error("Redis: {}: not laid: {}", keys[i], logging::escape(why));
         if (!why.empty() && refused) refused->push_back(keys[i]);
@@ -409,12 +360,13 @@ class Shared : public LeaseStore {
   }
 
   // Why not; empty when it is on record here.
-  std::string take_in(const Judge& judge, const std::string& id, const std::string& text) {
+  std::string adopt(const config::Config& config, const std::vector<Network>& own, const std::string& id,
+                    const std::string& text) {
     try {
       Lease lease = Lease::from_record(record::parse_one(text));
       if (lease.id != id || lease.ending) return "it is of another lease";
-      if (auto complaint = judge.complaint(lease); !complaint.empty()) return complaint;
-      lease.deadline = lease::life::deadline_of(lease, boot_clock::seconds());
+      if (auto complaint = admission::complaint(lease, config, own); !complaint.empty()) return complaint;
+      lease.deadline = life::deadline_of(lease, boot_clock::seconds());
       lease.packets = 0;
       return local_->adopt(lease) ? "" : "another lease has its ports";
     } catch (const tool::Failure& failure) {
@@ -434,8 +386,8 @@ class Shared : public LeaseStore {
 
   // Those that were ended elsewhere, or whose ports somebody else has there, end.
   void tell(const std::vector<Lease>& leases) {
-    for (std::size_t at = 0; at < leases.size(); at += kAtOnce) {
-      const std::size_t to = std::min(at + kAtOnce, leases.size());
+    for (std::size_t at = 0; at < leases.size(); at += kLeasesPerRoundTrip) {
+      const std::size_t to = std::min(at + kLeasesPerRoundTrip, leases.size());
       std::vector<redis::Command> commands;
       for (std::size_t i = at; i < to; ++i) commands.push_back(keep(leases[i], node_));
       const auto replies = ask(commands);
@@ -450,10 +402,10 @@ class Shared : public LeaseStore {
   }
 
   void tell_gone(const std::vector<std::string>& ids) {
-    for (std::size_t at = 0; at < ids.size(); at += kAtOnce) {
+    for (std::size_t at = 0; at < ids.size(); at += kLeasesPerRoundTrip) {
       const std::vector<std::string> these(
           ids.begin() + static_cast<std::ptrdiff_t>(at),
-          ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + kAtOnce, ids.size())));
+          ids.begin() + static_cast<std::ptrdiff_t>(std::min(at + kLeasesPerRoundTrip, ids.size())));
       std::vector<redis::Command> commands;
       for (const auto& id : these) {
         if (const auto lease = Gone::get(id)) commands.push_back(end(*lease, lease->ending ? "" : node_));
@@ -464,7 +416,7 @@ class Shared : public LeaseStore {
   }
 
   config::Config config_;
-  std::unique_ptr<LeaseStore> local_;
+  std::unique_ptr<local::Spool> local_;
   Gone gone_;
   std::string node_;
   std::optional<redis::Client> client_;
@@ -475,15 +427,10 @@ class Shared : public LeaseStore {
 
 }  // namespace
 
-std::optional<IpAddress> host_of(const config::Cluster& cluster, bool v4) {
-  for (const auto& address : cluster.inside.addresses) {
-    if (address.base.is_v4() == v4) return address.base;
-  }
-  return std::nullopt;
-}
-
-std::unique_ptr<LeaseStore> open(const config::Config& config, std::unique_ptr<LeaseStore> local) {
-  return std::make_unique<Shared>(config, std::move(local));
+Registry open(const config::Config& config, std::unique_ptr<local::Spool> local) {
+  auto both = std::make_unique<Shared>(config, std::move(local));
+  Peering* const peering = both.get();
+  return {std::move(both), peering, addresses::ways_of(config.cluster)};
 }
 
 }  // namespace lease::shared

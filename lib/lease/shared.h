@@ -1,7 +1,7 @@
 // lease/shared: leases that the nodes of a cluster have in common, in Redis;
-// sallyport-cluster(7), LEASES. Whoever has the shared addresses serves: his own
+// sallyport-cluster(7), LEASES. The node that has the shared addresses serves: its own
 // spool is what counts, and is as quick and as sure as that of a host alone. Redis
-// is what the others will know of it when he dies:
+// is what the others will know of it when it dies:
 //
 //   sallyport:lease:UUID       a hash: record, the Lease without what only its node
 //                              knows (deadline, packets); by, the node that wrote it
@@ -23,15 +23,13 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 
-#include "base/address.h"
-#include "lease/store.h"
+#include "lease/local.h"
+#include "lease/registry.h"
 
 namespace config {
-struct Cluster;
 struct Config;
-}  // namespace config
+}
 
 namespace lease::shared {
 
@@ -42,12 +40,8 @@ constexpr std::chrono::hours kSpare{2};
 constexpr std::chrono::milliseconds kPatience{300};
 constexpr std::chrono::milliseconds kLongPatience{3000};
 
-// The address that clients of that family call: the first of <inside_addresses>.
-// Absent: there is none.
-std::optional<IpAddress> host_of(const config::Cluster& cluster, bool v4);
-
 // `local` is the spool. Opening, and nothing else, fails when Redis does:
 // Failure{75}.
-std::unique_ptr<LeaseStore> open(const config::Config& config, std::unique_ptr<LeaseStore> local);
+Registry open(const config::Config& config, std::unique_ptr<local::Spool> local);
 
 }  // namespace lease::shared

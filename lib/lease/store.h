@@ -1,6 +1,6 @@
 // lease/store: the leases on record, behind one interface: those of this host
-// (lease/local.h), or, on the nodes of a cluster, those and what the nodes have in
-// common (lease/shared.h); lease/open.h chooses. Every failure is Failure{71}.
+// (lease/local.h), or, on the nodes of a cluster, those that Redis knows of, too
+// (lease/shared.h). Every failure is Failure{71}, and {75} where Redis is needed.
 #pragma once
 
 #include <chrono>
@@ -12,11 +12,12 @@
 
 #include "base/address.h"
 #include "lease/lease.h"
-#include "lease/text.h"
 
-class LeaseStore {
+namespace lease {
+
+class Store {
  public:
-  virtual ~LeaseStore() = default;
+  virtual ~Store() = default;
 
   // Takes `count` ports that follow each other, out of `range`, for lease `id`:
   // those after the ones taken last, so that a port rests as long as possible.
@@ -27,9 +28,6 @@ class LeaseStore {
                                          const Usable& usable) = 0;
   // Gives back those of a lease that was never put on record.
   virtual void give_back(const std::string& id, Port first, int count) = 0;
-
-  // On record with the ports it says, which must be free: else nothing, and false.
-  virtual bool adopt(const Lease& lease) = 0;
 
   // On record, new or in place of the one of that id.
   virtual void put(const Lease& lease) = 0;
@@ -50,28 +48,6 @@ class LeaseStore {
 
   // Removes what somebody who died left half done; the caller holds the lock.
   virtual void tidy() = 0;
-
-  // What follows is for leases that several hosts have in common; a host alone is
-  // as it says here.
-
-  virtual bool shares() const { return false; }
-  // Whether this host lays leases and ends them; on others there are none.
-  virtual bool serves() const { return true; }
-  // Whether all that the others knew is known here; else a flow without a lease may
-  // be of one that we have not heard of.
-  virtual bool is_whole() const { return true; }
-  // Whether it would be good to exchange() now. Bounded, quick.
-  virtual bool is_behind() { return false; }
-  // Fetches what can be had at once, of whatever is near. Where it cannot, nothing
-  // happens.
-  virtual void fetch() {}
-  // Fetches those that are not known here, and tells of those that are not known
-  // there. What fails is logged, and is_whole() then says no until it succeeds.
-  virtual void exchange() {}
-  // Tells the others what was changed, now or, if that cannot be, later.
-  virtual void settle() {}
-  // They go on elsewhere: forgotten here, and here alone.
-  virtual void forget() {}
-  // By whose addresses flows leave.
-  virtual lease::text::Ways ways() const { return {}; }
 };
+
+}  // namespace lease

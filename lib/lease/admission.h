@@ -1,0 +1,18 @@
+// lease/admission: whether this node would have given a lease that another is said to
+// have given. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "config/config.h"
+#include "lease/lease.h"
+
+namespace lease::admission {
+
+// Why not, by `config` and by `own`, the addresses of this host (kernel/own_addresses.h);
+// empty when it would have.
+std::string complaint(const Lease& lease, const config::Config& config, const std::vector<Network>& own);
+
+}  // namespace lease::admission
