@@ -17,7 +17,7 @@ VERSION := $(shell sed -n 's/^.. \([0-9][0-9a-z.+~]*\) [0-9-]*$$/\1/p' CHANGELOG
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-forward asp-sessions \
            asperaproxy asperanoded asnodeadmin asp-adduser asp-deluser asuserdata asconfigurator
-LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease
+LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease asp-redis
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))
@@ -216,7 +216,8 @@ lab-shell: all
 # in force. known_hosts is data of the host: with DESTDIR it is left out, so that
 # no copy empties one; and so is what the host's sudo is to leave alone, which its
 # own visudo decides. A program that its user cannot read is closed to other
-# processes of his from its first instruction on (ptrace(2)): asp-dial holds keys.
+# processes of his from its first instruction on (ptrace(2)): asp-dial holds keys,
+# asp-redis a password.
 D = $(DESTDIR)$(PREFIX)
 UNITS := asperaproxy.service asperanoded.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
@@ -226,6 +227,7 @@ install:
 	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
 	chmod 711 $(D)/bin/asp-dial
 	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
+	chmod 711 $(D)/libexec/asp-redis
 	for script in $(SCRIPTS); do \
 	  sed 's|/opt/aspera/proxy|$(PREFIX)|g' cmd/$${script%.sh}/$$script > $(D)/bin/.$$script.new && \
 	  chmod 755 $(D)/bin/.$$script.new && mv -f $(D)/bin/.$$script.new $(D)/bin/$$script || exit; \

@@ -200,6 +200,7 @@ int serve(ConductorLink& link) {
   link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   balance::share(config.cluster, balance::Haste::session);
   Attempt attempt = connect(route, asked, words, caller, config_file, *token, link);
+  balance::stop_sharing();  // a session may live for days
   link.release_descriptors();
   return attempt.relay(link);
 }

@@ -67,7 +67,7 @@ Verdicts log_directory(const Patient& patient) {
 Verdicts tools(const Patient&) {
   Verdicts found;
   for (const char* tool : {"bin/aspshell", "bin/asp-match", "bin/asp-dial", "bin/asp-reap", "libexec/ascp_rproxy",
-                           "libexec/asp-pinhole", "libexec/asp-upstream"}) {
+                           "libexec/asp-pinhole", "libexec/asp-upstream", "libexec/asp-redis"}) {
     const std::string path = fmt::format("{}/{}", paths::kPrefix, tool);
     struct stat status {};
     if (const auto wrong = root_only::complaint(path)) found.push_back(fail(*wrong, "make install"));

@@ -11,7 +11,7 @@
 
 #include "base/failure.h"
 #include "cluster/node_name.h"
-#include "cluster/redis.h"
+#include "cluster/redis_password.h"
 
 namespace cluster {
 namespace {

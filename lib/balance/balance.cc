@@ -130,6 +130,7 @@ bool take_away(const Mark& mark) {
 }
 
 void share(const config::Cluster& cluster, Haste haste) { shared::begin(cluster, haste); }
+void stop_sharing() { shared::end(); }
 std::string not_shared() { return shared::failure(); }
 
 void set(const Mark& mark) {

@@ -45,6 +45,8 @@ void prepare();
 // they are told later (balance/shared.h). Nothing here fails because of Redis; a session
 // waits for it 75 ms in all and not at all when it has just been away, an administrator 2 s.
 void share(const config::Cluster& cluster, Haste haste);
+// From here on as if there were no cluster, and without a process that speaks with Redis.
+void stop_sharing();
 // Why Redis was of no use; empty: it was, or is not asked.
 std::string not_shared();
 

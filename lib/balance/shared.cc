@@ -254,6 +254,7 @@ void begin(const config::Cluster& cluster, Haste haste) {
   }
 }
 
+void end() { sharing = {}; }
 bool is_on() { return sharing.client.has_value(); }
 const std::string& failure() { return sharing.failure; }
 

@@ -33,6 +33,7 @@ namespace balance::shared {
 
 // From here on; nothing if the cluster is not enabled, or has no Redis.
 void begin(const config::Cluster& cluster, Haste haste);
+void end();
 bool is_on();
 // Why something was not shared; empty: everything was.
 const std::string& failure();

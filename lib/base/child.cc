@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -55,6 +56,18 @@ void default_signals() {
 bool become(const Identity& identity) {
   return ::setgroups(0, nullptr) == 0 && ::setresgid(identity.gid, identity.gid, identity.gid) == 0 &&
          ::setresuid(identity.uid, identity.uid, identity.uid) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+// Whether exec has closed that pipe, or an error is in it. Whoever can signal the child
+// by then can stop it, too.
+bool has_begun(int exec_error, std::chrono::milliseconds patience) {
+  pollfd begun{exec_error, POLLIN, 0};
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    const int ready = ::poll(&begun, 1, static_cast<int>(std::max<long long>(left, 0)));
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
 }
 
 // One nonblocking step of a bounded collection; false at EOF.
@@ -156,15 +169,17 @@ Child spawn(const Program& program) {
   if (pid == 0) {
     default_signals();
     for (const int number : program.ignored) ::signal(number, SIG_IGN);
+    // The error pipe must survive the mapping too.
+    const int report = ::fcntl(exec_error.write.get(), F_DUPFD_CLOEXEC, above);
     // Before the next: a change of identity clears it.
-    if (program.identity && !become(*program.identity)) ::_exit(tool::os);
+    int error = program.identity && !become(*program.identity) ? errno : 0;
     // It must not go on with what we began, once nobody holds our locks. (exec
     // of a set-uid program, sudo, clears this: that one watches its stdin.)
     if (program.outlives_us) ::setsid();
     else if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us) ::_exit(tool::os);
-    // The error pipe must survive the mapping too.
-    const int report = ::fcntl(exec_error.write.get(), F_DUPFD_CLOEXEC, above);
-    int error = map_descriptors(program.mapping.data(), program.mapping.size(), moved.data(), above);
+    // Nor is anything for another account that we were started with.
+    if (program.identity) ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    if (error == 0) error = map_descriptors(program.mapping.data(), program.mapping.size(), moved.data(), above);
     if (error == 0) {
       ::execve(argv[0], argv.data(), environment.data());
       error = errno;
@@ -174,6 +189,8 @@ Child spawn(const Program& program) {
   }
   Child started(pid);
   exec_error.write.reset();
+  if (!has_begun(exec_error.read.get(), program.start_within))
+    throw tool::Failure(tool::os, fmt::format("run {}: it does not begin in time", program.argv[0]));
   int error = 0;
   ssize_t got = 0;
   do {

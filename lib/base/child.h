@@ -23,9 +23,10 @@ struct Program {
   std::vector<std::string> argv;             // argv[0] is the absolute path
   std::vector<std::string> environment;      // "NAME=value"; nothing else is inherited
   std::vector<std::pair<int, int>> mapping;  // {ours, theirs}; 0, 1, 2 not named here are inherited
-  std::optional<Identity> identity = {};     // absent: as we are
+  std::optional<Identity> identity = {};     // absent: as we are, with descriptors that we were started with
   std::vector<int> ignored = {};  // signals that it is to ignore, as nohup(1) has it; the others act as usual
   bool outlives_us = false;       // in a session (setsid(2)) of its own; else it is killed when we die
+  std::chrono::milliseconds start_within{10'000};  // or it is killed: its account may stop it before it begins
 };
 
 // How a program ended: its exit status, or 128 + the signal's number.
@@ -64,7 +65,7 @@ class Child {
   Fd pidfd_;
 };
 
-// Starts `program`. Failure{71} also when exec fails.
+// Starts `program`. Failure{71} also when it cannot be who it is to be, or exec fails.
 Child spawn(const Program& program);
 
 // Replaces this process. Returns never; Failure{71}.

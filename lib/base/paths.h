@@ -19,7 +19,7 @@ constexpr char kLibexec[] = SALLYPORT_PREFIX "/libexec/";
 
 constexpr char kShell[] = "/bin/aspshell";  // links to kBin "aspshell"
 
-// The account that speaks SSH to internal servers, with keys of others.
+// The account that speaks SSH to internal servers, with keys of others, and with Redis.
 constexpr char kDialAccount[] = "sallyport-dial";
 
 // The account of the node service, which answers for the forward proxy.

@@ -6,9 +6,10 @@
 //   client.ask({"SET", "sallyport:greeting", "hello", "PX", "60000"});
 //   client.ask({"GET", "sallyport:greeting"}).text();
 //
-// The master is whom the first Sentinel names that names one, all being asked at
-// once; or the first of <redis>, if there are no Sentinels. It must be one of <redis>,
-// and say of itself that it is master. Keys begin with "sallyport:".
+// The process that has a Client says not one word to Redis, and hears none: asp-redis
+// does, which runs beside it, for root under the account sallyport-dial, as long as the
+// Client lives (cluster/redis_message.h). One that is missing, dies, hangs or talks
+// nonsense is as good as a Redis that is away.
 //
 // A host alone has no <redis>, and makes no Client.
 #pragma once
@@ -19,16 +20,13 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/resp.h"
+#include "cluster/redis_message.h"
 
 namespace config {
 struct Cluster;
 }
 
 namespace redis {
-
-// A command with its arguments, any bytes: {"GET", "sallyport:lease:1"}.
-using Command = std::vector<std::string>;
 
 // EVAL: a Lua script with its KEYS and ARGV, which Redis runs with nothing else in
 // between. For ask_all; alone it is Client::run.
@@ -38,9 +36,10 @@ enum class Whom { master, anyone };
 
 class Client {
  public:
-  // Connects at the first command. All waiting of this object together takes at most
-  // `patience`; time between its calls does not count. `cluster` has <redis>, and its
-  // password is read here: Failure{78} if that cannot be.
+  // Starts asp-redis at the first command. All waiting of this object for Redis together
+  // takes at most `patience`; time between its calls does not count. An asp-redis that hangs
+  // costs half a second more, and all patience. `cluster` has <redis>, and its password is
+  // read here: Failure{78} if that cannot be.
   // `whom`: anyone is the first of <redis>, be it master or not: for reading, when
   // there is no time to wait for a new master.
   Client(const config::Cluster& cluster, std::chrono::milliseconds patience, Whom whom = Whom::master);
@@ -65,11 +64,5 @@ class Client {
   class Work;
   std::unique_ptr<Work> work_;
 };
-
-// What <redis_password_file> holds; it must belong to the caller and be for him
-// alone. Failure{78}.
-std::string password_in(const std::string& path);
-// 1 to 128 letters, digits and any of -_.+/=, so that it needs no quotes anywhere.
-bool is_password(std::string_view text);
 
 }  // namespace redis

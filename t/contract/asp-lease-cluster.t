@@ -14,13 +14,10 @@ mkdir -p /opt
 mount -t tmpfs -o mode=755 tmpfs /opt || exit
 mkdir -p $prefix/etc $prefix/libexec $prefix/bin $prefix/var/log
 install -m 755 "${BUILD:-build}/bin/asp-lease" $prefix/libexec/
+install -m 711 "${BUILD:-build}/bin/asp-redis" $prefix/libexec/
 for tool in asp-reap asp-sessions asperaproxy; do install -m 755 "${BUILD:-build}/bin/$tool" $prefix/bin/; done
-{ grep -v '^sallyport-node:' /etc/passwd; echo 'sallyport-node:x:64321:64321::/:/usr/sbin/nologin'; } > $tmp/passwd
-{ grep -v '^sallyport-node:' /etc/group; echo 'sallyport-node:x:64321:'; } > $tmp/group
-for file in passwd group; do
-  chmod 644 $tmp/$file
-  mount --bind $tmp/$file /etc/$file || exit
-done
+with_account sallyport-node 64321
+with_account sallyport-dial 64322
 
 mkdir -p /run/netns /run/sallyport
 hostname proxy1

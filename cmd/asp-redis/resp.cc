@@ -1,4 +1,4 @@
-#include "cluster/resp.h"
+#include "resp.h"
 
 #include <charconv>
 #include <utility>
@@ -6,32 +6,6 @@
 #include <fmt/core.h>
 
 #include "base/failure.h"
-
-namespace redis {
-namespace {
-
-[[noreturn]] void fail_kind(const char* wanted) {
-  throw tool::Failure(tool::temporary, fmt::format("ask Redis: its answer is not {}", wanted));
-}
-
-}  // namespace
-
-long long Reply::integer() const {
-  if (const auto* number = std::get_if<long long>(&value_)) return *number;
-  fail_kind("a number");
-}
-
-const std::string& Reply::text() const {
-  if (const auto* text = std::get_if<std::string>(&value_)) return *text;
-  fail_kind("text");
-}
-
-const Reply::Array& Reply::array() const {
-  if (const auto* array = std::get_if<Array>(&value_)) return *array;
-  fail_kind("a list");
-}
-
-}  // namespace redis
 
 namespace resp {
 namespace {
@@ -75,7 +49,7 @@ void Parser::add(std::string_view bytes) {
   held_ += bytes;
 }
 
-std::optional<Reply> Parser::pop() {
+std::optional<Answer> Parser::pop() {
   while (!done_ && step()) {
   }
   return std::exchange(done_, std::nullopt);
@@ -98,7 +72,10 @@ bool Parser::step() {
   std::size_t next = at_ + head->size() + kEnd.size();
   switch (head->front()) {
     case '+': put(Reply(std::string(rest))); break;
-    case '-': put(Reply(Reply::Error{std::string(rest)})); break;
+    case '-':
+      if (!open_.empty()) fail("has an error in a list");
+      done_ = Error{std::string(rest)};
+      break;
     case ':': put(Reply(number_in(rest))); break;
     case '$': {
       const auto size = size_in(rest, kMaxBytes);
@@ -117,7 +94,7 @@ bool Parser::step() {
       if (!size) put(Reply());
       else if (*size == 0) put(Reply(Reply::Array{}));
       else if (open_.size() == kMaxDepth) fail("is too deep");
-      else open_.push_back({{}, *size});
+      else count_element(), open_.push_back({{}, *size});
       break;
     }
     default: fail("is not Redis'");
@@ -126,9 +103,13 @@ bool Parser::step() {
   return true;
 }
 
+void Parser::count_element() {
+  if (++elements_ > kMaxElements) fail("is too large");
+}
+
 // Completes the list that it is the last of, and that one's.
 void Parser::put(Reply reply) {
-  if (++elements_ > kMaxElements) fail("is too large");
+  count_element();
   while (!open_.empty()) {
     Open& list = open_.back();
     list.items.push_back(std::move(reply));

@@ -1,0 +1,28 @@
+// link: speaks with Sentinels and with Redis, for one redis::Client.
+//
+// The master is whom the first Sentinel names that names one, all being asked at
+// once; or the first server, if there are no Sentinels. It must be one of the servers, and
+// say of itself that it is master. Keys begin with "sallyport:".
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "cluster/redis_message.h"
+
+class Link {
+ public:
+  // Connects at the first question.
+  explicit Link(redis::Terms terms);
+  ~Link();
+
+  // The replies to the commands, in one round trip. Failure{75} when Redis is away, too
+  // slow, refuses, or answers one of them with an error or what is no answer. The next
+  // question connects anew then.
+  std::vector<redis::Reply> exchange(const redis::Question& question);
+
+ private:
+  class Work;
+  std::unique_ptr<Work> work_;
+};
