@@ -86,9 +86,22 @@ Session draw_session(Family family, int number, Draw& draw) {
   return made;
 }
 
+// Many have their client in common with another, and some want the same packets.
 Sessions draw_sessions(Family family, int count, Draw& draw) {
   Sessions sessions;
-  for (int number = 0; number < count; ++number) sessions.push_back(draw_session(family, number, draw));
+  for (int number = 0; number < count; ++number) {
+    Session made = draw_session(family, number, draw);
+    if (number > 0 && draw.one_in(2)) {
+      const Session& other = sessions[static_cast<std::size_t>(draw.below(number))];
+      const std::string id = made.id;
+      if (draw.one_in(2)) made = other;
+      made.id = id;
+      made.client = other.client;
+      made.flow.reset();
+      if (draw.one_in(2)) draw_flow(made, number, draw);
+    }
+    sessions.push_back(made);
+  }
   return sessions;
 }
 
