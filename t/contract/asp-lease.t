@@ -1,51 +1,97 @@
-#!/bin/bash
-# asp-lease: whom it refuses, what a lease lets through, and that nothing is left
-# of it.
-#
-# This network namespace is the proxy. inner and inner2 are clients on its inside,
-# outer is a server beyond. asp-lease is run as sudo would run it; Python is the
-# node service, the clients and the server (t/lib/lease.py). What a lease does is
-# shown by packets.
-. "${0%/*}/../lib/spool.sh"
+#!/usr/bin/env python3
+"""asp-lease: who may call it, what it reads, and whose connection it believes."""
+import os, socket, subprocess, sys
+sys.path.insert(0, sys.path[0] + "/../lib")
+from lease_story import *
 
-prefix=/opt/aspera/proxy
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt || exit
-mkdir -p $prefix/etc $prefix/libexec $prefix/bin
-install -m 755 "${BUILD:-build}/bin/asp-lease" $prefix/libexec/
-for tool in asp-reap asp-sessions asperaproxy; do install -m 755 "${BUILD:-build}/bin/$tool" $prefix/bin/; done
-# The service's account, and names that resolve.
-{ grep -v '^sallyport-node:' /etc/passwd; echo 'sallyport-node:x:64321:64321::/:/usr/sbin/nologin'; } > $tmp/passwd
-{ grep -v '^sallyport-node:' /etc/group; echo 'sallyport-node:x:64321:'; } > $tmp/group
-cat > $tmp/hosts << 'END'
-127.0.0.1 localhost
-198.51.100.50 server.example.com
-2001:db8:1::50 server.example.com
-198.51.100.51 other.example.com
-END
-echo 'hosts: files' > $tmp/nsswitch.conf
-for file in passwd group hosts nsswitch.conf; do
-  chmod 644 $tmp/$file
-  mount --bind $tmp/$file /etc/$file || exit
-done
+# --- who may call it -------------------------------------------------------------
 
-join() {  # NAMESPACE PROXY4 PROXY6 ADDRESS4 ADDRESS6
-  ip netns add "$1" && ip link add "to-$1" type veth peer name eth0 netns "$1" || exit
-  ip address add "$2" dev "to-$1" && ip address add "$3" dev "to-$1" nodad && ip link set "to-$1" up || exit
-  ip -n "$1" link set lo up
-  ip -n "$1" address add "$4" dev eth0 && ip -n "$1" address add "$5" dev eth0 nodad && ip -n "$1" link set eth0 up
-}
-mkdir -p /run/netns
-join inner 203.0.113.1/28 2001:db8:2::1/64 203.0.113.2/28 2001:db8:2::2/64
-join inner2 203.0.113.17/28 2001:db8:3::1/64 203.0.113.18/28 2001:db8:3::2/64
-join outer 198.51.100.1/24 2001:db8:1::1/64 198.51.100.50/24 2001:db8:1::50/64
-# inner2 knows the address that inner calls, too; a client more on inner's link.
-ip -n inner2 route add 203.0.113.1/32 via 203.0.113.17
-ip -n inner2 -6 route add 2001:db8:2::1/128 via 2001:db8:3::1
-ip -n inner address add 203.0.113.3/28 dev eth0
-ip -n outer address add 198.51.100.51/24 dev eth0
-sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.netfilter.nf_conntrack_acct=1 || exit
-# What a lease does not open is not open.
-iptables -P FORWARD DROP && ip6tables -P FORWARD DROP || exit
+seqpacket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
-PYTHONPATH=t/lib TMP=$tmp exec python3 -S t/contract/asp-lease.py
+
+def call(*arguments, uid=str(NODE_UID), stdin=seqpacket[1], stdout=seqpacket[1], **more):
+    done = subprocess.run([PROGRAM, *arguments], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True,
+                          env={} if uid is None else {"SUDO_UID": uid}, timeout=10, **more)
+    return done.returncode, done.stderr.strip()
+
+
+same(call("x"), (64, "asp-lease: asp-lease takes no arguments"), "no arguments are taken")
+same(call("--help")[0], 64, "not even --help")
+same(call(uid=None)[0], 77, "root without sudo: refused")
+same(call(uid="0"), (77, "asp-lease: only sallyport-node may ask for leases"), "sudo for root: refused")
+same(call(uid="65534")[0], 77, "sudo for somebody else: refused")
+same(call(uid=str(NODE_UID) + " ")[0], 77, "a SUDO_UID that is no number: refused")
+same(call(user=NODE_UID, group=NODE_UID)[0], 77, "without root's rights: refused")
+same(call(stdin=subprocess.DEVNULL)[0], 77, "stdin that is no socket: refused")
+stream = socket.socketpair()
+same(call(stdin=stream[1], stdout=stream[1])[0], 77, "a stream: refused")
+same(recorded() | names("lease_ports"), set(), "and nothing was made")
+
+# --- what it reads ------------------------------------------------------------------
+
+four = Listener("203.0.113.1")
+six = Listener("2001:db8:2::1")
+other_port = Listener("203.0.113.1", 9092)
+far_end, inner = four.connect("inner")
+inner6 = six.connect("inner")[1]
+lease = Lease()
+
+
+def ask_bytes(data, descriptors=()):
+    lease.send_bytes(data, descriptors)
+    return lease.receive()
+
+
+OPEN = b"request=open\nuser=alice\ndestination=198.51.100.50\naddress=198.51.100.50\nssh_port=22\nudp_ports=33001:33001\n"
+for data, name in ((b"garbage\n\n", "garbage"), (b"\n", "an empty record"), (b"request=fly\n\n", "no such request"),
+                   (b"user=alice\n\n", "no request"), (b"request=show\nrequest=list\n\n", "two requests"),
+                   (b"request=list\nuser=alice\nuser=bob\n\n", "two users"), (b"request=count\nuser=alice\n\n", "a user too many"),
+                   (b"request=list\nuser=al\0ice\n\n", "a NUL"), (b"request=list\n\nuser=alice\n\n", "two records"),
+                   (b"request=list\ntag=" + b"x" * 65 + b"\n\n", "a long tag"), (b"request=list\n\n", "no user"),
+                   (b"request=show\nuser=alice\n\n", "no lease"), (b"#" * 9000, "a packet over 8 KiB")):
+    refused(ask_bytes(data), "bad_request", name)
+refused(ask_bytes(b"request=\x1b]0;x\x07\n\n"), "bad_request", "an escape sequence")
+for field in ("destination", "address", "ssh_port", "udp_ports"):
+    refused(lease.open(inner, **{field: None}), "bad_request", f"open without {field}", field)
+for field, value in (("ssh_port", "0"), ("ssh_port", "65536"), ("ssh_port", "22 "), ("udp_ports", "5:4"), ("udp_ports", "1-2"), ("udp_ports", "1:101"),
+                     ("address", "198.51.100"), ("address", "server.example.com"), ("destination", "a b"), ("destination", "127.1"),
+                     ("destination", "198.51.100.51"), ("destination", "-x"), ("destination", "x; drop"), ("client", "203.0.113.3"),
+                     ("ssh_ports", "1"), ("proxy", "203.0.113.1")):
+    refused(lease.open(inner, **{field: value}), "bad_request", f"open with {field}={value}")
+refused(lease.open(inner, address="2001:db8:1::50", destination="2001:db8:1::50"), "bad_request", "an IPv6 address for an IPv4 client", "not both IPv4")
+
+# --- whom it believes -----------------------------------------------------------------
+
+refused(lease.open(None), "bad_request", "no connection", "no connection came along")
+refused(ask_bytes(OPEN + b"\n", [inner, inner]), "bad_request", "two connections")
+reader, writer = os.pipe()
+refused(lease.open(reader), "bad_request", "a pipe for a connection", "no established TCP connection")
+refused(lease.open(four.socket), "bad_request", "a listener", "no established TCP connection")
+datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagram.connect(("203.0.113.2", 9))
+refused(lease.open(datagram), "bad_request", "a UDP socket", "no established TCP connection")
+refused(lease.open(socket.socketpair()[0]), "bad_request", "a Unix socket", "no established TCP connection")
+gone, closed = four.connect("inner")
+closed.shutdown(socket.SHUT_RDWR)
+refused(lease.open(closed), "bad_request", "a connection that is closing", "no established TCP connection")
+refused(lease.open(far_end), "bad_request", "the client's own end of it", "another network namespace")
+refused(lease.open(other_port.connect("inner")[1]), "bad_request", "a connection to another port", "not made to the node service")
+# The service's account can have a network of its own, with anybody's addresses.
+run("ip", "netns", "add", "forged")
+for command in ("link set lo up", "address add 203.0.113.1/32 dev lo", "address add 203.0.113.2/32 dev lo"):
+    run("ip", "-n", "forged", *command.split())
+forger = make("forged", "203.0.113.1", socket.SOCK_STREAM)
+forger.bind(("203.0.113.1", 9091))
+forger.listen()
+forged = make("forged", "203.0.113.1", socket.SOCK_STREAM)
+forged.bind(("203.0.113.2", 0))
+forged.connect(("203.0.113.1", 9091))
+refused(lease.open(forger.accept()[0]), "bad_request", "a connection in a network of one's own", "another network namespace")
+refused(lease.open(four.connect(None)[1]), "forbidden", "the proxy itself as a client")
+refused(lease.open(inner, user="mallory"), "forbidden", "a user that there is not")
+refused(lease.open(inner, user="../alice"), "forbidden", "a user with a path in it")
+refused(lease.open(inner, user=None), "bad_request", "no user")
+same((recorded(), ports(), mapped()), (set(), {}, {}), "nothing was leased")
+
+lease.end()
+done()

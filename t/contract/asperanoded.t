@@ -1,59 +1,81 @@
-#!/bin/bash
-# asperanoded: how it starts, whom it listens to, and that nobody can hurt it.
-#
-# This network namespace is the proxy; inner and inner2 are its clients, outer is
-# beyond. asp-lease is the real one, started by the real sudo.
-. "${0%/*}/../lib/spool.sh"
+#!/usr/bin/env python3
+"""asperanoded: when it refuses to start and what it says then, how it starts, and how it ends."""
+import os, re, socket, sys
+sys.path.insert(0, sys.path[0] + "/../lib")
+from node_story import *
 
-prefix=/opt/aspera/proxy
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt || exit
-mkdir -p $prefix/etc $prefix/libexec $prefix/bin $prefix/share
-for tool in asp-reap asperaproxy asperanoded; do install -m 755 "${BUILD:-build}/bin/$tool" $prefix/bin/; done
-install -m 755 "${BUILD:-build}/bin/asp-lease" $prefix/libexec/
-install -m 644 etc/node-api.openapi.yaml $prefix/share/
 
-# Accounts, sudo and names of its own.
-own_etc() {
-  local file
-  mkdir -p $tmp/etc/sudoers.d
-  { grep -v '^sallyport-node:' /etc/passwd; echo 'sallyport-node:x:64321:64321::/nonexistent:/usr/sbin/nologin'; } > $tmp/etc/passwd
-  { grep -v '^sallyport-node:' /etc/group; echo 'sallyport-node:x:64321:'; } > $tmp/etc/group
-  { grep -v '^sallyport-node:' /etc/shadow; echo 'sallyport-node:!:19000::::::'; } > $tmp/etc/shadow
-  printf '127.0.0.1 localhost %s\n198.51.100.50 server.example.com\n2001:db8:1::50 server.example.com\n192.0.2.9 elsewhere.example.com\n' "$(hostname)" > $tmp/etc/hosts
-  # Names that are not in hosts: of a name server that never answers.
-  echo 'hosts: files dns' > $tmp/etc/nsswitch.conf
-  echo 'nameserver 127.0.0.1' > $tmp/etc/resolv.conf
-  echo '@includedir /etc/sudoers.d' > $tmp/etc/sudoers
-  cp sudoers.d/sallyport $tmp/etc/sudoers.d/
-  chmod 644 $tmp/etc/{passwd,group,hosts,nsswitch.conf,resolv.conf}
-  chmod 640 $tmp/etc/shadow
-  chmod 440 $tmp/etc/sudoers $tmp/etc/sudoers.d/sallyport
-  chmod 755 $tmp/etc/sudoers.d
-  for file in passwd group shadow hosts nsswitch.conf resolv.conf sudoers sudoers.d; do
-    mount --bind $tmp/etc/$file /etc/$file || exit
-  done
-}
-own_etc
+def refuses(code, why, name):
+    since = len(log())
+    got, out, err = run(NODE)
+    same(got, code, f"{name}: exit {code}")
+    ok(out == "" and re.search(r"^asperanoded: Failed to initialize proxy service: [^\n]*" + why, err, re.M), "says why, on one line") or print("# " + err)
+    ok(until(lambda: re.search("ERR Failed to initialize proxy service: .*" + why, log()[since:]), 2), "in the log, too") or print("# " + log()[since:])
 
-join() {  # NAMESPACE PROXY4 PROXY6 ADDRESS4 ADDRESS6
-  ip netns add "$1" && ip link add "to-$1" type veth peer name eth0 netns "$1" || exit
-  ip address add "$2" dev "to-$1" && ip address add "$3" dev "to-$1" nodad && ip link set "to-$1" up || exit
-  ip -n "$1" link set lo up
-  ip -n "$1" address add "$4" dev eth0 && ip -n "$1" address add "$5" dev eth0 nodad && ip -n "$1" link set eth0 up
-}
-mkdir -p /run/netns
-ip link set lo up
-join inner 203.0.113.1/28 2001:db8:2::1/64 203.0.113.2/28 2001:db8:2::2/64
-join inner2 203.0.113.17/28 2001:db8:3::1/64 203.0.113.18/28 2001:db8:3::2/64
-join outer 198.51.100.1/24 2001:db8:1::1/64 198.51.100.50/24 2001:db8:1::50/64
-ip -n inner route add default via 203.0.113.1
-ip -n inner2 route add default via 203.0.113.17
-sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || exit
 
-python3 -IS -c 'import socket, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("127.0.0.1", 53))
-time.sleep(1000)' &
+# --- it refuses to start ------------------------------------------------------------------
 
-PYTHONPATH=t/lib TMP=$tmp PREFIX=$prefix exec python3 -S t/contract/asperanoded.py
+os.unlink(CONF)
+same(run(NODE, "-x")[0], 64, "an unknown option: exit 64")
+same(run(NODE, "x")[0], 64, "an operand: exit 64")
+same(run(NODE, user=65534)[0], 77, "not root: exit 77")
+refuses(78, "aspera.conf", "without aspera.conf")
+configure("<enabled>false</enabled>")
+refuses(78, "set <enabled>true</enabled> in <server><proxy>", "not enabled")
+same(run(NODE, "-e")[0], 1, "-e then: exit 1")
+configure()
+same(run(NODE, "-e")[0], 0, "-e when it is: exit 0")
+configure("<bogus/>")
+same(run(NODE, "-e")[0], 0, "-e with a wrong file: exit 0, so that the start says what is wrong")
+for server, proxy, why, name in [
+        ("<enable_https>false</enable_https>", "", "no listeners: set <enable_http> or <enable_https>", "no listener"),
+        ("", "<bind_ip_netmask>255.255.255.0</bind_ip_netmask>", "<bind_ip_netmask> without <bind_ip_address>", "netmask alone"),
+        ("", "<bind_ip_address>192.0.2.77</bind_ip_address>", "bind 192.0.2.77:9092: .*no such address", "an address of somebody else"),
+        (f"<cert_file>{CONF}</cert_file>", "", "<cert_file> without <key_file>", "certificate without key"),
+        (f"<chain_file>{CONF}</chain_file>", "", "<chain_file> without <cert_file>", "chain alone"),
+        (f"<cert_file>/no</cert_file><key_file>/no</key_file>", "", "<cert_file>: open /no", "no such certificate"),
+        ("<iptables_path>/opt/iptables</iptables_path>", "", "<iptables_path> /opt/iptables: .*remove the setting", "another iptables")]:
+    configure("<enabled>true</enabled>" + proxy, server)
+    refuses(78, why, name)
+taken = socket.create_server(("0.0.0.0", 9091))
+configure()
+refuses(71, "bind 0.0.0.0:9091: Address already in use: .*ss -ltnp", "a taken port")
+taken.close()
+os.unlink(KEY)
+refuses(78, "aspera_server_cert.pem is there without .*aspera_server_key.pem", "certificate of its own without key")
+os.unlink(CERT)
+iptables = os.path.realpath("/usr/sbin/iptables-restore")
+run("mount", "--bind", "/dev/null", iptables)
+refuses(78, "iptables-restore is missing: apt-get install iptables", "no iptables")
+run("umount", iptables)
+os.rename(TMP + "/etc/sudoers.d/sallyport", TMP + "/sudoers.away")
+refuses(71, "asp-lease gives no answer: .*sudoers", "sudo does not permit it")
+os.rename(TMP + "/sudoers.away", TMP + "/etc/sudoers.d/sallyport")
+write(NODE_USERS, "alice:x:nobody:\n", 0o666)
+refuses(78, "node_users.conf", "a users file that anybody may write to")
+three_users()
+
+# --- it starts --------------------------------------------------------------------------------
+
+for path in CERT, KEY:
+    os.unlink(path)
+configure()
+since = len(log())
+node = start()
+print_ = run("openssl", "x509", "-in", CERT, "-noout", "-fingerprint", "-sha256")[1].strip().partition("=")[2]
+same(own_lines(since), ["LOG proxy service ready (port range 5000-10000)", f"LOG Started on port(s) 9091,9092s certificate SHA-256 {print_}"],
+     "the start-up lines of the guide, and nothing else")
+state = open(f"/proc/{node.pid}/status").read()
+ok("Uid:\t64321\t64321\t64321\t64321" in state and "Gid:\t64321\t64321\t64321\t64321" in state and "CapPrm:\t" + "0" * 16 in state, "root is dropped for good")
+same([os.stat(f).st_mode & 0o777 for f in (CERT, KEY)], [0o644, 0o600], "its key is root's alone")
+same(run(NODE)[0], 75, "a second one: exit 75")
+
+# --- it ends -------------------------------------------------------------------------------
+
+lease = once("POST", "/proxy/leases", TO_SERVER)[1]
+since = len(log())
+node.terminate()
+same(node.wait(timeout=15), 0, "SIGTERM: exit 0")
+ok(lease["id"] in run("nft", "list", "table", "inet", "sallyport_lease")[1], "leases go on")
+same(own_lines(since), ["LOG Ended; leases go on"], "says so")
+done()

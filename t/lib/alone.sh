@@ -7,6 +7,11 @@
 # same wherever the tree lies, and /run is empty but for it and for $tmp, TMPDIR, a
 # folder for all. Includes plain.sh, tap.sh and wait.sh.
 #
+#   suite TOOL...         an /opt of the test's own, with these in their places below
+#                         $prefix, which is compiled in, and an empty $prefix/etc
+#   own_etc FILE < TEXT   /etc/FILE has this text; it may be changed in $tmp/etc/FILE
+#   account NAME UID      there is one of that name, with a group; nobody can log in to it
+#
 # uptime=SECONDS, set before: how long ago the machine was booted.
 . "${BASH_SOURCE[0]%/*}/plain.sh"
 if [ -z "${TEST_ALONE-}" ]; then
@@ -28,3 +33,32 @@ export TMPDIR=$tmp
 ip link set lo up
 . t/lib/tap.sh
 . t/lib/wait.sh
+
+prefix=/opt/aspera/proxy
+suite() {
+  local tool folder
+  mkdir -p /opt && mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p $prefix/{bin,etc,libexec} || exit
+  for tool; do
+    folder=bin
+    [[ " $(sed -n 's/^LIBEXEC *:= *//p' Makefile) " != *" $tool "* ]] || folder=libexec
+    install -m 755 "${BUILD:-build}/bin/$tool" $prefix/$folder/ || exit
+  done
+}
+
+own_etc() {
+  local text file=$tmp/etc/$1
+  text=$(cat)  # all of it first: it may come from the file itself
+  mkdir -p $tmp/etc
+  if [ -e "$file" ]; then
+    printf '%s\n' "$text" > "$file"
+  else
+    printf '%s\n' "$text" > "$file" && mount --bind "$file" "/etc/$1" || exit
+  fi
+}
+
+account() {
+  own_etc passwd < <(grep -v "^$1:" /etc/passwd; echo "$1:x:$2:$2::/nonexistent:/usr/sbin/nologin")
+  own_etc group < <(grep -v "^$1:" /etc/group; echo "$1:x:$2:")
+  own_etc shadow < <(grep -v "^$1:" /etc/shadow; echo "$1:!:19000::::::")
+  chmod 640 $tmp/etc/shadow
+}

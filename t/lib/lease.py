@@ -70,6 +70,9 @@ class Server:
             self.udp[port].settimeout(0.3)
 
 
+ASK = dict(request="open", user="alice", destination="198.51.100.50", address="198.51.100.50", ssh_port="22", udp_ports="33001:33001")
+
+
 class Lease:
     """One asp-lease, run as sudo would."""
 
@@ -96,9 +99,8 @@ class Lease:
         return self.receive()
 
     def open(self, descriptor, **fields):
-        asked = dict(request="open", user="alice", destination="198.51.100.50", address="198.51.100.50", ssh_port="22", udp_ports="33001:33001")
-        asked.update(fields)
-        return self.ask(descriptor, **{name: value for name, value in asked.items() if value is not None})
+        """As ASK says, but for what is given here; None: leaves it out."""
+        return self.ask(descriptor, **{name: value for name, value in (ASK | fields).items() if value is not None})
 
     def list(self, descriptor=None, **fields):
         self.send(descriptor, request="list", **fields)

@@ -39,6 +39,7 @@ print("listening", flush=True)
 while True:
     print(s.recv(65535).decode(errors="replace"), flush=True)
 END
+: > $tmp/syslog
 python3 -IS $tmp/syslog.py > $tmp/syslog < /dev/null &
 wait_until 5 grep -q listening $tmp/syslog || exit
 
