@@ -26,8 +26,8 @@ using config::schema::Option;
 using config::xml::Element;
 constexpr Port kSshPort = 22;
 
-// The values below have passed config::schema::check, so that each is what its
-// type wants, or empty, which means the default.
+// The values below have passed config::schema::check, so each is what its type wants, or empty, which
+// means the default.
 void convert(const std::string& text, bool& into) { into = config::value::boolean(text).value(); }
 void convert(const std::string& text, std::string& into) { into = text; }
 void convert(const std::string& text, std::optional<IpAddress>& into) { into = IpAddress::parse(text); }
@@ -55,12 +55,12 @@ void convert(const std::string& text, T& into) {
   into = static_cast<T>(whole(text));
 }
 
-// A section of the file, read by its row of the table of options: what is not given
-// has the table's default. A name that the table lacks, and an option that nothing
-// reads, is our own mistake; each parse looks for both.
+// A section of the file, read by its row of the table of options. An option that is not given has the
+// table's default. A name that the table lacks, and an option that nothing reads, is a mistake of
+// ours; each parse looks for both.
 class Section {
  public:
-  // `elements`: the section, wherever it stands; empty: it is not there.
+  // `elements` are all the places where the section stands; empty if it is not there.
   Section(const Option& row, std::vector<const Element*> elements) : row_(row), elements_(std::move(elements)) {}
 
   template <typename T>
@@ -85,7 +85,7 @@ class Section {
     if (!text.empty()) convert(text, into);
   }
 
-  // An element that holds others, or repeats; absent, or empty: nullptr.
+  // A child that has children or repeats; nullptr when it is absent or empty.
   const Element* child(std::string_view name) {
     return first(*take_row(row_.child(name), name),
                  [](const Element& each) { return !each.text.empty() || !each.children.empty(); });
@@ -94,7 +94,7 @@ class Section {
     const Option* option = take_row(row_.child(name), name);
     return {*option, config::schema::at(elements_, {option})};
   }
-  // Those of an element that repeats.
+  // All children of that name, one section each.
   std::vector<Section> sections(std::string_view name) {
     const Option* option = take_row(row_.child(name), name);
     std::vector<Section> found;
@@ -103,7 +103,7 @@ class Section {
     return found;
   }
 
-  // Where a mistake in it is; only for what somebody has written.
+  // Where to report a mistake in the section. Only for a section that is in the file.
   const Element& element() const { return *elements_.back(); }
 
   void all_taken() const {
@@ -160,7 +160,7 @@ void read_hosts(const std::string& file, Section& section, Rule& rule) {
   for (const auto& child : hosts->children) rule.hosts.push_back(to_host(child));
 }
 
-// What no single element shows.
+// Checks what no single element shows.
 void check_rule(const std::string& file, const Element& element, const Rule& rule, bool complete) {
   if (complete && rule.hosts.empty()) fail(file, element, "needs a <host> (or <hosts>)");
   if (complete && rule.keyfile.empty()) fail(file, element, "needs a <keyfile>");
@@ -184,7 +184,7 @@ Rule read_rule(const std::string& file, Section section, int number, bool comple
   section.take_attribute("host_ip", rule.host_ip);
   section.take_attribute("host_domain", rule.host_domain);
   read_hosts(file, section, rule);
-  std::string balancing;  // there is one way
+  std::string balancing;  // the only method there is
   section.take("balancing", balancing);
   section.take("squash_user", rule.squash_user);
   section.take("keyfile", rule.keyfile);
@@ -288,7 +288,7 @@ void check_nodes(const std::string& file, const Element& element, const std::vec
   }
 }
 
-// VRRP announces this many at most in one packet, less than keepalived would take.
+// VRRP announces at most this many addresses in one packet; keepalived would accept more.
 void check_shared(const std::string& file, const Element& element, const char* where, const Shared& shared) {
   constexpr std::size_t kMaxShared = 20;
   if (shared.interface.empty() != shared.addresses.empty())

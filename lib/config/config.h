@@ -23,7 +23,7 @@ namespace config {
 
 struct Rule {
   int number = 0;          // from 1, in the order of the file
-  unsigned long line = 0;  // where it stands
+  unsigned long line = 0;  // its line in the file
   std::optional<Network> host_ip;
   std::optional<HostPort> host_domain;  // port 0: any
   std::vector<HostPort> hosts;          // at least one; the port is never 0
@@ -61,8 +61,8 @@ struct Rproxy {
 struct Proxy {
   bool enabled = false;
   bool authentication = true;
-  std::optional<IpAddress> bind_ip_address;  // absent: all of the host's (0.0.0.0)
-  std::optional<int> netmask;                // of bind_ip_address, in bits: who may ask; absent: anybody
+  std::optional<IpAddress> bind_ip_address;  // absent: every address of the host (0.0.0.0)
+  std::optional<int> netmask;  // of bind_ip_address, in bits: clients within it may ask; absent: any client
   Port port_range_low = 5000;
   Port port_range_high = 10000;
   std::chrono::seconds cleanup_interval{0};
@@ -74,14 +74,14 @@ struct Proxy {
   bool operator==(const Proxy&) const = default;
 };
 
-// The node service: who answers for the forward proxy.
+// The node service, which takes the requests of the forward proxy.
 struct Listener {
   std::optional<IpAddress> address;  // absent: <bind_ip_address>
   Port port = 0;
   bool tls = false;
 };
 struct Node {
-  std::vector<Listener> listeners;  // <listen>, or what the four before it say
+  std::vector<Listener> listeners;  // <listen>, or what the four options before it amount to
   std::string cert_file;            // both empty: one made by the service itself
   std::string key_file;
   std::string chain_file;
@@ -94,27 +94,27 @@ struct ClusterNode {
   IpAddress address;  // on the sync network
   bool operator==(const ClusterNode&) const = default;
 };
-// What VRRP moves on one network.
+// The addresses that VRRP moves on one network.
 struct Shared {
   std::string interface;
-  std::vector<Network> addresses;  // each whole, with the bits of its network; empty: nothing is shared here
+  std::vector<Network> addresses;  // whole addresses, each with the bits of its network; empty: nothing is shared here
   bool operator==(const Shared&) const = default;
 };
 struct Cluster {
   bool enabled = false;
-  std::vector<ClusterNode> nodes;  // when enabled: 2 to 16, of one family, no two alike
+  std::vector<ClusterNode> nodes;  // when enabled: 2 to 16, of one family, all different
   Shared outside;
   Shared inside;
   std::string sync_interface;
   int router_id = 51;
   std::chrono::milliseconds advertisement_interval{100};
-  std::vector<Endpoint> redis;      // empty: none; otherwise the first is master first
+  std::vector<Endpoint> redis;      // empty: none; otherwise the first one starts as the master
   std::vector<Endpoint> sentinels;  // empty: redis[0] alone
   std::string redis_password_file;
 
   // nullptr: there is none of that name.
   const ClusterNode* node(std::string_view name) const;
-  // Whoever has the shared address inside gives leases, for all nodes.
+  // The node that has the shared address inside gives leases, for all nodes.
   bool shares_leases() const { return enabled && !redis.empty() && !inside.addresses.empty(); }
   bool operator==(const Cluster&) const = default;
 };
@@ -136,13 +136,13 @@ struct Config {
 // `file` is the name for messages. Failure{78} "file:line:column: why".
 Config parse(std::string_view text, const std::string& file);
 
-// Who may have written the file: for privileged readers it must belong to root
-// and be writable by nobody else.
+// The author that a reader requires. For privileged readers the file must belong to root and be
+// writable by nobody else.
 enum class Author { anyone, root };
 
 Config load(const std::string& path, Author author = Author::anyone);
 
-// The same file, as checked, for those who care how it is written.
+// The same file, checked, as a tree, for readers that need to know how it is written.
 config::xml::Element load_document(const std::string& path, Author author = Author::anyone);
 
 }  // namespace config

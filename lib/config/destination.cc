@@ -7,8 +7,8 @@
 
 namespace {
 
-// [:port[-port]] at the end of `text` is cut off it, and put into `ports`; false
-// when it is there and not valid.
+// Cuts [:port[-port]] off the end of `text` and puts it into `ports`. Returns false when it is there
+// but not valid.
 bool cut_ports(std::string_view& text, std::optional<PortRange>& ports) {
   const auto bracket = text.rfind(']');
   const auto colon = text.rfind(':');
@@ -21,7 +21,7 @@ bool cut_ports(std::string_view& text, std::optional<PortRange>& ports) {
   return ports.has_value();
 }
 
-// What inet_aton(3) would read as an address ends in a number: 1, 017, 0x7f.
+// A name whose last label inet_aton(3) would read as a number: 1, 017, 0x7f.
 bool is_number(std::string_view label) {
   const bool hex = label.starts_with("0x");
   if (hex) label.remove_prefix(2);
@@ -77,7 +77,7 @@ bool is_isatap(const IpAddress& address) {
   return (b[0] & ~2) == 0 && b[1] == 0 && b[2] == 0x5e && b[3] == 0xfe;
 }
 
-// The IPv4 addresses that an IPv6 address stands for.
+// The IPv4 addresses that an IPv6 address embeds.
 std::vector<IpAddress> stands_for(const IpAddress& address) {
   std::vector<IpAddress> found;
   if (address.is_v4()) return found;
@@ -110,10 +110,10 @@ bool has_port(const Destination& entry, Port port) {
   return !entry.ports || (entry.ports->low <= port && port <= entry.ports->high);
 }
 
-// What of an entry counts.
+// Which part of an entry may match.
 enum class By { address, address_or_name };
 
-// Each of `addresses` is the destination, in one writing or another.
+// `addresses` all stand for the same destination.
 bool matches(const Destination& entry, const std::vector<IpAddress>& addresses, const std::string& name, Port port,
              By by) {
   if (!has_port(entry, port)) return false;

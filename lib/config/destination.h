@@ -25,27 +25,25 @@ struct Destination {
 
 namespace config::destination {
 
-// Parted by commas or white space; absent when one of them is not valid.
+// Separated by commas or white space; absent when one of them is not valid.
 std::optional<std::vector<Destination>> parse_list(std::string_view text);
 
-// What somebody asks for.
+// The destination that a client asks for.
 struct Target {
   std::optional<IpAddress> address;  // absent: a name
   std::string name;                  // lower case, without the dot at its end; empty: an address
 
-  // An address as inet_pton(3) takes it, or a DNS name. Whatever inet_aton(3), and
-  // with it getaddrinfo(3), would take for an address in another writing is
-  // neither (127.1, 0x7f.1, 2130706433, 017700000001, 0), nor are localhost and
-  // the names below it, ports, brackets, zones and empty texts.
+  // Accepts an address as inet_pton(3) takes it, or a DNS name. Other writings of an address that
+  // inet_aton(3), and with it getaddrinfo(3), would take (127.1, 0x7f.1, 2130706433, 017700000001, 0) are
+  // refused. So are localhost and the names below it, ports, brackets, zones and empty texts.
   static std::optional<Target> parse(std::string_view text);
 };
 
-// Why no lease may lead to `address`, whatever the settings: "is a loopback
-// address". Empty when one may. Addresses within `own` are among them; so are
-// the IPv6 addresses that stand for such an IPv4 address: IPv4-compatible
-// (RFC 4291 2.5.5.1), translated (RFC 6052, RFC 2765), 6to4 (RFC 3056), Teredo
-// (RFC 4380), ISATAP (RFC 5214). Where those of 64:ff9b:1::/48 (RFC 8215) lead
-// is known to their translator alone, so none of them is reachable.
+// The reason why no lease may lead to `address`, whatever the settings: "is a loopback address". Empty
+// when a lease may. Addresses within `own` are refused, too. So are the IPv6 addresses that embed a
+// refused IPv4 address: IPv4-compatible (RFC 4291 2.5.5.1), translated (RFC 6052, RFC 2765), 6to4 (RFC
+// 3056), Teredo (RFC 4380), ISATAP (RFC 5214). Only their translator knows where the addresses of
+// 64:ff9b:1::/48 (RFC 8215) lead, so all of them are refused.
 std::string never_reachable(const IpAddress& address, const std::vector<Network>& own);
 
 // The policy of <proxy>.
@@ -55,10 +53,10 @@ struct Policy {
   const std::vector<Network>& own;
 };
 
-// A lease that is asked for.
+// The lease that a client asks for.
 struct Asked {
-  std::string name;   // as Target::parse gives it; empty: asked for by address
-  IpAddress address;  // one of the name's
+  std::string name;   // as Target::parse gives it; empty: the client asked for an address
+  IpAddress address;  // one of the addresses of `name`
   Port ssh_port = 22;
   PortRange udp_ports{33001, 33001};
 };
@@ -66,18 +64,17 @@ struct Asked {
 enum class Verdict {
   refused,
   permitted,          // for its address alone
-  permitted_by_name,  // only because the name has that address: who did not resolve it himself has to
+  permitted_by_name,  // only because of its name: the caller must verify that the name has that address
 };
 
 struct Judgement {
   Verdict verdict = Verdict::refused;
-  // For the user: one sentence, without the address that a name has.
+  // For the user: one sentence, which does not tell the address that a name has.
   std::string reason;
 };
 
-// Each port by itself: an allowed list must have an entry for every one of
-// them; a denied one is enough to refuse. Denied networks match the IPv4
-// addresses, too, that an IPv6 address stands for.
+// Judges each port by itself. An allowed list must have an entry for every port; one denied port is
+// enough to refuse. Denied networks also match the IPv4 addresses that an IPv6 address embeds.
 Judgement judge(const Policy& policy, const Asked& asked);
 
 }  // namespace config::destination

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr mode_t kNewMode = 0644;
 
-// The code that tells an administrator what to do about errno.
+// Fails with the code that tells an administrator what to do about errno.
 [[noreturn]] void fail(const std::string& verb_and_object) {
   switch (errno) {
     case EACCES:
@@ -41,7 +41,7 @@ constexpr mode_t kNewMode = 0644;
   }
 }
 
-// Where symbolic links lead; of a file that is not there, where it would be.
+// The path with its symbolic links followed. If the file is not there, the path where it would be.
 fs::path real_path(const std::string& path) {
   std::error_code error;
   const bool missing = fs::symlink_status(path, error).type() == fs::file_type::not_found;
@@ -65,7 +65,7 @@ void sync(int fd, const std::string& what) {
 std::string backup_of(const std::string& name) { return name + ".bak"; }
 std::string beside(const std::string& name) { return "." + name + ".new"; }
 
-// A file beside the one that is to be replaced: gone, unless it was renamed.
+// A file beside the one that is to be replaced. It is deleted unless it was renamed.
 class Temporary {
  public:
   Temporary(int directory, std::string name) : directory_(directory), name_(std::move(name)) {
@@ -80,7 +80,7 @@ class Temporary {
   std::string name_;
 };
 
-// A new file with `text`; its attributes, and its way to the disk, are the caller's.
+// Creates a new file with `text`. The caller sets its attributes and syncs it to the disk.
 Fd create(int directory, const std::string& name, const std::string& text) {
   Fd fd(::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) fail("create " + name);
@@ -96,7 +96,8 @@ void rename(int directory, const std::string& from, const std::string& to) {
   if (::renameat(directory, from.c_str(), directory, to.c_str()) != 0) fail(fmt::format("rename {} to {}", from, to));
 }
 
-// Beyond owner and mode. Labels that hold a sum of the contents (IMA) are not kept.
+// Attributes that are kept besides owner and mode. Labels with a sum of the contents (IMA) are not
+// kept.
 constexpr const char* kAttributes[] = {"security.selinux", "system.posix_acl_access"};
 
 void copy_attribute(int from, int to, const char* attribute, const std::string& name) {
@@ -123,12 +124,12 @@ Lock::Lock(const std::string& path) : path_(path) {
   take();
 }
 
-// While it is still locked, so that nobody else's is taken away.
+// The name is deleted while it is still locked, so that it cannot be somebody else's by then.
 Lock::~Lock() {
   if (lock_) ::unlinkat(directory_.get(), (name_ + ".lock").c_str(), 0);
 }
 
-// A lock on a file that its holder has taken away since it was opened is none.
+// A lock does not count if its holder deleted the file after it was opened here.
 void Lock::take() {
   const std::string name = name_ + ".lock";
   constexpr auto kPause = std::chrono::milliseconds(5);
@@ -152,7 +153,7 @@ void Lock::take() {
                       fmt::format("{}.lock: still locked after 10 s; something else is changing the file", path_));
 }
 
-// The owner before the mode, since changing him may take bits of it away.
+// The owner is set before the mode, since chown(2) may clear bits of the mode.
 void Lock::replace(const std::string& text, uid_t owner, gid_t group, mode_t mode) const {
   const std::string fresh_name = beside(name_);
   const Temporary fresh(directory(), fresh_name);
@@ -203,8 +204,8 @@ void Locked::write_beside(const std::string& name, const std::string& text) cons
   sync(fd.get(), shown);
 }
 
-// The owner first, since changing him may take bits of the mode away; the mode
-// last, since it is also what the ACL allows at most.
+// The owner is set first, since chown(2) may clear bits of the mode. The mode is set last, since it is
+// also the most that the ACL allows.
 void Locked::keep_attributes(int fd, const std::string& name) const {
   if (!is_new_) {
     struct stat own {};

@@ -1,4 +1,4 @@
-// config/forwarding: who forwards a session's UDP, <forwarding_type> of aspera.conf.
+// config/forwarding: the program that forwards a session's UDP, <forwarding_type> of aspera.conf.
 #pragma once
 
 namespace config {

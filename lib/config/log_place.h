@@ -8,15 +8,15 @@ struct Rproxy;
 
 namespace config::log_place {
 
-// <log_level> and <log_directory> are in force from here on.
+// Puts <log_level> and <log_directory> into force.
 void follow(const config::Rproxy& rproxy);
 
-// The same of the installed aspera.conf, for programs that have not read it, or
-// cannot: what fails that early belongs where the sessions are logged. Without the
-// file, or with a wrong one, nothing changes; others say what is wrong with it.
+// Does the same with the installed aspera.conf. For programs that have not read it, or cannot: an
+// early failure belongs where the sessions are logged. Without the file, or with a wrong one, nothing
+// changes; other programs report what is wrong with it.
 void follow(config::Author author);
 
-// log_file::prepare() for its <log_directory>. For root. Failure{71}.
+// Calls log_file::prepare() for <log_directory>. For root. Failure{71}.
 void prepare();
 
 }  // namespace config::log_place

@@ -25,9 +25,9 @@ namespace {
 
 constexpr char kPrefix[] = "$y$";
 constexpr unsigned long kCost = 5;
-constexpr std::string_view kSetting = "$y$j9T$";  // what crypt_gensalt(3) makes of the two
+constexpr std::string_view kSetting = "$y$j9T$";  // as crypt_gensalt(3) makes it from the two
 constexpr std::size_t kDigest = 43;               // characters
-// Of no password that anybody knows, in the form of all others.
+// The hash of a password that nobody knows, in the form of all others.
 constexpr char kNobody[] = "$y$j9T$2vDOBJFNNdCHh3c3bbJLi/$nZ9TjIkEsQlPxTm2mJv7RdyLyqcGW9Xh4bXWRc8D0o1";
 constexpr std::string_view kAdmin = "admin";
 constexpr mode_t kMode = 0640;
@@ -47,11 +47,11 @@ bool is_hash(std::string_view text) {
   return digest.size() == kDigest && is_crypt64(text.substr(0, dollar)) && is_crypt64(digest);
 }
 
-// Keeps what it holds, a password or what comes of it, from staying in memory.
+// Wipes its memory at the end, since that held a password or what was derived from it.
 class Workspace {
  public:
   ~Workspace() { ::explicit_bzero(&data_, sizeof data_); }
-  // `password`: without NUL. Failure{71}.
+  // `password` has no NUL. Failure{71}.
   std::string hash(const std::string& password, const char* setting) {
     const char* made = ::crypt_r(password.c_str(), setting, &data_);
     if (!made || *made == '*') tool::fail_errno(tool::os, "hash a password");
@@ -70,7 +70,7 @@ std::string hash(std::string_view password, const char* setting) {
   return made;
 }
 
-// In the same time wherever they differ.
+// Compares in constant time.
 bool same(const std::string& a, const std::string& b) {
   if (a.size() != b.size()) return false;
   unsigned char difference = 0;
@@ -78,7 +78,7 @@ bool same(const std::string& a, const std::string& b) {
   return difference == 0;
 }
 
-// Between each `separator`, empty ones too.
+// The parts between separators; empty ones are kept.
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   for (;;) {

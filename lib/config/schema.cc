@@ -38,7 +38,7 @@ class Checker {
  public:
   explicit Checker(const std::string& file) : file_(file) {}
 
-  // Options that were seen and may not come again, within one element that repeats.
+  // The options seen so far that may not come again within one element that repeats.
   using Seen = std::vector<const Option*>;
 
   void element(const Element& element, const Option& option, Seen& seen) const {
@@ -192,7 +192,8 @@ void add_items(const Option& parent, std::vector<const Option*>& path, const std
   for (const auto& option : parent.children) {
     path.push_back(&option);
     const std::string name = prefix + (prefix.empty() ? "" : "_") + std::string(option.name);
-    // Of a list there is no telling which one is meant; a rule may be the only one.
+    // A value that repeats is left out, since nothing tells which one is meant. A rule is not: it may be the
+    // only one.
     if (option.value == Value::elements) add_items(option, path, name, found);
     else if (!option.is(repeats) && !option.is(identity))
       found.push_back({option.item.empty() ? name : std::string(option.item), path});

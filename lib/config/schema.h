@@ -19,39 +19,39 @@
 namespace config::schema {
 
 enum class Value {
-  elements,       // none of its own: holds other elements
+  elements,       // no value: it holds other elements
   boolean,        // true, false
   number,         // within [low, high]
   word,           // one of `words`
   text,           // anything without control characters
-  secret,         // the same, and never shown
+  secret,         // like text, but never shown
   port,           // 1 to 65535
   port_range,     // LOW:HIGH
   address,        // IPv4 or IPv6
   netmask,        // of IPv4, as 255.255.255.0
   interface,      // a network interface's name
-  host_name,      // a name as of uname -n
-  own_addresses,  // address/bits, parted by commas
-  endpoints,      // address:port, parted by commas
+  host_name,      // a host name as uname -n prints it
+  own_addresses,  // address/bits, separated by commas
+  endpoints,      // address:port, separated by commas
   network,        // address, or address/bits
   domain,         // name, or name:port
   host,           // address[:port] or name[:port]
   account,        // a name of an account
-  names,          // several, parted by commas or white space
+  names,          // account names, separated by commas or white space
   path,           // absolute
-  key_path,       // the same; $(user) and $(name) stand for the user
-  docroot,        // the same, or a URL
-  listen,         // [address:]port[s], parted by commas; s: HTTPS
+  key_path,       // like path; $(user) and $(name) stand for the user
+  docroot,        // like path, or a URL
+  listen,         // [address:]port[s], separated by commas; s: HTTPS
   destinations,   // addresses, networks, names or *.names, each with [:port[-port]]
   command,        // a command line
 };
 
 enum Trait : unsigned {
-  repeats = 1,    // may be there several times
-  foreign = 2,    // other elements, and attributes, belong to other products
-  addition = 4,   // ours, not the original's
-  explicit_ = 8,  // must not be empty: leave it out instead
-  identity = 16,  // says which of several its parent is, so it is not set
+  repeats = 1,    // may occur several times
+  foreign = 2,    // other elements and attributes belong to other products
+  addition = 4,   // added by this suite; the original does not have it
+  explicit_ = 8,  // must not be empty: it is left out instead
+  identity = 16,  // tells which of several its parent is, so it cannot be set
 };
 
 struct Option {
@@ -62,42 +62,39 @@ struct Option {
   unsigned traits = 0;             // Trait, or-ed
   long low = 0;
   long high = 0;
-  std::string_view words = {};  // parted by |
+  std::string_view words = {};  // separated by |
   std::string_view alias = {};  // another spelling of `name`
-  std::string_view item = {};   // asconfigurator's name, where it is not the path to it
+  std::string_view item = {};   // asconfigurator's name, where that is not the path to the option
   std::span<const Option> children = {};
   std::span<const Option> attributes = {};
 
   bool is(Trait trait) const { return (traits & trait) != 0; }
-  // `wanted` is its name or its alias.
+  // True if `wanted` is the name or the alias.
   bool is_named(std::string_view wanted) const { return wanted == name || (!alias.empty() && wanted == alias); }
-  // The child of that name or alias; absent: nullptr.
+  // The child with that name or alias; absent: nullptr.
   const Option* child(std::string_view wanted) const;
 };
 
 // The document element.
 const Option& root();
 
-// What a value of `option` looks like: "true or false", "a number from 0 to 2".
+// A description of the valid values: "true or false", "a number from 0 to 2".
 std::string expected(const Option& option);
 
-// Whether `value` is valid for `option`. An empty element means its default and
-// need not be asked about.
+// True if `value` is valid for `option`. An empty element means the default and need not be checked.
 bool accepts(const Option& option, std::string_view value);
 
-// Checks a whole document: names, values, and that what does not repeat is
-// there once. Failure{78} "file:line:column: element: what is wrong, what is
-// expected".
+// Checks a whole document: names, values, and that nothing occurs twice that may not repeat.
+// Failure{78} "file:line:column: element: what is wrong, what is expected".
 void check(const config::xml::Element& document, const std::string& file);
 
-// What one can set below a section that is there once, with the name that
-// asconfigurator and asuserdata have for it: the path joined by "_", or
-// Option::item.
+// A setting below a section that occurs once, with the name that asconfigurator and
+// asuserdata use for it: the path joined by "_", or Option::item.
 //
 //   rproxy_rules_rule_host    {rproxy, rules, rule, host} below {"server"}
 struct Item {
   std::string name;
-  std::vector<const Option*> path;  // the last is the one that has a value
+  std::vector<const Option*> path;  // the last one has the value
 
   const Option& option() const { return *path.back(); }
 };
@@ -108,12 +105,12 @@ std::vector<Item> items(const Path& section);
 // for instance {"server", "rproxy", "rules", "rule"}.
 std::vector<const config::xml::Element*> find(const config::xml::Element& document, const Path& path);
 
-// The same below `sections`, by name or alias. Several sections count as one.
+// The elements at `path` below `sections`, by name or alias. Several sections count as one.
 using Elements = std::vector<const config::xml::Element*>;
 Elements at(const Elements& sections, const std::vector<const Option*>& path);
 
-// Of elements that mean the same, the one that counts: the first that is not
-// empty; absent: nullptr.
+// The one that counts of several elements with the same meaning: the first that is not empty; nullptr
+// if there is none.
 const config::xml::Element* first_given(const Elements& elements);
 
 // Failure{78} "file:line:column: element: why".

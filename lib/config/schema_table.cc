@@ -235,8 +235,8 @@ constexpr Option kServer[] = {
     {.name = "cluster", .meaning = "several proxy hosts", .children = kCluster},
 };
 
-// What other products share with us: for asp-check.sh, and for the guide's
-// chapter on Faspex and Shares.
+// Options that other products share with us: for asp-check.sh, and for the guide's chapter on Faspex
+// and Shares.
 constexpr Option kPath[] = {
     {.name = "absolute",
      .value = docroot,

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
 
-// The parts of `text` between any of `separators`; empty ones are left out.
+// The parts of `text` between `separators`; empty ones are left out.
 std::vector<std::string_view> parts(std::string_view text, std::string_view separators) {
   std::vector<std::string_view> found;
   while (!text.empty()) {

@@ -1,5 +1,5 @@
-// config/value: what the values in aspera.conf look like, for those that have
-// no type of their own elsewhere (base/address.h, base/decimal.h).
+// config/value: how the values in aspera.conf are written, as far as they have no
+// type of their own elsewhere (base/address.h, base/decimal.h).
 //
 //   true   33001   bear, bobcat   /home/$(user)/.ssh/id_rsa   9091,9092s
 //
@@ -18,21 +18,21 @@ namespace config::value {
 
 std::optional<bool> boolean(std::string_view text);
 inline std::optional<long> number(std::string_view text, long low, long high) { return parse_decimal(text, low, high); }
-// Account names parted by commas or white space; one wrong name makes all wrong.
+// Account names separated by commas or white space; empty if one of them is not valid.
 std::vector<std::string> names(std::string_view text);
 
-// No control characters.
+// True for a text without control characters.
 bool is_text(std::string_view text);
 // A name that useradd(8) might have made: 1 to 64 printable ASCII characters
 // without space, slash and colon, and no dash in front.
 bool is_account(std::string_view text);
-// Absolute; no control characters.
+// True for an absolute path without control characters.
 bool is_path(std::string_view text);
-// The same; of variables $(…) only user and name, closed.
+// Like is_path; the only variables $(…) are user and name, and each is closed.
 bool is_user_path(std::string_view text);
-// is_user_path, or scheme://….
+// Like is_user_path, or scheme://….
 bool is_docroot(std::string_view text);
-// Of IPv4: ones, then zeros, as a dotted quad; how many ones.
+// The number of ones in an IPv4 netmask: ones, then zeros, as a dotted quad.
 std::optional<int> netmask(std::string_view text);
 // [address:]port[s], an IPv6 address in brackets.
 struct Listen {
@@ -40,19 +40,17 @@ struct Listen {
   Port port = 0;
   bool tls = false;
 };
-// Parted by commas; one that is not valid makes all so.
+// Separated by commas; empty if one of them is not valid.
 std::vector<Listen> listen(std::string_view text);
 
-// 1 to 15 letters, digits, dots, dashes and underscores, beginning with a letter
-// or digit.
+// True for 1 to 15 letters, digits, dots, dashes and underscores, beginning with a letter or digit.
 bool is_interface(std::string_view text);
-// The same, of 1 to 64, without underscores.
+// Like is_interface, with 1 to 64 characters and without underscores.
 bool is_host_name(std::string_view text);
-// address/bits with the address whole, parted by commas or white space; one that
-// is not valid makes all so, as does one that no host can have (0.0.0.0, ::, and
-// those of all hosts and of multicast).
+// address/bits, with the whole address, separated by commas or white space. Empty if one of them is
+// not valid, or is one that no host can have: 0.0.0.0, ::, the addresses of all hosts, multicast.
 std::vector<Network> own_addresses(std::string_view text);
-// address:port, parted by commas or white space.
+// address:port, separated by commas or white space.
 std::vector<Endpoint> endpoints(std::string_view text);
 
 }  // namespace config::value

@@ -17,8 +17,8 @@ std::string trim(const std::string& text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-// Expat's positions, by the calls of 64 bits where it has them: it has deprecated
-// the others since.
+// The parser's position. Uses expat's 64-bit calls where it has them, since it has deprecated the
+// others.
 template <typename Parser>
 Position position_of(Parser parser) {
   if constexpr (requires { XML_GetCurrentLineNumber64(parser); }) {
@@ -46,12 +46,12 @@ std::size_t length_of(Parser parser) {
   }
 }
 
-// Expat calls back into this. Nothing is thrown through expat: a fault stops
-// the parser and is thrown afterwards.
+// Receives expat's callbacks. Nothing is thrown through expat: a fault stops the parser and is thrown
+// afterwards.
 struct Builder {
   XML_Parser parser;
   Element root;                // holds the document element as its only child
-  std::vector<Element*> open;  // from the root to the innermost element
+  std::vector<Element*> open;  // from the root to the innermost open element
   std::string fault;
   Position fault_position;
 
@@ -102,7 +102,7 @@ struct Builder {
   }
 };
 
-// What an administrator can do about expat's complaint; empty: nothing to add.
+// What an administrator can do about expat's complaint; empty if there is nothing to add.
 std::string hint(XML_Error error, const Builder& builder, std::string_view text) {
   const bool inside = builder.open.size() > 1;
   switch (error) {

@@ -22,9 +22,9 @@ struct Position {
   unsigned long column = 0;  // both from 1
 };
 
-// Where an element lies in the text that was parsed, in bytes: its start tag is
-// [begin, body), what it holds [body, body_end), its end tag [body_end, end).
-// An empty-element tag has all three but `begin` at its end.
+// The place of an element in the parsed text, in bytes: its start tag is [begin, body), its content
+// [body, body_end), its end tag [body_end, end). For an empty-element tag, all but `begin` stand at
+// its end.
 struct Extent {
   std::size_t begin = 0;
   std::size_t body = 0;

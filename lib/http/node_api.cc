@@ -21,19 +21,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// No version before 1.2, no key exchange without forward secrecy.
+// No version before TLS 1.2, and no key exchange without forward secrecy.
 constexpr char kPriorities[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE";
-constexpr std::size_t kConnectionMemory = 24 * 1024;  // header, and what is sent at a time
+constexpr std::size_t kConnectionMemory = 24 * 1024;  // holds the header, and what is sent at a time
 constexpr std::size_t kMaxDiscarded = 256 * 1024;     // of a body that is too large
 constexpr unsigned kBacklog = 512;
 
-// What a body's length is said to be; too long a number is too large, too.
+// True if Content-Length is too large. A number too long to be parsed is too large, too.
 bool announces_too_much(MHD_Connection* connection) {
   const char* length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
   return length && !parse_decimal(length, 0, static_cast<long>(kMaxBody));
 }
 
-// More than one such header: none of them is believed.
+// The header's value. If it occurs more than once, none of the values is believed.
 std::optional<std::string> only_header(MHD_Connection* connection, const char* name) {
   struct Found {
     const char* name;
@@ -87,13 +87,13 @@ void Exchange::answer(Answer answer) {
   if (suspended_) MHD_resume_connection(static_cast<MHD_Connection*>(suspended_));
 }
 
-// All daemons of libmicrohttpd with what is known of their connections.
+// All daemons of libmicrohttpd, and what is known of their connections.
 class Connections {
  public:
   explicit Connections(Handler handler) : handler_(std::move(handler)), watch_([this] { watch(); }) {}
 
   ~Connections() {
-    std::vector<Fd> listening;  // to be closed after those who poll them are gone
+    std::vector<Fd> listening;  // to be closed after the threads that poll them have ended
     for (const auto& daemon : daemons_) listening.emplace_back(MHD_quiesce_daemon(daemon.get()));
     wait_for_answers();
     refuse_the_rest();
@@ -142,7 +142,7 @@ class Connections {
   }
 
  private:
-  // What libmicrohttpd keeps for each request.
+  // The state that libmicrohttpd keeps for each request.
   struct Held {
     std::shared_ptr<Exchange> exchange;
     bool dispatched = false;
@@ -213,7 +213,7 @@ class Connections {
     request.too_large = announces_too_much(connection);
     Held& kept = *held;
     *state = held.release();
-    // The body is not waited for: the connection closes behind the answer.
+    // The body is not waited for: the connection closes after the answer.
     return kept.exchange->request_.too_large ? finish(connection, kept) : MHD_YES;
   }
 
@@ -251,15 +251,14 @@ class Connections {
     return send_answer(connection, *exchange.answer_);
   }
 
-  // Takes away what is to be done had the answer not arrived: it may hold the
-  // exchange that holds it.
+  // Moves the callback for an undelivered answer out of the exchange, since it may own the exchange that owns it.
   static std::function<void()> end(Exchange& exchange) {
     const std::lock_guard lock(exchange.mutex_);
     exchange.suspended_ = nullptr;
     return exchange.answer_ ? std::exchange(exchange.answer_->undelivered, nullptr) : nullptr;
   }
 
-  // Absent: none, since it waits for us.
+  // Absent: no deadline, since the client waits for us.
   void set_deadline(MHD_Connection* connection, std::optional<std::chrono::seconds> from_now) {
     const std::lock_guard lock(mutex_);
     deadlines_[connection] = {socket_of(connection), from_now ? Clock::now() + *from_now : Clock::time_point::max()};
@@ -270,7 +269,7 @@ class Connections {
     deadlines_.erase(connection);
   }
 
-  // A connection is forgotten before its socket is closed, so no other can be hit.
+  // A connection is removed from the list before its socket is closed, so no other can be hit.
   void watch() {
     std::unique_lock lock(mutex_);
     while (!over_) {

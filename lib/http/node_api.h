@@ -5,10 +5,10 @@
 //     exchange->answer({200, {}, "{}\n", {}});   // now, or later, from any thread
 //   });
 //
-// One thread for each listening socket. What waits for something waits without
-// a thread: its connection is set aside until answer() is called. Each connection
-// has a deadline for the whole of a request and for the whole of an answer, so
-// that bytes that come one by one keep nothing alive.
+// Each listening socket has one thread. A request that waits for something needs no
+// thread: its connection is set aside until answer() is called. Each connection
+// has a deadline for a whole request and for a whole answer, so bytes that
+// arrive one by one keep nothing alive.
 #pragma once
 
 #include <chrono>
@@ -26,17 +26,17 @@
 namespace node_api {
 
 constexpr std::size_t kMaxBody = 8192;
-// Of each listening socket: connections in all, and from one address.
+// For each listening socket: connections in all, and from one address.
 constexpr unsigned kMaxConnections = 1000;
 constexpr unsigned kMaxOfAddress = 200;
-constexpr std::chrono::seconds kIdleTime{15};     // between two bytes, and two requests
+constexpr std::chrono::seconds kIdleTime{15};     // between two bytes, and between two requests
 constexpr std::chrono::seconds kRequestTime{20};  // TLS, header and body of one request
-constexpr std::chrono::seconds kAnswerTime{60};   // to take the whole answer
+constexpr std::chrono::seconds kAnswerTime{60};   // for the client to receive the whole answer
 
 struct Request {
-  std::string method;  // as it came; HEAD is answered like GET, without the body
-  std::string path;    // as it came: nothing is decoded
-  bool query = false;  // there was something behind a '?'
+  std::string method;  // as the client sent it; HEAD is answered like GET, without the body
+  std::string path;    // as the client sent it: nothing is decoded
+  bool query = false;  // the path was followed by a '?'
   std::optional<std::string> authorization;
   std::string content_type;
   std::string body;        // at most kMaxBody bytes
@@ -51,7 +51,7 @@ struct Answer {
   std::string type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  // besides Content-Type and Cache-Control
-  // Called in the thread of the socket if the client has gone before he had it all.
+  // Called in the thread of the socket if the client closes the connection before it has the whole answer.
   std::function<void()> undelivered = {};
 };
 
@@ -71,15 +71,15 @@ class Exchange {
 };
 
 struct Listening {
-  Fd socket;  // bound, not yet listen(2)ing
+  Fd socket;  // bound; not yet listening (listen(2))
   bool tls = false;
 };
 struct Tls {
-  std::string certificate;  // PEM, with the chain behind it
+  std::string certificate;  // PEM, followed by its chain
   std::string key;          // PEM
 };
 
-// Called in the thread of the socket: must not wait, nor throw.
+// Called in the thread of the socket. It must not wait, and must not throw.
 using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
 class Connections;
@@ -90,8 +90,7 @@ class Service {
   Service(std::vector<Listening> sockets, const Tls& tls, Handler handler);
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
-  // Takes no more connections, waits at most `kEndTime` for answers, then answers
-  // what is left with 503.
+  // Accepts no more connections, waits at most `kEndTime` for answers, then answers the rest with 503.
   ~Service();
   static constexpr std::chrono::seconds kEndTime{3};
 

@@ -51,7 +51,7 @@ void append(List& list, const std::string& line) {
   list.reset(longer);
 }
 
-// Empty when there is none, or it is not GnuTLS that speaks TLS here.
+// Empty when there is no certificate, or libcurl's TLS is not GnuTLS.
 std::string fingerprint_of_peer(CURL* easy) {
   curl_tlssessioninfo* tls = nullptr;
   if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) != CURLE_OK || !tls || !tls->internals) return "";
@@ -67,12 +67,12 @@ std::string fingerprint_of_peer(CURL* easy) {
   return hex;
 }
 
-// No command that is run inherits a connection.
+// No command that is run later inherits a connection.
 int close_on_exec(void*, curl_socket_t socket, curlsocktype) {
   return ::fcntl(socket, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
 }
 
-// Every setting that limits what server and environment can make of us.
+// Sets every limit on what the server and the environment can make us do.
 Easy bounded(const Server& server, const std::string& path, milliseconds patience) {
   [[maybe_unused]] static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   Easy easy(curl_easy_init());
@@ -133,7 +133,7 @@ std::string show_fingerprint(const std::string& fingerprint) {
   return shown;
 }
 
-// libcurl calls back into it; nothing is thrown from there.
+// libcurl calls back into it; nothing is thrown from the callbacks.
 struct Exchange::State {
   std::string name;    // of the server, for messages
   std::string pinned;  // fingerprint
@@ -152,7 +152,7 @@ struct Exchange::State {
   Easy easy;
   Multi multi;
 
-  // The easy handle must leave before either ends.
+  // The easy handle must leave the multi handle before either is freed.
   ~State() {
     if (multi && easy) curl_multi_remove_handle(multi.get(), easy.get());
   }
@@ -169,7 +169,7 @@ struct Exchange::State {
     if (::epoll_ctl(ready.get(), EPOLL_CTL_MOD, fd, &event) != 0) ::epoll_ctl(ready.get(), EPOLL_CTL_ADD, fd, &event);
   }
 
-  // Milliseconds; -1: not at all. 0 would switch a timerfd off.
+  // Sets the timer in milliseconds; -1 stops it. 0 must not reach the timerfd: it would stop it, too.
   void wake_in(long left) {
     itimerspec at{};
     if (left > 0) at.it_value = {left / 1000, left % 1000 * 1'000'000};
@@ -177,7 +177,7 @@ struct Exchange::State {
     ::timerfd_settime(timer.get(), 0, &at, nullptr);
   }
 
-  // The connection stands, and nothing has been said on it.
+  // Judges the certificate, once the connection is made and before anything is sent on it.
   bool may_speak() {
     if (!pinned.empty()) {
       shown = fingerprint_of_peer(easy.get());
@@ -196,7 +196,7 @@ struct Exchange::State {
   std::size_t take_body(const char* bytes, std::size_t size) {
     too_long = too_long || body.size() + size > kMaxAnswer;
     if (too_long) return 0;
-    body.append(bytes, size);  // of what is reserved
+    body.append(bytes, size);  // within the reserved size
     return size;
   }
 

@@ -21,7 +21,7 @@ constexpr std::size_t kSha1 = 20;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// Cuts the word off the front of `rest`, and the blanks behind it.
+// Cuts the first word, and the blanks after it, off `rest`.
 std::string_view take_word(std::string_view& rest) {
   const auto end = std::min(rest.find_first_of(kBlank), rest.size());
   const auto word = rest.substr(0, end);
@@ -29,7 +29,7 @@ std::string_view take_word(std::string_view& rest) {
   return word;
 }
 
-// The string that a key begins with (RFC 4253 section 6.6).
+// The string at the beginning of a key's blob (RFC 4253 section 6.6).
 std::optional<std::string> type_of(std::string_view blob) {
   const auto bytes = base64::decode(blob);
   if (!bytes || bytes->size() < 4) return std::nullopt;
@@ -39,7 +39,7 @@ std::optional<std::string> type_of(std::string_view blob) {
   return bytes->substr(4, length);
 }
 
-// `*` any number of characters, `?` one. `text` is in lower case.
+// Pattern `*` matches any number of characters, `?` one. `text` is in lower case.
 bool pattern_matches(std::string_view pattern, std::string_view text) {
   std::size_t p = 0, t = 0, star = pattern.npos, from = 0;
   while (t < text.size()) {
@@ -59,7 +59,7 @@ bool pattern_matches(std::string_view pattern, std::string_view text) {
   return std::all_of(pattern.begin() + static_cast<std::ptrdiff_t>(p), pattern.end(), [](char c) { return c == '*'; });
 }
 
-// |1|salt|HMAC-SHA1(salt, name)
+// `names` is |1|salt|HMAC-SHA1(salt, name).
 bool hash_matches(std::string_view names, std::string_view name) {
   const auto parted = names.find('|', kHashed.size());
   if (!names.starts_with(kHashed) || parted == names.npos) return false;
@@ -87,7 +87,7 @@ struct Line {
   Entry entry;
 };
 
-// Absent: it says nothing. `text` is neither empty nor a comment.
+// Absent when the line is not valid. `text` is neither empty nor a comment.
 std::optional<Line> parse_line(std::string_view text) {
   Line line;
   if (text.starts_with('@')) {

@@ -1,5 +1,5 @@
-// ssh/known_hosts: what a file of host keys says of one server; sshd(8),
-// SSH_KNOWN_HOSTS FILE FORMAT. Pure but for load().
+// ssh/known_hosts: the entries of a known_hosts file for one server; sshd(8),
+// SSH_KNOWN_HOSTS FILE FORMAT. Pure except for load().
 //
 //   203.0.113.10 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…
 //   [203.0.113.10]:2222,inside*.example.com,!inside9.example.com ssh-rsa AAAA…
@@ -8,7 +8,7 @@
 //   @cert-authority *.example.com ssh-ed25519 AAAA…
 //
 // Lines are read as OpenSSH reads them, with two differences, both on the strict
-// side: a tab may part the marker from the names, and a revoked key counts as
+// side: a tab may separate the marker from the names, and a revoked key counts as
 // revoked whatever type is written before it.
 #pragma once
 
@@ -38,26 +38,24 @@ struct Entry {
 
 struct Entries {
   std::vector<Entry> of_host;         // in the order of the file
-  std::vector<std::size_t> unparsed;  // lines that say nothing, whoever they are for
+  std::vector<std::size_t> unparsed;  // numbers of lines that are not valid, for whichever host
 };
 
 // The entries for `name`: upstream::known_hosts_name, in lower case.
 Entries find(std::string_view text, std::string_view name);
 
-// Whether the names of a line, hashed or not, are for `name`.
+// True if the names of a line, hashed or not, match `name`.
 bool names_match(std::string_view names, std::string_view name);
 
 enum class Verdict { enrolled, revoked, changed, other_type, only_authority, unknown };
 
-// What the entries say of the key that the server shows.
+// The verdict of the entries on the key that the server shows.
 Verdict judge(const std::vector<Entry>& entries, const Key& shown);
 
-// The types of the keys that are enrolled and not revoked, each once, in the order
-// of the file.
+// The types of the keys that are enrolled and not revoked, each once, in the order of the file.
 std::vector<std::string> types(const std::vector<Entry>& entries);
 
-// Failure{76} when it cannot be read or has more than kMaxBytes: then no key is
-// known.
+// Reads the file. Failure{76} when it cannot be read or has more than kMaxBytes: no key is known then.
 std::string load(const std::string& path);
 
 }  // namespace known_hosts

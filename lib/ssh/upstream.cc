@@ -25,8 +25,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// libssh's own ones, but AES-GCM first: 300 MB from an OpenSSH server took a
-// quarter less time than with ChaCha20, the default of both.
+// libssh's own list, with AES-GCM first: 300 MB from an OpenSSH server took a quarter less time than
+// with ChaCha20, the default of both.
 constexpr char kCiphers[] =
     "aes256-gcm@openssh.com,aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
 
@@ -35,7 +35,7 @@ constexpr milliseconds kFarewell{500};               // to get the last messages
 constexpr std::size_t kTakeAtOnce = 256 * 1024;      // beyond this, bytes wait in libssh, and the window closes
 constexpr std::size_t kMaxPut = 128 * 1024;
 
-// What libssh says comes in part from the server.
+// The text of libssh's error comes in part from the server.
 std::string libssh_error(ssh_session session) { return ::ssh_get_error(session); }
 
 [[noreturn]] void fail(tool::Exit code, const std::string& doing, const std::string& why) {
@@ -62,8 +62,8 @@ int repeat(Session& session, Step step, int again, Deadline deadline, const std:
   }
 }
 
-// What the server says first, as far as it is here; it is left there for libssh. One
-// that turns us away says why in the place of its version: "Not allowed at this time".
+// The server's first words, as far as they are here; they are left there for libssh. A server that
+// turns us away says why in the place of its version: "Not allowed at this time".
 std::string first_line(int socket) {
   char text[200];
   const ssize_t length = ::recv(socket, text, sizeof text, MSG_PEEK | MSG_DONTWAIT);
@@ -87,7 +87,7 @@ Key Key::load(const std::string& path) {
 }
 
 Key Key::parse(const std::string& text, const std::string& name) {
-  // Asked for a passphrase only if the key has one; -1: there is none to give.
+  // libssh asks for a passphrase only if the key has one; -1: there is none to give.
   bool encrypted = false;
   const auto asked = [](const char*, char*, std::size_t, int, int, void* encrypted_flag) {
     *static_cast<bool*>(encrypted_flag) = true;
@@ -103,7 +103,7 @@ Key Key::parse(const std::string& text, const std::string& name) {
 }
 
 void Session::Deleter::operator()(ssh_session_struct* session) const {
-  ::ssh_disconnect(session);  // libssh then lets go of the socket, which is ours to close
+  ::ssh_disconnect(session);  // libssh then releases the socket, which is ours to close
   ::ssh_free(session);
 }
 
@@ -170,14 +170,13 @@ void Session::handshake(Deadline deadline) {
     return ::ssh_connect(session_.get());
   };
   if (repeat(*this, step, SSH_AGAIN, deadline, doing) == SSH_OK) {
-    // libssh 0.10.6 makes the socket it is given a blocking one, and would then
-    // sit in send(2) while the server waits for us to read. It writes only
-    // after POLLOUT, so it copes with a non-blocking one.
+    // libssh 0.10.6 makes its socket a blocking one, and would then sit in send(2) while the server waits for
+    // us to read. It writes only after POLLOUT, so a non-blocking socket works.
     fd::set_nonblocking(fd());
     return;
   }
-  // libssh hangs up in any case, and only its words tell a server that does not
-  // understand us from one that is gone.
+  // libssh hangs up in any case. Only its banner tells a server that does not understand us from one that is
+  // gone.
   const bool greeted = ::ssh_get_serverbanner(session_.get()) != nullptr;
   const std::string why = greeted || greeting.empty() ? lost_reason() : "server says: " + greeting;
   fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
@@ -190,7 +189,7 @@ void Session::authenticate(const Key& key, Deadline deadline) {
   if (result == SSH_AUTH_SUCCESS) return;
   if (result == SSH_AUTH_DENIED) fail(tool::not_permitted, doing, "server refuses our key");
   if (result == SSH_AUTH_PARTIAL) fail(tool::not_permitted, doing, "server wants more than our key");
-  // The last allowed attempt is answered by a disconnect (MaxAuthTries).
+  // A server answers the last allowed attempt by a disconnect (MaxAuthTries).
   const std::string why = lost_reason();
   const bool refused = why.find("authentication failures") != why.npos;
   if (refused) fail(tool::not_permitted, doing, "server refuses our key (" + why + ")");
@@ -203,7 +202,7 @@ short Session::events() const { return static_cast<short>(sending() ? POLLIN | P
 
 bool Session::process() {
   acknowledge_at_once(fd());
-  // Each turn reads one buffer of libssh (4 KiB); several save polls of all else.
+  // Each turn reads one buffer of libssh (4 KiB). Several turns save polling all the other descriptors.
   for (int turn = 0; turn < 16; ++turn) {
     if (::ssh_event_dopoll(event_.get(), 0) != SSH_OK) break;
   }
@@ -223,10 +222,9 @@ std::string Session::lost_reason() const {
 }
 
 void Session::send_keepalive() {
-  // In 0.10.6 a call on a non-blocking session either sends a request, or, if
-  // one is outstanding, only looks whether it was answered. So the first call
-  // clears an answered one away and the second sends; if neither sends, the
-  // last request is still unanswered, which is for silence to judge.
+  // In 0.10.6 a call on a non-blocking session either sends a request or, if one is outstanding, only checks
+  // whether it was answered. So the first call clears an answered request and the second sends one. If neither
+  // sends, the last request is still unanswered, and the caller's limit on silence decides.
   ::ssh_send_keepalive(session_.get());
   ::ssh_send_keepalive(session_.get());
 }
@@ -239,8 +237,7 @@ void Session::flush(milliseconds limit) {
   }
 }
 
-// libssh calls back from within process(), put() and the like. Nothing may be
-// thrown through it.
+// libssh calls back from within process(), put() and the like. Nothing may be thrown through it.
 struct Command::State {
   ssh_channel_callbacks_struct callbacks{};
   std::string received[2];      // by Output
@@ -314,7 +311,7 @@ Command::~Command() {
   if (alive && started_ && !state_->end && !state_->closed) {
     ::ssh_channel_request_send_signal(channel_.get(), "HUP");
   }
-  // The first call may only get as far as the EOF.
+  // The first call may get only as far as the EOF.
   if (alive && ::ssh_channel_close(channel_.get()) == SSH_AGAIN) ::ssh_channel_close(channel_.get());
   if (alive) session_.flush(kFarewell);
   // The channel may live on in libssh until the session is freed.
@@ -338,8 +335,8 @@ std::string Command::take(Output from) {
   return std::exchange(state_->received[from == Output::err ? 1 : 0], {});
 }
 
-// Reading all that waits makes libssh open the window again. Reading less would
-// do so too, and let its buffer grow beyond any bound.
+// Reading everything that waits makes libssh open the window again. Reading less would also do that,
+// and let its buffer grow beyond any bound.
 void Command::fetch(Output from) {
   const int index = from == Output::err ? 1 : 0;
   std::string& into = state_->received[index];

@@ -8,7 +8,7 @@
 //   ... poll session.fd() for session.events(), then process(), take(), put() ...
 //
 // No ssh_config, agent, password or prompt is ever consulted. Nothing blocks
-// but what has a deadline of its own: construction and start().
+// except construction and start(), which have deadlines of their own.
 #pragma once
 
 #include <chrono>
@@ -53,25 +53,24 @@ struct Server {
   HostPort host;  // port not 0
   std::string user;
   std::string known_hosts;          // path
-  std::optional<IpAddress> source;  // connect from here
-  int family = AF_UNSPEC;           // or AF_INET, AF_INET6: to such an address only
+  std::optional<IpAddress> source;  // the address to connect from
+  int family = AF_UNSPEC;           // AF_INET, AF_INET6: connect only to such an address
 };
 
-// A connection whose server was verified and which the server has authenticated.
-// How long each took.
+// How long each step took.
 struct Steps {
   std::chrono::milliseconds connect{0};    // name and TCP
   std::chrono::milliseconds handshake{0};  // with the host key
   std::chrono::milliseconds login{0};
 };
 
+// A connection to a server that was verified, and that has authenticated us.
 class Session {
  public:
-  // TCP, handshake, host key, authentication, within `timeout` together.
-  // Failure{69}: refused, timed out, lost. Failure{76}: host key, or no common
-  // algorithm. Failure{77}: the server refuses our key.
-  // `on_reached`, if given, is called as soon as TCP is connected; `on_silence`
-  // when that takes suspiciously long (ssh/upstream_socket.h).
+  // Connects by TCP, verifies the host key and authenticates, all within `timeout`. Failure{69}: refused,
+  // timed out, lost. Failure{76}: host key, or no common algorithm. Failure{77}: the server refuses our key.
+  // `on_reached`, if given, is called as soon as TCP is connected; `on_silence` when that takes suspiciously
+  // long (ssh/upstream_socket.h).
   using Reached = std::function<void(const Endpoint& address)>;
   using Silence = std::function<void()>;
   Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached = {},
@@ -84,22 +83,21 @@ class Session {
   const HostKey& host_key() const { return host_key_; }
   const Steps& steps() const { return steps_; }
   int fd() const { return socket_.fd.get(); }
-  // What to poll fd() for: POLLIN, and POLLOUT while bytes wait to be sent.
+  // The events to poll fd() for: POLLIN, and POLLOUT while bytes wait to be sent.
   short events() const;
   bool sending() const;
-  // Handles what has arrived and sends what waits. False when the connection
-  // is lost; lost_reason() says why.
+  // Handles arrived bytes and sends waiting ones. False when the connection is lost; lost_reason() says why.
   bool process();
   std::string lost_reason() const;
   // Asks the server for a sign of life (keepalive@openssh.com, with reply).
   void send_keepalive();
-  // Sends what waits, for at most `limit`.
+  // Sends waiting bytes, for at most `limit`.
   void flush(std::chrono::milliseconds limit);
 
   bool connected() const;
 
-  // Waits until there is something to do for the connection. Failure{69} at
-  // `deadline`; `doing` is "authenticate at 10.0.0.10:22".
+  // Waits until there is something to do for the connection. Failure{69} at `deadline`; `doing` is
+  // "authenticate at 10.0.0.10:22".
   void wait(Deadline deadline, const std::string& doing);
   ssh_session_struct* get() const { return session_.get(); }
 
@@ -128,50 +126,49 @@ struct WindowSize {
 
 // A session channel (RFC 4254 section 6) and the command that runs on it.
 //
-// Memory is bounded in both directions. Upstream nothing is queued but what
-// the server's window takes. Downstream the server may send ahead what the
-// local window (1.25 MiB) permits; it opens again when take() has emptied it.
+// Memory is bounded in both directions. Towards the server, no more is queued than its window takes.
+// The server may send ahead as much as the local window (1.25 MiB) permits; the window opens again
+// when take() has emptied it.
 class Command {
  public:
-  // Opens the channel, runs nothing yet. Failure{69}: the server refuses, or
-  // is silent for 10 s.
+  // Opens the channel; nothing runs yet. Failure{69}: the server refuses, or is silent for 10 s.
   explicit Command(Session& session);
   Command(const Command&) = delete;
-  // If the command still runs: sends it SIGHUP (RFC 4254 section 6.9), as a
-  // terminal that hangs up does, and closes the channel.
+  // If the command still runs, sends it SIGHUP (RFC 4254 section 6.9), as a terminal that hangs up does, and
+  // closes the channel.
   ~Command();
 
-  // Before start(). Failure{69} when refused.
+  // Must come before start(). Failure{69} when refused.
   void request_terminal(const std::string& term, WindowSize size);
   void resize(WindowSize size);
   // Failure{69} when the server refuses, or is silent for 10 s.
   void start(const std::string& command_line);
 
-  // All bytes of `from` that are here, at most about 3 MiB; empty: none.
+  // All bytes of `from` that have arrived, at most about 3 MiB; empty if there are none.
   std::string take(Output from);
-  // Moves what libssh still holds for `from` to where take() finds it even if
-  // the connection is lost meanwhile.
+  // Moves the bytes that libssh still holds for `from` to where take() finds them even if the connection is
+  // lost meanwhile.
   void fetch(Output from);
-  // How many bytes take() would return.
+  // The number of bytes that take() would return.
   std::size_t held(Output from) const;
 
-  // How many bytes put() accepts now; 0 while the window is full, keys are
-  // exchanged anew, or earlier bytes wait for the socket.
+  // The number of bytes that put() accepts now; 0 while the window is full, keys are exchanged anew, or
+  // earlier bytes wait for the socket.
   std::size_t room() const;
-  // Queues up to room() bytes of `bytes`; returns how many.
+  // Queues up to room() bytes of `bytes`; returns how many were queued.
   std::size_t put(std::string_view bytes);
-  // Idempotent. Only after the last byte was put.
+  // Idempotent. Must come after the last put().
   void send_eof();
 
-  // The server sends no more output (what is here can still be taken).
+  // The server sends no more output (bytes that have arrived can still be taken).
   bool at_eof() const;
-  // The server closed the channel: nothing more comes, nothing is accepted.
+  // The server closed the channel: it sends nothing more and accepts nothing.
   bool closed() const;
-  // Absent until the server has told it, and for ever if it never does.
+  // Absent until the server has told how the command ended, and forever if it never does.
   const std::optional<End>& end() const;
 
  private:
-  struct State;  // what libssh's callbacks fill in
+  struct State;  // filled in by libssh's callbacks
   struct Deleter {
     void operator()(ssh_channel_struct* channel) const;
     void operator()(State* state) const;

@@ -24,11 +24,11 @@ struct TextDeleter {
   void operator()(char* text) const { ::ssh_string_free_char(text); }
 };
 
-// Best first, as in OpenSSH.
+// The best first, as in OpenSSH.
 constexpr const char* kAlgorithms[] = {"ssh-ed25519",         "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
                                        "ecdsa-sha2-nistp521", "rsa-sha2-512",        "rsa-sha2-256"};
 
-// RFC 8332: the two sign with the key type ssh-rsa.
+// RFC 8332: both RSA algorithms sign with the key type ssh-rsa.
 std::string_view key_type(std::string_view algorithm) {
   return algorithm.starts_with("rsa-sha2-") ? "ssh-rsa" : algorithm;
 }
@@ -65,7 +65,7 @@ std::string unparsed_text(const std::vector<std::size_t>& lines) {
   return fmt::format("; {} of its lines cannot be read, the first is {}", lines.size(), lines.front());
 }
 
-// Empty when the key is the enrolled one; else why it is refused.
+// Empty when the key is the enrolled one; otherwise the reason why it is refused.
 std::string objection(const known_hosts::Entries& entries, const known_hosts::Key& shown, const std::string& path) {
   using known_hosts::Verdict;
   const std::string unparsed = unparsed_text(entries.unparsed);
@@ -91,7 +91,7 @@ void prefer_enrolled(ssh_session session, const HostPort& server, const std::str
   std::vector<std::string> enrolled;
   try {
     enrolled = known_hosts::types(known_hosts::find(known_hosts::load(path), known_hosts_name(server)).of_host);
-  } catch (const tool::Failure&) {  // verify_host_key says so, when the server's key can be named
+  } catch (const tool::Failure&) {  // verify_host_key reports it, once the server's key can be named
   }
   std::string first, rest;
   for (const char* const algorithm : kAlgorithms) {

@@ -1,9 +1,9 @@
 // ssh/upstream_host_key: is the server the one whose key an administrator enrolled?
 //
-// Strict, and before any authentication: only a key that stands in known_hosts
-// for exactly this host and port will do. The file is never written. libssh is
-// not asked for its opinion: 0.10.6 passes over @revoked lines. Nor can it be shown
-// a host certificate, so that @cert-authority lines vouch for no server.
+// The check is strict, and comes before any authentication: only a key that stands in
+// known_hosts for exactly this host and port is accepted. The file is never written. libssh
+// does not judge: 0.10.6 ignores @revoked lines. It cannot be shown a host certificate
+// either, so @cert-authority lines vouch for no server.
 #pragma once
 
 #include <string>
@@ -21,18 +21,17 @@ struct HostKey {
   std::string text() const { return type + " " + fingerprint; }
 };
 
-// The host as known_hosts has it: "10.0.0.10", or "[10.0.0.10]:2222" when the
-// port is not 22.
+// The host as known_hosts names it: "10.0.0.10", or "[10.0.0.10]:2222" when the port is not 22.
 std::string known_hosts_name(const HostPort& server);
 
-// Tells `session`, before it connects, to prefer key types that are enrolled for
-// `server` over others that it has too, and to look into no file of its own. A
-// file that cannot be read prefers nothing.
+// Before `session` connects, makes it prefer key types that are enrolled for `server` over other types
+// that the server has, and read no known_hosts file of its own. A file that cannot be read leads to no
+// preference.
 void prefer_enrolled(ssh_session_struct* session, const HostPort& server, const std::string& known_hosts);
 
-// The key by which the connected server proved itself. Failure{76}, naming the
-// host, the type and the fingerprint, when it is unknown, changed, revoked, of a
-// type that is not enrolled, or `known_hosts` cannot be read.
+// The key by which the connected server proved its identity. Failure{76}, naming the host, the type
+// and the fingerprint, when it is unknown, changed, revoked, of a type that is not enrolled, or
+// `known_hosts` cannot be read.
 HostKey verify_host_key(ssh_session_struct* session, const HostPort& server, const std::string& known_hosts);
 
 }  // namespace upstream

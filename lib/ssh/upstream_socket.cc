@@ -31,7 +31,7 @@ using std::chrono::steady_clock;
 
 std::string errno_text(int number) { return std::strerror(number); }
 
-// One look-up in the background: getaddrinfo(3) itself knows no time limit.
+// One look-up in the background, since getaddrinfo(3) has no time limit.
 struct Lookup {
   std::string name;
   addrinfo hints{};
@@ -79,8 +79,8 @@ void set(int fd, int level, int option, int value) {
   if (::setsockopt(fd, level, option, &value, sizeof value) != 0) tool::fail_errno(tool::os, "setsockopt");
 }
 
-// TCP notices within 45 s: an idle peer by probes at 15, 25, 35 and 45 s; one
-// that owes us acknowledgements by the user timeout.
+// TCP notices a dead peer within 45 s: an idle one by probes at 15, 25, 35 and 45 s; one that owes us
+// acknowledgements by the user timeout.
 void set_options(int fd) {
   set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -109,7 +109,7 @@ bool is_answered(int fd, Deadline deadline) {
   return ready != 0;
 }
 
-// 0, or the errno of the attempt.
+// Returns 0, or the errno of the attempt.
 int try_connect(int fd, const Endpoint& to, Deadline deadline, const std::function<void()>& on_silence) {
   sockaddr_storage address;
   const socklen_t length = to.to_sockaddr(address);
@@ -126,7 +126,7 @@ int try_connect(int fd, const Endpoint& to, Deadline deadline, const std::functi
 
 }  // namespace
 
-// Best effort: without, it only takes longer.
+// A failure is ignored: answers only take longer then.
 void acknowledge_at_once(int fd) {
   const int yes = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);

@@ -12,7 +12,7 @@ namespace upstream {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-// For poll(2): what is left until `deadline`, rounded up; 0 when it has passed.
+// The time left until `deadline` for poll(2), rounded up; 0 when it has passed.
 int milliseconds_left(Deadline deadline);
 
 struct Socket {
@@ -20,23 +20,22 @@ struct Socket {
   Endpoint address;
 };
 
-// Resolves `server` (its port must not be 0) and tries each of its addresses
-// that is of `family` (AF_UNSPEC: any), in the order of the resolver, from
-// `source` if given; each gets an equal share of the time left. A peer that is gone without a word is noticed by
-// the kernel within 45 s, idle or not. Failure{69} with the reason of the last
-// address tried; Failure{71} when `source` cannot be bound.
+// Resolves `server` (its port must not be 0) and tries each of its addresses of `family` (AF_UNSPEC:
+// any), in the order of the resolver, from `source` if given. Each address gets an equal share of the
+// time left. The kernel notices within 45 s, idle or not, when a peer vanishes. Failure{69} with the
+// reason of the last address tried; Failure{71} when `source` cannot be bound.
 //
-// `on_silence`, if given, is called when an address has not answered TCP for
-// kSilence. Only the kernels at the two ends take part in that, so a busy machine
-// is not silent; and one lost SYN, which is repeated after a second, is not yet.
+// `on_silence`, if given, is called when an address has not answered TCP for kSilence. Only the
+// kernels at the two ends take part in that, so a busy machine is not silent. One lost SYN, which is
+// repeated after a second, is not silence yet.
 constexpr std::chrono::milliseconds kSilence{1200};
 Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline,
                const std::function<void()>& on_silence = {});
 
-// Asks the kernel not to put off the next acknowledgement (TCP_QUICKACK, tcp(7)).
-// sshd writes its answers in small pieces under Nagle's algorithm: each piece waits
-// for the acknowledgement of the one before, 40 ms if that is put off. The kernel
-// forgets it, so it is said before each wait.
+// Asks the kernel not to delay the next acknowledgement (TCP_QUICKACK, tcp(7)). sshd writes its
+// answers in small pieces under Nagle's algorithm: each piece waits for the acknowledgement of the
+// previous one, 40 ms if that is delayed. The kernel resets the setting, so it is set before each
+// wait.
 void acknowledge_at_once(int fd);
 
 }  // namespace upstream

@@ -30,14 +30,14 @@ void become(const proxy_account::Account& account) {
   if (::setresuid(account.uid, account.uid, account.uid) != 0) tool::fail_errno(tool::os, "setuid");
 }
 
-// The administrator's terminal is out of the user's reach.
+// Takes the administrator's terminal out of the user's reach.
 void leave_terminal() {
   ::setsid();
   const Fd null = fd::open("/dev/null", O_RDWR);
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), standard);
 }
 
-// The child's whole life; its exit status.
+// Runs the whole life of the child, and returns its exit status.
 int live(const proxy_account::Account& account, const std::function<std::string()>& work, const Fd& answer) {
   int code = tool::internal;
   std::string text;
@@ -113,7 +113,7 @@ Fd open_ssh_folder(bool make) {
     if (::fstat(folder.get(), &status) != 0) tool::fail_errno(tool::os, std::string("stat ") + name);
     if (status.st_uid != ::geteuid())
       throw tool::Failure(tool::not_permitted, std::string(name) + ": belongs to somebody else");
-    // sshd takes no keys from where others may write to.
+    // sshd accepts no keys from a folder that others may write to.
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && ::fchmod(folder.get(), status.st_mode & 0755) != 0) {
       tool::fail_errno(tool::os, std::string("chmod ") + name);
     }

@@ -20,8 +20,8 @@ using std::chrono::steady_clock;
 
 constexpr std::string_view kVerb = "as_session_init ";
 constexpr std::string_view kHost = "--host=";
-// Bytes that were looked at stay there, so that poll(2) calls them readable at
-// once: the rest of a line is looked for this often.
+// Peeked bytes stay in place, so poll(2) would call them readable at once. Instead, this often it is
+// checked whether the rest of the line is there.
 constexpr milliseconds kPause{20};
 
 bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
@@ -36,7 +36,7 @@ std::vector<std::string> words_of(std::string_view line) {
   return words;
 }
 
-// Copies what lies in `fd`, up to `size` bytes, and leaves it there. As read(2):
+// Copies up to `size` bytes that are waiting in `fd`, and leaves them there. Returns as read(2) does:
 // -1 and EAGAIN when there is nothing yet.
 ssize_t look(int fd, bool is_socket, char* bytes, std::size_t size) {
   if (is_socket) return ::recv(fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
@@ -53,7 +53,7 @@ Opening in_stream(std::string_view start) {
   const auto newline = start.substr(0, kMaxLine).find('\n');
   auto line = start.substr(0, newline);
   if (newline != start.npos && line.ends_with('\r')) line.remove_suffix(1);
-  // A CR at the end of what is there may be followed by its LF.
+  // A CR at the end of the bytes so far may be followed by its LF.
   const auto shown = newline == start.npos && line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
   if (!std::all_of(shown.begin(), shown.end(), is_printable)) return {true, {}};
   if (newline == start.npos) return {start.size() >= kMaxLine, {}};
@@ -90,7 +90,7 @@ std::optional<HostPort> peek(int fd, milliseconds patience) {
     const bool some = count > 0;
     pollfd wait{fd, static_cast<short>(some ? POLLRDHUP : POLLIN | POLLRDHUP), 0};
     const int ready = ::poll(&wait, 1, static_cast<int>((some ? std::min(left, kPause) : left).count()));
-    // No more comes, but what came just before the end is there now.
+    // No more bytes will come; those that came just before the end are there now.
     hung_up = some && ready > 0;
   }
 }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 65536;
 
-// The word number `index` of `line`, from 0; empty when there are fewer.
+// Word number `index` of `line`, from 0; empty when there are fewer.
 std::string word(std::string_view line, int index) {
   for (; index > 0; --index) {
     const auto space = line.find(' ');
@@ -53,7 +53,7 @@ std::string of_this_session() {
     const Fd file = fd::open(*path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
     return fingerprint(io::read_all(file.get(), kMaxBytes, *path));
   } catch (const tool::Failure&) {
-    return {};  // sshd took it away already: the log line goes without
+    return {};  // sshd has deleted it already: the log line has no fingerprint then
   }
 }
 

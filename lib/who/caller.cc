@@ -41,8 +41,8 @@ std::string read_proc(pid_t pid, const char* name) {
   return io::read_all(file.get(), 65536, name);
 }
 
-// proc(5): field 2, the command name, is in parentheses and may itself hold
-// anything, so the fields are counted from the last ")".
+// Reads proc(5). Field 2, the command name, is in parentheses and may itself contain anything, so the
+// fields are counted from the last ")".
 Process process_of(pid_t pid) {
   constexpr int kParent = 4;
   constexpr int kStarted = 22;
@@ -77,7 +77,7 @@ bool holds_socket(pid_t pid, std::uint32_t inode) {
   return false;
 }
 
-// A pidfd of exactly this process, not of a later one with its number.
+// A pidfd of exactly this process, not of a later one with the same number.
 Fd hold(const Process& process) {
   Fd held = fd::of_process(process.pid);
   if (process_of(process.pid).started != process.started) refuse("the session has ended");
@@ -89,8 +89,8 @@ struct Connection {
   uid_t owner;
 };
 
-// One exact look-up in the kernel's socket table, sock_diag(7). A listener on
-// :: holds IPv4 connections too; asking with AF_INET finds both.
+// Makes one exact look-up in the kernel's socket table, sock_diag(7). A listener on :: holds IPv4
+// connections too; asking with AF_INET finds both.
 std::optional<Connection> established(const Endpoint& local, const Endpoint& remote) {
   struct {
     nlmsghdr header;
@@ -168,7 +168,7 @@ Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy) {
       found.started = process.started;
       found.session = hold(process);
       found.connection = hold(parent);
-      // The session outlives its monitor, but nobody is left to close it in order.
+      // The session outlives its monitor, but nothing is left to close it in order.
       if (parent.parent <= 1) refuse("the SSH session has lost its privileged process");
       const Process monitor = process_of(parent.parent);
       if (monitor.uid != 0) refuse("the SSH session's privileged process is not root's");

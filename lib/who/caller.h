@@ -1,14 +1,14 @@
-// who/caller: who, in the kernel's own words, asks a privileged helper to act.
+// who/caller: who asks a privileged helper to act, according to the kernel.
 //
-// Nothing that the caller says is believed. sudo says the uid; the process
-// tree and the socket table say from where that user is logged in:
+// Nothing that the caller says is believed. sudo tells the uid; the process
+// tree and the socket table tell where that user is logged in from:
 //
 //   asp-pinhole ◀ sudo ◀ ascp_rproxy ◀ sshd (user) ◀ sshd (root)
 //                         └ session     └ holds the client's TCP connection,
 //                           process       which root accepted (sk uid 0)
 //
-// A socket that the user opened himself bears his own uid in the kernel, so he
-// cannot pretend to come from elsewhere.
+// A socket that a user opens bears the user's own uid in the kernel, so no user
+// can pretend to come from elsewhere.
 #pragma once
 
 #include <string>
@@ -27,7 +27,7 @@ struct Caller {
   Fd connection;                   // pidfd of the process that holds the client's connection
   Fd monitor;                      // pidfd of its parent, sshd's privileged process for this session
 
-  // "PID.START": names this session process and no later one.
+  // "PID.START" names this session process and no later one.
   std::string token() const;
 };
 

@@ -13,14 +13,14 @@ constexpr std::string_view kNeedsShell = ";&|<>()`$#";
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Inside double quotes a backslash keeps its meaning only before these.
+// A backslash inside double quotes escapes only these.
 bool escapes_in_double_quotes(char c) { return c == '"' || c == '\\' || c == '$' || c == '`'; }
 
 bool is_number(std::string_view word) {
   return !word.empty() && word.size() <= 10 && std::all_of(word.begin(), word.end(), is_digit);
 }
 
-// "%s", "%1s", "%12s"
+// True for "%s", "%1s", "%12s".
 bool stands_for_word(std::string_view pattern) {
   return pattern.size() >= 2 && pattern.front() == '%' && pattern.back() == 's' &&
          std::all_of(pattern.begin() + 1, pattern.end() - 1, is_digit);
@@ -32,7 +32,7 @@ bool word_matches(const std::string& word, const std::string& pattern) {
   return word == pattern;
 }
 
-// Patterns are the administrator's, so they are only parted at blanks.
+// Patterns come from the administrator, so they are only split at blanks.
 Words split_pattern(std::string_view pattern) {
   Words words;
   std::string word;

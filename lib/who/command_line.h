@@ -1,8 +1,8 @@
-// who/command_line: what a client asked sshd to run, as words, and whether it is
-// one of the few things that may be run.
+// who/command_line: the command that a client asked sshd to run, as words, and whether it is one of
+// the few that may be run.
 //
-// There is no shell anywhere: quotes and backslashes are read as POSIX sh
-// would (2.2 Quoting), and everything that would need a shell is refused.
+// There is no shell anywhere: quotes and backslashes are read as POSIX sh would (2.2 Quoting), and
+// everything that would need a shell is refused.
 #pragma once
 
 #include <optional>
@@ -25,13 +25,12 @@ constexpr std::size_t kMaxBytes = 4096;
 // outside single quotes. Empty text gives no words.
 std::optional<Words> split(std::string_view text);
 
-// Whether `words` are exactly what `pattern` says. In a pattern %d stands for
-// one decimal number of up to 10 digits, %s (also %1s, %2s, …) for one
-// non-empty word, and a last word "..." for any further words; all else stands
-// for itself. A pattern that cannot be split matches nothing.
+// True if `words` match `pattern` exactly. In a pattern %d stands for one decimal number of up to 10
+// digits, %s (also %1s, %2s, …) for one non-empty word, and a last word "..." for any further words;
+// everything else stands for itself. A pattern that cannot be split matches nothing.
 bool matches(const Words& words, std::string_view pattern);
 
-// The command lines that real transfer clients send, and asp-cp's.
+// The command lines that real transfer clients send, and those of asp-cp.
 const std::vector<config::Command>& built_in();
 
 // The first command of `list` that matches; absent: none.

@@ -23,7 +23,7 @@ namespace {
 constexpr int kSeconds = 120;  // the account files may be locked
 constexpr std::size_t kMaxOutput = 64 * 1024;
 
-// Whoever is in one of these can become root, or reads the logs.
+// A member of one of these groups can become root, or read the logs.
 constexpr const char* kAdministrators[] = {"root", "sudo", "wheel", "adm", "admin", "shadow", "disk", "docker"};
 
 bool contains(const std::vector<std::string>& names, std::string_view name) {
@@ -33,7 +33,7 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Days since 1970, as shadow(5) counts.
+// Days since 1970, as shadow(5) counts them.
 long today() { return static_cast<long>(::time(nullptr) / 86400); }
 
 std::string on_one_line(std::string text) {

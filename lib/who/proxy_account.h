@@ -1,5 +1,5 @@
-// who/proxy_account: the accounts of the proxy's users, which transfer and do
-// nothing else: shell aspshell, member of the group sallyport, keys alone.
+// who/proxy_account: the accounts of the proxy's users, which transfer and do nothing else: their
+// shell is aspshell, they are in the group sallyport, and they log in with keys alone.
 #pragma once
 
 #include <sys/types.h>
@@ -28,17 +28,16 @@ struct Account {
 // [A-Za-z0-9_][A-Za-z0-9._-]*, at most 32 bytes, not digits alone.
 bool is_name(std::string_view text);
 
-// For root, who may read shadow(5).
+// For root, since it reads shadow(5).
 std::optional<Account> find(const std::string& name);
 
-// Failure{77} when it is root's, the system's (below UID_MIN of login.defs(5))
-// or an administrator's: whom it would lock out, or who could do more than
-// transfer.
+// Failure{77} when the account is root's, the system's (below UID_MIN of login.defs(5)) or an
+// administrator's. Such a user would be locked out, or could do more than transfer.
 void check_may_transfer_only(const Account& account);
 uid_t lowest_uid();
 
-// Runs one of the system's programs on accounts. Failure{71} with its words
-// when it does not succeed.
+// Runs one of the system's programs for accounts. Failure{71} with the program's message when it
+// fails.
 std::string administer(const std::vector<std::string>& argv);
 
 }  // namespace proxy_account
