@@ -206,7 +206,12 @@ void Conductor::let_go_of_stdio() const {
 int Conductor::watch() {
   for (;;) {
     pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
-    if (::poll(fds, 3, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    if (::poll(fds, 3, milliseconds_to_leave()) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    if (ended_ && milliseconds_to_leave() == 0) {
+      logging::error("sudo has not ended {} s after asp-upstream; does PAM hang when it closes a session? session={}",
+                     kLeave.count(), session_);
+      return ended_->exit_code();
+    }
     if (fds[0].revents) {
       hear_dialer();
       if (dialer_->hung_up()) {
@@ -235,14 +240,25 @@ int Conductor::watch() {
 void Conductor::hear_dialer() {
   while (const auto line = dialer_->next()) {
     logging::debug2("asp-upstream: {}", words_of(*line));
-    if (line->event == "ended") ended_ = upstream::End::from_line(*line);
+    if (line->event == "ended") {
+      ended_ = upstream::End::from_line(*line);
+      ended_at_ = std::chrono::steady_clock::now();
+    }
     // All output is written: revoking goes on while the dialer takes its leave.
     if (ended_ && holder_) holder_->release();
     if (line->event == "failed") lost_.emplace(status::failure_code(*line), line->get("reason"));
   }
 }
 
-// False when the holder is gone.
+// sudo has our end of the link, too. One that waits for asp-upstream instead of becoming
+// it may be kept by PAM when all is over.
+int Conductor::milliseconds_to_leave() const {
+  if (!ended_) return -1;
+  const auto left = ended_at_ + kLeave - std::chrono::steady_clock::now();
+  return static_cast<int>(std::max(std::chrono::ceil<std::chrono::milliseconds>(left).count(), std::int64_t{0}));
+}
+
+// False when the holder has closed the pinhole, or is gone.
 bool Conductor::hear_pinhole() {
   while (const auto line = holder_->next()) {
     logging::debug2("asp-pinhole: {}", words_of(*line));
@@ -250,6 +266,7 @@ bool Conductor::hear_pinhole() {
       flow_ = fmt::format(" udp_client={} udp_server={}", line->get("client"), line->get("server"));
       logging::event("Setup UDP forwarding between {} and {} {}", line->get("client"), line->get("server"), identity_);
     } else if (line->event == "closed") {
+      closed_ = true;
       if (line->get("reason") == "SIGTERM") {
         lost_.emplace(tool::temporary, "ended by an administrator",
                       "An administrator of this proxy ended the session.");
@@ -262,7 +279,7 @@ bool Conductor::hear_pinhole() {
       logging::error("asp-pinhole: {} session={}", words_of(*line), session_);
     }
   }
-  return !holder_->hung_up();
+  return !closed_ && !holder_->hung_up();
 }
 
 void Conductor::close_pinhole() {
@@ -274,7 +291,7 @@ void Conductor::close_pinhole() {
     ::poll(&wait, 1, 100);
   }
   if (holder_->hung_up()) holder_->wait(kLeave);
-  else logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
+  else if (!closed_) logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
 }
 
 void Conductor::log_end(const std::string& why) const {

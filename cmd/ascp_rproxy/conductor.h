@@ -41,6 +41,8 @@ class Conductor {
   void let_go_of_stdio() const;
   // Returns how the session ended: the exit status to give.
   int watch();
+  // Until a helper that has said its last word may take its leave; -1: none has.
+  int milliseconds_to_leave() const;
   void hear_dialer();
   bool hear_pinhole();
   void close_pinhole();
@@ -57,8 +59,10 @@ class Conductor {
   std::optional<Dialer> dialer_;
   bool verified_ = false;               // asp-pinhole has accepted us
   std::optional<upstream::End> ended_;  // how, in asp-upstream's words, the command did
-  std::optional<tool::Failure> lost_;   // why the connection broke while the command ran
-  std::string host_;                    // as the route writes it
+  std::chrono::steady_clock::time_point ended_at_;
+  bool closed_ = false;                // asp-pinhole has closed the pinhole
+  std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
+  std::string host_;                   // as the route writes it
   std::string host_address_;
   // Words for the log: who and where; the flow and its size once known.
   std::string identity_;
