@@ -17,6 +17,7 @@
 #include "cluster.h"
 #include "cluster/redis.h"
 #include "doctor.h"
+#include "judge.h"
 
 namespace doctor {
 namespace {
@@ -93,11 +94,11 @@ Verdicts shared_state(const Patient& patient) {
 }
 
 // A refusal is an answer.
-bool reachable(const IpAddress& address) {
+bool reachable(const Endpoint& end) {
   constexpr int kMilliseconds = 1000;
   sockaddr_storage there{};
-  const socklen_t length = Endpoint{address, 33001}.to_sockaddr(there);
-  const Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const socklen_t length = end.to_sockaddr(there);
+  const Fd socket(::socket(end.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) tool::fail_errno(tool::os, "socket");
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&there), length) == 0) return true;
   if (errno != EINPROGRESS) return errno == ECONNREFUSED;
@@ -112,10 +113,11 @@ bool reachable(const IpAddress& address) {
 Verdicts peers(const Patient& patient) {
   if (!patient.cluster) return {};
   const auto& self = cluster::require_node(*patient.cluster, "");
+  const Port port = *ssh_ports(patient.sshd_settings).begin();  // nodes are alike
   Verdicts found;
   for (const auto& peer : patient.cluster->nodes) {
     if (peer.name == self.name) continue;
-    if (reachable(peer.address)) found.push_back(ok(fmt::format("{} answers", peer.name)));
+    if (reachable({peer.address, port})) found.push_back(ok(fmt::format("{} answers", peer.name)));
     else
       found.push_back(warn(fmt::format("{} does not answer on {}", peer.name, peer.address.text()),
                            fmt::format("is it up, and the cable of {} plugged in?", patient.cluster->sync_interface)));

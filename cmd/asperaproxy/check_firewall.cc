@@ -255,10 +255,7 @@ Verdicts udp_ports_open(const Patient& patient) {
 }
 
 Verdicts tcp_ports_open(const Patient& patient) {
-  const auto configured = ports_of(patient.sshd_settings);
-  std::set<Port> ports(configured.begin(), configured.end());
-  if (ports.size() > 1) ports.erase(22);  // that one may well be for the administrator alone
-  if (ports.empty()) ports.insert(33001);
+  const auto ports = ssh_ports(patient.sshd_settings);
   Verdicts found;
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"tcp", 0, true, false}, {"prerouting", "input"},

@@ -1,6 +1,7 @@
 // sshd: what it really applies to each user, and where it listens.
 #include <pwd.h>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -13,7 +14,6 @@
 namespace doctor {
 namespace {
 
-constexpr Port kPort = 33001;
 constexpr char kListens[] = "0A";  // TCP_LISTEN in /proc/net/tcp
 
 }  // namespace
@@ -30,6 +30,14 @@ bool listens(Port port) {
     }
   }
   return false;
+}
+
+// The usual ports first: keepalived wants to know each second. systemd's ssh.socket may
+// listen on them, whatever sshd says.
+bool sshd_listens() {
+  if (listens(kUsualSshPort) || listens(22)) return true;
+  const auto ports = ssh_ports(ask({"/usr/sbin/sshd", "-T"}).out);
+  return std::any_of(ports.begin(), ports.end(), listens);
 }
 
 namespace {
@@ -60,16 +68,26 @@ Verdicts sshd(const Patient& patient) {
   return found;
 }
 
-Verdicts ssh_port(const Patient& patient) {
-  bool configured = false;
-  for (const Port port : ports_of(patient.sshd_settings)) configured = configured || port == kPort;
-  if (listens(kPort)) return {ok(fmt::format("somebody listens on TCP {}", kPort))};
+Verdict judge_port(Port port, bool configured) {
+  if (listens(port)) return ok(fmt::format("somebody listens on TCP {}", port));
   if (configured)
-    return {fail(fmt::format("sshd is to listen on TCP {}, but does not", kPort),
-                 "systemctl reload ssh (sshd where there is dnf; ssh.socket has ports of its own)")};
-  return {fail(
-      fmt::format("nobody listens on TCP {}", kPort),
-      fmt::format("cp {}/etc/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d/, and reload sshd", paths::kPrefix))};
+    return fail(fmt::format("sshd is to listen on TCP {}, but does not", port),
+                "systemctl reload ssh (sshd where there is dnf; ssh.socket has ports of its own)");
+  return fail(
+      fmt::format("nobody listens on TCP {}", port),
+      fmt::format("cp {}/etc/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d/, and reload sshd", paths::kPrefix));
+}
+
+// Users are to have a port of their own, so that 22 can be closed towards the outside.
+Verdicts ssh_port(const Patient& patient) {
+  const auto configured = ports_of(patient.sshd_settings);
+  Verdicts found;
+  for (const Port port : ssh_ports(patient.sshd_settings)) {
+    const Port wanted = port == 22 ? kUsualSshPort : port;
+    const bool known = std::find(configured.begin(), configured.end(), wanted) != configured.end();
+    found.push_back(judge_port(wanted, known));
+  }
+  return found;
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ void lay_bases() {
 
 // The dead node's sessions ended with it: their UDP must not go on here. All else
 // that asp-reap does can wait for it: new sessions wait for the lock.
-void take_away_flows_without_session() {
+void reap_flows_without_session() {
   const session::spool::FirewallLock lock;
   firewall::reap::flows();
 }
@@ -114,7 +114,7 @@ std::size_t take_over_leases() {
 // Flows of leases that ended meanwhile, and what the master of Redis knows more than
 // the one that is near.
 void complete_leases() { try_leases(lease::reap::complete); }
-void let_go_of_leases() { try_leases(lease::reap::stand_by); }
+void stand_by_with_leases() { try_leases(lease::reap::stand_by); }
 
 }  // namespace
 
@@ -130,7 +130,7 @@ int takeover() {
   open_gate();
   const auto passing = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
   session::spool::prepare();
-  take_away_flows_without_session();
+  reap_flows_without_session();
   set_kernel();
   track_no_windows();
   lay_bases();
@@ -151,7 +151,7 @@ int takeover() {
 int standby() {
   close_gate();
   session::spool::prepare();
-  let_go_of_leases();
+  stand_by_with_leases();
   set_kernel();
   track_no_windows();
   if (!session::spool::stopped()) lay_bases();
@@ -170,9 +170,7 @@ int health() {
   if (session::spool::drained() && session::spool::count() == 0 &&
       session::spool::names_in(session::spool::kDialers).empty())
     return say("drained, and no session is left", tool::no);
-  constexpr Port kPorts[] = {33001, 22};
-  if (serves_outside() && std::none_of(std::begin(kPorts), std::end(kPorts), doctor::listens))
-    return say("sshd does not listen", tool::no);
+  if (serves_outside() && !doctor::sshd_listens()) return say("sshd does not listen", tool::no);
   return say("healthy", tool::yes);
 }
 

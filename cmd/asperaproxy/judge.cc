@@ -176,6 +176,14 @@ std::vector<Port> ports_of(std::string_view settings) {
   return ports;
 }
 
+std::set<Port> ssh_ports(std::string_view settings) {
+  const auto all = ports_of(settings);
+  std::set<Port> ports(all.begin(), all.end());
+  if (ports.size() > 1) ports.erase(22);
+  if (ports.empty()) ports.insert(kUsualSshPort);
+  return ports;
+}
+
 namespace {
 
 std::string range_text(const PortRange& range) { return fmt::format("{}-{}", range.low, range.high); }

@@ -62,5 +62,10 @@ Network network_of(const IpAddress& address, const IpAddress& mask);
 
 // The ports of `sshd -T`.
 std::vector<Port> ports_of(std::string_view settings);
+// Where users reach sshd, unless it is told otherwise.
+constexpr Port kUsualSshPort = 33001;
+// Where they do, by `sshd -T`: on each of its ports, but on 22 only if it has no other,
+// for that one may be for the administrator alone. kUsualSshPort if it names none.
+std::set<Port> ssh_ports(std::string_view settings);
 
 }  // namespace doctor

@@ -29,8 +29,8 @@ namespace {
 
 constexpr char kTurns[] = "balance/turns";
 constexpr char kProbes[] = "balance/probes";
-constexpr std::chrono::seconds kForgotten{3600};
-constexpr time_t kStaleSeconds = 60;
+constexpr std::chrono::seconds kKeptAfterItsTime{3600};  // a mark that nobody needs
+constexpr time_t kWriterLivesSeconds = 60;               // whoever writes a temporary file
 
 std::string in(const char* directory, const std::string& name) {
   return fmt::format("{}/{}/{}", paths::kRun, directory, name);
@@ -124,7 +124,7 @@ Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, 
 
 // Others take it for healed before it is not there any more: else the next session
 // here could hear of it from them.
-bool take_away(const Mark& mark) {
+bool heal_mark(const Mark& mark) {
   shared::tell_healed(mark);
   return remove_mark(mark_name(mark));
 }
@@ -141,7 +141,7 @@ void set(const Mark& mark) {
 std::size_t heal(const HostPort& host) {
   std::size_t healed = 0;
   for (const auto& mark : marks()) {
-    if (mark.host == host && take_away(mark)) ++healed;
+    if (mark.host == host && heal_mark(mark)) ++healed;
   }
   return healed;
 }
@@ -158,7 +158,7 @@ void sweep(const std::optional<std::vector<HostPort>>& named) {
   shared::update_all();
   for (const auto& name : names_in(kProbes)) session::spool::Token::take(kProbes, name);
   for (const auto& mark : all_marks()) {
-    const bool forgotten = mark.over() && -mark.left() >= kForgotten;
+    const bool forgotten = mark.over() && -mark.left() >= kKeptAfterItsTime;
     const bool unneeded = !mark.user.empty() || (named && !contains(*named, mark.host));
     if (!counts(mark) || (forgotten && unneeded)) remove_mark(mark_name(mark));
   }
@@ -166,7 +166,7 @@ void sweep(const std::optional<std::vector<HostPort>>& named) {
     struct stat status {};
     const std::string path = in(kMarks, name);
     if (!name.starts_with('.') || ::lstat(path.c_str(), &status) != 0) continue;
-    if (std::abs(::time(nullptr) - status.st_mtime) >= kStaleSeconds) ::unlink(path.c_str());
+    if (std::abs(::time(nullptr) - status.st_mtime) >= kWriterLivesSeconds) ::unlink(path.c_str());
   }
 }
 
@@ -186,15 +186,6 @@ std::vector<Connection> connections() {
   return found;
 }
 
-// How a host stands for this session.
-struct Choice::Standing {
-  std::optional<Mark> mark;  // it is passed over
-  bool suspect = false;      // or somebody waits for it
-  bool due = false;          // or it was faulty, and its time has come
-
-  bool good() const { return !mark && !suspect && !due; }
-};
-
 Choice::Choice(const Route& route, std::string session, Turn turn)
     : hosts_(route.hosts),
       user_(route.upstream_user),
@@ -209,7 +200,7 @@ Choice::Choice(const Route& route, std::string session, Turn turn)
   else turn_ = turn == Turn::take ? take_turn(key_of(hosts_)) : look_at_turn(key_of(hosts_));
 }
 
-// Those that are heeded here.
+// Of the marks that this session heeds.
 std::vector<std::string> Choice::mark_names() const {
   std::vector<std::string> names;
   for (const auto& host : hosts_) {
@@ -221,46 +212,44 @@ std::vector<std::string> Choice::mark_names() const {
   return names;
 }
 
-Choice::Standing Choice::standing_of(const HostPort& host) const {
-  Standing standing;
-  if (auto mark = read_mark(mark_name(State::maintenance, host))) return {std::move(mark)};
-  if (is_alone()) return standing;
-  for (const auto& name : {mark_name(State::faulty, host), mark_name(State::faulty, host, user_, keyfile_)}) {
-    auto mark = read_mark(name);
-    if (!mark) continue;
-    if (!mark->over()) return {std::move(mark)};
-    standing.due = true;
+Standing Choice::standing_of(const HostPort& host) const {
+  HeededMarks marks;
+  marks.maintenance = read_mark(mark_name(State::maintenance, host));
+  if (!is_alone()) {
+    marks.faulty = read_mark(mark_name(State::faulty, host));
+    marks.faulty_for_account = read_mark(mark_name(State::faulty, host, user_, keyfile_));
+    const auto suspect = read_mark(mark_name(State::suspect, host));
+    marks.suspect = suspect && counts(*suspect);
   }
-  const auto mark = read_mark(mark_name(State::suspect, host));
-  standing.suspect = mark && counts(*mark);
-  return standing;
+  return judge(marks, boot_clock::seconds());
 }
 
 std::optional<HostPort> Choice::next() {
-  let_go();
-  gave_way_ = patient_ = false;
+  release();
+  gave_way_ = false;
   current_.reset();
   passed_over_.clear();
-  std::vector<HostPort> good;
-  std::vector<HostPort> last_resort;
+  std::vector<HostPort> untried;
+  std::vector<Rank> ranks;
   for (const auto& host : hosts_) {
     if (contains(tried_, host)) continue;
     Standing standing = standing_of(host);
     std::optional<session::spool::Token> probe;
     // While that was found out, somebody may have tried it.
-    if (standing.due && (probe = session::spool::Token::take(kProbes, file_name(host.text())))) {
+    if (standing.due && !probe_ && (probe = session::spool::Token::take(kProbes, file_name(host.text())))) {
       standing = standing_of(host);
       standing.suspect = false;  // what looks held is held by us
     }
-    if (standing.mark) passed_over_.push_back(*standing.mark);
-    else if (contains(left_, host) || standing.suspect || (standing.due && !probe)) last_resort.push_back(host);
-    else if (standing.good()) good.push_back(host);
-    else if (!current_) current_ = host, probe_ = std::move(probe);
+    untried.push_back(host);
+    ranks.push_back(rank_of(standing, probe.has_value(), contains(left_, host)));
+    if (ranks.back() == Rank::retry) probe_ = std::move(probe);
+    if (standing.excluded_by) passed_over_.push_back(*standing.excluded_by);
   }
-  patient_ = !current_ && good.empty();
-  const auto& from = good.empty() ? last_resort : good;
-  if (!current_ && !from.empty()) current_ = from[turn_ % from.size()];
-  if (current_) tried_.push_back(*current_);
+  const auto picked = pick(ranks, turn_);
+  patient_ = !picked || ranks[*picked] == Rank::last_resort;
+  if (!picked) return std::nullopt;
+  current_ = untried[*picked];
+  tried_.push_back(*current_);
   return current_;
 }
 
@@ -299,13 +288,13 @@ bool Choice::given_up_by_others() {
 
 // The suspicion goes before the lock, so that it is never taken for that of the
 // next one who has it.
-void Choice::let_go() {
+void Choice::release() {
   if (suspects_) remove_mark(mark_name(State::suspect, *current_));
   suspects_ = false;
   probe_.reset();
 }
 
-// What others should know is not worth a session.
+// Failing to record a mark must not end the session.
 void Choice::set_or_log(const Mark& mark) const {
   try {
     set(mark);
@@ -317,10 +306,10 @@ void Choice::set_or_log(const Mark& mark) const {
 void Choice::connected() {
   for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_)}) {
     const auto mark = read_mark(name);
-    if (mark && take_away(*mark))
+    if (mark && heal_mark(*mark))
       logging::event("Server {} is back: no longer faulty session={}", mark->whom(), session_);
   }
-  let_go();
+  release();
 }
 
 void Choice::failed(const std::string& reason, Scope scope) {
@@ -334,9 +323,9 @@ void Choice::failed(const std::string& reason, Scope scope) {
                      session_);
     }
   }
-  let_go();
+  release();
 }
 
-void Choice::abandon() { let_go(); }
+void Choice::abandon() { release(); }
 
 }  // namespace balance

@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "balance/order.h"
 #include "balance/types.h"
 #include "base/address.h"
 #include "session/route.h"
@@ -111,13 +112,12 @@ class Choice {
   const std::vector<Mark>& passed_over() const { return passed_over_; }
 
  private:
-  struct Standing;
   std::vector<std::string> mark_names() const;
   Standing standing_of(const HostPort& host) const;
   bool is_alone() const { return hosts_.size() < 2; }
   bool has_alternative() const;
   void set_or_log(const Mark& mark) const;
-  void let_go();
+  void release();
 
   const std::vector<HostPort> hosts_;
   const std::string user_;

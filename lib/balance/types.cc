@@ -13,7 +13,7 @@ const char* name_of(State state) {
   return "";
 }
 
-bool Mark::over() const { return state != State::maintenance && boot_clock::seconds() >= until; }
+bool Mark::over() const { return over(boot_clock::seconds()); }
 std::chrono::seconds Mark::left() const { return until - boot_clock::seconds(); }
 
 }  // namespace balance

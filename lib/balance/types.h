@@ -11,7 +11,7 @@ namespace balance {
 enum class State {
   faulty,       // it failed; passed over until its time has come
   suspect,      // it does not answer, and a session waits for it; valid while that one does
-  maintenance,  // an administrator said so; until he heals it
+  maintenance,  // an administrator said so; until it is healed
 };
 const char* name_of(State state);
 
@@ -25,7 +25,9 @@ struct Mark {
   std::string reason;
   std::string by;  // a session's id, or who the administrator is
 
-  // Whether its time has come: the next session may try the host.
+  // Whether its time is over, at `now` (boot_clock::seconds()): the next session may try
+  // the host.
+  bool over(std::chrono::seconds now) const { return state != State::maintenance && now >= until; }
   bool over() const;
   // What is left until then; negative afterwards.
   std::chrono::seconds left() const;

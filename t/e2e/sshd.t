@@ -104,4 +104,16 @@ like "$(cut -d = -f 1 "$TMPDIR/environment" | sort | xargs)" 'DISPLAY FROM_FILE 
 ok '(rc)' on dmz test -e /tmp/rc-ran
 ok '(root)' root_logs_in
 kill $target 2> /dev/null
+
+# --- sshd on another port: the doctor and keepalived ask where users reach it ----------
+
+lab_sshd dmz stop
+echo 'Port 2222' > "$dmz/etc/ssh/sshd_config.d/ports.conf"
+ssh_port() { on dmz "$LAB_PREFIX/bin/asperaproxy" check | grep ' ssh_port: '; }
+like "$(ssh_port)" '^FAIL .*sshd is to listen on TCP 2222, but does not' 'another port, and no sshd: the doctor names it'
+is "$(on dmz "$LAB_PREFIX/bin/asperaproxy" health)" 'sshd does not listen' 'the node can not be master'
+on dmz /usr/sbin/sshd
+ok '(sshd is there)' wait_until 10 lab_listens dmz 2222
+like "$(ssh_port)" '^ok .*somebody listens on TCP 2222' 'the doctor is content with it'
+is "$(on dmz "$LAB_PREFIX/bin/asperaproxy" health)" healthy 'and the node can be master'
 done_testing

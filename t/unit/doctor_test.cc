@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -267,6 +268,12 @@ TEST_CASE("doctor: what sshd applies to a user") {
   }
   CHECK(doctor::judge_sshd("", "/x/aspshell").failures.size() >= 8);
   CHECK(doctor::ports_of("port 22\nport 33001\nportx 5\nport 99999\n") == std::vector<Port>{22, 33001});
+  using Ports = std::set<Port>;
+  CHECK(doctor::ssh_ports("port 22\nport 33001\n") == Ports{33001});
+  CHECK(doctor::ssh_ports("port 2222\nport 22\nport 33001\n") == Ports{2222, 33001});
+  CHECK(doctor::ssh_ports("port 2222\n") == Ports{2222});
+  CHECK(doctor::ssh_ports("port 22\n") == Ports{22});
+  CHECK(doctor::ssh_ports("") == Ports{33001});
 }
 
 TEST_CASE("doctor: ports to lease that the kernel takes itself") {
