@@ -1,6 +1,6 @@
 // config/destination: where a lease of the forward proxy may lead; aspera.conf(5),
 // <allowed_destinations> and <denied_destinations>. Pure: names come in
-// resolved (base/resolve.h), the host's own addresses as kernel/own_addresses.h reads them.
+// resolved, the host's own addresses as kernel/own_addresses.h reads them.
 //
 //   203.0.113.0/24   [2001:db8::/32]:33001   [2001:db8::]/32:33001
 //    server.example.com:22   *.example.com:33001-33100
