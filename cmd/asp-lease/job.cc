@@ -10,7 +10,7 @@
 #include "base/logging.h"
 #include "base/record.h"
 #include "base/uuid.h"
-#include "config/destination.h"
+#include "config/destination_policy.h"
 #include "config/value.h"
 #include "lease/addresses.h"
 

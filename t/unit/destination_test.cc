@@ -14,7 +14,7 @@
 
 #include "base/child.h"
 #include "base/resolve.h"
-#include "config/destination.h"
+#include "config/destination_policy.h"
 #include "kernel/own_addresses.h"
 
 namespace {
