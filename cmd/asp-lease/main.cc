@@ -28,7 +28,6 @@
 #include "session/spool.h"
 #include "session/trial.h"
 #include "settings.h"
-#include "who/caller.h"
 
 namespace {
 
@@ -156,7 +155,7 @@ int run(int argc, char**) {
   privilege::ignore_terminal();
   ::setsid();
   if (argc != 1) throw tool::Failure(tool::usage, "asp-lease takes no arguments");
-  const uid_t uid = caller::sudo_uid();
+  const uid_t uid = privilege::sudo_uid();
   if (!accounts::exists(paths::kNodeAccount) || accounts::identity_of(paths::kNodeAccount).uid != uid) {
     throw tool::Failure(tool::not_permitted, fmt::format("only {} may ask for leases", paths::kNodeAccount));
   }
