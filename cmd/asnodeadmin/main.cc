@@ -1,6 +1,8 @@
 // asnodeadmin: the users of the node API; asnodeadmin(8).
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,12 +13,14 @@
 #include <fmt/ranges.h>
 
 #include "base/accounts.h"
+#include "base/failure.h"
 #include "base/io.h"
 #include "base/logging.h"
 #include "base/options.h"
 #include "base/paths.h"
 #include "base/tool.h"
 #include "config/file.h"
+#include "config/node_passwords.h"
 #include "config/node_users.h"
 #include "config/value.h"
 #include "password.h"
@@ -39,6 +43,7 @@ constexpr char kHelp[] = "asnodeadmin -a -u name -x account    add a user of the
                          "                                     it is asked for\n"
                          "  --acl-add, --acl-del, --acl-set    for -a (not --acl-del) and -m\n";
 constexpr char kAdmin[] = "admin";
+constexpr mode_t kMode = 0640;
 
 // Those without a letter get one that the command line cannot hold.
 constexpr char kAclAdd = 1;
@@ -173,13 +178,34 @@ void back_up(const Users& users, const std::string& path) {
   }
 }
 
+gid_t node_group() {
+  char buffer[16 * 1024];
+  group found{};
+  group* result = nullptr;
+  const int error = ::getgrnam_r(paths::kNodeAccount, &found, buffer, sizeof buffer, &result);
+  if (error == 0 && result) return found.gr_gid;
+  throw tool::Failure(tool::os,
+                      fmt::format("find the group {}: {}", paths::kNodeAccount,
+                                  error == 0 ? "there is none; make the account as INSTALL says" : ::strerror(error)));
+}
+
+// As config/node_users.h has it. Failure{71}: there is no such group; otherwise fails as
+// config::file::Lock::replace does.
+void save(const config::file::Lock& lock, const Users& users) {
+  const std::string text = config::node_users::text_of(users);
+  if (text.size() > config::node_users::kMaxBytes)
+    throw tool::Failure(tool::os,
+                        fmt::format("{}: would be larger than {} bytes", lock.path(), config::node_users::kMaxBytes));
+  lock.replace(text, 0, node_group(), kMode);
+}
+
 void update(const Options& options, const std::function<void(Users&)>& edit) {
   const config::file::Lock lock(paths::kNodeUsers);
   auto users = config::node_users::load(paths::kNodeUsers);
   const auto before = users;
   edit(users);
   if (options.has('b')) back_up(before, options.get('b', ""));
-  config::node_users::save(lock, users);
+  save(lock, users);
 }
 
 int add(const Options& options) {

@@ -14,7 +14,7 @@
 #include "base/io.h"
 #include "base/logging.h"
 #include "base/terminal.h"
-#include "config/node_users.h"
+#include "config/node_passwords.h"
 
 namespace password {
 namespace {

@@ -10,7 +10,7 @@
 #include "base/logging.h"
 #include "base/record.h"
 #include "base/uuid.h"
-#include "config/destination.h"
+#include "config/destination_policy.h"
 #include "config/value.h"
 #include "lease/addresses.h"
 
@@ -19,6 +19,7 @@ namespace {
 [[noreturn]] void malformed(const std::string& why) { throw Refusal{"bad_request", why}; }
 
 constexpr std::size_t kMaxTag = 64;
+constexpr std::chrono::seconds kPatience{5};  // for a name server; that of asperanoded
 
 struct Verb {
   const char* name;
@@ -132,7 +133,7 @@ void prepare_open(Job& job, const Record& asked, const config::Config& config, c
   lease.lifetime = terms.lifetime;
   lease.id = uuid::random();
   if (judgement.verdict == config::destination::Verdict::permitted_by_name) {
-    job.resolver.emplace(lease.destination, lease.address);
+    job.lookup.emplace(lease.destination, lease.address, kPatience);
     job.state = Job::State::waiting;
   }
 }
@@ -184,10 +185,10 @@ void Job::refuse(const Refusal& refusal) {
 
 void Job::look() {
   if (state != State::waiting) return;
-  const auto said = resolver->look();
-  if (said == Resolver::Answer::none_yet) return;
-  resolver.reset();
-  if (said == Resolver::Answer::yes) state = State::ready;
+  const auto said = lookup->look();
+  if (said == resolve::Lookup::Answer::none_yet) return;
+  lookup.reset();
+  if (said == resolve::Lookup::Answer::yes) state = State::ready;
   else refuse({"destination_denied", fmt::format("{} does not have that address.", lease.destination)});
 }
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "base/resolve.h"
 #include "channel.h"
 #include "connection.h"
 #include "lease/lease.h"
 #include "refusal.h"
-#include "resolver.h"
 #include "settings.h"
 
 struct Job {
@@ -29,7 +29,7 @@ struct Job {
   std::string owner;  // who asks, as Lease::owner
   bool admin = false;
   Lease lease;  // open: what he shall have, without ports; of the others, the id alone
-  std::optional<Resolver> resolver;
+  std::optional<resolve::Lookup> lookup;
   std::vector<Record> answers;
 
   // Whether he may see, renew and end `other`.

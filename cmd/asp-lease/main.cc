@@ -28,13 +28,12 @@
 #include "session/spool.h"
 #include "session/trial.h"
 #include "settings.h"
-#include "who/caller.h"
 
 namespace {
 
-// No more is read while so many wait, or while so many resolvers run.
+// No more is read while so many wait, or while so many names are looked up.
 constexpr std::size_t kMaxJobs = 256;
-constexpr std::size_t kMaxResolvers = 32;
+constexpr std::size_t kMaxLookups = 32;
 // How long nothing has to come before early flows are looked for.
 constexpr std::chrono::milliseconds kQuietTime{5};
 // How long an end lets other requests go first.
@@ -62,14 +61,14 @@ class Service {
   }
 
  private:
-  std::size_t resolvers() const {
+  std::size_t lookups() const {
     return static_cast<std::size_t>(
-        std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.resolver.has_value(); }));
+        std::count_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.lookup.has_value(); }));
   }
   bool has_ready() const {
     return std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.state == Job::State::ready; });
   }
-  bool has_room() const { return jobs_.size() < kMaxJobs && resolvers() < kMaxResolvers; }
+  bool has_room() const { return jobs_.size() < kMaxJobs && lookups() < kMaxLookups; }
 
   // False: nothing came, and there is something else to do.
   bool wait() const {
@@ -80,9 +79,9 @@ class Service {
                                             : milliseconds(-1);
     if (has_ready()) patience = milliseconds(0);
     for (const auto& job : jobs_) {
-      if (!job.resolver) continue;
-      fds.push_back({job.resolver->fd(), POLLIN, 0});
-      const auto left = std::chrono::ceil<milliseconds>(job.resolver->deadline() - std::chrono::steady_clock::now());
+      if (!job.lookup) continue;
+      fds.push_back({job.lookup->fd(), POLLIN, 0});
+      const auto left = std::chrono::ceil<milliseconds>(job.lookup->deadline() - std::chrono::steady_clock::now());
       if (patience.count() < 0 || left < patience) patience = std::max(left, milliseconds(0));
     }
     const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(patience.count()));
@@ -156,7 +155,7 @@ int run(int argc, char**) {
   privilege::ignore_terminal();
   ::setsid();
   if (argc != 1) throw tool::Failure(tool::usage, "asp-lease takes no arguments");
-  const uid_t uid = caller::sudo_uid();
+  const uid_t uid = privilege::sudo_uid();
   if (!accounts::exists(paths::kNodeAccount) || accounts::identity_of(paths::kNodeAccount).uid != uid) {
     throw tool::Failure(tool::not_permitted, fmt::format("only {} may ask for leases", paths::kNodeAccount));
   }

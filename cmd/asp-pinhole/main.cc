@@ -95,7 +95,7 @@ void prepare_log(const config::Rproxy& rproxy) {
 }
 
 int serve() {
-  const uid_t uid = caller::sudo_uid();
+  const uid_t uid = privilege::sudo_uid();
   session::spool::prepare();
   Life life;
   auto first = life.next_record();

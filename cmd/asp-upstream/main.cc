@@ -173,7 +173,7 @@ Attempt connect(const Route& route, const Asked& asked, const command_line::Word
 }
 
 int serve(ConductorLink& link) {
-  const uid_t uid = caller::sudo_uid();
+  const uid_t uid = privilege::sudo_uid();
   link.belong_to(uid);
   session::spool::prepare();
   balance::prepare();

@@ -10,7 +10,7 @@
 #include "base/decimal.h"
 #include "base/logging.h"
 #include "base/uuid.h"
-#include "config/destination.h"
+#include "config/destination_policy.h"
 #include "kernel/own_addresses.h"
 #include "lease_request.h"
 #include "refusal.h"

@@ -8,6 +8,7 @@
 
 #include "base/failure.h"
 #include "base/logging.h"
+#include "config/node_passwords.h"
 #include "live_config.h"
 
 namespace asperanoded {

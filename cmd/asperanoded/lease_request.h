@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "base/address.h"
-#include "config/destination.h"
+#include "config/destination_policy.h"
 
 namespace asperanoded {
 

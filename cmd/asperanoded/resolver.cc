@@ -1,9 +1,10 @@
 #include "resolver.h"
 
+#include <netdb.h>
+
+#include <algorithm>
 #include <atomic>
 #include <memory>
-
-#include "base/resolve.h"
 
 namespace asperanoded {
 namespace {
@@ -11,15 +12,28 @@ namespace {
 constexpr unsigned kThreads = 8;
 constexpr std::size_t kQueue = 32;
 
-std::vector<IpAddress> ask(const std::string& name) {
-  try {
-    return resolve::addresses(name);
-  } catch (const std::exception&) {
-    return {};
-  }
+using List = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+
+List found(const std::string& name, int flags) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags;
+  addrinfo* first = nullptr;
+  return {::getaddrinfo(name.c_str(), nullptr, &hints, &first) == 0 ? first : nullptr, freeaddrinfo};
 }
 
 }  // namespace
+
+std::vector<IpAddress> addresses_of(const std::string& name) {
+  std::vector<IpAddress> addresses;
+  if (name.empty() || name.find('\0') != name.npos || found(name, AI_NUMERICHOST)) return addresses;
+  const List list = found(name, 0);
+  for (const addrinfo* one = list.get(); one; one = one->ai_next) {
+    const IpAddress address = IpAddress::from_sockaddr(*one->ai_addr);
+    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) addresses.push_back(address);
+  }
+  return addresses;
+}
 
 Resolver::Resolver(Timer& timer) : timer_(timer), workers_(kThreads, kQueue) {}
 
@@ -29,7 +43,7 @@ bool Resolver::resolve(const std::string& name, Done done) {
     if (!told->exchange(true)) done(std::move(addresses));
   };
   if (!workers_.post([name, told, once] {
-        if (!*told) once(ask(name));
+        if (!*told) once(addresses_of(name));
       })) {
     return false;
   }

@@ -13,6 +13,10 @@
 
 namespace asperanoded {
 
+// In the resolver's order, each once; none also when it cannot say. What the resolver takes
+// for an address in some writing (127.1) has none: base/address.h parses those.
+std::vector<IpAddress> addresses_of(const std::string& name);
+
 class Resolver {
  public:
   static constexpr std::chrono::milliseconds kPatience{5000};

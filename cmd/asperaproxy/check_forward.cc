@@ -17,6 +17,7 @@
 #include "base/failure.h"
 #include "base/paths.h"
 #include "base/root_only.h"
+#include "config/destination_policy.h"
 #include "config/node_users.h"
 #include "doctor.h"
 #include "judge.h"

@@ -16,8 +16,8 @@
 #include "doctor.h"
 #include "host_keys.h"
 #include "session/rules.h"
-#include "ssh/upstream.h"
 #include "ssh/upstream_host_key.h"
+#include "ssh/upstream_key.h"
 #include "tried_as.h"
 
 namespace doctor {

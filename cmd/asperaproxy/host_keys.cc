@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include "base/accounts.h"
 #include "base/child.h"
 #include "base/env.h"
 #include "base/failure.h"
@@ -100,9 +101,12 @@ std::vector<Entry> parse_found(std::string_view text) {
 }
 
 std::vector<Key> scan(const HostPort& server) {
-  const auto answer =
-      run({kKeyscan, "-T", "5", "-t", "ed25519,ecdsa,rsa", "-p", std::to_string(server.port), server.host}, "",
-          kScanSeconds);
+  const child::Program scanner{
+      {kKeyscan, "-T", "5", "-t", "ed25519,ecdsa,rsa", "-p", std::to_string(server.port), server.host},
+      env::allow({}),
+      {},
+      accounts::without_rights()};
+  const auto answer = child::run(scanner, "", kMaxOutput, kScanSeconds);
   auto keys = parse_scan(answer.out);
   if (!keys.empty()) return keys;
   std::string why = "no SSH server answers there";

@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 #include <fmt/core.h>
 
@@ -19,6 +20,11 @@ child::Identity identity_of(const std::string& user) {
   const passwd* entry = ::getpwnam(user.c_str());
   if (!entry) throw tool::Failure(tool::os, fmt::format("there is no account {}; see INSTALL", user));
   return {entry->pw_uid, entry->pw_gid};
+}
+
+std::optional<child::Identity> without_rights() {
+  if (::geteuid() != 0) return std::nullopt;
+  return identity_of("nobody");
 }
 
 bool exists(const std::string& user) { return ::getpwnam(user.c_str()) != nullptr; }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ bool exists(const std::string& user);
 
 // Uid and primary group. Failure{71} when there is no such account.
 child::Identity identity_of(const std::string& user);
+
+// As whom a program runs that reads for us what comes from the network: nobody. Absent:
+// we are not root, and have no rights to lose. Failure{71}.
+std::optional<child::Identity> without_rights();
 
 // Names of the groups of `user`, the primary one included; an unknown user has
 // none.

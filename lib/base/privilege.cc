@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <charconv>
+
+#include "base/env.h"
 #include "base/failure.h"
 
 namespace privilege {
@@ -24,7 +27,19 @@ void set_limit(int resource, rlim_t value) {
   ::setrlimit(which, &limit);
 }
 
+[[noreturn]] void fail(const char* why) { throw tool::Failure(tool::not_permitted, why); }
+
 }  // namespace
+
+uid_t sudo_uid() {
+  if (::geteuid() != 0) fail("must be run as root, through sudo");
+  const auto text = env::get("SUDO_UID");
+  if (!text) fail("must be run through sudo: SUDO_UID is not set");
+  uid_t uid = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), uid);
+  if (error != std::errc{} || end != text->data() + text->size()) fail("SUDO_UID is not a number");
+  return uid;
+}
 
 void leave_limits() {
   // With stay_setuid sudo leaves us his real uid: he could signal us, and iptables

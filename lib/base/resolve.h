@@ -1,22 +1,48 @@
-// base/resolve: the addresses of a name, asked of the system (nsswitch.conf(5)).
+// base/resolve: whether a name has an address, asked of the system's resolver
+// (nsswitch.conf(5)). For programs with rights: what name servers answer is parsed by
+// getent(1), which runs as nobody.
 //
-// Whatever the resolver takes for an address in some writing (127.1, 0x7f.1) has
+// Whatever the resolver takes for an address in some writing (127.0.0.1, 127.1, 0x7f.1) has
 // no addresses here: addresses are parsed by base/address.h, and nowhere else.
 #pragma once
 
+#include <chrono>
 #include <string>
-#include <vector>
 
 #include "base/address.h"
+#include "base/child.h"
+#include "base/fd.h"
 
 namespace resolve {
 
-// In the resolver's order, each once; none when the name has none, or is none.
-// Failure{75} when the resolver cannot say. Waits as long as the resolver does
-// (resolv.conf(5): some seconds for each server that does not answer).
-std::vector<IpAddress> addresses(const std::string& name);
+// Longer than the resolver waits for a server that does not answer, before it asks another one.
+constexpr std::chrono::milliseconds kPatience{15'000};
 
-// Whether `address` is one of them; false also when the resolver cannot say.
-bool leads_to(const std::string& name, const IpAddress& address);
+// One question, while its asker does other things.
+class Lookup {
+ public:
+  enum class Answer { none_yet, yes, no };
+
+  // Starts no process where `name` cannot be one. Failure{71}.
+  Lookup(const std::string& name, const IpAddress& address, std::chrono::milliseconds patience);
+
+  // Readable (poll) when there may be an answer; -1: it is no.
+  int fd() const { return out_.get(); }
+  Answer look();
+  // When the answer is no, whatever comes.
+  std::chrono::steady_clock::time_point deadline() const { return deadline_; }
+
+ private:
+  bool has_address() const;
+
+  IpAddress address_;
+  std::chrono::steady_clock::time_point deadline_;
+  Fd out_;
+  child::Child child_;
+  std::string said_;
+};
+
+// The same for one who waits. False also when nobody says in time. Failure{71}.
+bool leads_to(const std::string& name, const IpAddress& address, std::chrono::milliseconds patience = kPatience);
 
 }  // namespace resolve

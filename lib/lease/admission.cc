@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "config/destination.h"
+#include "config/destination_policy.h"
 #include "config/node_users.h"
 #include "lease/addresses.h"
 

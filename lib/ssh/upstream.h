@@ -23,31 +23,14 @@
 #include "base/fd.h"
 #include "ssh/upstream_command.h"
 #include "ssh/upstream_host_key.h"
+#include "ssh/upstream_key.h"
 #include "ssh/upstream_socket.h"
 
 struct ssh_channel_struct;
 struct ssh_event_struct;
-struct ssh_key_struct;
 struct ssh_session_struct;
 
 namespace upstream {
-
-// A private key without passphrase.
-class Key {
- public:
-  // PEM or OpenSSH format. Failure{78} when it cannot be read, is no private
-  // key, or is encrypted.
-  static Key load(const std::string& path);
-  // The same from memory; `name` is for messages.
-  static Key parse(const std::string& text, const std::string& name);
-  ssh_key_struct* get() const { return key_.get(); }
-
- private:
-  struct Deleter {
-    void operator()(ssh_key_struct* key) const;
-  };
-  std::unique_ptr<ssh_key_struct, Deleter> key_;
-};
 
 struct Server {
   HostPort host;  // port not 0

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -20,7 +19,6 @@
 #include <fmt/core.h>
 
 #include "base/accounts.h"
-#include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
@@ -135,16 +133,6 @@ std::optional<Connection> established(const Endpoint& local, const Endpoint& rem
 std::string Caller::token() const { return fmt::format("{}.{}", session_pid, started); }
 
 namespace caller {
-
-uid_t sudo_uid() {
-  if (::geteuid() != 0) refuse("must be run as root, through sudo");
-  const auto text = env::get("SUDO_UID");
-  if (!text) refuse("must be run through sudo: SUDO_UID is not set");
-  uid_t uid = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), uid);
-  if (error != std::errc{} || end != text->data() + text->size()) refuse("SUDO_UID is not a number");
-  return uid;
-}
 
 Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy) {
   constexpr int kMaxDepth = 64;

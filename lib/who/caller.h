@@ -1,6 +1,6 @@
 // who/caller: who asks a privileged helper to act, according to the kernel.
 //
-// Nothing that the caller says is believed. sudo tells the uid; the process
+// Nothing that the caller says is believed. sudo tells the uid (base/privilege.h); the process
 // tree and the socket table tell where that user is logged in from:
 //
 //   asp-pinhole ◀ sudo ◀ ascp_rproxy ◀ sshd (user) ◀ sshd (root)
@@ -32,9 +32,6 @@ struct Caller {
 };
 
 namespace caller {
-
-// The uid that sudo vouches for. Failure{77} when not run by sudo as root.
-uid_t sudo_uid();
 
 // Failure{77} unless an ancestor of this process, running as `uid`, holds an
 // established TCP connection from `client` to `proxy` that root accepted.

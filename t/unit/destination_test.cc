@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../../cmd/asperanoded/resolver.h"
 
 #include <algorithm>
 #include <sstream>
@@ -13,7 +14,7 @@
 
 #include "base/child.h"
 #include "base/resolve.h"
-#include "config/destination.h"
+#include "config/destination_policy.h"
 #include "kernel/own_addresses.h"
 
 namespace {
@@ -215,7 +216,8 @@ TEST_CASE("destination: what getaddrinfo takes for an address without asking any
     ++numerals;
     const auto target = Target::parse(one.asked);
     CHECK((!target || target->address));
-    CHECK(resolve::addresses(one.asked).empty());
+    CHECK(asperanoded::addresses_of(one.asked).empty());
+    CHECK(resolve::Lookup(one.asked, ip("127.0.0.1"), std::chrono::seconds(1)).fd() == -1);
   }
   CHECK(numerals > 80);
   for (const std::string numeric : {"127.1", "0x7f.1", "2130706433", "017700000001", "0", "0x7f000001", "1.2.3"}) {
@@ -422,13 +424,4 @@ TEST_CASE("own_addresses: each interface's, its broadcast and first address, als
     return;
   }
   CHECK(WEXITSTATUS(status) == 0);
-}
-
-TEST_CASE("resolve: localhost has the addresses that the system says; a numeral has none") {
-  CHECK(resolve::leads_to("localhost", ip("127.0.0.1")));
-  CHECK_FALSE(resolve::leads_to("localhost", ip("127.0.0.2")));
-  CHECK_FALSE(resolve::leads_to("127.1", ip("127.0.0.1")));
-  CHECK_FALSE(resolve::leads_to("127.0.0.1", ip("127.0.0.1")));
-  CHECK(resolve::addresses("").empty());
-  CHECK(resolve::addresses(std::string("localhost\0x", 11)).empty());
 }

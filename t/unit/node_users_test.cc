@@ -13,7 +13,7 @@
 #include <fmt/core.h>
 
 #include "base/failure.h"
-#include "config/node_users.h"
+#include "config/node_passwords.h"
 
 namespace {
 

@@ -1,0 +1,28 @@
+// ssh/upstream_key: the private key by which we log in to an internal server.
+#pragma once
+
+#include <memory>
+#include <string>
+
+struct ssh_key_struct;
+
+namespace upstream {
+
+// A private key without passphrase.
+class Key {
+ public:
+  // PEM or OpenSSH format. Failure{78} when it cannot be read, is no private
+  // key, or is encrypted.
+  static Key load(const std::string& path);
+  // The same from memory; `name` is for messages.
+  static Key parse(const std::string& text, const std::string& name);
+  ssh_key_struct* get() const { return key_.get(); }
+
+ private:
+  struct Deleter {
+    void operator()(ssh_key_struct* key) const;
+  };
+  std::unique_ptr<ssh_key_struct, Deleter> key_;
+};
+
+}  // namespace upstream

@@ -1,0 +1,108 @@
+#!/bin/bash
+# What runs as root: the modules of lib that each of these programs may contain, as a list
+# that somebody has looked through. A program contains a module that it, or a module in it,
+# includes. One more, or one less, is to be seen in the table, too.
+#
+# No program with rights parses what the network says: Redis is spoken by asp-redis, SSH by
+# asp-dial, and names are resolved by getent, all without rights.
+. "${0%/*}/../lib/tap.sh"
+cd "${0%/*}/../.." || exit 1
+
+# Each program with its modules, a line or more for a folder of lib; "all" are in each of them:
+# aspera.conf, the log, records, /run/sallyport, and other programs. Beside these
+#
+#   asp-pinhole   verifies who calls, finds the rule, and lays it
+#   asp-upstream  verifies who calls, finds the rule, and takes the next server
+#   asp-lease     verifies who calls, knows the users of the node API (no password), and has leases
+#   asp-reap      compares all that is on record with the firewall
+#   asperaproxy   does the same; check also asks the helpers as a session does (session/privileged,
+#                 dialer, holder), tries the keys (ssh/upstream_key: libssh reads them, as their
+#                 user), and reads known_hosts. It knows names of internal servers as asp-match does.
+table='
+all:
+  base     accounts address child decimal env failure fd io log_file logging paths record root_only tool
+  base     uuid wall_clock
+  config   config destination forwarding schema value xml
+  session  route session spool
+asp-pinhole:
+  base     privilege resolve status
+  kernel   connmark conntrack conntrack_dump nft
+  config   log_place
+  who      caller
+  session  request rules trial
+  firewall backend firewall flows iptables nft_text nftables text
+asp-upstream:
+  base     boot_clock privilege status
+  ssh      upstream_command
+  config   log_place
+  who      caller command_line
+  cluster  node_name redis redis_away redis_message redis_password reply
+  session  keepers request rules trial
+  balance  balance marks shared types
+asp-lease:
+  base     boot_clock privilege resolve status
+  kernel   connmark conntrack conntrack_dump nft own_addresses
+  config   destination_policy log_place node_users
+  cluster  node_name redis redis_message redis_password reply
+  session  trial
+  firewall backend iptables text
+  lease    addresses admission base flows lease life local lock open peering reap registry role rules
+  lease    scripts shared store text
+asp-reap:
+  base     boot_clock options
+  kernel   connmark conntrack conntrack_dump nft own_addresses
+  config   destination_policy node_users
+  cluster  node_name redis redis_away redis_message redis_password reply
+  session  keepers
+  firewall backend firewall flows iptables nft_text nftables reap text
+  balance  balance marks shared types
+  lease    addresses admission base flows lease life local lock open peering reap registry role rules
+  lease    scripts shared store text
+asperaproxy:
+  base     base64 boot_clock options status
+  kernel   connmark conntrack conntrack_dump nft own_addresses
+  ssh      known_hosts upstream_host_key upstream_key
+  config   destination_policy log_place node_users
+  cluster  node_name redis redis_away redis_message redis_password reply
+  session  dialer ending holder keepers privileged request rules trial
+  firewall backend firewall flows iptables nft_text nftables reap text
+  balance  balance marks shared types
+  lease    addresses admission base flows lease life local lock open peering reap registry role rules
+  lease    scripts shared store text
+'
+programs=$(sed -n 's/^\(asp.*\):$/\1/p' <<< "$table")
+
+# listed PROGRAM: its modules by the table, one a line.
+listed() {
+  awk -v program="$1" '
+    /:$/ { on = $1 == program ":" || $1 == "all:"; next }
+    on { for (i = 2; i <= NF; ++i) print $1 "/" $i }' <<< "$table" | sort
+}
+
+# contained PROGRAM: its modules by the source.
+contained() {
+  local found more
+  found=$(modules_of "cmd/$1"/*.cc "cmd/$1"/*.h)
+  # shellcheck disable=SC2046  # a list
+  while more=$(printf '%s\n' "$found" "$(modules_of $(sources_of "$found"))" | grep . | sort -u) && [ "$more" != "$found" ]; do found=$more; done
+  echo "$found"
+}
+modules_of() { cat "$@" 2> /dev/null | sed -nE 's/^#include "([^"]*\/[^"]*)\.h".*/\1/p' | sort -u; }
+# shellcheck disable=SC2046  # a list
+sources_of() { printf 'lib/%s.h lib/%s.cc ' $(sed 'p' <<< "$1"); }
+
+network='(getaddrinfo|gethostby|getnameinfo|res_n?(query|search|send))[a-z_]*\('
+foreign='(getaddrinfo|gethostby|getnameinfo|res_n?(query|search|send)|ssh_connect|curl_|MHD_)[a-z_]*'
+for program in $programs; do
+  contained=$(contained "$program")
+  is "$(comm -23 <(echo "$contained") <(listed "$program"))" '' "$program contains no module that the table does not give it"
+  is "$(comm -13 <(echo "$contained") <(listed "$program"))" '' "and all that it does"
+  # shellcheck disable=SC2046,SC2086  # lists
+  is "$(cat $(sources_of "$contained") cmd/$program/* 2> /dev/null | sed 's|//.*||' | grep -E "$network")" '' 'and resolves no name'
+  if [ -x "${BUILD:-build}/bin/$program" ]; then
+    is "$(nm -D --undefined-only "${BUILD:-build}/bin/$program" | grep -oE "$foreign")" '' 'nor does a library in it, or speak SSH or HTTP'
+  else
+    skip 'it is not built' 'nor does a library in it, or speak SSH or HTTP'
+  fi
+done
+done_testing
