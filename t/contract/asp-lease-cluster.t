@@ -9,15 +9,10 @@
 . "${0%/*}/../lib/spool.sh"
 [ -x /usr/bin/redis-server ] || { echo '1..0 # SKIP needs redis-server'; exit; }
 
-prefix=/opt/aspera/proxy
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt || exit
-mkdir -p $prefix/etc $prefix/libexec $prefix/bin $prefix/var/log
-install -m 755 "${BUILD:-build}/bin/asp-lease" $prefix/libexec/
-install -m 711 "${BUILD:-build}/bin/asp-redis" $prefix/libexec/
-for tool in asp-reap asp-sessions asperaproxy; do install -m 755 "${BUILD:-build}/bin/$tool" $prefix/bin/; done
-with_account sallyport-node 64321
-with_account sallyport-dial 64322
+suite asp-lease asp-redis asp-reap asp-sessions asperaproxy
+mkdir -p $prefix/var/log
+account sallyport-node 64321
+account sallyport-dial 64322
 
 mkdir -p /run/netns /run/sallyport
 hostname proxy1

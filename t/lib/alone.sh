@@ -10,7 +10,8 @@
 #   suite TOOL...         an /opt of the test's own, with these in their places below
 #                         $prefix, which is compiled in, and an empty $prefix/etc
 #   own_etc FILE < TEXT   /etc/FILE has this text; it may be changed in $tmp/etc/FILE
-#   account NAME UID      there is one of that name, with a group; nobody can log in to it
+#   account NAME UID [HOME [SHELL]]   there is one of that name, with a group and no password
+#   no_account NAME       there is none
 #
 # uptime=SECONDS, set before: how long ago the machine was booted.
 . "${BASH_SOURCE[0]%/*}/plain.sh"
@@ -35,13 +36,15 @@ ip link set lo up
 . t/lib/wait.sh
 
 prefix=/opt/aspera/proxy
+# Those that get a secret are not readable, so that nobody may look into them.
+mode_of() { case $1 in asp-dial | asp-redis) echo 711 ;; *) echo 755 ;; esac }
 suite() {
   local tool folder
   mkdir -p /opt && mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p $prefix/{bin,etc,libexec} || exit
   for tool; do
     folder=bin
     [[ " $(sed -n 's/^LIBEXEC *:= *//p' Makefile) " != *" $tool "* ]] || folder=libexec
-    install -m 755 "${BUILD:-build}/bin/$tool" $prefix/$folder/ || exit
+    install -m "$(mode_of "$tool")" "${BUILD:-build}/bin/$tool" $prefix/$folder/ || exit
   done
 }
 
@@ -57,8 +60,13 @@ own_etc() {
 }
 
 account() {
-  own_etc passwd < <(grep -v "^$1:" /etc/passwd; echo "$1:x:$2:$2::/nonexistent:/usr/sbin/nologin")
+  own_etc passwd < <(grep -v "^$1:" /etc/passwd; echo "$1:x:$2:$2::${3-/nonexistent}:${4-/usr/sbin/nologin}")
   own_etc group < <(grep -v "^$1:" /etc/group; echo "$1:x:$2:")
-  own_etc shadow < <(grep -v "^$1:" /etc/shadow; echo "$1:!:19000::::::")
+  own_etc shadow < <(grep -v "^$1:" /etc/shadow; echo "$1:*:19000::::::")
+  chmod 640 $tmp/etc/shadow
+}
+no_account() {
+  local file
+  for file in passwd group shadow; do own_etc $file < <(grep -v "^$1:" /etc/$file); done
   chmod 640 $tmp/etc/shadow
 }

@@ -56,15 +56,15 @@ void draw_ports(Session& session, int kind) {
                 {40000, 33002, {1, 2}},
                 {0, 33001, {50000, 50099}},
                 {0, 33001, {50100, 50100}}};
-  session.proxy_port = kKinds[kind].proxy;
-  session.udp_port = kKinds[kind].udp;
-  session.udp_port_range = kKinds[kind].range;
+  session.route.proxy_port = kKinds[kind].proxy;
+  session.route.udp_port = kKinds[kind].udp;
+  session.route.udp_port_range = kKinds[kind].range;
 }
 
 void draw_flow(Session& session, int number, Draw& draw) {
-  const PortRange& range = session.udp_port_range;
-  const Port port =
-      session.ports_kept() ? static_cast<Port>(range.low + draw.below(range.high - range.low + 1)) : session.udp_port;
+  const PortRange& range = session.route.udp_port_range;
+  const Port port = session.ports_kept() ? static_cast<Port>(range.low + draw.below(range.high - range.low + 1))
+                                         : session.route.udp_port;
   session.flow = PinnedFlow{{session.client.ip, static_cast<Port>(20000 + number)}, {session.host.ip, port}};
 }
 
@@ -80,8 +80,8 @@ Session draw_session(Family family, int number, Draw& draw) {
   // The same rule of aspera.conf says both, so those that want the same packets go on
   // from one address.
   const int bound = (proxy + host + kind) % 3;
-  if (bound != 0) made.bind_source_address = address(family, 2, bound);
-  made.src_port_filtering = !draw.one_in(6);
+  if (bound != 0) made.route.bind_source_address = address(family, 2, bound);
+  made.route.src_port_filtering = !draw.one_in(6);
   if (draw.one_in(2)) draw_flow(made, number, draw);
   return made;
 }
@@ -110,9 +110,9 @@ bool wants(const Session& session, const Packet& packet) {
   if (packet.protocol != "udp" || packet.source.ip != session.client.ip || packet.destination.ip != session.proxy.ip)
     return false;
   if (session.pinned() && packet.source.port != session.flow->client.port) return false;
-  if (!session.ports_kept()) return port == session.proxy_port;
+  if (!session.ports_kept()) return port == session.route.proxy_port;
   if (session.pinned()) return port == session.flow->server.port;
-  return session.udp_port_range.low <= port && port <= session.udp_port_range.high;
+  return session.route.udp_port_range.low <= port && port <= session.route.udp_port_range.high;
 }
 
 // Pinned ones come first, then whoever opened first; nullptr: nobody.
@@ -129,9 +129,9 @@ Packet packet_of(const Session& session, Draw& draw) {
   Packet packet;
   packet.mark = kForeignMark;
   packet.source = {session.client.ip, static_cast<Port>(1024 + draw.below(10000))};
-  packet.destination = {session.proxy.ip, session.proxy_port};
+  packet.destination = {session.proxy.ip, session.route.proxy_port};
   if (session.ports_kept()) {
-    const auto [low, high] = session.udp_port_range;
+    const auto [low, high] = session.route.udp_port_range;
     packet.destination.port = draw.one_in(2) ? low : high;
   }
   if (!session.pinned()) return packet;
@@ -174,11 +174,11 @@ bool goes_right(const Firewall& firewall, const Sessions& sessions, const Packet
     return found.source == packet.source && found.destination == packet.destination && found.mark == packet.mark &&
            found.sent_on_by.empty() && !found.masqueraded && !found.accepted;
   }
-  const Port port = session->ports_kept() ? packet.destination.port : session->udp_port;
-  const IpAddress source = session->bind_source_address.value_or(packet.source.ip);
+  const Port port = session->ports_kept() ? packet.destination.port : session->route.udp_port;
+  const IpAddress source = session->route.bind_source_address.value_or(packet.source.ip);
   return found.sent_on_by == session->id && found.destination == Endpoint{session->host.ip, port} &&
          found.source == Endpoint{source, packet.source.port} && found.mark == (packet.mark | kMark) &&
-         found.masqueraded == !session->bind_source_address && found.accepted;
+         found.masqueraded == !session->route.bind_source_address && found.accepted;
 }
 
 // The first that goes wrong; empty: all go right.
@@ -337,8 +337,9 @@ TEST_CASE("firewall walk: chains are few and short, each is reached, and a packe
     for (const auto& [name, chain] : nat)
       CHECK_MESSAGE((iptables_model::is_built_in(name) || reached.contains(name)), name);
     CHECK(nat.size() == 4 + 2 + 2 * (1 + 4 + 16 + 64 + 256));
-    const auto bound = std::count_if(sessions.begin(), sessions.end(),
-                                     [](const Session& session) { return session.bind_source_address.has_value(); });
+    const auto bound = std::count_if(sessions.begin(), sessions.end(), [](const Session& session) {
+      return session.route.bind_source_address.has_value();
+    });
     CHECK(of_sessions == sessions.size() + static_cast<std::size_t>(bound));
     for (int last = 0; last < 256; ++last) {
       Packet packet{{address(family, 1, last), 5000}, {address(family, 0, 99), 33001}};
@@ -356,7 +357,7 @@ TEST_CASE("firewall walk: the base is the same whatever stood there, and what is
     Draw draw(11);
     const auto sessions = draw_sessions(family, 10, draw);
     auto unbound = sessions;
-    for (auto& session : unbound) session.bind_source_address.reset();
+    for (auto& session : unbound) session.route.bind_source_address.reset();
     Firewall whole = foreign();
     lay(whole, family, sessions);
     CHECK(judge(whole, family) == text::Base::present);
@@ -450,8 +451,8 @@ TEST_CASE("firewall walk: open is refused, and changes nothing, where a rule is 
   for (const auto family : kFamilies) {
     const bool bound = family == Family::v6;
     Session session = draw_session(family, 1, draw);
-    session.bind_source_address.reset();
-    if (bound) session.bind_source_address = address(family, 2, 1);
+    session.route.bind_source_address.reset();
+    if (bound) session.route.bind_source_address = address(family, 2, 1);
     Firewall firewall = laid(family, {session});
     const auto passed = firewall.forward(packet_of(session, draw)).chains;
     firewall.restore(text::close(family, {session}));
