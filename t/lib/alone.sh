@@ -36,16 +36,16 @@ ip link set lo up
 . t/lib/wait.sh
 
 prefix=/opt/aspera/proxy
-# Those that get a secret are not readable, so that nobody may look into them.
-mode_of() { case $1 in asp-dial | asp-redis) echo 711 ;; *) echo 755 ;; esac }
 suite() {
   local tool folder
   mkdir -p /opt && mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p $prefix/{bin,etc,libexec} || exit
   for tool; do
     folder=bin
     [[ " $(sed -n 's/^LIBEXEC *:= *//p' Makefile) " != *" $tool "* ]] || folder=libexec
-    install -m "$(mode_of "$tool")" "${BUILD:-build}/bin/$tool" $prefix/$folder/ || exit
+    install -m 755 "${BUILD:-build}/bin/$tool" $prefix/$folder/ || exit
   done
+  # As they are installed: nobody may look into those that are given secrets.
+  for tool in $prefix/bin/asp-dial $prefix/libexec/asp-redis; do [ ! -e "$tool" ] || chmod 711 "$tool"; done
 }
 
 own_etc() {
