@@ -249,8 +249,8 @@ for signal in TERM HUP INT; do
 pinhole: closed packets=7 bytes=700 reason=EOF' 'command, then pinhole'
 done
 conduct 75 'a signal while it connects: exit 75' 'kill -TERM $PPID; exec sleep 5' "$good_pinhole"
-sleep 0.05
 conduct 0 'nothing stays behind' "$good_dial" "$good_pinhole"
-is "$(pgrep -x 'asp-upstream|sudo|ascp_rproxy' | wc -l)" 0 'no process'
+none_left() { ! pgrep -x 'asp-upstream|sudo|ascp_rproxy' > /dev/null; }
+ok 'no process' wait_until 5 none_left
 
 done_testing
