@@ -119,7 +119,7 @@ help:
 	@echo 'make demo-cluster   a proxy dies during a transfer, another goes on (root)'
 	@echo 'make check      all tests, installing what they need (root)'
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
-	@echo 'make test T=t/e2e/keys.t      some tests; T=unit CASE=NAME, some unit tests'
+	@echo 'make test T=t/e2e/keys.t      some tests, a story each; T=unit CASE=NAME, some unit tests'
 	@echo 'make lean       tests on machines that are unlike this one, ROWS= T= (root)'
 	@echo 'make on RELEASE=trixie        check on a fresh Debian of that release (root);'
 	@echo '                              another target with DO=, as DO=demo'
@@ -170,6 +170,7 @@ check: deps deps-cluster
 # Some of the tests: make test T='t/e2e/keys.t nftables:t/e2e/death.t', or unit tests
 # by their names: make test T=unit CASE='known_hosts*'.
 test: deps deps-cluster
+	$(if $(and $(CASE),$(filter-out unit t/unit/unit.t,$(T))),$(error CASE= is for T=unit; elsewhere each story is a file))
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) CASE='$(CASE)' t/lib/run-tests $(patsubst unit,t/unit/unit.t,$(T))
 

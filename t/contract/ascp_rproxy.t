@@ -7,12 +7,8 @@
 # stand-ins that do what a test tells them, and keep a diary.
 . "${0%/*}/../lib/alone.sh"
 
-prefix=/opt/aspera/proxy
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt || exit
-mkdir -p $prefix/bin $prefix/libexec $prefix/etc /opt/tmp
-chmod 1777 /opt/tmp
-install -m 755 "${BUILD:-build}/bin/ascp_rproxy" $prefix/libexec/
+suite ascp_rproxy
+mkdir -m 1777 /opt/tmp
 cat > $prefix/etc/aspera.conf << 'EOF_CONF'
 <CONF version="2"><server><rproxy><enabled>true</enabled><rules>
 <rule><host>203.0.113.10</host><keyfile>/k</keyfile></rule>
@@ -253,8 +249,8 @@ for signal in TERM HUP INT; do
 pinhole: closed packets=7 bytes=700 reason=EOF' 'command, then pinhole'
 done
 conduct 75 'a signal while it connects: exit 75' 'kill -TERM $PPID; exec sleep 5' "$good_pinhole"
-sleep 0.05
 conduct 0 'nothing stays behind' "$good_dial" "$good_pinhole"
-is "$(pgrep -x 'asp-upstream|sudo|ascp_rproxy' | wc -l)" 0 'no process'
+none_left() { ! pgrep -x 'asp-upstream|sudo|ascp_rproxy' > /dev/null; }
+ok 'no process' wait_until 5 none_left
 
 done_testing

@@ -6,26 +6,15 @@
 # /run and in the place of the suite, and with accounts of its own.
 . "${0%/*}/../lib/alone.sh"
 
-cp -a "${BUILD:-build}/bin/asnodeadmin" $tmp
-[ -d /opt ] || exit
-mount -t tmpfs -o mode=755 tmpfs /opt || exit
-etc=/opt/aspera/proxy/etc
+suite asnodeadmin
+etc=$prefix/etc
 users=$etc/node_users.conf
-mkdir -p $etc
-for file in passwd group; do
-  cp -p /etc/$file $tmp/
-  sed -i '/^sallyport-node:/d; /^xfer:/d; /^bear:/d' $tmp/$file
-  mount --bind $tmp/$file /etc/$file || exit
-done
-printf '%s:x:%d:4242::/nonexistent:/usr/sbin/nologin\n' sallyport-node 4242 xfer 4343 bear 4344 >> $tmp/passwd
-echo 'sallyport-node:x:4242:' >> $tmp/group
-admin() { timeout 20 $tmp/asnodeadmin "$@"; }
-# without FILE NAME: takes an account, or a group, away; not by renaming, since FILE
-# is mounted elsewhere.
-without() {
-  sed "/^$2:/d" $tmp/$1 > $tmp/new
-  cat $tmp/new > $tmp/$1
-}
+account sallyport-node 4242
+account xfer 4343
+account bear 4344
+admin() { timeout 20 $prefix/bin/asnodeadmin "$@"; }
+# without FILE NAME: takes an account, or a group, away
+without() { own_etc "$1" < <(sed "/^$2:/d" "/etc/$1"); }
 as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"; }
 # files: all beside the list, hidden ones too.
 files() { find $etc -mindepth 1 -printf '%f\n' | sort | xargs; }
@@ -34,7 +23,7 @@ opens() {
   perl -e '$_ = (split /:/, (grep { (split /:/)[0] eq $ARGV[0] } <STDIN>)[0])[1]; exit(crypt($ARGV[1], $_) ne $_)' "$1" "$2" < $users
 }
 # Who waits for the lock in vain, in a place of his own; looked at further down.
-unshare -m bash -c "mount -t tmpfs tmpfs $etc; exec 9> $users.lock; flock 9; $tmp/asnodeadmin -a -u x -x xfer -p x; echo \$?" > $tmp/vain 2>&1 &
+unshare -m bash -c "mount -t tmpfs tmpfs $etc; exec 9> $users.lock; flock 9; $prefix/bin/asnodeadmin -a -u x -x xfer -p x; echo \$?" > $tmp/vain 2>&1 &
 vain=$!
 read -rd '' empty << 'END'
 List of Node API user(s):
@@ -123,9 +112,9 @@ ok 'the password is as before' opens node_api_user "$longest"
 # Seen from outside once it runs: it waits for the lock here.
 exec 9> $users.lock
 flock 9
-$tmp/asnodeadmin -mu node_api_user -x xfer -p hidden-one 2> /dev/null &
+$prefix/bin/asnodeadmin -mu node_api_user -x xfer -p hidden-one 2> /dev/null &
 one=$!
-$tmp/asnodeadmin -mu node_api_user -phidden-two 2> /dev/null &
+$prefix/bin/asnodeadmin -mu node_api_user -phidden-two 2> /dev/null &
 two=$!
 waits() { grep -qaF '***' "/proc/$1/cmdline"; }
 wait_until 10 waits $one
@@ -178,7 +167,7 @@ END
 on_terminal() {
   local expected=$1 answers=$2 about=$3
   shift 3
-  status "$expected" "$about" timeout 30 setsid -w python3 $tmp/on_terminal.py "$answers" $tmp/asnodeadmin "$@"
+  status "$expected" "$about" timeout 30 setsid -w python3 $tmp/on_terminal.py "$answers" $prefix/bin/asnodeadmin "$@"
 }
 on_terminal 0 'typed one\n,typed one\n' 'typed twice: exit 0' -au typist -x xfer
 is "$out" 'Password for typist: |
@@ -200,7 +189,7 @@ unlike "$out" Password '(not asked)'
 on_terminal 65 '' 'so is the account' -a -u third -x nobody-here
 unlike "$out" Password '(not asked)'
 ok 'the password is as before' opens typist 'typed two'
-status 64 'no terminal: exit 64' setsid -w timeout 20 $tmp/asnodeadmin -m -u typist < /dev/null
+status 64 'no terminal: exit 64' setsid -w timeout 20 $prefix/bin/asnodeadmin -m -u typist < /dev/null
 is "$err" 'asnodeadmin: ask for the password: there is no terminal; give it on standard input, with -p -' 'says what else there is'
 
 # --- backup, reload, the rest ---------------------------------------------------------------------
@@ -226,9 +215,9 @@ status 0 'reload beside a change' admin -mu typist -x bear --reload
 without passwd bear
 status 0 'an account that is gone' admin --reload
 like "$err" 'warning: typist: there is no account bear any more' 'is told'
-status 0 '-A: exit 0' as_nobody $tmp/asnodeadmin -A
+status 0 '-A: exit 0' as_nobody $prefix/bin/asnodeadmin -A
 like "$out" '^admin  ' 'has the ACLs'
-status 0 '-h: exit 0' as_nobody $tmp/asnodeadmin -h
+status 0 '-h: exit 0' as_nobody $prefix/bin/asnodeadmin -h
 like "$out" '--acl-add' 'has the options'
 
 # --- what is refused ----------------------------------------------------------------------------------
@@ -267,7 +256,7 @@ for account in nobody-here '' 'root:x' $'root\nx' -x; do
 done
 for args in '-l' '-d -u typist' '-m -u typist -p x' '--reload' "-b $tmp/other"; do
   # shellcheck disable=SC2086
-  status 77 "without rights, $args: exit 77" as_nobody $tmp/asnodeadmin $args
+  status 77 "without rights, $args: exit 77" as_nobody $prefix/bin/asnodeadmin $args
   like "$err" 'run it as root, or with sudo$' 'says what it needs'
 done
 status 74 'stdout that is full' eval 'admin -l > /dev/full'
@@ -277,7 +266,7 @@ is "$(files)" node_users.conf 'and alone'
 
 without group sallyport-node
 refused 71 'find the group sallyport-node: there is none; make the account as INSTALL says' 'no group' -d -u typist
-echo 'sallyport-node:x:4242:' >> $tmp/group
+echo 'sallyport-node:x:4242:' >> $tmp/etc/group
 is "$(cat $users)" "$list" 'changes nothing'
 # spoilt PATTERN ABOUT COMMAND: the list is refused as a whole, and not mended by accident.
 spoilt() {
@@ -325,7 +314,7 @@ after=$(grep -v '^user-2-1:' $users)
 torn=0 olds=0 news=0
 [ "$(uname -m)" = x86_64 ] || { skip 'knows the system calls of x86-64 alone' 'killed at each system call'; done_testing; }
 for call in $(seq 1 60); do
-  timeout 20 python3 - $call $tmp/asnodeadmin -d -u user-2-1 << 'END'
+  timeout 20 python3 - $call $prefix/bin/asnodeadmin -d -u user-2-1 << 'END'
 # Steps through the program's system calls that change files, and kills it at the Nth.
 import ctypes, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)

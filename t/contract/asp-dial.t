@@ -48,9 +48,7 @@ user=$(id -un)
 if [ "$(id -u)" = 0 ]; then
   mkdir -m 755 /run/sshd || exit
   user=asp-dial-test
-  { cat /etc/passwd; echo "$user:x:64999:64999::$tmp/remote:/bin/bash"; } > "$tmp/passwd"
-  { cat /etc/shadow; echo "$user:*:19000:0:99999:7:::"; } > "$tmp/shadow"
-  mount --bind "$tmp/passwd" /etc/passwd && mount --bind "$tmp/shadow" /etc/shadow || exit
+  account $user 64999 "$tmp/remote" /bin/bash
   mount -t tmpfs tmpfs /etc/ssh && mount -t tmpfs tmpfs "$home" && namespace=yes
   hostile /etc/ssh ssh_config ssh_known_hosts
   hostile "$home/.ssh" config known_hosts

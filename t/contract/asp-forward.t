@@ -144,7 +144,9 @@ unset ASPERA_PROXY
 status 0 'for port 22' to server -- env
 like "$out" $'(^|\n)ASP_CP_HOST_KEY_ALIAS=server.example.com(\n|$)' 'that is the bare name'
 descriptors() { "$@" python3 -c 'import os; print(*sorted(map(int, os.listdir("/proc/self/fd"))))' 4< /dev/null; }
-is "$(descriptors to x --)" "$(descriptors env)" 'it has the descriptors that we were given, and none of ours'
+given=$(descriptors env)
+like "$given" '^0 1 2 ' '(descriptors can be counted)'
+is "$(descriptors to x --)" "$given" 'it has the descriptors that we were given, and none of ours'
 ASPERA_PROXY=$(url http) status 0 'the URL may come from the environment' bin/asp-forward -q --to x -- true
 
 # --- renewals --------------------------------------------------------------------

@@ -1,11 +1,8 @@
 #!/bin/bash
 # asp-match: stdout, stderr and status of the real binary.
-. "${0%/*}/../lib/tap.sh"
-cd "${0%/*}/../.." || exit
+. "${0%/*}/../lib/here.sh"
 
 match=${BUILD:-build}/bin/asp-match
-tmp=$(mktemp -d) || exit
-trap 'rm -rf "$tmp"' EXIT
 
 me=$(id -un)
 group=$(id -gn)

@@ -8,12 +8,8 @@
 # shown by the end-to-end tests.
 . "${0%/*}/../lib/alone.sh"
 
-prefix=/opt/aspera/proxy
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt || exit
-mkdir -p $prefix/etc $prefix/libexec $prefix/bin /opt/tmp
-install -m 755 "${BUILD:-build}/bin/asp-pinhole" $prefix/libexec/
-install -m 755 "${BUILD:-build}/bin/asp-reap" $prefix/bin/
+suite asp-pinhole asp-reap
+mkdir /opt/tmp
 pinhole=$prefix/libexec/asp-pinhole
 conf=$prefix/etc/aspera.conf
 cat > $conf << 'EOF_CONF'

@@ -4,10 +4,8 @@
 uptime=86400  # marks that are an hour old
 . "${0%/*}/../lib/alone.sh"
 
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt || exit
-install -m 755 "${BUILD:-build}/bin/asp-reap" "${BUILD:-build}/bin/asp-rules" /opt/
-reap=/opt/asp-reap
+suite asp-reap asp-rules
+reap=$prefix/bin/asp-reap
 golden=t/unit/golden
 rules() { iptables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
 rules6() { ip6tables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
@@ -33,7 +31,7 @@ is "$(iptables-save 2> /dev/null | grep -ci sallyport)" 0 'no rule is made'
 is "$(stat -c %a:%u /run/sallyport /run/sallyport/sessions /run/sallyport/callers /run/sallyport/turns | sort -u | tr '\n' ' ')" '700:0 755:0 ' 'the directories are made, for root alone'
 silently() { $reap <&- >&- 2>&-; }
 status 0 'closed descriptors: as from cron' silently
-/opt/asp-rules base < /dev/null | iptables-restore --noflush
+$prefix/bin/asp-rules base < /dev/null | iptables-restore --noflush
 before=$(iptables-save | grep -v '^#')
 status 0 'the base, and no session' $reap
 is "$out$err" '' 'silence'
@@ -52,15 +50,15 @@ id=$(record | sed -n 's/^session=//p')
 bury() { record > /run/sallyport/sessions/"$id"; }
 
 bury
-record | /opt/asp-rules open | iptables-restore --noflush
+record | $prefix/bin/asp-rules open | iptables-restore --noflush
 is "$(rules | wc -l)" 1 'a rule of a session whose holder is dead'
 status 0 'is reaped' $reap
 is "$out$err" '' 'without a word to cron'
 is "$(rules)" '' 'the rule is gone'
 ok 'the record too' test ! -e "/run/sallyport/sessions/$id"
 
-record | /opt/asp-rules open | iptables-restore --noflush
-/opt/asp-rules -6 base < $golden/sessions | ip6tables-restore --noflush
+record | $prefix/bin/asp-rules open | iptables-restore --noflush
+$prefix/bin/asp-rules -6 base < $golden/sessions | ip6tables-restore --noflush
 is "$(rules | wc -l),$(rules6 | wc -l)" 1,6 'rules without any record, of both families'
 status 0 'are reaped' $reap
 is "$(rules)$(rules6)" '' 'gone'
@@ -84,7 +82,7 @@ rm -f "/run/sallyport/sessions/$id"
 # --- the living ------------------------------------------------------------------------------
 
 bury
-record | /opt/asp-rules open | iptables-restore --noflush
+record | $prefix/bin/asp-rules open | iptables-restore --noflush
 exec 9< "/run/sallyport/sessions/$id"
 flock -n 9
 status 0 'a session whose record is locked lives' $reap

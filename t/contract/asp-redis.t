@@ -5,7 +5,7 @@
 [ -x /usr/bin/redis-server ] || { echo '1..0 # SKIP needs redis-server'; exit; }
 install_tools asp-balance asp-sessions
 . t/lib/nodes.sh
-helper=/opt/aspera/proxy/libexec/asp-redis
+helper=$prefix/libexec/asp-redis
 cp t/lib/redis_talk.py $tmp/
 server="['$redis']"
 
@@ -180,9 +180,9 @@ away 'asp-redis does not answer in time' 'one byte at a time' 3000
 
 cp $tmp/asp-redis $helper && chmod 711 $helper
 caps='setpriv --bounding-set -setuid' away "run $helper: Operation not permitted" 'we may not become it'
-without_account sallyport-dial
+no_account sallyport-dial
 away 'there is no account sallyport-dial; see INSTALL' 'its account is missing'
-with_account sallyport-dial 64322
+account sallyport-dial 64322
 
 # Another process of the account, which stops it as soon as it belongs to the account, mostly
 # before it is asp-redis.

@@ -1,8 +1,7 @@
 #!/bin/bash
 # asp-rules: stdout, stderr and status of the real binary; and what the real
 # iptables-restore makes of its text, in a network namespace of its own.
-. "${0%/*}/../lib/tap.sh"
-cd "${0%/*}/../.." || exit
+. "${0%/*}/../lib/here.sh"
 
 rules=${BUILD:-build}/bin/asp-rules
 golden=t/unit/golden
@@ -23,8 +22,6 @@ if [ "$1" = in-namespace ]; then  # backend, 4 or 6: TAP without numbers or plan
   }
   refused() { ! put "$@" 2> /dev/null; }
   name() { printf '%s %s: %s' "$tool" "$backend" "$1"; }
-  tmp=$(mktemp -d) || exit
-  trap 'rm -rf "$tmp"' EXIT
   sessions=$golden/sessions
   sed '/^flow=/d' "$sessions" > "$tmp/unpinned"
   one=11111111-0000-4000-8000-000000000002
@@ -123,9 +120,6 @@ COMMIT" | restore || exit
   [ "$tap_failed" -eq 0 ]
   exit
 fi
-
-tmp=$(mktemp -d) || exit
-trap 'rm -rf "$tmp"' EXIT
 
 # --- 0: the text ------------------------------------------------------------------
 

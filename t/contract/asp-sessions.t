@@ -284,9 +284,8 @@ is "$(grep -c "LOG Killed session=$(id 7) " $tmp/syslog)" 0 'none for those that
 
 # --- --hosts -----------------------------------------------------------------------------------
 
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p /opt/aspera/proxy/etc || exit
-conf=/opt/aspera/proxy/etc/aspera.conf
+suite
+conf=$prefix/etc/aspera.conf
 status 78 '--hosts without aspera.conf: exit 78' "$sessions" --hosts
 echo '<CONF/>' > $conf
 status 0 'no rules: exit 0' "$sessions" --hosts

@@ -113,9 +113,8 @@ fi
 # --- the service -------------------------------------------------------------------------------
 
 let_go one
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p /opt/aspera/proxy/etc || exit
-conf=/opt/aspera/proxy/etc/aspera.conf
+suite
+conf=$prefix/etc/aspera.conf
 status 78 'reload without aspera.conf: exit 78' timeout 20 "$proxy" reload
 echo '<CONF><server><rproxy><bogus/></rproxy></server></CONF>' > $conf
 status 78 'reload with a wrong one: exit 78' timeout 20 "$proxy" reload

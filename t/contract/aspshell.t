@@ -10,13 +10,9 @@
 # all (execve(2)); what sshd can hand over is tried here.
 . "${0%/*}/../lib/alone.sh"
 
-built=${BUILD:-build}/bin
-prefix=/opt/aspera/proxy
+suite aspshell
 started=/opt/started   # a line for each program that was started
-mkdir -p /opt
-mount -t tmpfs -o mode=755 tmpfs /opt || exit
-mkdir -p $prefix/bin $prefix/libexec $prefix/etc /opt/trap /opt/tools
-install -m 755 "$built/aspshell" $prefix/bin/
+mkdir /opt/trap /opt/tools
 cp "$(command -v bash)" /opt/tools/bash
 : > $started
 chmod 666 $started

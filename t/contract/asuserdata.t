@@ -1,11 +1,8 @@
 #!/bin/bash
 # asuserdata: what it prints, and what it says of each file of the corpus.
-. "${0%/*}/../lib/tap.sh"
-cd "${0%/*}/../.." || exit
+. "${0%/*}/../lib/here.sh"
 
 asuserdata=${BUILD:-build}/bin/asuserdata
-tmp=$(mktemp -d) || exit
-trap 'rm -rf "$tmp"' EXIT
 
 # --- -v: each file of the corpus, with what is to be said of it -----------------
 

@@ -20,11 +20,7 @@ trap 'exit 1' HUP INT TERM
 
 mkdir -m 755 /run/sshd || exit
 ip address add 192.0.2.10/32 dev lo && ip address add 2001:db8::10/128 dev lo nodad || exit
-{
-  cat /etc/hosts
-  echo '192.0.2.10 Inside1.example.com'
-} > "$tmp/hosts"
-mount --bind "$tmp/hosts" /etc/hosts || exit
+own_etc hosts < <(cat /etc/hosts; echo '192.0.2.10 Inside1.example.com')
 for each in id ed25519 other ca; do ssh-keygen -q -t ed25519 -N '' -C '' -f "$tmp/$each"; done
 ssh-keygen -q -t rsa -b 3072 -N '' -C '' -f "$tmp/rsa"
 ssh-keygen -q -t ecdsa -b 256 -N '' -C '' -f "$tmp/ecdsa"

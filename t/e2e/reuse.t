@@ -47,7 +47,7 @@ is "$(kept) $(dialers)" '1 1' 'one process keeps it'
 keeper=$(lab_pids dmz asp-dial)
 is "$(on dmz ps -o user= -p "$keeper") $(on dmz readlink "/proc/$keeper/fd/"{0,1,2} | xargs)" 'sallyport-dial /dev/null /dev/null /dev/null' 'under its own account, with nothing of the session'
 first=$(port bear "$INDIVIDUAL")
-isnt() { [ "$1" != "$2" ]; tap_result $? "$3" || diag "both $1"; }
+isnt() { [ -n "$1" ] && [ "$1" != "$2" ]; tap_result $? "$3" || diag "got '$1', and that was not wanted"; }
 isnt "$(port bear "$INDIVIDUAL")" "$first" 'a rule without <upstream_reuse> keeps nothing'
 isnt "$(port bobcat)" "$last" "another user does not get a user's connection"
 same "$last" 'which is still there'
@@ -192,7 +192,7 @@ for victim in asp-dial asp-upstream ascp_rproxy; do
 done
 on dmz find /run/sallyport/keepers -type s -exec touch -d '2 minutes ago' {} +
 kill -KILL "$(lab_pids dmz asp-dial)"
-wait_until 2 none
+ok 'the process that keeps is gone' wait_until 2 none
 on dmz "$LAB_PREFIX/bin/asp-reap"
 is "$(on dmz find /run/sallyport/keepers -mindepth 1)" '' 'asp-reap removes what the dead left'
 

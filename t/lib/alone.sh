@@ -10,7 +10,8 @@
 #   suite TOOL...         an /opt of the test's own, with these in their places below
 #                         $prefix, which is compiled in, and an empty $prefix/etc
 #   own_etc FILE < TEXT   /etc/FILE has this text; it may be changed in $tmp/etc/FILE
-#   account NAME UID      there is one of that name, with a group; nobody can log in to it
+#   account NAME UID [HOME [SHELL]]   there is one of that name, with a group and no password
+#   no_account NAME       there is none
 #
 # uptime=SECONDS, set before: how long ago the machine was booted.
 . "${BASH_SOURCE[0]%/*}/plain.sh"
@@ -43,6 +44,8 @@ suite() {
     [[ " $(sed -n 's/^LIBEXEC *:= *//p' Makefile) " != *" $tool "* ]] || folder=libexec
     install -m 755 "${BUILD:-build}/bin/$tool" $prefix/$folder/ || exit
   done
+  # As they are installed: nobody may look into those that are given secrets.
+  for tool in $prefix/bin/asp-dial $prefix/libexec/asp-redis; do [ ! -e "$tool" ] || chmod 711 "$tool"; done
 }
 
 own_etc() {
@@ -57,8 +60,13 @@ own_etc() {
 }
 
 account() {
-  own_etc passwd < <(grep -v "^$1:" /etc/passwd; echo "$1:x:$2:$2::/nonexistent:/usr/sbin/nologin")
+  own_etc passwd < <(grep -v "^$1:" /etc/passwd; echo "$1:x:$2:$2::${3-/nonexistent}:${4-/usr/sbin/nologin}")
   own_etc group < <(grep -v "^$1:" /etc/group; echo "$1:x:$2:")
-  own_etc shadow < <(grep -v "^$1:" /etc/shadow; echo "$1:!:19000::::::")
+  own_etc shadow < <(grep -v "^$1:" /etc/shadow; echo "$1:*:19000::::::")
+  chmod 640 $tmp/etc/shadow
+}
+no_account() {
+  local file
+  for file in passwd group shadow; do own_etc $file < <(grep -v "^$1:" /etc/$file); done
   chmod 640 $tmp/etc/shadow
 }

@@ -9,12 +9,12 @@ Before a story begins there are the users alice, bob and operator, an administra
 and an aspera.conf that only enables the forward proxy.
 """
 from story import *
+enter("lease_scene.sh")
 import os
 import lease as service
 from lease import *
 
 PROGRAM = PREFIX + "/libexec/asp-lease"
-HASH = "$y$j9T$abcdefghijklmnop$" + "a" * 43
 
 
 def Lease():
@@ -83,10 +83,6 @@ def change_record(id, **fields):
     with open(path, "w") as f:
         f.writelines(f"{name}={value}\n" for name, value in record.items())
     os.utime(path, (0 if "ending" in fields else int(record["deadline"]),) * 2)
-
-
-def logged(pattern):
-    return until(lambda: pattern in log(), 3)
 
 
 def reap():

@@ -9,6 +9,7 @@ passwords are secret, other and boss, and an aspera.conf that enables the forwar
 over HTTP and HTTPS.
 """
 from story import *
+enter("lease_scene.sh")
 import base64, http.client, json, os, re, socket, ssl, subprocess
 from lease import done, make, ok, same, until
 

@@ -7,11 +7,10 @@
 #   ask COMMAND...           of it
 #   logged COUNT PATTERN     so many lines of the log of both have it
 
-mkdir -p /opt /run/sallyport $tmp/run2
-mount -t tmpfs -o mode=755 tmpfs /opt && mkdir -p /opt/aspera/proxy/{etc,bin,libexec} || exit
-install -m 711 "${BUILD:-build}/bin/asp-redis" /opt/aspera/proxy/libexec/ || exit
-with_account sallyport-dial 64322
-conf=/opt/aspera/proxy/etc/aspera.conf
+suite asp-redis
+account sallyport-dial 64322
+mkdir -p /run/sallyport $tmp/run2
+conf=$prefix/etc/aspera.conf
 echo node1 > /proc/sys/kernel/hostname
 ip address add 192.0.2.11/32 dev lo
 redis=192.0.2.11:6379

@@ -18,14 +18,6 @@ install_tools() {
   for tool; do install -m 755 "${BUILD:-build}/bin/$tool" "$tmp/$tool" || exit; done
 }
 
-# account_file NAME LINE FILE: that file with this line for NAME; without one, if it is empty.
-account_file() {
-  local own
-  own=$(mktemp) && { grep -v "^$1:" "$3"; [ -z "$2" ] || echo "$2"; } > "$own" && chmod 644 "$own" && mount --bind "$own" "$3" || exit
-}
-with_account() { account_file "$1" "$1:x:$2:$2::/:/usr/sbin/nologin" /etc/passwd && account_file "$1" "$1:x:$2:" /etc/group; }
-without_account() { account_file "$1" '' /etc/passwd; }
-
 # A /dev of our own, whose syslog is lines in a file.
 mount -t tmpfs -o mode=755 dev /dev || exit
 mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/full c 1 7 && mknod -m 666 /dev/urandom c 1 9 || exit

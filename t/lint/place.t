@@ -8,7 +8,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 # shellcheck disable=SC2016  # not a variable
 place=$scratch'/my clone+1/Türme (2), [a-z]* $HOME & co.: 50%/sally'\''s=port'
-mkdir -p "$place" && cp -r Makefile cmd lib etc man "$place/" || exit
+mkdir -p "$place" && cp -r Makefile CHANGELOG.md cmd lib etc man "$place/" || exit
 status 0 'an object is built' make -s -C "$place" build/lib/base/decimal.o
 is "$err" '' 'without complaint'
 is "$(grep -acF "$scratch" "$place/build/lib/base/decimal.o")" 0 'and does not name the place'

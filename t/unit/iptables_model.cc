@@ -1,12 +1,16 @@
 #include "iptables_model.h"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 #include <fmt/core.h>
 
 namespace iptables_model {
 namespace {
+
+using traffic::Packet;
+using traffic::Passage;
 
 constexpr std::size_t kLongestName = 28;      // XT_EXTENSION_MAXNAMELEN, less its NUL
 constexpr std::size_t kLongestComment = 255;  // XT_MAX_COMMENT_LEN, less its NUL

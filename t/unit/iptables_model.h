@@ -13,12 +13,12 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "base/address.h"
+#include "traffic.h"
 
 namespace iptables_model {
 
@@ -47,23 +47,6 @@ struct Rule {
 using Chain = std::vector<std::shared_ptr<const Rule>>;  // shared, so that a firewall is soon copied
 using Table = std::map<std::string, Chain>;
 
-struct Packet {
-  Endpoint source, destination;
-  std::string protocol = "udp";
-  std::uint32_t mark = 0;  // of its connection
-};
-
-// What became of the first packet of a flow.
-struct Passage {
-  Endpoint source, destination;
-  std::uint32_t mark = 0;
-  std::string sent_on_by;  // the comment of the rule that changed the destination
-  bool masqueraded = false;
-  bool accepted = false;
-  int compared = 0;              // rules that it was compared with
-  std::set<std::string> chains;  // that it went through
-};
-
 class Firewall {
  public:
   Firewall();
@@ -73,7 +56,7 @@ class Firewall {
   std::vector<std::string> list(const std::string& table) const;
   const Table& table(const std::string& name) const { return tables_.at(name); }
   // Through PREROUTING, FORWARD and POSTROUTING. Throws Refused when it never ends.
-  Passage forward(const Packet& packet) const;
+  traffic::Passage forward(const traffic::Packet& packet) const;
 
   bool operator==(const Firewall& other) const;
 
