@@ -97,18 +97,17 @@ Verdicts keyfiles(const Patient& patient) {
 Verdicts host_keys_enrolled(const Patient& patient) {
   if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
   const std::string& path = patient.rproxy->known_hosts;
+  const std::string text = host_keys::load(path);
   Verdicts found;
   std::set<std::string> names;
   for (const auto& rule : patient.rproxy->rules) {
     for (const auto& host : rule.hosts) {
       const std::string name = upstream::known_hosts_name(host);
       if (!names.insert(name).second) continue;
-      const auto entries = host_keys::lookup(path, name);
-      const bool enrolled = std::any_of(entries.begin(), entries.end(),
-                                        [](const auto& entry) { return entry.kind == host_keys::Entry::Kind::key; });
-      if (!enrolled)
-        found.push_back(
-            fail(fmt::format("{} is not in {}", name, path), fmt::format("asperaproxy trust {}", host.text())));
+      const auto entries = known_hosts::find(text, name);
+      if (known_hosts::types(entries.of_host).empty())
+        found.push_back(fail(fmt::format("{} is not in {}{}", name, path, entries.unparsed_text()),
+                             fmt::format("asperaproxy trust {}", host.text())));
     }
   }
   if (const auto wrong = root_only::complaint(path))

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <sstream>
 
 #include <fmt/core.h>
@@ -54,19 +53,6 @@ child::Output run(std::vector<std::string> argv, const std::string& input, int s
   return child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, seconds);
 }
 
-// "# Host NAME found: line 3 REVOKED" begins what is found.
-std::optional<Entry> parse_heading(const std::string& line) {
-  const auto words = words_of(line);
-  constexpr std::size_t kLine = 4;
-  if (words.size() < 6 || words[0] != "#" || words[1] != "Host" || words[3] != "found:" || words[kLine] != "line")
-    return std::nullopt;
-  Entry entry;
-  const std::string& number = words[kLine + 1];
-  if (std::from_chars(number.data(), number.data() + number.size(), entry.line).ec != std::errc{}) return std::nullopt;
-  if (words.size() > 6) entry.kind = words[6] == "REVOKED" ? Entry::Kind::revoked : Entry::Kind::authority;
-  return entry;
-}
-
 }  // namespace
 
 std::vector<Key> parse_scan(std::string_view text) {
@@ -78,26 +64,6 @@ std::vector<Key> parse_scan(std::string_view text) {
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
   });
   return keys;
-}
-
-std::vector<Entry> parse_found(std::string_view text) {
-  std::vector<Entry> entries;
-  std::optional<Entry> heading;
-  for_each_line(text, [&](const std::string& line) {
-    if (auto next = parse_heading(line)) {
-      heading = next;
-      return;
-    }
-    auto words = words_of(line);
-    if (!heading || words.empty()) return;
-    if (words[0][0] == '@') words.erase(words.begin());
-    if (words.size() < 3) return;
-    heading->names = words[0];
-    heading->key = {words[1], words[2]};
-    entries.push_back(*heading);
-    heading.reset();
-  });
-  return entries;
 }
 
 std::vector<Key> scan(const HostPort& server) {
@@ -116,9 +82,8 @@ std::vector<Key> scan(const HostPort& server) {
   throw tool::Failure(tool::unavailable, fmt::format("ask {} for its host keys: {}", server.text(), why));
 }
 
-std::vector<Entry> lookup(const std::string& known_hosts, const std::string& name) {
-  if (::access(known_hosts.c_str(), F_OK) != 0) return {};
-  return parse_found(run({kKeygen, "-F", name, "-f", known_hosts}, "", kKeygenSeconds).out);
+std::string load(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0 ? known_hosts::load(path) : "";
 }
 
 std::string fingerprint(const Key& key) {

@@ -33,9 +33,9 @@ namespace {
 
 using host_keys::Entry;
 using host_keys::Key;
+using known_hosts::Marker;
 
 constexpr char kUsage[] = "asperaproxy trust [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]";
-constexpr std::size_t kMaxKnownHosts = 16 * 1024 * 1024;
 
 struct Asked {
   std::optional<HostPort> host;
@@ -85,13 +85,6 @@ Asked parse(const std::vector<std::string>& words) {
 
 void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 
-std::string read_file(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file && errno == ENOENT) return "";
-  if (!file) tool::fail_errno(tool::os, "open " + path);
-  return io::read_all(file.get(), kMaxKnownHosts, path);
-}
-
 // What is asked on the terminal itself, whatever stdin and stdout are.
 bool confirm(const std::string& question) {
   const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
@@ -113,12 +106,14 @@ class KnownHosts {
     const std::string directory = path_.substr(0, path_.rfind('/') + 1);
     lock_ = fd::open(directory, O_RDONLY | O_DIRECTORY);
     if (::flock(lock_.get(), LOCK_EX) != 0) tool::fail_errno(tool::os, "lock " + directory);
-    text_ = read_file(path_);
+    text_ = host_keys::load(path_);
   }
 
   std::string& text() { return text_; }
 
   void write() const {
+    if (text_.size() > known_hosts::kMaxBytes)
+      throw tool::Failure(tool::untrusted, fmt::format("write {}: more than {} bytes", path_, known_hosts::kMaxBytes));
     const std::string fresh = path_ + ".new";
     ::unlink(fresh.c_str());
     const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
@@ -149,21 +144,17 @@ struct Offered {
 
 Offered compare(const Key& key, const std::vector<Entry>& entries) {
   Offered offered{key, host_keys::fingerprint(key), false, {}};
+  offered.enrolled = known_hosts::judge(entries, key) == known_hosts::Verdict::enrolled;
   for (const auto& entry : entries) {
-    if (entry.kind == Entry::Kind::authority || entry.key.type != key.type) continue;
-    if (entry.kind == Entry::Kind::revoked) {
-      if (entry.key == key) offered.in_the_way.push_back(entry);
-    } else if (entry.key == key) {
-      offered.enrolled = true;
-    } else {
-      offered.in_the_way.push_back(entry);
-    }
+    const bool other = entry.marker == Marker::none && entry.key.type == key.type && entry.key != key;
+    const bool revoked = entry.marker == Marker::revoked && entry.key == key;
+    if (other || revoked) offered.in_the_way.push_back(entry);
   }
   return offered;
 }
 
 std::string line_text(const std::string& path, const Entry& entry) {
-  const char* const what = entry.kind == Entry::Kind::revoked ? "says that it is revoked" : "has another one";
+  const char* const what = entry.marker == Marker::revoked ? "says that it is revoked" : "has another one";
   return fmt::format("{}:{} {} ({} {})", path, entry.line, what, entry.key.type, host_keys::fingerprint(entry.key));
 }
 
@@ -171,8 +162,8 @@ class Enrolment {
  public:
   Enrolment(const HostPort& host, const Asked& asked, const std::string& known_hosts)
       : name_(upstream::known_hosts_name(host)), asked_(asked), path_(known_hosts) {
-    const auto entries = host_keys::lookup(path_, name_);
-    for (const auto& key : host_keys::scan(host)) offered_.push_back(compare(key, entries));
+    const auto entries = known_hosts::find(host_keys::load(path_), name_);
+    for (const auto& key : host_keys::scan(host)) offered_.push_back(compare(key, entries.of_host));
   }
 
   // False: it was refused on the terminal.
@@ -219,7 +210,7 @@ class Enrolment {
   void refuse_conflicts() const {
     for (const auto& offered : offered_) {
       for (const auto& entry : offered.in_the_way) {
-        const bool revoked = entry.kind == Entry::Kind::revoked;
+        const bool revoked = entry.marker == Marker::revoked;
         if (asked_.replace && !revoked) continue;
         throw tool::Failure(
             tool::untrusted,
@@ -235,9 +226,9 @@ class Enrolment {
     std::vector<Entry> old;
     for (const auto& offered : offered_) old.insert(old.end(), offered.in_the_way.begin(), offered.in_the_way.end());
     std::sort(old.begin(), old.end(), [](const Entry& one, const Entry& other) { return one.line > other.line; });
-    const auto now = host_keys::lookup(path_, name_);
+    const auto now = known_hosts::find(file.text(), name_);
     for (const auto& offered : offered_) {
-      const auto again = compare(offered.key, now);
+      const auto again = compare(offered.key, now.of_host);
       if (again.enrolled || again.in_the_way.size() != offered.in_the_way.size()) {
         throw tool::Failure(tool::temporary, fmt::format("change {}: somebody else did so just now; try again", path_));
       }
@@ -276,15 +267,17 @@ class Enrolment {
   std::vector<Offered> offered_;
 };
 
-// Every server that aspera.conf leads to and known_hosts does not have.
+// Every server that aspera.conf leads to and no session would get to, for want of its
+// key in known_hosts.
 std::vector<HostPort> strangers(const config::Rproxy& rproxy) {
+  const std::string text = host_keys::load(rproxy.known_hosts);
+  const auto enrolled = [&](const HostPort& host) {
+    return !known_hosts::types(known_hosts::find(text, upstream::known_hosts_name(host)).of_host).empty();
+  };
   std::vector<HostPort> hosts;
   for (const auto& rule : rproxy.rules) {
     for (const auto& host : rule.hosts) {
-      if (std::find(hosts.begin(), hosts.end(), host) == hosts.end() &&
-          host_keys::lookup(rproxy.known_hosts, upstream::known_hosts_name(host)).empty()) {
-        hosts.push_back(host);
-      }
+      if (std::find(hosts.begin(), hosts.end(), host) == hosts.end() && !enrolled(host)) hosts.push_back(host);
     }
   }
   return hosts;

@@ -6,22 +6,18 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <optional>
 
 #include "base/failure.h"
-#include "base/fd.h"
+#include "base/netlink.h"
 
 namespace {
-
-constexpr char kWhat[] = "read the routing table local";
 
 bool is_ip(const sockaddr* address) {
   return address && (address->sa_family == AF_INET || address->sa_family == AF_INET6);
@@ -62,73 +58,37 @@ void add_interfaces(std::vector<Network>& found) {
   }
 }
 
-struct Request {
-  nlmsghdr header;
-  rtmsg route;
-};
-
-Fd ask(std::uint8_t family) {
-  Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!socket) tool::fail_errno(tool::os, kWhat);
-  // So that the kernel sends this table alone, not all of them.
-  const int on = 1;
-  if (::setsockopt(socket.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on) != 0)
-    tool::fail_errno(tool::os, kWhat);
-  Request request{};
-  request.header.nlmsg_len = sizeof request;
-  request.header.nlmsg_type = RTM_GETROUTE;
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.route.rtm_family = family;
-  request.route.rtm_table = RT_TABLE_LOCAL;
-  if (::send(socket.get(), &request, sizeof request, 0) != sizeof request) tool::fail_errno(tool::os, kWhat);
-  return socket;
-}
-
 std::optional<Network> network_of(const nlmsghdr* message) {
-  const auto* route = static_cast<const rtmsg*>(NLMSG_DATA(message));
+  const auto* const route = netlink::payload<rtmsg>(message);
+  if (message->nlmsg_type != RTM_NEWROUTE || !route) return std::nullopt;
   if (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_BROADCAST && route->rtm_type != RTN_ANYCAST)
     return std::nullopt;
-  int left = static_cast<int>(RTM_PAYLOAD(message));
-  for (const rtattr* a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-    if (a->rta_type != RTA_DST) continue;
-    const void* bytes = RTA_DATA(a);
-    return Network{route->rtm_family == AF_INET ? IpAddress::from_v4(bytes) : IpAddress::from_v6(bytes),
-                   route->rtm_dst_len};
-  }
+  const bool v4 = route->rtm_family == AF_INET;
   // Without a destination it is for all addresses (AnyIP in tests, TPROXY):
   // that says nothing about whose they are.
-  return std::nullopt;
+  std::optional<Network> found;
+  netlink::each_attribute<rtmsg>(message, [&](const nlattr* attribute) {
+    if (::mnl_attr_get_type(attribute) != RTA_DST || ::mnl_attr_get_payload_len(attribute) != (v4 ? 4 : 16)) return;
+    const void* const bytes = ::mnl_attr_get_payload(attribute);
+    found = Network{v4 ? IpAddress::from_v4(bytes) : IpAddress::from_v6(bytes), route->rtm_dst_len};
+  });
+  return found;
 }
 
-// Both begin with an error number, negated; a dump that failed on its way ends with
-// NLMSG_DONE.
-void check_end(const nlmsghdr* message, std::uint8_t family) {
-  int error = 0;
-  if (message->nlmsg_len >= NLMSG_LENGTH(sizeof error)) std::memcpy(&error, NLMSG_DATA(message), sizeof error);
-  errno = -error;
-  if (error == 0 || errno == ENOENT) return;  // there is no such table, as before the first interface is up
-  if (family == AF_INET6 && (errno == EAFNOSUPPORT || errno == EOPNOTSUPP)) return;  // nor IPv6
-  tool::fail_errno(tool::os, kWhat);
-}
-
+// Strict, so that the kernel sends this table alone, not all of them.
 void add_routes(std::vector<Network>& found, std::uint8_t family) {
-  const Fd socket = ask(family);
-  alignas(nlmsghdr) char buffer[32 * 1024];
-  for (;;) {
-    const ssize_t got = ::recv(socket.get(), buffer, sizeof buffer, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) tool::fail_errno(tool::os, kWhat);
-    auto left = static_cast<unsigned>(got);
-    for (auto* message = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(message, left);
-         message = NLMSG_NEXT(message, left)) {
-      if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
-        check_end(message, family);
-        return;
-      }
-      if (message->nlmsg_type != RTM_NEWROUTE) continue;
-      if (const auto network = network_of(message)) found.push_back(*network);
-    }
-  }
+  netlink::Question question(RTM_GETROUTE, NLM_F_DUMP);
+  auto& route = question.header<rtmsg>();
+  route.rtm_family = family;
+  route.rtm_table = RT_TABLE_LOCAL;
+  const auto add = [&](const nlmsghdr* message) {
+    if (const auto network = network_of(message)) found.push_back(*network);
+  };
+  const int error = netlink::ask(NETLINK_ROUTE, question, add, true);
+  if (error == 0 || error == ENOENT) return;  // there is no such table, as before the first interface is up
+  if (family == AF_INET6 && (error == EAFNOSUPPORT || error == EOPNOTSUPP)) return;  // nor IPv6
+  errno = error;
+  tool::fail_errno(tool::os, "read the routing table local");
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <fmt/core.h>
+
 #include "base/base64.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -82,26 +84,21 @@ std::optional<Marker> marker_of(std::string_view word) {
   return std::nullopt;
 }
 
-struct Line {
-  std::string_view names;
-  Entry entry;
-};
-
 // Absent when the line is not valid. `text` is neither empty nor a comment.
-std::optional<Line> parse_line(std::string_view text) {
-  Line line;
+std::optional<Entry> parse_line(std::string_view text) {
+  Entry entry;
   if (text.starts_with('@')) {
     const auto marker = marker_of(take_word(text));
     if (!marker || text.starts_with('@')) return std::nullopt;
-    line.entry.marker = *marker;
+    entry.marker = *marker;
   }
-  line.names = take_word(text);
-  line.entry.key.type = take_word(text);
-  line.entry.key.blob = take_word(text);
-  const auto type = type_of(line.entry.key.blob);
-  if (!type || (*type != line.entry.key.type && line.entry.marker != Marker::revoked)) return std::nullopt;
-  line.entry.key.type = *type;
-  return line;
+  entry.names = take_word(text);
+  entry.key.type = take_word(text);
+  entry.key.blob = take_word(text);
+  const auto type = type_of(entry.key.blob);
+  if (!type || (*type != entry.key.type && entry.marker != Marker::revoked)) return std::nullopt;
+  entry.key.type = *type;
+  return entry;
 }
 
 template <typename Test>
@@ -133,6 +130,11 @@ bool names_match(std::string_view names, std::string_view name) {
   }
 }
 
+std::string Entries::unparsed_text() const {
+  if (unparsed.empty()) return "";
+  return fmt::format("; {} of its lines cannot be read, the first is {}", unparsed.size(), unparsed.front());
+}
+
 Entries find(std::string_view text, std::string_view name) {
   Entries entries;
   for (std::size_t number = 1; !text.empty(); ++number) {
@@ -142,12 +144,12 @@ Entries find(std::string_view text, std::string_view name) {
     if (one.ends_with('\r')) one.remove_suffix(1);
     one.remove_prefix(std::min(one.find_first_not_of(kBlank), one.size()));
     if (one.empty() || one.starts_with('#')) continue;
-    auto line = parse_line(one);
-    if (!line) {
+    auto entry = parse_line(one);
+    if (!entry) {
       entries.unparsed.push_back(number);
-    } else if (names_match(line->names, name)) {
-      line->entry.line = number;
-      entries.of_host.push_back(std::move(line->entry));
+    } else if (names_match(entry->names, name)) {
+      entry->line = number;
+      entries.of_host.push_back(std::move(*entry));
     }
   }
   return entries;

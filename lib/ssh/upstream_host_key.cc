@@ -60,15 +60,10 @@ Offered offered_key(ssh_session session) {
   return {{type, text.get()}, {type, blob.get()}};
 }
 
-std::string unparsed_text(const std::vector<std::size_t>& lines) {
-  if (lines.empty()) return "";
-  return fmt::format("; {} of its lines cannot be read, the first is {}", lines.size(), lines.front());
-}
-
 // Empty when the key is the enrolled one; otherwise the reason why it is refused.
 std::string objection(const known_hosts::Entries& entries, const known_hosts::Key& shown, const std::string& path) {
   using known_hosts::Verdict;
-  const std::string unparsed = unparsed_text(entries.unparsed);
+  const std::string unparsed = entries.unparsed_text();
   switch (known_hosts::judge(entries.of_host, shown)) {
     case Verdict::enrolled: return "";
     case Verdict::revoked: return "the key is revoked in " + path;

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -22,6 +21,8 @@
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "base/netlink.h"
+#include "base/pidfd.h"
 
 namespace {
 
@@ -77,7 +78,7 @@ bool holds_socket(pid_t pid, std::uint32_t inode) {
 
 // A pidfd of exactly this process, not of a later one with the same number.
 Fd hold(const Process& process) {
-  Fd held = fd::of_process(process.pid);
+  Fd held = pidfd::open(process.pid);
   if (process_of(process.pid).started != process.started) refuse("the session has ended");
   return held;
 }
@@ -90,39 +91,26 @@ struct Connection {
 // Makes one exact look-up in the kernel's socket table, sock_diag(7). A listener on :: holds IPv4
 // connections too; asking with AF_INET finds both.
 std::optional<Connection> established(const Endpoint& local, const Endpoint& remote) {
-  struct {
-    nlmsghdr header;
-    inet_diag_req_v2 body;
-  } request{};
-  request.header.nlmsg_len = sizeof request;
-  request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  request.header.nlmsg_flags = NLM_F_REQUEST;
-  request.body.sdiag_family = static_cast<__u8>(local.ip.family());
-  request.body.sdiag_protocol = IPPROTO_TCP;
-  request.body.idiag_states = 1U << TCP_ESTABLISHED;
-  request.body.id.idiag_sport = htons(local.port);
-  request.body.id.idiag_dport = htons(remote.port);
+  netlink::Question question(SOCK_DIAG_BY_FAMILY, 0);
+  auto& wanted = question.header<inet_diag_req_v2>();
+  wanted.sdiag_family = static_cast<__u8>(local.ip.family());
+  wanted.sdiag_protocol = IPPROTO_TCP;
+  wanted.idiag_states = 1U << TCP_ESTABLISHED;
+  wanted.id.idiag_sport = htons(local.port);
+  wanted.id.idiag_dport = htons(remote.port);
   const std::size_t width = local.ip.is_v4() ? 4 : 16;
-  std::memcpy(request.body.id.idiag_src, local.ip.bytes(), width);
-  std::memcpy(request.body.id.idiag_dst, remote.ip.bytes(), width);
-  request.body.id.idiag_cookie[0] = request.body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  std::memcpy(wanted.id.idiag_src, local.ip.bytes(), width);
+  std::memcpy(wanted.id.idiag_dst, remote.ip.bytes(), width);
+  wanted.id.idiag_cookie[0] = wanted.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 
-  const Fd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  if (!netlink || ::send(netlink.get(), &request, sizeof request, 0) < 0) tool::fail_errno(tool::os, "query sock_diag");
-  alignas(nlmsghdr) char answer[8192];
-  const ssize_t length = ::recv(netlink.get(), answer, sizeof answer, 0);
-  const auto* header = reinterpret_cast<const nlmsghdr*>(answer);
-  if (length < static_cast<ssize_t>(sizeof *header) || header->nlmsg_len > static_cast<std::size_t>(length)) {
-    tool::fail_errno(tool::os, "read sock_diag");
-  }
-  if (header->nlmsg_type == NLMSG_ERROR) {
-    const int error = -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
-    if (error == ENOENT) return std::nullopt;
-    errno = error;
-    tool::fail_errno(tool::os, "query sock_diag");
-  }
-  if (header->nlmsg_len < NLMSG_LENGTH(sizeof(inet_diag_msg))) throw tool::Failure(tool::os, "sock_diag: short answer");
-  const auto* found = static_cast<const inet_diag_msg*>(NLMSG_DATA(header));
+  std::optional<inet_diag_msg> found;
+  const int error = netlink::ask(NETLINK_SOCK_DIAG, question, [&](const nlmsghdr* message) {
+    if (const auto* const answer = netlink::payload<inet_diag_msg>(message)) found = *answer;
+  });
+  if (error == ENOENT) return std::nullopt;
+  errno = error;
+  if (error != 0) tool::fail_errno(tool::os, "query sock_diag");
+  if (!found) throw tool::Failure(tool::os, "sock_diag: short answer");
   // An exact look-up falls back to a listener when there is no connection.
   if (found->idiag_state != TCP_ESTABLISHED) return std::nullopt;
   return Connection{found->idiag_inode, found->idiag_uid};

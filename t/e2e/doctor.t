@@ -249,6 +249,8 @@ fault keyfile FAIL "bobcat: open key $own: Permission denied" "chown root $own" 
 fault keyfile FAIL "bobcat: read key $own: not a private key" "mv $own $own.away; mkfifo -m 666 $own" "mv -f $own.away $own"
 fine 'a rule that is not for him' "sed -i 's|<keyfile>/home/|<users>bobcat</users>&|' $conf; chown root /home/bear/.ssh/id_ed25519" "$back; chown bear /home/bear/.ssh/id_ed25519"
 fault host_keys FAIL "$INSIDE1 is not in .*known_hosts - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i '/^$INSIDE1,/d' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
+fault host_keys FAIL "$INSIDE1 is not in .*known_hosts; 1 of its lines cannot be read, the first is [0-9]* - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i 's/^\($INSIDE1,[^ ]*\) .*/\1 ssh-ed25519 AAAAbroken/' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
+fault host_keys FAIL "$INSIDE1 is not in .*known_hosts - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i 's/^$INSIDE1,/@revoked &/' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
 fault 'host_keys|dial_account' FAIL 'bear cannot read' "chmod 600 $etc/known_hosts" "chmod 644 $etc/known_hosts"
 fault host_keys FAIL 'does not belong to root' "chown bear $etc/known_hosts" "chown root $etc/known_hosts"
 is "$(lines)" "$well" 'when all is mended, all is well'

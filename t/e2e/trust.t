@@ -100,9 +100,16 @@ like "$err" "$known:1: it names $INSIDE1 by a pattern; edit it by hand" 'says so
 printf '%s\n' "@revoked $INSIDE1 ssh-ed25519 $(key_of inside1)" > "$file"
 status 76 'a revoked key: exit 76' trust --replace --fingerprint "$one" "$INSIDE1"
 like "$err" 'says that it is revoked' 'whatever is given'
+printf '%s\n' "$INSIDE1 ssh-ed25519 $(key_of inside1)" "@revoked * ssh-ed25519 $(key_of inside1)" > "$file"
+status 76 'a revoked key that is enrolled, too: exit 76' trust "$INSIDE1"
+like "$err" "$known:2 says that it is revoked" 'for sessions it is revoked as well'
 
 # All servers of aspera.conf ---------------------------------------------------------------------
 
+echo "$INSIDE1 ssh-ed25519 AAAAbroken" > "$file"
+status 76 '(a line that cannot be read lets no session in)' dial "$INSIDE1:22"
+shown=$(asked no)
+like "$shown" "$INSIDE1: not enrolled" 'without HOST it asks for that server, too'
 : > "$file"
 shown=$(asked $'yes\nno')
 is "$(cat "$file")" "$INSIDE1 ssh-ed25519 $(key_of inside1)" 'without HOST it asks for each that is missing'

@@ -36,22 +36,6 @@ TEST_CASE("asperaproxy: what ssh-keyscan prints") {
   CHECK(parse_scan("10.0.0.1 ssh-rsa " + std::string(16 * 1024 + 1, 'A')).empty());
 }
 
-TEST_CASE("asperaproxy: what ssh-keygen -F prints") {
-  const auto entries = host_keys::parse_found("# Host x found: line 1 \nx,y ssh-ed25519 AAAA of long ago\n# Host x "
-                                              "found: line 12 REVOKED\n@revoked x ssh-rsa BBBB\n"
-                                              "# Host x found: line 13 CA\n@cert-authority x ssh-rsa CCCC\nstray line "
-                                              "without heading\n# Host x found: line z\nx ssh-rsa DDDD\n");
-  REQUIRE(entries.size() == 3);
-  CHECK(entries[0].line == 1);
-  CHECK(entries[0].names == "x,y");
-  CHECK(entries[0].key == host_keys::Key{"ssh-ed25519", "AAAA"});
-  CHECK(entries[0].kind == host_keys::Entry::Kind::key);
-  CHECK(entries[1].line == 12);
-  CHECK(entries[1].kind == host_keys::Entry::Kind::revoked);
-  CHECK(entries[2].kind == host_keys::Entry::Kind::authority);
-  CHECK(host_keys::parse_found("").empty());
-}
-
 TEST_CASE("asperaproxy: a fingerprint has one form") {
   const std::string digest(43, 'a');
   CHECK(host_keys::is_fingerprint("SHA256:" + digest));
@@ -66,7 +50,7 @@ TEST_CASE("asperaproxy: a fingerprint has one form") {
 TEST_CASE("asperaproxy: one name leaves a line of known_hosts, others stay") {
   const std::string text = "# 1\na,b,c ssh-rsa AAAA comment a\nb ssh-rsa AAAA\n|1|x=|y= ssh-rsa AAAA\n* ssh-rsa AAAA";
   const auto entry = [](std::size_t line, const std::string& names) {
-    return host_keys::Entry{line, host_keys::Entry::Kind::key, names, {"ssh-rsa", "AAAA"}};
+    return host_keys::Entry{line, known_hosts::Marker::none, names, {"ssh-rsa", "AAAA"}};
   };
   CHECK(host_keys::without(text, entry(2, "a,b,c"), "b") ==
         "# 1\na,c ssh-rsa AAAA comment a\nb ssh-rsa AAAA\n|1|x=|y= ssh-rsa AAAA\n* ssh-rsa AAAA\n");

@@ -170,3 +170,20 @@ TEST_CASE("known_hosts: the types that are enrolled") {
         std::vector<std::string>{"ssh-ed25519"});
   CHECK(known_hosts::types(known_hosts::find("@revoked * " + text(kOne), kName).of_host).empty());
 }
+
+TEST_CASE("known_hosts: an entry keeps its line, its marker and its names") {
+  const auto found = known_hosts::find("# 1\na,10.0.0.10,b " + text(kOne) + " of long ago\n" + kHashed + " " + text(kOther) +
+                                           "\n@revoked 10.* " + text(kOne) + "\n10.0.0.10 ssh-ed25519 AAAAbroken\n",
+                                       kName);
+  REQUIRE(found.of_host.size() == 3);
+  CHECK(found.of_host[0].line == 2);
+  CHECK(found.of_host[0].names == "a,10.0.0.10,b");
+  CHECK(found.of_host[0].marker == known_hosts::Marker::none);
+  CHECK(found.of_host[1].line == 3);
+  CHECK(found.of_host[1].names == kHashed);
+  CHECK(found.of_host[1].key == kOther);
+  CHECK(found.of_host[2].names == "10.*");
+  CHECK(found.of_host[2].marker == known_hosts::Marker::revoked);
+  CHECK(found.unparsed_text() == "; 1 of its lines cannot be read, the first is 5");
+  CHECK(known_hosts::find("", kName).unparsed_text() == "");
+}

@@ -1,0 +1,75 @@
+#include "base/netlink.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "base/await.h"
+#include "base/fd.h"
+
+namespace netlink {
+namespace {
+
+constexpr std::uint32_t kSequence = 1;  // each socket asks once
+constexpr std::size_t kBuffer = 32 * 1024;
+constexpr std::chrono::seconds kPatience{10};  // what it does not understand it may leave without an answer
+
+// What a message that ends the answer says: a number, negated, or none.
+int error_in(const nlmsghdr* message) {
+  const int* const error = payload<int>(message);
+  return error && *error < 0 ? -*error : 0;
+}
+
+// One datagram of the kernel's; -1 and errno.
+ssize_t receive(int socket, std::vector<char>& buffer, const Deadline& deadline) {
+  while (await::readable(socket, deadline)) {
+    sockaddr_nl from{};
+    socklen_t size = sizeof from;
+    const ssize_t got = ::recvfrom(socket, buffer.data(), buffer.size(), MSG_TRUNC | MSG_DONTWAIT,
+                                   reinterpret_cast<sockaddr*>(&from), &size);
+    const bool cut = got > static_cast<ssize_t>(buffer.size());
+    if (cut) errno = EMSGSIZE;
+    if (cut || (got < 0 && errno != EINTR && errno != EAGAIN)) return -1;
+    if (got >= 0 && from.nl_pid == 0) return got;  // other processes may send, too
+  }
+  errno = ETIMEDOUT;
+  return -1;
+}
+
+}  // namespace
+
+Question::Question(std::uint16_t type, std::uint16_t flags) {
+  nlmsghdr* const header = ::mnl_nlmsg_put_header(bytes_.data());
+  header->nlmsg_type = type;
+  header->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+  header->nlmsg_seq = kSequence;
+}
+
+// A dump ends with NLMSG_DONE; an answer without NLM_F_MULTI is all there is.
+int ask(int bus, Question& question, const std::function<void(const nlmsghdr*)>& each, bool strict) {
+  const Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, bus));
+  if (!socket) return errno;
+  const int on = 1;
+  if (strict && ::setsockopt(socket.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on) != 0) return errno;
+  const auto size = static_cast<ssize_t>(question.get()->nlmsg_len);
+  if (::send(socket.get(), question.get(), static_cast<std::size_t>(size), 0) != size) return errno;
+  std::vector<char> buffer(kBuffer);
+  const auto deadline = Deadline::in(kPatience);
+  for (;;) {
+    const ssize_t got = receive(socket.get(), buffer, deadline);
+    if (got < 0) return errno;
+    int left = static_cast<int>(got);
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data()); ::mnl_nlmsg_ok(message, left);
+         message = ::mnl_nlmsg_next(message, &left)) {
+      if (!::mnl_nlmsg_seq_ok(message, kSequence)) continue;
+      if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) return error_in(message);
+      each(message);
+      if ((message->nlmsg_flags & NLM_F_MULTI) == 0) return 0;
+    }
+  }
+}
+
+}  // namespace netlink

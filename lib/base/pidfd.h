@@ -1,0 +1,24 @@
+// base/pidfd: a process that is held by a descriptor (pidfd_open(2)): its number may
+// become somebody else's, the descriptor cannot. Readable once the process has ended.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+
+namespace pidfd {
+
+// The process that has that number now. Failure{71}, also when there is none.
+Fd open(pid_t pid);
+// The same; empty when there is none.
+Fd find(pid_t pid);
+
+// False: it could not be sent, and errno says why; ESRCH, it has ended. Number 0 only
+// asks.
+bool signal(const Fd& process, int number);
+
+// Whether it has ended, or does so until `deadline`.
+bool ended(const Fd& process, const Deadline& deadline = Deadline::now());
+
+}  // namespace pidfd
