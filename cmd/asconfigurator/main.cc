@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "base/cut.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/logging.h"
@@ -42,9 +43,7 @@ void append_lines(std::vector<Change>& changes, const std::string& path) {
   if (!standard && !opened) tool::fail_errno(tool::usage, "open " + path);
   const std::string text = io::read_all(standard ? STDIN_FILENO : opened.get(), kMaxInput, name);
   std::size_t number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+  for (const auto line : cut::lines(text)) {
     ++number;
     if (line.empty() || line.starts_with('#')) continue;
     try {

@@ -1,9 +1,6 @@
 #include "conductor.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/logging.h"
@@ -25,18 +23,7 @@ namespace {
 
 constexpr std::chrono::seconds kOpen{30};  // its turn, the firewall's lock, iptables
 constexpr std::chrono::seconds kLeave{6};  // asp-upstream takes 5 to take leave; sudo may have a PAM session to close
-constexpr int kRevokeSeconds = 20;
-
-// SIGTERM and SIGHUP end the session in order, as EOF would.
-Fd catch_signals() {
-  sigset_t ending;
-  sigemptyset(&ending);
-  for (const int number : {SIGTERM, SIGHUP, SIGINT}) sigaddset(&ending, number);
-  ::sigprocmask(SIG_BLOCK, &ending, nullptr);
-  Fd signals(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals) tool::fail_errno(tool::os, "signalfd");
-  return signals;
-}
+constexpr std::chrono::seconds kRevoke{20};
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -58,8 +45,7 @@ Conductor::Conductor(Request request, std::vector<std::string> words, bool udp, 
       udp_(udp),
       by_name_(by_name),
       session_(uuid::random()),
-      started_(std::chrono::steady_clock::now()),
-      signals_(catch_signals()) {
+      started_(std::chrono::steady_clock::now()) {
   const std::string key = auth_info::of_this_session();
   logging::set_context("session=" + session_);
   identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, request_.user,
@@ -113,11 +99,10 @@ void Conductor::connect() {
     if (!line && dialer_->hung_up())
       throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
     if (!line) {
-      pollfd fds[] = {
-          {dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
-      ::poll(fds, 3, patience());
-      if (fds[1].revents) throw tool::Failure(tool::temporary, "told to end while connecting");
-      if (fds[2].revents) hear_verified();
+      await::On dialer(dialer_->fd()), signal(signals_.fd()), holder(holder_ ? holder_->fd() : -1);
+      await::any(first_words(), dialer, signal, holder);
+      if (signal) throw tool::Failure(tool::temporary, "told to end while connecting");
+      if (holder) hear_verified();
       if (dialer_->overdue()) never_started("asp-upstream", *dialer_);
       if (holder_ && holder_->overdue()) never_started("asp-pinhole", *holder_);
       continue;
@@ -132,11 +117,9 @@ void Conductor::connect() {
   }
 }
 
-// Milliseconds until one of the two is overdue; -1: both have spoken.
-int Conductor::patience() const {
-  const int dialer = dialer_->patience();
-  const int holder = holder_ ? holder_->patience() : -1;
-  return dialer < 0 || holder < 0 ? std::max(dialer, holder) : std::min(dialer, holder);
+// When one of the two is overdue; never, once both have spoken.
+Deadline Conductor::first_words() const {
+  return std::min(dialer_->first_word(), holder_ ? holder_->first_word() : Deadline::never());
 }
 
 void Conductor::never_started(const char* helper, Privileged& silent) {
@@ -177,9 +160,9 @@ void Conductor::pinhole_lost(const char* event) {
 // The rule is in force before the command starts, so that no packet of its
 // can come too early.
 void Conductor::open_pinhole() {
-  const auto expect = [&](const char* event, std::chrono::milliseconds patience) {
+  const auto expect = [&](const char* event, const Deadline& deadline) {
     const auto start = SteadyClock::now();
-    const auto line = holder_->await(patience, dialer_->fd());
+    const auto line = holder_->await(deadline, dialer_->fd());
     logging::debug1("asp-pinhole: {} after {:.0f} ms more", line ? line->event : "nothing", milliseconds_since(start));
     if (line) return check_pinhole(*line, event);
     // Waiting for the command alone, asp-upstream speaks only to say that it cannot.
@@ -190,9 +173,9 @@ void Conductor::open_pinhole() {
     if (holder_->overdue()) never_started("asp-pinhole", *holder_);
     pinhole_lost(event);
   };
-  if (!verified_) expect("verified", std::chrono::milliseconds(holder_->patience()));
+  if (!verified_) expect("verified", holder_->first_word());
   holder_->choose(host_, host_address_);
-  expect("open", kOpen);
+  expect("open", Deadline::in(kOpen));
 }
 
 // asp-upstream has the session's descriptors now. Ours would keep sshd from seeing
@@ -205,14 +188,14 @@ void Conductor::let_go_of_stdio() const {
 
 int Conductor::watch() {
   for (;;) {
-    pollfd fds[] = {{dialer_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {holder_ ? holder_->fd() : -1, POLLIN, 0}};
-    if (::poll(fds, 3, milliseconds_to_leave()) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    if (ended_ && milliseconds_to_leave() == 0) {
+    await::On dialer(dialer_->fd()), signal(signals_.fd()), holder(holder_ ? holder_->fd() : -1);
+    await::any(leave_by_, dialer, signal, holder);
+    if (leave_by_.over()) {
       logging::error("sudo has not ended {} s after asp-upstream; does PAM hang when it closes a session? session={}",
                      kLeave.count(), session_);
       return ended_->exit_code();
     }
-    if (fds[0].revents) {
+    if (dialer) {
       hear_dialer();
       if (dialer_->hung_up()) {
         const auto status = dialer_->wait(kLeave);
@@ -223,9 +206,9 @@ int Conductor::watch() {
         return ended_ ? ended_->exit_code() : lost_->code();
       }
     }
-    if (fds[1].revents) {
+    if (signal) {
       lost_.emplace(tool::temporary, "told to end");
-    } else if (fds[2].revents && !hear_pinhole() && !lost_ && !ended_) {
+    } else if (holder && !hear_pinhole() && !lost_ && !ended_) {
       // Without its holder the rule would outlive the session.
       lost_.emplace(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule", holder_->complaint()));
     }
@@ -242,20 +225,12 @@ void Conductor::hear_dialer() {
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "ended") {
       ended_ = upstream::End::from_line(*line);
-      ended_at_ = std::chrono::steady_clock::now();
+      leave_by_ = Deadline::in(kLeave);
     }
     // All output is written: revoking goes on while the dialer takes its leave.
     if (ended_ && holder_) holder_->release();
     if (line->event == "failed") lost_.emplace(status::failure_code(*line), line->get("reason"));
   }
-}
-
-// sudo has our end of the link, too. One that waits for asp-upstream instead of becoming
-// it may be kept by PAM when all is over.
-int Conductor::milliseconds_to_leave() const {
-  if (!ended_) return -1;
-  const auto left = ended_at_ + kLeave - std::chrono::steady_clock::now();
-  return static_cast<int>(std::max(std::chrono::ceil<std::chrono::milliseconds>(left).count(), std::int64_t{0}));
 }
 
 // False when the holder has closed the pinhole, or is gone.
@@ -285,11 +260,8 @@ bool Conductor::hear_pinhole() {
 void Conductor::close_pinhole() {
   if (!holder_) return;
   holder_->release();
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kRevokeSeconds);
-  while (hear_pinhole() && std::chrono::steady_clock::now() < deadline) {
-    pollfd wait{holder_->fd(), POLLIN, 0};
-    ::poll(&wait, 1, 100);
-  }
+  const auto deadline = Deadline::in(kRevoke);
+  while (hear_pinhole() && !deadline.over()) await::readable(holder_->fd(), deadline);
   if (holder_->hung_up()) holder_->wait(kLeave);
   else if (!closed_) logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
 }

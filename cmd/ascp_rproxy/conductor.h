@@ -9,8 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "base/deadline.h"
 #include "base/failure.h"
-#include "base/fd.h"
+#include "base/signals.h"
 #include "base/status.h"
 #include "session/dialer.h"
 #include "session/holder.h"
@@ -31,7 +32,7 @@ class Conductor {
   void start();
   void find_name();
   void connect();
-  int patience() const;
+  Deadline first_words() const;
   [[noreturn]] static void never_started(const char* helper, Privileged& silent);
   void note_server(const status::Line& connected, std::chrono::steady_clock::time_point start);
   void hear_verified();
@@ -42,7 +43,6 @@ class Conductor {
   // Returns how the session ended: the exit status to give.
   int watch();
   // Until a helper that has said its last word may take its leave; -1: none has.
-  int milliseconds_to_leave() const;
   void hear_dialer();
   bool hear_pinhole();
   void close_pinhole();
@@ -54,12 +54,14 @@ class Conductor {
   const bool by_name_;
   const std::string session_;
   const std::chrono::steady_clock::time_point started_;
-  Fd signals_;
+  Signals signals_{SIGTERM, SIGHUP, SIGINT};  // end the session in order, as EOF would
   std::optional<Holder> holder_;
   std::optional<Dialer> dialer_;
   bool verified_ = false;               // asp-pinhole has accepted us
   std::optional<upstream::End> ended_;  // how, in asp-upstream's words, the command did
-  std::chrono::steady_clock::time_point ended_at_;
+  // sudo has our end of the link, too. One that waits for asp-upstream instead of becoming
+  // it may be kept by PAM when all is over. Never, as long as the command runs.
+  Deadline leave_by_ = Deadline::never();
   bool closed_ = false;                // asp-pinhole has closed the pinhole
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
   std::string host_;                   // as the route writes it

@@ -1,8 +1,5 @@
 #include "password.h"
 
-#include <sys/signalfd.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <cstring>
 #include <optional>
@@ -10,9 +7,9 @@
 #include <fmt/core.h>
 
 #include "base/failure.h"
-#include "base/fd.h"
 #include "base/io.h"
 #include "base/logging.h"
+#include "base/signals.h"
 #include "base/terminal.h"
 #include "config/node_passwords.h"
 
@@ -27,33 +24,6 @@ std::string checked(std::string text) {
                                                    config::node_users::kMaxPassword));
 }
 
-// Signals that would end us come in as something to read instead.
-class Signals {
- public:
-  Signals() {
-    ::sigemptyset(&held_);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::sigaddset(&held_, number);
-    ::sigprocmask(SIG_BLOCK, &held_, &before_);
-    fd_ = Fd(::signalfd(-1, &held_, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!fd_) tool::fail_errno(tool::os, "signalfd");
-  }
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
-  ~Signals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
-  int fd() const { return fd_.get(); }
-  // 0: none came.
-  int take() const {
-    signalfd_siginfo caught{};
-    return ::read(fd_.get(), &caught, sizeof caught) == sizeof caught ? static_cast<int>(caught.ssi_signo) : 0;
-  }
-
- private:
-  sigset_t held_{};
-  sigset_t before_{};
-  Fd fd_;
-};
-
 }  // namespace
 
 std::string from_stdin() {
@@ -65,9 +35,11 @@ std::string from_stdin() {
 std::string from_terminal(const std::string& user) {
   std::optional<std::string> first;
   std::optional<std::string> second;
-  int caught = 0;
+  std::optional<Signals::Caught> caught;
   {
-    const Signals signals;
+    const auto ending = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    const SignalsPutOff put_off(ending);  // until the terminal shows again what is typed
+    const Signals signals(ending);
     UnseenTerminal terminal(kMaxLine);
     if (!terminal.is_there())
       throw tool::Failure(tool::usage,
@@ -76,7 +48,7 @@ std::string from_terminal(const std::string& user) {
     if (first && config::node_users::is_password(*first)) second = terminal.ask("Again: ", signals.fd());
     caught = signals.take();
   }
-  if (caught) ::raise(caught);
+  if (caught) ::raise(caught->number);
   const std::string password = checked(first.value_or(""));
   if (second != password) throw tool::Failure(tool::bad_input, "the two passwords differ");
   return password;

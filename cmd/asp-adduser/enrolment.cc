@@ -2,18 +2,18 @@
 
 #include <grp.h>
 #include <pwd.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <optional>
-#include <sstream>
 
 #include <fmt/core.h>
 
+#include "base/cut.h"
 #include "base/failure.h"
 #include "base/logging.h"
 #include "base/paths.h"
+#include "base/signals.h"
 #include "who/proxy_account.h"
 
 namespace enrolment {
@@ -24,23 +24,6 @@ using proxy_account::administer;
 
 // Nothing matches it: keys alone, and yet not locked ("!"), which sshd refuses.
 constexpr char kNoPassword[] = "*";
-
-// Interrupted in between, something would be left half done.
-class Uninterrupted {
- public:
-  Uninterrupted() {
-    sigset_t ending;
-    sigemptyset(&ending);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP}) sigaddset(&ending, number);
-    ::sigprocmask(SIG_BLOCK, &ending, &before_);
-  }
-  ~Uninterrupted() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  Uninterrupted(const Uninterrupted&) = delete;
-  Uninterrupted& operator=(const Uninterrupted&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 // What this call made, taken away again unless it was kept.
 class Undo {
@@ -66,9 +49,9 @@ class Undo {
 
 // Where useradd puts home directories.
 std::string home_of_new(const std::string& name) {
-  std::istringstream defaults(administer({"/usr/sbin/useradd", "-D"}));
-  std::string base = "/home";
-  for (std::string line; std::getline(defaults, line);) {
+  const std::string defaults = administer({"/usr/sbin/useradd", "-D"});
+  std::string_view base = "/home";
+  for (const auto line : cut::lines(defaults)) {
     if (line.starts_with("HOME=/")) base = line.substr(5);
   }
   return fmt::format("{}/{}", base, name);
@@ -139,7 +122,8 @@ void bring_into_state(const Account& account, std::vector<std::string>& steps) {
 }  // namespace
 
 home::Made enrol(const std::string& name, const home::Wanted& wanted) {
-  const Uninterrupted uninterrupted;
+  // Interrupted in between, something would be left half done.
+  const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});
   Undo undo;
   std::vector<std::string> steps;
   auto account = proxy_account::find(name);

@@ -11,10 +11,12 @@
 #include <fmt/core.h>
 
 #include "base/child.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/record.h"
+#include "base/whole_file.h"
 #include "who/as_user.h"
 
 namespace home {
@@ -55,27 +57,12 @@ Fd open_own(const std::string& name, mode_t mode, std::vector<std::string>& step
 }
 
 void write_file(const std::string& name, const std::string& text, mode_t mode) {
-  const std::string fresh = temporary(name);
-  ::unlink(fresh.c_str());
-  try {
-    const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-    if (::fchmod(file.get(), mode) != 0) tool::fail_errno(tool::os, "chmod " + shown(name));
-    io::write_all(file.get(), text);
-    if (::fsync(file.get()) != 0) tool::fail_errno(tool::os, "write " + shown(name));
-    if (::rename(fresh.c_str(), name.c_str()) != 0) tool::fail_errno(tool::os, "rename " + shown(name));
-  } catch (const tool::Failure&) {
-    ::unlink(fresh.c_str());
-    throw;
-  }
+  whole_file::write(name, text, {.mode = mode, .durable = true, .beside = temporary(name), .shown = shown(name)});
 }
 
 bool holds(const std::string& text, const public_key::Key& key) {
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto end = std::min(rest.find('\n'), rest.size());
-    if (public_key::holds(rest.substr(0, end), key)) return true;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return false;
+  const auto lines = cut::lines(text);
+  return std::any_of(lines.begin(), lines.end(), [&](std::string_view line) { return public_key::holds(line, key); });
 }
 
 void authorize(const std::vector<public_key::Key>& keys, std::vector<std::string>& steps) {

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "base/base64.h"
+#include "base/cut.h"
 #include "base/failure.h"
 
 namespace public_key {
@@ -87,17 +88,12 @@ std::string clean(std::string_view comment) {
   return out;
 }
 
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r";
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
+constexpr std::string_view kSpace = " \t\r";
 
 // Takes a word and the space behind it off the front of `text`.
 std::string_view take_word(std::string_view& text) {
   const auto word = text.substr(0, text.find_first_of(" \t"));
-  text = trim(text.substr(word.size()));
+  text = cut::trimmed(text.substr(word.size()), kSpace);
   return word;
 }
 
@@ -149,10 +145,10 @@ std::vector<Key> parse(std::string_view text, const std::string& name) {
   if (text.size() > kMaxText) refuse(fmt::format("more than {} bytes", kMaxText));
   if (text.find('\0') != text.npos) refuse("NUL byte");
   std::vector<Key> keys;
-  for (int number = 1; !text.empty(); ++number) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const auto line = trim(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
+  int number = 0;
+  for (const auto each : cut::lines(text)) {
+    ++number;
+    const auto line = cut::trimmed(each, kSpace);
     if (line.empty() || line[0] == '#') continue;
     const Key key = parse_line(line, fmt::format("{}:{}", name, number));
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
@@ -163,7 +159,7 @@ std::vector<Key> parse(std::string_view text, const std::string& name) {
 }
 
 bool holds(std::string_view line, const Key& key) {
-  const auto text = trim(line);
+  const auto text = cut::trimmed(line, kSpace);
   if (text.empty() || text[0] == '#') return false;
   const auto words = words_of(text);
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {

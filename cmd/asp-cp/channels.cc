@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/deadline.h"
+
 namespace asp_cp {
 namespace {
 
@@ -19,10 +21,10 @@ std::optional<Record> Session::wait(std::chrono::milliseconds limit) {
 }
 
 Record Session::next() {
-  auto deadline = Clock::now() + kStepLimit;
+  auto deadline = Deadline::in(kStepLimit);
   for (;;) {
     if (auto message = wait(kSlice)) return *message;
-    if (std::exchange(heard_busy_, false)) deadline = Clock::now() + kStepLimit;
+    if (std::exchange(heard_busy_, false)) deadline = Deadline::in(kStepLimit);
     // What was said before the UDP connection ended counts: look once more.
     try {
       link_.check();
@@ -30,7 +32,7 @@ Record Session::next() {
       if (auto message = wait(kSlice)) return *message;
       throw;
     }
-    if (Clock::now() >= deadline) throw tool::Failure(tool::temporary, "the other end does not go on");
+    if (deadline.over()) throw tool::Failure(tool::temporary, "the other end does not go on");
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include "base/deadline.h"
 #include "base/logging.h"
 #include "channels.h"
 #include "control.h"
@@ -24,7 +25,6 @@
 namespace asp_cp {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -63,8 +63,8 @@ class Conversation : public Control {
 }
 
 Fd find_path(Control& control, Knocker& knocker, const Answer& answer, const std::string& passphrase,
-             Clock::time_point deadline, const Command& command) {
-  while (Clock::now() < deadline) {
+             const Deadline& deadline, const Command& command) {
+  while (!deadline.over()) {
     knocker.knock(answer.session, passphrase);
     if (const auto message = control.receive(kKnockEvery)) return knocker.take(Reached::parse(*message).candidate);
   }
@@ -85,14 +85,14 @@ Link connect(Control& control, const Command& command) {
   if (!first) throw tool::Failure(tool::unavailable, command.far.host + ": no answer over SSH");
   const Answer answer = Answer::parse(*first);
 
-  const auto deadline = Clock::now() + kUdpPatience;
+  const auto deadline = Deadline::in(kUdpPatience);
   Fd udp = find_path(control, knocker, answer, open.passphrase, deadline, command);
   const auto tick = [&control] {
     if (control.receive(milliseconds(0))) throw tool::Failure(tool::bad_input, "protocol: a message out of turn");
   };
   try {
-    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
-    return Link::connect(std::move(udp), {open.passphrase, open.rate}, std::max<milliseconds>(left, seconds(3)), tick);
+    const auto left = std::max<milliseconds>(deadline.left(), seconds(3));
+    return Link::connect(std::move(udp), {open.passphrase, open.rate}, left, tick);
   } catch (const Gone&) {
     throw;
   } catch (const tool::Failure& failure) {

@@ -1,8 +1,6 @@
 #include "control.h"
 
-#include <poll.h>
-
-#include <cerrno>
+#include "base/await.h"
 
 namespace asp_cp {
 
@@ -30,22 +28,20 @@ std::optional<Record> Control::pop() {
 }
 
 // One poll(2), one read(2): a stream that trickles cannot hold us longer.
-void Control::wait_readable(std::chrono::milliseconds wait) {
-  pollfd fds[2] = {{in_, POLLIN, 0}, {aside_, POLLIN, 0}};
-  if (::poll(fds, 2, static_cast<int>(wait.count())) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-  if (fds[1].revents && !readable_()) aside_ = -1;
-  if (fds[0].revents && !lines_.fill(in_)) throw Gone();
+void Control::wait_readable(const Deadline& deadline) {
+  await::On message(in_), aside(aside_);
+  await::any(deadline, message, aside);
+  if (aside && !readable_()) aside_ = -1;
+  if (message && !lines_.fill(in_)) throw Gone();
 }
 
 std::optional<Record> Control::receive(std::chrono::milliseconds wait) {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + wait;
+  const auto deadline = Deadline::in(wait);
   for (;;) {
     if (auto message = pop()) return message;
-    wait_readable(wait);
+    wait_readable(deadline);
     if (auto message = pop()) return message;
-    wait = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-    if (wait.count() <= 0) return std::nullopt;
+    if (deadline.over()) return std::nullopt;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/deadline.h"
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/record.h"
@@ -37,7 +38,7 @@ class Control {
   std::optional<Record> receive(std::chrono::milliseconds wait);
 
   // Gone at the end of the stream; messages stay for receive().
-  void watch() { wait_readable(std::chrono::milliseconds(0)); }
+  void watch() { wait_readable(Deadline::now()); }
 
  protected:
   // Sees every message first, and may throw.
@@ -45,7 +46,7 @@ class Control {
 
  private:
   std::optional<Record> pop();
-  void wait_readable(std::chrono::milliseconds wait);
+  void wait_readable(const Deadline& deadline);
 
   int in_;
   int out_;

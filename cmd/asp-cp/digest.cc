@@ -5,21 +5,14 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
-#include <fmt/format.h>
-
 #include "base/failure.h"
+#include "base/hex.h"
 
 namespace asp_cp {
 namespace {
 
 void must(bool done) {
   if (!done) throw tool::Failure(tool::internal, "libcrypto failed");
-}
-
-std::string hex_of(const unsigned char* bytes, std::size_t count) {
-  std::string text;
-  for (std::size_t i = 0; i < count; ++i) text += fmt::format("{:02x}", bytes[i]);
-  return text;
 }
 
 }  // namespace
@@ -41,7 +34,7 @@ std::string Sha256::hex() const {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
   must(EVP_DigestFinal_ex(copy.get(), digest, &length) == 1);
-  return hex_of(digest, length);
+  return hex::encode({reinterpret_cast<const char*>(digest), length});
 }
 
 std::array<std::uint8_t, 32> keyed_digest(std::string_view key, std::string_view text) {
@@ -59,9 +52,8 @@ bool equal_secrets(std::string_view one, std::string_view other) {
 
 std::string random_hex(std::size_t bytes) {
   std::string raw(bytes, '\0');
-  auto* start = reinterpret_cast<unsigned char*>(raw.data());
-  must(RAND_bytes(start, static_cast<int>(bytes)) == 1);
-  return hex_of(start, bytes);
+  must(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) == 1);
+  return hex::encode(raw);
 }
 
 }  // namespace asp_cp

@@ -4,13 +4,13 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/deadline.h"
+
 namespace asp_cp {
 namespace {
 
 constexpr std::size_t kChunk = 256 * 1024;
 constexpr std::chrono::milliseconds kSlice{200};
-
-using Clock = std::chrono::steady_clock;
 
 // What concerns one file only: the session goes on after it.
 bool concerns_file(const tool::Failure& failure) {
@@ -104,11 +104,11 @@ void Receiver::take_data(Incoming* incoming, const FileHead& head, std::uint64_t
   std::uint64_t position = offset;
   std::uint64_t end = head.size;
   std::optional<Record> last;
-  auto deadline = Clock::now() + kStepLimit;
+  auto deadline = Deadline::in(kStepLimit);
   while (position < end) {
     const auto got = session_.link().receive(chunk_.get(), std::min<std::uint64_t>(kChunk, end - position), kSlice);
-    if (got > 0) deadline = Clock::now() + kStepLimit;
-    else if (Clock::now() >= deadline) throw tool::Failure(tool::temporary, "the other end sends no data");
+    if (got > 0) deadline = Deadline::in(kStepLimit);
+    else if (deadline.over()) throw tool::Failure(tool::temporary, "the other end sends no data");
     position += got;
     store([&] { incoming->write(chunk_.get(), got); });
     observer_.advance(got);

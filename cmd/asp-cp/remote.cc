@@ -1,7 +1,5 @@
 #include "remote.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +8,8 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/logging.h"
@@ -106,15 +106,13 @@ bool Remote::show_messages(const std::function<void()>& before) {
 }
 
 int Remote::end(std::chrono::milliseconds patience) {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + patience;
+  const auto deadline = Deadline::in(patience);
   to_.reset();
-  for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-    pollfd fds[2] = {{ssh_.pidfd(), POLLIN, 0}, {errors_.get(), POLLIN, 0}};
-    if (left.count() <= 0 || ::poll(fds, 2, static_cast<int>(left.count())) <= 0) break;
-    if (fds[1].revents) show_messages([] {});
-    else if (fds[0].revents) return ssh_.wait();
+  while (!deadline.over()) {
+    await::On end(ssh_.pidfd()), errors(errors_.get());
+    await::any(deadline, end, errors);
+    if (errors) show_messages([] {});
+    else if (end) return ssh_.wait();
   }
   ssh_.end();
   return 128 + 9;
@@ -125,12 +123,9 @@ std::string resolved_host(const Command& command) {
   add_destination(ssh.argv, command);
   const auto output = child::run(ssh, "", 256 * 1024, 10);
   constexpr std::string_view kWord = "hostname ";
-  std::string_view text = output.out;
-  while (output.status == 0 && !text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const auto line = text.substr(0, end);
+  if (output.status != 0) return command.far.host;
+  for (const auto line : cut::lines(output.out)) {
     if (line.starts_with(kWord)) return std::string(line.substr(kWord.size()));
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return command.far.host;
 }

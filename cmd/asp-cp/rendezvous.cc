@@ -2,7 +2,6 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -12,16 +11,16 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 #include "hello.h"
 
 namespace asp_cp {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr int kSliceMs = 100;
+constexpr milliseconds kSlice{100};
 constexpr std::size_t kMaxCandidates = 8;
 
 // What one server process passes to another.
@@ -132,15 +131,15 @@ void Meeting::listen_on(int family) {
 }
 
 Peer Meeting::wait(milliseconds patience, const std::function<void()>& tick) {
-  const auto deadline = Clock::now() + patience;
-  while (Clock::now() < deadline) {
-    std::vector<pollfd> fds{{neighbours_.get(), POLLIN, 0}};
-    for (const auto& [fd, family] : sockets_) fds.push_back({fd.get(), POLLIN, 0});
-    if (::poll(fds.data(), fds.size(), kSliceMs) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+  const auto deadline = Deadline::in(patience);
+  while (!deadline.over()) {
+    std::vector<await::On> awaited{await::On(neighbours_.get())};
+    for (const auto& [fd, family] : sockets_) awaited.emplace_back(fd.get());
+    await::any(Deadline::in(kSlice), awaited);
     tick();
-    Peer* found = fds[0].revents ? hear_neighbour() : nullptr;
+    Peer* found = awaited[0] ? hear_neighbour() : nullptr;
     for (std::size_t i = 0; !found && i < sockets_.size(); ++i) {
-      if (fds[i + 1].revents) found = hear(sockets_[i].first.get(), sockets_[i].second);
+      if (awaited[i + 1]) found = hear(sockets_[i].first.get(), sockets_[i].second);
     }
     if (found) {
       sockets_.clear();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "base/deadline.h"
 #include "digest.h"
 
 namespace asp_cp {
@@ -153,14 +154,13 @@ bool Sender::send_data(const Source& source, std::uint64_t offset, Sha256& diges
 // minutes for what waits in our buffer. A message that comes meanwhile is a
 // refusal.
 std::optional<Record> Sender::drain(std::uint64_t position) {
-  auto deadline = std::chrono::steady_clock::now() + kStepLimit;
+  auto deadline = Deadline::in(kStepLimit);
   for (std::size_t left = 0, before = 0; (left = session_.link().unsent()) > kChunk; before = left) {
     session_.link().check();
     if (auto message = session_.wait(kGlance)) return message;
     show_progress(position);
-    if (left != before) deadline = std::chrono::steady_clock::now() + kStepLimit;
-    if (std::chrono::steady_clock::now() >= deadline)
-      throw tool::Failure(tool::temporary, "the other end takes no data");
+    if (left != before) deadline = Deadline::in(kStepLimit);
+    if (deadline.over()) throw tool::Failure(tool::temporary, "the other end takes no data");
   }
   return std::nullopt;
 }
@@ -174,15 +174,14 @@ void Sender::show_progress(std::uint64_t position) {
 }
 
 void Sender::send_chunk(const char* bytes, std::size_t count) {
-  auto deadline = std::chrono::steady_clock::now() + kStepLimit;
+  auto deadline = Deadline::in(kStepLimit);
   while (count > 0) {
     const auto put = session_.link().send(bytes, count, kSlice);
     bytes += put;
     count -= put;
-    if (put > 0) deadline = std::chrono::steady_clock::now() + kStepLimit;
+    if (put > 0) deadline = Deadline::in(kStepLimit);
     else session_.busy();
-    if (std::chrono::steady_clock::now() >= deadline)
-      throw tool::Failure(tool::temporary, "the other end takes no data");
+    if (deadline.over()) throw tool::Failure(tool::temporary, "the other end takes no data");
   }
 }
 

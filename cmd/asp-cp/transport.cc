@@ -10,13 +10,13 @@
 
 #include <fmt/core.h>
 
+#include "base/deadline.h"
 #include "base/failure.h"
 #include "base/logging.h"
 
 namespace asp_cp {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSlice{100};
@@ -144,10 +144,10 @@ void hand_over(const Socket& socket, const Fd& udp) {
 }
 
 void wait_for(const Watch& watch, milliseconds patience, const Tick& tick) {
-  const auto deadline = Clock::now() + patience;
+  const auto deadline = Deadline::in(patience);
   while (!watch.wait(kSlice)) {
     tick();
-    if (Clock::now() >= deadline) throw tool::Failure(tool::unavailable, "no answer over UDP");
+    if (deadline.over()) throw tool::Failure(tool::unavailable, "no answer over UDP");
   }
 }
 

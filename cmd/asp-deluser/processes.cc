@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -16,14 +15,15 @@
 
 #include <fmt/core.h>
 
+#include "base/deadline.h"
 #include "base/failure.h"
 #include "base/fd.h"
+#include "base/pidfd.h"
 
 namespace processes {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
 constexpr auto kPatience = 3s;  // for those that are told to end
 constexpr auto kAtMost = 10s;
@@ -55,13 +55,8 @@ bool is_on_this_host(pid_t pid) {
 // The number may go to somebody else between looking and signalling, but not
 // while it is held.
 bool signal_if_of(pid_t pid, uid_t uid, int number) {
-  try {
-    const Fd held = fd::of_process(pid);
-    if (!is_of(pid, uid) || !is_on_this_host(pid)) return false;
-    return ::syscall(SYS_pidfd_send_signal, held.get(), number, nullptr, 0) == 0;
-  } catch (const tool::Failure&) {
-    return false;
-  }
+  const Fd held = pidfd::find(pid);
+  return held && is_of(pid, uid) && is_on_this_host(pid) && pidfd::signal(held, number);
 }
 
 int signal_all_of(uid_t uid, int number) {
@@ -78,11 +73,11 @@ int signal_all_of(uid_t uid, int number) {
 }  // namespace
 
 bool end_all_of(uid_t uid) {
-  const auto start = Clock::now();
+  const auto told = Deadline::in(kPatience);
+  const auto killed = Deadline::in(kAtMost);
   if (signal_all_of(uid, SIGTERM) == 0) return true;
-  while (Clock::now() - start < kAtMost) {
-    const bool patient = Clock::now() - start < kPatience;
-    if (signal_all_of(uid, patient ? 0 : SIGKILL) == 0) return true;
+  while (!killed.over()) {
+    if (signal_all_of(uid, told.over() ? SIGKILL : 0) == 0) return true;
     std::this_thread::sleep_for(kPause);
   }
   return false;

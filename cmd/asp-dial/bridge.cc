@@ -1,8 +1,5 @@
 #include "bridge.h"
 
-#include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 
 namespace {
@@ -30,28 +28,10 @@ constexpr std::size_t kMaxHeld = 8 * 1024 * 1024;
 // closing is felt by everyone who holds it.
 constexpr milliseconds kCloseAfter{100};
 
-constexpr short kGone = POLLHUP | POLLERR | POLLNVAL;
-
-Fd watch_signals() {
-  sigset_t watched;
-  ::sigemptyset(&watched);
-  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH}) ::sigaddset(&watched, number);
-  ::sigprocmask(SIG_BLOCK, &watched, nullptr);
-  Fd fd(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd) tool::fail_errno(tool::os, "signalfd");
-  return fd;
-}
-
-milliseconds between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
-  return std::chrono::ceil<milliseconds>(to - from);
-}
-
 }  // namespace
 
-struct Bridge::Polled {
-  enum Index { session, in, out, err, control, signals, count };
-  pollfd fds[count];
-  short events(Index index) const { return fds[index].revents; }
+struct Bridge::Ready {
+  await::On session, in, out, err, control, signal;
 };
 
 Bridge::Bridge(upstream::Session& session, upstream::Command& command, const Terminal& terminal, int control_fd,
@@ -60,7 +40,6 @@ Bridge::Bridge(upstream::Session& session, upstream::Command& command, const Ter
       command_(command),
       terminal_(terminal),
       control_(control_fd),
-      signals_(watch_signals()),
       out_(STDOUT_FILENO),
       err_(STDERR_FILENO),
       silence_(silence) {}
@@ -74,9 +53,7 @@ upstream::End Bridge::run() {
       throw tool::Failure(tool::unavailable,
                           fmt::format("connection to {} lost: {}", session_.address().text(), session_.lost_reason()));
     }
-    Polled polled;
-    sleep(polled);
-    handle(polled);
+    handle(sleep());
     watch_silence();
   }
   if (command_.end()) return *command_.end();
@@ -129,38 +106,37 @@ std::size_t Bridge::held() const { return command_.held(upstream::Output::out) +
 // Once the command's channel is closed the server has no more say in how this ends.
 bool Bridge::deaf() const { return command_.closed() || held() > kMaxHeld; }
 
-int Bridge::milliseconds_to_sleep() const {
-  const auto now = Clock::now();
-  auto left = between(now, std::min(std::max(heard_, asked_) + silence_, heard_ + 3 * silence_));
-  if (out_.open() && drained_ != Clock::time_point{}) left = std::min(left, between(now, drained_ + kCloseAfter));
-  return static_cast<int>(std::max(left, milliseconds(0)).count());
+// For watch_silence and close_drained_output.
+Deadline Bridge::next_look() const {
+  auto when = std::min(std::max(heard_, asked_) + silence_, heard_ + 3 * silence_);
+  if (out_.open() && drained_ != Clock::time_point{}) when = std::min(when, drained_ + kCloseAfter);
+  return Deadline::at(when);
 }
 
 // A descriptor that would be ready without our being able to act on it is left
 // out (-1), or poll would never sleep.
-void Bridge::sleep(Polled& polled) const {
+Bridge::Ready Bridge::sleep() const {
   const bool read_more = stdin_open_ && pending_.empty() && !command_.closed();
   const auto output = [](const Outlet& outlet) {
-    return pollfd{outlet.open() ? outlet.fd() : -1, static_cast<short>(outlet.empty() ? 0 : POLLOUT), 0};
+    return await::On(outlet.open() ? outlet.fd() : -1, static_cast<short>(outlet.empty() ? 0 : POLLOUT));
   };
-  polled.fds[Polled::session] = {deaf() ? -1 : session_.fd(), session_.events(), 0};
-  polled.fds[Polled::in] = {read_more ? STDIN_FILENO : -1, POLLIN, 0};
-  polled.fds[Polled::out] = output(out_);
-  polled.fds[Polled::err] = output(err_);
-  polled.fds[Polled::control] = {control_, POLLIN, 0};
-  polled.fds[Polled::signals] = {signals_.get(), POLLIN, 0};
-  if (::poll(polled.fds, Polled::count, milliseconds_to_sleep()) >= 0) return;
-  if (errno != EINTR) tool::fail_errno(tool::os, "poll");
-  for (pollfd& each : polled.fds) each.revents = 0;
+  Ready ready{await::On(deaf() ? -1 : session_.fd(), session_.events()),
+              await::On(read_more ? STDIN_FILENO : -1),
+              output(out_),
+              output(err_),
+              await::On(control_),
+              await::On(signals_.fd())};
+  await::any(next_look(), ready.session, ready.in, ready.out, ready.err, ready.control, ready.signal);
+  return ready;
 }
 
-void Bridge::handle(const Polled& polled) {
-  if (polled.events(Polled::signals) != 0) read_signal();
-  if (polled.events(Polled::control) != 0) read_control();
-  if (polled.events(Polled::out) & kGone) lose_reader(upstream::Output::out);
-  if (polled.events(Polled::err) & kGone) lose_reader(upstream::Output::err);
-  if (polled.events(Polled::session) != 0) read_session();
-  if (polled.events(Polled::in) != 0) read_stdin();
+void Bridge::handle(const Ready& ready) {
+  if (ready.signal) read_signal();
+  if (ready.control) read_control();
+  if (ready.out.gone()) lose_reader(upstream::Output::out);
+  if (ready.err.gone()) lose_reader(upstream::Output::err);
+  if (ready.session) read_session();
+  if (ready.in) read_stdin();
 }
 
 void Bridge::read_session() {
@@ -196,12 +172,9 @@ void Bridge::read_control() {
 }
 
 void Bridge::read_signal() {
-  signalfd_siginfo caught;
-  if (::read(signals_.get(), &caught, sizeof caught) != sizeof caught) return;
-  const int number = static_cast<int>(caught.ssi_signo);
-  if (number != SIGWINCH) {
-    throw tool::Failure(static_cast<tool::Exit>(128 + number), fmt::format("ended by SIG{}", ::sigabbrev_np(number)));
-  }
+  const auto caught = signals_.take();
+  if (!caught) return;
+  if (caught->number != SIGWINCH) signals::end_by(caught->number);
   if (terminal_ && !command_.closed()) command_.resize(terminal_.size());
 }
 

@@ -9,8 +9,9 @@
 #include <chrono>
 #include <string>
 
-#include "base/fd.h"
+#include "base/deadline.h"
 #include "base/outlet.h"
+#include "base/signals.h"
 #include "control.h"
 #include "raw_terminal.h"
 #include "ssh/upstream.h"
@@ -29,7 +30,7 @@ class Bridge {
   upstream::End run();
 
  private:
-  struct Polled;
+  struct Ready;
   bool finished() const;
   void pump_downstream();
   void pump_upstream();
@@ -38,9 +39,9 @@ class Bridge {
   void close_drained_output();
   std::size_t held() const;
   bool deaf() const;
-  int milliseconds_to_sleep() const;
-  void sleep(Polled& polled) const;
-  void handle(const Polled& polled);
+  Deadline next_look() const;
+  Ready sleep() const;
+  void handle(const Ready& ready);
   void read_session();
   void read_stdin();
   void read_control();
@@ -53,7 +54,7 @@ class Bridge {
   upstream::Command& command_;
   const Terminal& terminal_;
   int control_;
-  Fd signals_;
+  Signals signals_{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
   Outlet out_;
   Outlet err_;
   std::string pending_;  // read from stdin, not yet taken by the server's window

@@ -1,12 +1,11 @@
 #include "control.h"
 
-#include <poll.h>
-
 #include <cerrno>
 #include <chrono>
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/status.h"
@@ -43,23 +42,21 @@ void Control::connected(const upstream::Session& session, bool reused) {
 
 void Control::await_run(upstream::Session& session) {
   if (!conducted_) return;
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = Deadline::in(kPatience);
   io::LineBuffer lines(kLongestLine);
   for (;;) {
     if (const auto line = lines.pop()) {
       if (*line == "run") return;
       throw tool::Failure(tool::bad_input, "read control descriptor: expected 'run'");
     }
-    pollfd fds[] = {{output_, POLLIN, 0}, {session.fd(), session.events(), 0}};
-    const int ready = ::poll(fds, 2, upstream::milliseconds_left(deadline));
-    if (ready == 0) throw tool::Failure(tool::temporary, "read control descriptor: timed out");
-    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    if (ready <= 0) continue;
-    if (fds[1].revents != 0 && !session.process()) {
+    await::On conductor(output_), server(session.fd(), session.events());
+    if (!await::any(deadline, conductor, server))
+      throw tool::Failure(tool::temporary, "read control descriptor: timed out");
+    if (server && !session.process()) {
       throw tool::Failure(tool::unavailable,
                           fmt::format("connection to {} lost: {}", session.address().text(), session.lost_reason()));
     }
-    if (fds[0].revents != 0 && !lines.fill(output_)) {
+    if (conductor && !lines.fill(output_)) {
       throw tool::Failure(tool::temporary, "read control descriptor: closed before 'run'");
     }
   }

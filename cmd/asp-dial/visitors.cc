@@ -1,35 +1,20 @@
 #include "visitors.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
-
+#include "base/await.h"
 #include "base/failure.h"
 #include "base/io.h"
+#include "base/passing.h"
 #include "base/record.h"
 #include "session/spool.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::chrono::seconds kFirst{10};
-constexpr timeval kWord{2, 0};  // root's side says all at once
-
-Fd watch_signals() {
-  sigset_t watched;
-  ::sigemptyset(&watched);
-  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) ::sigaddset(&watched, number);
-  ::sigprocmask(SIG_BLOCK, &watched, nullptr);
-  Fd fd(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd) tool::fail_errno(tool::os, "signalfd");
-  return fd;
-}
+constexpr std::chrono::seconds kRequest{2};  // root's side says all at once
 
 bool is_from_root(int socket) {
   ucred peer{};
@@ -53,14 +38,14 @@ void let_go() {
 // Absent: who came is not root, or does not keep to the form.
 std::optional<Visit> receive(Fd socket) {
   if (!is_from_root(socket.get())) return std::nullopt;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kWord, sizeof kWord);
   try {
-    auto said = fd::receive(socket.get(), Record::kMaxBytes);
-    if (said.descriptors.size() != 3 || !said.bytes.ends_with("\n\n")) return std::nullopt;
-    const Record record = record::parse_one(said.bytes);
+    if (!await::readable(socket.get(), Deadline::in(kRequest))) return std::nullopt;
+    const auto said = passing::receive(socket.get(), Record::kMaxBytes, 3);
+    if (!said || said->descriptors.size() != 3 || !said->bytes.ends_with("\n\n")) return std::nullopt;
+    const Record record = record::parse_one(said->bytes);
     record.check_names({"command", "term"});
     Visit visit{std::move(socket), record.require("command"), record.get("term").value_or("dumb")};
-    put_in_place(said.descriptors);
+    put_in_place(said->descriptors);
     return visit;
   } catch (const tool::Failure&) {
     return std::nullopt;
@@ -69,28 +54,23 @@ std::optional<Visit> receive(Fd socket) {
 
 }  // namespace
 
-Visitors::Visitors(int listener) : listener_(listener), signals_(watch_signals()) { fd::set_nonblocking(listener_); }
+Visitors::Visitors(int listener) : listener_(listener) { fd::set_nonblocking(listener_); }
 
-std::optional<Visit> Visitors::first() { return await(nullptr, kFirst); }
+std::optional<Visit> Visitors::first() { return wait(nullptr, Deadline::in(kFirst)); }
 
 std::optional<Visit> Visitors::next(upstream::Session& session, std::chrono::seconds patience) {
   let_go();
   if (session::spool::stopped() || session::spool::drained()) return std::nullopt;
-  return await(&session, patience);
+  return wait(&session, Deadline::in(patience));
 }
 
-std::optional<Visit> Visitors::await(upstream::Session* session, std::chrono::seconds patience) {
-  const auto deadline = Clock::now() + patience;
+std::optional<Visit> Visitors::wait(upstream::Session* session, const Deadline& deadline) {
   for (;;) {
-    const int left = upstream::milliseconds_left(deadline);
-    if (left == 0) return std::nullopt;
-    pollfd fds[] = {{listener_, POLLIN, 0},
-                    {session ? session->fd() : -1, session ? session->events() : short{0}, 0},
-                    {signals_.get(), POLLIN, 0}};
-    if (::poll(fds, std::size(fds), left) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    if (fds[2].revents != 0) return std::nullopt;
-    if (fds[1].revents != 0 && !session->process()) return std::nullopt;
-    if (fds[0].revents == 0) continue;
+    await::On visitor(listener_), signal(signals_.fd());
+    await::On server(session ? session->fd() : -1, session ? session->events() : short{0});
+    if (deadline.over() || !await::any(deadline, visitor, server, signal) || signal) return std::nullopt;
+    if (server && !session->process()) return std::nullopt;
+    if (!visitor) continue;
     Fd socket(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
     if (!socket) continue;
     if (auto visit = receive(std::move(socket))) return visit;

@@ -12,7 +12,9 @@
 #include <optional>
 #include <string>
 
+#include "base/deadline.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "ssh/upstream.h"
 
 struct Visit {
@@ -34,8 +36,8 @@ class Visitors {
   std::optional<Visit> next(upstream::Session& session, std::chrono::seconds patience);
 
  private:
-  std::optional<Visit> await(upstream::Session* session, std::chrono::seconds patience);
+  std::optional<Visit> wait(upstream::Session* session, const Deadline& deadline);
 
   const int listener_;
-  Fd signals_;
+  Signals signals_{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 };

@@ -1,17 +1,13 @@
 #include "api.h"
 
-#include <poll.h>
-
-#include <cerrno>
-#include <optional>
-
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
+
+#include "base/await.h"
 
 namespace forward {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAfterSignal{3000};
@@ -66,16 +62,15 @@ node_client::Answer Api::ask(const std::string& what, const node_client::Request
 // The signal that ends us stays to be taken: with a lease there is something to
 // give back first.
 node_client::Answer Api::wait(node_client::Exchange& exchange) {
-  std::optional<Clock::time_point> until;
+  auto until = Deadline::never();
   for (;;) {
     if (auto answer = exchange.drive()) return *answer;
-    pollfd ready[] = {{exchange.fd(), POLLIN, 0}, {until ? -1 : signals_.fd(), POLLIN, 0}};
-    const auto left = until ? std::chrono::ceil<milliseconds>(*until - Clock::now()).count() : -1;
-    const int count = until && left <= 0 ? 0 : ::poll(ready, 2, static_cast<int>(left));
-    if (count < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    if (count > 0 && ready[1].revents && exchange.sent()) until = Clock::now() + kAfterSignal;
-    if (count == 0 || (count > 0 && ready[1].revents && !until)) {
-      if (const auto caught = signals_.take()) end_by(caught->number);
+    await::On proxy(exchange.fd()), signal(until == Deadline::never() ? signals_.fd() : -1);
+    const bool over = until.over() || !await::any(until, proxy, signal);
+    if (signal && exchange.sent()) {
+      until = Deadline::in(kAfterSignal);
+    } else if (signal || over) {
+      if (const auto caught = signals_.take()) signals::end_by(caught->number);
     }
   }
 }

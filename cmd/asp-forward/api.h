@@ -6,8 +6,8 @@
 #include <string>
 
 #include "answer.h"
+#include "base/signals.h"
 #include "http/node_client.h"
-#include "signals.h"
 
 namespace forward {
 

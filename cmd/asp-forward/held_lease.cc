@@ -70,9 +70,8 @@ void HeldLease::schedule_next() {
   schedule(std::max(kShortest, milliseconds(leased_.renew_seconds) * 2 / 3));
 }
 
-void HeldLease::watch(std::vector<pollfd>& fds) const {
-  fds.push_back({timer_.get(), POLLIN, 0});
-  fds.push_back({renewal_ ? renewal_->fd() : -1, POLLIN, 0});
+HeldLease::Awaited HeldLease::awaited() const {
+  return {await::On(timer_.get()), await::On(renewal_ ? renewal_->fd() : -1)};
 }
 
 void HeldLease::tend() {

@@ -2,13 +2,11 @@
 // however that ends.
 #pragma once
 
-#include <poll.h>
-
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "api.h"
+#include "base/await.h"
 #include "base/fd.h"
 
 namespace forward {
@@ -25,9 +23,11 @@ class HeldLease {
   // Whose business it is from now on; nothing is given back.
   void keep() { ours_ = false; }
 
-  // For a poll loop: appended to its descriptors, and what is to be called after
-  // each turn.
-  void watch(std::vector<pollfd>& fds) const;
+  // What a loop is to wait for, and to call after each turn.
+  struct Awaited {
+    await::On timer, renewal;
+  };
+  Awaited awaited() const;
   void tend();
   // The proxy has no such lease any more.
   bool lost() const { return lost_; }

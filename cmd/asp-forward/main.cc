@@ -11,12 +11,12 @@
 #include "arguments.h"
 #include "base/io.h"
 #include "base/record.h"
+#include "base/signals.h"
 #include "base/tool.h"
 #include "held_lease.h"
 #include "pass_through.h"
 #include "password.h"
 #include "run.h"
-#include "signals.h"
 #include "words.h"
 
 namespace {
@@ -56,7 +56,7 @@ std::string lease_text(const Leased& leased, bool as_json) {
 
 int print(const Asked& asked, Api& api, Signals& signals) {
   HeldLease held(api, asked.wanted);
-  if (const auto caught = signals.take()) end_by(caught->number);
+  if (const auto caught = signals.take()) signals::end_by(caught->number);
   const Leased& leased = held.leased();
   io::write_all(STDOUT_FILENO, lease_text(leased, asked.json));
   held.keep();
@@ -85,7 +85,7 @@ int pass_through(const Asked& asked, Api& api, Signals& signals) {
 
 int run(int argc, char** argv) {
   const auto asked = Asked::parse(argc, argv);
-  Signals signals;
+  Signals signals({SIGHUP, SIGINT, SIGQUIT, SIGTERM}, Signals::Ignored::left);
   node_client::Server server{asked.proxy.tls, asked.proxy.host, asked.proxy.user, ""};
   if (!asked.proxy.tls && !asked.quiet) {
     say(fmt::format("dnat:// is not encrypted: {} can be read on the way; dnats:// is",

@@ -2,27 +2,24 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <vector>
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 
 namespace forward {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kChunk = 64 * 1024;
-constexpr short kGone = POLLHUP | POLLERR | POLLNVAL;
 
 [[noreturn]] void unreachable(const Endpoint& to, int error) {
   throw tool::Failure(tool::unavailable, fmt::format("connect to {}: {}", to.text(), std::strerror(error)));
@@ -38,13 +35,12 @@ Fd connected(const Endpoint& to, milliseconds patience, Signals& signals) {
   const socklen_t length = to.to_sockaddr(address);
   if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), length) == 0) return socket;
   if (errno != EINPROGRESS) unreachable(to, errno);
-  const auto deadline = Clock::now() + patience;
+  const auto deadline = Deadline::in(patience);
   for (;;) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
-    pollfd ready[] = {{socket.get(), POLLOUT, 0}, {signals.fd(), POLLIN, 0}};
-    if (left <= 0 || ::poll(ready, 2, static_cast<int>(left)) == 0) unreachable(to, ETIMEDOUT);
-    if (const auto caught = signals.take()) end_by(caught->number);
-    if (ready[0].revents == 0) continue;
+    await::On answer(socket.get(), POLLOUT), signal(signals.fd());
+    if (!await::any(deadline, answer, signal)) unreachable(to, ETIMEDOUT);
+    if (const auto caught = signals.take()) signals::end_by(caught->number);
+    if (!answer) continue;
     int error = 0;
     socklen_t size = sizeof error;
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) unreachable(to, error);
@@ -59,18 +55,13 @@ PassThrough::PassThrough(const Endpoint& to, milliseconds patience, HeldLease& h
 
 int PassThrough::run() {
   while (!finished()) {
-    std::vector<pollfd> fds = polled();
-    held_.watch(fds);
-    if (::poll(fds.data(), fds.size(), -1) < 0) {
-      if (errno != EINTR) tool::fail_errno(tool::os, "poll");
-      continue;
-    }
+    const Ready ready = wait();
     if (const auto caught = signals_.take()) return 128 + caught->number;
-    if (fds[0].revents) take_in();
-    if (fds[1].revents & (POLLOUT | kGone)) send_on();
-    if (fds[1].revents & (POLLIN | kGone)) take_out();
+    if (ready.in) take_in();
+    if (ready.server.has(POLLOUT) || ready.server.gone()) send_on();
+    if (ready.server.has(POLLIN) || ready.server.gone()) take_out();
     if (!out_.flush()) throw tool::Failure(tool::io, "write to standard output: nobody reads it");
-    if (fds[2].revents & kGone) return tool::io;
+    if (ready.out.gone()) return tool::io;
     if (server_done_ && out_.empty()) out_.close();
     held_.tend();
     if (held_.lost()) return tool::temporary;
@@ -80,15 +71,18 @@ int PassThrough::run() {
 
 // One of which nothing is wanted is left out: that it has hung up would keep poll
 // from sleeping.
-std::vector<pollfd> PassThrough::polled() const {
+PassThrough::Ready PassThrough::wait() const {
   const bool read_in = stdin_open_ && pending_.empty();
   const bool read_server = !server_done_ && out_.empty();
   const bool write_server = !pending_.empty();
   const short server = static_cast<short>((read_server ? POLLIN : 0) | (write_server ? POLLOUT : 0));
-  return {{read_in ? STDIN_FILENO : -1, POLLIN, 0},
-          {server != 0 || server_done_ ? socket_.get() : -1, server, 0},
-          {out_.fd(), static_cast<short>(out_.empty() ? 0 : POLLOUT), 0},
-          {signals_.fd(), POLLIN, 0}};
+  Ready ready{await::On(read_in ? STDIN_FILENO : -1),
+              await::On(server != 0 || server_done_ ? socket_.get() : -1, server),
+              await::On(out_.fd(), static_cast<short>(out_.empty() ? 0 : POLLOUT))};
+  await::On signal(signals_.fd());
+  auto lease = held_.awaited();
+  await::any(Deadline::never(), ready.in, ready.server, ready.out, signal, lease.timer, lease.renewal);
+  return ready;
 }
 
 bool PassThrough::finished() const { return server_done_ && out_.empty() && !stdin_open_ && pending_.empty(); }

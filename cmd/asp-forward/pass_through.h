@@ -2,18 +2,16 @@
 // of a ProxyCommand.
 #pragma once
 
-#include <poll.h>
-
 #include <chrono>
 #include <cstddef>
 #include <string>
-#include <vector>
 
 #include "base/address.h"
+#include "base/await.h"
 #include "base/fd.h"
 #include "base/outlet.h"
+#include "base/signals.h"
 #include "held_lease.h"
-#include "signals.h"
 
 namespace forward {
 
@@ -29,12 +27,16 @@ class PassThrough {
   int run();
 
  private:
+  struct Ready {
+    await::On in, server, out;
+  };
+
   void take_in();
   void send_on();
   void take_out();
   void stop_sending();
   [[noreturn]] void lost(int error) const;
-  std::vector<pollfd> polled() const;
+  Ready wait() const;
   bool finished() const;
 
   Endpoint to_;

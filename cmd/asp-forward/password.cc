@@ -59,7 +59,7 @@ std::string from_terminal(const ProxyUrl& url, Signals& signals) {
         terminal.ask(fmt::format("Password of {} at {}: ", logging::escape(url.user), url.host.text()), signals.fd());
   }
   if (line && is_password(*line)) return *line;
-  if (const auto caught = signals.take()) end_by(caught->number);
+  if (const auto caught = signals.take()) signals::end_by(caught->number);
   throw tool::Failure(tool::not_permitted, "no password was given");
 }
 

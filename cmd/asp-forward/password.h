@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "base/signals.h"
 #include "proxy_url.h"
-#include "signals.h"
 
 namespace forward {
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/failure.h"
+#include "base/hex.h"
 
 namespace forward {
 namespace {
@@ -24,12 +25,6 @@ std::string decoded(std::string_view text, const char* what) {
   return *plain;
 }
 
-int hex(char c) {
-  const auto u = static_cast<unsigned char>(c);
-  if (u >= 0x80 || !std::isxdigit(u)) return -1;
-  return std::isdigit(u) ? u - '0' : std::tolower(u) - 'a' + 10;
-}
-
 }  // namespace
 
 std::optional<std::string> percent_decode(std::string_view text) {
@@ -38,10 +33,9 @@ std::optional<std::string> percent_decode(std::string_view text) {
     int byte = static_cast<unsigned char>(text[i]);
     if (text[i] == '%') {
       if (i + 2 >= text.size()) return std::nullopt;
-      const int high = hex(text[i + 1]);
-      const int low = hex(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      byte = high * 16 + low;
+      const auto decoded = hex::decode(text.substr(i + 1, 2));
+      if (!decoded) return std::nullopt;
+      byte = static_cast<unsigned char>(decoded->front());
       i += 2;
     }
     if (byte < 0x20 || byte == 0x7f) return std::nullopt;

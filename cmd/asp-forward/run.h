@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/child.h"
+#include "base/signals.h"
 #include "held_lease.h"
-#include "signals.h"
 
 namespace forward {
 

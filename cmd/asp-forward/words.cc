@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "base/cut.h"
 #include "base/failure.h"
 
 namespace forward {
@@ -59,14 +60,9 @@ std::string find_program(const std::string& name) {
     throw tool::Failure(tool::os, fmt::format("run {}: no program", name));
   }
   const char* const path = std::getenv("PATH");
-  std::string_view left = path ? path : "/usr/local/bin:/usr/bin:/bin";
-  for (;;) {
-    const auto end = std::min(left.find(':'), left.size());
-    const std::string directory(left.substr(0, end));
+  for (const auto directory : cut::fields(path ? path : "/usr/local/bin:/usr/bin:/bin", ':')) {
     const auto candidate = std::filesystem::absolute(directory.empty() ? "." : directory) / name;
     if (!name.empty() && is_program(candidate.string())) return candidate.string();
-    if (end == left.size()) break;
-    left.remove_prefix(end + 1);
   }
   throw tool::Failure(tool::os, fmt::format("run {}: not found in PATH", name));
 }

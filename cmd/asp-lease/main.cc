@@ -5,7 +5,6 @@
 // and believes nobody: sudo says who calls, the kernel says whose connection
 // that is, and aspera.conf and node_users.conf, read here once more, say what he
 // may have.
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include <fmt/core.h>
 
 #include "base/accounts.h"
+#include "base/await.h"
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/privilege.h"
@@ -72,21 +72,17 @@ class Service {
 
   // False: nothing came, and there is something else to do.
   bool wait() const {
-    using std::chrono::milliseconds;
-    std::vector<pollfd> fds{{has_room() ? STDIN_FILENO : -1, POLLIN, 0}};
-    auto patience = desk_.has_early_flows() ? milliseconds(kQuietTime)
-                    : registry_.peering     ? milliseconds(kCatchUpEvery)
-                                            : milliseconds(-1);
-    if (has_ready()) patience = milliseconds(0);
+    std::vector<await::On> awaited{await::On(has_room() ? STDIN_FILENO : -1)};
+    auto until = desk_.has_early_flows() ? Deadline::in(kQuietTime)
+                 : registry_.peering     ? Deadline::in(kCatchUpEvery)
+                                         : Deadline::never();
+    if (has_ready()) until = Deadline::now();
     for (const auto& job : jobs_) {
       if (!job.lookup) continue;
-      fds.push_back({job.lookup->fd(), POLLIN, 0});
-      const auto left = std::chrono::ceil<milliseconds>(job.lookup->deadline() - std::chrono::steady_clock::now());
-      if (patience.count() < 0 || left < patience) patience = std::max(left, milliseconds(0));
+      awaited.emplace_back(job.lookup->fd());
+      until = std::min(until, job.lookup->deadline());
     }
-    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(patience.count()));
-    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    return ready != 0;
+    return await::any(until, awaited);
   }
 
   void catch_up() {

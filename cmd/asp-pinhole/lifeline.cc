@@ -1,29 +1,19 @@
 #include "lifeline.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cerrno>
-
+#include "base/await.h"
 #include "base/failure.h"
 #include "base/logging.h"
 #include "report.h"
 
 Life::Life() {
-  sigset_t ending;
-  sigemptyset(&ending);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ending, number);
-  if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
   if (::prctl(PR_SET_PDEATHSIG, SIGHUP) != 0) tool::fail_errno(tool::os, "prctl");
-  signals_ = Fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals_) tool::fail_errno(tool::os, "signalfd");
 }
 
 std::optional<Record> Life::next_record() {
-  while (records_.empty() && wait(-1, std::chrono::milliseconds(-1)) != Woken::by_end) {
+  while (records_.empty() && wait(-1, Deadline::never()) != Woken::by_end) {
   }
   if (records_.empty()) return std::nullopt;
   Record record = std::move(records_.front());
@@ -37,28 +27,24 @@ void Life::detach() {
   reason_.clear();
 }
 
-Life::Woken Life::wait(int watch_fd, std::chrono::milliseconds timeout) {
+Life::Woken Life::wait(int watch_fd, const Deadline& deadline) {
   if (ended()) return Woken::by_end;
-  pollfd fds[] = {
-      {attached_ ? STDIN_FILENO : -1, POLLIN, 0},         {signals_.get(), POLLIN, 0},
-      {caller_ ? caller_->session.get() : -1, POLLIN, 0}, {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
-      {caller_ ? caller_->monitor.get() : -1, POLLIN, 0}, {watch_fd, POLLIN, 0}};
-  const int ready = ::poll(fds, std::size(fds), static_cast<int>(timeout.count()));
-  if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-  if (ready <= 0) return Woken::by_time;
-  if (fds[1].revents) read_signal();
-  else if (fds[2].revents) reason_ = "session process ended";
-  else if (fds[3].revents) reason_ = "SSH connection ended";
-  else if (fds[4].revents) reason_ = "SSH session's monitor ended";
-  else if (fds[0].revents) read_stdin();
+  await::On input(attached_ ? STDIN_FILENO : -1), signal(signals_.fd()), session(caller_ ? caller_->session.get() : -1),
+      connection(caller_ ? caller_->connection.get() : -1), monitor(caller_ ? caller_->monitor.get() : -1),
+      watched(watch_fd);
+  if (!await::any(deadline, input, signal, session, connection, monitor, watched)) return Woken::by_time;
+  if (signal) read_signal();
+  else if (session) reason_ = "session process ended";
+  else if (connection) reason_ = "SSH connection ended";
+  else if (monitor) reason_ = "SSH session's monitor ended";
+  else if (input) read_stdin();
   if (ended()) return Woken::by_end;
-  return fds[5].revents ? Woken::by_watch : Woken::by_time;
+  return watched ? Woken::by_watch : Woken::by_time;
 }
 
 void Life::read_signal() {
-  signalfd_siginfo signal{};
-  const bool got = ::read(signals_.get(), &signal, sizeof signal) == sizeof signal;
-  reason_ = got && signal.ssi_signo == SIGHUP ? "sudo ended" : "SIGTERM";
+  const auto caught = signals_.take();
+  reason_ = caught && caught->number == SIGHUP ? "sudo ended" : "SIGTERM";
 }
 
 void Life::read_stdin() {

@@ -3,14 +3,14 @@
 // it to end; whichever goes first ends it.
 #pragma once
 
-#include <chrono>
 #include <deque>
 #include <optional>
 #include <string>
 
-#include "base/fd.h"
+#include "base/deadline.h"
 #include "base/io.h"
 #include "base/record.h"
+#include "base/signals.h"
 #include "who/caller.h"
 
 class Life {
@@ -31,9 +31,9 @@ class Life {
   void detach();
 
   enum class Woken { by_watch, by_time, by_end };
-  // Waits until `watch_fd` (-1: none) is readable, `timeout` (negative:
-  // forever) is over, or the life ends.
-  Woken wait(int watch_fd, std::chrono::milliseconds timeout);
+  // Waits until `watch_fd` (-1: none) is readable, `deadline` is over, or the life
+  // ends.
+  Woken wait(int watch_fd, const Deadline& deadline);
 
   bool ended() const { return !reason_.empty(); }
   // Why it ended: "EOF", "SIGTERM", "sudo ended", "session process ended", "SSH
@@ -46,7 +46,7 @@ class Life {
 
   const Caller* caller_ = nullptr;
   bool attached_ = true;
-  Fd signals_;
+  Signals signals_{SIGTERM, SIGINT, SIGHUP};
   io::LineBuffer lines_{Record::kMaxBytes};
   record::Parser parser_;
   static constexpr int kMaxRecords = 2;

@@ -27,7 +27,6 @@ constexpr auto kTurnPoll = 5ms;
 constexpr auto kAnswerTime = 300ms;
 constexpr auto kAnswerPoll = 20ms;
 constexpr auto kLingerPoll = 200ms;
-constexpr auto kForever = -1ms;
 
 std::int64_t monotonic_now() {
   timespec now{};
@@ -48,9 +47,7 @@ bool is_overdue(const Session& candidate) {
 
 // Between two tries to get the turn: 22 to 2 ms. Who has waited longest tries most
 // often, so that in a crowd each gets it in time, and hundreds cost little.
-std::chrono::milliseconds pause_without_turn(std::chrono::steady_clock::duration left) {
-  return 2ms + std::chrono::duration_cast<std::chrono::milliseconds>(left) / 150;
-}
+std::chrono::milliseconds pause_without_turn(std::chrono::milliseconds left) { return 2ms + left / 150; }
 
 bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
   return std::any_of(sessions.begin(), sessions.end(),
@@ -108,7 +105,7 @@ std::optional<Session> Pinhole::find_predecessor() const {
 // them when it must, and meanwhile at the one that it waits for.
 bool Pinhole::wait_for_turn() {
   const std::string name = fmt::format("{},{}", session_.client.ip.text(), session_.proxy.ip.text());
-  const auto deadline = Clock::now() + kLongestTurn;
+  const auto deadline = Deadline::in(kLongestTurn);
   std::optional<Session> predecessor;
   for (;;) {
     if (!turn_) turn_ = session::spool::Token::take(session::spool::kTurns, name);
@@ -118,12 +115,12 @@ bool Pinhole::wait_for_turn() {
         predecessor = find_predecessor();
       if (!predecessor) return true;
     }
-    const auto left = deadline - Clock::now();
-    if (left.count() <= 0) {
+    if (deadline.over()) {
       logging::debug1("Opening beside other sessions of {} that have no flow yet", session_.client.ip.text());
       return true;
     }
-    if (life_.wait(-1, turn_ ? kTurnPoll : pause_without_turn(left)) == Life::Woken::by_end) return false;
+    if (life_.wait(-1, Deadline::in(turn_ ? kTurnPoll : pause_without_turn(deadline.left()))) == Life::Woken::by_end)
+      return false;
   }
 }
 
@@ -216,7 +213,7 @@ std::vector<Flow> Pinhole::list_ours() const {
 }
 
 void Pinhole::hold() {
-  while (!life_.ended()) step(kForever);
+  while (!life_.ended()) step(Deadline::never());
 }
 
 // Of nftables, what is not renewed expires.
@@ -228,11 +225,11 @@ void Pinhole::renew() {
   renewed_ = Clock::now();
 }
 
-void Pinhole::step(std::chrono::milliseconds timeout) {
-  auto patience = offers_.empty() ? timeout : std::chrono::milliseconds(kAnswerPoll);
-  if (const auto each = backend_.renewal(); each && patience == kForever) patience = *each;
+void Pinhole::step(Deadline until) {
+  if (!offers_.empty()) until = Deadline::in(kAnswerPoll);
+  if (const auto each = backend_.renewal()) until = std::min(until, Deadline::in(*each));
   renew();
-  if (life_.wait(sightings_ ? sightings_->fd() : -1, patience) == Life::Woken::by_watch) {
+  if (life_.wait(sightings_ ? sightings_->fd() : -1, until) == Life::Woken::by_watch) {
     for (const auto& flow : hear()) meet(flow);
   }
   if (!offers_.empty()) review_offers();
@@ -387,7 +384,7 @@ void Pinhole::linger() {
   while (!life_.ended()) {
     const bool wanted = session_.flow && has_relatives();
     if (!wanted && Clock::now() - active >= session_.route.udp_linger) break;
-    step(kLingerPoll);
+    step(Deadline::in(kLingerPoll));
     std::uint64_t now = 0;
     for (const auto& flow : list_ours()) now += flow.counters ? flow.counters->packets : packets + 1;
     if (now > packets) active = Clock::now();

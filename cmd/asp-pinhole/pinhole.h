@@ -67,7 +67,7 @@ class Pinhole {
   void check_limits() const;
   std::vector<conntrack::Flow> forget_early_flows() const;
   void renew();
-  void step(std::chrono::milliseconds timeout);
+  void step(Deadline until);
   void meet(const conntrack::Flow& flow);
   void review_offers();
   void hand_on(const conntrack::Flow& flow);

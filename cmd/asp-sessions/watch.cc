@@ -1,35 +1,22 @@
 #include "watch.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <string>
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
-#include "base/fd.h"
 #include "base/io.h"
+#include "base/signals.h"
 #include "base/wall_clock.h"
 #include "forms.h"
 #include "session/spool.h"
 
 namespace sessions {
 namespace {
-
-Fd ending_signals() {
-  sigset_t ending;
-  sigemptyset(&ending);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ending, number);
-  if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
-  Fd signals(::signalfd(-1, &ending, SFD_CLOEXEC));
-  if (!signals) tool::fail_errno(tool::os, "signalfd");
-  return signals;
-}
 
 std::string title(const std::vector<Row>& rows, std::chrono::milliseconds interval) {
   Rate total;
@@ -71,7 +58,7 @@ std::string on_paper(const std::vector<std::string>& lines, bool first) {
 
 void watch(std::chrono::milliseconds interval, const std::function<std::vector<Row>()>& look) {
   using SteadyClock = std::chrono::steady_clock;
-  const Fd signals = ending_signals();
+  const Signals signals({SIGINT, SIGTERM, SIGHUP});
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
   std::vector<Row> before;
   SteadyClock::time_point then;
@@ -86,14 +73,10 @@ void watch(std::chrono::milliseconds interval, const std::function<std::vector<R
     then = now;
 
     // A reader that goes away is noticed before the next picture is due.
-    pollfd fds[] = {{signals.get(), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
-    const auto due = now + interval;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - SteadyClock::now()).count();
-    const int ready = ::poll(fds, std::size(fds), static_cast<int>(left > 0 ? left : 0));
-    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    if (ready > 0 && fds[0].revents) break;
-    if (ready > 0 && fds[1].revents)
-      throw tool::Failure(tool::io, "write to standard output: nobody reads it any more");
+    await::On signal(signals.fd()), reader(STDOUT_FILENO, 0);
+    await::any(Deadline::at(now + interval), signal, reader);
+    if (signal) break;
+    if (reader) throw tool::Failure(tool::io, "write to standard output: nobody reads it any more");
   }
   if (terminal) io::write_all(STDOUT_FILENO, "\r\n");
 }

@@ -9,22 +9,22 @@
 #include "base/accounts.h"
 #include "base/env.h"
 #include "base/logging.h"
+#include "base/passing.h"
 #include "base/paths.h"
 #include "base/record.h"
 #include "ssh/upstream_command.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
 constexpr int kControl = 3;  // the descriptors as asp-dial sees them; or where it listens
 constexpr int kKey = 4;
 constexpr int kLock = 5;
-constexpr int kLookMilliseconds = 250;  // how often to see what others found out
-constexpr seconds kGrace{25};           // asp-dial's time limits beyond that for connecting, and more
-constexpr seconds kFarewell{5};         // to take leave of the server
-constexpr seconds kStale{2};            // for a connection that was kept to show that it lives
+constexpr std::chrono::milliseconds kLook{250};  // how often to see what others found out
+constexpr seconds kGrace{25};                    // asp-dial's time limits beyond that for connecting, and more
+constexpr seconds kFarewell{5};                  // to take leave of the server
+constexpr seconds kStale{2};                     // for a connection that was kept to show that it lives
 
 child::Program program(const Attempt::Errand& errand, const HostPort& host, const char* conducted) {
   const Route& route = errand.route;
@@ -107,7 +107,7 @@ void Attempt::send_off(const Errand& errand, session::keepers::Hold hold) {
   if (const auto term = env::get("TERM")) visit.add("term", *term);
   std::vector<int> descriptors;
   for (const auto& each : errand.descriptors) descriptors.push_back(each.get());
-  fd::send(hold.socket.get(), visit.text(), descriptors);
+  passing::send_all(hold.socket.get(), visit.text(), descriptors);
   control_ = std::move(hold.socket);
   hold_ = std::move(hold);
 }
@@ -127,7 +127,7 @@ std::optional<status::Line> Attempt::next() {
 }
 
 std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, ConductorLink& link) {
-  const auto started = Clock::now();
+  const auto deadline = Deadline::in(patience_);
   for (;;) {
     while (const auto line = next()) {
       if (line->event == "failed") return tool::Failure(status::failure_code(*line), line->get("reason"));
@@ -138,13 +138,12 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
       return std::nullopt;
     }
     if (hung_up_) return tool::Failure(tool::internal, "asp-dial died");
-    link.wait(control_.get(), kLookMilliseconds);
+    link.wait(control_.get(), Deadline::in(kLook));
     if (link.ended()) {
       choice.abandon();
       throw tool::Failure(tool::temporary, "the session ended while connecting");
     }
-    const auto waited = Clock::now() - started;
-    if (waited > patience_) return tool::Failure(tool::internal, "asp-dial does not answer");
+    if (deadline.over()) return tool::Failure(tool::internal, "asp-dial does not answer");
     if (choice.given_up_by_others()) return tool::Failure(tool::unavailable, "another session found it faulty");
   }
 }
@@ -164,7 +163,7 @@ int Attempt::relay(ConductorLink& link) {
       link.say(*line);
     }
     if (hung_up_) break;
-    link.wait(control_.get(), -1);
+    link.wait(control_.get(), Deadline::never());
     while (const auto line = link.next()) {
       if (told_to_run || *line != "run") throw tool::Failure(tool::bad_input, "expected 'run', once");
       told_to_run = true;

@@ -1,8 +1,5 @@
 #include "conductor_link.h"
 
-#include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,7 +7,10 @@
 #include <chrono>
 #include <utility>
 
+#include "base/await.h"
 #include "base/failure.h"
+#include "base/passing.h"
+#include "base/pidfd.h"
 
 namespace {
 
@@ -22,14 +22,7 @@ constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // ever
 
 // sudo, our parent, passes no SIGKILL on, so its death is watched for. (Not by
 // PR_SET_PDEATHSIG: the kernel forgets that when we read a key as the user.)
-ConductorLink::ConductorLink() : sudo_(fd::of_process(::getppid())) {
-  sigset_t ending;
-  sigemptyset(&ending);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ending, number);
-  if (::sigprocmask(SIG_BLOCK, &ending, nullptr) != 0) tool::fail_errno(tool::os, "sigprocmask");
-  signals_ = Fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!signals_) tool::fail_errno(tool::os, "signalfd");
-}
+ConductorLink::ConductorLink() : sudo_(pidfd::open(::getppid())) {}
 
 // Somebody else, on whose socket we wrote, could take us for root who speaks to him.
 void ConductorLink::belong_to(uid_t user) {
@@ -50,8 +43,7 @@ void ConductorLink::belong_to(uid_t user) {
 }
 
 std::optional<Record> ConductorLink::await_record() {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::seconds(kPatienceSeconds);
+  const auto deadline = Deadline::in(std::chrono::seconds(kPatienceSeconds));
   record::Parser parser;
   for (;;) {
     while (const auto line = lines_.pop()) {
@@ -61,9 +53,8 @@ std::optional<Record> ConductorLink::await_record() {
       return record;
     }
     if (ended_) return std::nullopt;
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) throw tool::Failure(tool::temporary, "nothing was asked within 10 s");
-    wait(-1, static_cast<int>(left));
+    if (deadline.over()) throw tool::Failure(tool::temporary, "nothing was asked within 10 s");
+    wait(-1, deadline);
   }
 }
 
@@ -75,38 +66,31 @@ void ConductorLink::say(const status::Line& line) {
     ended_ = true;
 }
 
-bool ConductorLink::wait(int other_fd, int timeout) {
-  pollfd fds[] = {{other_fd, POLLIN, 0},
-                  {ended_ ? -1 : STDIN_FILENO, POLLIN, 0},
-                  {signals_.get(), POLLIN, 0},
-                  {sudo_.get(), POLLIN, 0},
-                  {caller_ ? caller_->session.get() : -1, POLLIN, 0},
-                  {caller_ ? caller_->connection.get() : -1, POLLIN, 0},
-                  {caller_ ? caller_->monitor.get() : -1, POLLIN, 0}};
-  const int ready = ::poll(fds, std::size(fds), timeout);
-  if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-  if (ready <= 0) return false;
-  if (fds[1].revents) hear();
-  for (std::size_t i = 2; i < std::size(fds); ++i) {
-    if (fds[i].revents) ended_ = true;
-  }
-  return fds[0].revents != 0;
+bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
+  await::On other(other_fd), conductor(ended_ ? -1 : STDIN_FILENO), signal(signals_.fd()), sudo(sudo_.get()),
+      session(caller_ ? caller_->session.get() : -1), connection(caller_ ? caller_->connection.get() : -1),
+      monitor(caller_ ? caller_->monitor.get() : -1);
+  if (!await::any(deadline, other, conductor, signal, sudo, session, connection, monitor)) return false;
+  if (conductor) hear();
+  if (signal || sudo || session || connection || monitor) ended_ = true;
+  return static_cast<bool>(other);
 }
 
 void ConductorLink::hear() {
-  auto received = fd::receive(STDIN_FILENO, 4096);
-  if (received.bytes.empty()) {
+  auto received = passing::receive(STDIN_FILENO, 4096, kStandard);
+  if (!received) return;
+  if (received->bytes.empty()) {
     ended_ = true;
     return;
   }
-  received_ += received.bytes.size();
+  received_ += received->bytes.size();
   if (received_ > kMostBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
-  if (!received.descriptors.empty()) {
-    if (std::exchange(descriptors_came_, true) || received.descriptors.size() != kStandard)
+  if (!received->whole || !received->descriptors.empty()) {
+    if (std::exchange(descriptors_came_, true) || received->descriptors.size() != kStandard)
       throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
-    descriptors_ = std::move(received.descriptors);
+    descriptors_ = std::move(received->descriptors);
   }
-  lines_.add(received.bytes);
+  lines_.add(received->bytes);
 }
 
 std::optional<std::string> ConductorLink::next() { return lines_.pop(); }

@@ -13,9 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/record.h"
+#include "base/signals.h"
 #include "base/status.h"
 #include "who/caller.h"
 
@@ -44,9 +46,9 @@ class ConductorLink {
   // A line that cannot be written at once ends the link.
   void say(const status::Line& line);
 
-  // Waits until `other_fd` is readable or something has come, at most `timeout`
-  // milliseconds (negative: forever). True when `other_fd` is readable.
-  bool wait(int other_fd, int timeout);
+  // Waits until `other_fd` is readable or something has come. True when `other_fd` is
+  // readable.
+  bool wait(int other_fd, const Deadline& deadline);
   // The next whole line from the conductor; absent: none yet.
   std::optional<std::string> next();
   // Nobody is there any more, or the session is to end.
@@ -57,7 +59,7 @@ class ConductorLink {
 
   const Caller* caller_ = nullptr;
   Fd sudo_;  // pidfd
-  Fd signals_;
+  Signals signals_{SIGTERM, SIGINT, SIGHUP};
   std::vector<Fd> descriptors_;
   io::LineBuffer lines_{Record::kMaxBytes};
   std::size_t received_ = 0;  // bytes

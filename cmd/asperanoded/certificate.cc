@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/logging.h"
 #include "base/paths.h"
+#include "base/whole_file.h"
 
 namespace asperanoded {
 namespace certificate {
@@ -177,16 +178,6 @@ std::string self_signed(gnutls_x509_privkey_t key) {
   return exported(out);
 }
 
-// The name leads to a whole file, or to none.
-void write_file(const std::string& path, const std::string& text, mode_t mode) {
-  const std::string fresh = path + ".new";
-  ::unlink(fresh.c_str());
-  const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  io::write_all(file.get(), text);
-  if (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0) tool::fail_errno(tool::os, "write " + fresh);
-  if (::rename(fresh.c_str(), path.c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
-}
-
 // The key first: with a key alone the next start makes a certificate for it.
 void make_own() {
   if (exists(kOwnCertificate))
@@ -198,9 +189,9 @@ void make_own() {
     gnutls_datum_t out{};
     check(gnutls_x509_privkey_export2_pkcs8(key.get(), GNUTLS_X509_FMT_PEM, nullptr, GNUTLS_PKCS_PLAIN, &out),
           "export the key");
-    write_file(kOwnKey, exported(out), 0600);
+    whole_file::write(kOwnKey, exported(out), {.durable = true});
   }
-  write_file(kOwnCertificate, self_signed(key.get()), 0644);
+  whole_file::write(kOwnCertificate, self_signed(key.get()), {.mode = 0644, .durable = true});
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "lease_link.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -9,12 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 
+#include "base/await.h"
 #include "base/decimal.h"
 #include "base/failure.h"
 #include "base/logging.h"
+#include "base/passing.h"
 
 namespace asperanoded {
 namespace {
@@ -22,27 +22,6 @@ namespace {
 constexpr std::chrono::milliseconds kFirstBackOff{100};
 constexpr std::chrono::milliseconds kLastBackOff{5000};
 constexpr std::size_t kMaxLeaving = 8;  // of those that do not end: no more are started beside them
-
-// 1: sent; 0: not now; -1: the other end is gone.
-int send_packet(int socket, const std::string& text, int descriptor) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  iovec part{const_cast<char*>(text.data()), text.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (descriptor >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
-  }
-  if (::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return 1;
-  // ETOOMANYREFS: it has to take earlier descriptors first.
-  return errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ETOOMANYREFS ? 0 : -1;
-}
 
 }  // namespace
 
@@ -66,7 +45,7 @@ bool LeaseLink::ask(const Record& request, Fd connection, Done done) {
     const std::lock_guard lock(mutex_);
     if (over_ || waiting_ >= kMaxWaiting) return false;
     ++waiting_;
-    queued_.push_back({request, std::move(connection), std::move(done), Clock::now() + kPatience});
+    queued_.push_back({request, std::move(connection), std::move(done), Deadline::in(kPatience)});
   }
   ::eventfd_write(wake_.get(), 1);
   return true;
@@ -85,14 +64,14 @@ void LeaseLink::run() {
     }
     try {
       reap();
-      if (!socket_ && leaving_.size() < kMaxLeaving && Clock::now() >= next_start_) start();
+      if (!socket_ && leaving_.size() < kMaxLeaving && next_start_.over()) start();
       if (!socket_) lose("is not there");
       send_queued();
-      pollfd fds[] = {{wake_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
-      ::poll(fds, 2, wait_time());
+      await::On woken(wake_.get()), answers(socket_.get());
+      await::any(next_turn(), woken, answers);
       eventfd_t count;
       ::eventfd_read(wake_.get(), &count);
-      if (socket_ && fds[1].revents) receive();
+      if (answers) receive();
       check_deadlines();
     } catch (const std::exception& fault) {
       lose(fault.what());
@@ -103,20 +82,18 @@ void LeaseLink::run() {
   for (auto& one : leaving_) one.release();
 }
 
-// Milliseconds until there is something to do without being woken.
-int LeaseLink::wait_time() const {
-  using std::chrono::milliseconds;
-  if (!socket_)
-    return static_cast<int>(
-        std::max<long>(1, std::chrono::duration_cast<milliseconds>(next_start_ - Clock::now()).count()));
+// When there is something to do without being woken.
+Deadline LeaseLink::next_turn() const {
+  using namespace std::chrono_literals;
+  if (!socket_) return std::max(next_start_, Deadline::in(1ms));
   const std::lock_guard lock(mutex_);
-  if (!queued_.empty()) return 5;  // the socket was full
-  return sent_.empty() && leaving_.empty() ? -1 : 1000;
+  if (!queued_.empty()) return Deadline::in(5ms);  // the socket was full
+  return sent_.empty() && leaving_.empty() ? Deadline::never() : Deadline::in(1s);
 }
 
 void LeaseLink::start() {
   back_off_ = std::clamp(back_off_ * 2, kFirstBackOff, kLastBackOff);
-  next_start_ = Clock::now() + back_off_;
+  next_start_ = Deadline::in(back_off_);
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
   Fd ours(ends[0]);
@@ -155,9 +132,11 @@ void LeaseLink::send_queued() {
   while (socket_ && !queued_.empty()) {
     Question& next = queued_.front();
     next.request.set("tag", std::to_string(last_tag_ + 1));
-    const int sent = send_packet(socket_.get(), next.request.text(), next.connection.get());
-    if (sent == 0) return;
-    if (sent < 0) throw tool::Failure(tool::os, "takes no requests any more");
+    std::vector<int> passed;
+    if (next.connection) passed.push_back(next.connection.get());
+    const auto sent = passing::send(socket_.get(), next.request.text(), passed);
+    if (sent == passing::Sent::not_now) return;
+    if (sent == passing::Sent::gone) throw tool::Failure(tool::os, "takes no requests any more");
     next.connection.reset();
     sent_.emplace(++last_tag_, std::move(next));
     queued_.pop_front();
@@ -194,16 +173,13 @@ void LeaseLink::take(Record answer) {
 }
 
 void LeaseLink::check_deadlines() {
-  if (sent_.empty() || Clock::now() <= sent_.begin()->second.deadline) return;
+  if (sent_.empty() || !sent_.begin()->second.deadline.over()) return;
   child_.signal(SIGKILL);  // a sudo that hangs; asp-lease itself is root's, and ends with its socket
   throw tool::Failure(tool::temporary, "does not answer (asperaproxy check tries it)");
 }
 
 // A child whose end was seen is waited for without waiting.
 void LeaseLink::reap() {
-  std::erase_if(leaving_, [](const child::Child& one) {
-    pollfd over{one.pidfd(), POLLIN, 0};
-    return ::poll(&over, 1, 0) > 0;
-  });
+  std::erase_if(leaving_, [](const child::Child& one) { return await::readable(one.pidfd(), Deadline::now()); });
 }
 }  // namespace asperanoded

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/child.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/record.h"
 
@@ -51,12 +52,11 @@ class LeaseLink {
   unsigned restarts() const;
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Question {
     Record request;
     Fd connection;
     Done done;
-    Clock::time_point deadline{};
+    Deadline deadline = Deadline::now();
     std::vector<Record> answer{};
   };
 
@@ -68,7 +68,7 @@ class LeaseLink {
   void take(Record answer);
   void check_deadlines();
   void reap();
-  int wait_time() const;
+  Deadline next_turn() const;
 
   std::vector<std::string> argv_;
   Fd wake_;
@@ -83,7 +83,7 @@ class LeaseLink {
   std::uint64_t last_tag_ = 0;
   child::Child child_;
   std::vector<child::Child> leaving_;  // whose socket is closed: root's, not ours to kill
-  Clock::time_point next_start_{};
+  Deadline next_start_ = Deadline::now();
   std::chrono::milliseconds back_off_{0};
   bool complained_ = false;
   std::thread thread_;

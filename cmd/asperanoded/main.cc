@@ -14,10 +14,12 @@
 #include <fmt/core.h>
 
 #include "api.h"
+#include "base/await.h"
 #include "base/io.h"
 #include "base/logging.h"
 #include "base/options.h"
 #include "base/paths.h"
+#include "base/signals.h"
 #include "base/tool.h"
 #include "certificate.h"
 #include "cluster/node_name.h"
@@ -70,15 +72,6 @@ Prepared prepare() {
   return ready;
 }
 
-// In the main thread alone, and before there are others.
-sigset_t block_signals() {
-  sigset_t ours;
-  sigemptyset(&ours);
-  for (const int number : {SIGHUP, SIGINT, SIGTERM}) sigaddset(&ours, number);
-  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
-  return ours;
-}
-
 // asp-lease is there, may be run, and can do its work.
 void try_link(LeaseLink& link) {
   auto told = std::make_shared<std::promise<std::vector<Record>>>();
@@ -98,7 +91,7 @@ void try_link(LeaseLink& link) {
     throw tool::Failure(tool::os, "asp-lease: " + packets.back().get("reason").value_or("refused"));
 }
 
-void serve(Prepared ready, const sigset_t& signals) {
+void serve(Prepared ready, const Signals& signals) {
   const config::Proxy& proxy = ready.config.proxy;
   Timer timer;
   Metrics metrics(node_name_in(ready.config.cluster));
@@ -120,10 +113,10 @@ void serve(Prepared ready, const sigset_t& signals) {
   startup::write_pid(ready.pid_file);
   startup::notify(ready.notify_socket, "READY=1");
   for (;;) {
-    int number = 0;
-    ::sigwait(&signals, &number);
-    if (number != SIGHUP) break;
-    live.reread();
+    await::readable(signals.fd(), Deadline::never());
+    const auto caught = signals.take();
+    if (caught && caught->number != SIGHUP) break;
+    if (caught) live.reread();
   }
   startup::notify(ready.notify_socket, "STOPPING=1");
   startup::erase_pid(ready.pid_file);
@@ -143,7 +136,7 @@ int run(int argc, char** argv) {
   }
   if (::geteuid() != 0)
     throw tool::Failure(tool::not_permitted, "asperanoded must be started as root; it does not stay root");
-  const sigset_t signals = block_signals();
+  const Signals signals({SIGHUP, SIGINT, SIGTERM});  // before there are other threads, which then leave them to us
   try {
     serve(prepare(), signals);
   } catch (const tool::Failure& failure) {

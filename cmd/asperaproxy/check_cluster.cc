@@ -1,7 +1,6 @@
 // The cluster, as far as one of its nodes can tell. No condition where aspera.conf
 // has no cluster: a single host asks none of these programs.
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/paths.h"
@@ -95,15 +95,14 @@ Verdicts shared_state(const Patient& patient) {
 
 // A refusal is an answer.
 bool reachable(const Endpoint& end) {
-  constexpr int kMilliseconds = 1000;
+  constexpr std::chrono::seconds kPatience{1};
   sockaddr_storage there{};
   const socklen_t length = end.to_sockaddr(there);
   const Fd socket(::socket(end.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) tool::fail_errno(tool::os, "socket");
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&there), length) == 0) return true;
   if (errno != EINPROGRESS) return errno == ECONNREFUSED;
-  pollfd waiting{socket.get(), POLLOUT, 0};
-  if (::poll(&waiting, 1, kMilliseconds) != 1) return false;
+  if (!await::writable(socket.get(), Deadline::in(kPatience))) return false;
   int error = 0;
   socklen_t size = sizeof error;
   ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include <fmt/core.h>
 
+#include "base/cut.h"
 #include "base/paths.h"
 #include "doctor.h"
 #include "judge.h"
@@ -21,12 +21,10 @@ constexpr char kListens[] = "0A";  // TCP_LISTEN in /proc/net/tcp
 bool listens(Port port) {
   const std::string wanted = fmt::format(":{:04X}", port);
   for (const char* path : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-    std::istringstream lines(read_file(path));
-    for (std::string line; std::getline(lines, line);) {
-      std::istringstream words(line);
-      std::string number, local, remote, state;
-      words >> number >> local >> remote >> state;
-      if (state == kListens && local.ends_with(wanted)) return true;
+    const std::string table = read_file(path);
+    for (const auto line : cut::lines(table)) {
+      const auto words = cut::words(line);
+      if (words.size() > 3 && words[3] == kListens && words[1].ends_with(wanted)) return true;
     }
   }
   return false;

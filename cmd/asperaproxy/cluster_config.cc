@@ -17,6 +17,7 @@
 #include "base/logging.h"
 #include "base/options.h"
 #include "base/paths.h"
+#include "base/whole_file.h"
 #include "cluster.h"
 #include "cluster_text.h"
 #include "config/config.h"
@@ -55,26 +56,14 @@ Asked parse(const std::vector<std::string>& words) {
 }
 
 // Secrets are for root, and for the program that needs them.
-void own(int file, const std::string& group, const std::string& path) {
-  mode_t mode = 0644;
-  if (!group.empty()) {
-    const struct group* const found = ::geteuid() == 0 ? ::getgrnam(group.c_str()) : nullptr;
-    if (found && ::fchown(file, 0, found->gr_gid) != 0) tool::fail_errno(tool::io, "chown " + path);
-    mode = found ? 0640 : 0600;
-  }
-  if (::fchmod(file, mode) != 0) tool::fail_errno(tool::io, "chmod " + path);
-}
-
 void write_file(int directory, const std::string& shown, const cluster_text::File& file) {
-  const std::string path = fmt::format("{}/{}", shown, file.name);
-  const std::string fresh = "." + file.name + ".new";
-  if (::unlinkat(directory, fresh.c_str(), 0) != 0 && errno != ENOENT) tool::fail_errno(tool::io, "write " + path);
-  const Fd opened(::openat(directory, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!opened) tool::fail_errno(tool::io, "write " + path);
-  own(opened.get(), file.group, path);
-  io::write_all(opened.get(), file.text);
-  if (::fsync(opened.get()) != 0 || ::renameat(directory, fresh.c_str(), directory, file.name.c_str()) != 0)
-    tool::fail_errno(tool::io, "write " + path);
+  const struct group* const reader = !file.group.empty() && ::geteuid() == 0 ? ::getgrnam(file.group.c_str()) : nullptr;
+  whole_file::Manner manner{.mode = 0644, .durable = true, .directory = directory};
+  manner.beside = "." + file.name + ".new";
+  manner.shown = fmt::format("{}/{}", shown, file.name);
+  if (reader) manner.group = reader->gr_gid;
+  if (!file.group.empty()) manner.mode = reader ? 0640 : 0600;
+  whole_file::write(file.name, file.text, manner);
 }
 
 }  // namespace

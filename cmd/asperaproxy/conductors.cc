@@ -2,9 +2,7 @@
 
 #include <dirent.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +16,7 @@
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/paths.h"
+#include "base/pidfd.h"
 
 namespace asperaproxy {
 namespace {
@@ -26,7 +25,7 @@ constexpr std::chrono::seconds kPatience{5};
 
 struct Process {
   int pid;
-  Fd pidfd;
+  Fd held;
 };
 
 std::string link_of(const std::string& path) {
@@ -54,20 +53,10 @@ std::vector<Process> find() {
     int pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc{} || end != name.data() + name.size() || !is_conductor(pid, network)) continue;
-    try {
-      Fd pidfd = fd::of_process(pid);
-      if (is_conductor(pid, network)) found.push_back({pid, std::move(pidfd)});
-    } catch (const tool::Failure&) {
-      // it ended by itself
-    }
+    Fd held = pidfd::find(pid);
+    if (held && is_conductor(pid, network)) found.push_back({pid, std::move(held)});
   }
   return found;
-}
-
-bool ends_before(const Process& process, std::chrono::steady_clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-  pollfd wait{process.pidfd.get(), POLLIN, 0};
-  return ::poll(&wait, 1, left.count() > 0 ? static_cast<int>(left.count()) : 0) > 0;
 }
 
 }  // namespace
@@ -75,10 +64,10 @@ bool ends_before(const Process& process, std::chrono::steady_clock::time_point d
 Conducted end_conductors() {
   const auto processes = find();
   Conducted result;
-  for (const auto& process : processes) ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), SIGTERM, nullptr, 0);
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  for (const auto& process : processes) pidfd::signal(process.held, SIGTERM);
+  const auto deadline = Deadline::in(kPatience);
   for (const auto& process : processes) {
-    if (ends_before(process, deadline)) ++result.ended;
+    if (pidfd::ended(process.held, deadline)) ++result.ended;
     else result.remain.push_back(fmt::format("session process {} goes on after being told to end", process.pid));
   }
   return result;

@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include <fmt/core.h>
 
 #include "base/accounts.h"
 #include "base/child.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
 
@@ -22,22 +22,7 @@ constexpr int kKeygenSeconds = 10;
 constexpr std::size_t kMaxOutput = 4 * 1024 * 1024;
 constexpr std::size_t kMaxBlob = 16 * 1024;
 
-using Words = std::vector<std::string>;
-
-Words words_of(const std::string& line) {
-  std::istringstream stream(line);
-  Words words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
-
-template <typename Each>
-void for_each_line(std::string_view text, Each each) {
-  std::istringstream lines{std::string(text)};
-  for (std::string line; std::getline(lines, line);) each(line);
-}
-
-bool is_type(const std::string& type) {
+bool is_type(std::string_view type) {
   return type == "ssh-ed25519" || type == "ssh-rsa" || type == "ecdsa-sha2-nistp256" || type == "ecdsa-sha2-nistp384" ||
          type == "ecdsa-sha2-nistp521";
 }
@@ -57,12 +42,12 @@ child::Output run(std::vector<std::string> argv, const std::string& input, int s
 
 std::vector<Key> parse_scan(std::string_view text) {
   std::vector<Key> keys;
-  for_each_line(text, [&](const std::string& line) {
-    const auto words = words_of(line);
-    if (words.size() < 3 || words[0][0] == '#' || !is_type(words[1]) || !is_base64(words[2])) return;
-    const Key key{words[1], words[2]};
+  for (const auto line : cut::lines(text)) {
+    const auto words = cut::words(line);
+    if (words.size() < 3 || words[0][0] == '#' || !is_type(words[1]) || !is_base64(words[2])) continue;
+    const Key key{std::string(words[1]), std::string(words[2])};
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
-  });
+  }
   return keys;
 }
 
@@ -75,26 +60,24 @@ std::vector<Key> scan(const HostPort& server) {
   const auto answer = child::run(scanner, "", kMaxOutput, kScanSeconds);
   auto keys = parse_scan(answer.out);
   if (!keys.empty()) return keys;
-  std::string why = "no SSH server answers there";
-  for_each_line(answer.err, [&](const std::string& line) {
+  std::string_view why = "no SSH server answers there";
+  for (const auto line : cut::lines(answer.err)) {
     if (!line.starts_with('#') && !line.empty()) why = line;
-  });
+  }
   throw tool::Failure(tool::unavailable, fmt::format("ask {} for its host keys: {}", server.text(), why));
 }
 
-std::string load(const std::string& path) {
-  return ::access(path.c_str(), F_OK) == 0 ? known_hosts::load(path) : "";
-}
+std::string load(const std::string& path) { return ::access(path.c_str(), F_OK) == 0 ? known_hosts::load(path) : ""; }
 
 std::string fingerprint(const Key& key) {
   const auto answer =
       run({kKeygen, "-lf", "-", "-E", "sha256"}, fmt::format("{} {}\n", key.type, key.blob), kKeygenSeconds);
-  const auto words = words_of(answer.out);
+  const auto words = cut::words(answer.out);
   if (answer.status != 0 || words.size() < 2 || !is_fingerprint(words[1])) {
     throw tool::Failure(tool::untrusted,
                         fmt::format("read a host key: {} {}...: not a key", key.type, key.blob.substr(0, 20)));
   }
-  return words[1];
+  return std::string(words[1]);
 }
 
 bool is_fingerprint(std::string_view text) {
@@ -108,18 +91,18 @@ std::optional<std::string> without(const std::string& text, const Entry& entry, 
   std::string left;
   std::size_t number = 0;
   bool done = false;
-  for_each_line(text, [&](const std::string& line) {
+  for (const auto each : cut::lines(text)) {
+    const std::string line(each);
     if (++number != entry.line) {
       left += line + "\n";
-      return;
+      continue;
     }
     std::string others;
-    std::istringstream names(entry.names);
-    for (std::string one; std::getline(names, one, ',');) {
-      std::string lower = one;
+    for (const auto one : cut::fields(entry.names, ',')) {
+      std::string lower(one);
       std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
       if (lower == name) done = true;
-      else others += (others.empty() ? "" : ",") + one;
+      else others += fmt::format("{}{}", others.empty() ? "" : ",", one);
     }
     if (entry.names.starts_with("|1|")) {  // hashed: one name a line
       done = true;
@@ -128,7 +111,7 @@ std::optional<std::string> without(const std::string& text, const Entry& entry, 
     if (const auto at = line.find(entry.names); !others.empty() && at != line.npos) {
       left += line.substr(0, at) + others + line.substr(at + entry.names.size()) + "\n";
     }
-  });
+  }
   if (!done) return std::nullopt;
   return left;
 }

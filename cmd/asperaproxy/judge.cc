@@ -4,35 +4,22 @@
 #include <bit>
 #include <charconv>
 #include <map>
-#include <sstream>
 
 #include <fmt/core.h>
 
+#include "base/cut.h"
+
 namespace doctor {
 namespace {
-
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  std::istringstream stream{std::string(text)};
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-
-std::vector<std::string> words_of(std::string_view line) {
-  std::vector<std::string> words;
-  std::istringstream stream{std::string(line)};
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace
 
 Verdict judge_iptables(std::string_view version, std::string_view others) {
-  const auto words = words_of(version);
-  std::string number = words.size() > 1 ? words[1] : "of unknown version";
-  if (number.starts_with('v')) number.erase(0, 1);
+  const auto words = cut::words(version);
+  std::string_view number = words.size() > 1 ? words[1] : "of unknown version";
+  if (number.starts_with('v')) number.remove_prefix(1);
   const bool nft = contains(version, "nf_tables");
   const std::string what = fmt::format("usable ({}, {})", nft ? "nf_tables backend" : "legacy backend", number);
   if (contains(others, "\n-A ")) {
@@ -53,8 +40,8 @@ Verdict judge_conntrack(std::uint64_t count, std::uint64_t max) {
 }
 
 Verdict judge_hosts(std::string_view text) {
-  for (const auto& line : lines_of(text)) {
-    const auto words = words_of(line.substr(0, line.find('#')));
+  for (const auto line : cut::lines(text)) {
+    const auto words = cut::words(line.substr(0, line.find('#')));
     if (words.empty() || words[0] != "127.0.0.1") continue;
     if (std::find(words.begin() + 1, words.end(), "localhost") != words.end()) return ok("127.0.0.1 is localhost");
   }
@@ -62,13 +49,13 @@ Verdict judge_hosts(std::string_view text) {
 }
 
 Verdict judge_cron(std::string_view text, const std::string& reaper) {
-  for (const auto& line : lines_of(text)) {
-    const auto words = words_of(line);
+  for (const auto line : cut::lines(text)) {
+    const auto words = cut::words(line);
     if (words.size() < 7 || words[0].starts_with('#') ||
         std::find(words.begin() + 6, words.end(), reaper) == words.end())
       continue;
     const bool each_minute =
-        std::all_of(words.begin(), words.begin() + 5, [](const std::string& word) { return word == "*"; });
+        std::all_of(words.begin(), words.begin() + 5, [](std::string_view word) { return word == "*"; });
     if (words[5] == "root" && each_minute) return ok("asp-reap runs each minute");
     return warn(fmt::format("asp-reap does not run each minute as root, but: {}", line),
                 "make install writes the line anew");
@@ -80,14 +67,14 @@ std::string other_rights(std::string_view text, const std::vector<std::string>& 
   constexpr std::string_view kAs = "(root) ";
   bool rights = false;
   std::string others;
-  for (const auto& line : lines_of(text)) {
+  for (const auto line : cut::lines(text)) {
     if (contains(line, "may run the following commands")) {
       rights = true;
       continue;
     }
     const auto start = line.find_first_not_of(" \t");
     if (!rights || start == line.npos) continue;
-    const std::string right = line.substr(start);
+    const std::string right(line.substr(start));
     std::string rest = right + ", ";
     const auto take = [&](const std::string& what) {
       const bool there = rest.starts_with(what);
@@ -134,7 +121,7 @@ Verdict judge_fate(const packet_filter::Fate& fate, const std::string& packets, 
 
 Complaints judge_sshd(std::string_view settings, const std::string& shell) {
   std::map<std::string, std::string> is;
-  for (const auto& line : lines_of(settings)) {
+  for (const auto line : cut::lines(settings)) {
     const auto space = line.find(' ');
     if (space != line.npos) is.emplace(line.substr(0, space), line.substr(space + 1));
   }
@@ -169,7 +156,7 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
 
 std::vector<Port> ports_of(std::string_view settings) {
   std::vector<Port> ports;
-  for (const auto& line : lines_of(settings)) {
+  for (const auto line : cut::lines(settings)) {
     if (!line.starts_with("port ")) continue;
     if (const auto port = parse_port(line.substr(5))) ports.push_back(*port);
   }
@@ -191,12 +178,10 @@ std::string range_text(const PortRange& range) { return fmt::format("{}-{}", ran
 // "5000-10000,11000"
 std::vector<PortRange> ranges_of(std::string_view text) {
   std::vector<PortRange> found;
-  while (!text.empty()) {
-    const auto end = std::min(text.find_first_of(", \t\n"), text.size());
-    std::string one(text.substr(0, end));
+  for (const auto word : cut::words(text, ", \t\n")) {
+    std::string one(word);
     std::replace(one.begin(), one.end(), '-', ':');
     if (const auto range = PortRange::parse(one)) found.push_back(*range);
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return found;
 }
@@ -264,14 +249,14 @@ Verdict judge_validity(const Validity& validity, std::time_t now) {
 
 std::set<std::string> default_interfaces(const std::string& v4, const std::string& v6) {
   std::set<std::string> found;
-  for (const auto& line : lines_of(v4)) {
-    const auto words = words_of(line);
-    if (words.size() > 7 && words[1] == "00000000" && words[7] == "00000000") found.insert(words[0]);
+  for (const auto line : cut::lines(v4)) {
+    const auto words = cut::words(line);
+    if (words.size() > 7 && words[1] == "00000000" && words[7] == "00000000") found.emplace(words[0]);
   }
-  for (const auto& line : lines_of(v6)) {
-    const auto words = words_of(line);
+  for (const auto line : cut::lines(v6)) {
+    const auto words = cut::words(line);
     if (words.size() == 10 && words[0] == std::string(32, '0') && words[1] == "00" && words[9] != "lo")
-      found.insert(words[9]);
+      found.emplace(words[9]);
   }
   return found;
 }

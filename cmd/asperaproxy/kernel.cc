@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
-#include <sstream>
 
 #include <fmt/core.h>
 
 #include "base/child.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -65,10 +65,9 @@ void load_conntrack() {
 std::vector<std::string> advertised_on(const std::string& routes) {
   constexpr unsigned long kDefaultByAdvertisement = 0x00010000 | 0x00040000;  // RTF_DEFAULT, RTF_ADDRCONF
   std::vector<std::string> interfaces;
-  std::istringstream lines(routes);
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::vector<std::string> fields(std::istream_iterator<std::string>(words), {});
+  for (const auto line : cut::lines(routes)) {
+    const auto words = cut::words(line);
+    const std::vector<std::string> fields(words.begin(), words.end());
     if (fields.size() != 10 || fields[1] != "00") continue;
     const bool by_router =
         (std::strtoul(fields[8].c_str(), nullptr, 16) & kDefaultByAdvertisement) == kDefaultByAdvertisement;

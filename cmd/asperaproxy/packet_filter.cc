@@ -4,12 +4,12 @@
 #include <charconv>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "base/cut.h"
 #include "base/failure.h"
 #include "kernel/connmark.h"
 
@@ -36,13 +36,7 @@ std::optional<unsigned long> number(std::string_view text) {
   return value;
 }
 
-Words split(const std::string& text, char at) {
-  Words parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, at);) parts.push_back(part);
-  return parts;
-}
-
+template <typename Words>
 bool contains(const Words& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -56,10 +50,10 @@ Answer same_protocol(const std::string& name, const Packet& packet) {
 
 // "33001", "33001:33100", "22,33001:33100"
 Answer in_ports(const std::string& list, Port port) {
-  for (const auto& part : split(list, ',')) {
-    const auto ends = split(part, ':');
-    const auto low = number(ends.empty() ? "" : ends[0].empty() ? "0" : ends[0]);
-    const auto high = ends.size() > 1 ? number(ends[1]) : part.ends_with(':') ? 65535 : low;
+  for (const auto part : cut::fields(list, ',')) {
+    const auto ends = cut::fields(part, ':');
+    const auto low = number(ends[0].empty() && ends.size() > 1 ? "0" : ends[0]);
+    const auto high = ends.size() > 1 ? number(ends[1].empty() ? "65535" : ends[1]) : low;
     if (!low || !high) return Answer::maybe;
     if (*low <= port && port <= *high) return Answer::yes;
   }
@@ -106,13 +100,14 @@ Answer option_matches(const std::string& option, const Words& values, const std:
   if (option == "-p") return same_protocol(value, packet);
   if (option == "--dport" || option == "--dports") return in_ports(value, packet.port);
   if (option == "--ctstate" || option == "--state") {
-    const auto states = split(value, ',');
+    const auto states = cut::fields(value, ',');
     return answer(contains(states, "NEW") || (packet.translated && contains(states, "DNAT")));
   }
-  if (option == "--ctstatus") return contains(split(value, ','), "DNAT") ? answer(packet.translated) : Answer::maybe;
+  if (option == "--ctstatus")
+    return contains(cut::fields(value, ','), "DNAT") ? answer(packet.translated) : Answer::maybe;
   if (option == "--mark" && module == "connmark") {
-    const auto parts = split(value, '/');
-    const auto mark = number(parts.empty() ? "" : parts[0]);
+    const auto parts = cut::fields(value, '/');
+    const auto mark = number(parts[0]);
     const auto mask = parts.size() > 1 ? number(parts[1]) : 0xffffffff;
     return mark && mask ? has_mark(*mark, *mask, packet.translated) : Answer::maybe;
   }
@@ -400,8 +395,8 @@ class Walk {
 std::vector<Chain> read_iptables(std::string_view text, const Packet& packet) {
   std::vector<Chain> chains;
   std::string table;
-  std::istringstream lines{std::string(text)};
-  for (std::string line; std::getline(lines, line);) {
+  for (const auto each : cut::lines(text)) {
+    const std::string line(each);
     if (line.starts_with('*')) table = line.substr(1);
     if (table == "nat") continue;
     const auto words = words_of(line);

@@ -4,18 +4,10 @@
 #include <cstring>
 #include <optional>
 
+#include "base/cut.h"
+
 namespace sockets {
 namespace {
-
-std::vector<std::string_view> words_of(std::string_view line) {
-  std::vector<std::string_view> words;
-  while (!line.empty()) {
-    const auto end = std::min(line.find(' '), line.size());
-    if (end > 0) words.push_back(line.substr(0, end));
-    line.remove_prefix(std::min(end + 1, line.size()));
-  }
-  return words;
-}
 
 std::optional<std::uint32_t> hex(std::string_view text) {
   std::uint32_t value = 0;
@@ -44,10 +36,8 @@ std::optional<Endpoint> endpoint(std::string_view text) {
 std::vector<Endpoint> listening(std::string_view table, bool udp) {
   std::vector<Endpoint> found;
   const std::string_view state = udp ? "07" : "0A";
-  while (!table.empty()) {
-    const auto end = std::min(table.find('\n'), table.size());
-    const auto words = words_of(table.substr(0, end));
-    table.remove_prefix(std::min(end + 1, table.size()));
+  for (const auto line : cut::lines(table)) {
+    const auto words = cut::words(line);
     if (words.size() < 4 || words[3] != state) continue;
     if (const auto one = endpoint(words[1])) found.push_back(*one);
   }

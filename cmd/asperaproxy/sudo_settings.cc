@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "base/child.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -157,15 +158,11 @@ std::vector<std::string> in_force(std::string_view listing, const std::vector<st
 }
 
 std::vector<std::string> written_in(std::string_view sudoers) {
-  std::set<std::string> words;
-  std::istringstream lines{std::string(sudoers)};
-  for (std::string line; std::getline(lines, line);) {
+  std::set<std::string_view> words;
+  for (auto line : cut::lines(sudoers)) {
     if (!line.starts_with("Defaults")) continue;
-    line = line.substr(line.find_first_of(" \t") == line.npos ? line.size() : line.find_first_of(" \t"));
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return c == ',' || c == '='; }, ' ');
-    std::istringstream all(line);
-    for (std::string word; all >> word;) words.insert(word);
+    line.remove_prefix(std::min(line.find_first_of(" \t"), line.size()));
+    for (const auto word : cut::words(line, ",= \t\r")) words.insert(word);
   }
   std::vector<std::string> found;
   std::copy_if(harmful().begin(), harmful().end(), std::back_inserter(found),

@@ -48,8 +48,7 @@ status::Line read(const std::string& outcome) { return status::parse(outcome.sub
 // "outcome helper=asp-pinhole complaint=... started=true ms=31": of the first helper
 // that does not answer well, or of all.
 std::string outcome(const std::string& helper, Privileged& tried, Clock::time_point began) {
-  const auto left = std::chrono::ceil<milliseconds>(began + kPatience - Clock::now());
-  const auto line = tried.await(std::max(left, milliseconds(0)));
+  const auto line = tried.await(Deadline::at(began + kPatience));
   std::string complaint;
   if (!line) complaint = tried.hung_up() ? tried.complaint() : silence(helper);
   else if (line->event != "works") complaint = fmt::format("{} {}", line->event, line->get("reason"));
@@ -192,11 +191,11 @@ std::string named(std::string text, const std::vector<std::string>& users) {
 }  // namespace
 
 Verdicts of_members(const std::vector<std::string>& users) {
-  const auto began = Clock::now();
+  const auto deadline = Deadline::in(kMostTime);
   std::vector<std::pair<Verdict, std::vector<std::string>>> all;
   Verdicts found;
   for (const auto& user : users) {
-    if (Clock::now() - began > kMostTime) {
+    if (deadline.over()) {
       found.push_back(
           doctor::warn(fmt::format("{} and those after it were not tried", user), "mend that, and check again"));
       break;

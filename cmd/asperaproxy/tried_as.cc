@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -14,6 +13,7 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/child.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -76,12 +76,9 @@ std::string ask(const std::string& user, const std::function<std::string()>& que
   child::Child asked(pid);  // killed at the end, whatever it does
   pipe.write.reset();
   std::string answer;
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto deadline = Deadline::in(patience);
   for (;;) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    pollfd wait{pipe.read.get(), POLLIN, 0};
-    if (left <= 0 || ::poll(&wait, 1, static_cast<int>(left)) <= 0) {
+    if (deadline.over() || !await::readable(pipe.read.get(), deadline)) {
       answer = fmt::format("no answer within {} s", patience.count());
       break;
     }

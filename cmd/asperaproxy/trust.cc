@@ -22,6 +22,7 @@
 #include "base/logging.h"
 #include "base/options.h"
 #include "base/paths.h"
+#include "base/whole_file.h"
 #include "config/config.h"
 #include "host_keys.h"
 #include "session/ending.h"
@@ -114,12 +115,7 @@ class KnownHosts {
   void write() const {
     if (text_.size() > known_hosts::kMaxBytes)
       throw tool::Failure(tool::untrusted, fmt::format("write {}: more than {} bytes", path_, known_hosts::kMaxBytes));
-    const std::string fresh = path_ + ".new";
-    ::unlink(fresh.c_str());
-    const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
-    io::write_all(file.get(), text_);
-    if (::fchmod(file.get(), 0644) != 0 || ::fsync(file.get()) != 0) tool::fail_errno(tool::os, "write " + fresh);
-    if (::rename(fresh.c_str(), path_.c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
+    whole_file::write(path_, text_, {.mode = 0644, .durable = true});
   }
 
  private:

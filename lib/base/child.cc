@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,7 +15,9 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
+#include "base/pidfd.h"
 
 namespace child {
 namespace {
@@ -58,18 +59,6 @@ bool become(const Identity& identity) {
          ::setresuid(identity.uid, identity.uid, identity.uid) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
-// Whether exec has closed that pipe, or an error is in it. Whoever can signal the child
-// by then can stop it, too.
-bool has_begun(int exec_error, std::chrono::milliseconds patience) {
-  pollfd begun{exec_error, POLLIN, 0};
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    const int ready = ::poll(&begun, 1, static_cast<int>(std::max<long long>(left, 0)));
-    if (ready >= 0 || errno != EINTR) return ready > 0;
-  }
-}
-
 // One nonblocking step of a bounded collection; false at EOF.
 bool collect(int fd, std::string& into, std::size_t limit, const std::string& name) {
   char chunk[16384];
@@ -90,7 +79,7 @@ int status_of(int wait_status) {
 
 Child::Child(pid_t pid) : pid_(pid) {
   try {
-    pidfd_ = fd::of_process(pid);
+    pidfd_ = pidfd::open(pid);
   } catch (...) {
     end();
     throw;
@@ -124,10 +113,7 @@ int Child::wait() {
   return status_of(wait_status);
 }
 
-bool Child::is_over(std::chrono::milliseconds patience) const {
-  pollfd over{pidfd_.get(), POLLIN, 0};
-  return ::poll(&over, 1, static_cast<int>(patience.count())) > 0;
-}
+bool Child::is_over(std::chrono::milliseconds patience) const { return pidfd::ended(pidfd_, Deadline::in(patience)); }
 
 std::optional<int> Child::wait_at_most(std::chrono::milliseconds patience) {
   if (!is_over(patience)) return std::nullopt;
@@ -189,7 +175,9 @@ Child spawn(const Program& program) {
   }
   Child started(pid);
   exec_error.write.reset();
-  if (!has_begun(exec_error.read.get(), program.start_within))
+  // exec closes that pipe, or an error is in it. Whoever can signal the child by then can
+  // stop it, too.
+  if (!await::readable(exec_error.read.get(), Deadline::in(program.start_within)))
     throw tool::Failure(tool::os, fmt::format("run {}: it does not begin in time", program.argv[0]));
   int error = 0;
   ssize_t got = 0;
@@ -221,29 +209,24 @@ Output run(const Program& program, const std::string& input, std::size_t limit, 
   err.write.reset();
   fd::set_nonblocking(in.write.get());
 
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::seconds(seconds);
+  const auto deadline = Deadline::in(std::chrono::seconds(seconds));
   Output result{};
   std::size_t fed = 0;
   if (input.empty()) in.write.reset();
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0)
-      throw tool::Failure(tool::temporary, fmt::format("{}: no answer within {} s", program.argv[0], seconds));
     const bool drained = !out.read && !err.read;  // then only its end is waited for
-    pollfd fds[4] = {{out.read.get(), POLLIN, 0},
-                     {err.read.get(), POLLIN, 0},
-                     {in.write.get(), POLLOUT, 0},
-                     {drained ? started.pidfd() : -1, POLLIN, 0}};
-    if (::poll(fds, 4, static_cast<int>(left)) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    if (fds[0].revents && !collect(out.read.get(), result.out, limit, program.argv[0])) out.read.reset();
-    if (fds[1].revents && !collect(err.read.get(), result.err, limit, program.argv[0])) err.read.reset();
-    if (fds[2].revents) {
+    await::On its_out(out.read.get()), its_err(err.read.get()), its_in(in.write.get(), POLLOUT),
+        its_end(drained ? started.pidfd() : -1);
+    if (deadline.over() || !await::any(deadline, its_out, its_err, its_in, its_end))
+      throw tool::Failure(tool::temporary, fmt::format("{}: no answer within {} s", program.argv[0], seconds));
+    if (its_out && !collect(out.read.get(), result.out, limit, program.argv[0])) out.read.reset();
+    if (its_err && !collect(err.read.get(), result.err, limit, program.argv[0])) err.read.reset();
+    if (its_in) {
       const ssize_t put = ::write(in.write.get(), input.data() + fed, input.size() - fed);
       if (put > 0) fed += static_cast<std::size_t>(put);
       if (fed == input.size() || (put < 0 && errno != EAGAIN && errno != EINTR)) in.write.reset();
     }
-    if (fds[3].revents) break;
+    if (its_end) break;
   }
   result.status = started.wait();
   return result;

@@ -2,11 +2,8 @@
 // inherited by a program unless child::spawn maps it on purpose.
 #pragma once
 
-#include <cstddef>
 #include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 class Fd {
  public:
@@ -35,20 +32,6 @@ struct Pair {
 Pair pipe();
 Pair socket_pair();  // AF_UNIX stream, both directions
 Fd open(const std::string& path, int flags, unsigned mode = 0);
-
-// Sends `bytes` and, with the first of them, descriptors over a Unix socket;
-// unix(7), SCM_RIGHTS. Failure{71}.
-void send(int socket, std::string_view bytes, const std::vector<int>& descriptors);
-// One recvmsg(2) of at most `limit` bytes: what came, empty at EOF, with the
-// descriptors that came along.
-struct Received {
-  std::string bytes;
-  std::vector<Fd> descriptors;
-};
-Received receive(int socket, std::size_t limit);
-
-// A pidfd (pidfd_open(2)): readable once the process is dead.
-Fd of_process(int pid);
 
 void set_nonblocking(int fd);
 

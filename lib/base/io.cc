@@ -1,6 +1,5 @@
 #include "base/io.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 
 namespace io {
@@ -39,8 +39,7 @@ void write_all(int fd, std::string_view text) {
     if (put >= 0) {
       text.remove_prefix(static_cast<std::size_t>(put));
     } else if (errno == EAGAIN) {
-      pollfd wait{fd, POLLOUT, 0};
-      ::poll(&wait, 1, -1);
+      await::writable(fd, Deadline::never());
     } else if (errno != EINTR) {
       tool::fail_errno(tool::io, fmt::format("write to descriptor {}", fd));
     }

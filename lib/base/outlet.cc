@@ -1,7 +1,6 @@
 #include "base/outlet.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -12,6 +11,7 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 
 namespace {
@@ -50,8 +50,7 @@ long Outlet::write_some() {
     if (put >= 0 || errno != EOPNOTSUPP) return put;
     kind_ = Kind::other;
   }
-  pollfd ready{fd_, POLLOUT, 0};
-  if (::poll(&ready, 1, 0) == 0) {
+  if (!await::writable(fd_, Deadline::now())) {
     errno = EAGAIN;
     return -1;
   }

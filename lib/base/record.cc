@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/cut.h"
 #include "base/failure.h"
 #include "base/io.h"
 
@@ -102,11 +103,7 @@ std::vector<Record> parse_all(std::string_view text) {
   const auto keep = [&](std::optional<Record> record) {
     if (record) records.push_back(std::move(*record));
   };
-  while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    keep(parser.add(text.substr(0, end)));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
+  for (const auto line : cut::lines(text)) keep(parser.add(line));
   keep(parser.finish());
   return records;
 }

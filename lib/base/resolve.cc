@@ -2,20 +2,20 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "base/accounts.h"
+#include "base/await.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
 
 namespace resolve {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxSaid = 16384;
@@ -34,7 +34,7 @@ bool can_be_name(const std::string& name) {
 
 // Not as an account of ours: whoever got the better of one could make that process say anything.
 Lookup::Lookup(const std::string& name, const IpAddress& address, milliseconds patience)
-    : address_(address), deadline_(Clock::now() + patience) {
+    : address_(address), deadline_(Deadline::in(patience)) {
   if (!can_be_name(name)) return;
   fd::Pair pipe = fd::pipe();
   const Fd null = fd::open("/dev/null", O_RDWR);
@@ -58,18 +58,15 @@ Lookup::Answer Lookup::look() {
     if (said_.size() > kMaxSaid) return Answer::no;
     if (length < 0 && errno != EINTR) break;
   }
-  return Clock::now() < deadline_ ? Answer::none_yet : Answer::no;
+  return deadline_.over() ? Answer::no : Answer::none_yet;
 }
 
 // 198.51.100.50   STREAM server.example.com
 bool Lookup::has_address() const {
-  for (std::size_t at = 0; at < said_.size();) {
-    const auto end = std::min(said_.find('\n', at), said_.size());
-    const std::string line = said_.substr(at, end - at);
-    if (IpAddress::parse(line.substr(0, line.find(' '))) == address_) return true;
-    at = end + 1;
-  }
-  return false;
+  const auto lines = cut::lines(said_);
+  return std::any_of(lines.begin(), lines.end(), [&](std::string_view line) {
+    return IpAddress::parse(line.substr(0, line.find(' '))) == address_;
+  });
 }
 
 bool leads_to(const std::string& name, const IpAddress& address, milliseconds patience) {
@@ -77,10 +74,7 @@ bool leads_to(const std::string& name, const IpAddress& address, milliseconds pa
   for (;;) {
     const auto answer = lookup.look();
     if (answer != Lookup::Answer::none_yet) return answer == Lookup::Answer::yes;
-    const auto left = std::chrono::ceil<milliseconds>(lookup.deadline() - Clock::now()).count();
-    pollfd wait{lookup.fd(), POLLIN, 0};
-    if (::poll(&wait, 1, static_cast<int>(std::max<long long>(left, 0))) < 0 && errno != EINTR)
-      tool::fail_errno(tool::os, "poll");
+    await::readable(lookup.fd(), lookup.deadline());
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/child.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 
 namespace resolve {
@@ -30,13 +31,13 @@ class Lookup {
   int fd() const { return out_.get(); }
   Answer look();
   // When the answer is no, whatever comes.
-  std::chrono::steady_clock::time_point deadline() const { return deadline_; }
+  const Deadline& deadline() const { return deadline_; }
 
  private:
   bool has_address() const;
 
   IpAddress address_;
-  std::chrono::steady_clock::time_point deadline_;
+  Deadline deadline_;
   Fd out_;
   child::Child child_;
   std::string said_;

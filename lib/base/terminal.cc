@@ -1,11 +1,11 @@
 #include "base/terminal.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "base/await.h"
 #include "base/failure.h"
 
 UnseenTerminal::UnseenTerminal(std::size_t longest)
@@ -32,9 +32,9 @@ std::optional<std::string> UnseenTerminal::ask(const std::string& question, int 
 std::optional<std::string> UnseenTerminal::read_line(int interrupt) {
   for (;;) {
     if (auto line = lines_.pop()) return line;
-    pollfd ready[] = {{terminal_.get(), POLLIN, 0}, {interrupt, POLLIN, 0}};
-    if (::poll(ready, 2, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
-    if (ready[1].revents) return std::nullopt;
-    if (ready[0].revents && !lines_.fill(terminal_.get())) return std::nullopt;
+    await::On typed(terminal_.get()), interrupted(interrupt);
+    await::any(Deadline::never(), typed, interrupted);
+    if (interrupted) return std::nullopt;
+    if (typed && !lines_.fill(terminal_.get())) return std::nullopt;
   }
 }

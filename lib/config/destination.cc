@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/cut.h"
+
 namespace {
 
 // Cuts [:port[-port]] off the end of `text` and puts it into `ports`. Returns false when it is there
@@ -42,16 +44,11 @@ std::optional<Destination> Destination::parse(std::string_view text) {
 namespace config::destination {
 
 std::optional<std::vector<Destination>> parse_list(std::string_view text) {
-  constexpr std::string_view kSeparators = ", \t\r\n";
   std::vector<Destination> all;
-  while (!text.empty()) {
-    const auto end = std::min(text.find_first_of(kSeparators), text.size());
-    if (end > 0) {
-      auto one = Destination::parse(text.substr(0, end));
-      if (!one) return std::nullopt;
-      all.push_back(std::move(*one));
-    }
-    text.remove_prefix(std::min(end + 1, text.size()));
+  for (const auto word : cut::words(text, ", \t\r\n")) {
+    auto one = Destination::parse(word);
+    if (!one) return std::nullopt;
+    all.push_back(std::move(*one));
   }
   return all;
 }

@@ -15,6 +15,7 @@
 
 #include <fmt/core.h>
 
+#include "base/deadline.h"
 #include "base/failure.h"
 #include "base/io.h"
 #include "config/xml.h"
@@ -133,7 +134,7 @@ Lock::~Lock() {
 void Lock::take() {
   const std::string name = name_ + ".lock";
   constexpr auto kPause = std::chrono::milliseconds(5);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto deadline = Deadline::in(std::chrono::seconds(10));
   do {
     Fd lock(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (!lock) fail(fmt::format("open {}.lock", path_));
@@ -148,7 +149,7 @@ void Lock::take() {
     }
     if (errno != EWOULDBLOCK && errno != EINTR) fail(fmt::format("lock {}.lock", path_));
     std::this_thread::sleep_for(kPause);
-  } while (std::chrono::steady_clock::now() < deadline);
+  } while (!deadline.over());
   throw tool::Failure(tool::temporary,
                       fmt::format("{}.lock: still locked after 10 s; something else is changing the file", path_));
 }

@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "base/cut.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
@@ -28,24 +29,13 @@ bool is_crypt64(std::string_view text) {
   });
 }
 
-// The parts between separators; empty ones are kept.
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  for (;;) {
-    const auto end = text.find(separator);
-    parts.emplace_back(text.substr(0, end));
-    if (end == text.npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
 NodeUser parse_line(std::string_view line, const auto& fail) {
-  const auto fields = split(line, ':');
+  const auto fields = cut::fields(line, ':');
   if (fields.size() != 4) fail("not name:hash:account:ACLs");
   if (!config::node_users::is_name(fields[0])) fail("the name is not valid");
   if (!config::node_users::is_hash(fields[1])) fail("the hash is not one that asnodeadmin writes");
   if (!config::value::is_account(fields[2])) fail("the account is not valid");
-  NodeUser user{fields[0], fields[1], fields[2], {}};
+  NodeUser user{std::string(fields[0]), std::string(fields[1]), std::string(fields[2]), {}};
   if (fields[3].empty()) return user;
   if (fields[3] != kAdmin) fail("the only ACL there is is admin");
   user.acls.emplace_back(kAdmin);
@@ -71,9 +61,9 @@ bool is_hash(std::string_view text) {
 
 std::vector<NodeUser> parse(std::string_view text, const std::string& file) {
   std::vector<NodeUser> users;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const auto line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  std::size_t number = 0;
+  for (const auto line : cut::lines(text)) {
+    ++number;
     if (line.empty() || line.front() == '#') continue;
     const auto fail = [&](const std::string& why) {
       throw tool::Failure(tool::config, fmt::format("{}:{}: {}", file, number, why));

@@ -3,21 +3,12 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/cut.h"
+
 namespace config::value {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
-
-// The parts of `text` between `separators`; empty ones are left out.
-std::vector<std::string_view> parts(std::string_view text, std::string_view separators) {
-  std::vector<std::string_view> found;
-  while (!text.empty()) {
-    const auto end = std::min(text.find_first_of(separators), text.size());
-    if (end > 0) found.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return found;
-}
 
 template <typename Accepts>
 bool all_of(const std::vector<std::string_view>& found, Accepts accepts) {
@@ -25,7 +16,7 @@ bool all_of(const std::vector<std::string_view>& found, Accepts accepts) {
 }
 
 std::optional<Listen> listener(std::string_view text) {
-  while (!text.empty() && kSpace.find(text.front()) != kSpace.npos) text.remove_prefix(1);
+  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
   Listen one;
   one.tls = text.ends_with('s');
   if (one.tls) text.remove_suffix(1);
@@ -49,7 +40,7 @@ std::optional<bool> boolean(std::string_view text) {
 }
 
 std::vector<std::string> names(std::string_view text) {
-  const auto found = parts(text, ", \t\r\n");
+  const auto found = cut::words(text, ", \t\r\n");
   if (!all_of(found, is_account)) return {};
   return {found.begin(), found.end()};
 }
@@ -96,7 +87,7 @@ std::optional<int> netmask(std::string_view text) {
 
 std::vector<Listen> listen(std::string_view text) {
   std::vector<Listen> all;
-  for (const auto part : parts(text, ",")) {
+  for (const auto part : cut::words(text, ",")) {
     const auto one = listener(part);
     if (!one) return {};
     all.push_back(*one);
@@ -130,7 +121,7 @@ bool is_host_name(std::string_view text) { return is_plain_name(text, 64, ".-");
 
 std::vector<Network> own_addresses(std::string_view text) {
   std::vector<Network> all;
-  for (const auto part : parts(text, ", \t\r\n")) {
+  for (const auto part : cut::words(text, ", \t\r\n")) {
     const auto one = Network::parse(part);
     if (!one || part.find('/') == part.npos || one->prefix == 0 || !can_be_a_hosts(one->base)) return {};
     all.push_back(*one);
@@ -140,7 +131,7 @@ std::vector<Network> own_addresses(std::string_view text) {
 
 std::vector<Endpoint> endpoints(std::string_view text) {
   std::vector<Endpoint> all;
-  for (const auto part : parts(text, ", \t\r\n")) {
+  for (const auto part : cut::words(text, ", \t\r\n")) {
     const auto one = Endpoint::parse(part);
     if (!one || one->port == 0 || !can_be_a_hosts(one->ip)) return {};
     all.push_back(*one);

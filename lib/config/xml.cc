@@ -5,17 +5,11 @@
 #include <expat.h>
 #include <fmt/core.h>
 
+#include "base/cut.h"
 #include "base/failure.h"
 
 namespace config::xml {
 namespace {
-
-std::string trim(const std::string& text) {
-  constexpr char kSpace[] = " \t\r\n";
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
 
 // The parser's position. Uses expat's 64-bit calls where it has them, since it has deprecated the
 // others.
@@ -86,7 +80,7 @@ struct Builder {
   static void end(void* self, const XML_Char*) noexcept {
     auto& builder = *static_cast<Builder*>(self);
     auto& element = *builder.open.back();
-    element.text = trim(element.text);
+    element.text = std::string(cut::trimmed(element.text));
     // The end event of an empty-element tag stands where the tag begins, with no length.
     element.extent.body_end = std::max(builder.offset(), element.extent.body);
     element.extent.end = std::max(builder.offset() + builder.length(), element.extent.body);

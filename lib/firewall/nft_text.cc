@@ -6,17 +6,16 @@
 #include <utility>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 #include "base/failure.h"
 #include "kernel/connmark.h"
+#include "kernel/nft_listing.h"
 
 namespace firewall::nft_text {
 namespace {
 
 using firewall::text::Base;
 using firewall::text::Family;
-using Json = nlohmann::json;
 
 constexpr const char* kFamilies[] = {"4", "6"};
 // nft knows no type of ct proto-dst without it.
@@ -261,36 +260,6 @@ Element near_to(const Element& element) {
 
 // --- what nft lists ---
 
-std::string scalar(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
-// 33001, "203.0.113.10" or {"concat": [...]}
-std::string words(const Json& value) {
-  if (!value.is_object() || !value.contains("concat")) return scalar(value);
-  std::string text;
-  for (const auto& part : value.at("concat")) text += (text.empty() ? "" : " . ") + scalar(part);
-  return text;
-}
-
-// [key, value], the key inside {"elem": {"val": key, "comment": …}}
-Element element_from(const std::string& map, const Json& pair) {
-  const Json& key = pair.at(0);
-  const Json& inner = key.is_object() && key.contains("elem") ? key.at("elem") : key;
-  const bool has = inner.is_object() && inner.contains("val");
-  return {map, words(has ? inner.at("val") : inner), words(pair.at(1)), has ? inner.value("comment", "") : ""};
-}
-
-struct Found {
-  std::map<std::string, std::vector<std::string>> chains;  // the comments of their rules, in order
-  std::set<std::string> hooked;                            // "to_open prerouting -90"
-  std::set<std::string> maps;
-  std::set<std::string> sets;
-};
-
-std::string hook_of(const Json& chain) {
-  return fmt::format("{} {} {} {}", chain.at("name").get<std::string>(), chain.value("type", ""),
-                     chain.value("hook", ""), chain.value("prio", 0));
-}
-
 std::vector<std::string> comments_of(const std::vector<Rule>& rules) {
   std::vector<std::string> comments;
   for (const auto& rule : rules) comments.push_back(rule.comment);
@@ -304,7 +273,7 @@ std::string range_named(const std::string& map) {
   return text;
 }
 
-bool is_whole(const Found& found, const std::set<std::string>& ranges) {
+bool is_whole(const nft_listing::Listing& found, const std::set<std::string>& ranges) {
   for (const auto& map : base_maps()) {
     if (!found.maps.contains(map.name)) return false;
   }
@@ -319,7 +288,7 @@ bool is_whole(const Found& found, const std::set<std::string>& ranges) {
   }
   static const std::set<std::string> hooks{"to_pinned nat prerouting -110", "to_open nat prerouting -90",
                                            "to_bound nat postrouting 90", "to_masquerade nat postrouting 110"};
-  if (found.hooked != hooks) return false;
+  if (found.hooks != hooks) return false;
   // Each range has its maps, and one rule per map.
   for (const auto& [name, prefix] : {std::pair<std::string, std::string>{"kept", ""}, {"from_kept", "from_"}}) {
     const auto there = found.chains.find(name);
@@ -417,33 +386,13 @@ std::string add_range(const Session& session) {
 Listed parse(std::string_view json) {
   Listed listed;
   if (json.empty()) return listed;
-  try {
-    Found found;
-    const Json all = Json::parse(json);
-    for (const auto& item : all.at("nftables")) {
-      if (item.contains("map")) {
-        const Json& map = item.at("map");
-        const std::string name = map.at("name");
-        found.maps.insert(name);
-        if (name.starts_with("kept")) listed.ranges.insert(range_named(name));
-        for (const auto& pair : map.value("elem", Json::array())) listed.elements.push_back(element_from(name, pair));
-      } else if (item.contains("set")) {
-        const Json& set = item.at("set");
-        const std::string name = set.at("name");
-        found.sets.insert(name);
-        for (const auto& one : set.value("elem", Json::array())) listed.near.push_back({name, words(one), {}, {}});
-      } else if (item.contains("chain")) {
-        const Json& chain = item.at("chain");
-        found.chains[chain.at("name")];
-        if (chain.contains("hook")) found.hooked.insert(hook_of(chain));
-      } else if (item.contains("rule")) {
-        found.chains[item.at("rule").at("chain")].push_back(item.at("rule").value("comment", ""));
-      }
-    }
-    listed.base = is_whole(found, listed.ranges) ? Base::present : Base::damaged;
-  } catch (const Json::exception& fault) {
-    throw tool::Failure(tool::bad_input, fmt::format("read what nft lists: {}", fault.what()));
+  const auto listing = nft_listing::parse(json);
+  for (const auto& map : listing.maps) {
+    if (map.starts_with("kept")) listed.ranges.insert(range_named(map));
   }
+  for (const auto& one : listing.elements) listed.elements.push_back({one.map, one.key, one.value, one.comment});
+  for (const auto& one : listing.members) listed.near.push_back({one.set, one.key, {}, {}});
+  listed.base = is_whole(listing, listed.ranges) ? Base::present : Base::damaged;
   std::sort(listed.elements.begin(), listed.elements.end());
   std::sort(listed.near.begin(), listed.near.end());
   return listed;

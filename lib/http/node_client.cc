@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -14,8 +13,10 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 #include "base/fd.h"
+#include "base/hex.h"
 
 namespace node_client {
 namespace {
@@ -62,9 +63,7 @@ std::string fingerprint_of_peer(CURL* easy) {
   if (!chain || count == 0) return "";
   unsigned char digest[32];
   if (gnutls_hash_fast(GNUTLS_DIG_SHA256, chain[0].data, chain[0].size, digest) != 0) return "";
-  std::string hex;
-  for (const unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
-  return hex;
+  return hex::encode({reinterpret_cast<const char*>(digest), sizeof digest});
 }
 
 // No command that is run later inherits a connection.
@@ -110,18 +109,13 @@ std::optional<std::string> parse_fingerprint(std::string_view text) {
   named("sha256:");
   const bool colons = text.size() == 95;
   if (text.size() != 64 && !colons) return std::nullopt;
-  std::string hex;
+  std::string digits;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (colons && i % 3 == 2) {
-      if (c != ':') return std::nullopt;
-    } else if (c < 0x80 && std::isxdigit(c)) {
-      hex += static_cast<char>(std::tolower(c));
-    } else {
-      return std::nullopt;
-    }
+    if (!colons || i % 3 != 2) digits += text[i];
+    else if (text[i] != ':') return std::nullopt;
   }
-  return hex;
+  const auto bytes = hex::decode(digits);
+  return bytes ? std::optional(hex::encode(*bytes)) : std::nullopt;
 }
 
 std::string show_fingerprint(const std::string& fingerprint) {
@@ -352,8 +346,7 @@ std::optional<Answer> Exchange::drive() {
 Answer perform(Exchange& exchange) {
   for (;;) {
     if (auto answer = exchange.drive()) return *answer;
-    pollfd ready{exchange.fd(), POLLIN, 0};
-    if (::poll(&ready, 1, -1) < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+    await::readable(exchange.fd(), Deadline::never());
   }
 }
 

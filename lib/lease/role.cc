@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <string>
 
 #include <fmt/core.h>
@@ -12,6 +11,7 @@
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/paths.h"
+#include "base/whole_file.h"
 
 namespace lease::role {
 namespace {
@@ -34,11 +34,6 @@ Role get() {
   throw tool::Failure(tool::os, path() + ": says neither standby nor master");
 }
 
-void set(Role role) {
-  const std::string fresh = path() + ".new";
-  const Fd file = fd::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-  io::write_all(file.get(), kWords[static_cast<int>(role)]);
-  if (std::rename(fresh.c_str(), path().c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
-}
+void set(Role role) { whole_file::write(path(), kWords[static_cast<int>(role)]); }
 
 }  // namespace lease::role

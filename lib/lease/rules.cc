@@ -6,17 +6,17 @@
 #include <string>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 #include "base/boot_clock.h"
+#include "base/failure.h"
 #include "base/logging.h"
 #include "kernel/nft.h"
+#include "kernel/nft_listing.h"
 #include "lease/text.h"
 
 namespace lease::rules {
 namespace {
 
-using nlohmann::json;
 using Seconds = std::chrono::seconds;
 
 // How far the time-out of an element may be from that of its lease.
@@ -26,62 +26,21 @@ constexpr std::size_t kMostMendedAlone = 100;
 
 std::string table() { return fmt::format("table inet {}", lease::text::kTable); }
 
-struct InForce {
-  std::string value;
-  std::string comment;
-  Seconds expires{0};
-};
-
-// What `nft -j list table` shows, by map and key: "lease4 203.0.113.20 . …".
+// What is in force: the base, and the elements by map and key, "lease4 203.0.113.20 . …".
 struct Picture {
-  std::map<std::string, InForce> elements;
-  std::set<std::string> maps;
-  std::size_t rules = 0;
-  bool understood = true;
+  nft_listing::Listing base;
+  std::map<std::string, nft_listing::Element> elements;
 };
-
-std::string word(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
-std::string concatenation(const json& value) {
-  std::string text;
-  for (const auto& part : value.at("concat")) text += (text.empty() ? "" : " . ") + word(part);
-  return text;
-}
-
-// [{"elem": {"val": {"concat": […]}, "expires": 199, "comment": "…"}}, {"concat": […]}];
-// without time-out and comment, the key stands there by itself.
-void add_element(Picture& picture, const std::string& map, const json& pair) {
-  const json& left = pair.at(0);
-  InForce element;
-  element.value = concatenation(pair.at(1));
-  const bool plain = !left.contains("elem");
-  const json& key = plain ? left : left.at("elem").at("val");
-  if (!plain) {
-    element.comment = left.at("elem").value("comment", "");
-    element.expires = Seconds(left.at("elem").value("expires", 0L));
-  }
-  picture.elements[map + " " + concatenation(key)] = element;
-}
 
 Picture look() {
   Picture picture;
-  const std::string listed = nft::list(table());
-  if (listed.empty()) return picture;
   try {
-    const json whole = json::parse(listed);
-    for (const auto& object : whole.at("nftables")) {
-      if (object.contains("rule")) ++picture.rules;
-      if (!object.contains("map")) continue;
-      const json& map = object.at("map");
-      const auto name = map.at("name").get<std::string>();
-      picture.maps.insert(name);
-      if (!map.contains("elem")) continue;
-      for (const auto& pair : map.at("elem")) add_element(picture, name, pair);
-    }
-  } catch (const json::exception& fault) {
-    logging::debug1("Not understood of {}: {}", table(), fault.what());
-    picture.understood = false;
+    picture.base = nft_listing::parse(nft::list(table()));
+  } catch (const tool::Failure& failure) {
+    if (failure.code() != tool::bad_input) throw;
+    logging::debug1("Not understood of {}: {}", table(), failure.what());
   }
+  for (auto& element : picture.base.elements) picture.elements[element.map + " " + element.key] = element;
   return picture;
 }
 
@@ -94,7 +53,7 @@ bool take_out(Picture& picture, const Lease& lease, Seconds now) {
       whole = false;
       continue;
     }
-    const InForce& found = at->second;
+    const auto& found = at->second;
     const Seconds off = found.expires - lease::text::timeout_of(lease, now);
     const bool timely = lease.lives_by_flows() ? found.expires > Seconds(0) : off <= kTolerance && off >= -kTolerance;
     whole = whole && found.value == wanted.value && found.comment == lease.id && timely;
@@ -103,16 +62,15 @@ bool take_out(Picture& picture, const Lease& lease, Seconds now) {
   return whole;
 }
 
-// As many as lease::text::base() has.
-std::size_t base_rules(const lease::text::Ways& ways) {
-  const std::string text = lease::text::base(ways);
-  std::size_t count = 0;
-  for (auto at = text.find("add rule"); at != text.npos; at = text.find("add rule", at + 1)) ++count;
-  return count;
-}
-
-bool has_base(const Picture& picture, const lease::text::Ways& ways) {
-  return picture.understood && picture.rules == base_rules(ways) && picture.maps.size() == 2;
+// Maps, chains, and each rule in its place.
+bool has_base(const nft_listing::Listing& there, const lease::text::Ways& ways) {
+  std::map<std::string, std::vector<std::string>> chains;
+  std::set<std::string> hooks;
+  for (const auto& chain : lease::text::chains(ways)) {
+    hooks.insert(chain.name + " " + chain.hook);
+    for (const auto& rule : chain.rules) chains[chain.name].push_back(rule.comment);
+  }
+  return there.maps == std::set<std::string>{"lease4", "lease6"} && there.chains == chains && there.hooks == hooks;
 }
 
 // A table that cannot be mended, since it is none of ours, is made anew.
@@ -155,7 +113,7 @@ Mended reconcile(const std::vector<Lease>& leases, const text::Ways& ways) {
   }
   mended.laid = damaged.size();
   mended.removed = picture.elements.size();
-  mended.base = !leases.empty() && !has_base(picture, ways);
+  mended.base = !leases.empty() && !has_base(picture.base, ways);
   if (mended.removed > 0 || mended.base || damaged.size() > kMostMendedAlone) {
     replace(leases, ways);
   } else if (!damaged.empty()) {

@@ -44,19 +44,20 @@ std::string map_text(const char* name, const char* address) {
                      kTable, name, address, address, address);
 }
 
-std::string rule(const char* chain, const std::string& text) {
-  return fmt::format("add rule inet {} {} {}\n", kTable, chain, text);
-}
-
 std::string translation(const std::string& how) {
   return fmt::format("ct mark & {0:#x} == {0:#x} {1}", connmark::kLease, how);
 }
 
-std::string shared(const Way& way, const char* family, const std::optional<IpAddress>& address) {
-  if (!address) return {};
-  const char* const keyword = address->is_v4() ? "ip" : "ip6";
-  return rule("postrouting", fmt::format("oifname \"{}\" meta nfproto {} {}", way.interface, family,
-                                         translation(fmt::format("snat {} to {}", keyword, address->text()))));
+std::vector<Rule> shared(const Way& way) {
+  std::vector<Rule> rules;
+  for (const auto& address : {way.v4, way.v6}) {
+    if (!address) continue;
+    const char* const family = address->is_v4() ? "ipv4" : "ipv6";
+    const auto snat = fmt::format("snat {} to {}", address->is_v4() ? "ip" : "ip6", address->text());
+    rules.push_back({fmt::format("oifname \"{}\" meta nfproto {} {}", way.interface, family, translation(snat)),
+                     fmt::format("{} {}", way.interface, address->text())});
+  }
+  return rules;
 }
 
 }  // namespace
@@ -79,6 +80,22 @@ Seconds timeout_of(const Lease& lease, Seconds now) {
 
 // A map cannot be asked whether it has a key, so the mark is there before the
 // map is, and nowhere to be seen when the map did not know the packet.
+std::vector<Chain> chains(const Ways& ways) {
+  Chain pre{"prerouting", "nat prerouting -101", {}};
+  pre.rules = {{"fib daddr type != local return", "elsewhere"},
+               {"meta l4proto != { tcp, udp } return", "other"},
+               {fmt::format("ct mark set ct mark | {:#x}", connmark::kLease), "mark"},
+               {"dnat ip to ip saddr . ip daddr . meta l4proto . th dport map @lease4", "lease4"},
+               {"dnat ip6 to ip6 saddr . ip6 daddr . meta l4proto . th dport map @lease6", "lease6"},
+               {fmt::format("ct mark set ct mark & {:#x}", ~connmark::kLease), "unmark"}};
+  Chain post{"postrouting", "nat postrouting 99", {}};
+  for (const auto& way : ways) {
+    for (auto& rule : shared(way)) post.rules.push_back(std::move(rule));
+  }
+  post.rules.push_back({translation("masquerade"), "masquerade"});
+  return {pre, post};
+}
+
 std::string base(const Ways& ways) {
   std::string text =
       fmt::format("add table inet {}\n", kTable) + map_text("lease4", "ipv4") + map_text("lease6", "ipv6");
@@ -86,16 +103,11 @@ std::string base(const Ways& ways) {
                       kTable);
   text += fmt::format("add chain inet {} postrouting {{ type nat hook postrouting priority 99 ; policy accept ; }}\n",
                       kTable);
-  for (const char* chain : {"prerouting", "postrouting"})
-    text += fmt::format("flush chain inet {} {}\n", kTable, chain);
-  text += rule("prerouting", "fib daddr type != local return");
-  text += rule("prerouting", "meta l4proto != { tcp, udp } return");
-  text += rule("prerouting", fmt::format("ct mark set ct mark | {:#x}", connmark::kLease));
-  text += rule("prerouting", "dnat ip to ip saddr . ip daddr . meta l4proto . th dport map @lease4");
-  text += rule("prerouting", "dnat ip6 to ip6 saddr . ip6 daddr . meta l4proto . th dport map @lease6");
-  text += rule("prerouting", fmt::format("ct mark set ct mark & {:#x}", ~connmark::kLease));
-  for (const auto& way : ways) text += shared(way, "ipv4", way.v4) + shared(way, "ipv6", way.v6);
-  text += rule("postrouting", translation("masquerade"));
+  for (const auto& chain : chains(ways)) {
+    text += fmt::format("flush chain inet {} {}\n", kTable, chain.name);
+    for (const auto& rule : chain.rules)
+      text += fmt::format("add rule inet {} {} {} comment \"{}\"\n", kTable, chain.name, rule.text, rule.comment);
+  }
   return text;
 }
 

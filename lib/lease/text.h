@@ -49,6 +49,18 @@ struct Way {
 };
 using Ways = std::vector<Way>;
 
+// The chains of the base; each rule bears a comment, by which it is known again.
+struct Rule {
+  std::string text;
+  std::string comment;
+};
+struct Chain {
+  std::string name;
+  std::string hook;  // "nat prerouting -101"
+  std::vector<Rule> rules;
+};
+std::vector<Chain> chains(const Ways& ways);
+
 // Table, maps and chains as they should be; elements stay.
 std::string base(const Ways& ways = {});
 // Takes the table away, elements and all; it is no error when there is none.

@@ -2,11 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,18 +17,19 @@
 
 #include <fmt/core.h>
 
+#include "base/deadline.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/logging.h"
 #include "base/paths.h"
+#include "base/pidfd.h"
 
 namespace session::ending {
 namespace {
 
 using namespace std::chrono_literals;
-using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto kPatience = 5s;
 constexpr auto kPatienceEach = 100ms;
@@ -41,20 +40,6 @@ std::string record_path(const Session& session) { return fmt::format("{}/{}", pa
 bool is_gone(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) != 0 && errno == ENOENT;
-}
-
-bool is_dead(const Fd& process) {
-  pollfd wait{process.get(), POLLIN, 0};
-  return ::poll(&wait, 1, 0) > 0;
-}
-
-std::optional<Fd> open_process(pid_t pid) {
-  try {
-    if (pid > 0) return fd::of_process(pid);
-  } catch (const tool::Failure&) {
-    // there is none of that number
-  }
-  return std::nullopt;
 }
 
 // Whether descriptor `name` in /proc/PID/fd is `record`, and the lock on it is
@@ -91,9 +76,9 @@ bool is_holder(pid_t pid, const std::string& path) {
 struct Ending {
   const Session* session;
   std::string path;
-  std::optional<Fd> control;  // the session process that sshd started
+  Fd control;  // the session process that sshd started; empty: it is not waited for
 
-  bool over() const { return is_gone(path) && (!control || is_dead(*control)); }
+  bool over() const { return is_gone(path) && (!control || pidfd::ended(control)); }
 };
 
 // Empty: told to end, or ended by itself. Otherwise why that is not possible.
@@ -102,13 +87,13 @@ struct Ending {
 // then whether that number holds the lock, then whether the pidfd's process is
 // alive still; if so, it was one and the same process all the time.
 std::string tell(const Session& session, const std::string& path, const Invoker& by) {
-  const auto holder = open_process(session.holder);
-  const bool verified = holder && is_holder(session.holder, path) && !is_dead(*holder);
+  const Fd holder = pidfd::find(session.holder);
+  const bool verified = holder && is_holder(session.holder, path) && !pidfd::ended(holder);
   if (!verified) {
     if (is_gone(path)) return {};
     return fmt::format("process {} does not hold its record", session.holder);
   }
-  if (::syscall(SYS_pidfd_send_signal, holder->get(), SIGTERM, nullptr, 0) != 0 && errno != ESRCH) {
+  if (!pidfd::signal(holder, SIGTERM) && errno != ESRCH) {
     return fmt::format("signal process {}: {}", session.holder, std::strerror(errno));
   }
   logging::event("Killed session={} user={} rule={} client={} server={} by={} uid={}", session.id,
@@ -157,18 +142,18 @@ Outcome end(const std::vector<Session>& doomed, const Invoker& by) {
   std::vector<Ending> endings;
   for (const auto& session : doomed) {
     Ending ending{&session, record_path(session), {}};
-    if (!session.lingering) ending.control = open_process(session.pid);
+    if (!session.lingering) ending.control = pidfd::find(session.pid);
     if (const auto why = tell(session, ending.path, by); why.empty()) endings.push_back(std::move(ending));
     else outcome.remain.push_back(fmt::format("session {}: {}", session.id, why));
   }
-  const auto deadline = SteadyClock::now() + kPatience + kPatienceEach * endings.size();
+  const auto deadline = Deadline::in(kPatience + kPatienceEach * endings.size());
   for (;;) {
     std::erase_if(endings, [&](const Ending& ending) {
       if (!ending.over()) return false;
       outcome.ended.push_back(*ending.session);
       return true;
     });
-    if (endings.empty() || SteadyClock::now() >= deadline) break;
+    if (endings.empty() || deadline.over()) break;
     std::this_thread::sleep_for(kPause);
   }
   for (const auto& ending : endings) {

@@ -5,7 +5,6 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/paths.h"
+#include "base/pidfd.h"
 #include "base/record.h"
 #include "base/uuid.h"
 
@@ -104,9 +104,8 @@ std::vector<std::string> directories() {
 bool kill_if_alive(const std::string& directory, const std::string& id) {
   const auto note = read_note(directory, id);
   if (!note) return false;
-  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, note->pid, 0)));
-  return process && session::spool::is_held(directory, id) &&
-         ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) == 0;
+  const Fd process = pidfd::find(note->pid);
+  return process && session::spool::is_held(directory, id) && pidfd::signal(process, SIGKILL);
 }
 
 std::size_t end_in(const std::string& directory) {

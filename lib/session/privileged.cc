@@ -1,12 +1,10 @@
 #include "session/privileged.h"
 
-#include <poll.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/env.h"
 #include "base/logging.h"
 #include "base/paths.h"
@@ -14,13 +12,8 @@
 namespace {
 
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kFarewell{500};
-
-int milliseconds_until(Clock::time_point deadline) {
-  return static_cast<int>(std::max(std::chrono::ceil<milliseconds>(deadline - Clock::now()), milliseconds(0)).count());
-}
 
 }  // namespace
 
@@ -48,19 +41,14 @@ std::optional<status::Line> Privileged::next() {
   return status::parse(*line);
 }
 
-std::optional<status::Line> Privileged::await(milliseconds patience, int other_fd) {
-  const auto deadline = Clock::now() + patience;
+std::optional<status::Line> Privileged::await(const Deadline& deadline, int other_fd) {
   for (;;) {
     if (auto line = next()) return line;
-    const int left = milliseconds_until(deadline);
-    if (hung_up() || left == 0) return std::nullopt;
-    pollfd wait[] = {{fd(), POLLIN, 0}, {other_fd, POLLIN, 0}};
-    ::poll(wait, 2, left);
-    if (wait[1].revents && !wait[0].revents) return std::nullopt;
+    if (hung_up()) return std::nullopt;
+    await::On ours(fd()), other(other_fd);
+    if (!await::any(deadline, ours, other) || !ours) return std::nullopt;
   }
 }
-
-int Privileged::patience() const { return spoke_ ? -1 : milliseconds_until(started_ + kToFirstWord); }
 
 std::string Privileged::complaint() {
   char text[1024];

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/child.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/status.h"
@@ -25,14 +26,13 @@ class Privileged {
   bool hung_up() const { return hung_up_; }
   // Waits for the next line; absent: it ended or is silent, or `other_fd` became
   // readable.
-  std::optional<status::Line> await(std::chrono::milliseconds patience, int other_fd = -1);
+  std::optional<status::Line> await(const Deadline& deadline, int other_fd = -1);
 
   // Each helper speaks as soon as it has verified who asks. What lies between is a
-  // site's own: Defaults of sudo, PAM, name servers. Milliseconds that are left for
-  // it, 0 when they are over; -1 once it has spoken.
+  // site's own: Defaults of sudo, PAM, name servers. Never, once it has spoken.
   static constexpr std::chrono::seconds kToFirstWord{26};
-  int patience() const;
-  bool overdue() const { return patience() == 0; }
+  Deadline first_word() const { return spoke_ ? Deadline::never() : first_word_; }
+  bool overdue() const { return first_word().over(); }
 
   // What sudo or the tool itself wrote to stderr, on one line.
   std::string complaint();
@@ -52,7 +52,7 @@ class Privileged {
   Fd err_;
   Fd channel_;
   io::LineBuffer lines_{8192};
-  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  const Deadline first_word_ = Deadline::in(kToFirstWord);
   bool spoke_ = false;
   bool hung_up_ = false;
 };

@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "base/base64.h"
+#include "base/cut.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
@@ -116,18 +117,14 @@ bool has(const std::vector<Entry>& entries, Marker marker, const Key& key) {
 bool names_match(std::string_view names, std::string_view name) {
   if (names.starts_with('|')) return hash_matches(names, name);
   bool found = false;
-  for (;;) {
-    const auto comma = std::min(names.find(','), names.size());
-    auto pattern = names.substr(0, comma);
+  for (auto pattern : cut::fields(names, ',')) {
     const bool negated = pattern.starts_with('!');
     if (negated) pattern.remove_prefix(1);
-    if (pattern_matches(pattern, name)) {
-      if (negated) return false;
-      found = true;
-    }
-    if (comma == names.size()) return found;
-    names.remove_prefix(comma + 1);
+    if (!pattern_matches(pattern, name)) continue;
+    if (negated) return false;
+    found = true;
   }
+  return found;
 }
 
 std::string Entries::unparsed_text() const {
@@ -137,10 +134,9 @@ std::string Entries::unparsed_text() const {
 
 Entries find(std::string_view text, std::string_view name) {
   Entries entries;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const auto newline = std::min(text.find('\n'), text.size());
-    auto one = text.substr(0, newline);
-    text.remove_prefix(std::min(newline + 1, text.size()));
+  std::size_t number = 0;
+  for (auto one : cut::lines(text)) {
+    ++number;
     if (one.ends_with('\r')) one.remove_suffix(1);
     one.remove_prefix(std::min(one.find_first_not_of(kBlank), one.size()));
     if (one.empty() || one.starts_with('#')) continue;

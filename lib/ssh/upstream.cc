@@ -1,6 +1,5 @@
 #include "ssh/upstream.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>  // only for the declaration of ssh_send_keepalive
 
+#include "base/await.h"
 #include "base/failure.h"
 
 namespace upstream {
@@ -51,7 +51,7 @@ void set_option(ssh_session session, ssh_options_e option, const Value* value) {
 // SSH_AUTH_ERROR, too) when the connection is lost: libssh 0.10.6 says `again`
 // for ever to a server that disconnects during authentication.
 template <typename Step>
-int repeat(Session& session, Step step, int again, Deadline deadline, const std::string& doing) {
+int repeat(Session& session, Step step, int again, const Deadline& deadline, const std::string& doing) {
   for (;;) {
     const int result = step();
     if (result != again) return result;
@@ -81,8 +81,10 @@ void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_f
 Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached,
                  const Silence& on_silence) {
   const auto start = steady_clock::now();
-  const Deadline deadline = start + timeout;
-  const auto since = [](Deadline then) { return std::chrono::round<milliseconds>(steady_clock::now() - then); };
+  const auto deadline = Deadline::in(timeout);
+  const auto since = [](steady_clock::time_point then) {
+    return std::chrono::round<milliseconds>(steady_clock::now() - then);
+  };
   socket_ = connect(server.host, server.source, server.family, deadline, on_silence);
   steps_.connect = since(start);
   const auto connected = steady_clock::now();
@@ -122,16 +124,13 @@ void Session::set_options(const Server& server) {
   ::ssh_set_blocking(session_.get(), 0);
 }
 
-void Session::wait(Deadline deadline, const std::string& doing) {
-  pollfd socket{fd(), events(), 0};
-  const int left = milliseconds_left(deadline);
+void Session::wait(const Deadline& deadline, const std::string& doing) {
+  await::On socket(fd(), events());
   acknowledge_at_once(fd());
-  const int ready = left == 0 ? 0 : ::poll(&socket, 1, left);
-  if (ready == 0) fail(tool::unavailable, doing, "timed out");
-  if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
+  if (deadline.over() || !await::any(deadline, socket)) fail(tool::unavailable, doing, "timed out");
 }
 
-void Session::handshake(Deadline deadline) {
+void Session::handshake(const Deadline& deadline) {
   const std::string doing = "handshake with " + address().text();
   std::string greeting;
   const auto step = [&] {
@@ -151,7 +150,7 @@ void Session::handshake(Deadline deadline) {
   fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
 }
 
-void Session::authenticate(const Key& key, Deadline deadline) {
+void Session::authenticate(const Key& key, const Deadline& deadline) {
   const std::string doing = "authenticate at " + address().text();
   const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), nullptr, key.get()); };
   const int result = repeat(*this, step, SSH_AUTH_AGAIN, deadline, doing);
@@ -199,11 +198,8 @@ void Session::send_keepalive() {
 }
 
 void Session::flush(milliseconds limit) {
-  const Deadline deadline = steady_clock::now() + limit;
-  while (sending() && process() && steady_clock::now() < deadline) {
-    pollfd socket{fd(), POLLOUT, 0};
-    ::poll(&socket, 1, milliseconds_left(deadline));
-  }
+  const auto deadline = Deadline::in(limit);
+  while (sending() && process() && !deadline.over()) await::writable(fd(), deadline);
 }
 
 // libssh calls back from within process(), put() and the like. Nothing may be thrown through it.
@@ -256,7 +252,7 @@ void Command::Deleter::operator()(ssh_channel_struct* channel) const { ::ssh_cha
 template <typename Step>
 void Command::request(Step step, const std::string& doing) {
   const std::string what = fmt::format("{} at {}", doing, session_.address().text());
-  if (repeat(session_, step, SSH_AGAIN, steady_clock::now() + kRequestTimeout, what) != SSH_OK) {
+  if (repeat(session_, step, SSH_AGAIN, Deadline::in(kRequestTimeout), what) != SSH_OK) {
     fail(tool::unavailable, what, session_.lost_reason());
   }
 }

@@ -81,7 +81,7 @@ class Session {
 
   // Waits until there is something to do for the connection. Failure{69} at `deadline`; `doing` is
   // "authenticate at 10.0.0.10:22".
-  void wait(Deadline deadline, const std::string& doing);
+  void wait(const Deadline& deadline, const std::string& doing);
   ssh_session_struct* get() const { return session_.get(); }
 
  private:
@@ -90,8 +90,8 @@ class Session {
     void operator()(ssh_event_struct* event) const;
   };
   void set_options(const Server& server);
-  void handshake(Deadline deadline);
-  void authenticate(const Key& key, Deadline deadline);
+  void handshake(const Deadline& deadline);
+  void authenticate(const Key& key, const Deadline& deadline);
 
   Socket socket_;  // outlives session_, which borrows it
   std::unique_ptr<ssh_session_struct, Deleter> session_;

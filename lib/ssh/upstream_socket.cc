@@ -3,7 +3,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -15,15 +14,11 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/failure.h"
 
 namespace upstream {
 namespace {
-
-using std::chrono::duration_cast;
-using std::chrono::milliseconds;
-using std::chrono::nanoseconds;
-using std::chrono::steady_clock;
 
 [[noreturn]] void fail(const std::string& what, const std::string& why) {
   throw tool::Failure(tool::unavailable, fmt::format("{}: {}", what, why));
@@ -41,12 +36,7 @@ struct Lookup {
   }
 };
 
-timespec until(Deadline deadline) {
-  const auto left = std::max(duration_cast<nanoseconds>(deadline - steady_clock::now()), nanoseconds(0));
-  return {static_cast<time_t>(left.count() / 1'000'000'000), static_cast<long>(left.count() % 1'000'000'000)};
-}
-
-std::vector<Endpoint> resolve(const HostPort& server, int family, Deadline deadline) {
+std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline& deadline) {
   if (const auto ip = IpAddress::parse(server.host)) return {{*ip, server.port}};
   auto lookup = std::make_unique<Lookup>();
   lookup->name = server.host;
@@ -57,11 +47,12 @@ std::vector<Endpoint> resolve(const HostPort& server, int family, Deadline deadl
   gaicb* list[] = {&lookup->request};
   int error = ::getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr);
   while (error == 0 && (error = ::gai_error(list[0])) == EAI_INPROGRESS) {
-    const timespec left = until(deadline);
-    if (left.tv_sec == 0 && left.tv_nsec == 0) {
+    const auto milliseconds = deadline.left().count();
+    if (milliseconds == 0) {
       static_cast<void>(lookup.release());  // the resolver's thread still writes to it
       fail("resolve " + server.host, "timed out");
     }
+    const timespec left{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
     ::gai_suspend(list, 1, &left);
     error = 0;
   }
@@ -100,24 +91,15 @@ void bind_source(int fd, const IpAddress& source) {
   }
 }
 
-bool is_answered(int fd, Deadline deadline) {
-  pollfd wait{fd, POLLOUT, 0};
-  int ready;
-  do {
-    ready = ::poll(&wait, 1, milliseconds_left(deadline));
-  } while (ready < 0 && errno == EINTR);
-  return ready != 0;
-}
-
 // Returns 0, or the errno of the attempt.
-int try_connect(int fd, const Endpoint& to, Deadline deadline, const std::function<void()>& on_silence) {
+int try_connect(int fd, const Endpoint& to, const Deadline& deadline, const std::function<void()>& on_silence) {
   sockaddr_storage address;
   const socklen_t length = to.to_sockaddr(address);
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
-  if (!is_answered(fd, std::min(steady_clock::now() + kSilence, deadline))) {
+  if (!await::writable(fd, std::min(Deadline::in(kSilence), deadline))) {
     if (on_silence) on_silence();
-    if (!is_answered(fd, deadline)) return ETIMEDOUT;
+    if (!await::writable(fd, deadline)) return ETIMEDOUT;
   }
   int error = 0;
   socklen_t size = sizeof error;
@@ -132,12 +114,7 @@ void acknowledge_at_once(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
 }
 
-int milliseconds_left(Deadline deadline) {
-  const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now()).count();
-  return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
-}
-
-Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline,
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, const Deadline& deadline,
                const std::function<void()>& on_silence) {
   const auto addresses = resolve(server, source ? source->family() : family, deadline);
   int error = EAFNOSUPPORT;
@@ -150,8 +127,8 @@ Socket connect(const HostPort& server, const std::optional<IpAddress>& source, i
     if (!fd) tool::fail_errno(tool::os, "socket");
     set_options(fd.get());
     if (source) bind_source(fd.get(), *source);
-    const auto now = steady_clock::now();
-    error = try_connect(fd.get(), to, now + (deadline - now) / static_cast<long>(addresses.size() - i), on_silence);
+    const auto share = deadline.left() / static_cast<long>(addresses.size() - i);
+    error = try_connect(fd.get(), to, Deadline::in(share), on_silence);
     if (error == 0) return {std::move(fd), to};
     tried = to.text() == server.text() ? to.text() : fmt::format("{} ({})", server.text(), to.text());
   }

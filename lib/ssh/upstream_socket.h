@@ -6,14 +6,10 @@
 #include <optional>
 
 #include "base/address.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 
 namespace upstream {
-
-using Deadline = std::chrono::steady_clock::time_point;
-
-// The time left until `deadline` for poll(2), rounded up; 0 when it has passed.
-int milliseconds_left(Deadline deadline);
 
 struct Socket {
   Fd fd;  // non-blocking, close-on-exec
@@ -29,7 +25,7 @@ struct Socket {
 // kernels at the two ends take part in that, so a busy machine is not silent. One lost SYN, which is
 // repeated after a second, is not silence yet.
 constexpr std::chrono::milliseconds kSilence{1200};
-Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, Deadline deadline,
+Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, const Deadline& deadline,
                const std::function<void()>& on_silence = {});
 
 // Asks the kernel not to delay the next acknowledgement (TCP_QUICKACK, tcp(7)). sshd writes its

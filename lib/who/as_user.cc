@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,14 +11,13 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
 #include "base/child.h"
 #include "base/failure.h"
 #include "base/io.h"
 
 namespace as_user {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr auto kPatience = std::chrono::seconds(60);
 constexpr std::size_t kMaxAnswer = 64 * 1024;
@@ -65,20 +63,16 @@ int live(const proxy_account::Account& account, const std::function<std::string(
   return code;
 }
 
-void await(int descriptor, Clock::time_point deadline) {
-  for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) throw tool::Failure(tool::os, "work in the user's home directory: timed out");
-    pollfd wait{descriptor, POLLIN, 0};
-    if (::poll(&wait, 1, static_cast<int>(left)) > 0) return;
-  }
+void await_readable(int descriptor, const Deadline& deadline) {
+  if (deadline.over() || !await::readable(descriptor, deadline))
+    throw tool::Failure(tool::os, "work in the user's home directory: timed out");
 }
 
-std::string read_answer(const Fd& from, Clock::time_point deadline) {
+std::string read_answer(const Fd& from, const Deadline& deadline) {
   std::string text;
   char chunk[4096];
   for (;;) {
-    await(from.get(), deadline);
+    await_readable(from.get(), deadline);
     const ssize_t got = ::read(from.get(), chunk, sizeof chunk);
     if (got == 0) return text;
     if (got < 0) tool::fail_errno(tool::os, "read");
@@ -91,7 +85,7 @@ std::string read_answer(const Fd& from, Clock::time_point deadline) {
 }  // namespace
 
 std::string run(const proxy_account::Account& account, const std::function<std::string()>& work) {
-  const auto deadline = Clock::now() + kPatience;
+  const auto deadline = Deadline::in(kPatience);
   auto answer = fd::pipe();
   const pid_t pid = ::fork();
   if (pid < 0) tool::fail_errno(tool::os, "fork");
@@ -99,7 +93,7 @@ std::string run(const proxy_account::Account& account, const std::function<std::
   child::Child child(pid);
   answer.write.reset();
   const std::string text = read_answer(answer.read, deadline);
-  await(child.pidfd(), deadline);
+  await_readable(child.pidfd(), deadline);
   const int status = child.wait();
   if (status == 0) return text;
   if (!tool::is_exit(status) || text.empty())

@@ -1,7 +1,6 @@
 #include "who/asked_host.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/await.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/fd.h"
 
@@ -16,7 +17,6 @@ namespace asked_host {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 constexpr std::string_view kVerb = "as_session_init ";
 constexpr std::string_view kHost = "--host=";
@@ -25,16 +25,6 @@ constexpr std::string_view kHost = "--host=";
 constexpr milliseconds kPause{20};
 
 bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
-
-std::vector<std::string> words_of(std::string_view line) {
-  std::vector<std::string> words;
-  while (!line.empty()) {
-    const auto end = std::min(line.find(' '), line.size());
-    if (end > 0) words.emplace_back(line.substr(0, end));
-    line.remove_prefix(std::min(end + 1, line.size()));
-  }
-  return words;
-}
 
 // Copies up to `size` bytes that are waiting in `fd`, and leaves them there. Returns as read(2) does:
 // -1 and EAGAIN when there is nothing yet.
@@ -57,7 +47,8 @@ Opening in_stream(std::string_view start) {
   const auto shown = newline == start.npos && line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
   if (!std::all_of(shown.begin(), shown.end(), is_printable)) return {true, {}};
   if (newline == start.npos) return {start.size() >= kMaxLine, {}};
-  auto words = words_of(line);
+  const auto parts = cut::words(line, " ");
+  const std::vector<std::string> words(parts.begin(), parts.end());
   const bool options =
       std::all_of(words.begin() + 1, words.end(), [](const std::string& word) { return word.starts_with("--"); });
   return {true, options ? in_words(words) : std::nullopt};
@@ -76,7 +67,7 @@ std::optional<HostPort> in_words(const std::vector<std::string>& words) {
 std::optional<HostPort> peek(int fd, milliseconds patience) {
   struct stat kind {};
   if (::fstat(fd, &kind) != 0 || !(S_ISSOCK(kind.st_mode) || S_ISFIFO(kind.st_mode))) return std::nullopt;
-  const auto deadline = steady_clock::now() + patience;
+  const auto deadline = Deadline::in(patience);
   char bytes[kMaxLine];
   for (bool hung_up = false;;) {
     const ssize_t count = look(fd, S_ISSOCK(kind.st_mode), bytes, sizeof bytes);
@@ -85,13 +76,12 @@ std::optional<HostPort> peek(int fd, milliseconds patience) {
       const auto opening = in_stream({bytes, static_cast<std::size_t>(count)});
       if (opening.decided) return opening.name;
     }
-    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
-    if (hung_up || left <= milliseconds{0}) return std::nullopt;
+    if (hung_up || deadline.over()) return std::nullopt;
     const bool some = count > 0;
-    pollfd wait{fd, static_cast<short>(some ? POLLRDHUP : POLLIN | POLLRDHUP), 0};
-    const int ready = ::poll(&wait, 1, static_cast<int>((some ? std::min(left, kPause) : left).count()));
+    await::On more(fd, static_cast<short>(some ? POLLRDHUP : POLLIN | POLLRDHUP));
+    const bool ready = await::any(some ? std::min(deadline, Deadline::in(kPause)) : deadline, more);
     // No more bytes will come; those that came just before the end are there now.
-    hung_up = some && ready > 0;
+    hung_up = some && ready;
   }
 }
 

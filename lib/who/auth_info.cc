@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/base64.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -16,25 +17,13 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 65536;
 
-// Word number `index` of `line`, from 0; empty when there are fewer.
-std::string word(std::string_view line, int index) {
-  for (; index > 0; --index) {
-    const auto space = line.find(' ');
-    if (space == line.npos) return {};
-    line.remove_prefix(space + 1);
-  }
-  return std::string(line.substr(0, line.find(' ')));
-}
-
 }  // namespace
 
 std::string fingerprint(std::string_view text) {
-  while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const auto line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (word(line, 0) != "publickey" || word(line, 1).empty()) continue;
-    const auto key = base64::decode(word(line, 2));
+  for (const auto line : cut::lines(text)) {
+    const auto words = cut::fields(line, ' ');
+    if (words.size() < 3 || words[0] != "publickey" || words[1].empty()) continue;
+    const auto key = base64::decode(words[2]);
     if (!key) continue;
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
     unsigned length = 0;

@@ -79,7 +79,7 @@ talking=$!
 partial() { [ "$(on outer stat -c %s /home/xfer/.up.asp-part 2> /dev/null || echo 0)" -gt "$1" ]; }
 ok 'a transfer runs through a lease' wait_until 20 partial 3000000
 ok 'and an ssh' wait_until 10 test -s "$TMPDIR/ssh.out"
-is "$(on dmz2 nft list table inet sallyport_lease 2> /dev/null | grep -c 'comment "')" 0 'the standby has no mapping'
+is "$(on dmz2 nft list table inet sallyport_lease 2> /dev/null | grep -c 'timeout .*comment')" 0 'the standby has no mapping'
 on dmz2 "$LAB_PREFIX/bin/asp-reap"
 ok 'nor does its asp-reap end one' test "$(elements dmz "$held")" = 2
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """asp-lease: what others do to the firewall is mended, and leases outlive the service."""
+import re
 import sys
 sys.path.insert(0, sys.path[0] + "/../lib")
 from lease_story import *
@@ -28,6 +29,12 @@ ok(Udp("inner", one).arrives(server4.udp[33001]), "and those of before do, too")
 run("nft", "flush", "chain", "inet", "sallyport_lease", "prerouting")
 reap()
 ok(Udp("inner", one).arrives(server4.udp[33001]), "a chain that was flushed is filled again")
+rules = run("nft", "-a", "list", "chain", "inet", "sallyport_lease", "prerouting")[1]
+handle = re.search("@lease4.* handle ([0-9]+)", rules)[1]
+run("nft", f"replace rule inet sallyport_lease prerouting handle {handle} ip daddr 203.0.113.17 return")
+same(Udp("inner", one).arrives(server4.udp[33001]), None, "somebody puts another rule in the place of one: no new flow")
+reap()
+ok(Udp("inner", one).arrives(server4.udp[33001]), "the right one comes back")
 run("nft", f"add element inet sallyport_lease lease4 {{ 203.0.113.18 . 203.0.113.17 . udp . 7777 : 198.51.100.50 . 33001 }}")
 run("nft", f"delete element inet sallyport_lease lease4 {{ {one['client']} . {one['proxy']} . tcp . {one['ssh_port']} }}")
 reap()

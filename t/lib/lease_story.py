@@ -11,6 +11,7 @@ and an aspera.conf that only enables the forward proxy.
 from story import *
 enter("lease_scene.sh")
 import os
+import re
 import lease as service
 from lease import *
 
@@ -39,8 +40,8 @@ def all_users():
 def mapped():
     """Elements in force, by lease."""
     found = {}
-    for word in run("nft", "list", "table", "inet", "sallyport_lease")[1].split('comment "')[1:]:
-        found[word[:36]] = found.get(word[:36], 0) + 1
+    for lease_id in re.findall('comment "([0-9a-f-]{36})"', run("nft", "list", "table", "inet", "sallyport_lease")[1]):
+        found[lease_id] = found.get(lease_id, 0) + 1
     return found
 
 

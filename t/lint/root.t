@@ -20,19 +20,19 @@ cd "${0%/*}/../.." || exit 1
 #                 user), and reads known_hosts. It knows names of internal servers as asp-match does.
 table='
 all:
-  base     accounts address child decimal env failure fd io log_file logging paths record root_only tool
-  base     uuid wall_clock
+  base     accounts address await child cut deadline decimal env failure fd io log_file logging netlink
+  base     paths pidfd record root_only tool uuid wall_clock
   config   config destination forwarding schema value xml
   session  route session spool
 asp-pinhole:
-  base     privilege resolve status
-  kernel   connmark conntrack conntrack_dump nft
+  base     privilege resolve signals status
+  kernel   connmark conntrack conntrack_dump nft nft_listing
   config   log_place
   who      caller
   session  request rules trial
   firewall backend firewall flows iptables nft_text nftables text
 asp-upstream:
-  base     boot_clock privilege status
+  base     boot_clock passing privilege signals status
   ssh      upstream_command
   config   log_place
   who      caller command_line
@@ -40,8 +40,8 @@ asp-upstream:
   session  keepers request rules trial
   balance  balance marks shared types
 asp-lease:
-  base     boot_clock privilege resolve status
-  kernel   connmark conntrack conntrack_dump nft own_addresses
+  base     boot_clock passing privilege resolve status whole_file
+  kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy log_place node_users
   cluster  node_name redis redis_message redis_password reply
   session  trial
@@ -49,8 +49,8 @@ asp-lease:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asp-reap:
-  base     boot_clock options
-  kernel   connmark conntrack conntrack_dump nft own_addresses
+  base     boot_clock options whole_file
+  kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
   cluster  node_name redis redis_away redis_message redis_password reply
   session  keepers
@@ -59,8 +59,8 @@ asp-reap:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     base64 boot_clock options status
-  kernel   connmark conntrack conntrack_dump nft own_addresses
+  base     base64 boot_clock options passing status whole_file
+  kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy log_place node_users
   cluster  node_name redis redis_away redis_message redis_password reply

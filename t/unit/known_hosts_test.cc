@@ -172,9 +172,10 @@ TEST_CASE("known_hosts: the types that are enrolled") {
 }
 
 TEST_CASE("known_hosts: an entry keeps its line, its marker and its names") {
-  const auto found = known_hosts::find("# 1\na,10.0.0.10,b " + text(kOne) + " of long ago\n" + kHashed + " " + text(kOther) +
-                                           "\n@revoked 10.* " + text(kOne) + "\n10.0.0.10 ssh-ed25519 AAAAbroken\n",
-                                       kName);
+  const auto found =
+      known_hosts::find("# 1\na,10.0.0.10,b " + text(kOne) + " of long ago\n" + kHashed + " " + text(kOther) +
+                            "\n@revoked 10.* " + text(kOne) + "\n10.0.0.10 ssh-ed25519 AAAAbroken\n",
+                        kName);
   REQUIRE(found.of_host.size() == 3);
   CHECK(found.of_host[0].line == 2);
   CHECK(found.of_host[0].names == "a,10.0.0.10,b");
