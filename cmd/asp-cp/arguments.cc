@@ -22,7 +22,7 @@ bool all_of(std::string_view text, std::string_view beyond_letters_and_digits) {
   });
 }
 
-// Nothing that ssh could take for an option, or its config for a token.
+// True if ssh cannot take `host` for an option, nor its config for a token.
 bool is_host(std::string_view host) {
   return !host.empty() && host.size() <= 255 && host[0] != '-' && all_of(host, ".-_:%");
 }
@@ -31,7 +31,7 @@ bool is_user(std::string_view user) {
   return !user.empty() && user.size() <= 128 && user[0] != '-' && all_of(user, ".-_@+$\\");
 }
 
-// Where the host ends and the path begins; npos for a local name.
+// Position of the colon between host and path; npos for a local name.
 std::size_t colon_of(const std::string& operand) {
   const auto slash = operand.find('/');
   const auto bracket = operand.find('[');

@@ -1,4 +1,4 @@
-// arguments: what the user asked for, checked before anything starts.
+// arguments: what the user asks for, checked before anything starts.
 //
 //   asp-cp -l 100M report.pdf bear@dmz.example.com:/incoming
 //   asp-cp 'bear@[2001:db8::1]:/outgoing/report.pdf' .
@@ -27,8 +27,8 @@ struct Place {
   std::string path;  // remote and empty: the login directory
 
   bool remote() const { return !host.empty(); }
-  // Failure{64} when it cannot be what it looks like: an empty or forged host
-  // or user, a path with a NUL or of more than kMaxPath bytes.
+  // Failure{64} when it is malformed: an empty or forged host or user, a path with a NUL or of more than
+  // kMaxPath bytes.
   static Place parse(const std::string& operand);
   bool same_end(const Place& other) const { return user == other.user && host == other.host; }
 };
@@ -38,7 +38,7 @@ struct Command {
   bool quiet = false;
   bool verbose = false;
   bool recursive = false;
-  unsigned retries = 0;  // how often to try again without getting any further
+  unsigned retries = 0;  // how many attempts in a row may bring nothing new
   std::string ssh_config;
   std::string key;
   std::optional<Port> ssh_port;
@@ -53,8 +53,8 @@ struct Command {
   static Command parse(int argc, char** argv);
 };
 
-// Bits a second: a whole number, or one with up to three decimals, and K, M or
-// G (of 1000) behind it; from 100K to 100G. Failure{64}.
+// Bits a second: a number with up to three decimals, followed by K, M or G (of 1000); from 100K to
+// 100G. Failure{64}.
 std::uint64_t parse_rate(std::string_view text);
 
 // The last component of `path`, trailing slashes aside. Failure{64} when there

@@ -1,5 +1,4 @@
-// channels: the two channels of a transfer together, and the rule that neither
-// may fall silent.
+// channels: the two channels of a transfer, and the rule that neither may fall silent.
 #pragma once
 
 #include <chrono>
@@ -16,16 +15,16 @@ namespace asp_cp {
 // How long the other end may take for one step without a sign of life over SSH.
 constexpr std::chrono::seconds kStepLimit{120};
 
-// What a person may want to see of a transfer.
+// Receives what a person may want to see of a transfer.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void begin(const FileHead&, std::uint64_t /*resumed*/) {}
   virtual void advance(std::uint64_t /*bytes*/) {}
-  // Whether an earlier attempt brought this very file, so that it is passed over.
+  // True if an earlier attempt brought this very file, so that it is skipped.
   virtual bool has(const FileHead&) const { return false; }
   virtual void stored(const FileHead&, const std::string& /*sha256*/) {}
-  // One file failed, here or at the other end; the rest goes on.
+  // Called when one file failed, here or at the other end; the rest goes on.
   virtual void trouble(const Complaint&, bool /*here*/) {}
 };
 
@@ -33,16 +32,15 @@ class Session {
  public:
   Session(Control& control, Link& link) : control_(control), link_(link) {}
 
-  // The next message but `busy`. Failure{69} when either channel is lost, {75}
-  // when the other end is silent for kStepLimit.
+  // The next message other than `busy`. Failure{69} when either channel is lost, {75} when the other end is
+  // silent for kStepLimit.
   Record next();
-  // A message but `busy`, if one comes within `limit`.
+  // A message other than `busy`, if one comes within `limit`.
   std::optional<Record> wait(std::chrono::milliseconds limit);
   std::optional<Record> glance() { return wait(std::chrono::milliseconds(0)); }
   void send(const Record& message) { control_.send(message); }
 
-  // For long computations: says `busy` every second, and throws Gone when
-  // nobody waits for the result.
+  // For long computations: sends `busy` every second, and throws Gone when the other end is gone.
   void busy();
 
   Link& link() { return link_; }
@@ -51,7 +49,7 @@ class Session {
   using Clock = std::chrono::steady_clock;
   Control& control_;
   Link& link_;
-  std::optional<Record> early_;  // came while busy() looked
+  std::optional<Record> early_;  // arrived while busy() looked
   Clock::time_point said_busy_ = Clock::now();
   bool heard_busy_ = false;
 };

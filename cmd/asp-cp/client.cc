@@ -28,19 +28,19 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// The whole way to a UDP connection; the message is due within 15 s.
+// The time limit for everything up to a UDP connection; the message is due within 15 s.
 constexpr seconds kUdpPatience{10};
 constexpr milliseconds kKnockEvery{100};
 // Logging in may need a person at the keyboard.
 constexpr seconds kLoginPatience{120};
 
-// A failure that is the same at each attempt.
+// A failure that would be the same at every attempt.
 class Final : public tool::Failure {
  public:
   using tool::Failure::Failure;
 };
 
-// The server's `failed` ends everything, wherever it comes.
+// The server's `failed` ends everything, whenever it comes.
 class Conversation : public Control {
  public:
   Conversation(const Remote& remote, std::string host)
@@ -96,7 +96,7 @@ Link connect(Control& control, const Command& command) {
   } catch (const Gone&) {
     throw;
   } catch (const tool::Failure& failure) {
-    if (failure.code() == tool::unavailable) no_udp(command);  // the way back is closed
+    if (failure.code() == tool::unavailable) no_udp(command);  // the packets towards us are blocked
     throw;
   }
 }
@@ -125,7 +125,7 @@ void download(Session& session, Progress& progress, const Command& command, cons
   }
 }
 
-// Why the control channel closed under us, as far as ssh's exit status tells.
+// Explains why the control channel closed, as far as ssh's exit status tells.
 [[noreturn]] void explain_gone(Remote& remote, const std::string& host) {
   const int status = remote.end(seconds(2));
   if (status > 128 && status < 255) {
@@ -146,8 +146,8 @@ void download(Session& session, Progress& progress, const Command& command, cons
   throw Final(tool::unavailable, why);
 }
 
-// When a channel breaks, the server may have said why: that is worth more, and
-// thrown. Whether the control channel is gone.
+// When a channel breaks, the server may have sent the reason. That is worth more, so it is thrown.
+// Returns true if the control channel is gone.
 bool hear_last_words(Control& control) {
   try {
     for (int messages = 0; messages < 16 && control.receive(seconds(1)); ++messages) {
@@ -167,7 +167,7 @@ void converse(Control& control, Progress& progress, const Command& command, cons
   control.send(plain("bye"));
 }
 
-// One connection. Returns the exit code; failures of single files have been told.
+// Makes one connection. Returns the exit code; failures of single files have been reported.
 int attempt(const Command& command, const std::optional<Target>& target, Brought& brought) {
   const std::string& host = command.far.host;
   Remote remote(command);
@@ -194,17 +194,17 @@ bool may_mend(const tool::Failure& failure) {
          !dynamic_cast<const Final*>(&failure);
 }
 
-// Waits longer each time, up to half a minute, so that a host that comes back is
-// not run down by those that waited for it.
+// Waits longer each time, up to half a minute, so that waiting clients do not overrun a host that
+// comes back.
 class Patience {
  public:
   explicit Patience(unsigned tries) : tries_(tries), left_(tries) {}
 
-  // The other end of a lost connection holds the partial file for ten seconds more,
-  // and then nobody is to wait for it.
+  // The other end of a lost connection holds the partial file for ten seconds more; nobody should have to wait
+  // long after that.
   static constexpr milliseconds kForHolder{2000};
 
-  // False when no try is left. What came meanwhile makes it new.
+  // False when no attempt is left. Progress since the last one gives all attempts back.
   bool wait(std::uint64_t brought, const std::string& why, milliseconds longest = kLongest) {
     if (brought > brought_) {
       brought_ = brought;
@@ -233,14 +233,14 @@ class Patience {
 }  // namespace
 
 int transfer(const Command& command) {
-  std::optional<Target> target;  // known to be there before anybody types a password
+  std::optional<Target> target;  // checked to be there before anybody types a password
   if (!command.upload) target = Target::open(command.target, command.sources.size() > 1);
   Brought brought;
   Patience patience(command.retries);
   for (;;) {
     try {
       const int code = attempt(command, target, brought);
-      // The dead connection's other end may still hold the partial file.
+      // The other end of the dead connection may still hold the partial file.
       if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there", Patience::kForHolder))
         return code;
     } catch (const tool::Failure& failure) {

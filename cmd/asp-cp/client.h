@@ -5,7 +5,7 @@
 
 namespace asp_cp {
 
-// Returns the exit code; failures of single files have been told on stderr.
+// Returns the exit code; failures of single files have been reported on stderr.
 int transfer(const Command& command);
 
 }  // namespace asp_cp

@@ -13,7 +13,7 @@
 
 namespace asp_cp {
 
-// The other end closed the stream; why is for whoever started it to find out.
+// The other end closed the stream. Its starter has to find out why.
 class Gone : public tool::Failure {
  public:
   Gone() : Failure(tool::unavailable, "the SSH connection ended") {}
@@ -25,16 +25,14 @@ class Control {
   Control(int in, int out) : in_(in), out_(out), lines_(Record::kMaxBytes) {}
   virtual ~Control() = default;
 
-  // What is to be read beside the messages, whenever somebody waits for them,
-  // until `readable` says false.
+  // Another descriptor to read whenever this one is waited for, until `readable` returns false.
   void attend(int fd, std::function<bool()> readable);
 
-  // Gone when nobody reads any more.
+  // Gone when the other end no longer reads.
   void send(const Record& message);
 
-  // The next message, or nothing when none came within `wait` (zero: only what
-  // is there already). Gone at the end of the stream; Failure{65} when it does
-  // not keep to the form.
+  // The next message, or nothing when none came within `wait` (zero: only what is there already). Gone at the
+  // end of the stream; Failure{65} when a message is malformed.
   std::optional<Record> receive(std::chrono::milliseconds wait);
 
   // Gone at the end of the stream; messages stay for receive().

@@ -1,5 +1,5 @@
-// digest: SHA-256 over what is transferred, the keyed token in a UDP hello,
-// and random names and keys. The only user of OpenSSL.
+// digest: SHA-256 of the transferred data, the keyed token in a UDP hello, and random names and keys.
+// The only user of OpenSSL.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ class Sha256 {
   Sha256();
   void add(const void* bytes, std::size_t count);
   void restart();
-  // Of everything added so far, in lower case hex; adding may go on.
+  // The digest of everything added so far, in lower case hex; more may be added.
   std::string hex() const;
 
  private:
@@ -33,7 +33,7 @@ class Sha256 {
 // HMAC-SHA-256 (RFC 2104).
 std::array<std::uint8_t, 32> keyed_digest(std::string_view key, std::string_view text);
 
-// Compares in a time that does not depend on where they differ.
+// Compares in constant time.
 bool equal_secrets(std::string_view one, std::string_view other);
 
 // `bytes` random bytes from the system's generator, in lower case hex.

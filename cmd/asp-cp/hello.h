@@ -24,7 +24,7 @@ constexpr std::size_t kHelloSize = 8 + 16 + 1 + 32;
 // `session` as in Answer: 32 hex digits.
 std::string make_hello(const std::string& session, std::uint8_t candidate, std::string_view passphrase);
 
-// The session that `datagram` claims; absent when it is no hello at all.
+// The session that `datagram` claims; absent when it is not a hello.
 std::optional<std::string> session_of_hello(std::string_view datagram);
 
 // The candidate when `datagram` is a hello of `session` and its proof is right.

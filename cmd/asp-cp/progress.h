@@ -1,5 +1,5 @@
 // progress: what a person sees of a transfer on the terminal, in the manner of
-// scp(1), and where the client's exit status comes from.
+// scp(1). It also determines the client's exit status.
 //
 //   report.pdf                       42%   84.0 MB   61.2 MB/s   00:02 ETA
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace asp_cp {
 
-// "512 B", "84.0 MB": powers of ten, as network rates are.
+// "512 B", "84.0 MB": powers of ten, as for network rates.
 std::string amount(double bytes);
 
 // Exactly `width` columns (at least 40); `name` is escaped and cut to fit.
@@ -27,7 +27,7 @@ class Brought {
  public:
   void add(const FileHead& head) { files_.insert(key(head)); }
   bool has(const FileHead& head) const { return files_.contains(key(head)); }
-  // Which operand the names belong to: two may have files of one name.
+  // The operand that the next names belong to: two operands may have files of the same name.
   void begin_source(std::size_t number) { source_ = number; }
 
   std::uint64_t bytes = 0;
@@ -42,8 +42,7 @@ class Brought {
 
 class Progress : public Observer {
  public:
-  // `host` stands in front of what the other end complains about. `brought` must
-  // outlive it.
+  // `host` is put before the complaints of the other end. `brought` must outlive it.
   Progress(std::string host, bool bar, bool verbose, Brought& brought);
 
   void begin(const FileHead& head, std::uint64_t resumed) override;
@@ -54,7 +53,7 @@ class Progress : public Observer {
 
   // yes, or the code of the first trouble.
   int exit_code() const { return exit_code_; }
-  // Ends a half-drawn line, before something else is printed.
+  // Ends a half-drawn line, before other output.
   void leave_line();
 
  private:

@@ -43,7 +43,7 @@ std::string path_of(const Record& record, std::string_view name) {
   return path;
 }
 
-// Relative, and safe to create.
+// The path, checked to be relative and safe to create.
 std::string wire_path(const Record& record) {
   std::string path = path_of(record, "path");
   split_path(path);
@@ -70,7 +70,7 @@ void check_version(const Record& record) {
   }
 }
 
-// SECONDS.NANOSECONDS, the second part of nine digits.
+// Parses SECONDS.NANOSECONDS, the second part with nine digits.
 std::timespec time_of(const Record& record) {
   constexpr std::int64_t kFar = std::int64_t{1} << 40;
   const std::string text = record.require("mtime");

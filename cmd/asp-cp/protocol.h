@@ -1,6 +1,6 @@
-// protocol: what the two ends say to each other over SSH, one record(5) a
-// message, told apart by the field `say`. File data goes over UDP; names,
-// sizes, digests and errors only here.
+// protocol: the messages of the two ends over SSH, one record(5) a message, told apart
+// by the field `say`. File data goes over UDP; names, sizes, digests and errors go
+// only over SSH.
 //
 //   client                                  server (asp-cp -S)
 //   say=open asp_cp=1 direction passphrase rate recursive target into_directory
@@ -12,13 +12,13 @@
 //   say=digest sha256 | stopped             say=stored                | refused
 //   say=bye
 //
-// For a download the client says `want path` for each source, the server takes
-// the left column's part and says `end` after each; then the client says `bye`.
-// Either end says `busy` while it computes, so that silence means a fault.
-// `failed` is the server's last word; `refused`, `stopped` and `trouble`
+// For a download the client sends `want path` for each source, the server takes
+// the role of the left column and sends `end` after each; then the client sends `bye`.
+// Either end sends `busy` while it computes, so that silence means a fault.
+// `failed` is the server's last message; `refused`, `stopped` and `trouble`
 // concern one file, and the rest goes on.
 //
-// Every parse() is strict: a field missing, unknown, repeated or out of range
+// Every parse() is strict: a field that is missing, unknown, repeated or out of range
 // is Failure{65}, another protocol version Failure{76}.
 #pragma once
 
@@ -47,8 +47,8 @@ std::string encode(std::string_view bytes);
 // Failure{65} when `text` is not what encode() writes, or has a %00 in it.
 std::string decode(std::string_view text);
 
-// The components of a path that the other end named: relative, none of them
-// empty, "." or "..". Failure{65}: such a path could lead out of the target.
+// The components of a path from the other end: relative, none of them empty, "." or "..". Failure{65}:
+// such a path could lead out of the target.
 std::vector<std::string> split_path(std::string_view path);
 
 // The field `say`; Failure{65} without one.
@@ -57,7 +57,7 @@ std::string word_of(const Record& record);
 struct Open {
   bool upload = true;
   std::string passphrase;  // 64 hex digits: 256 random bits
-  std::uint64_t rate = 0;  // bits a second, 0: no limit; for whoever sends
+  std::uint64_t rate = 0;  // bits a second, 0: no limit; for the end that sends
   bool recursive = false;
   std::string target;           // upload: where to
   bool into_directory = false;  // upload: the target must be a directory
@@ -74,7 +74,7 @@ struct Answer {
   static Answer parse(const Record& record);
 };
 
-// Which of the addresses that the client tried was heard.
+// Tells which of the addresses that the client tried has reached the server.
 struct Reached {
   std::uint64_t candidate = 0;
 
@@ -116,7 +116,7 @@ struct Have {
   static Have parse(const Record& record);
 };
 
-// From where on the sender sends: all that the receiver has, or 0.
+// The offset from which the sender sends: everything that the receiver has, or 0.
 struct Data {
   std::uint64_t offset = 0;
 
@@ -150,9 +150,9 @@ struct Complaint {
   static Complaint parse(const Record& record);
 };
 
-// Messages of one word: busy, stored, end, bye.
+// A message of one word: busy, stored, end, bye.
 Record plain(std::string_view word);
-// Failure{65} when `record` says anything more.
+// Failure{65} when `record` has another field.
 void check_plain(const Record& record);
 
 }  // namespace asp_cp

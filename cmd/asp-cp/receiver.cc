@@ -68,7 +68,7 @@ void Receiver::take_directory(const DirectoryHead& head) {
 
 void Receiver::take_file(const FileHead& head) {
   check_expected(head.path);
-  // In the protocol's words, so that a server of any age understands them.
+  // Uses the protocol's existing words, so that a server of any age understands them.
   if (observer_.has(head)) return session_.send(Complaint{tool::temporary, "is here already"}.record("refused"));
   std::optional<Incoming> incoming;
   Have have;
@@ -85,15 +85,15 @@ void Receiver::take_file(const FileHead& head) {
   take_data(&*incoming, head, data.offset);
 }
 
-// Once the file is refused, what is still on its way is read and dropped until
-// the sender's `stopped` (or `digest`) says where its data ends.
+// Once the file is refused, data that is still on its way is read and dropped until the sender's
+// `stopped` (or `digest`) tells where it ends.
 void Receiver::take_data(Incoming* incoming, const FileHead& head, std::uint64_t offset) {
   const auto store = [&](auto&& step) {
     try {
       if (incoming) step();
     } catch (const tool::Failure& failure) {
       if (!concerns_file(failure)) throw;
-      // A full disk is not left full.
+      // The partial file is deleted, so that a full disk does not stay full.
       if (failure.code() == tool::io) incoming->discard();
       incoming = nullptr;
       refuse(failure);
@@ -124,7 +124,7 @@ void Receiver::take_data(Incoming* incoming, const FileHead& head, std::uint64_t
 void Receiver::settle(Incoming* incoming, const FileHead& head, const Record& last) {
   if (word_of(last) == "stopped") {
     const Stopped stopped = Stopped::parse(last);
-    if (!incoming) return;  // it stopped because we refused
+    if (!incoming) return;  // the sender stopped because we refused
     observer_.trouble({stopped.code, stopped.reason}, false);
     return session_.send(Complaint{stopped.code, "stopped"}.record("refused"));
   }

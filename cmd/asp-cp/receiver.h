@@ -1,4 +1,4 @@
-// receiver: what a Sender at the other end sends, into a Target.
+// receiver: receives what a Sender at the other end sends, and stores it in a Target.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ class Receiver {
  public:
   Receiver(Session& session, Observer& observer, const Target& target, bool recursive);
 
-  // Accept nothing but `name`, and below it when recursive: for a client, who
-  // knows what he asked for and trusts no server to name files.
+  // Accepts nothing but `name`, and names below it when recursive. For a client, which knows what it asked for
+  // and trusts no server to name files.
   void expect(const std::string& name) { expected_ = name; }
 
-  // Deals with one message of the sender: file, directory or trouble. Anything
-  // else, and a path that was not asked for, is Failure{65}.
+  // Handles one message of the sender: file, directory or trouble. Failure{65} for anything else, and for a
+  // path that was not asked for.
   void take(const Record& message);
 
  private:
@@ -28,8 +28,8 @@ class Receiver {
   void check_expected(const std::string& path) const;
   // Reads the file's data to its end, or to where the sender stopped.
   void take_data(Incoming* incoming, const FileHead& head, std::uint64_t offset);
-  // Acts on the sender's word after the data, `digest` or `stopped`; `incoming`
-  // is null when the file was refused already.
+  // Acts on the sender's message after the data, `digest` or `stopped`; `incoming` is null when the file was
+  // refused already.
   void settle(Incoming* incoming, const FileHead& head, const Record& last);
   void refuse(const tool::Failure& failure);
 

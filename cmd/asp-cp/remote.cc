@@ -26,8 +26,8 @@ std::vector<std::string> environment() {
                      "SSH_ASKPASS_REQUIRE", "KRB5CCNAME"});
 }
 
-// Through a forward proxy we speak to the proxy's address, but it is the
-// destination that proves itself: asp-forward(1) says under which name.
+// Through a forward proxy we connect to the proxy's address, but the destination proves its identity:
+// asp-forward(1) tells the name to look up.
 void add_host_key_alias(std::vector<std::string>& argv) {
   const char* const name = std::getenv("ASP_CP_HOST_KEY_ALIAS");
   if (!name) return;
@@ -37,7 +37,7 @@ void add_host_key_alias(std::vector<std::string>& argv) {
   argv.insert(argv.end(), {"-o", "HostKeyAlias=" + host->known_hosts_text()});
 }
 
-// What ssh needs to know of where to go, ending with the host.
+// ssh's options for the destination, ending with the host.
 void add_destination(std::vector<std::string>& argv, const Command& command) {
   const auto add = [&argv](const std::string& option, const std::string& value) {
     if (!value.empty()) argv.insert(argv.end(), {option, value});
@@ -49,7 +49,7 @@ void add_destination(std::vector<std::string>& argv, const Command& command) {
   argv.insert(argv.end(), {"--", command.far.host});
 }
 
-// In ssh's own words, which are not translated.
+// Matches ssh's own messages, which are not translated.
 bool is_hopeless(std::string_view line) {
   constexpr std::string_view kWords[] = {"Permission denied",
                                          "Host key verification failed",
@@ -65,7 +65,7 @@ bool is_hopeless(std::string_view line) {
 }  // namespace
 
 Remote::Remote(const Command& command) : lines_(kMaxLine) {
-  // A connection that dies without a word is noticed within 12 s.
+  // A dead connection is noticed within 12 s.
   child::Program ssh{{kSsh, "-T", "-x", "-o", "ServerAliveInterval=4", "-o", "ServerAliveCountMax=2", "-o",
                       "ClearAllForwardings=yes", "-o", "RemoteCommand=none"},
                      environment(),
@@ -99,7 +99,7 @@ bool Remote::show_messages(const std::function<void()>& before) {
       if (const auto line = lines_.rest()) show(*line);
     }
   } catch (const tool::Failure&) {
-    more = false;  // an endless line is no message
+    more = false;  // an endless line is not a message
   }
   if (!more) errors_.reset();
   return more;

@@ -22,16 +22,15 @@ class Remote {
   int output() const { return to_.get(); }
   int messages() const { return errors_.get(); }
 
-  // Passes on what ssh, or the remote shell, has to say: line by line, with
-  // everything unprintable escaped. `before` is called ahead of a line. False
-  // once there will be no more.
+  // Passes on the messages of ssh or the remote shell, line by line, with everything unprintable escaped.
+  // `before` is called ahead of a line. False once there will be no more.
   bool show_messages(const std::function<void()>& before);
 
-  // Whether ssh said something that it will say again: a key or a name is wrong.
+  // True if ssh's message would be the same next time: a key or a name is wrong.
   bool hopeless() const { return hopeless_; }
 
-  // After the control channel closed: waits for ssh and shows its last words.
-  // ssh's exit status: the server's, 255 for ssh's own failure, 128+n.
+  // After the control channel closed: waits for ssh and shows its last messages. Returns ssh's exit status:
+  // the server's, 255 for ssh's own failure, 128+n.
   int end(std::chrono::milliseconds patience);
 
  private:

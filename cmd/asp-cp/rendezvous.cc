@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kSlice{100};
 constexpr std::size_t kMaxCandidates = 8;
 
-// What one server process passes to another.
+// The message from one server process to another.
 struct Passed {
   sockaddr_storage here;   // the server's address that the hello came to
   sockaddr_storage there;  // the client's, as seen here
@@ -36,7 +36,7 @@ void switch_on(int fd, int level, int option, int value = 1) {
 
 socklen_t length_of(int family) { return family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6); }
 
-// Empty when the host does not speak this family.
+// An Fd without a socket when the host has no such family.
 Fd udp_socket(int family) {
   Fd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd && errno != EAFNOSUPPORT) tool::fail_errno(tool::os, "create a UDP socket");
@@ -58,8 +58,8 @@ sockaddr_storage any_address(int family, Port port) {
 
 const sockaddr* plain(const sockaddr_storage& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
-// Abstract: seen by this network namespace, like the port itself, and gone
-// with its process. No file, so no directory's permissions matter.
+// An abstract name is seen by this network namespace, like the port itself, and disappears with its
+// process. There is no file, so no directory's permissions matter.
 socklen_t neighbour_address(const std::string& session, sockaddr_un& address) {
   const std::string name = "sallyport/asp-cp/" + session;
   address = {};
@@ -68,7 +68,7 @@ socklen_t neighbour_address(const std::string& session, sockaddr_un& address) {
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
 }
 
-// Which of our addresses a datagram was sent to; the port is set by the caller.
+// The address of ours that a datagram was sent to; the caller sets the port.
 sockaddr_storage destination_of(msghdr& message, int family, Port port) {
   sockaddr_storage here = any_address(family, port);
   for (cmsghdr* part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
@@ -87,8 +87,8 @@ sockaddr_storage destination_of(msghdr& message, int family, Port port) {
   return here;
 }
 
-// A socket of its own for one client: between bind and connect it may catch
-// other sessions' hellos, which are repeated, and nothing else.
+// Makes a socket of its own for one client. Between bind and connect it may catch other sessions'
+// hellos, which are repeated, and nothing else.
 Fd connected_socket(const sockaddr_storage& here, const sockaddr_storage& there) {
   Fd fd = udp_socket(here.ss_family);
   if (!fd) tool::fail_errno(tool::os, "create a UDP socket");
@@ -116,9 +116,9 @@ Meeting::Meeting(Port port, std::string session, std::string passphrase)
   if (sockets_.empty()) throw tool::Failure(tool::os, "this host has no IP address family");
 }
 
-// SO_REUSEADDR lets processes of different users share the port, and among
-// equals the kernel then takes the one bound last; SO_REUSEPORT would ask for
-// one user, and spread hellos (and nothing but hellos) by a hash.
+// SO_REUSEADDR lets processes of different users share the port, and among equals the kernel then
+// prefers the one bound last. SO_REUSEPORT would require one user, and spread hellos (and nothing
+// else) by a hash.
 void Meeting::listen_on(int family) {
   Fd fd = udp_socket(family);
   if (!fd) return;
@@ -150,7 +150,7 @@ Peer Meeting::wait(milliseconds patience, const std::function<void()>& tick) {
   throw tool::Failure(tool::unavailable, fmt::format("nothing from the client on UDP port {}", port_));
 }
 
-// One datagram: ours, another session's, or noise.
+// Handles one datagram: ours, another session's, or noise.
 Peer* Meeting::hear(int fd, int family) {
   Passed passed{};
   alignas(cmsghdr) char control[256];
@@ -174,7 +174,7 @@ Peer* Meeting::hear(int fd, int family) {
   std::memcpy(passed.hello, bytes, kHelloSize);
   sockaddr_un name;
   const socklen_t length = neighbour_address(*session, name);
-  // Nobody there, or its queue is full: the client says it again.
+  // If the process is gone or its queue is full, the client sends it again.
   ::sendto(neighbours_.get(), &passed, sizeof passed, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&name), length);
   return nullptr;
 }
@@ -232,7 +232,7 @@ void Knocker::knock(const std::string& session, const std::string& passphrase) c
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     const auto& [address, length] = candidates_[i];
     const std::string hello = make_hello(session, static_cast<std::uint8_t>(i), passphrase);
-    // An address that cannot be reached at all is one that stays silent.
+    // An address that cannot be reached at all counts as one that stays silent.
     ::sendto(socket_of(address.ss_family)->get(), hello.data(), hello.size(), 0, plain(address), length);
   }
 }

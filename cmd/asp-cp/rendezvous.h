@@ -1,13 +1,11 @@
-// rendezvous: how a session's two ends find each other over UDP when many
-// sessions share one port of the server and NAT may stand between.
+// rendezvous: how a session's two ends find each other over UDP when many sessions share one port of
+// the server and NAT may be between them.
 //
-// Every waiting server process binds the port (SO_REUSEADDR, unconnected) and
-// the kernel hands each hello to one of them. Whichever gets it passes it to
-// the process it is for, by an abstract Unix socket named after the session. A
-// process that sees its own hello, however it came, makes a second socket on
-// the port, connected to the hello's source. From then on the kernel prefers
-// that socket for exactly this pair of addresses, and all others never see its
-// packets.
+// Every waiting server process binds the port (SO_REUSEADDR, unconnected) and the kernel hands each
+// hello to one of them. That process passes it to the one it is for, by an abstract Unix socket named
+// after the session. A process that gets its own hello, either way, makes a second socket on the port,
+// connected to the hello's source. From then on the kernel prefers that socket for exactly this pair
+// of addresses, and all others never see its packets.
 #pragma once
 
 #include <chrono>
@@ -61,8 +59,7 @@ class Knocker {
 
   // Sends a hello to every address.
   void knock(const std::string& session, const std::string& passphrase) const;
-  // The socket that reached the server, connected to it. Failure{65} when
-  // there is no such candidate.
+  // The socket that reached the server, connected to it. Failure{65} when there is no such candidate.
   Fd take(std::uint64_t candidate);
 
  private:

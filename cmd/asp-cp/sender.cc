@@ -39,7 +39,7 @@ void Sender::send(const std::string& path) {
 
 void Sender::send_source(const Source& source, const std::string& name) {
   try {
-    split_path(name);  // too long or too deep for the protocol
+    split_path(name);  // fails when it is too long or too deep for the protocol
   } catch (const tool::Failure& failure) {
     return trouble(failure);
   }
@@ -68,7 +68,7 @@ void Sender::send_directory(const Source& source, const std::string& name) {
   }
 }
 
-// The receiver's last word on a file or directory.
+// Reads the receiver's final answer on a file or directory.
 bool Sender::confirmed(const Record& answer) {
   const std::string word = word_of(answer);
   if (word == "refused") {
@@ -101,7 +101,7 @@ void Sender::send_file(const Source& source, const std::string& name) {
   observer_.stored(head, sha256);
 }
 
-// All that the receiver has when it is the beginning of our file, else 0.
+// The number of bytes that the receiver has when they are the beginning of our file, otherwise 0.
 std::uint64_t Sender::resume_point(const Source& source, const Have& have, Sha256& digest) {
   if (have.size == 0 || have.size > source.size()) return 0;
   std::uint64_t done = 0;
@@ -117,8 +117,7 @@ std::uint64_t Sender::resume_point(const Source& source, const Have& have, Sha25
   return 0;
 }
 
-// False when the file ended early, at this end or the other; both have been
-// told then.
+// False when the file ended early, at this end or the other; both have been told then.
 bool Sender::send_data(const Source& source, std::uint64_t offset, Sha256& digest) {
   std::uint64_t position = shown_ = offset;
   std::optional<Record> refusal;
@@ -137,7 +136,7 @@ bool Sender::send_data(const Source& source, std::uint64_t offset, Sha256& diges
       throw tool::Failure(tool::io, "read " + source.shown() + ": it changed while it was read");
     }
   } catch (const tool::Failure& failure) {
-    // Anything but this file's own fault ends the session.
+    // Only the file's own faults let the session go on.
     if (failure.code() != tool::io && failure.code() != tool::not_permitted) throw;
     session_.send(Stopped{position, failure.code(), failure.what()}.record());
     observer_.trouble({failure.code(), failure.what()}, true);
@@ -150,9 +149,8 @@ bool Sender::send_data(const Source& source, std::uint64_t offset, Sha256& diges
   return false;
 }
 
-// Waits until the peer has acknowledged nearly everything: a slow line takes
-// minutes for what waits in our buffer. A message that comes meanwhile is a
-// refusal.
+// Waits until the peer has acknowledged nearly everything: on a slow line, our buffer takes minutes to
+// empty. A message that comes meanwhile is a refusal.
 std::optional<Record> Sender::drain(std::uint64_t position) {
   auto deadline = Deadline::in(kStepLimit);
   for (std::size_t left = 0, before = 0; (left = session_.link().unsent()) > kChunk; before = left) {
@@ -165,7 +163,7 @@ std::optional<Record> Sender::drain(std::uint64_t position) {
   return std::nullopt;
 }
 
-// What counts is what the peer has, not what waits in a buffer of ours.
+// Progress counts what the peer has, not what waits in our buffer.
 void Sender::show_progress(std::uint64_t position) {
   const std::uint64_t there = position - std::min<std::uint64_t>(position, session_.link().unsent());
   if (there <= shown_) return;

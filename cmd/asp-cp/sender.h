@@ -1,4 +1,4 @@
-// sender: files and directories out, to a Receiver at the other end.
+// sender: sends files and directories to a Receiver at the other end.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,8 @@ class Sender {
  public:
   Sender(Session& session, Observer& observer, bool recursive);
 
-  // Sends what `path` names, under its own last component. What concerns one
-  // file is told to the observer and to the other end; a Failure thrown from
-  // here ends the session.
+  // Sends the file or directory `path`, under its own last component. A failure of one file goes to the
+  // observer and to the other end; a Failure thrown from here ends the session.
   void send(const std::string& path);
 
  private:

@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kFirstWord{30};
-// Longer than any client waits: it is the client who explains to a person.
+// Longer than any client waits, since the client explains the failure to a person.
 constexpr seconds kHelloPatience{20};
 constexpr seconds kLinkPatience{20};
 
@@ -34,7 +34,7 @@ Record await(Control& control, seconds patience) {
   return *message;
 }
 
-// ASP_CP_UDP_PORT, which sshd_config's SetEnv can give.
+// The port in ASP_CP_UDP_PORT, which sshd_config's SetEnv can give.
 Port listening_port() {
   const auto given = env::get("ASP_CP_UDP_PORT");
   if (!given) return kUdpPort;
@@ -46,7 +46,7 @@ Port listening_port() {
 Link meet(Control& control, const Open& open) {
   const Port port = listening_port();
   const std::string session = random_hex(16);
-  // The client says nothing meanwhile; looking tells when it is gone.
+  // The client sends nothing meanwhile; reading tells when it is gone.
   const auto silence = [&control] {
     if (control.receive(milliseconds(0))) throw tool::Failure(tool::bad_input, "protocol: a message out of turn");
   };
@@ -55,7 +55,7 @@ Link meet(Control& control, const Open& open) {
   Peer peer = meeting.wait(kHelloPatience, silence);
   control.send(Reached{peer.candidate}.record());
   logging::event("{} of {}: UDP from {} to port {}", open.upload ? "upload" : "download", session, peer.from, port);
-  // The client's end may be connected before this one is, and it speaks then.
+  // The client's end may be connected before this one, and sends then.
   return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience,
                       [&control] { control.watch(); });
 }

@@ -3,8 +3,8 @@
 
 namespace asp_cp {
 
-// One session on stdin and stdout. Returns the exit code; the client has been
-// told why, stderr stays empty.
+// Serves one session on stdin and stdout. Returns the exit code; the client has been told why, and
+// stderr stays empty.
 int serve();
 
 }  // namespace asp_cp

@@ -1,5 +1,4 @@
-// source: files and directories to send, read through the descriptor that was
-// examined.
+// source: files and directories to send, read through the descriptor that was examined.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +13,11 @@ namespace asp_cp {
 
 class Source {
  public:
-  // Follows symbolic links. Failure{74, 77}: unreadable, or neither a file nor
-  // a directory; a pipe or device is never waited for.
+  // Follows symbolic links. Failure{74, 77}: unreadable, or neither a file nor a directory. It never waits for
+  // a pipe or device.
   static Source open(const std::string& path);
-  // The same in an opened directory; a symbolic link to a directory is
-  // Failure{74}, so that no tree is endless.
+  // Opens an entry of an opened directory. A symbolic link to a directory is Failure{74}, so no tree is
+  // endless.
   static Source open_in(const Source& directory, const std::string& name);
 
   bool directory() const { return directory_; }
@@ -31,7 +30,7 @@ class Source {
   std::vector<std::string> names() const;
   // Up to `count` bytes at `offset`; 0 at the end of the file. Failure{74}.
   std::size_t read(char* into, std::size_t count, std::uint64_t offset) const;
-  // Whether size or time of modification differ from what they were.
+  // True if size or time of modification differ from when it was opened.
   bool changed() const;
 
  private:

@@ -100,7 +100,7 @@ Incoming::Incoming(Target::Slot slot, const FileHead& head)
   open_partial();
 }
 
-// A name that somebody else moves about under us is given up after some tries.
+// Gives up after some attempts on a name that somebody else keeps changing.
 void Incoming::open_partial() {
   for (int tries = 0; tries < 10; ++tries) {
     if (try_open()) return;
@@ -108,8 +108,8 @@ void Incoming::open_partial() {
   throw tool::Failure(tool::temporary, fmt::format("write {}: another transfer is writing it", slot_.shown));
 }
 
-// A partial file must be a plain file of ours with one name, or it is a trap
-// (a symbolic or hard link, a pipe) and is removed.
+// A partial file must be a plain file of ours with one name. Anything else (a symbolic or hard link, a
+// pipe) is a trap and is removed.
 bool Incoming::try_open() {
   const int at = slot_.directory.get();
   file_ = Fd(::openat(at, partial_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
@@ -124,8 +124,8 @@ bool Incoming::try_open() {
   if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
     throw tool::Failure(tool::temporary, fmt::format("write {}: another transfer is writing it", slot_.shown));
   }
-  // Whoever held the lock may have put the file in its place meanwhile: then
-  // what we hold is the finished file, and must not be touched.
+  // The previous holder of the lock may have put the file in its place meanwhile. Then the opened file is the
+  // finished one, and must not be touched.
   struct stat named {};
   return ::fstatat(at, partial_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == opened.st_ino &&
          named.st_dev == opened.st_dev;
@@ -157,7 +157,7 @@ void Incoming::start(std::uint64_t offset) {
   if (::ftruncate(file_.get(), static_cast<off_t>(offset)) != 0) fail_file("write " + slot_.shown);
   position_ = offset;
   const auto more = static_cast<off_t>(head_.size - offset);
-  // Not every file system can; then a full disk is met later.
+  // Some file systems cannot reserve space; then a full disk is noticed later.
   if (more > 0 && ::fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), more) != 0 &&
       errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) {
     fail_file("write " + slot_.shown);
@@ -189,7 +189,7 @@ void Incoming::finish(const std::string& sha256) {
   if (::renameat(slot_.directory.get(), partial_.c_str(), slot_.directory.get(), slot_.name.c_str()) != 0) {
     fail_file("rename to " + slot_.shown);
   }
-  ::fsync(slot_.directory.get());  // not every file system can
+  ::fsync(slot_.directory.get());  // some file systems cannot do this
 }
 
 void Incoming::discard() { ::unlinkat(slot_.directory.get(), partial_.c_str(), 0); }

@@ -20,14 +20,12 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSlice{100};
-// 1480 leaves room for an IPv6 header (20 bytes more than SRT reckons with) in
-// an Ethernet frame.
+// 1480 leaves room for an IPv6 header (20 bytes more than SRT allows for) in an Ethernet frame.
 constexpr int kPacketBytes = 1480;
-// Enough for 1 Gbit/s at a round trip of 250 ms; taken up only as needed.
+// Enough for 1 Gbit/s at a round trip of 250 ms; memory is used only as needed.
 constexpr int kWindowPackets = 25600;
 constexpr std::uint64_t kBufferBytes = 32 * 1024 * 1024;
-// As much as net.core.rmem_max lets through: what the kernel drops here is
-// what makes SRT slow down.
+// The kernel caps it at net.core.rmem_max. Packets that the kernel drops here make SRT slow down.
 constexpr int kUdpBufferBytes = 8 * 1024 * 1024;
 constexpr int kPeerSilenceMs = 10'000;
 
@@ -39,9 +37,9 @@ void log_srt(void*, int, const char*, int, const char*, const char* message) {
   logging::debug1("srt: {}", logging::escape(message));
 }
 
-// The library is started once and never cleaned up: srt_cleanup frees what its own threads
-// may still use when data is unsent (its pull request 2173), and in libsrt 1.5.4 the first
-// of several ends the sockets of all. leave() is the end of it.
+// The library is started once and never cleaned up: srt_cleanup frees memory that its own threads may
+// still use when data is unsent (its pull request 2173), and in libsrt 1.5.4 the first of several
+// calls ends the sockets of all. leave() ends it instead.
 void start_library() {
   static const bool started = [] {
     if (srt_startup() < 0) fail_srt(tool::os, "start SRT");
@@ -100,7 +98,7 @@ void set(const Socket& socket, SRT_SOCKOPT option, const std::string& value) {
   }
 }
 
-// A second's worth of a limited rate: what waits here cannot be called back.
+// Holds one second of a limited rate: data that waits here cannot be called back.
 std::uint64_t send_buffer(std::uint64_t rate) {
   return rate == 0 ? kBufferBytes : std::clamp<std::uint64_t>(rate / 8, 256 * 1024, kBufferBytes);
 }
@@ -108,10 +106,10 @@ std::uint64_t send_buffer(std::uint64_t rate) {
 Socket make_socket(const LinkOptions& options) {
   Socket socket(srt_create_socket());
   if (socket.id() == SRT_INVALID_SOCK) fail_srt(tool::os, "create an SRT socket");
-  set(socket, SRTO_TRANSTYPE, SRTT_FILE);  // first: it sets many others
+  set(socket, SRTO_TRANSTYPE, SRTT_FILE);  // must be first: it sets many others
   set(socket, SRTO_SNDSYN, false);
   set(socket, SRTO_RCVSYN, false);
-  set(socket, SRTO_LINGER, linger{0, 0});  // the peer says over SSH what it got
+  set(socket, SRTO_LINGER, linger{0, 0});  // the peer reports over SSH what it has
   set(socket, SRTO_MSS, kPacketBytes);
   set(socket, SRTO_FC, kWindowPackets);
   set(socket, SRTO_SNDBUF, static_cast<int>(send_buffer(options.rate)));
@@ -127,10 +125,9 @@ Socket make_socket(const LinkOptions& options) {
   return socket;
 }
 
-// SRT's documentation asks for an unconnected socket: elsewhere than on
-// Linux, sending to an address through a connected one is an error.
-// SRT gets, and closes, a descriptor of its own for the same socket. It counts
-// on a blocking one (with a time limit that it sets): on any other its
+// SRT's documentation asks for an unconnected socket: on systems other than Linux, sending to an
+// address through a connected one is an error. SRT gets, and closes, a descriptor of its own for the
+// same socket. It needs a blocking one (with a time limit that it sets): on a non-blocking one its
 // receiving thread would spin.
 void hand_over(const Socket& socket, const Fd& udp) {
   const int flags = ::fcntl(udp.get(), F_GETFL);
@@ -212,7 +209,7 @@ void Link::check() const {
 std::size_t Link::unsent() const {
   std::size_t blocks = 0;
   std::size_t bytes = 0;
-  if (srt_getsndbuffer(state_->socket.id(), &blocks, &bytes) < 0) return 0;  // lost: check() says so
+  if (srt_getsndbuffer(state_->socket.id(), &blocks, &bytes) < 0) return 0;  // lost: check() reports it
   return bytes;
 }
 

@@ -1,10 +1,10 @@
-// transport: one encrypted, reliable stream of bytes over a UDP socket that is
-// ours already. The only user of libsrt.
+// transport: one encrypted, reliable stream of bytes over a UDP socket that we have already. The only
+// user of libsrt.
 //
-// SRT in file mode: stream API, AES-256 keyed from the session's passphrase,
-// its own congestion control and retransmission. In this mode SRT encrypts but
-// does not authenticate single packets; the SHA-256 that crosses SSH does, for
-// the file as a whole. The two ends may use different versions of libsrt.
+// SRT in file mode: stream API, AES-256 keyed from the session's passphrase, its own congestion
+// control and retransmission. In this mode SRT encrypts but does not authenticate single packets. The
+// SHA-256 that crosses SSH authenticates the file as a whole. The two ends may use different versions
+// of libsrt.
 #pragma once
 
 #include <chrono>
@@ -25,24 +25,24 @@ struct LinkOptions {
   std::uint64_t rate = 0;  // bits a second that this end may send; 0: no limit
 };
 
-// Called several times a second while something is waited for; throws to stop.
+// Called several times a second during every wait; throws to stop it.
 using Tick = std::function<void()>;
 
 class Link {
  public:
-  // Both take over `udp`, a bound UDP socket that is connected to the peer, and
-  // give up after `patience`: Failure{69}.
+  // Both take over `udp`, a bound UDP socket that is connected to the peer, and give up after `patience`:
+  // Failure{69}.
   static Link accept(Fd udp, const LinkOptions& options, std::chrono::milliseconds patience, const Tick& tick);
   static Link connect(Fd udp, const LinkOptions& options, std::chrono::milliseconds patience, const Tick& tick);
   Link(Link&&) noexcept;
   ~Link();
 
-  // Up to `count` bytes, as many as there are or fit; 0 when none could be
-  // moved within `wait`. Failure{69} when the peer is silent for 10 s or closed.
+  // Up to `count` bytes, as many as there are or fit; 0 when none could be moved within `wait`. Failure{69}
+  // when the peer is silent for 10 s or closed.
   std::size_t receive(char* into, std::size_t count, std::chrono::milliseconds wait);
   std::size_t send(const char* from, std::size_t count, std::chrono::milliseconds wait);
 
-  // Bytes that were sent but that the peer has not acknowledged.
+  // Bytes that were sent and that the peer has not acknowledged.
   std::size_t unsent() const;
 
   // Failure{69} when the peer has been silent for 10 s, or has closed.
@@ -54,8 +54,8 @@ class Link {
   std::unique_ptr<State> state_;
 };
 
-// Ends the process, without what programs do at their end: libsrt would clean up then,
-// while its threads run. What was printed has been written.
+// Ends the process without the usual cleanup at exit: libsrt would clean up then, while its threads
+// run. Flushes the output first.
 [[noreturn]] void leave(int status);
 
 }  // namespace asp_cp
