@@ -31,7 +31,7 @@ std::string text(const Json& object, const char* name) {
 
 long number(const Json& object, const char* name, long low, long high) {
   const Json& value = member(object, name);
-  // A number above LONG_MAX is unsigned, and get<long> would turn it over.
+  // A number above LONG_MAX is unsigned; get<long> would make it negative.
   if (!value.is_number_integer() ||
       (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(high)))
     malformed(name);

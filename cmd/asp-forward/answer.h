@@ -1,4 +1,4 @@
-// answer: what the node API says, read strictly.
+// answer: the answers of the node API, parsed strictly.
 //
 //   {"id":"3a9fd819-59c3-42bc-b0a2-d26304a1eb84","host":"203.0.113.1","ssh_port":5000,
 //    "udp_port":5000,"renew_seconds":60,"expires":"2026-11-22T15:07:05Z"}
@@ -21,18 +21,17 @@ struct Leased {
   IpAddress host;  // of the proxy
   Port ssh_port = 0;
   PortRange udp_ports{0, 0};
-  std::chrono::seconds renew_seconds{0};  // 0: need not be renewed
-  std::string expires;                    // RFC 3339; empty: lives as long as it is used
+  std::chrono::seconds renew_seconds{0};  // 0: no renewal is needed
+  std::string expires;                    // RFC 3339; empty: the lease lives as long as it is used
 };
 
-// Failure{65} when it is not as above; other members are passed over.
+// Failure{65} when it is not as above; other members are ignored.
 Leased parse_lease(std::string_view json);
 
-// What an answer that is no success says, for people: the API's sentence, or its
-// HTTP status.
+// The text of an error answer for people: the API's sentence, or the HTTP status.
 std::string sentence(const node_client::Answer& answer);
 
-// How the program ends for it.
+// The program's exit status for an HTTP status.
 tool::Exit exit_for(long http_status);
 
 }  // namespace forward

@@ -59,8 +59,7 @@ node_client::Answer Api::ask(const std::string& what, const node_client::Request
                       fmt::format("{} at {}: {}", what, server_.host.text(), sentence(answer)));
 }
 
-// The signal that ends us stays to be taken: with a lease there is something to
-// give back first.
+// The signal stays pending: with a lease there is something to give back first.
 node_client::Answer Api::wait(node_client::Exchange& exchange) {
   auto until = Deadline::never();
   for (;;) {

@@ -1,4 +1,4 @@
-// api: what is asked of the node API.
+// api: the requests to the node API.
 #pragma once
 
 #include <chrono>
@@ -12,26 +12,25 @@
 namespace forward {
 
 struct Wanted {
-  std::string destination;  // name or address
+  std::string destination;  // a name or an address
   Port ssh_port = 22;
   PortRange udp_ports{33001, 33001};
 };
 
-// Once the proxy has answered, all further requests go to the address that
-// answered: the leases of another host behind the same name are not ours.
+// Once the proxy has answered, all further requests go to the address that answered: another host
+// behind the same name does not have our leases.
 class Api {
  public:
   Api(node_client::Server server, node_client::Trust trust, std::chrono::milliseconds patience, Signals& signals)
       : server_(std::move(server)), trust_(std::move(trust)), patience_(patience), signals_(signals) {}
 
-  // All of these wait for the answer. A signal ends that: at once, as long as the
-  // proxy cannot have the request; 3 seconds later, when it may have. Failure{as
-  // exit_for, with the API's sentence; 69, 76, 65 as Exchange; 128+n}.
+  // These calls wait for the answer. A signal ends the wait: at once if the proxy cannot have the request yet,
+  // otherwise after 3 seconds. Failure{as exit_for, with the API's sentence; 69, 76, 65 as Exchange; 128+n}.
   Leased open(const Wanted& wanted);
   Leased renew(const std::string& id);
   void close(const std::string& id);
 
-  // To be driven by who asks.
+  // The caller drives it.
   std::unique_ptr<node_client::Exchange> begin_renewal(const std::string& id, std::chrono::milliseconds patience) const;
   // Not ended by a signal.
   node_client::Answer close_now(const std::string& id, std::chrono::milliseconds patience) const;
@@ -39,7 +38,7 @@ class Api {
  private:
   node_client::Answer ask(const std::string& what, const node_client::Request& request, long success);
   node_client::Answer wait(node_client::Exchange& exchange);
-  // With the fingerprint that the proxy shows, when that is of use.
+  // Adds the fingerprint that the proxy shows, when that is of use.
   [[noreturn]] void explain(const tool::Failure& failure) const;
 
   node_client::Server server_;

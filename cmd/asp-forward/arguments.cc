@@ -129,7 +129,7 @@ Asked Asked::parse(int argc, char** argv) {
   asked.wanted = wanted_of(options);
   if (asked.mode == Mode::run) {
     asked.words = options.operands;
-    check_words({asked.words.begin() + 1, asked.words.end()});  // the first is a program, as it is
+    check_words({asked.words.begin() + 1, asked.words.end()});  // the first is the program, which is used as it is
     asked.program = find_program(asked.words[0]);
   }
   return asked;

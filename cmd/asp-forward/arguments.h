@@ -1,4 +1,4 @@
-// arguments: what is asked of asp-forward, checked before anything is.
+// arguments: the command line of asp-forward, checked before any request is made.
 #pragma once
 
 #include <chrono>
@@ -22,7 +22,7 @@ struct Asked {
   Wanted wanted;                   // run, print, pass_through
   std::string lease;               // renew, release
   std::string program;             // run: its path
-  std::vector<std::string> words;  // run: with %h and so on
+  std::vector<std::string> words;  // run: with %h and the like
   bool json = false;
   bool quiet = false;
 

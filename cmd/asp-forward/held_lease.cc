@@ -25,7 +25,7 @@ constexpr milliseconds kLongestRetry{15'000};
 
 void say(const std::string& line) { std::fputs(("asp-forward: " + logging::escape(line) + "\n").c_str(), stderr); }
 
-// BOOTTIME: a machine that was asleep renews as soon as it wakes.
+// CLOCK_BOOTTIME, so that a machine that was asleep renews as soon as it wakes.
 HeldLease::HeldLease(Api& api, const Wanted& wanted)
     : api_(api), timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)) {
   if (!timer_) tool::fail_errno(tool::os, "timerfd_create");
@@ -63,8 +63,8 @@ void HeldLease::schedule(milliseconds from_now) {
   ::timerfd_settime(timer_.get(), 0, &at, nullptr);
 }
 
-// renew_seconds may be all the time that there is (both settings of the proxy
-// equal): a third of it is left for trying again.
+// renew_seconds may be the lease's whole time (if both settings of the proxy are equal), so a third of
+// it is left for further attempts.
 void HeldLease::schedule_next() {
   if (leased_.renew_seconds.count() == 0) return;
   schedule(std::max(kShortest, milliseconds(leased_.renew_seconds) * 2 / 3));

@@ -1,5 +1,5 @@
-// held_lease: a lease for as long as we use it: renewed on time, and given back
-// however that ends.
+// held_lease: a lease for as long as we use it. It is renewed on time, and given back however the
+// program ends.
 #pragma once
 
 #include <memory>
@@ -13,14 +13,14 @@ namespace forward {
 
 class HeldLease {
  public:
-  // Failure as Api::open. `api` must outlive it.
+  // Fails as Api::open does. `api` must outlive it.
   HeldLease(Api& api, const Wanted& wanted);
   HeldLease(const HeldLease&) = delete;
-  // Gives it back. What goes wrong then is a line on stderr.
+  // Gives the lease back. A failure is one line on stderr.
   ~HeldLease();
 
   const Leased& leased() const { return leased_; }
-  // Whose business it is from now on; nothing is given back.
+  // Leaves the lease to the user: it will not be given back.
   void keep() { ours_ = false; }
 
   // What a loop is to wait for, and to call after each turn.
@@ -29,7 +29,7 @@ class HeldLease {
   };
   Awaited awaited() const;
   void tend();
-  // The proxy has no such lease any more.
+  // True if the proxy no longer has the lease.
   bool lost() const { return lost_; }
 
  private:
@@ -46,10 +46,10 @@ class HeldLease {
   std::unique_ptr<node_client::Exchange> renewal_;
   bool ours_ = true;
   bool lost_ = false;
-  bool in_trouble_ = false;  // the last renewal failed, and that was said
+  bool in_trouble_ = false;  // the last renewal failed, and that was reported
 };
 
-// One line on stderr, escaped.
+// Prints one line on stderr, escaped.
 void say(const std::string& line);
 
 }  // namespace forward

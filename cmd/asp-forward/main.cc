@@ -23,8 +23,7 @@ namespace {
 
 using namespace forward;
 
-// As known_hosts has the destination: what ssh finds behind the leased port is
-// its key.
+// The destination's name in known_hosts: ssh finds the destination's key behind the leased port.
 std::string host_key_alias(const Wanted& wanted) {
   return HostPort{wanted.destination, wanted.ssh_port}.known_hosts_text();
 }
@@ -50,7 +49,7 @@ std::string lease_text(const Leased& leased, bool as_json) {
   record.add("renew_seconds", std::to_string(leased.renew_seconds.count()));
   record.add("expires", leased.expires);
   std::string text = record.text();
-  text.pop_back();  // the empty line between records: there is one
+  text.pop_back();  // the empty line that separates records: there is only one
   return text;
 }
 

@@ -97,7 +97,7 @@ void PassThrough::take_in() {
     return;
   }
   if (got < 0 && (error == EINTR || error == EAGAIN)) return;
-  stdin_open_ = false;  // also when its other end is gone
+  stdin_open_ = false;  // also when its other end is closed
   ::shutdown(socket_.get(), SHUT_WR);
 }
 
@@ -113,7 +113,7 @@ void PassThrough::send_on() {
 }
 
 void PassThrough::take_out() {
-  if (server_done_) return stop_sending();  // it hung up altogether
+  if (server_done_) return stop_sending();  // it closed both directions
   std::string chunk(kChunk, '\0');
   const ssize_t got = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;

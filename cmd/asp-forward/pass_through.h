@@ -1,5 +1,4 @@
-// pass_through: standard input and output, joined to a TCP port: what ssh(1) wants
-// of a ProxyCommand.
+// pass_through: connects standard input and output to a TCP port, as ssh(1) expects of a ProxyCommand.
 #pragma once
 
 #include <chrono>
@@ -20,10 +19,10 @@ class PassThrough {
   // Connects. Failure{69}; {128+n} by a signal.
   PassThrough(const Endpoint& to, std::chrono::milliseconds patience, HeldLease& held, Signals& signals);
 
-  // Until the server has said its last word and everything is through, or a signal
-  // comes (ssh(1) ends its ProxyCommand with SIGHUP), whose 128+n is returned; 74 when
-  // our reader has gone, 75 when the lease is over. Each direction ends by itself.
-  // Failure{69} when the connection is lost, {74} when bytes are left for nobody.
+  // Runs until the server has closed its side and all bytes are through, or a signal comes (ssh(1) ends its
+  // ProxyCommand with SIGHUP), whose 128+n is returned; 74 when our reader is gone, 75 when the lease is over.
+  // Each direction ends by itself. Failure{69} when the connection is lost, {74} when output can no longer be
+  // written.
   int run();
 
  private:
@@ -44,9 +43,9 @@ class PassThrough {
   Signals& signals_;
   Fd socket_;
   Outlet out_;
-  std::string pending_;  // for the server
+  std::string pending_;  // to be sent to the server
   bool stdin_open_ = true;
-  bool server_done_ = false;  // no more comes from there
+  bool server_done_ = false;  // the server sends no more
 };
 
 }  // namespace forward

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Port kHttp = 9091;
 constexpr Port kHttps = 9092;
-constexpr std::size_t kMaxWord = 256;  // of user or password, decoded
+constexpr std::size_t kMaxWord = 256;  // bytes of the user or the password, decoded
 
 [[noreturn]] void wrong(const std::string& why) {
   throw tool::Failure(tool::usage, "--proxy: " + why + "; it is dnats://[user@]host[:port], or dnat:// for clear text");

@@ -1,4 +1,4 @@
-// run: the command that the lease is for.
+// run: runs the command that needs the lease.
 #pragma once
 
 #include "base/child.h"
@@ -7,10 +7,9 @@
 
 namespace forward {
 
-// Runs `program` and renews meanwhile. Its status, or 128+n. A signal that was
-// sent to us alone is passed on; one from the terminal it has itself. When the
-// lease is lost the command goes on, to find that out its own way.
-// Failure{71} when it cannot be run.
+// Runs `program` and renews the lease meanwhile. Returns its status, or 128+n. A signal that was sent
+// to us alone is passed on; the program itself gets one from the terminal. When the lease is lost the
+// command goes on, and will notice that in its own way. Failure{71} when it cannot be run.
 int run(const child::Program& program, HeldLease& held, Signals& signals);
 
 }  // namespace forward
