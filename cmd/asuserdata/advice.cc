@@ -12,7 +12,7 @@ bool covers(const std::optional<Network>& wide, const std::optional<Network>& na
   return narrow && wide->prefix <= narrow->prefix && wide->contains(narrow->base);
 }
 
-// Whether all that matches `below` has matched `above` already.
+// True if everything that matches `below` has matched `above` already.
 bool hides(const config::Rule& above, const config::Rule& below) {
   if (!covers(above.host_ip, below.host_ip)) return false;
   if (above.host_domain && (!below.host_domain || above.host_domain->host != below.host_domain->host ||
@@ -23,8 +23,7 @@ bool hides(const config::Rule& above, const config::Rule& below) {
   return for_all || (above.users == below.users && above.groups == below.groups);
 }
 
-// Whether every client that it matches comes by another family than that of
-// all its hosts.
+// True if every client that the rule matches is of another family than all its hosts.
 bool serves_nobody(const config::Rule& rule) {
   if (!rule.host_ip || rule.hosts.empty()) return false;
   return std::all_of(rule.hosts.begin(), rule.hosts.end(), [&](const HostPort& host) {

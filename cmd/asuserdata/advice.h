@@ -1,4 +1,4 @@
-// advice: what is valid in aspera.conf, but hardly meant so.
+// advice: settings that are valid in aspera.conf, but hardly intended.
 #pragma once
 
 #include <string>

@@ -29,7 +29,7 @@ std::string line(const std::string& name, const std::string& value) {
   return fmt::format("{}: \"{}\"\n", name, shown);
 }
 
-// What `element` says, or the default.
+// The value of `element`, or the default.
 std::string value_of(const Element* element, const Option& option) {
   const std::string text = element && !element->text.empty() ? element->text : std::string(option.standard);
   return option.value == Value::secret && !text.empty() ? "********" : text;
@@ -44,7 +44,7 @@ bool is_below_rule(const Item& item) {
   return std::any_of(item.path.begin(), item.path.end(), [](const Option* option) { return option->name == "rule"; });
 }
 
-// <rule>, <hosts> with its hosts as one value.
+// The lines of one <rule>; <hosts> becomes one value.
 std::string of_rule(const Element& rule, const Option& option, const std::string& prefix) {
   std::string text;
   for (const auto& attribute : option.attributes) {
@@ -84,7 +84,7 @@ std::string of_server(const Element& document) {
   return text;
 }
 
-// The docroot with symbolic links resolved as far as it exists; a URL as it is.
+// The docroot with symbolic links resolved as far as it exists; a URL is not changed.
 std::string canonical(const std::string& docroot) {
   if (!docroot.starts_with('/')) return docroot;
   std::error_code error;
@@ -92,7 +92,7 @@ std::string canonical(const std::string& docroot) {
   return error ? docroot : resolved.string();
 }
 
-// `sections` in the order in which they count. `user` empty: $(user) stays.
+// `sections` is in the order of precedence. If `user` is empty, $(user) stays.
 std::string of_account(const std::vector<Elements>& sections, const std::string& user) {
   std::string text;
   for (const auto& item : config::schema::items({"default"})) {

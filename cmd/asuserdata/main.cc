@@ -1,5 +1,5 @@
-// asuserdata: what aspera.conf may hold, whether it is valid, and what comes of
-// it for one user or for all; asuserdata(8).
+// asuserdata: shows what aspera.conf may contain, whether it is valid, and the values in force for one
+// user or for all; asuserdata(8).
 #include <unistd.h>
 
 #include <fmt/core.h>

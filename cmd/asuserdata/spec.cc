@@ -14,7 +14,7 @@ using config::schema::Value;
 
 constexpr std::size_t kCommentColumn = 60;
 
-// Heads of the sections, in the guide's words.
+// The headings of the sections, in the guide's words.
 constexpr std::pair<std::string_view, std::string_view> kHeads[] = {
     {"server", "Server Options Spec"},
     {"default", "Default Options Spec"},
@@ -41,8 +41,8 @@ class Printer {
   }
 
  private:
-  // Options of one account have the same names as the defaults for all, whose
-  // Option objects they share or resemble.
+  // Options of one account have the same names as the defaults for all; their Option objects are the same or
+  // alike.
   void name_items(const config::schema::Path& section) {
     for (auto& item : config::schema::items(section)) names_[&item.option()] = std::move(item.name);
   }
@@ -76,7 +76,7 @@ class Printer {
   void print(const Option& option, int depth) {
     if (option.value == Value::elements) return print_elements(option, depth);
     const std::string element = fmt::format("<{0}>{1}</{0}>", option.name, option.standard);
-    // What must not be empty has no place in a file that is to be valid.
+    // An option that must not be empty is written as a comment, so that the file is valid.
     if (option.is(config::schema::explicit_))
       out_ +=
           fmt::format("{:{}}<!-- {}  {}{} -->\n", "", depth * 2, element, comment_on(option), attributes_of(option));

@@ -10,7 +10,7 @@ namespace asuserdata {
 
 enum class Names { no, yes };
 
-// With Names::yes each comment begins with asconfigurator's name of the option.
+// With Names::yes each comment begins with the name that asconfigurator has for the option.
 std::string spec(Names names);
 
 }  // namespace asuserdata
