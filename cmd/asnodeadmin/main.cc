@@ -45,7 +45,7 @@ constexpr char kHelp[] = "asnodeadmin -a -u name -x account    add a user of the
 constexpr char kAdmin[] = "admin";
 constexpr mode_t kMode = 0640;
 
-// Those without a letter get one that the command line cannot hold.
+// Options without a letter get a character that the command line cannot contain.
 constexpr char kAclAdd = 1;
 constexpr char kAclDel = 2;
 constexpr char kAclSet = 3;
@@ -68,9 +68,9 @@ constexpr option kLong[] = {
 
 [[noreturn]] void bad_usage(const std::string& why) { options::fail_usage(kUsage, why); }
 
-// --- what is asked for -----------------------------------------------------------
+// --- the command line -----------------------------------------------------------
 
-// The one of -a, -m, -d, -l, -A, --reload, -h; 'b' when there is a backup alone.
+// The action: one of -a, -m, -d, -l, -A, --reload, -h; 'b' when only a backup is asked for.
 char action_of(const Options& options) {
   char action = 0;
   for (const char letter : {'a', 'm', 'd', 'l', 'A', 'h', kReload}) {
@@ -125,7 +125,7 @@ bool grants_admin(const std::string& acls, bool none_too) {
   return false;
 }
 
-// What becomes of a user.
+// The changes to one user.
 struct Change {
   std::optional<std::string> hash;
   std::optional<std::string> account;
@@ -138,8 +138,8 @@ struct Change {
   }
 };
 
-// The password last: who has to type one is not asked in vain. Without any other
-// change there is nothing to modify but the password.
+// Asks for the password last, after everything else is validated. Without another change, -m modifies
+// only the password.
 Change change_of(const Options& options, char action) {
   Change change;
   if (options.has('x')) check_account(*(change.account = options.get('x', "")));
@@ -165,7 +165,7 @@ void check_presence(Users& users, const std::string& name, bool wanted) {
                                                : ": is there already; change it with -m"));
 }
 
-// Never over another file, least of all through a link in a directory of others.
+// Never overwrites another file, least of all through a link in somebody else's directory.
 void back_up(const Users& users, const std::string& path) {
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) tool::fail_errno(tool::io, "create " + path);
@@ -247,7 +247,7 @@ int remove(const Options& options) {
   return tool::yes;
 }
 
-// --- looking -----------------------------------------------------------------------------
+// --- showing -----------------------------------------------------------------------------
 
 std::string table(const Users& users) {
   std::size_t name = 13;
@@ -265,7 +265,7 @@ std::string table(const Users& users) {
   return text;
 }
 
-// The service reads the file by itself; what is left is to say whether it can.
+// The service reads a changed file by itself, so this only reports whether it can.
 int reload() {
   const auto users = config::node_users::load(paths::kNodeUsers);
   for (const auto& user : users) {

@@ -57,7 +57,7 @@ std::string from_terminal(const std::string& user) {
 void hide(int argc, char** argv, const std::string& given) {
   if (given.empty() || given == "-") return;
   for (int i = 1; i < argc; ++i) {
-    // -p password, or -ppassword, or -amppassword: it is the end of a word.
+    // The option may be -p password, -ppassword, or -amppassword: the password is the end of a word.
     const std::size_t length = std::strlen(argv[i]);
     if (length >= given.size() && given == argv[i] + length - given.size())
       std::memset(argv[i] + length - given.size(), '*', given.size());
