@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// The code point at the head of valid, not empty UTF-8, which is taken off.
+// Takes the first code point off valid UTF-8 text, which is not empty.
 std::uint32_t take_character(std::string_view& text) {
   const auto head = static_cast<unsigned char>(text[0]);
   const std::size_t length = head < 0x80 ? 1 : head < 0xe0 ? 2 : head < 0xf0 ? 3 : 4;

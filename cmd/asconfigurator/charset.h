@@ -1,4 +1,4 @@
-// charset: a value as the text of an element, in the document's encoding.
+// charset: writes a value as the text of an element, in the document's encoding.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@ namespace asconfigurator {
 // How characters beyond ASCII are written: as they are, or as &#228;.
 enum class Charset { utf8, references };
 
-// What the declaration of the document calls for.
+// The encoding that the document declares.
 Charset charset_of(std::string_view text);
 
 // `value` (UTF-8) as the text of an element.

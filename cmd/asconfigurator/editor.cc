@@ -22,7 +22,7 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 bool is_end_of_line(char c) { return c == '\n' || c == '\r'; }
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t") == text.npos; }
 
-// --- lines: how the text around an element is laid out ---------------------------
+// --- lines: the layout of the text around an element ---------------------------
 
 class Lines {
  public:
@@ -34,21 +34,21 @@ class Lines {
     return at;
   }
 
-  // Behind the line end that follows `at`; absent: something else follows first.
+  // The position after the line end that follows `at`; absent if something else follows first.
   std::optional<std::size_t> next(std::size_t at) const {
     while (at < text_.size() && (text_[at] == ' ' || text_[at] == '\t')) ++at;
     if (at == text_.size() || !is_end_of_line(text_[at])) return std::nullopt;
     return at + (std::string_view(text_).substr(at).starts_with("\r\n") ? 2 : 1);
   }
 
-  // What is before `at` on its line, if that is white space; absent: it is not.
+  // The white space before `at` on its line; absent if there is anything else.
   std::optional<std::string> indent(std::size_t at) const {
     const auto before = text_.substr(start(at), at - start(at));
     if (!is_blank(before)) return std::nullopt;
     return before;
   }
 
-  // The line end before `at`, or else the first one.
+  // The line end before `at`, or if there is none, the first one.
   std::string end_before(std::size_t at) const {
     std::size_t begin = start(at);
     if (begin == first_) begin = std::min(text_.find_first_of("\r\n"), text_.size());
@@ -62,7 +62,7 @@ class Lines {
   const std::size_t first_;
 };
 
-// How much deeper the first child of `parent` stands that begins its line.
+// The additional indent of the first child of `parent` that begins its line.
 std::optional<std::string> step_in(const Lines& lines, const Element& parent, const std::string& outer) {
   for (const auto& child : parent.children) {
     const auto indent = lines.indent(child.extent.begin);
@@ -74,7 +74,7 @@ std::optional<std::string> step_in(const Lines& lines, const Element& parent, co
 // --- writing new elements -----------------------------------------------------------
 
 struct Layout {
-  bool lines = false;  // each tag that holds elements on a line of its own
+  bool lines = false;  // each tag with children is on a line of its own
   std::string indent;
   std::string step;
   std::string end;
@@ -82,8 +82,8 @@ struct Layout {
 
 struct Node {
   std::string name;
-  std::string body;            // as it is written in the file
-  std::vector<Node> children;  // in the place of it
+  std::string body;            // as written in the file
+  std::vector<Node> children;  // instead of a body
 };
 
 void write(const Node& node, const Layout& layout, const std::string& indent, std::string& out) {
@@ -96,7 +96,7 @@ void write(const Node& node, const Layout& layout, const std::string& indent, st
   if (layout.lines) out += layout.end;
 }
 
-// --- where ------------------------------------------------------------------------------
+// --- finding the place ----------------------------------------------------------------------
 
 Route route_of(const Change& change) {
   Route route;
@@ -131,10 +131,10 @@ void check_single(const Elements& parents, const Option* option, const Change& c
   }
 }
 
-// The elements that are there of the route to a value, as far as it goes.
+// The existing elements on the route to a value.
 struct Reached {
   Elements elements;
-  std::size_t depth;  // how many of the route; its size: the value's own elements
+  std::size_t depth;  // how many steps of the route exist; all of them: these are the value's own elements
 };
 
 Reached follow(const Element& document, const Route& route, const Change& change, const std::string& file) {
@@ -154,7 +154,7 @@ Reached follow(const Element& document, const Route& route, const Change& change
 
 bool is_empty_tag(const Element& element) { return element.extent.end == element.extent.body; }
 
-// `element` with another body, its tags as they are; <a/> is opened.
+// Replaces the body of `element` and keeps its tags; <a/> becomes <a></a>.
 void replace_body(std::string& text, const Element& element, const std::string& body) {
   const auto& extent = element.extent;
   if (!is_empty_tag(element)) {
@@ -177,8 +177,8 @@ void remove(std::string& text, const Element& element) {
   text.erase(begin, end - begin);
 }
 
-// How `parent` has its children stand when `outer` is before its own tag; `at` is
-// where they go.
+// The layout of children of `parent`, when `outer` is the indent of its own tag; `at` is where they
+// go.
 Layout layout_of(const Lines& lines, const Element& document, const Element& parent, const std::string& outer,
                  std::size_t at) {
   const auto own = step_in(lines, parent, outer);
@@ -207,10 +207,10 @@ void insert(std::string& text, const Element& document, const Element& parent, c
   const auto before_start = lines.indent(extent.begin);
   const auto before_end = lines.indent(extent.body_end);
   if (!is_empty_tag(parent) && line >= extent.body && before_end) {
-    // The end tag begins its line: further lines before it.
+    // The end tag begins its line: the new lines go before it.
     text.insert(line, written(node, layout_of(lines, document, parent, *before_end, extent.body_end)));
   } else if (before_start && extent.body == extent.body_end) {
-    // It begins its line, and there is nothing in it: it becomes several lines.
+    // The element begins its line, and is empty: it becomes several lines.
     const Layout layout = layout_of(lines, document, parent, *before_start, extent.begin);
     replace_body(text, parent, layout.end + written(node, layout) + *before_start);
   } else if (is_empty_tag(parent)) {
@@ -220,7 +220,7 @@ void insert(std::string& text, const Element& document, const Element& parent, c
   }
 }
 
-// What is missing of the route, with the account's name if that is missing, too.
+// The missing part of the route, with the account's name if that is missing, too.
 Node missing(const Change& change, const Route& route, std::size_t depth, Charset charset) {
   Node node{std::string(route.back()->name), escaped(*change.value, charset), {}};
   for (std::size_t i = route.size() - 1; i-- > depth;) {
@@ -248,7 +248,7 @@ Edited apply(const std::string& text, const Change& change, const std::string& f
   const Element* given = config::schema::first_given(reached.elements);
   if (given) edited.before = given->text;
   if (!change.value) {
-    // From the back, so that what is before stays where it was.
+    // Removes from the back, so that earlier positions stay valid.
     for (auto each = reached.elements.rbegin(); each != reached.elements.rend(); ++each) remove(edited.text, **each);
   } else if (edited.before != change.value) {
     replace_body(edited.text, given ? *given : *reached.elements[0], escaped(*change.value, charset_of(text)));

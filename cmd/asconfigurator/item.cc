@@ -23,7 +23,7 @@ constexpr std::string_view kHint = "asuserdata -+ lists the names";
 struct Command {
   std::string_view name;
   Path section;
-  std::string_view key;  // says which account; empty: there is but one such section
+  std::string_view key;  // the name that says which account; empty: there is only one such section
 };
 
 const std::vector<Command>& commands() {
@@ -47,7 +47,7 @@ std::string joined(const std::vector<std::string>& words, std::string_view last)
   return text;
 }
 
-// The parts of `text` between semicolons, each \; put back.
+// The parts of `text` between semicolons; \; is unescaped.
 std::vector<std::string> parts_of(std::string_view text) {
   std::vector<std::string> parts(1);
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -68,7 +68,7 @@ const Command& command_of(const std::string& name) {
                    joined(names, " and ")));
 }
 
-// How many letters must be put in, taken out or replaced to make `b` out of `a`.
+// The edit distance: how many letters must be inserted, deleted or replaced.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), 0);
@@ -83,7 +83,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// At most three names that `wanted` may have been meant for, likeliest first.
+// At most three names that `wanted` may have meant, the likeliest first.
 std::vector<std::string> nearest(const std::vector<Item>& items, const std::string& wanted) {
   constexpr std::size_t kLongest = 100;
   constexpr std::size_t kMost = 3;
@@ -100,7 +100,7 @@ std::vector<std::string> nearest(const std::vector<Item>& items, const std::stri
   return names;
 }
 
-// The name with the alias of its element, which will do, too; empty: no alias.
+// The name by the alias of its element, which is accepted, too; empty: no alias.
 std::string other_name(const Item& item) {
   const auto& option = item.option();
   if (option.alias.empty() || !item.name.ends_with(option.name)) return {};
@@ -125,8 +125,8 @@ std::optional<Item> find_item(const Command& command, const std::string& name) {
   fail(fmt::format("'{}' is no name of {}{} ({})", name, command.name, question, kHint));
 }
 
-// As the XML parser would hand it back: valid UTF-8, of characters that XML
-// allows, without white space around it. Absent: not valid.
+// The value as the XML parser would return it: valid UTF-8, of characters that XML allows, without
+// white space around it. Absent: not valid.
 std::optional<std::string> as_parsed(const std::string& value) {
   try {
     return config::xml::parse("<v>" + escaped(value, Charset::utf8) + "</v>", "").text;

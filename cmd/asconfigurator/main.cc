@@ -1,5 +1,4 @@
-// asconfigurator: change values in aspera.conf, and nothing else of it;
-// asconfigurator(8).
+// asconfigurator: changes values in aspera.conf, and nothing else; asconfigurator(8).
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,7 +33,7 @@ void append(std::vector<Change>& changes, std::vector<Change> more) {
   std::move(more.begin(), more.end(), std::back_inserter(changes));
 }
 
-// An item a line; empty lines and comments (#) are passed over.
+// Reads one item a line; empty lines and comments (#) are skipped.
 void append_lines(std::vector<Change>& changes, const std::string& path) {
   const bool standard = path == "-";
   const std::string name = standard ? "stdin" : path;
@@ -75,7 +74,7 @@ std::string shown(const Change& change, const std::optional<std::string>& value)
   return "\"" + escaped + "\"";
 }
 
-// user faspex: authorization_transfer_in_value: "allow" -> "token"
+// The report of one change: user faspex: authorization_transfer_in_value: "allow" -> "token"
 std::string report(const Change& change, const std::optional<std::string>& before) {
   std::string section(change.section.back());
   if (!change.account.empty()) section += " " + logging::escape(change.account);
@@ -121,7 +120,7 @@ int run(int argc, char** argv) {
   const auto changes = changes_of(options);
   const std::string path = options.get('c', paths::kConfig);
 
-  // A limit on the size of files is then an error like a full file system.
+  // Exceeding a limit on file sizes then is an error like a full file system.
   std::signal(SIGXFSZ, SIG_IGN);
   config::file::Locked file(path, kEmpty);
   std::string text = file.text();
