@@ -1,6 +1,6 @@
-// aspshell: accept exactly the allowed command lines, refuse all else;
-// aspshell(1). Run by sshd, as login shell (-c COMMAND) or as ForceCommand
-// (SSH_ORIGINAL_COMMAND); execs ascp_rproxy, never a shell.
+// aspshell: accepts exactly the allowed command lines and refuses everything else; aspshell(1). sshd
+// runs it as login shell (-c COMMAND) or as ForceCommand (SSH_ORIGINAL_COMMAND). It execs ascp_rproxy,
+// never a shell.
 #include <unistd.h>
 
 #include <cstdio>
@@ -23,9 +23,9 @@ using command_line::Words;
 
 const std::string kSelf = std::string(paths::kBin) + "aspshell";
 
-// What the client asked for; absent: an interactive login. With ForceCommand,
-// sshd has the login shell run the forced command, which may be this program
-// twice: then the client's words are in SSH_ORIGINAL_COMMAND.
+// The command that the client asked for; absent for an interactive login. With ForceCommand, sshd has
+// the login shell run the forced command, so this program may run twice: then the client's command is
+// in SSH_ORIGINAL_COMMAND.
 std::optional<std::string> original_command(int argc, char** argv) {
   if (argc == 3 && std::string(argv[1]) == "-c" && argv[2] != kSelf && argv[2] != std::string(paths::kShell))
     return argv[2];
@@ -46,7 +46,7 @@ std::optional<config::Command> allowed(const Words& words) {
   }
 }
 
-// There may be nobody on stderr; that is no reason to answer anything else.
+// Nobody may be reading stderr; that must not change the answer.
 void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 int refuse(const std::string& command) {
