@@ -31,7 +31,7 @@ double milliseconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double, std::milli>(SteadyClock::now() - start).count();
 }
 
-// As it came over the pipe, where it is escaped, without the newline.
+// The line as it came over the pipe, where it is escaped, without the newline.
 std::string words_of(const status::Line& line) {
   const std::string text = line.text();
   return text.substr(0, text.size() - 1);
@@ -70,7 +70,7 @@ int Conductor::conduct() {
 void Conductor::start() {
   session::spool::check_admission();
   if (by_name_) find_name();
-  // The dialer first: it has more to do, and the pinhole is verified meanwhile.
+  // The dialer is started first: it has more to do, and the pinhole is verified meanwhile.
   const Record asked = Asked{session_, request_}.to_record();
   dialer_.emplace(asked);
   if (udp_) holder_.emplace(asked);
@@ -81,7 +81,7 @@ void Conductor::start() {
   let_go_of_stdio();
 }
 
-// Only looked at: asp-dial reads every byte of it.
+// The name is only peeked at: asp-dial reads every byte of it.
 void Conductor::find_name() {
   const auto start = SteadyClock::now();
   request_.domain = asked_host::find(words_);
@@ -90,8 +90,7 @@ void Conductor::find_name() {
   identity_ += " domain=" + name;
 }
 
-// Which server it is, asp-upstream says; a server that fails is followed by the
-// next there.
+// asp-upstream tells which server it is; when a server fails, it tries the next.
 void Conductor::connect() {
   const auto start = SteadyClock::now();
   for (;;) {
@@ -157,15 +156,14 @@ void Conductor::pinhole_lost(const char* event) {
   throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
 }
 
-// The rule is in force before the command starts, so that no packet of its
-// can come too early.
+// The rule is in force before the command starts, so that no packet of the command can come too early.
 void Conductor::open_pinhole() {
   const auto expect = [&](const char* event, const Deadline& deadline) {
     const auto start = SteadyClock::now();
     const auto line = holder_->await(deadline, dialer_->fd());
     logging::debug1("asp-pinhole: {} after {:.0f} ms more", line ? line->event : "nothing", milliseconds_since(start));
     if (line) return check_pinhole(*line, event);
-    // Waiting for the command alone, asp-upstream speaks only to say that it cannot.
+    // asp-upstream waits only for the command, so it speaks only to report a failure.
     if (const auto lost = dialer_->next(); lost || dialer_->hung_up()) {
       throw tool::Failure(lost ? status::failure_code(*lost) : tool::internal,
                           fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));

@@ -1,4 +1,4 @@
-// conductor: one session in the order of events that keeps it safe.
+// conductor: runs one session in the order of events that keeps it safe.
 //
 //   route ─▶ pinhole verified ∥ server connected ─▶ rule in force ─▶ command
 //   runs ─▶ (bytes flow without us) ─▶ command ends ─▶ rule and flows gone
@@ -20,12 +20,12 @@
 
 class Conductor {
  public:
-  // `words`: the command; `udp`: whether it needs a pinhole; `by_name`: whether
-  // its route depends on the name that the client asked for.
+  // `words` is the command; `udp` says whether it needs a pinhole; `by_name` whether its route depends on the
+  // name that the client asked for.
   Conductor(Request request, std::vector<std::string> words, bool udp, bool by_name);
 
-  // Conducts the session to its end. Returns the remote command's status;
-  // throws Failure when the command never ran.
+  // Runs the session to its end. Returns the remote command's status; throws Failure when the command never
+  // ran.
   int conduct();
 
  private:
@@ -40,7 +40,7 @@ class Conductor {
   [[noreturn]] void pinhole_lost(const char* event);
   void open_pinhole();
   void let_go_of_stdio() const;
-  // Returns how the session ended: the exit status to give.
+  // Returns the exit status that the session ended with.
   int watch();
   // Until a helper that has said its last word may take its leave; -1: none has.
   void hear_dialer();
@@ -66,7 +66,7 @@ class Conductor {
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
   std::string host_;                   // as the route writes it
   std::string host_address_;
-  // Words for the log: who and where; the flow and its size once known.
+  // Text for the log: who and where; the flow and its size once known.
   std::string identity_;
   std::string flow_;
   std::string counters_;

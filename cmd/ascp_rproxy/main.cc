@@ -1,5 +1,5 @@
-// ascp_rproxy: conduct one session: match, dial, open the pinhole, wait,
-// close, report; ascp_rproxy(8). Run by aspshell inside a session of sshd.
+// ascp_rproxy: conducts one session: match, dial, open the pinhole, wait, close, report;
+// ascp_rproxy(8). aspshell runs it inside a session of sshd.
 #include <unistd.h>
 
 #include "base/accounts.h"
