@@ -22,7 +22,8 @@ namespace {
 using proxy_account::Account;
 using proxy_account::administer;
 
-// Nothing matches it: keys alone, and yet not locked ("!"), which sshd refuses.
+// No password matches it, so only keys log in. Unlike "!" it does not lock the account, which sshd
+// would refuse.
 constexpr char kNoPassword[] = "*";
 
 // What this call made, taken away again unless it was kept.
@@ -47,7 +48,7 @@ class Undo {
   std::vector<std::vector<std::string>> commands_;
 };
 
-// Where useradd puts home directories.
+// The directory where useradd makes home directories.
 std::string home_of_new(const std::string& name) {
   const std::string defaults = administer({"/usr/sbin/useradd", "-D"});
   std::string_view base = "/home";
@@ -57,8 +58,8 @@ std::string home_of_new(const std::string& name) {
   return fmt::format("{}/{}", base, name);
 }
 
-// A home directory that asp-deluser kept belongs to a number that nobody has:
-// it is given back.
+// A home directory that asp-deluser kept belongs to a number that no account has. The new account gets
+// that number.
 std::optional<uid_t> owner_of_kept(const std::string& name, const std::string& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) {
@@ -93,7 +94,7 @@ void make_account(const std::string& name, std::vector<std::string>& steps, Undo
                        : "made the account " + name);
 }
 
-// The rights first, so that a new key never opens more than transfers.
+// The rights come first, so that a new key never allows more than transfers.
 void bring_into_state(const Account& account, std::vector<std::string>& steps) {
   proxy_account::check_may_transfer_only(account);
   if (account.expired)
@@ -131,7 +132,7 @@ home::Made enrol(const std::string& name, const home::Wanted& wanted) {
   make_group(steps, undo);
   if (account) {
     bring_into_state(*account, steps);
-    undo.keep();  // what is stricter than before stays so
+    undo.keep();  // stricter settings stay
   } else {
     make_account(name, steps, undo);
     account = proxy_account::find(name);

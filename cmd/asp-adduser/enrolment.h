@@ -1,4 +1,4 @@
-// enrolment: one account made, or brought into the state of a proxy user's.
+// enrolment: makes an account, or brings an existing one into the state of a proxy user's.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace enrolment {
 
-// `name` is_name. What a failed call made of a new account is taken away again.
-// Failure{77} when the account must not be one of the proxy's.
+// `name` must be is_name. A failed call removes what it made of a new account. Failure{77} when the
+// account must not be one of the proxy's.
 home::Made enrol(const std::string& name, const home::Wanted& wanted);
 
 }  // namespace enrolment

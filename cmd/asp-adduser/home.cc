@@ -37,8 +37,8 @@ bool is_there(const std::string& name) {
   return ::lstat(name.c_str(), &status) == 0;
 }
 
-// An Fd without a file when there is none of that name. Tightens the mode to
-// `mode`.
+// Opens the file, and tightens its mode to `mode`. An Fd without a file when there is none of that
+// name.
 Fd open_own(const std::string& name, mode_t mode, std::vector<std::string>& steps) {
   Fd file(::open(name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file && errno == ENOENT) return file;
@@ -91,8 +91,8 @@ std::string host_name() {
   return name;
 }
 
-// Both halves under other names first, the private one moved last: it is what
-// says that there is a pair.
+// Both halves are made under other names first. The private one is moved last, since its presence
+// means that there is a pair.
 void make_pair(const std::string& user, const std::string& type, const std::string& name) {
   const std::string fresh = temporary(name);
   const auto discard = [&] {
@@ -109,7 +109,7 @@ void make_pair(const std::string& user, const std::string& type, const std::stri
   throw tool::Failure(tool::os, fmt::format("make {}: {}", shown(name), made.err.substr(0, 200)));
 }
 
-// From the private half, whatever the file beside it says.
+// Computed from the private half, whatever the file beside it contains.
 std::string public_half(const std::string& name) {
   const auto answer = keygen({"-y", "-P", "", "-f", name});
   if (answer.status != 0) {

@@ -1,4 +1,4 @@
-// home: what asp-adduser makes in a user's ~/.ssh, with his rights.
+// home: makes the files in a user's ~/.ssh for asp-adduser, with the user's rights.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Wanted {
 };
 
 struct Made {
-  std::vector<std::string> steps;  // what was done; empty: all was there
+  std::vector<std::string> steps;  // what was done; empty: everything was there
   std::string public_key;          // of the pair, one line; empty without one
 };
 

@@ -1,5 +1,4 @@
-// asp-adduser: make accounts that can transfer through the proxy, and nothing
-// else; asp-adduser(8).
+// asp-adduser: makes accounts that can transfer through the proxy, and nothing else; asp-adduser(8).
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,7 +23,7 @@ namespace {
 
 constexpr char kUsage[] = "asp-adduser [-s] [-k public_key_file] [-t ed25519|rsa] name ...";
 
-// A pipe or a device could keep us waiting, or never end.
+// Reads a regular file. A pipe or a device could make us wait, or never end.
 std::string read_file(const std::string& path) {
   const Fd file = [&] {
     try {
@@ -39,7 +38,7 @@ std::string read_file(const std::string& path) {
   return io::read_all(file.get(), public_key::kMaxText, path);
 }
 
-// ssh-keygen has the last word on each.
+// ssh-keygen has the final decision on each key.
 std::string fingerprint(const public_key::Key& key) {
   constexpr int kSeconds = 10;
   const auto answer = child::run({{"/usr/bin/ssh-keygen", "-l", "-f", "-"}, env::allow({}), {}}, key.line() + "\n",

@@ -13,12 +13,11 @@
 namespace public_key {
 namespace {
 
-// What follows the type in the blob, as SSH strings; RFC 4253, RFC 5656, RFC
-// 8709, PROTOCOL.u2f of OpenSSH.
+// The SSH strings after the type in the blob; RFC 4253, RFC 5656, RFC 8709, PROTOCOL.u2f of OpenSSH.
 struct Type {
   const char* name;
   int strings;
-  const char* curve;  // the first of them, where there is one
+  const char* curve;  // the first string, where it names a curve
 };
 constexpr Type kTypes[] = {
     {"ssh-ed25519", 1, nullptr},
@@ -47,7 +46,7 @@ std::optional<std::string_view> take_string(std::string_view& blob) {
   return string;
 }
 
-// Of an mpint, which may begin with a zero byte.
+// The size of an mpint, which may begin with a zero byte.
 std::size_t bits_of(std::string_view number) {
   while (!number.empty() && number[0] == 0) number.remove_prefix(1);
   if (number.empty()) return 0;
@@ -56,7 +55,7 @@ std::size_t bits_of(std::string_view number) {
   return bits;
 }
 
-// Why `blob` is no key of `type`; empty when it is.
+// The reason why `blob` is not a key of `type`; empty when it is.
 std::string fault_of(const Type& type, std::string_view blob) {
   constexpr std::size_t kLeastBits = 2048;
   const auto inner = take_string(blob);
@@ -90,15 +89,14 @@ std::string clean(std::string_view comment) {
 
 constexpr std::string_view kSpace = " \t\r";
 
-// Takes a word and the space behind it off the front of `text`.
+// Cuts the first word, and the space after it, off `text`.
 std::string_view take_word(std::string_view& text) {
   const auto word = text.substr(0, text.find_first_of(" \t"));
   text = cut::trimmed(text.substr(word.size()), kSpace);
   return word;
 }
 
-// Takes what may be an option list of authorized_keys apart: words, but not
-// within quotes.
+// Splits what may be an option list of authorized_keys at blanks outside quotes.
 std::vector<std::string_view> words_of(std::string_view line) {
   std::vector<std::string_view> words;
   std::size_t start = 0;
