@@ -1,5 +1,5 @@
-// asp-balance: put the hosts of the route on stdin into the order in which a
-// session would try them now; asp-balance(1).
+// asp-balance: puts the hosts of the route on stdin into the order in which a session would try them
+// now; asp-balance(1).
 #include <unistd.h>
 
 #include <fmt/core.h>
@@ -24,7 +24,7 @@ std::string why(const balance::Mark& mark) {
   return fmt::format("{}: {} since {}{}: {}", mark.whom(), balance::name_of(mark.state), mark.since, left, mark.reason);
 }
 
-// As a session would; but a route on stdin needs no aspera.conf.
+// Shares marks as a session would, but a route on stdin needs no aspera.conf.
 void share() {
   try {
     if (::access(paths::kConfig, F_OK) == 0)
