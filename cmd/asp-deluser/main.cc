@@ -1,4 +1,4 @@
-// asp-deluser: take the accounts of proxy users away; asp-deluser(8).
+// asp-deluser: removes the accounts of proxy users; asp-deluser(8).
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -45,9 +45,8 @@ void end_sessions(const std::string& name) {
       tool::os, fmt::format("{}: the account is shut, but sessions remain: {}", name, logging::unescape(answer.err)));
 }
 
-// Or they would open the account again, should it be made anew with this home.
-// A user who made that impossible gets no key by it either: asp-adduser
-// refuses such a home.
+// Left-over keys would log in again if the account were made anew with this home. A user who prevents
+// this gains nothing: asp-adduser refuses such a home.
 void forget_keys(const Account& account) {
   try {
     as_user::run(account, [] {
@@ -61,8 +60,8 @@ void forget_keys(const Account& account) {
   }
 }
 
-// From the outside to the inside: no new login, no session, no process, no
-// account. Whatever fails in between leaves an account that nobody can use.
+// Works from the outside to the inside: no new login, no session, no process, no account. A failure in
+// between leaves an account that nobody can use.
 void remove(const Account& account, bool with_home) {
   administer({"/usr/sbin/usermod", "--expiredate", "1", "--", account.name});
   end_sessions(account.name);

@@ -25,12 +25,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 3s;  // for those that are told to end
+constexpr auto kPatience = 3s;  // after SIGTERM
 constexpr auto kAtMost = 10s;
 constexpr auto kPause = 20ms;
 
-// Real, effective, saved and file system uid; proc(5). A process that changed
-// its rights belongs to root as a file of /proc, so the owner there says nothing.
+// Compares real, effective, saved and file system uid; proc(5). The files in /proc of a process that
+// changed its rights belong to root, so their owner is no help.
 bool is_of(pid_t pid, uid_t uid) {
   std::ifstream status(fmt::format("/proc/{}/status", pid));
   for (std::string line; std::getline(status, line);) {
@@ -52,8 +52,7 @@ bool is_on_this_host(pid_t pid) {
   return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
-// The number may go to somebody else between looking and signalling, but not
-// while it is held.
+// The pidfd keeps the number from going to another process between the check and the signal.
 bool signal_if_of(pid_t pid, uid_t uid, int number) {
   const Fd held = pidfd::find(pid);
   return held && is_of(pid, uid) && is_on_this_host(pid) && pidfd::signal(held, number);
