@@ -18,14 +18,13 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kChunk = 128 * 1024;
 
-// Both outputs share one window, so taking bytes for stderr lets the server
-// send more for a blocked stdout. Past this the connection is left alone, and
-// not even written to: libssh cannot write without reading.
+// Both outputs share one window, so taking bytes for stderr lets the server send more for a blocked
+// stdout. Beyond this limit the connection is neither read nor written: libssh cannot write without
+// reading.
 constexpr std::size_t kMaxHeld = 8 * 1024 * 1024;
 
-// EOF of output and the end of the command mostly come together. Only when
-// they do not is stdout closed ahead of our own exit, because a socket's
-// closing is felt by everyone who holds it.
+// EOF of output and the end of the command mostly come together. Only if they do not is stdout closed
+// before we exit, because everyone who holds a socket notices that it is closed.
 constexpr milliseconds kCloseAfter{100};
 
 }  // namespace
@@ -70,7 +69,7 @@ void Bridge::pass_on(upstream::Output from, Outlet& to) {
   } while (to.empty() && command_.held(from) != 0);
 }
 
-// Without stdout there is no client; without stderr alone, what comes for it is dropped.
+// A lost stdout means that the client is gone. If only stderr is lost, its bytes are dropped.
 void Bridge::lose_reader(upstream::Output of) {
   if (of == upstream::Output::out || !out_.open()) throw tool::Failure(tool::io, "client hung up");
   err_.close();
@@ -103,7 +102,8 @@ void Bridge::pump_upstream() {
 
 std::size_t Bridge::held() const { return command_.held(upstream::Output::out) + command_.held(upstream::Output::err); }
 
-// Once the command's channel is closed the server has no more say in how this ends.
+// True if the connection is not to be read. Once the command's channel is closed the server no longer
+// influences how this ends.
 bool Bridge::deaf() const { return command_.closed() || held() > kMaxHeld; }
 
 // For watch_silence and close_drained_output.
@@ -154,15 +154,15 @@ void Bridge::read_stdin() {
   const int error = errno;
   pending_.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   if (got > 0 || (got < 0 && (error == EINTR || error == EAGAIN))) return;
-  // A socket or terminal whose other end is gone fails rather than ends; that
-  // the client is gone, stdout tells.
+  // A socket or terminal whose other end is gone fails instead of ending; stdout tells that the client is
+  // gone.
   if (got < 0 && error != ECONNRESET && error != EIO) {
     throw tool::Failure(tool::io, fmt::format("read stdin: {}", std::strerror(error)));
   }
   stdin_open_ = false;
 }
 
-// The conductor has nothing more to say; its end is our end.
+// The conductor sends nothing more; when it ends, we end.
 void Bridge::read_control() {
   char ignored[256];
   const ssize_t got = ::read(control_, ignored, sizeof ignored);

@@ -1,9 +1,9 @@
-// bridge: carries bytes between our stdin, stdout, stderr (downstream: the
-// client) and a command on an internal server (upstream), until it ends.
+// bridge: carries bytes between our stdin, stdout, stderr (downstream: the client) and a command on an
+// internal server (upstream), until it ends.
 //
-// Backpressure holds both ways: nothing is read from stdin that the server's
-// window does not take, nothing from the server that stdout or stderr does not
-// take. EOF follows the last byte, in each direction by itself.
+// Backpressure works both ways: stdin is read only as far as the server's window has room, and the
+// server only as far as stdout and stderr have room. EOF follows the last byte, in each direction by
+// itself.
 #pragma once
 
 #include <chrono>
@@ -18,15 +18,14 @@
 
 class Bridge {
  public:
-  // `silence`: how long the server may say nothing before it is asked for a
-  // sign of life; after three times as long it counts as lost. HUP, INT, QUIT,
-  // TERM and WINCH are blocked from here on, and handled by run().
+  // `silence` is how long the server may be silent before it is asked for a sign of life; after three times as
+  // long it counts as lost. HUP, INT, QUIT, TERM and WINCH are blocked from here on, and handled by run().
   Bridge(upstream::Session& session, upstream::Command& command, const Terminal& terminal, int control_fd,
          std::chrono::seconds silence);
 
-  // How the command ended. Failure{69}: the connection is lost; Failure{74}:
-  // the client is gone; Failure{75}: the conductor is gone; Failure{128+n}: we
-  // were told to end by signal n. Whoever then destroys the Command ends it.
+  // Returns how the command ended. Failure{69}: the connection is lost; Failure{74}: the client is gone;
+  // Failure{75}: the conductor is gone; Failure{128+n}: we were told to end by signal n. The caller then
+  // destroys the Command, which ends it.
   upstream::End run();
 
  private:

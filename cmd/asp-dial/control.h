@@ -16,20 +16,19 @@
 
 class Control {
  public:
-  // Lines go to `output` (-1: nowhere). With `conducted` it is read, too.
+  // Writes lines to `output` (-1: nowhere). With `conducted` it is read, too.
   Control(int output, bool conducted) : output_(output), conducted_(conducted) {}
 
-  // To watch for hang-up; -1 when nobody conducts.
+  // The descriptor to watch for hang-up; -1 when no program conducts us.
   int fd() const { return conducted_ ? output_ : -1; }
-  // TCP takes suspiciously long; told to a conductor alone.
+  // TCP takes suspiciously long; only a conductor is told.
   void silent();
-  // TCP is connected; told to a conductor alone.
+  // TCP is connected; only a conductor is told.
   void reached(const Endpoint& address);
-  // `reused`: it was so before this session came.
+  // `reused`: the connection was there before this session.
   void connected(const upstream::Session& session, bool reused = false);
-  // Waits for `run`, if conducted, and meanwhile watches the connection.
-  // Failure{75}: the conductor has gone, or said nothing for 60 s;
-  // Failure{65}: it said something else; Failure{69}: the connection is lost.
+  // If conducted, waits for `run`, and meanwhile watches the connection. Failure{75}: the conductor is gone,
+  // or sent nothing for 60 s; Failure{65}: it sent something else; Failure{69}: the connection is lost.
   void await_run(upstream::Session& session);
   void running();
   void ended(const upstream::End& end);

@@ -1,4 +1,4 @@
-// asp-dial: run a command on an internal server over SSH, as if it were here.
+// asp-dial: runs a command on an internal server over SSH, as if it were here.
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -34,12 +34,12 @@ constexpr char kUsage[] =
 struct Dial {
   upstream::Server server;
   std::string keyfile;
-  int key_descriptor = -1;         // in its place
-  std::vector<std::string> words;  // none with a listener
+  int key_descriptor = -1;         // instead of the key file
+  std::vector<std::string> words;  // empty with a listener
   std::chrono::seconds timeout;
   std::chrono::seconds silence;
   int control = -1;
-  int listener = -1;          // where sessions come in
+  int listener = -1;          // where sessions arrive
   std::chrono::seconds idle;  // with a listener
   bool verbose = false;
 };
@@ -113,7 +113,7 @@ Dial parse_options(int argc, char** argv) {
   return dial;
 }
 
-// One session: the command, where the server and its key are known already.
+// Carries one session; the server and its key are verified already.
 upstream::End bridge(const Dial& dial, upstream::Session& session, upstream::Command& command,
                      const std::string& command_line, const std::string& term, Control& control) {
   Terminal terminal(STDIN_FILENO);
@@ -143,8 +143,8 @@ int dial_and_bridge(const Dial& dial, Control& control) {
       .exit_code();
 }
 
-// Conducted, stderr belongs to the remote user: what went wrong is told on the
-// control descriptor alone.
+// When conducted, stderr belongs to the remote user, so a failure is reported only on the control
+// descriptor.
 template <typename Work>
 int conducted(Control& control, Work work) {
   int code = tool::internal;
@@ -164,10 +164,9 @@ int conducted(Control& control, Work work) {
   return code;
 }
 
-// One session after another, all over one connection: the first makes it. A later
-// one is told that it is connected once the server has opened a channel for it,
-// which a server that is gone does not. After a session that did not come to its
-// own end we do not stay.
+// Serves one session after another over one connection, which the first one makes. A later session is
+// told that it is connected once the server has opened a channel for it, so a dead server is noticed.
+// If a session does not end normally, we end, too.
 int keep(const Dial& dial) {
   Visitors visitors(dial.listener);
   std::unique_ptr<upstream::Session> session;
@@ -188,13 +187,13 @@ int keep(const Dial& dial) {
       return end.exit_code();
     });
     if (!well) return code;
-    visit.reset();  // which tells that the session is over
+    visit.reset();  // its end tells that the session is over
   }
   return tool::yes;
 }
 
 int run(int argc, char** argv) {
-  // Another process of the account that all dialers share must not read the key.
+  // All dialers share an account. Another process of it must not read the key.
   ::prctl(PR_SET_DUMPABLE, 0);
   const Dial dial = parse_options(argc, argv);
   if (dial.listener >= 0) return keep(dial);

@@ -1,5 +1,5 @@
-// raw_terminal: the local terminal, when stdin is one, while a remote one stands
-// behind it: raw, so that every key goes upstream as it is.
+// raw_terminal: puts the local terminal into raw mode while a remote one is behind it, so that every
+// key is sent upstream as it is.
 #pragma once
 
 #include <termios.h>
@@ -8,7 +8,7 @@
 
 class Terminal {
  public:
-  // Whether `fd` is a terminal; nothing is changed yet.
+  // Finds out whether `fd` is a terminal; nothing is changed yet.
   explicit Terminal(int fd);
   Terminal(const Terminal&) = delete;
   // Restores what make_raw() changed.

@@ -28,14 +28,14 @@ void put_in_place(const std::vector<Fd>& descriptors) {
   }
 }
 
-// They are the session's: whoever is at their other end waits for us to close them.
+// The descriptors are the session's: their other ends wait for us to close them.
 void let_go() {
   std::vector<Fd> none;
   for (int fd = 0; fd < 3; ++fd) none.push_back(fd::open("/dev/null", O_RDWR));
   put_in_place(none);
 }
 
-// Absent: who came is not root, or does not keep to the form.
+// Absent: the visitor is not root, or the message is malformed.
 std::optional<Visit> receive(Fd socket) {
   if (!is_from_root(socket.get())) return std::nullopt;
   try {

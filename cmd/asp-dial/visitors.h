@@ -18,7 +18,7 @@
 #include "ssh/upstream.h"
 
 struct Visit {
-  Fd control;  // the socket it came by
+  Fd control;  // the socket that the session came by
   std::string command;
   std::string term;
 };
@@ -28,11 +28,10 @@ class Visitors {
   // Listens on `listener`. Blocks HUP, INT, QUIT and TERM, which end the waiting.
   explicit Visitors(int listener);
 
-  // Absent: nobody has come within 10 s.
+  // Absent: no session has come within 10 s.
   std::optional<Visit> first();
-  // After a session: lets go of its descriptors, and waits for the next, at most
-  // `patience`. Absent: nobody came, the connection is lost, the proxy is stopped or
-  // drained, or we are to end.
+  // After a session: closes its descriptors, and waits for the next, at most `patience`. Absent: none came,
+  // the connection is lost, the proxy is stopped or drained, or we are to end.
   std::optional<Visit> next(upstream::Session& session, std::chrono::seconds patience);
 
  private:
