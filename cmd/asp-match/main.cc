@@ -1,4 +1,4 @@
-// asp-match: answer the route for the request on stdin; asp-match(1).
+// asp-match: answers with the route for the request on stdin; asp-match(1).
 #include <unistd.h>
 
 #include <fmt/core.h>
