@@ -1,6 +1,5 @@
-// lifeline: what keeps a pinhole open. It is there as long as its stdin is open,
-// the session process and the client's SSH connection live, and nobody signals
-// it to end; whichever goes first ends it.
+// lifeline: keeps a pinhole open as long as its stdin is open, the session process and the client's
+// SSH connection live, and no signal ends it. Whichever ends first ends the pinhole.
 #pragma once
 
 #include <deque>
@@ -15,19 +14,18 @@
 
 class Life {
  public:
-  // Blocks SIGTERM, SIGINT and SIGHUP from here on: they are waited for. SIGHUP
-  // is sent by the kernel when sudo, our parent, dies: sudo itself passes no
-  // SIGKILL on.
+  // Blocks SIGTERM, SIGINT and SIGHUP from here on, and waits for them. The kernel sends SIGHUP when sudo, our
+  // parent, dies: sudo itself passes no SIGKILL on.
   Life();
 
-  // From here on the caller's processes count too. `caller` must outlive this.
+  // From here on the caller's processes count, too. `caller` must outlive this.
   void depend_on(const Caller& caller) { caller_ = &caller; }
 
-  // The next record on stdin, of which there may be two; absent when the life
-  // ended first. Failure{65} when what comes is no record, or more.
+  // The next record on stdin, which may carry two; absent when the life ended first. Failure{65} when the
+  // input is not a record, or more.
   std::optional<Record> next_record();
 
-  // Ends no longer with stdin and the caller, but only by signal.
+  // From here on only a signal ends it, no longer stdin and the caller.
   void detach();
 
   enum class Woken { by_watch, by_time, by_end };

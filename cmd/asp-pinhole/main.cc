@@ -1,8 +1,8 @@
-// asp-pinhole: hold one pinhole open while stdin is open; asp-pinhole(8).
+// asp-pinhole: holds one pinhole open while stdin is open; asp-pinhole(8).
 //
-// The only part of the suite that runs as root for users. It takes no
-// arguments and believes nobody: sudo says who calls, the kernel says from
-// where, and aspera.conf, read here once more, says what that user may have.
+// It changes the firewall for users, as root. It takes no arguments and believes nobody: sudo tells
+// who calls, the kernel tells from where, and aspera.conf, read here once more, tells what that user
+// may have.
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,8 +54,8 @@ Limits limits_for(const config::Rproxy& rproxy, const Route& route) {
   return {rproxy.max_sessions, rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1).max_sessions};
 }
 
-// The second record: host=, as the route writes it, and address=, where the
-// dialer found it. Both must be the route's.
+// The second record: host=, as the route writes it, and address=, where the dialer found it. Both must
+// be among the route's.
 Endpoint chosen_host(const Record& record, const Route& route) {
   record.check_names({"host", "address"});
   const std::string asked = record.require("host");
@@ -81,11 +81,10 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   session.pid = caller.session_pid;
   session.holder = ::getpid();
   session.started = wall_clock::now();
-  return Session::from_record(session.to_record());  // all of its own checks
+  return Session::from_record(session.to_record());  // runs all checks of a record
 }
 
-// So that the file is there for the sessions, which cannot make it, also after
-// a rotation.
+// Creates the log file for the sessions, which cannot make it, also after a rotation.
 void prepare_log(const config::Rproxy& rproxy) {
   try {
     log_file::prepare(rproxy.log_directory);

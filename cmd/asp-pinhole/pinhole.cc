@@ -40,7 +40,7 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
 
 using session::is_candidate;
 
-// Had the whole time of a turn to get its flow.
+// True if it had the whole time of a turn to get its flow.
 bool is_overdue(const Session& candidate) {
   return monotonic_now() - candidate.opened >= std::chrono::nanoseconds(kLongestTurn).count();
 }
@@ -54,7 +54,7 @@ bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
                      [&](const Session& session) { return firewall::flows::is_flow_of(session, flow); });
 }
 
-// Absent: the kernel does not count, or there is nothing to be counted.
+// Absent: the kernel does not count, or there is nothing to count.
 std::optional<conntrack::Counters> carried_by(const std::vector<Flow>& flows) {
   std::optional<conntrack::Counters> total;
   for (const auto& flow : flows) {
@@ -88,9 +88,9 @@ std::vector<Session> Pinhole::peers() const {
 bool Pinhole::is_colleague(const Session& peer) const { return is_candidate(peer) && peer.host == session_.host; }
 bool Pinhole::is_competitor(const Session& peer) const { return is_candidate(peer) && peer.host != session_.host; }
 
-// The candidate whose flow we wait for: to another server before ours, older before
-// younger. Absent when there is none; and when the oldest to our server is overdue,
-// for we are then its rival, and that of all of them, however long we wait.
+// The candidate whose flow we wait for: sessions to other servers before those to ours, older before
+// younger. Absent when there is none, and when the oldest to our server is overdue: then we are its
+// rival, and a rival of all of them, however long we wait.
 std::optional<Session> Pinhole::find_predecessor() const {
   auto candidates = peers();
   std::erase_if(candidates, [](const Session& other) { return !is_candidate(other); });
@@ -101,8 +101,8 @@ std::optional<Session> Pinhole::find_predecessor() const {
   return *first;
 }
 
-// Who has the turn is the next to open, and alone looks at the others: at all of
-// them when it must, and meanwhile at the one that it waits for.
+// The holder of the turn is the next to open, and only it looks at the others: at all of them when it
+// must, and meanwhile at the one that it waits for.
 bool Pinhole::wait_for_turn() {
   const std::string name = fmt::format("{},{}", session_.client.ip.text(), session_.proxy.ip.text());
   const auto deadline = Deadline::in(kLongestTurn);
@@ -139,8 +139,8 @@ bool Pinhole::open() {
   const double waited = milliseconds_since(start);
   {
     const session::spool::FirewallLock lock;
-    // Once more under the lock, under which asperaproxy stop purges: no rule may
-    // come after that. A drain lets those that began before it go on.
+    // Checked again under the lock that asperaproxy stop holds while it purges: no rule may come after that. A
+    // drain lets sessions go on that began before it.
     if (session::spool::stopped()) session::spool::check_admission();
     check_limits();
     session_.group = session::find_group(session_, session::spool::living_of(session_.client.ip));
@@ -151,7 +151,7 @@ bool Pinhole::open() {
     backend_.open(session_);
     renewed_ = Clock::now();
   }
-  turn_.reset();  // whoever is next finds us on record
+  turn_.reset();  // the next session finds us on record
   const auto early = forget_early_flows();
   logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {}", waited,
                   milliseconds_since(start) - waited, session_.group.empty() ? "no rivals" : "group=" + session_.group);
@@ -160,10 +160,9 @@ bool Pinhole::open() {
   return true;
 }
 
-// A packet that came before the rule left a flow that is not translated, and
-// would never be. One that a dead session left must not be taken for ours; but
-// where others have no flow yet either, it may be anybody's. What may be ours is
-// answered.
+// A packet that came before the rule left a flow that is not translated, and never would be. A flow of
+// a dead session must not be taken for ours. But where others have no flow yet either, it may be
+// anybody's. Returns the flows that may be ours.
 std::vector<Flow> Pinhole::forget_early_flows() const {
   const auto others = peers();
   const bool alone = std::none_of(others.begin(), others.end(), is_candidate);
@@ -186,7 +185,7 @@ std::vector<Flow> Pinhole::forget_early_flows() const {
   return ours;
 }
 
-// All that came since, remembered before any of it is acted upon.
+// All new flows, remembered before any of them is acted upon.
 std::vector<Flow> Pinhole::hear() const {
   auto news = sightings_->news();
   Session open = session_;
@@ -196,7 +195,7 @@ std::vector<Flow> Pinhole::hear() const {
   return news;
 }
 
-// Those that the kernel still has.
+// Our flows that the kernel still has.
 std::vector<Flow> Pinhole::list_ours() const {
   std::vector<Flow> ours;
   const conntrack::Table table;
@@ -216,7 +215,7 @@ void Pinhole::hold() {
   while (!life_.ended()) step(Deadline::never());
 }
 
-// Of nftables, what is not renewed expires.
+// Renews the rule in nftables, where it expires otherwise.
 void Pinhole::renew() {
   const auto each = backend_.renewal();
   if (!each || Clock::now() < renewed_ + *each) return;
@@ -266,14 +265,13 @@ void Pinhole::review_offers() {
   offers_ = std::move(kept);
 }
 
-// Nobody at our server answers this flow: the next server's session gets it.
-// Its next packet then takes the new way.
+// Our server does not answer this flow, so the next server's session gets it. Its next packet then goes there.
 void Pinhole::hand_on(const Flow& flow) {
   const session::spool::FirewallLock lock;
   std::vector<Session> candidates = peers();
   std::erase_if(candidates, [&](const Session& other) { return !is_competitor(other); });
   if (candidates.empty()) return;
-  // Round the servers, in the order in which their sessions opened.
+  // Goes round the servers, in the order in which their sessions opened.
   std::sort(candidates.begin(), candidates.end(), [&](const Session& a, const Session& b) {
     const bool a_later = a.opened > session_.opened;
     const bool b_later = b.opened > session_.opened;
@@ -289,7 +287,7 @@ void Pinhole::hand_on(const Flow& flow) {
   logging::debug1("Handed the flow from {} on to session={} at {}", flow.client.text(), next.id, next.host.text());
 }
 
-// The oldest of our server's sessions without a flow takes it.
+// The oldest session of our server without a flow takes it.
 Pinhole::Claim Pinhole::claim(const Flow& flow) {
   const auto start = Clock::now();
   {
@@ -314,9 +312,8 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
   return Claim::done;
 }
 
-// Flows that our rule took before it was narrowed: their next packet finds
-// another session's rule, or none. Those that a session at our server may
-// still claim stay.
+// Drops flows that our rule took before it was narrowed: their next packet finds another session's
+// rule, or none. Flows that a session at our server may still claim stay.
 void Pinhole::drop_unclaimed() const {
   const auto others = peers();
   if (std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_colleague(other); })) return;
@@ -330,7 +327,7 @@ void Pinhole::drop_unclaimed() const {
   }
 }
 
-// Living sessions one of whose flows may really be ours, or ours theirs.
+// True if there are living sessions that could share flows with us.
 bool Pinhole::has_relatives() const {
   const auto others = peers();
   return std::any_of(others.begin(), others.end(),
@@ -349,7 +346,7 @@ void Pinhole::revoke() {
     if (must_linger()) return linger();
     carried = take_down();
   } catch (const std::exception& fault) {
-    entry_.reset();  // gives up the lock, so that asp-reap finds an orphan
+    entry_.reset();  // releases the lock, so that asp-reap finds an orphan
     logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, logging::escape(fault.what()));
   }
   report_closed(carried);
@@ -361,8 +358,8 @@ void Pinhole::report_closed(const Carried& carried) const {
   report::line(line.with("reason", life_.reason().empty() ? "error" : life_.reason()));
 }
 
-// Goes on in a process of its own, which keeps the record's lock; this one
-// ends, and the SSH session with it.
+// Goes on in a process of its own, which keeps the record's lock. This process ends, and the SSH
+// session with it.
 void Pinhole::linger() {
   session_.lingering = true;
   const auto carried = carried_by(list_ours());
@@ -394,12 +391,10 @@ void Pinhole::linger() {
   logging::event("Revoked session={} user={} after it lingered", session_.id, session_.user);
 }
 
-// Rule first, then flows: a flow goes on without its rule, but a new one
-// cannot begin.
+// The rule goes first, then the flows: a flow goes on without its rule, but no new one can begin.
 Pinhole::Carried Pinhole::take_down() {
   const auto start = Clock::now();
-  // Until the record is gone: asp-reap would put back the rule of a session that
-  // it finds on record without one.
+  // Held until the record is gone: asp-reap would restore the rule of a session that is on record without one.
   std::optional<session::spool::FirewallLock> lock;
   if (in_force_) {
     lock.emplace();

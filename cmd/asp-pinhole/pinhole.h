@@ -4,17 +4,16 @@
 //                                            └─▶ lingering ─▶ revoked
 //
 // Sessions of one client address and proxy port cannot be told apart on the
-// wire until each has its flow. So they open one after the other; where that
+// wire until each has its flow. So they open one after the other. If that
 // takes too long, or has done so already, several are open at once and
 // settle their flows like this:
 //
-// * to one server: the oldest that has none takes a new flow. Whose it really
-//   is nobody knows, so none of their flows is revoked before all of them ended;
+// * to one server: the oldest without a flow takes a new one. Nobody knows whose it
+//   really is, so none of their flows is revoked before all of them ended;
 // * to several servers: a flow counts once the server answers it. Without an
 //   answer within kAnswerTime it is handed to the next server's session.
 //
-// Whatever one of them decides, it decides under the firewall's lock, by the
-// records of the others.
+// Each of them decides under the firewall's lock, by the records of the others.
 #pragma once
 
 #include <chrono>
@@ -30,7 +29,7 @@
 #include "session/spool.h"
 #include "sightings.h"
 
-// Sessions that may live at once; 0: no limit.
+// Limits on sessions that live at once; 0: no limit.
 struct Limits {
   unsigned total = 0;
   unsigned of_rule = 0;
@@ -38,20 +37,18 @@ struct Limits {
 
 class Pinhole {
  public:
-  // `life` must outlive this. `sightings`: of the client's address.
+  // `life` must outlive this. `sightings` are of the client's address.
   Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings);
   // Revokes, if that was not done.
   ~Pinhole();
 
-  // Waits for its turn among the sessions of the same client, then puts the
-  // rule in force. False when the life ended meanwhile. Failure{75} when a
-  // limit is reached.
+  // Waits for its turn among the sessions of the same client, then puts the rule in force. False when the life
+  // ended meanwhile. Failure{75} when a limit is reached.
   bool open();
   // Learns the first flow, pins the rule to it, and stays until the life ends.
   void hold();
-  // Takes rule and flows away, or leaves a process behind that will, when the
-  // flow has to outlive the session. Idempotent. What cannot be taken away
-  // stays on record for asp-reap, and is logged.
+  // Takes rule and flows out, or leaves a process behind that will, when the flow has to outlive the session.
+  // Idempotent. On failure the session stays on record for asp-reap, and the failure is logged.
   void revoke();
 
  private:
@@ -85,7 +82,7 @@ class Pinhole {
   bool has_relatives() const;
   bool must_linger() const;
   void linger();
-  // What our flows carried.
+  // The bytes and packets of our flows.
   using Carried = std::optional<conntrack::Counters>;
   Carried take_down();
   void report_closed(const Carried& carried) const;

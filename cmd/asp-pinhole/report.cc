@@ -15,7 +15,7 @@ namespace {
 volatile sig_atomic_t rang = 0;
 void on_alarm(int) { rang = 1; }
 
-// Rings again and again: the first may come just before the system call.
+// The alarm repeats, since the first may come just before the system call.
 void ring(long after_seconds, long then_microseconds) {
   const itimerval timer{{0, then_microseconds}, {after_seconds, 0}};
   ::setitimer(ITIMER_REAL, &timer, nullptr);

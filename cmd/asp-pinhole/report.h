@@ -3,10 +3,9 @@
 
 #include "base/status.h"
 
-// While it lives, a read or write that blocks is broken off (EINTR) within a
-// second. O_NONBLOCK does not do: the caller has the same open file and can
-// take the flag off again, and poll(2) promises nothing to read(2) where he
-// steals the bytes or sets SO_RCVLOWAT. One at a time.
+// While it lives, a read or write that blocks is interrupted (EINTR) within a second. O_NONBLOCK is
+// not enough: the caller has the same open file and can clear the flag, and poll(2) promises nothing
+// to read(2) if the caller takes the bytes or sets SO_RCVLOWAT. One at a time.
 class Patience {
  public:
   Patience();
@@ -18,12 +17,11 @@ class Patience {
 
 namespace report {
 
-// Both must be pipes, sockets or terminals: a file never tells that its user is
-// gone. Failure{77}.
+// Both must be pipes, sockets or terminals: a file never tells that its user is gone. Failure{77}.
 void check_standard_descriptors();
 
-// Drops the line when nobody takes it within a second: whoever does not listen
-// must not keep a pinhole from being revoked.
+// Drops the line if nobody reads it within a second: a caller that does not read must not keep a
+// pinhole from being revoked.
 void line(const status::Line& line);
 
 }  // namespace report

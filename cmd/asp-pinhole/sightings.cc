@@ -9,13 +9,13 @@ namespace {
 using conntrack::Flow;
 using conntrack::Table;
 
-constexpr std::size_t kMost = 64;  // to be remembered
+constexpr std::size_t kMost = 64;  // flows to be remembered
 
 bool same_ends(const Flow& one, const Flow& other) { return one.client == other.client && one.proxy == other.proxy; }
 
 }  // namespace
 
-// The events are asked for before the look begins, so that nothing falls between.
+// Events are subscribed to before the table is read, so that no flow is missed in between.
 Sightings::Sightings(const IpAddress& client)
     : client_(client),
       watch_(client),
