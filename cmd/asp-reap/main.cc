@@ -1,6 +1,6 @@
-// asp-reap: make the firewall hold the rules of the living sessions and leases,
-// no more and no less; asp-reap(8).
-// Run by cron each minute: silent, on stdout too, when there is nothing to do.
+// asp-reap: makes the firewall hold the rules of the living sessions and leases, no more and no less;
+// asp-reap(8). cron runs it every minute: it prints nothing, not even on stdout, when there is nothing
+// to do.
 #include <unistd.h>
 
 #include <optional>
@@ -25,7 +25,7 @@ namespace {
 constexpr char kUsage[] = "asp-reap";
 constexpr int kPatienceSeconds = 20;
 
-// Who needs aspera.conf says what is wrong with it.
+// Absent when the file is wrong: the programs that need it report that.
 std::optional<config::Config> load_config() {
   try {
     return config::load(paths::kConfig, config::Author::root);
@@ -47,7 +47,8 @@ void reap_sessions() {
   firewall::reap::all();
 }
 
-// For asp-sessions --cluster elsewhere. What is not told now is told in a minute.
+// Publishes the sessions for asp-sessions --cluster on other nodes. A failure is made good in a
+// minute.
 void tell_others(const config::Cluster& cluster) {
   if (!cluster.enabled || cluster.redis.empty()) return;
   try {
@@ -70,7 +71,7 @@ int run(int argc, char** argv) {
   const auto config = load_config();
   sweep_marks(config);
   session::keepers::sweep();
-  // Sessions cannot make their own log, for instance after a rotation.
+  // Sessions cannot make their own log file, for instance after a rotation.
   if (config) log_file::prepare(config->rproxy.log_directory);
   if (config) tell_others(config->cluster);
   return tool::yes;
