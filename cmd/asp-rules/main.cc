@@ -1,6 +1,5 @@
-// asp-rules: write firewall text for the sessions on stdin; asp-rules(1).
-// Touches no firewall: pipe it into iptables-restore --noflush, or nft -f -, to do
-// that.
+// asp-rules: writes firewall text for the sessions on stdin; asp-rules(1). It touches no firewall:
+// pipe the text into iptables-restore --noflush, or nft -f -.
 #include <unistd.h>
 
 #include <map>
@@ -23,7 +22,7 @@ using firewall::text::Jumps;
 constexpr char kUsage[] = "asp-rules [-6] [-j CHAIN,...] | -n base|open|pin|close|purge < sessions";
 constexpr std::size_t kMaxSessions = 100000;
 
-// "PREROUTING,FORWARD": the built-in chains that jump to ours already.
+// Parses "PREROUTING,FORWARD": the built-in chains that jump to ours already.
 Jumps parse_jumps(const std::string& list) {
   Jumps jumps;
   std::string name;
@@ -56,7 +55,7 @@ std::string iptables_text(const std::string& verb, Family family, const Jumps& p
   options::fail_usage(kUsage, "no such verb: " + verb);
 }
 
-// As they are, or as they were before they had a flow.
+// The sessions as they are, or as they were before they had a flow.
 firewall::nft_text::Elements elements(std::vector<Session> sessions, bool with_flow) {
   for (auto& session : sessions) {
     if (!with_flow) session.flow.reset();
