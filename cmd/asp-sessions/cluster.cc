@@ -54,7 +54,7 @@ Row row_of(const Record& session, const Record& counted) {
   return row;
 }
 
-// `left`: how long Redis keeps it yet, by a clock that may have jumped.
+// `left` is how long Redis will keep it, by a clock that may have jumped.
 seconds age_of(long long left) {
   return std::chrono::duration_cast<seconds>(
       kKeptMs - milliseconds(std::clamp(left, 0LL, static_cast<long long>(kKeptMs.count()))));

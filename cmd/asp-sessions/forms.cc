@@ -19,7 +19,7 @@ namespace {
 
 std::string scaled(double value, double step, std::initializer_list<const char*> units) {
   auto unit = units.begin();
-  // 999.95 would be shown as 1000.
+  // 999.95 would be printed as 1000.
   while (value >= step - 0.05 && unit + 1 != units.end()) {
     value /= step;
     ++unit;
@@ -52,7 +52,7 @@ constexpr Column kLeaseColumns[] = {{"LEASE", Side::left}, {"USER", Side::left},
 
 using Grid = std::vector<std::vector<std::string>>;
 
-// The titles, and each of `cells` below its own; columns aligned.
+// The titles, and below them the rows of `cells`; columns are aligned.
 std::vector<std::string> aligned(std::span<const Column> columns, const Grid& cells) {
   Grid grid(1);
   for (const auto& column : columns) grid[0].push_back(column.title);
@@ -92,7 +92,7 @@ std::vector<std::string> cells_of(const Row& row) {
           row.rate ? human_rate(row.rate->to_client) : "-"};
 }
 
-// Maintenance has no end; what is due has none left.
+// Absent without a mark, and for maintenance, which has no end; 0 once its time is over.
 std::optional<long> seconds_left(const HostRow& row) {
   if (!row.mark || row.mark->state == balance::State::maintenance) return std::nullopt;
   return std::max<long>(row.mark->left().count(), 0);
@@ -148,7 +148,7 @@ Json counters_of(const conntrack::Counters& counters, bool counted) {
 Json object_of(const Row& row) {
   const Session& session = row.session;
   Json object;
-  // As the record has it, so that what is added there is here as well.
+  // Taken from the record, so that fields that are added to it appear here as well.
   const Record record = session.to_record();
   for (const auto& [name, value] : record.fields()) {
     if (name != "flow" && name != "group" && name != "state") object[name] = value_of(name, value);
@@ -259,7 +259,7 @@ std::vector<std::string> table(const std::vector<Row>& rows, bool watching) {
   return aligned(columns, grid);
 }
 
-// The last column is of any length: no spaces behind it.
+// The last column has any length: no spaces follow it.
 std::vector<std::string> table(const std::vector<HostRow>& rows) {
   Grid grid;
   for (const auto& row : rows) grid.push_back(cells_of(row));

@@ -1,4 +1,4 @@
-// forms: the ledger as people, programs and monitoring read it. Pure.
+// forms: prints the ledger for people, programs and monitoring. Pure.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +12,19 @@
 
 namespace sessions {
 
-// One header line, one line for each row, columns aligned. With rates when
-// `watching`.
+// One header line, one line for each row, columns aligned; with rates when `watching`.
 std::vector<std::string> table(const std::vector<Row>& rows, bool watching);
 
-// One array, one object a line: each name of the record, and what was counted.
-// ASCII only.
+// One array, one object a line: all fields of the record, and the counters. ASCII only.
 std::string json(const std::vector<Row>& rows);
 
-// The same two for servers, and for leases.
+// Both forms for servers, and for leases.
 std::vector<std::string> table(const std::vector<HostRow>& rows);
 std::string json(const std::vector<HostRow>& rows);
 std::vector<std::string> table(const std::vector<LeaseRow>& rows);
 std::string json(const std::vector<LeaseRow>& rows);
 
-// And for the sessions of all nodes: the same, with the node, and how old that is.
+// Both forms for the sessions of all nodes, with the node, and the age of its list.
 std::vector<std::string> table(const std::vector<View>& views);
 std::string json(const std::vector<View>& views);
 

@@ -9,7 +9,7 @@ namespace {
 using balance::Mark;
 using balance::State;
 
-// Which mark tells most of a host.
+// Ranks marks: the highest says the most about a host.
 int weight(const Mark& mark) {
   if (mark.state == State::maintenance) return 3;
   if (mark.state == State::faulty && !mark.over()) return 2;
@@ -29,8 +29,8 @@ std::string state_of(const Mark& mark, const Known& known) {
   return known.is_probed(mark.host) ? "probing" : "due";
 }
 
-// A session that lingers is connected no more. Its record has the server's
-// address, but not the name that aspera.conf may have in its place.
+// A lingering session is not connected any more. Its record has the server's address, but not the name
+// that aspera.conf may have instead.
 std::size_t sessions_on(int rule, const HostPort& host, const Known& known) {
   std::set<std::string> ids;
   for (const auto& each : known.connections) {

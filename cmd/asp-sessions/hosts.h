@@ -1,5 +1,5 @@
-// hosts: how each internal server of each rule stands, out of aspera.conf, the
-// marks (balance/balance.h) and the sessions. Pure.
+// hosts: the state of each internal server of each rule, from aspera.conf, the marks
+// (balance/balance.h) and the sessions. Pure.
 #pragma once
 
 #include <chrono>
@@ -15,16 +15,16 @@
 namespace sessions {
 
 struct HostRow {
-  int rule = 0;            // 0: no rule leads there, but there is a mark
+  int rule = 0;            // 0: no rule leads there, but a mark names it
   unsigned long line = 0;  // of the rule
   HostPort host;
-  std::string user;     // empty: the host as a whole; else that account there,
+  std::string user;     // empty: the mark is for the whole host; otherwise for that account,
   std::string keyfile;  // with that key
   std::size_t sessions = 0;
-  // good, faulty, due (its time is over, the next session tries it), probing (one
-  // does), suspect, or maintenance
+  // good, faulty, due (its time is over, the next session tries it), probing (a session is trying it),
+  // suspect, or maintenance
   std::string state = "good";
-  std::optional<balance::Mark> mark;  // the one that makes it so
+  std::optional<balance::Mark> mark;  // the reason for the state
 
   bool in_service() const { return !mark; }
   // "10.0.0.10:22" or "xfer@10.0.0.10:22".
@@ -39,8 +39,8 @@ struct Known {
   std::function<bool(const HostPort&)> is_probed;
 };
 
-// In the order of aspera.conf; behind each host the accounts that it refuses, and
-// at the end the hosts that only a mark names.
+// In the order of aspera.conf. Each host is followed by the accounts that it refuses. Hosts that only
+// a mark names come last.
 std::vector<HostRow> host_rows(const Known& known);
 
 }  // namespace sessions

@@ -1,4 +1,4 @@
-// leases: the forward proxy's leases, and what each carried.
+// leases: the forward proxy's leases, and how much each has carried.
 #pragma once
 
 #include <chrono>

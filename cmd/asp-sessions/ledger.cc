@@ -22,12 +22,13 @@ double age_of(const Session& session, const Clock& now) {
   return std::max(0.0, ::difftime(now.wall, ::timegm(&utc)));
 }
 
-// Bytes that came since; a flow that ended meanwhile takes its count along.
+// The rate since then. A flow that ended meanwhile takes its count along; a count that has shrunk is a
+// rate of 0.
 double bits_since(const conntrack::Counters& now, const conntrack::Counters& before, double seconds) {
   return now.bytes > before.bytes ? 8.0 * static_cast<double>(now.bytes - before.bytes) / seconds : 0;
 }
 
-// Which sessions a flow may be of, found without looking at all the others.
+// Finds the sessions that a flow may belong to without looking at all of them.
 class Index {
  public:
   explicit Index(std::vector<Row>& rows) {

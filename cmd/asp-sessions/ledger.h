@@ -1,9 +1,8 @@
-// ledger: what each living session has carried so far, out of the records and
-// one list of the kernel's flows. Pure.
+// ledger: how much each living session has carried so far, from the records and one list of the
+// kernel's flows. Pure.
 //
-// A flow is that of the sessions whose records name it; several rivals may. One
-// that no record names is that of the session whose rule took it: the oldest
-// of those whose open rule leads there.
+// A flow belongs to the sessions whose records name it; several rivals may. A flow that no record
+// names belongs to the session whose rule took it: the oldest of those whose open rule leads there.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +46,7 @@ struct Row {
   double age = 0;         // seconds
   std::size_t flows = 0;  // that the kernel knows now
   Traffic traffic;        // of all its flows
-  Traffic credited;       // of those that no older session shares: these add up
+  Traffic credited;       // of flows that no older session shares: these can be added up
   bool shared = false;    // another session names one of its flows too
   std::optional<Rate> rate;
 };
@@ -58,15 +57,15 @@ struct Clock {
 };
 Clock clock_now();
 
-// Sorted by start. The cost grows with sessions plus flows, not with their
-// product (but for sessions of one client that have no flow yet).
+// Sorted by start. The cost grows with sessions plus flows, not with their product (except for
+// sessions of one client that have no flow yet).
 std::vector<Row> ledger(std::vector<Session> living, const std::vector<conntrack::Flow>& flows, const Clock& now);
 
-// Where its data comes from and goes to; its SSH ends as long as it has no flow.
+// The client's end of its flow; the end of its SSH connection as long as it has no flow.
 Endpoint client_end(const Session& session);
 Endpoint server_end(const Session& session);
 
-// Fills in the rates, from what the same sessions had carried `seconds` before.
+// Computes the rates from what the same sessions had carried `seconds` before.
 void add_rates(std::vector<Row>& rows, const std::vector<Row>& before, double seconds);
 
 }  // namespace sessions

@@ -1,4 +1,4 @@
-// asp-sessions: see the living sessions, and end them; asp-sessions(8).
+// asp-sessions: shows the living sessions, and ends them; asp-sessions(8).
 #include <getopt.h>
 #include <unistd.h>
 
@@ -130,8 +130,8 @@ std::vector<Session> living(const std::optional<Selector>& whom) {
   return found;
 }
 
-// The kernel's flows are listed once, however many sessions there are. All
-// sessions take part, since a flow may be somebody else's.
+// The kernel's flows are listed once, however many sessions there are. All sessions are counted, since
+// a flow may belong to another one.
 std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
   auto all = session::spool::living();
   std::vector<conntrack::Flow> flows;
@@ -181,7 +181,7 @@ std::vector<sessions::HostRow> look_at_hosts() {
       {config.rproxy.rules, balance::marks(), balance::connections(), session::spool::living(), balance::is_probed});
 }
 
-// Metrics go on when aspera.conf is wrong.
+// Metrics are printed even when aspera.conf is wrong.
 std::vector<sessions::HostRow> hosts_if_known() {
   try {
     return look_at_hosts();
@@ -215,7 +215,7 @@ int show_leases(const Asked& asked) {
   return tool::yes;
 }
 
-// An aspera.conf that is wrong says nothing of a cluster.
+// A wrong aspera.conf counts as one without a cluster.
 std::string node_if_known() {
   try {
     return node_name_in(config::load(paths::kConfig, config::Author::root).cluster);
@@ -232,8 +232,8 @@ int publish() {
   return tool::yes;
 }
 
-// This node's are those of now. What is missing does not keep anybody from seeing the
-// rest; but then the list is not whole, and the exit status says so.
+// This node's sessions are current. A missing node does not keep anybody from seeing the others, but
+// the exit status says that the list is incomplete.
 int show_cluster(const Asked& asked) {
   const auto config = config::load(paths::kConfig, config::Author::root);
   sessions::require_shared(config.cluster);

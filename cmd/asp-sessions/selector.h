@@ -1,10 +1,10 @@
-// selector: which sessions an administrator means.
+// selector: the sessions that an administrator selects.
 //
 //   3a9fd819-59c3-42bc-b0a2-d26304a1eb84
 //   user=bear
 //   client=198.51.100.10   client=198.51.100.10:51512   client=[2001:db8::1]:51512
 //
-// With a port, a client is the one whose SSH connection, or whose UDP flow,
+// A client with a port matches the session whose SSH connection, or whose UDP flow,
 // comes from there.
 #pragma once
 
@@ -22,7 +22,7 @@ class Selector {
   // Failure{64} when `text` has none of these forms.
   static Selector parse(const std::string& text);
   bool matches(const Session& session) const;
-  // Which one is meant, if it is one.
+  // The id, if one is given.
   std::optional<std::string> id() const;
 
  private:

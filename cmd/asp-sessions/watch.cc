@@ -31,7 +31,8 @@ std::string title(const std::vector<Row>& rows, std::chrono::milliseconds interv
                      session::spool::drained() ? ", drained" : "");
 }
 
-// Home, each line to its end, the rest of the screen: so it does not flicker.
+// Moves the cursor home, clears each line to its end, and then the rest of the screen, so that it does
+// not flicker.
 std::string on_terminal(std::vector<std::string> lines, bool first) {
   winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 3 || size.ws_col == 0) size = {24, 80, 0, 0};

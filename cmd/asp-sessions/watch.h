@@ -1,4 +1,4 @@
-// watch: the table, drawn again and again, with rates.
+// watch: prints the table again and again, with rates.
 #pragma once
 
 #include <chrono>
@@ -9,10 +9,9 @@
 
 namespace sessions {
 
-// Until SIGINT, SIGTERM or SIGHUP. On a terminal each picture takes the place
-// of the one before, cut to its size; elsewhere an empty line parts them.
-// `look` says what lives now, once for each picture. Failure{74} once nobody
-// reads.
+// Runs until SIGINT, SIGTERM or SIGHUP. On a terminal each picture replaces the previous one, cut to
+// the terminal's size; elsewhere an empty line separates them. `look` returns what lives now, once for
+// each picture. Failure{74} once nobody reads.
 void watch(std::chrono::milliseconds interval, const std::function<std::vector<Row>()>& look);
 
 }  // namespace sessions
