@@ -18,7 +18,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr int kControl = 3;  // the descriptors as asp-dial sees them; or where it listens
+constexpr int kControl = 3;  // descriptors of asp-dial; with a kept connection, where it listens
 constexpr int kKey = 4;
 constexpr int kLock = 5;
 constexpr std::chrono::milliseconds kLook{250};  // how often to see what others found out
@@ -50,7 +50,7 @@ child::Child start(const child::Program& program) {
   return child::spawn(program);
 }
 
-// Holds 64 KiB, as much as a key may have.
+// A pipe holds 64 KiB, as much as a key may have.
 Fd pipe_with(const std::string& key) {
   auto pipe = fd::pipe();
   io::write_all(pipe.write.get(), key);
@@ -75,8 +75,8 @@ Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
   return attempt;
 }
 
-// It gets its first session as it gets those after it. Nothing of this one but the
-// three descriptors that come with it may stay with it.
+// asp-dial gets its first session as it gets later ones. It must keep nothing of this session except
+// the three descriptors that come with it.
 Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, session::keepers::Place place) {
   Attempt attempt(errand.route.connect_timeout + kGrace);
   const Fd null = fd::open("/dev/null", O_RDWR);
@@ -170,7 +170,7 @@ int Attempt::relay(ConductorLink& link) {
       io::write_all(control_.get(), "run\n");
     }
     if (!link.ended()) continue;
-    // Without its control asp-dial ends the remote command and takes leave.
+    // Without its control asp-dial ends the remote command and says goodbye.
     control_.reset();
     return farewell();
   }

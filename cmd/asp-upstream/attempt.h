@@ -1,6 +1,5 @@
-// attempt: one asp-dial that connects to one internal server, or is connected
-// already, and waits with the remote command until it is told to run it; asp-dial(1),
-// options -C and -R.
+// attempt: one asp-dial that connects to one internal server, or is connected already. It waits with
+// the remote command until it is told to run it; asp-dial(1), options -C and -R.
 #pragma once
 
 #include <chrono>
@@ -21,9 +20,8 @@
 
 class Attempt {
  public:
-  // What each is started with. `descriptors` become its stdin, stdout and stderr,
-  // which it does not touch before "run". `family` is that of the server's address,
-  // AF_UNSPEC if it does not matter.
+  // What every attempt is started with. `descriptors` become asp-dial's stdin, stdout and stderr, which it
+  // does not touch before "run". `family` is that of the server's address, AF_UNSPEC if it does not matter.
   struct Errand {
     const Route& route;
     int family;
@@ -33,17 +31,17 @@ class Attempt {
   };
   // Starts connecting, under the account that all dialers share.
   static Attempt dial(const Errand& errand, const HostPort& host);
-  // The same; but asp-dial stays for the next session on these terms.
+  // Does the same, but asp-dial stays for the next session on the terms of `place`.
   static Attempt dial_and_keep(const Errand& errand, const HostPort& host, session::keepers::Place place);
-  // Goes by a connection that an earlier session made.
+  // Uses a connection that an earlier session made.
   static Attempt reuse(const Errand& errand, session::keepers::Hold hold);
 
-  // Absent: it is connected. Otherwise why not; also when another session finds
-  // the host faulty meanwhile. Failure{75} when the link ends.
+  // Absent: it is connected. Otherwise the reason why not; also when another session finds the host faulty
+  // meanwhile. Failure{75} when the link ends.
   std::optional<tool::Failure> await_connected(balance::Choice& choice, ConductorLink& link);
-  // What asp-dial said of the connection: address, host key, and what took how long.
+  // asp-dial's line about the connection: address, host key, and how long each step took.
   const status::Line& connected() const { return connected_; }
-  // Whoever kept it is of no use.
+  // Ends a kept connection that turned out to be useless.
   void discard();
 
   // Carries "run" one way and status lines the other until asp-dial or the link
@@ -57,10 +55,10 @@ class Attempt {
   void note_end(const status::Line& line);
   int farewell();
 
-  std::chrono::seconds patience_;  // for all of connecting
+  std::chrono::seconds patience_;  // for everything up to connected
   child::Child child_;
   std::optional<session::keepers::Hold> hold_;
-  int status_ = tool::os;  // of one that is no child of ours
+  int status_ = tool::os;  // for an asp-dial that is not our child
   Fd control_;
   io::LineBuffer lines_{8192};
   bool hung_up_ = false;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kStandard = 3;  // stdin, stdout, stderr
 constexpr int kPatienceSeconds = 10;
-constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // ever
+constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // in total
 
 }  // namespace
 
@@ -24,7 +24,7 @@ constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // ever
 // PR_SET_PDEATHSIG: the kernel forgets that when we read a key as the user.)
 ConductorLink::ConductorLink() : sudo_(pidfd::open(::getppid())) {}
 
-// Somebody else, on whose socket we wrote, could take us for root who speaks to him.
+// On somebody else's socket our words could be taken for root's.
 void ConductorLink::belong_to(uid_t user) {
   const auto option = [](int name, auto& value) {
     socklen_t size = sizeof value;

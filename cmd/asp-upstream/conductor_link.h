@@ -1,10 +1,9 @@
-// conductor_link: the Unix socket, our stdin, between the conductor and us. It
-// sends one record, the request with the session's id in front, and with it the
-// session's stdin, stdout and stderr; then the line "run". We answer with status
-// lines; asp-upstream(8).
+// conductor_link: the Unix socket, our stdin, between the conductor and us. The conductor sends one
+// record, the request with the session's id in front, together with the session's stdin, stdout and
+// stderr; then the line "run". We answer with status lines; asp-upstream(8).
 //
-// The conductor runs as a user, who may be hostile: nothing here waits for him,
-// and all ends with his SSH session.
+// The conductor runs as a user, who may be hostile: nothing here waits for it without limit, and
+// everything ends with the user's SSH session.
 #pragma once
 
 #include <sys/types.h>
@@ -23,27 +22,27 @@
 
 class ConductorLink {
  public:
-  // Blocks SIGTERM, SIGINT and SIGHUP from here on: they are waited for.
+  // Blocks SIGTERM, SIGINT and SIGHUP from here on, and waits for them.
   ConductorLink();
 
-  // First of all: the other end must be a socket of that user's, too; until then
-  // nothing is said. Failure{77}.
+  // Must be called first: the other end must be a socket of that user, too; until then nothing is sent.
+  // Failure{77}.
   void belong_to(uid_t user);
   bool is_heard() const { return ours_; }
 
-  // The record that came with the three descriptors. Absent: it ended before it
-  // asked. Failure{65}; Failure{75} after 10 s.
+  // The record that came with the three descriptors. Absent: the conductor ended before it sent one.
+  // Failure{65}; Failure{75} after 10 s.
   std::optional<Record> await_record();
 
-  // From here on the link ends with the caller's processes, too.
+  // From here on the link also ends with the caller's processes.
   void depend_on(const Caller& caller) { caller_ = &caller; }
 
   // stdin, stdout and stderr of the session; empty after release_descriptors().
   const std::vector<Fd>& descriptors() const { return descriptors_; }
-  // Ours would keep sshd from seeing that the remote command closed its output.
+  // Closes our copies, which would keep sshd from seeing that the remote command closed its output.
   void release_descriptors() { descriptors_.clear(); }
 
-  // A line that cannot be written at once ends the link.
+  // Sends a line. If it cannot be written at once, the link ends.
   void say(const status::Line& line);
 
   // Waits until `other_fd` is readable or something has come. True when `other_fd` is
@@ -51,7 +50,7 @@ class ConductorLink {
   bool wait(int other_fd, const Deadline& deadline);
   // The next whole line from the conductor; absent: none yet.
   std::optional<std::string> next();
-  // Nobody is there any more, or the session is to end.
+  // True when the conductor is gone, or the session is to end.
   bool ended() const { return ended_; }
 
  private:

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxKey = 64 * 1024;
 
-// What the kernel asks for when files are opened, for the time being.
+// Temporarily assumes the user's effective uid, gid and groups.
 class AsUser {
  public:
   explicit AsUser(const Caller& caller) {

@@ -1,4 +1,4 @@
-// key: the private key of a session, read for a user who may not read it.
+// key: reads the private key of a session for a user who may not read it.
 #pragma once
 
 #include <string>
@@ -10,14 +10,13 @@ namespace key {
 
 struct File {
   std::string text;
-  std::string identity;  // which file it was, and in which state; session/keepers.h
+  std::string identity;  // the file and its version; session/keepers.h
 };
 
-// The route's key file. One that the user himself can read is read
-// with his rights, so that no link of his leads anywhere else. Any other must
-// lie on a path that has not been made from his name, and belong to root; root
-// alone must be able to write to it and to the directories on the path, or
-// somebody's link could lead to any key of root's. Failure{78}.
+// Reads the route's key file. A file that the user can read is read with the user's rights, so that a
+// link of theirs leads nowhere else. Any other file must be on a path that does not depend on the
+// user's name, and belong to root. Only root may be able to write to it and to the directories on the
+// path; otherwise somebody's link could lead to any key of root's. Failure{78}.
 File read(const Route& route, const Caller& caller);
 
 }  // namespace key

@@ -1,10 +1,9 @@
-// asp-upstream: connect one session to an internal server, with a key that its
-// user cannot read; asp-upstream(8).
+// asp-upstream: connects one session to an internal server, with a key that its user cannot read;
+// asp-upstream(8).
 //
-// Run by sudo, as root, for the proxy's users. It takes no arguments and
-// believes nobody: sudo says who calls, the kernel says from where, and
-// aspera.conf, read here once more, which servers, which account, which key and
-// which commands that user may have. What speaks SSH is asp-dial, under an
+// sudo runs it, as root, for the proxy's users. It takes no arguments and believes nobody: sudo tells
+// who calls, the kernel tells from where, and aspera.conf, read here once more, tells which servers,
+// which account, which key and which commands that user may have. asp-dial speaks SSH, under an
 // account of its own that has no other rights.
 #include <algorithm>
 #include <cstdio>
@@ -44,8 +43,7 @@ Route route_for(const config::Rproxy& rproxy, const Request& request) {
   return *route;
 }
 
-// aspshell has accepted the command already; but somebody who broke out of it
-// could call us without.
+// aspshell has accepted the command already, but somebody who broke out of it could call us directly.
 command_line::Words words_of(const config::Config& config, const std::string& command) {
   const auto words = command_line::split(command);
   if (!words || words->empty()) refuse("the command line is not understood");
@@ -55,7 +53,7 @@ command_line::Words words_of(const config::Config& config, const std::string& co
   return *words;
 }
 
-// Whether another server may be tried: this one is at fault, not our side.
+// True if another server may be tried, since this one is at fault and not our side.
 bool is_servers_fault(tool::Exit code) {
   return code == tool::unavailable || code == tool::untrusted || code == tool::not_permitted;
 }
@@ -68,7 +66,7 @@ std::string hosts_of(const std::vector<balance::Mark>& marks) {
   return text;
 }
 
-// Which way it went, and what asp-dial, which hears the server, may say of it.
+// The route that was taken, and what asp-dial, which hears the server, may add.
 status::Line connected(const Route& route, const HostPort& host, const Attempt& attempt) {
   status::Line line{"connected", {}};
   line.with("rule", std::to_string(route.rule)).with("host", host.text()).with("upstream_user", route.upstream_user);
@@ -78,16 +76,16 @@ status::Line connected(const Route& route, const HostPort& host, const Attempt& 
   return line;
 }
 
-// A server that fails is passed over by other sessions for a while. Not so when
-// it refused a key that is the user's own: he could have all servers shunned.
+// Other sessions pass over a server that fails for a while. A refused key of the user's own does not
+// count: otherwise the user could make all servers look faulty.
 void note_failure(const Route& route, const tool::Failure& failure, balance::Choice& choice) {
   const bool refused = failure.code() == tool::not_permitted;
   if (!is_servers_fault(failure.code()) || (refused && route.keyfile_of_user)) choice.abandon();
   else choice.failed(failure.what(), refused ? balance::Choice::Scope::account : balance::Choice::Scope::host);
 }
 
-// What of this session a connection depends on. Read before and after aspera.conf
-// was: one that was being changed meanwhile is like no other.
+// Everything of this session that a connection depends on. Taken before and after aspera.conf is read,
+// so that an edit in between never matches.
 session::keepers::Terms terms_of(const Route& route, const Caller& caller, int family, const key::File& key,
                                  const std::string& config) {
   Record terms;
@@ -108,7 +106,7 @@ session::keepers::Terms with_host(session::keepers::Terms terms, const HostPort&
   return terms;
 }
 
-// Kept or not, the session goes on: that it is not is worth a line.
+// The session goes on even if the connection cannot be kept; a line in the log says so.
 Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::optional<session::keepers::Terms>& terms) {
   if (!terms) return Attempt::dial(errand, host);
   try {
@@ -120,7 +118,7 @@ Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::opt
   return Attempt::dial(errand, host);
 }
 
-// Absent: there is none, or it has gone stale. Nothing was read from the client.
+// Absent: there is no kept connection, or it is dead. Nothing was read from the client.
 std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<session::keepers::Terms>& terms,
                              balance::Choice& choice, ConductorLink& link) {
   while (auto hold = terms ? session::keepers::take(*terms) : std::nullopt) {
@@ -133,8 +131,8 @@ std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<
   return std::nullopt;
 }
 
-// Tries hosts until one is connected. Not one byte of the client's stream is
-// read before the command runs, so trying the next one is safe.
+// Tries hosts until one is connected. Not one byte of the client's stream is read before the command
+// runs, so trying the next one is safe.
 Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller,
                 const std::string& config, session::spool::Token& dialer, ConductorLink& link) {
   const std::string& session = asked.session;
