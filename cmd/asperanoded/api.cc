@@ -24,7 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kMaxLists = 4;  // at a time: a list may be long
+constexpr int kMaxLists = 4;  // answered at the same time: a list may be long
 constexpr std::chrono::seconds kOwnAddressesFor{1};
 constexpr char kLease[] = "/proxy/leases/";
 
@@ -43,7 +43,7 @@ bool offers(std::string_view methods, const std::string& method) {
   return false;
 }
 
-// The connection for asp-lease to look at, which closes its own.
+// A copy of the connection for asp-lease to examine, which closes its copy.
 Fd copy_of(int socket) {
   Fd copy(::fcntl(socket, F_DUPFD_CLOEXEC, 3));
   if (!copy) throw Refusal("busy", "The node service has too many connections; try again.");
@@ -72,7 +72,7 @@ Api::~Api() {
   parts_.link.stop();
 }
 
-// Interfaces come and go, but not a thousand times a second.
+// Reads them at most once a second: interfaces come and go, but not a thousand times a second.
 std::vector<Network> Api::own_addresses() {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
@@ -92,7 +92,7 @@ void Api::handle(std::shared_ptr<node_api::Exchange> exchange) {
   guarded(*call, [&] { admit(call); });
 }
 
-// Whatever is thrown becomes the answer.
+// Turns whatever is thrown into the answer.
 void Api::guarded(const Call& call, const std::function<void()>& work) {
   try {
     work();
@@ -148,7 +148,7 @@ void Api::admit(const CallPointer& call) {
   login(call);
 }
 
-// Who is not let in gets the same answer, as late, whatever was wrong.
+// Every refused login gets the same answer after the same time, whatever was wrong.
 void Api::login(const CallPointer& call) {
   const bool near_metrics = std::string_view(call->route->path) == "/metrics" && is_loopback(call->request().client.ip);
   if (call->route->open || near_metrics || !call->proxy->authentication) return dispatch(call);
@@ -212,7 +212,7 @@ void Api::open_lease(const CallPointer& call) {
   if (!asked) throw Refusal("busy", "Too many names are being looked up; try again.");
 }
 
-// The first permitted one; if there is none, why the first is not.
+// The first permitted address; if there is none, the reason why the first is refused.
 IpAddress Api::choose(const Call& call, const LeaseRequest& wanted, const std::vector<IpAddress>& addresses) {
   const auto own = own_addresses();
   const config::destination::Policy policy{call.proxy->allowed_destinations, call.proxy->denied_destinations, own};
@@ -275,8 +275,8 @@ void Api::opened(const Call& call, const std::vector<Record>& packets) {
        }});
 }
 
-// Nobody knows of it. (Where users are not asked for, the address would have to
-// ask: there it ends by its time.)
+// Closes a lease that nobody knows of. Without a user, only the client's own address could close it: such a
+// lease ends by its time.
 void Api::give_back(const Call& call, const std::string& id) {
   if (call.user.name.empty()) return;
   Record request;
@@ -310,7 +310,7 @@ void Api::listed(const Call& call, const std::vector<Record>& packets) {
   answer(call, {200, "application/json", api_json::leases(leases), {}, {}});
 }
 
-// --- what goes on -----------------------------------------------------------------------
+// --- regular work ------------------------------------------------------------------------
 
 void Api::metrics(const CallPointer& call) {
   if (!is_loopback(call->request().client.ip) && !call->user.is_admin()) {
@@ -340,7 +340,7 @@ void Api::sweep_later() {
 }
 
 void Api::sweep() {
-  if (sweeping_.exchange(true)) return;  // the last one is not done yet
+  if (sweeping_.exchange(true)) return;  // the previous sweep is not done yet
   Record request;
   request.add("request", "sweep");
   const bool asked = parts_.link.ask(request, Fd(), [this](const std::vector<Record>& packets) {

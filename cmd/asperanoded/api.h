@@ -1,11 +1,11 @@
-// api: what the node service answers to which request; asperanoded(8), and
+// api: the node service's answer to each request; asperanoded(8), and
 // etc/node-api.openapi.yaml, which is served, too.
 //
 //   POST /proxy/leases {"destination":"server.example.com","ssh_port":33001,"udp_port":33001}
 //   201 {"id":"3a9fd819-…","host":"203.0.113.1","ssh_port":5000,"udp_port":5000,…}
 //
-// Each request goes through: route, method, who asks, and then through what
-// it needs (resolver, asp-lease), without a thread that waits for it.
+// Each request goes through route, method and login, and then through what
+// it needs (resolver, asp-lease). No thread waits for it.
 #pragma once
 
 #include <atomic>
@@ -43,12 +43,12 @@ class Api {
   explicit Api(Parts parts);
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
-  ~Api();  // those that may yet call back are stopped first
+  ~Api();  // first stops everything that may still call back
 
-  // For node_api::Service.
+  // Handles one request; for node_api::Service.
   void handle(std::shared_ptr<node_api::Exchange> exchange);
 
-  // Has what is over ended each <cleanup_interval>.
+  // Closes expired leases every <cleanup_interval>, from now on.
   void sweep_from_now_on();
   void count_connections(std::function<std::size_t()> connections) { connections_ = std::move(connections); }
 
@@ -58,13 +58,13 @@ class Api {
     const char* methods;  // for Allow
     bool open;            // without a login
   };
-  // A request on its way.
+  // A request that is being answered.
   struct Call {
     std::shared_ptr<node_api::Exchange> exchange;
     std::shared_ptr<const config::Proxy> proxy;
     const Route* route = nullptr;
     std::string id;  // of the lease in the path
-    NodeUser user;   // no name: nobody had to say who he is
+    NodeUser user;   // without a name: no login was needed
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     const node_api::Request& request() const { return exchange->request(); }
     bool is(const char* method) const;

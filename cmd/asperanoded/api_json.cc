@@ -24,7 +24,7 @@ ordered_json ports(const PortRange& range) {
   return range.text();
 }
 
-// RFC 3339, UTC. Deadlines are of a clock that no other machine has.
+// RFC 3339, UTC. A deadline is by the boot clock, which no other machine has.
 ordered_json expires(const Lease& lease) {
   if (lease.lifetime.count() == 0) return nullptr;
   const std::time_t at = ::time(nullptr) + (lease.deadline - boot_clock::seconds()).count();
@@ -56,7 +56,7 @@ struct Times {
   long lifetime = 0;
 };
 
-// As asp-lease reckons them; aspera.conf(5), <session_timeout>.
+// The times as asp-lease computes them; aspera.conf(5), <session_timeout>.
 Times times_of(const config::Proxy& proxy) {
   const long one = proxy.keepalive_interval.count();
   const long other = proxy.session_timeout.count();

@@ -11,7 +11,7 @@
 namespace asperanoded {
 namespace api_json {
 
-// Of asp-lease's answer: the record without answer= and tag=. Failure{65}.
+// Parses asp-lease's answer: the record without answer= and tag=. Failure{65}.
 Lease lease_of(const Record& answer);
 
 std::string lease(const Lease& lease);

@@ -65,7 +65,7 @@ void check_private(const std::string& path) {
   if ((status.st_mode & S_IRWXO) != 0) fail(fmt::format("<key_file>: {}: others may use it: chmod 600 {}", path, path));
 }
 
-// What GnuTLS itself says of the two.
+// Checks the pair as GnuTLS itself does.
 void check_pair(const node_api::Tls& tls, const std::string& certificate, const std::string& key) {
   gnutls_certificate_credentials_t both = nullptr;
   check(gnutls_certificate_allocate_credentials(&both), "allocate");
@@ -83,7 +83,7 @@ void check_pair(const node_api::Tls& tls, const std::string& certificate, const 
                      gnutls_strerror(result)));
 }
 
-// --- one of our own -----------------------------------------------------------------
+// --- making one ---------------------------------------------------------------------
 
 std::string host_name() {
   char name[256] = {};

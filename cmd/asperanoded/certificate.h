@@ -1,5 +1,5 @@
-// certificate: what the node service proves itself with: the administrator's
-// own, or one that it makes at its first start.
+// certificate: the certificate of the node service: the administrator's own, or
+// one that the service makes at its first start.
 //
 //   PREFIX/etc/aspera_server_cert.pem   0644
 //   PREFIX/etc/aspera_server_key.pem    0600
@@ -13,7 +13,7 @@
 namespace asperanoded {
 namespace certificate {
 
-// Read as root. Failure{78} says which file is wrong, and what to do.
+// Must be read as root. Failure{78} says which file is wrong, and what to do.
 node_api::Tls load(const config::Node& node);
 
 // SHA-256 of the first certificate: AB:CD:…, as openssl x509 -fingerprint prints it.

@@ -25,7 +25,8 @@ const NodeUser* find(const std::vector<NodeUser>& users, const std::string& name
   return found == users.end() ? nullptr : &*found;
 }
 
-// Whoever has one IPv6 address has the 2^64 of its network.
+// The address to count failures for. An IPv6 client counts as its /64 network, since it has all of its
+// addresses.
 IpAddress counted(const IpAddress& client) {
   if (client.is_v4()) return client;
   std::uint8_t bytes[16] = {};
@@ -50,7 +51,7 @@ Gate::Gate(std::string users_file, Timer& timer)
 }
 
 void Gate::check(const std::string& header, const IpAddress& client, Done done) {
-  // What is no name and password is treated as one that nobody has.
+  // A malformed header is treated as a name and password that nobody has.
   const Credentials credentials = basic_auth::parse(header).value_or(Credentials{});
   std::unique_lock lock(mutex_);
   follow_file();
@@ -78,7 +79,7 @@ void Gate::check(const std::string& header, const IpAddress& client, Done done) 
   done(outcome, {});
 }
 
-// With the lock held. A file that cannot be read lets nobody in.
+// Must hold the lock. If the file cannot be read, nobody can log in.
 void Gate::follow_file() {
   struct stat now {};
   if (::stat(file_.c_str(), &now) != 0) now = {};
@@ -95,8 +96,8 @@ void Gate::follow_file() {
   }
 }
 
-// Under a key of this process, so that it is of no use to anybody else. The
-// stored hash is in it: with a new password the old one is forgotten.
+// The digest is keyed by this process, so it is of no use elsewhere. It includes the stored hash, so a
+// new password invalidates the old digest.
 Gate::Digest Gate::digest(const Credentials& credentials) const {
   std::string text;
   add_part(text, credentials.name);
@@ -124,7 +125,7 @@ void Gate::remember(const Digest& digest, const std::string& name) {
   memory_[digest] = {name, now + kMemory};
 }
 
-// What is hashed takes one; who was right gets it back.
+// Each hash takes one token; a right password gets it back.
 bool Gate::take_token(const IpAddress& client) {
   const auto now = Clock::now();
   const auto refilled = [&](const Bucket& bucket) {
@@ -146,7 +147,7 @@ void Gate::give_back(const IpAddress& client) {
   if (found != buckets_.end()) found->second.left = std::min(kFailures, found->second.left + 1);
 }
 
-// In a worker's thread.
+// Runs in a worker's thread.
 void Gate::hash(std::shared_ptr<const Users> users, const Credentials& credentials, const Digest& digest) {
   std::optional<NodeUser> user;
   try {

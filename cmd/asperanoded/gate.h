@@ -1,9 +1,9 @@
-// gate: who asks? Users of node_users.conf(5), by name and password.
+// gate: checks the name and password of a request against node_users.conf(5).
 //
-// A hash takes tens of milliseconds of processor time, on purpose. So what was
-// found right is remembered for a minute, as a keyed digest and never as the
-// password; the rest is hashed in two threads. A wrong answer comes a second
-// later, and an address with many of them is not listened to for a while.
+// A hash takes tens of milliseconds of processor time, on purpose. So a password that was right is
+// remembered for a minute, as a keyed digest and never as the password; other ones are hashed in two
+// threads. The answer to a wrong one is delayed by a second, and an address with many wrong ones is
+// refused for a while.
 #pragma once
 
 #include <sys/stat.h>
@@ -34,13 +34,13 @@ class Gate {
   static constexpr std::chrono::seconds kMemory{60};
   static constexpr std::chrono::milliseconds kDelay{1000};
   static constexpr double kFailures = 20;            // of one address at once,
-  static constexpr double kForgivenPerSecond = 0.1;  // and then one each ten seconds
+  static constexpr double kForgivenPerSecond = 0.1;  // and then one every ten seconds
 
   // Reads `users_file` at once (Failure{78}), and again whenever it was changed.
   Gate(std::string users_file, Timer& timer);
 
-  // `header` as it came. `done` is called once: at once in this thread, or later
-  // in another; it must be short and not throw.
+  // `header` is as the client sent it. `done` is called once: at once in this thread, or later in another; it
+  // must be short and must not throw.
   void check(const std::string& header, const IpAddress& client, Done done);
   void stop() { workers_.stop(); }
 
@@ -57,8 +57,8 @@ class Gate {
     Clock::time_point at;
   };
   struct Hashing {
-    IpAddress client;           // who began it
-    std::vector<Done> waiting;  // all who asked the same meanwhile
+    IpAddress client;           // the one that asked first
+    std::vector<Done> waiting;  // all that asked the same meanwhile
   };
 
   void follow_file();

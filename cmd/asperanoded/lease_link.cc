@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstBackOff{100};
 constexpr std::chrono::milliseconds kLastBackOff{5000};
-constexpr std::size_t kMaxLeaving = 8;  // of those that do not end: no more are started beside them
+constexpr std::size_t kMaxLeaving = 8;  // that still have not ended: no more are started beside them
 
 }  // namespace
 
@@ -78,7 +78,7 @@ void LeaseLink::run() {
     }
   }
   lose("");
-  // Whoever is still there ends by itself: it has read the end of its socket.
+  // A process that is still there ends by itself: its socket is closed.
   for (auto& one : leaving_) one.release();
 }
 
@@ -106,7 +106,7 @@ void LeaseLink::start() {
   ++starts_;
 }
 
-// All that wait are told; empty `why`: we end.
+// Tells all waiting requests; empty `why`: the service ends.
 void LeaseLink::lose(const std::string& why) {
   const bool was_there = static_cast<bool>(socket_);
   socket_.reset();
@@ -178,7 +178,7 @@ void LeaseLink::check_deadlines() {
   throw tool::Failure(tool::temporary, "does not answer (asperaproxy check tries it)");
 }
 
-// A child whose end was seen is waited for without waiting.
+// Collects ended processes without blocking.
 void LeaseLink::reap() {
   std::erase_if(leaving_, [](const child::Child& one) { return await::readable(one.pidfd(), Deadline::now()); });
 }

@@ -1,12 +1,12 @@
-// lease_link: asp-lease, which alone may touch the kernel, at the other end of a
-// socket; asp-lease(8). One of it runs at a time, started by sudo; requests are
-// sent without waiting for the answers to earlier ones.
+// lease_link: the socket to asp-lease, the only program that may touch the kernel;
+// asp-lease(8). One asp-lease runs at a time, started by sudo. Requests are sent
+// without waiting for the answers to earlier ones.
 //
 //   request=open  tag=17  user=alice  destination=server.example.com …   + the client's connection
 //   answer=lease  lease=3a9fd819-…  …  tag=17
 //
-// Answers bear the tag of their request, and come in any order: one that waits
-// for a name server holds up no other.
+// An answer has the tag of its request. Answers come in any order: one that waits
+// for a name server delays no other.
 #pragma once
 
 #include <chrono>
@@ -28,27 +28,27 @@ namespace asperanoded {
 
 class LeaseLink {
  public:
-  // The packets of one answer, the last of them too; none when asp-lease was
-  // lost, or is not there: whether the request took effect is then not known.
+  // Gets the packets of one answer, including the last; none when asp-lease was lost or could not be started:
+  // then it is unknown whether the request took effect.
   using Done = std::function<void(std::vector<Record>)>;
 
   static constexpr std::size_t kMaxWaiting = 2000;      // requests without an answer yet
-  static constexpr std::chrono::seconds kPatience{15};  // for one answer; then it is given up
+  static constexpr std::chrono::seconds kPatience{15};  // for one answer; the request fails then
 
-  // `argv` is asp-lease as sudo runs it.
+  // `argv` is the command line by which sudo runs asp-lease.
   explicit LeaseLink(std::vector<std::string> argv);
   LeaseLink(const LeaseLink&) = delete;
   LeaseLink& operator=(const LeaseLink&) = delete;
   ~LeaseLink() { stop(); }
 
-  // Leases stay. What has no answer is told so.
+  // Leases stay. Requests without an answer are told that there will be none.
   void stop();
 
-  // Thread-safe. `connection` is passed along if it is one. False: too many wait
-  // already. `done` is called in the link's thread: short, and must not throw.
+  // Thread-safe. `connection` is passed along if it is one. False: too many requests wait already. `done` is
+  // called in the link's thread: it must be short and must not throw.
   bool ask(const Record& request, Fd connection, Done done);
 
-  // How often it was started anew.
+  // How many times asp-lease was started again.
   unsigned restarts() const;
 
  private:
@@ -77,9 +77,9 @@ class LeaseLink {
   std::size_t waiting_ = 0;
   unsigned starts_ = 0;
   bool over_ = false;
-  // Of the thread alone:
+  // Used only by the thread:
   Fd socket_;
-  std::map<std::uint64_t, Question> sent_;  // by tag, so the oldest first
+  std::map<std::uint64_t, Question> sent_;  // by tag, so the oldest comes first
   std::uint64_t last_tag_ = 0;
   child::Child child_;
   std::vector<child::Child> leaving_;  // whose socket is closed: root's, not ours to kill

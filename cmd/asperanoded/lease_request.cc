@@ -16,7 +16,7 @@ using nlohmann::json;
 
 [[noreturn]] void bad(const std::string& why) { throw Refusal("bad_request", why); }
 
-// An object of plain values; a member that is there twice means two things.
+// Parses an object of plain values. A repeated member is refused, since it is ambiguous.
 json parse_flat(std::string_view body) {
   std::set<std::string> seen;
   std::string fault;

@@ -14,20 +14,19 @@ namespace asperanoded {
 
 struct LeaseRequest {
   std::string destination;             // name, in lower case, or address
-  config::destination::Target target;  // the same
+  config::destination::Target target;  // the same, parsed
   Port ssh_port = 22;
   PortRange udp_ports{33001, 33001};  // at most lease::kMaxUdpPorts
   std::optional<IpAddress> client;
 
-  // Strict: JSON (RFC 8259) with these members alone, each once. Refusal
-  // "bad_request" says what is wrong.
+  // Strict: JSON (RFC 8259) with only these members, each once. Refusal "bad_request" says what is wrong.
   static LeaseRequest parse(std::string_view body);
 };
 
-// application/json, perhaps with charset=utf-8.
+// True for application/json, perhaps with charset=utf-8.
 bool is_json(std::string_view content_type);
 
-// Nothing, or an object without members: Refusal "bad_request" otherwise.
+// Accepts an empty body or an empty object: Refusal "bad_request" otherwise.
 void require_nothing(std::string_view body);
 
 }  // namespace asperanoded

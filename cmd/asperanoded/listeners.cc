@@ -27,7 +27,7 @@ namespace {
   throw tool::Failure(code, fmt::format("bind {}: {}{}", where, std::strerror(error), cure));
 }
 
-// Not there: the host does not know that family.
+// An Fd without a socket: the host does not have that family.
 Fd bind_one(const Endpoint& at) {
   Fd socket(::socket(at.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket && errno == EAFNOSUPPORT) return socket;

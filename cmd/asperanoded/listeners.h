@@ -10,7 +10,7 @@
 namespace asperanoded {
 namespace listeners {
 
-// One or, where no address is said, one for each family that the host has.
+// Binds one socket for each listener; without an address, one for each family that the host has.
 // Failure{78}: no such address, no listener at all. Failure{71}: taken.
 std::vector<node_api::Listening> bind_all(const config::Config& config);
 

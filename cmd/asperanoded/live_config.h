@@ -1,5 +1,5 @@
-// live_config: <proxy> of aspera.conf as it is now, as asp-lease follows it, too.
-// A file that is not valid changes nothing.
+// live_config: the current <proxy> of aspera.conf, as asp-lease follows it, too. An invalid file
+// changes nothing.
 #pragma once
 
 #include <sys/stat.h>
@@ -14,12 +14,12 @@ namespace asperanoded {
 
 class LiveConfig {
  public:
-  // `seen`: the file when `first` was read from it.
+  // `seen` is the status of the file when `first` was read from it.
   LiveConfig(std::string path, const config::Proxy& first, const struct stat& seen);
 
-  // Looks whether the file was changed: some microseconds. Thread-safe.
+  // Checks whether the file has changed, which takes some microseconds. Thread-safe.
   std::shared_ptr<const config::Proxy> proxy();
-  // Reads it, changed or not, and says so in the log.
+  // Reads the file, changed or not, and logs that.
   void reread();
 
  private:
@@ -31,7 +31,7 @@ class LiveConfig {
   struct stat seen_;
 };
 
-// Whether both are the same version of the same file.
+// True if both are the same version of the same file.
 bool is_same_version(const struct stat& one, const struct stat& other);
 
 }  // namespace asperanoded

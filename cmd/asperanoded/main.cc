@@ -1,8 +1,8 @@
-// asperanoded: the node service: answers the HTTP(S) API by which people inside
-// lease ports of the forward proxy; asperanoded(8).
+// asperanoded: the node service. It answers the HTTP(S) API by which people inside lease ports of the
+// forward proxy; asperanoded(8).
 //
-// Started as root, it reads what only root may read, binds its sockets, and is
-// sallyport-node from then on. The kernel is asp-lease's.
+// It starts as root, reads what only root may read, binds its sockets, and is sallyport-node from then
+// on. Only asp-lease touches the kernel.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ const std::string kDescription = std::string(paths::kPrefix) + "/share/node-api.
 
 config::Config load_config() { return config::load(paths::kConfig, config::Author::root); }
 
-// What root alone can do.
+// What only root can prepare.
 struct Prepared {
   config::Config config;
   struct stat config_seen {};
@@ -126,7 +126,7 @@ void serve(Prepared ready, const Signals& signals) {
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "e", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
-  // Faults in the file are for the start itself to report.
+  // Faults in the file are reported by the start itself.
   if (options.has('e')) {
     try {
       return load_config().proxy.enabled ? tool::yes : tool::no;

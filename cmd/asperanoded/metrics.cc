@@ -33,7 +33,7 @@ void Metrics::closed(std::uint64_t count) {
   closed_ += count;
 }
 
-// Codes are those of our own table and of asp-lease, never from outside.
+// Codes come from our own table and from asp-lease, never from outside.
 void Metrics::refused(const std::string& code) {
   const std::lock_guard lock(mutex_);
   ++refused_[code];

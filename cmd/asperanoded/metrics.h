@@ -1,4 +1,4 @@
-// metrics: what the node service counts, as Prometheus reads it (text format 0.0.4).
+// metrics: the counters of the node service, as Prometheus reads them (text format 0.0.4).
 //
 //   sallyport_node_leases_opened_total 17
 #pragma once
@@ -15,7 +15,7 @@ namespace asperanoded {
 
 class Metrics {
  public:
-  // `node`: the name of this host in a cluster, a label of everything; empty: none.
+  // `node` is the name of this host in a cluster, a label of every metric; empty: none.
   explicit Metrics(std::string node = {}) : node_(std::move(node)) {}
 
   void opened();

@@ -8,8 +8,7 @@ namespace asperanoded {
 namespace refusal {
 namespace {
 
-// The one table, asp-lease's codes among them; etc/node-api.openapi.yaml and
-// asperanoded(8) have the same.
+// All codes, including those of asp-lease; etc/node-api.openapi.yaml and asperanoded(8) have the same.
 struct Row {
   std::string_view code;
   int status;

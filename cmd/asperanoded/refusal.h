@@ -26,7 +26,7 @@ namespace refusal {
 // The HTTP status of `code`; 500 for one that is not in the table.
 int status_of(std::string_view code);
 
-// With the headers that belong to the status.
+// The answer with the headers that belong to its status.
 node_api::Answer answer(const Refusal& refusal);
 
 }  // namespace refusal

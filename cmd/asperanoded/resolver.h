@@ -1,5 +1,5 @@
-// resolver: names resolved in threads of its own, within a time limit, so that a
-// name server that does not answer holds nobody up who needs none.
+// resolver: resolves names in its own threads, within a time limit, so that a silent name server
+// delays only requests that need it.
 #pragma once
 
 #include <chrono>
@@ -20,16 +20,16 @@ std::vector<IpAddress> addresses_of(const std::string& name);
 class Resolver {
  public:
   static constexpr std::chrono::milliseconds kPatience{5000};
-  // What resolv.conf(5) calls options: a thread is free again after about that time.
+  // Options of resolv.conf(5): a thread is free again after about that time.
   static constexpr char kOptions[] = "timeout:2 attempts:2";
 
-  // No addresses: there are none, or nobody said in time.
+  // Gets no addresses when there are none, or none came in time.
   using Done = std::function<void(std::vector<IpAddress>)>;
 
   explicit Resolver(Timer& timer);
 
-  // False: too many names are being looked for. Otherwise `done` is called once,
-  // in another thread; it must not throw.
+  // False: too many names are being resolved. Otherwise `done` is called once, in another thread; it must not
+  // throw.
   bool resolve(const std::string& name, Done done);
   void stop() { workers_.stop(); }
 

@@ -85,8 +85,8 @@ Account node_account() {
   return {entry->pw_uid, entry->pw_gid};
 }
 
-// Whoever looks whether we run, as /etc/init.d/asperaproxy does, holds the lock for
-// an instant.
+// A program that checks whether we run, such as /etc/init.d/asperaproxy, holds the lock for an
+// instant.
 bool lock_soon(const Fd& file) {
   constexpr int kTries = 50;
   for (int i = 0; i < kTries; ++i) {
@@ -121,7 +121,7 @@ void prepare_process() {
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
-  rlimit core{};  // there would be keys and passwords in it; sudo complains of a hard limit
+  rlimit core{};  // a core dump would have keys and passwords in it; sudo complains of a hard limit
   ::getrlimit(RLIMIT_CORE, &core);
   core.rlim_cur = 0;
   ::setrlimit(RLIMIT_CORE, &core);

@@ -1,4 +1,4 @@
-// startup: what the node service does as root, once, and how it ceases to be root.
+// startup: what the node service does once as root, and how it stops being root.
 #pragma once
 
 #include <string>
@@ -13,8 +13,7 @@ namespace startup {
 
 // Failure{78} when <enabled> is not true, or when settings contradict each other.
 void check_settings(const config::Config& config);
-// Failure{78}: iptables, nft or sudo are not there. What <iptables_path> says
-// has to be what the suite runs.
+// Failure{78}: iptables, nft or sudo is missing. <iptables_path> must be the path that the suite runs.
 void check_programs(const config::Node& node);
 
 struct Account {
@@ -24,15 +23,15 @@ struct Account {
 // sallyport-node; Failure{78}.
 Account node_account();
 
-// /run/sallyport/asperanoded.pid: locked as long as the service lives, and with
-// its number in it once it is ready. Failure{75}: one runs already.
+// /run/sallyport/asperanoded.pid. It is locked as long as the service lives, and has its process
+// number once it is ready. Failure{75}: one runs already.
 Fd take_pid_file();
 void write_pid(const Fd& file);
 void erase_pid(const Fd& file);
 
-// As many descriptors as connections need; environment, umask, directory.
+// Sets the limit on descriptors that connections need; environment, umask, directory.
 void prepare_process();
-// For good. Failure{71}.
+// Irreversible. Failure{71}.
 void drop_root(const Account& account);
 
 // Tells systemd, if it started us with Type=notify (sd_notify(3)); `socket` is NOTIFY_SOCKET.

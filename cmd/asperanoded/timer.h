@@ -1,4 +1,4 @@
-// timer: things to do later, in one thread, so that what waits holds none.
+// timer: runs jobs later, in one thread, so that no thread is blocked by waiting.
 #pragma once
 
 #include <chrono>
@@ -17,10 +17,10 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
   ~Timer() { stop(); }
 
-  // What is still to do is dropped, what is being done is waited for.
+  // Drops the jobs that wait, and waits for the running one.
   void stop();
 
-  // `job` must be short, and not throw.
+  // `job` must be short and must not throw.
   void after(std::chrono::milliseconds delay, std::function<void()> job);
 
  private:

@@ -1,5 +1,5 @@
-// workers: a few threads for what takes time, with a short queue: who comes when
-// it is full is told so, rather than waiting with all the others.
+// workers: a few threads for slow work, with a short queue. When it is full, a new job is refused
+// rather than delayed with all the others.
 #pragma once
 
 #include <condition_variable>
@@ -18,10 +18,10 @@ class Workers {
   Workers& operator=(const Workers&) = delete;
   ~Workers() { stop(); }
 
-  // What is queued is dropped, what runs is waited for.
+  // Drops queued jobs, and waits for running ones.
   void stop();
 
-  // False: busy. `job` must not throw.
+  // False: the queue is full. `job` must not throw.
   bool post(std::function<void()> job);
 
  private:
