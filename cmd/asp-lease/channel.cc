@@ -48,7 +48,7 @@ bool is_trial() {
   std::string packet(question.size() + 1, '\0');
   const ssize_t length = ::recv(STDIN_FILENO, packet.data(), packet.size(), MSG_PEEK | MSG_DONTWAIT);
   if (length != static_cast<ssize_t>(question.size()) || !packet.starts_with(question)) return false;
-  // Left there, it would break the connection when we end, before our answer is read.
+  // A packet left there would break the connection when we end, before our answer is read.
   return ::recv(STDIN_FILENO, packet.data(), packet.size(), MSG_DONTWAIT) == length;
 }
 

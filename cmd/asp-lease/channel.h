@@ -1,5 +1,5 @@
-// channel: the socket that asperanoded handed us. One packet is one record, from
-// there with at most one descriptor.
+// channel: the socket that asperanoded handed us. One packet is one record; a request may bring one
+// descriptor.
 #pragma once
 
 #include <optional>
@@ -13,23 +13,22 @@ namespace channel {
 
 struct Packet {
   std::string bytes;
-  Fd descriptor;      // absent: none came along
-  bool whole = true;  // false: it was larger than a record, or brought more descriptors
+  Fd descriptor;      // absent: none came with it
+  bool whole = true;  // false: it was larger than a record, or had more descriptors
 };
 
-// Failure{77} when stdin and stdout are no such socket.
+// Failure{77} when stdin and stdout are not such a socket.
 void check();
 
-// Whether the first packet, there before we were, asks for a trial (session/trial.h).
+// True if the first packet, which was there before we were, asks for a trial (session/trial.h).
 bool is_trial();
 
-// The next packet that is there; absent when there is none now. `ended` when
-// there will be no more. Failure{71}.
+// The next packet, if one is there now. `ended` is set when there will be no more. Failure{71}.
 std::optional<Packet> receive(bool& ended);
 
-// Waits while nobody reads, at most half a minute: Failure{74}.
+// Waits at most half a minute for the reader: Failure{74}.
 void send(const Record& answer);
-// The same, of a trial.
+// Sends the outcome of a trial likewise.
 void send(const status::Line& outcome);
 
 }  // namespace channel

@@ -23,7 +23,7 @@ std::optional<Value> option_of(const Fd& socket, int level, int name) {
   return value;
 }
 
-// In a namespace of his own, anybody has any address.
+// Refuses sockets of other network namespaces: in a namespace of their own, anybody has any address.
 bool is_of_this_network(const Fd& socket) {
   const Fd ours(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto here = option_of<std::uint64_t>(ours, SOL_SOCKET, SO_NETNS_COOKIE);

@@ -1,5 +1,5 @@
-// connection: who asks, in the kernel's own words: the TCP connection that came
-// along with a request.
+// connection: the client of a request, according to the kernel: the TCP connection that came with the
+// request.
 #pragma once
 
 #include <vector>
@@ -10,10 +10,9 @@
 
 struct Connection {
   IpAddress client;
-  IpAddress proxy;  // the address of ours that he called
+  IpAddress proxy;  // the address of ours that the client connected to
 
-  // Refusal unless `socket` is an established TCP connection of this network
-  // namespace, made to one of the listeners of aspera.conf, by somebody else than
-  // this host (`own`), who is of the network that <bind_ip_netmask> names.
+  // Refusal unless `socket` is an established TCP connection of this network namespace to one of the listeners
+  // of aspera.conf, from another host than this one (`own`), within the network that <bind_ip_netmask> names.
   static Connection verify(const Fd& socket, const config::Config& config, const std::vector<Network>& own);
 };

@@ -31,12 +31,12 @@ const Refusal kStoreAway{"store_unavailable",
                          "The proxies of the cluster cannot agree on leases now; try again in a moment."};
 const Refusal kInternal{"internal", "The proxy cannot do that now; its log says why."};
 
-// Whether nobody on this host has the port: the mapping would take it from him.
+// True if no program on this host uses the port: the mapping would take it away.
 bool is_free(const IpAddress& address, Port port, int type) {
   const Fd socket(::socket(address.family(), type | SOCK_CLOEXEC, 0));
   if (!socket) tool::fail_errno(tool::os, "socket");
   const int on = 1;
-  // Connections that are over are not in the way, listeners are.
+  // Closed connections do not block the port, listeners do.
   if (type == SOCK_STREAM) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_storage name{};
   const socklen_t size = Endpoint{address, port}.to_sockaddr(name);
@@ -96,7 +96,7 @@ void Desk::serve_locked(const std::vector<Job*>& jobs) {
       logging::debug1("Refused to {}: {} ({})", job->owner, refusal.code, logging::escape(refusal.reason));
       job->refuse(refusal);
     } catch (const tool::Failure& failure) {
-      // Why the store is away was said when it went.
+      // The reason was logged when the store went away.
       const bool away = registry_.peering && failure.code() == tool::temporary;
       if (!away) logging::error("{}", logging::escape(failure.what()));
       job->refuse(away ? kStoreAway : kInternal);
@@ -153,7 +153,7 @@ void Desk::open(Job& job) {
     lease.udp_ports = {*first, static_cast<Port>(*first + count - 1)};
     lease.started = wall_clock::now();
     lease.deadline = lease::life::deadline_of(lease, boot_clock::seconds());
-    store_.put(Lease::from_record(lease.to_record()));  // all of its own checks
+    store_.put(Lease::from_record(lease.to_record()));  // runs all checks of a record
   } catch (...) {
     store_.give_back(lease.id, *first, count);
     throw;
@@ -163,7 +163,7 @@ void Desk::open(Job& job) {
   job.answer(lease);
 }
 
-// As if there were none when it is somebody else's.
+// Another user's lease counts as missing.
 Lease Desk::find(const Job& job) {
   const auto lease = store_.get(job.lease.id);
   const bool over = lease && (lease->ending || (!lease->lives_by_flows() && lease->is_over(boot_clock::seconds())));
@@ -216,8 +216,8 @@ void Desk::put_in_force() {
   }
 }
 
-// What is not translated, behind the rule, is what came before it. Nobody waits
-// for that: it takes the kernel as long as a dozen leases.
+// Flows that are not translated although the rule is in force came before it. Nobody waits for their
+// end: it takes the kernel as long as a dozen leases.
 void Desk::end_early_flows(bool idle) {
   constexpr std::chrono::seconds kLongest{1};
   if (fresh_.empty() || (!idle && std::chrono::steady_clock::now() - first_fresh_ < kLongest)) return;

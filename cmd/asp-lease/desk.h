@@ -1,5 +1,5 @@
-// desk: does what verified requests ask for: many at a time, with one
-// transaction in the kernel for all of them.
+// desk: carries out verified requests, many at a time, with one transaction in the kernel for all of
+// them.
 #pragma once
 
 #include <chrono>
@@ -17,18 +17,18 @@ class Desk {
   Desk(lease::Registry& registry, const Settings& settings)
       : registry_(registry), store_(*registry.store), settings_(settings) {}
 
-  // Base rules of leases and sessions, unless the proxy is stopped or has no
-  // forward proxy. What fails is logged.
+  // Lays the base rules of leases and sessions, unless the proxy is stopped or has no forward proxy. Failures
+  // are logged.
   void prepare();
 
-  // What other nodes of a cluster know of leases; to be called now and then.
+  // Takes over what other nodes of a cluster know of leases. To be called regularly.
   void catch_up();
 
   // Answers each of `jobs`, which are ready, in this order.
   void serve(const std::vector<Job*>& jobs);
 
-  // Flows that are in the way of leases that were opened lately: ends them if
-  // nobody asks for anything now, or has to wait for long.
+  // Ends flows that came before the rules of recent leases: when no request waits, or when they have waited
+  // long.
   void end_early_flows(bool idle);
   bool has_early_flows() const { return !fresh_.empty(); }
 
@@ -48,10 +48,10 @@ class Desk {
   lease::Registry& registry_;
   lease::Store& store_;
   const Settings& settings_;
-  std::vector<Lease> fresh_;  // whose early flows were not looked for yet
+  std::vector<Lease> fresh_;  // their early flows have not been looked for yet
   std::chrono::steady_clock::time_point first_fresh_;
-  // Of the jobs at hand:
+  // For the current jobs:
   lease::rules::Change change_;
-  std::vector<Job*> changing_;             // whose answers count only once that is in force
-  std::set<firewall::text::Family> lost_;  // families whose rules had to be put back
+  std::vector<Job*> changing_;             // their answers count only once the change is in force
+  std::set<firewall::text::Family> lost_;  // families whose rules had to be laid again
 };

@@ -57,8 +57,7 @@ T parsed(const Record& asked, const char* name, std::optional<T> (*parse)(std::s
   return *value;
 }
 
-// asperanoded knows his password; that there is such a user, and what he may, is
-// looked up here.
+// asperanoded checked the password. Whether the user exists, and what they may do, is looked up here.
 void identify(Job& job, const Record& asked, const Settings& settings, const std::optional<Connection>& connection) {
   const auto name = asked.get("user");
   if (!settings.config().proxy.authentication) {
@@ -87,7 +86,7 @@ Terms terms_of(const config::Proxy& proxy) {
   return {seconds(0), seconds(0)};
 }
 
-// The name as config/destination.h writes it, or the address.
+// Sets the destination: the name as config/destination.h writes it, or the address.
 void aim(Lease& lease, const Record& asked) {
   const auto target = config::destination::Target::parse(asked.require("destination"));
   if (!target) malformed("destination is neither a name nor an address");
@@ -107,7 +106,7 @@ config::destination::Judgement judge(const Lease& lease, const config::Proxy& pr
                                     {name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
 }
 
-// Of several nodes, whichever is master has it.
+// The address that clients use. In a cluster, the master has it.
 IpAddress host_for(const Connection& connection, const config::Cluster& cluster) {
   if (!cluster.shares_leases()) return connection.proxy;
   const auto host = lease::addresses::host_of(cluster, connection.client.is_v4());

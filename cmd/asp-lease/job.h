@@ -1,5 +1,4 @@
-// job: one request, from the packet to its answers. What it asks for is verified
-// here; asp-lease(8), REQUESTS.
+// job: one request, from the packet to its answers. It is verified here; asp-lease(8), REQUESTS.
 #pragma once
 
 #include <chrono>
@@ -18,33 +17,33 @@ struct Job {
   enum class Kind { open, renew, close, show, list, sweep, count };
   enum class State {
     waiting,   // for the resolver
-    ready,     // verified: to be done
-    answered,  // nothing is left to do but to send the answers
+    ready,     // verified: to be carried out
+    answered,  // the answers only have to be sent
   };
 
   Kind kind = Kind::count;
   State state = State::ready;
   std::chrono::steady_clock::time_point came = std::chrono::steady_clock::now();
-  std::string tag;    // what the answers are to bear; empty: none
-  std::string owner;  // who asks, as Lease::owner
+  std::string tag;    // the tag of the answers; empty: none
+  std::string owner;  // the owner of the request, as Lease::owner
   bool admin = false;
   Lease lease;  // open: what he shall have, without ports; of the others, the id alone
   std::optional<resolve::Lookup> lookup;
   std::vector<Record> answers;
 
-  // Whether he may see, renew and end `other`.
+  // True if the requester may see, renew and close `other`.
   bool may_touch(const Lease& other) const { return admin || other.owner() == owner; }
 
   void answer(Record record);
   void answer(const Lease& lease);
   void refuse(const Refusal& refusal);
-  // What the resolver has said meanwhile, if the job waits for it.
+  // Takes the resolver's answer, if the job waits for one and it is there.
   void look();
 };
 
 namespace job {
 
-// Never throws but for our own faults: what is wrong with a request is its answer.
+// Throws only for faults of ours: whatever is wrong with a request becomes its answer.
 Job make(const channel::Packet& packet, Settings& settings, const std::vector<Network>& own);
 
 }  // namespace job

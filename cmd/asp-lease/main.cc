@@ -1,5 +1,4 @@
-// asp-lease: open, renew and close leases of the forward proxy, for the node
-// service; asp-lease(8).
+// asp-lease: opens, renews and closes leases of the forward proxy for the node service; asp-lease(8).
 //
 // The only part of the forward proxy that runs as root. It takes no arguments
 // and believes nobody: sudo says who calls, the kernel says whose connection
@@ -36,9 +35,9 @@ constexpr std::size_t kMaxJobs = 256;
 constexpr std::size_t kMaxLookups = 32;
 // How long nothing has to come before early flows are looked for.
 constexpr std::chrono::milliseconds kQuietTime{5};
-// How long an end lets other requests go first.
+// How long closing leases waits for other requests.
 constexpr std::chrono::milliseconds kLongestEndWait{50};
-// How often a node of a cluster looks whether others know more of leases.
+// How often a node of a cluster checks whether others know more of leases.
 constexpr std::chrono::milliseconds kCatchUpEvery{1000};
 
 class Service {
@@ -46,7 +45,7 @@ class Service {
   Service()
       : settings_(Settings::read()), registry_(lease::open_registry(settings_.config())), desk_(registry_, settings_) {}
 
-  // Until asperanoded closes its end; leases stay.
+  // Runs until asperanoded closes its end; leases stay.
   void run() {
     desk_.prepare();
     while (!ended_) {
@@ -70,7 +69,7 @@ class Service {
   }
   bool has_room() const { return jobs_.size() < kMaxJobs && lookups() < kMaxLookups; }
 
-  // False: nothing came, and there is something else to do.
+  // False: nothing arrived, and there is something else to do.
   bool wait() const {
     std::vector<await::On> awaited{await::On(has_room() ? STDIN_FILENO : -1)};
     auto until = desk_.has_early_flows() ? Deadline::in(kQuietTime)
@@ -92,7 +91,7 @@ class Service {
     caught_up_ = std::chrono::steady_clock::now();
   }
 
-  // All that is there, so that it is done at once.
+  // Reads everything that is there, so that it is carried out together.
   void read() {
     std::optional<std::vector<Network>> own;
     while (!ended_ && has_room()) {
@@ -107,8 +106,8 @@ class Service {
     for (auto& job : jobs_) job.look();
   }
 
-  // To end a lease takes several times as long as to open one, however many end
-  // with it: ends wait until nobody waits for anything else.
+  // Closing leases takes several times as long as opening one, however many are closed together: closes wait
+  // until no other request waits.
   void serve() {
     std::vector<Job*> ready, others;
     for (auto& job : jobs_) {
@@ -119,13 +118,13 @@ class Service {
     if (!ready.empty()) desk_.serve(others.empty() ? ready : others);
   }
 
-  // Without a tag, the answers are in the order of the requests.
+  // True for requests that may wait. Without a tag, answers must be in the order of the requests.
   static bool gives_way(const Job& job) {
     return job.kind == Job::Kind::close && !job.tag.empty() &&
            std::chrono::steady_clock::now() - job.came < kLongestEndWait;
   }
 
-  // In the order of the requests; those with a tag as soon as they can be.
+  // Sends answers in the order of the requests; those with a tag as soon as possible.
   void answer() {
     bool in_order = true;
     for (auto& job : jobs_) {

@@ -1,5 +1,5 @@
-// refusal: what asp-lease answers when it does not do what was asked;
-// asp-lease(8), REFUSALS. Thrown while one request is handled, and caught there.
+// refusal: asp-lease's answer when it does not do what was asked; asp-lease(8), REFUSALS. Thrown while
+// one request is handled, and caught there.
 #pragma once
 
 #include <string>

@@ -22,7 +22,7 @@ Settings Settings::read() {
   return settings;
 }
 
-// The stamp is that of before: what changes meanwhile is read again.
+// The stamp is taken before reading, so a change in between is read next time.
 void Settings::refresh() {
   if (const Stamp now = stamp_of(paths::kConfig); now != config_stamp_ || now.size < 0) {
     config_stamp_ = {};

@@ -1,5 +1,5 @@
-// settings: aspera.conf and the users of the node API as they are now: read once,
-// and again whenever the files have changed.
+// settings: the current aspera.conf and users of the node API, read once, and again whenever the files
+// have changed.
 #pragma once
 
 #include <string>
@@ -13,10 +13,10 @@
 class Settings {
  public:
   static Settings read();
-  // Failure{78} when a file is wrong, {71} when it cannot be looked at.
+  // Failure{78} when a file is wrong, {71} when it cannot be examined.
   void refresh();
   const config::Config& config() const { return config_; }
-  // Null: there is none of that name.
+  // Null when there is none of that name.
   const NodeUser* user(const std::string& name) const;
 
  private:
@@ -25,7 +25,7 @@ class Settings {
     dev_t device = 0;
     ino_t number = 0;
     off_t size = -1;
-    long changed[2] = {0, 0};  // ctime: nobody can set it back
+    long changed[2] = {0, 0};  // ctime, which nobody can set back
   };
   static Stamp stamp_of(const std::string& path);
 
