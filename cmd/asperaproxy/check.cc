@@ -27,7 +27,7 @@ constexpr std::size_t kMaxOutput = 64 * 1024 * 1024;
 constexpr std::size_t kMaxFile = 16 * 1024 * 1024;
 constexpr char kGroup[] = "sallyport";
 
-// Members by /etc/group, and those whose primary group it is.
+// Members by /etc/group, and accounts whose primary group it is.
 std::vector<std::string> members_of(const group& found) {
   std::set<std::string> users;
   for (char** member = found.gr_mem; *member; ++member) users.insert(*member);

@@ -1,4 +1,4 @@
-// Accounts, and what sudo gives to them.
+// Checks of accounts, and of their rights by sudo.
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 namespace doctor {
 namespace {
 
-// Each costs runs of sudo.
+// Each trial runs sudo several times.
 constexpr std::size_t kMostTried = 100;
 constexpr char kSudoers[] = "/etc/sudoers.d/sallyport";
 
@@ -94,7 +94,7 @@ Verdicts sudoers(const Patient&) {
   if (read_file(sudo_settings::kFile) != sudo_settings::text())
     return {fail(fmt::format("{} is not for the sudo that is here", sudo_settings::kFile), "asperaproxy sudoers")};
   const auto all = ask({"/usr/sbin/visudo", "-c"});
-  if (!all.well()) return {warn(all.first_complaint(), "visudo -c; visudo")};  // whether it matters: sudo()
+  if (!all.well()) return {warn(all.first_complaint(), "visudo -c; visudo")};  // whether it matters: sudo() tells
   return {ok(fmt::format("{} is valid, and {} is for the sudo that is here", kSudoers, sudo_settings::kFile))};
 }
 

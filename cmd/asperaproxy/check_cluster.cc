@@ -1,5 +1,5 @@
-// The cluster, as far as one of its nodes can tell. No condition where aspera.conf
-// has no cluster: a single host asks none of these programs.
+// Checks of the cluster, as far as one node can tell. There is none where aspera.conf has no cluster:
+// a single host asks none of these programs.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,7 +38,7 @@ Verdicts written(const Patient& patient) {
   if (!patient.cluster) return {};
   Verdicts found;
   for (const auto& file : cluster::files(*patient.cluster, cluster::require_node(*patient.cluster, ""))) {
-    // Redis and Sentinel rewrite theirs.
+    // Redis and Sentinel rewrite their own files.
     if (!file.group.empty()) continue;
     if (::access(file.place.c_str(), F_OK) != 0)
       found.push_back(fail(fmt::format("{} is missing", file.place), kWrite));
@@ -74,7 +74,7 @@ Verdicts conntrackd(const Patient& patient) {
                "systemctl enable --now conntrackd; its log says why it ended")};
 }
 
-// Its ROLE (redis.io/commands/role) lists who follows the master.
+// Redis' ROLE (redis.io/commands/role) lists the replicas of the master.
 Verdicts shared_state(const Patient& patient) {
   if (!patient.cluster || patient.cluster->redis.empty()) return {};
   constexpr std::chrono::milliseconds kPatience{2000};
@@ -124,7 +124,7 @@ Verdicts peers(const Patient& patient) {
   return found;
 }
 
-// What no node can know of another, a person sees at a glance.
+// A node cannot see another's aspera.conf, but a person can compare the sums.
 Verdicts sameness(const Patient& patient) {
   if (!patient.cluster) return {};
   constexpr std::size_t kShown = 12;

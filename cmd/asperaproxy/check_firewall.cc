@@ -1,4 +1,4 @@
-// The firewall: ours, and what that of others does to our packets.
+// Checks of the firewall: our rules, and what those of others do to our packets.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -33,8 +33,8 @@ std::string program(Family family, const char* suffix) {
   return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix);
 }
 
-// Rules of iptables-legacy, which the kernel walks besides those of iptables-nft.
-// Not asked when there are none, since asking loads its modules.
+// Rules of iptables-legacy, which the kernel walks besides those of iptables-nft. Without any, the
+// program is not run, since that loads its modules.
 std::string legacy_rules(Family family) {
   if (read_file(fmt::format("/proc/net/{}_tables_names", family == Family::v4 ? "ip" : "ip6")).empty()) return "";
   return ask({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
@@ -66,7 +66,7 @@ bool wants(const Patient& patient, config::Forwarding forwarding) {
                      [&](const config::Rule& rule) { return rule.forwarding == forwarding; });
 }
 
-// A failure only for those who need it.
+// It is a failure only if somebody needs it.
 Verdicts usable_for(Family family, bool wanted) {
   auto found = usable(family);
   for (auto& verdict : found) {
@@ -131,7 +131,7 @@ Verdicts rules(const Patient& patient) {
     auto& backend = firewall::backend(part);
     const auto count = static_cast<std::size_t>(std::count_if(
         living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; }));
-    // What is not used is not asked for; of the usual one people want to hear.
+    // Unused firewalls are not reported; the usual one always is.
     if (part == Part::ip6tables &&
         (!patient.uses_ipv6 || (count == 0 && !wants(patient, config::Forwarding::iptables))))
       continue;
@@ -147,10 +147,10 @@ Verdicts rules(const Patient& patient) {
   return found;
 }
 
-// The texts of a family's firewall; asked once, since several conditions walk it.
+// The firewall texts of a family; read once, since several conditions walk them.
 struct Walls {
   bool nft = false;   // which backend iptables has
-  bool base = false;  // ours is in force
+  bool base = false;  // our base is in force
   std::string saved;
   std::string legacy;
   std::string foreign;  // empty where nft cannot be asked
@@ -171,8 +171,8 @@ const Walls& walls_of(Family family) {
   return known[family] = walls;
 }
 
-// Everything that could drop `packet`, less what only our own base makes pass: it
-// is laid, at the top, when it is needed.
+// Every chain that could drop `packet`. A base of ours that is missing now is laid at the top of FORWARD when it is
+// needed, so FORWARD is left out then.
 std::vector<Chain> chains_for(Family family, const Packet& packet) {
   const Walls& walls = walls_of(family);
   auto chains = packet_filter::read_iptables(walls.saved, packet);
@@ -188,8 +188,7 @@ std::vector<Chain> chains_for(Family family, const Packet& packet) {
   return chains;
 }
 
-// The UDP ports at which sessions arrive, as far as rules can tell them apart:
-// of a range, its ends.
+// The UDP ports at which sessions arrive, as far as rules can tell them apart; of a range, its ends.
 std::set<Port> udp_ports(const config::Rproxy& rproxy) {
   std::set<Port> ports;
   for (const auto& rule : rproxy.rules) {
@@ -199,7 +198,7 @@ std::set<Port> udp_ports(const config::Rproxy& rproxy) {
   return ports;
 }
 
-// Where they are sent on to, behind the DNAT.
+// The UDP ports to which they are forwarded, after the DNAT.
 std::set<Port> inner_ports(const config::Rproxy& rproxy) {
   std::set<Port> ports;
   for (const auto& rule : rproxy.rules) {
@@ -241,7 +240,7 @@ Verdicts forward(const Patient& patient) {
   return found;
 }
 
-// They are translated before INPUT, which they never see.
+// Packets are translated before INPUT, so that chain never sees them.
 Verdicts udp_ports_open(const Patient& patient) {
   if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
   Verdicts found;
@@ -265,8 +264,8 @@ Verdicts tcp_ports_open(const Patient& patient) {
   return found;
 }
 
-// What the clients of the forward proxy send: to the node API, and to leased
-// ports, which are translated before INPUT.
+// Packets of the forward proxy's clients: to the node API, and to leased ports, which are translated
+// before INPUT.
 Verdicts lease_packets(const Patient& patient) {
   if (!patient.proxy || !patient.proxy->enabled) return {};
   std::set<Port> api;

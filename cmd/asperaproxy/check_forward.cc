@@ -1,5 +1,5 @@
-// The forward proxy: its account, its users, its ports, its certificate. Nothing is
-// said of it where aspera.conf has it off.
+// Checks of the forward proxy: its account, its users, its ports, its certificate. There is none where
+// aspera.conf has it off.
 #include <gnutls/x509.h>
 #include <ifaddrs.h>
 #include <pwd.h>
@@ -39,14 +39,14 @@ std::vector<std::string> texts(const std::set<Port>& ports) {
   return all;
 }
 
-// --- where leases lead ----------------------------------------------------------------
+// --- destinations of leases -----------------------------------------------------------
 
-// The interfaces that the default routes go by.
+// The interfaces of the default routes.
 std::set<std::string> ways_out() {
   return default_interfaces(read_file("/proc/net/route"), read_file("/proc/net/ipv6_route"));
 }
 
-// What this host is in, but for the way out.
+// The networks that this host is in, except by an interface of a default route.
 std::vector<Network> near_networks() {
   const auto outer = ways_out();
   std::vector<Network> found;
@@ -74,7 +74,7 @@ Verdicts destinations(const Patient& patient) {
   return {judge_destinations(*patient.proxy, near_networks())};
 }
 
-// --- who may -----------------------------------------------------------------------------
+// --- users and clients --------------------------------------------------------------------
 
 Verdicts node_account(const Patient& patient) {
   if (off(patient)) return {};
@@ -161,7 +161,7 @@ Verdicts lease_ports(const Patient& patient) {
       if (leased.low <= one.port && one.port <= leased.high) taken.insert(one.port);
     }
   }
-  for (const auto& one : patient.node->listeners) taken.erase(one.port);  // by default they lie in it
+  for (const auto& one : patient.node->listeners) taken.erase(one.port);  // by default they are within the range
   if (!taken.empty()) {
     found.push_back(
         warn(fmt::format("other programs of this host listen on ports of the range: {}", listed(texts(taken))),
@@ -225,7 +225,7 @@ Verdicts plain_http(const Patient& patient) {
 
 // --- the certificate ---------------------------------------------------------------------------
 
-// What the text of a certificate file says; its first certificate counts.
+// The validity of a certificate file; its first certificate counts.
 std::optional<Validity> validity_of(const std::string& text) {
   gnutls_x509_crt_t certificate = nullptr;
   if (::gnutls_x509_crt_init(&certificate) != 0) return std::nullopt;
@@ -267,7 +267,7 @@ Verdicts certificate(const Patient& patient) {
 
 // --- the kernel ---------------------------------------------------------------------------------
 
-// --check: the kernel says whether it would, and does nothing.
+// With --check the kernel says whether it would accept the rules, and does nothing.
 Verdicts nftables(const Patient& patient) {
   if (off(patient)) return {};
   const auto tried =

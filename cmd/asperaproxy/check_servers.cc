@@ -1,4 +1,4 @@
-// The internal servers: keys to get in, and keys by which they are known.
+// Checks of the internal servers: keys to log in with, and their host keys.
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -31,8 +31,7 @@ bool may_use(const config::Rule& rule, const std::string& user) {
                      [&](const auto& group) { return std::find(groups.begin(), groups.end(), group) != groups.end(); });
 }
 
-// As the user himself. Empty: all is well. "world: ..." when it works, but is no
-// secret.
+// Tries the key as the user. Empty: all is well. "world: ..." when it works, but others can read it.
 std::string try_key(const std::string& path) {
   upstream::Key::load(path);
   struct stat status {};
@@ -40,8 +39,8 @@ std::string try_key(const std::string& path) {
   return "";
 }
 
-// Whether root's key is out of the users' reach, and asp-upstream will read it.
-// Empty: all is well.
+// Checks that root's key is out of the users' reach, and that asp-upstream will read it. Empty: all is
+// well.
 std::string try_key_for_users(const std::string& path) {
   try {
     upstream::Key::load(path);
@@ -60,7 +59,7 @@ std::string try_key_of(const config::Rule& rule, const std::string& path, const 
   return complaint;
 }
 
-// The same words for many users make one line.
+// The same message for many users makes one line.
 Verdicts keyfiles(const Patient& patient) {
   if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
   std::map<std::string, std::set<std::string>> complaints;

@@ -1,4 +1,4 @@
-// sshd: what it really applies to each user, and where it listens.
+// Checks of sshd: the settings that really apply to each user, and the ports where it listens.
 #include <pwd.h>
 
 #include <algorithm>
@@ -47,7 +47,7 @@ std::string settings_of(const std::string& user) {
 Verdicts sshd(const Patient& patient) {
   if (!patient.sshd_error.empty()) return {fail(patient.sshd_error, "sshd -t says the line")};
   Verdicts found;
-  // The same words for many users make one line.
+  // The same message for many users makes one line.
   std::map<std::string, std::vector<std::string>> failures;
   std::map<std::string, std::vector<std::string>> warnings;
   std::vector<std::string> well;

@@ -1,4 +1,4 @@
-// The host itself: kernel, clock, cron, syslog, and the suite as it is installed.
+// Checks of the host itself: kernel, clock, cron, syslog, and the suite as it is installed.
 #include <dirent.h>
 #include <sys/stat.h>
 #include <sys/timex.h>
@@ -55,15 +55,13 @@ Verdicts log_directory(const Patient& patient) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
     return {fail(fmt::format("{} is no directory", path), "mkdir it, or take <log_directory> out")};
-  // Adds nothing, but looks at everything that a session would.
+  // Appends nothing, but checks everything that a session would need.
   if (const std::string why = log_file::append(path, ""); !why.empty())
     return {
         fail(why + ", so that the log is in syslog", "asp-reap mends the file; the directory must be root's alone")};
   return {ok(fmt::format("{} takes the log", path))};
 }
 
-// What is written next to its program's name: its own libraries, too, if one is
-// missing.
 Verdicts tools(const Patient&) {
   Verdicts found;
   for (const char* tool : {"bin/aspshell", "bin/asp-match", "bin/asp-dial", "bin/asp-reap", "libexec/ascp_rproxy",

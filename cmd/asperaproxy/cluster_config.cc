@@ -1,4 +1,4 @@
-// cluster-config: writes what the cluster's other programs read.
+// cluster-config: writes the configuration files of the cluster's other programs.
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
@@ -30,7 +30,7 @@ constexpr char kUsage[] = "asperaproxy cluster-config [--config aspera.conf] [--
 constexpr char kStandard[] = SALLYPORT_PREFIX "/etc/cluster";
 
 struct Asked {
-  std::string config;  // empty: the usual one, which must be root's
+  std::string config;  // empty: the usual file, which must be root's
   std::string node;    // empty: this host
   std::string directory = kStandard;
 };
@@ -73,7 +73,7 @@ int cluster_config(const std::vector<std::string>& words) {
   const auto author = asked.config.empty() ? config::Author::root : config::Author::anyone;
   const auto cluster = config::load(asked.config.empty() ? paths::kConfig : asked.config, author).cluster;
   if (!cluster.enabled) throw tool::Failure(tool::config, "aspera.conf has no <cluster> that is enabled");
-  // All of it is known before any of it is written.
+  // All texts are complete before any of them is written.
   const auto files = cluster::files(cluster, cluster::require_node(cluster, asked.node));
   if (::mkdir(asked.directory.c_str(), 0755) != 0 && errno != EEXIST)
     tool::fail_errno(tool::io, "create directory " + asked.directory);

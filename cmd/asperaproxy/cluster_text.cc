@@ -20,10 +20,10 @@ constexpr char kConntrackdLock[] = "/var/lock/conntrackd.lock";
 
 std::string text_of(const Network& address) { return fmt::format("{}/{}", address.base.text(), address.prefix); }
 
-// The first node is master first. None takes the addresses from a living master:
-// sessions end when theirs moves. A low priority would wait longer for a dead one:
-// (256 - priority) / 256 of an interval (RFC 9568, 6.1); 255 is for who never gives
-// an address away.
+// The first node starts as the master. No node takes the addresses from a living master, since
+// sessions end when their address moves. A lower priority waits longer for a dead master: (256 -
+// priority) / 256 of an interval (RFC 9568, 6.1). 255 is for a router that never gives an address
+// away.
 int priority_of(const Cluster& cluster, const ClusterNode& node) {
   constexpr int kHighest = 254;
   const auto at = std::find_if(cluster.nodes.begin(), cluster.nodes.end(),
@@ -39,7 +39,7 @@ std::string address_block(const char* keyword, const Shared& shared, bool v4) {
   return lines.empty() ? "" : fmt::format("    {} {{\n{}    }}\n", keyword, lines);
 }
 
-// A VRRP packet names addresses of one family; those of the other move along.
+// A VRRP packet names addresses of one family; the other family's move along with them.
 std::string vrrp_instance(const char* name, const Shared& shared, int router_id, int priority,
                           std::chrono::milliseconds interval) {
   const bool v4 = std::any_of(shared.addresses.begin(), shared.addresses.end(),
@@ -57,7 +57,7 @@ std::string vrrp_instance(const char* name, const Shared& shared, int router_id,
                      address_block("virtual_ipaddress_excluded", shared, !v4));
 }
 
-// What conntrackd calls an address, by family: IPv4_address, IPv6_address.
+// conntrackd's name of an address, by family: IPv4_address, IPv6_address.
 std::string ct_address(const char* before, const IpAddress& ip, const char* after) {
   return fmt::format("{}{}{} {}\n", before, ip.family_name(), after, ip.text());
 }
@@ -98,7 +98,7 @@ std::string transport(const Cluster& cluster, const ClusterNode& node) {
                      kSyncPort, node.address.text(), cluster.sync_interface);
 }
 
-// Of several on this node, the first.
+// The first one on this node.
 const Endpoint* own(const std::vector<Endpoint>& all, const ClusterNode& node) {
   const auto found =
       std::find_if(all.begin(), all.end(), [&](const Endpoint& each) { return each.ip == node.address; });
@@ -121,7 +121,7 @@ File keepalived(const Cluster& cluster, const ClusterNode& node) {
       members += fmt::format("        {}\n", name);
       instances += vrrp_instance(name, *shared, router_id, priority, cluster.advertisement_interval);
     }
-    ++router_id;  // both networks may be one
+    ++router_id;  // both networks may be the same one
   }
   std::string text = fmt::format("{}global_defs {{\n"
                                  "    router_id {}\n"
@@ -191,8 +191,8 @@ File conntrackd_unit() {
           "/etc/systemd/system/conntrackd.service.d/sallyport.conf", ""};
 }
 
-// Leases end by themselves, and what was lost is leased anew: nothing is kept on
-// disk, and a Redis that fell behind is better empty than old.
+// Nothing is kept on disk: leases end by themselves, and lost ones are leased again. A Redis with old
+// data would be worse than an empty one.
 std::optional<File> redis(const Cluster& cluster, const ClusterNode& node, const std::string& password) {
   const Endpoint* const here = own(cluster.redis, node);
   if (!here) return std::nullopt;

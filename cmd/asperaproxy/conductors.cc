@@ -34,15 +34,15 @@ std::string link_of(const std::string& path) {
   return length < 0 ? "" : std::string(target, static_cast<std::size_t>(length));
 }
 
-// An upgrade leaves the old program running without a name.
+// After an upgrade the old program runs on without a name.
 bool is_conductor(int pid, const std::string& network) {
   static const std::string program = std::string(paths::kLibexec) + "ascp_rproxy";
   const std::string exe = link_of(fmt::format("/proc/{}/exe", pid));
   return (exe == program || exe == program + " (deleted)") && link_of(fmt::format("/proc/{}/ns/net", pid)) == network;
 }
 
-// The pidfd comes first: what is then read in /proc is of that very process as
-// long as the pidfd says that it lives.
+// The pidfd is opened first: /proc then describes that very process as long as the pidfd says that it
+// lives.
 std::vector<Process> find() {
   const std::string network = link_of("/proc/self/ns/net");
   std::vector<Process> found;

@@ -1,5 +1,5 @@
-// conductors: the sessions' processes, among them those of sessions that have no
-// UDP, and so no pinhole and no record.
+// conductors: the processes of sessions, including sessions without UDP, which have no pinhole and no
+// record.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace asperaproxy {
 
 struct Conducted {
   std::size_t ended = 0;
-  std::vector<std::string> remain;  // why not, one text for each that did not end
+  std::vector<std::string> remain;  // one text for each that did not end, with the reason
 };
 
 // Ends every ascp_rproxy of this PREFIX in our network namespace (SIGTERM), and

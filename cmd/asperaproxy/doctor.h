@@ -1,5 +1,5 @@
-// doctor: the conditions under which sessions work, each a function that asks the
-// system and judges (judge.h). None of them changes anything.
+// doctor: the conditions under which sessions work. Each is a function that asks the system and judges
+// (judge.h). None of them changes anything.
 #pragma once
 
 #include <optional>
@@ -11,14 +11,14 @@
 
 namespace doctor {
 
-// What several conditions need to know; asked once.
+// Facts that several conditions need; found out once.
 struct Patient {
   std::optional<config::Rproxy> rproxy;  // absent: aspera.conf is wrong
-  std::optional<config::Proxy> proxy;    // these, too
+  std::optional<config::Proxy> proxy;    // absent likewise
   std::optional<config::Node> node;
   std::string config_error;
   std::optional<config::Cluster> cluster;  // present: it is enabled
-  std::vector<std::string> users;          // of the group sallyport, sorted
+  std::vector<std::string> users;          // members of the group sallyport, sorted
   bool has_group = false;
   bool uses_ipv6 = false;     // some rule may serve IPv6
   std::string sshd_settings;  // sshd -T
@@ -32,8 +32,8 @@ struct Condition {
   Verdicts (*look)(const Patient& patient);
 };
 
-// By what they look at, one file each: check_system.cc, check_firewall.cc,
-// check_accounts.cc, check_sshd.cc, check_servers.cc, check_forward.cc, check_cluster.cc.
+// The conditions by subject, one file each: check_system.cc, check_firewall.cc, check_accounts.cc,
+// check_sshd.cc, check_servers.cc, check_forward.cc, check_cluster.cc.
 const std::vector<Condition>& system_conditions();
 const std::vector<Condition>& firewall_conditions();
 const std::vector<Condition>& account_conditions();
@@ -44,19 +44,18 @@ const std::vector<Condition>& cluster_conditions();
 
 // --- for the conditions ---
 
-// Runs a program as root, stdin empty; a program that is missing is a status 127
-// with its reason in err.
+// Runs a program as root, with empty stdin. A missing program is a status 127 with its reason in err.
 struct Answer {
   int status;
   std::string out;
   std::string err;
   bool well() const { return status == 0; }
-  std::string first_complaint() const;  // the first line of err, else of out
+  std::string first_complaint() const;  // the first line of err, otherwise of out
 };
 Answer ask(const std::vector<std::string>& argv);
 // Empty when there is no such file.
 std::string read_file(const std::string& path);
-// Whether anybody listens on that TCP port, on whatever address.
+// True if a program listens on that TCP port, on whatever address.
 bool listens(Port port);
 // Whether anybody does on a port where users reach sshd.
 bool sshd_listens();

@@ -1,4 +1,4 @@
-// takeover, standby, health: what keepalived calls; sallyport-cluster(7).
+// takeover, standby, health: the commands that keepalived runs; sallyport-cluster(7).
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,8 +29,8 @@ namespace {
 
 constexpr char kConntrackd[] = "/usr/sbin/conntrackd";
 
-// One order to the conntrackd that runs here, by its option. A node without it
-// takes over all the same: new sessions need no flows of old.
+// Sends one command to the running conntrackd, by its option. A node without conntrackd takes over all
+// the same: new sessions need no old flows.
 bool order(const char* option, const char* what) {
   constexpr int kSeconds = 3;
   constexpr std::size_t kMaxOutput = 65536;
@@ -45,8 +45,7 @@ bool order(const char* option, const char* what) {
   return false;
 }
 
-// Without a chain of NAT the kernel would translate no packet, not even of flows
-// that it knows.
+// Without a NAT chain the kernel would translate no packet, not even of flows that it knows.
 void lay_bases() {
   const session::spool::FirewallLock lock;
   const auto living = session::spool::living();
@@ -68,8 +67,8 @@ void reap_flows_without_session() {
   firewall::reap::flows();
 }
 
-// A slip in aspera.conf, made on all nodes alike, must not cost them the sessions
-// that live: asperaproxy check tells it.
+// A mistake in aspera.conf, made on all nodes alike, must not cost them the living sessions:
+// asperaproxy check reports it.
 bool serves_outside() {
   try {
     return config::load(paths::kConfig, config::Author::root).rproxy.enabled;
@@ -78,7 +77,7 @@ bool serves_outside() {
   }
 }
 
-// Whatever becomes of the rest, a master answers.
+// Whatever else fails, a master answers.
 void open_gate() {
   try {
     gate::open();
@@ -96,7 +95,7 @@ void close_gate() {
   }
 }
 
-// What is wrong with leases must not cost the sessions.
+// A failure of leases must not cost the sessions.
 void try_leases(void (*work)()) {
   try {
     work();
@@ -111,8 +110,8 @@ std::size_t take_over_leases() {
   return count;
 }
 
-// Flows of leases that ended meanwhile, and what the master of Redis knows more than
-// the one that is near.
+// Ends flows of leases that ended meanwhile, and takes over what the master of Redis knows more than
+// the nearby replica.
 void complete_leases() { try_leases(lease::reap::complete); }
 void stand_by_with_leases() { try_leases(lease::reap::stand_by); }
 
@@ -125,7 +124,7 @@ int takeover() {
     open_gate();
     return tool::temporary;
   }
-  // Each millisecond up to here is one in which the flows of leases stand still.
+  // Leases' flows stand still up to here, so every millisecond counts.
   bool whole = order("-c", "the flows of the dead node are lost");
   open_gate();
   const auto passing = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
@@ -136,8 +135,8 @@ int takeover() {
   lay_bases();
   const std::size_t leases = take_over_leases();
   const auto laid = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-  // What conntrackd knew of the past is in the kernel now; from there it begins
-  // anew, and tells the other nodes.
+  // conntrackd's knowledge of the past is in the kernel now. It begins anew from there, and tells the other
+  // nodes.
   for (const char* option : {"-f", "-R", "-B"})
     whole = whole && order(option, "other nodes may not know the flows of this one");
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);

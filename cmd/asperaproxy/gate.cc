@@ -9,7 +9,7 @@
 namespace gate {
 namespace {
 
-// In this order it is no error when there is none.
+// The table is made first, so that deleting it is no error when there was none.
 constexpr char kNone[] = "table inet sallyport_gate\ndelete table inet sallyport_gate\n";
 
 std::string drops(const config::Cluster& cluster, bool v4) {

@@ -17,21 +17,21 @@ namespace host_keys {
 using known_hosts::Entry;
 using known_hosts::Key;
 
-// Pure. What ssh-keyscan printed: the host's name in it is not looked at, lines
-// that are no keys are passed over, and a key that is there twice counts once.
+// Pure. Parses the output of ssh-keyscan. The host's name in it is ignored, lines that are not keys
+// are skipped, and a repeated key counts once.
 std::vector<Key> parse_scan(std::string_view text);
 
-// The keys that `server` shows. At most 15 s. Failure{69} when it shows none.
+// The keys that `server` shows. Takes at most 15 s. Failure{69} when it shows none.
 std::vector<Key> scan(const HostPort& server);
 // known_hosts::load, but no such file is an empty one.
 std::string load(const std::string& path);
 // "SHA256:…", as OpenSSH prints it.
 std::string fingerprint(const Key& key);
-// Whether `text` has the form of one.
+// True if `text` has the form of a fingerprint.
 bool is_fingerprint(std::string_view text);
 
-// Pure. `text`, of known_hosts, without `name` in the line of `entry`: the line
-// stays for other names that it has. Absent: it is there by a pattern.
+// Pure. `text`, of known_hosts, without `name` in the line of `entry`. The line stays if it has other
+// names. Absent when the line matches `name` by a pattern.
 std::optional<std::string> without(const std::string& text, const Entry& entry, const std::string& name);
 // Pure. `text` with one more line.
 std::string with(std::string text, const std::string& name, const Key& key);

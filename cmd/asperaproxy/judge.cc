@@ -86,7 +86,7 @@ std::string other_rights(std::string_view text, const std::vector<std::string>& 
       while (take("NOSETENV: ") || take("EXEC: ") || (take("NOPASSWD: ") && (passwordless = true))) {
       }
     }
-    // One line may grant several, with commas between.
+    // One line may grant several, separated by commas.
     for (const auto& helper : helpers) {
       if (passwordless) take(helper + " \"\", ");
     }
@@ -186,7 +186,7 @@ std::vector<PortRange> ranges_of(std::string_view text) {
   return found;
 }
 
-// All of `network`, on all ports.
+// True if the entry covers all of `network`, on all ports.
 bool denies(const Destination& entry, const Network& network) {
   return entry.network && !entry.ports && entry.network->prefix <= network.prefix &&
          entry.network->contains(network.base);

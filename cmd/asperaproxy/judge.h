@@ -1,4 +1,4 @@
-// judge: verdicts on what the system says of itself. Pure: text in, verdict out.
+// judge: verdicts on what the system reports of itself. Pure: text in, verdict out.
 #pragma once
 
 #include <cstdint>
@@ -15,26 +15,26 @@
 
 namespace doctor {
 
-// What iptables --version says ("iptables v1.8.9 (nf_tables)"), and what the -save
-// of its other backend does.
+// `version` is the output of iptables --version ("iptables v1.8.9 (nf_tables)"); `others` that of
+// -save by the other backend.
 Verdict judge_iptables(std::string_view version, std::string_view others);
 // nf_conntrack_count and nf_conntrack_max.
 Verdict judge_conntrack(std::uint64_t count, std::uint64_t max);
 // /etc/hosts: 127.0.0.1 must be localhost (guide, "Configuring the kernel").
 Verdict judge_hosts(std::string_view text);
-// /etc/cron.d/sallyport, which is to run `reaper` each minute.
+// /etc/cron.d/sallyport, which must run `reaper` every minute.
 Verdict judge_cron(std::string_view text, const std::string& reaper);
-// `sudo -l -U user`: what else than `helpers`, each without arguments, root grants
-// them. Empty when it is that alone; the rights themselves are tried, not read.
+// `sudo -l -U user`: whatever else than `helpers`, each without arguments, the user may run as root.
+// Empty when there is nothing else. The rights themselves are tried, not read.
 std::string other_rights(std::string_view text, const std::vector<std::string>& helpers);
-// Seconds since 1970, and whether the kernel's clock is synchronised.
+// `now` is in seconds since 1970; `synchronised` is the kernel's view of its clock.
 Verdict judge_clock(std::int64_t now, bool synchronised);
 // /sys/fs/selinux/enforce; empty when there is no such file.
 Verdict judge_selinux(std::string_view enforce);
 // What a firewall does to the packets of sessions.
 Verdict judge_fate(const packet_filter::Fate& fate, const std::string& packets, const std::string& cure);
 
-// `sshd -T -C user=...`: what is wrong for one user, one text each.
+// `sshd -T -C user=...`: the faults for one user, one text each.
 struct Complaints {
   std::vector<std::string> failures;
   std::vector<std::string> warnings;
@@ -42,14 +42,13 @@ struct Complaints {
 Complaints judge_sshd(std::string_view settings, const std::string& shell);
 // --- the forward proxy ---
 
-// Leased ports that the kernel may take for the host's own connections:
-// net.ipv4.ip_local_port_range ("32768\t60999"), but for ip_local_reserved_ports
-// ("5000-10000,11000").
+// Leased ports that the kernel may use for the host's own connections: net.ipv4.ip_local_port_range
+// ("32768\t60999"), except ip_local_reserved_ports ("5000-10000,11000").
 Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::string_view reserved);
-// Where leases may lead, and `near` networks among that: those that the host is in,
-// but for the way out.
+// The allowed destinations of leases, and which of the `near` networks are among them: the networks
+// that the host is in, except by a default route.
 Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network>& near);
-// When a certificate is valid; seconds since 1970.
+// The validity of a certificate, in seconds since 1970.
 struct Validity {
   std::time_t from;
   std::time_t until;
@@ -57,7 +56,7 @@ struct Validity {
 Verdict judge_validity(const Validity& validity, std::time_t now);
 // /proc/net/route and ipv6_route: interfaces with a default route.
 std::set<std::string> default_interfaces(const std::string& v4, const std::string& v6);
-// The network that an interface's address and netmask are of.
+// The network of an interface's address and netmask.
 Network network_of(const IpAddress& address, const IpAddress& mask);
 
 // The ports of `sshd -T`.

@@ -34,7 +34,7 @@ std::string read(const std::string& path) {
   return file ? io::read_all(file.get(), kMax, path) : "";
 }
 
-// Not written when it is so already: in a container it may be read-only.
+// Does not write a value that is set already: the file may be read-only in a container.
 void turn_on(const char* path) {
   if (read(path) == "1\n") return;
   const Fd file = fd::open(path, O_WRONLY);

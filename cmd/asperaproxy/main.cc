@@ -1,5 +1,4 @@
-// asperaproxy: the reverse proxy as a whole, for init and the administrator;
-// asperaproxy(8).
+// asperaproxy: controls the reverse proxy as a whole, for init and the administrator; asperaproxy(8).
 #include <string>
 #include <vector>
 
@@ -15,7 +14,7 @@ using Words = std::vector<std::string>;
 
 struct Verb {
   const char* name;
-  int (*alone)();  // takes no words behind it; otherwise:
+  int (*alone)();  // for a verb without further words; otherwise:
   int (*with)(const Words&);
   const char* words;
 };

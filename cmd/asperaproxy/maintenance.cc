@@ -1,4 +1,4 @@
-// fault, heal: servers that an administrator takes out of service, and back.
+// fault, heal: an administrator takes a server out of service, and back.
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,8 +32,7 @@ HostPort parse(const std::string& text, const char* usage) {
   return *host;
 }
 
-// A mark for a host that no rule leads to would do nothing, and nobody would
-// notice a slip of the pen.
+// A mark for a host that no rule leads to would do nothing, so a mistyped name would not be noticed.
 void require_named(const HostPort& host, const config::Rproxy& rproxy) {
   std::vector<std::string> names;
   for (const auto& rule : rproxy.rules) {
@@ -48,7 +47,7 @@ void require_named(const HostPort& host, const config::Rproxy& rproxy) {
                                                    paths::kConfig, listed.empty() ? "none" : listed));
 }
 
-// A host is healed also when aspera.conf is wrong.
+// A host can be healed even when aspera.conf is wrong.
 void share_if_known() {
   try {
     balance::share(config::load(paths::kConfig, config::Author::root).cluster, balance::Haste::administrator);
@@ -57,7 +56,7 @@ void share_if_known() {
   }
 }
 
-// What was done here is done, whether the other nodes of a cluster have heard of it or not.
+// The mark is in force here even if the other nodes of a cluster could not be told.
 int told_others() {
   const std::string why = balance::not_shared();
   if (why.empty()) return tool::yes;
@@ -97,7 +96,7 @@ int fault(const std::vector<std::string>& words) {
   return told_others();
 }
 
-// Also one that no rule names any more.
+// A host that no rule names any more can be healed, too.
 int heal(const std::vector<std::string>& words) {
   if (words.size() != 1) options::fail_usage(kHealUsage, "one host is needed");
   const HostPort host = parse(words[0], kHealUsage);

@@ -48,7 +48,7 @@ Answer same_protocol(const std::string& name, const Packet& packet) {
   return answer(name == packet.protocol);
 }
 
-// "33001", "33001:33100", "22,33001:33100"
+// `list` is "33001", "33001:33100" or "22,33001:33100".
 Answer in_ports(const std::string& list, Port port) {
   for (const auto part : cut::fields(list, ',')) {
     const auto ends = cut::fields(part, ':');
@@ -60,7 +60,7 @@ Answer in_ports(const std::string& list, Port port) {
   return Answer::no;
 }
 
-// Of the mark, one bit is ours.
+// One bit of the mark is ours.
 Answer has_mark(unsigned long value, unsigned long mask, bool marked) {
   if (mask != connmark::kSuite) return Answer::maybe;
   if (value != 0 && value != mask) return Answer::no;
@@ -69,7 +69,7 @@ Answer has_mark(unsigned long value, unsigned long mask, bool marked) {
 
 // --- iptables-save ---
 
-// Words, with what is in quotes as one.
+// The words of the line; quoted text is one word.
 Words words_of(const std::string& line) {
   Words words;
   std::string word;
@@ -144,7 +144,7 @@ Rule read_rule(const Words& words, const std::string& line, const Packet& packet
     if (option == "--comment" && i + 1 < words.size()) values.push_back(words[++i]);  // it may begin with a dash
     while (i + 1 < words.size() && words[i + 1] != "!" && !words[i + 1].starts_with('-')) values.push_back(words[++i]);
     if (option == "-j" || option == "-g") {
-      // What follows belongs to the target. An untracked packet is not translated.
+      // The rest belongs to the target. An untracked packet is not translated.
       const std::string target = values.empty() ? "" : values[0];
       const bool no_track = target == "NOTRACK" || (target == "CT" && contains(words, "--notrack"));
       set_target(rule, target, option == "-g", no_track);
@@ -231,7 +231,7 @@ Answer left_matches(const Json& left, const Json& right, const Packet& packet) {
   return key == "status" && mask == right ? ct_matches(key, right, packet) : Answer::maybe;
 }
 
-// Statements that neither match nor decide.
+// True for statements that neither match nor decide.
 bool is_harmless(const std::string& name) {
   static const std::set<std::string> kNames{"counter",   "log",        "comment",        "mangle", "set",   "map",
                                             "ct helper", "ct timeout", "ct expectation", "flow",   "tproxy"};
@@ -248,8 +248,8 @@ std::optional<Verdict> verdict_of(const std::string& name) {
   return std::nullopt;
 }
 
-// ct state vmap { established : accept, invalid : drop }, and the like: one rule
-// for each of its elements.
+// ct state vmap { established : accept, invalid : drop } and the like become one rule for each
+// element.
 std::vector<Rule> read_map(const Json& map, const Rule& before, const Packet& packet) {
   std::vector<Rule> rules;
   Rule rule = before;
@@ -301,7 +301,7 @@ bool is_of_iptables(const std::string& family, const std::string& table) {
   return (family == "ip" || family == "ip6") && kTables.contains(table);
 }
 
-// It drops no first packet of a connection to the proxy: gate.h.
+// The gate drops no first packet of a connection to the proxy: gate.h.
 bool is_gate(const std::string& table) { return table == "sallyport_gate"; }
 
 // --- the walk ---
@@ -309,8 +309,8 @@ bool is_gate(const std::string& table) { return table == "sallyport_gate"; }
 struct Outcome {
   bool accept = false;
   bool drop = false;
-  bool fall = false;  // through to the chain that it was jumped to from
-  std::string by;     // the first that may drop
+  bool fall = false;  // continues in the chain that jumped here
+  std::string by;     // the first rule that may drop the packet
 
   void drops(const std::string& what) {
     if (by.empty()) by = what;

@@ -1,8 +1,8 @@
-// packet_filter: what firewalls that are not ours do to a packet of a session.
+// packet_filter: the effect of other firewalls on a packet of a session.
 //
-// The rules are walked as the kernel does, with three answers for each match:
-// what cannot be told from the rule alone (addresses, interfaces, limits) is
-// "maybe". So a drop is certain, possible or impossible. Pure.
+// The rules are walked as the kernel does, with three answers for each match: a match that the rule
+// alone does not decide (addresses, interfaces, limits) is "maybe". So a drop is certain, possible or
+// impossible. Pure.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ namespace packet_filter {
 
 enum class Answer { no, maybe, yes };
 
-// The first packet of a connection, which is not from the proxy itself.
+// The first packet of a connection that is not from the proxy itself.
 struct Packet {
   std::string protocol;  // "udp", "tcp"
   Port port = 0;         // its destination
@@ -34,24 +34,24 @@ struct Rule {
 struct Chain {
   std::string table;  // "filter" of iptables; "inet fw" of nft
   std::string name;
-  std::string hook;    // "forward"; empty: only jumped to
+  std::string hook;    // "forward"; empty: it is only jumped to
   bool drops = false;  // its policy
   std::vector<Rule> rules;
 };
 
-// `text` of iptables-save, without the table nat, which drops nothing. Each rule
+// `text` is the output of iptables-save; the table nat is left out, since it drops nothing. Each rule
 // is matched with `packet`.
 std::vector<Chain> read_iptables(std::string_view text, const Packet& packet);
-// `text` of `nft -j list ruleset`: chains that could see `packet`. With
-// `but_iptables`, without the tables that iptables-nft keeps there. Failure{65}
-// when it is no JSON of that form.
+// `text` is the output of `nft -j list ruleset`. Returns the chains that could see `packet`; with
+// `but_iptables`, without the tables that iptables-nft keeps there. Failure{65} when it is not JSON of
+// that form.
 std::vector<Chain> read_nft(std::string_view text, const Packet& packet, bool but_iptables);
 
 struct Fate {
   Answer dropped = Answer::no;
   std::string by;  // chain and rule, or policy
 };
-// What comes of the packet at `hook`, in all chains of all tables there.
+// The fate of the packet at `hook`, in all chains of all tables there.
 Fate at_hook(const std::vector<Chain>& chains, std::string_view hook);
 
 }  // namespace packet_filter

@@ -1,4 +1,4 @@
-// start, stop, restart, reload: what init and systemd call.
+// start, stop, restart, reload: the commands of init and systemd.
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,7 +42,7 @@ void warn(const std::vector<std::string>& lines) {
 
 std::string sessions_text(std::size_t count) { return fmt::format("{} session{}", count, count == 1 ? "" : "s"); }
 
-// Where there are leases, as most proxies have none.
+// Mentions leases only if there are any, as most proxies have none.
 std::string with_leases(std::string text, std::size_t count) {
   if (count > 0) text += fmt::format(" and {} lease{}", count, count == 1 ? "" : "s");
   return text;
@@ -53,8 +53,8 @@ struct Stopped {
   std::vector<std::string> remain;
 };
 
-// A session that was let in just before the mark was set may open a little
-// later, but not once we hold the firewall's lock.
+// A session that was let in just before the mark was set may open a little later, but not once we hold
+// the firewall's lock.
 Stopped end_all() {
   Stopped result;
   std::set<std::string> told;
@@ -81,7 +81,7 @@ void lay_base(Part part, const std::vector<Session>& living) {
   if (backend.inspect_base() != Base::present) backend.lay(living);
 }
 
-// Whether rules of aspera.conf want that one; where they are not known, the usual one.
+// True if rules of aspera.conf want that one; if they are not known, true for the usual one.
 bool is_wanted(config::Forwarding forwarding) {
   try {
     const auto rules = config::load(paths::kConfig, config::Author::root).rproxy.rules;
@@ -93,7 +93,7 @@ bool is_wanted(config::Forwarding forwarding) {
   }
 }
 
-// IPv6 is not everywhere, and not needed everywhere; nor is each firewall.
+// Neither IPv6 nor each of the firewalls is everywhere, or needed everywhere.
 void lay_bases(std::vector<std::string>& left) {
   const auto living = session::spool::living();
   if (is_wanted(config::Forwarding::nftables)) lay_base(Part::nftables, living);
@@ -112,7 +112,7 @@ int stop() {
   session::spool::set_stopped(true);
   const auto result = end_all();
   const std::string ended = with_leases(sessions_text(result.ended), lease::reap::end_all());
-  session::keepers::end_all();  // those that end a session after this see the mark
+  session::keepers::end_all();  // keepers that end a session after this see the mark
   balance::forget_faults();
   warn(result.remain);
   logging::event("Stopped: ended {}, all rules are purged", ended);
@@ -127,7 +127,7 @@ int start() {
   {
     const session::spool::FirewallLock lock;
     lay_bases(left);
-    // Last, so that a proxy that cannot start stays stopped.
+    // This comes last, so that a proxy that cannot start stays stopped.
     session::spool::set_stopped(false);
     firewall::reap::all();
     living = session::spool::living().size();

@@ -16,7 +16,7 @@ std::optional<std::uint32_t> hex(std::string_view text) {
   return value;
 }
 
-// "0100007F:2383": words of four bytes in the host's order, then the port.
+// Parses "0100007F:2383": words of four bytes in the host's order, then the port.
 std::optional<Endpoint> endpoint(std::string_view text) {
   const auto colon = text.find(':');
   if (colon != 8 && colon != 32) return std::nullopt;

@@ -15,7 +15,7 @@
 namespace asperaproxy {
 namespace {
 
-// The word that status prints; "unusable" when the firewall cannot be asked.
+// The word that status prints; "unusable" when the firewall cannot be read.
 const char* base_word(firewall::Part part) {
   using firewall::text::Base;
   try {
@@ -44,7 +44,7 @@ int status() {
        {std::pair{"base_ipv4", Part::iptables}, {"base_ipv6", Part::ip6tables}, {"base_nftables", Part::nftables}}) {
     const std::string base = base_word(part);
     answer.add(name, base);
-    // Without sessions nothing of it is needed.
+    // Without sessions none of it is needed.
     const bool needed = std::any_of(living.begin(), living.end(), [&, of = part](const Session& session) {
       return firewall::part_of(session) == of;
     });
@@ -52,7 +52,7 @@ int status() {
   }
   answer.add("leases", std::to_string(lease::local::count()));
   std::string text = answer.text();
-  text.pop_back();  // the empty line that ends a record: for people, and the last one
+  text.pop_back();  // the empty line that ends a record: people read this, and there is only one
   io::write_all(STDOUT_FILENO, text);
   return well ? tool::yes : tool::no;
 }

@@ -38,8 +38,8 @@ const std::vector<std::string>& harmful() {
   return all;
 }
 
-// Without a PAM session and credentials of its own, which the helpers do not use,
-// sudo becomes the helper instead of waiting for it: less to start, and to keep.
+// Settings without which sudo becomes the helper instead of waiting for it: a PAM session and
+// credentials, which the helpers do not use. That is less to start, and less to keep.
 const std::vector<std::string>& superfluous() {
   static const std::vector<std::string> all{"pam_session", "pam_setcred"};
   return all;
@@ -66,9 +66,9 @@ bool takes(const std::string& text) {
              .status == 0;
 }
 
-// --- what sudo lists -----------------------------------------------------------------
+// --- the settings that sudo lists ----------------------------------------------------
 
-// At commas that are not within quotes, nor escaped.
+// Splits at commas that are neither within quotes nor escaped.
 std::vector<std::string> items_of(std::string_view text) {
   std::vector<std::string> items(1);
   bool quoted = false;
@@ -85,7 +85,7 @@ std::vector<std::string> items_of(std::string_view text) {
   return items;
 }
 
-using State = std::map<std::string, std::string>;  // what is on, as it is written
+using State = std::map<std::string, std::string>;  // the settings that are on, as they are written
 
 // "!name" is off, "name=value" and "name" are on.
 void note(const std::string& setting, State& state) {
@@ -95,8 +95,8 @@ void note(const std::string& setting, State& state) {
   if (!off) state.emplace(name, setting);
 }
 
-// `/x/asp-pinhole "", /x/asp-upstream "" !use_pty, requiretty`: the settings begin
-// as the last word of the last item of the list.
+// Reads `/x/asp-pinhole "", /x/asp-upstream "" !use_pty, requiretty`: the settings begin as the last
+// word of the last item of the list.
 void note_bound(std::string_view text, const std::vector<std::string>& helpers, State& state) {
   bool concerns = false;
   bool listing = true;
@@ -109,7 +109,7 @@ void note_bound(std::string_view text, const std::vector<std::string>& helpers, 
       const auto blank = item.find_last_of(' ');
       listing = blank == item.npos;
       setting = item.substr(listing ? item.size() : blank + 1);
-      // `/x/asp-pinhole ""` alone is one of the list, with others behind it.
+      // `/x/asp-pinhole ""` alone is an item of the list, and others follow.
       if (setting.empty() || setting == "\"\"") {
         listing = true;
         continue;
@@ -143,7 +143,7 @@ std::vector<std::string> in_force(std::string_view listing, const std::vector<st
       for (const auto& setting : items_of(listing.substr(from + 1, until - from - 1))) note(setting, state);
     }
   }
-  // Before those of commands there may be those of accounts, without a line between.
+  // Settings of accounts may come before those of commands, without a line between.
   for (auto at = listing.find(kBound); at != listing.npos; at = listing.find(kBound, at + 1)) {
     const auto from = at + kBound.size();
     const auto until = std::min(listing.find(kBound, from), listing.find('\n', from));

@@ -36,7 +36,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr seconds kPatience{10};
 constexpr seconds kSlow{5};
-constexpr seconds kMostTime{15};  // to begin another user's
+constexpr seconds kMostTime{15};  // to begin a trial of another user
 
 std::string silence(const std::string& helper) {
   return fmt::format("sudo has not got {} to answer within {} s; sessions wait {} s", helper, kPatience.count(),
@@ -45,8 +45,8 @@ std::string silence(const std::string& helper) {
 
 status::Line read(const std::string& outcome) { return status::parse(outcome.substr(0, outcome.size() - 1)); }
 
-// "outcome helper=asp-pinhole complaint=... started=true ms=31": of the first helper
-// that does not answer well, or of all.
+// "outcome helper=asp-pinhole complaint=... started=true ms=31" for the first helper that does not
+// answer well, or for all.
 std::string outcome(const std::string& helper, Privileged& tried, Clock::time_point began) {
   const auto line = tried.await(Deadline::at(began + kPatience));
   std::string complaint;
@@ -61,7 +61,7 @@ std::string outcome(const std::string& helper, Privileged& tried, Clock::time_po
       .text();
 }
 
-// Both at once, as a session has them.
+// Tries both at once, as a session has them.
 std::string try_session() {
   const auto began = Clock::now();
   Dialer dialer(session::trial::question());
@@ -70,7 +70,7 @@ std::string try_session() {
   return read(first).get("complaint").empty() ? outcome("asp-upstream", dialer, began) : first;
 }
 
-// asp-lease speaks packets; what the node service does with them is lease_link's.
+// Speaks packets with asp-lease; lease_link does that for the node service.
 class Lessor : public Privileged {
  public:
   static Lessor make() {
@@ -100,7 +100,7 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-// Whether what is to switch them off is in place.
+// True if the settings that switch them off are in place.
 bool is_in_place() {
   try {
     return doctor::read_file(sudo_settings::kFile) == sudo_settings::text();
@@ -109,7 +109,7 @@ bool is_in_place() {
   }
 }
 
-// What several users have in common is one verdict: kUsers stands for them.
+// A complaint that several users have in common is one verdict: kUsers stands for their names.
 constexpr char kUsers[] = "%s";
 
 std::string cure_of(const std::vector<std::string>& settings) {
@@ -124,7 +124,7 @@ std::string cure_of(const std::vector<std::string>& settings) {
                      names);
 }
 
-// sudo-rs leaves out the "" that stands for no arguments, so that it is asked.
+// sudo-rs leaves out the "" that stands for no arguments, so sudo is asked about it.
 std::string listing_of(const std::string& user, const std::vector<std::string>& helpers) {
   std::string text = doctor::ask({paths::kSudo, "-n", "-l", "-U", user}).out;
   for (const auto& helper : helpers) {
@@ -136,7 +136,7 @@ std::string listing_of(const std::string& user, const std::vector<std::string>& 
   return text;
 }
 
-// With requiretty, say, sudo lists nothing either.
+// With requiretty, for example, sudo cannot list anything either.
 std::vector<std::string> written() {
   std::string text = doctor::read_file("/etc/sudoers");
   for (const auto& entry : std::filesystem::directory_iterator("/etc/sudoers.d"))
@@ -161,7 +161,7 @@ Verdicts judge(const std::string& user, std::string (*attempt)(), const std::vec
                          cure)};
   }
   Verdicts found;
-  // What a trial is too short for.
+  // Settings whose effect a trial is too short to show.
   for (const auto& one : settings) {
     if (one.starts_with("command_timeout"))
       found.push_back(

@@ -1,6 +1,6 @@
-// sudo_trial: whether sudo starts the helpers of a session, or of the node service,
-// so that they can do their work. Found out by doing what those do, as the same
-// account: with sudo, its settings, PAM and pipes as they are (session/trial.h).
+// sudo_trial: checks that sudo starts the helpers of a session, or of the node service, so that they
+// can do their work. It does what their callers do, as the same account: with sudo, its settings, PAM
+// and pipes as they are (session/trial.h).
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace sudo_trial {
 
-// Of members of the group sallyport; and of the account of the node service. None
-// when the helpers answer well, and sudo grants nothing else.
+// Verdicts for members of the group sallyport, and for the account of the node service. Empty when the
+// helpers answer well, and sudo grants nothing else.
 doctor::Verdicts of_members(const std::vector<std::string>& users);
 doctor::Verdicts of_node_service();
 

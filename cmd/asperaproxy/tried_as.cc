@@ -49,7 +49,7 @@ std::string answer_of(const std::function<std::string()>& question) {
   }
 }
 
-// We have no other children by now, and all of theirs come to be ours.
+// We have no other children by now, and all orphans of that child become ours.
 void end_orphans() {
   const pid_t us = ::getpid();
   for (;;) {

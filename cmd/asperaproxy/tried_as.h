@@ -1,4 +1,4 @@
-// tried_as: what a user can do, found out by being them.
+// tried_as: finds out what a user can do, by running as the user.
 #pragma once
 
 #include <chrono>
@@ -7,10 +7,9 @@
 
 namespace tried_as {
 
-// Runs `question` in a child that has the identity of `user` (their groups, too) and
-// none of our rights; returns what it returned, at most 4 KiB. What it throws is its
-// answer, too. Whatever it has begun and not ended, sudo included, is ended here.
-// Failure{71} when there is no such user.
+// Runs `question` in a child that has the identity of `user` (with its groups) and none of our rights;
+// returns its result, at most 4 KiB. An exception's text is a result, too. Whatever the child started
+// and did not end, sudo included, is ended here. Failure{71} when there is no such user.
 std::string ask(const std::string& user, const std::function<std::string()>& question,
                 std::chrono::seconds patience = std::chrono::seconds(5));
 

@@ -1,4 +1,4 @@
-// trust: enrol the host keys of internal servers.
+// trust: enrols the host keys of internal servers.
 #include <fcntl.h>
 #include <getopt.h>
 #include <sys/file.h>
@@ -99,10 +99,10 @@ bool confirm(const std::string& question) {
   }
 }
 
-// The file as it is changed, in one step, for all of its readers.
+// Changes the file in one step for all of its readers.
 class KnownHosts {
  public:
-  // Others that change it by this program wait.
+  // Waits for other changes by this program.
   explicit KnownHosts(const std::string& path) : path_(resolved(path)) {
     const std::string directory = path_.substr(0, path_.rfind('/') + 1);
     lock_ = fd::open(directory, O_RDONLY | O_DIRECTORY);
@@ -119,7 +119,7 @@ class KnownHosts {
   }
 
  private:
-  // A link stays one.
+  // A symbolic link is kept.
   static std::string resolved(const std::string& path) {
     char real[PATH_MAX];
     return ::realpath(path.c_str(), real) ? real : path;
@@ -130,7 +130,7 @@ class KnownHosts {
   std::string text_;
 };
 
-// What known_hosts says of one key that a server shows.
+// The entries of known_hosts that concern one key that a server shows.
 struct Offered {
   Key key;
   std::string fingerprint;
@@ -216,7 +216,7 @@ class Enrolment {
     }
   }
 
-  // What stood there when it was judged must stand there still.
+  // The entries that were judged must still be there.
   void enrol() const {
     KnownHosts file(path_);
     std::vector<Entry> old;
@@ -293,7 +293,7 @@ int trust(const std::vector<std::string>& words) {
   for (const auto& host : hosts) {
     try {
       if (!Enrolment(host, asked, rproxy.known_hosts).run() && result == tool::yes) result = tool::no;
-    } catch (const tool::Failure& failure) {  // the others may be there
+    } catch (const tool::Failure& failure) {  // the others may answer
       if (failure.code() == tool::usage) throw;
       std::fputs(fmt::format("asperaproxy: {}\n", logging::escape(failure.what())).c_str(), stderr);
       result = failure.code();

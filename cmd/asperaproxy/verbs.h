@@ -1,5 +1,4 @@
-// verbs: what asperaproxy can be told to do. Each answers on stdout and returns
-// the exit status.
+// verbs: the commands of asperaproxy. Each prints its answer on stdout and returns the exit status.
 #pragma once
 
 #include <string>
@@ -10,47 +9,46 @@ namespace asperaproxy {
 // Failure{77} when we are not root.
 void require_root();
 
-// The service. stop ends every session and takes all rules away; start undoes
-// that, and gets kernel and firewall ready; reload checks the configuration, and
-// puts back what is missing. Failure{71}; {78} when aspera.conf is wrong.
+// The service. stop ends every session and takes all rules out; start undoes that, and prepares kernel
+// and firewall; reload checks the configuration, and restores missing rules. Failure{71}; {78} when
+// aspera.conf is wrong.
 int start();
 int stop();
 int restart();
 int reload();
 
-// How things are, as a record; tool::no when living sessions lack what they need.
+// Prints the state as a record; tool::no when living sessions lack something that they need.
 int status();
 
-// The doctor: one line for each condition; tool::no when one of them fails. The
-// words behind the verb: --json.
+// The doctor: one line for each condition; tool::no when one of them fails. `words`: --json.
 int check(const std::vector<std::string>& words);
 
-// From now on, or no longer, sessions are refused with a temporary status;
-// those that live go on. Either is no error when it is so already.
+// New sessions are refused with a temporary status, or no longer; living ones go on. Both may be
+// repeated.
 int drain();
 int undrain();
 
-// No new session goes to that server, or does so again. The words: HOST[:PORT],
-// and for fault a reason. Failure{65} when no rule leads there.
+// No new session goes to that server, or sessions do so again. `words`: HOST[:PORT], and for fault a
+// reason. Failure{65} when no rule leads there.
 int fault(const std::vector<std::string>& words);
 int heal(const std::vector<std::string>& words);
 
-// Writes the configuration of keepalived, conntrackd, Redis and Sentinel for a node
-// of the cluster. The words: [--config FILE] [--node NAME] [DIRECTORY]. Failure{78}.
+// Writes the configuration of keepalived, conntrackd, Redis and Sentinel for a node of the cluster.
+// `words`: [--config FILE] [--node NAME] [DIRECTORY]. Failure{78}.
 int cluster_config(const std::vector<std::string>& words);
 
-// What keepalived calls: this node has become master, or is no longer; tool::os when
-// the other node's flows could not be had. health: tool::no says that another node
-// should be master, and why on stdout.
+// keepalived calls these: this node has become master, or no longer is; tool::os when the other node's
+// flows could not be had. health: tool::no, with the reason on stdout, says that another node should
+// be master.
 int takeover();
 int standby();
 int health();
 
-// Writes to /etc/sudoers.d what this host's sudo is to leave alone. Failure{71}.
+// Writes settings for this host's sudo to /etc/sudoers.d (sudo_settings.h). Failure{71}.
 int sudoers();
 
-// Enrols host keys. The words: [--fingerprint SHA256:...] [--replace] [HOST[:PORT]].
-// Failure{69} when the server shows no key, {76} when it is not the right one.
+// Enrols host keys. `words`: [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]. Failure{69} when
+// the server shows no key, {76} when it is not the right one.
 int trust(const std::vector<std::string>& words);
 
 }  // namespace asperaproxy

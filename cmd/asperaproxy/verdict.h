@@ -1,4 +1,4 @@
-// verdict: what the doctor says of one condition.
+// verdict: the doctor's judgement on one condition.
 //
 //   FAIL  ip_forward: 0, so that no packet is forwarded - asperaproxy start
 #pragma once
@@ -20,7 +20,7 @@ inline Verdict ok(std::string what) { return {Grade::ok, std::move(what), {}}; }
 inline Verdict warn(std::string what, std::string cure) { return {Grade::warn, std::move(what), std::move(cure)}; }
 inline Verdict fail(std::string what, std::string cure) { return {Grade::fail, std::move(what), std::move(cure)}; }
 
-// A verdict by the name of its condition.
+// A verdict together with the name of its condition.
 struct Finding {
   std::string name;
   Verdict verdict;
