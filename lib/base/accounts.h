@@ -1,5 +1,4 @@
-// base/accounts: what the system knows of users and groups; getpwuid(3),
-// getgrouplist(3).
+// base/accounts: users and groups, as the system knows them; getpwuid(3), getgrouplist(3).
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +16,7 @@ std::string name_of(uid_t uid);
 
 bool exists(const std::string& user);
 
-// Uid and primary group. Failure{71} when there is no such account.
+// Uid and primary group of `user`. Failure{71} when there is no such account.
 child::Identity identity_of(const std::string& user);
 
 // As whom a program runs that reads for us what comes from the network: nobody. Absent:

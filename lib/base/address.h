@@ -3,9 +3,9 @@
 //
 //   10.0.0.1:22   [2001:db8::1]:22   7.7.8.0/24   2001:db8::/32
 //
-// Only the forms of inet_pton(3): no 010.0.0.1, no 10.1, no zone (%eth0). An
+// Only the forms of inet_pton(3) are accepted: no 010.0.0.1, no 10.1, no zone (%eth0). An
 // IPv4 address mapped into IPv6 (::ffff:10.0.0.1, RFC 4291 2.5.5.2) becomes
-// the IPv4 address it stands for.
+// that IPv4 address.
 #pragma once
 
 #include <array>
@@ -32,7 +32,7 @@ class IpAddress {
   bool is_v4() const { return v4_; }
   int family() const { return v4_ ? AF_INET : AF_INET6; }
   const char* family_name() const { return v4_ ? "IPv4" : "IPv6"; }
-  // Network order; 4 or 16 bytes count.
+  // In network order; the first 4 or 16 bytes count.
   const std::uint8_t* bytes() const { return bytes_.data(); }
   std::string text() const;
   auto operator<=>(const IpAddress&) const = default;
@@ -47,10 +47,10 @@ struct Endpoint {
   Port port = 0;
 
   static std::optional<Endpoint> parse(std::string_view text);
-  // parse, or Failure{65} that names `what`.
+  // Parses, or throws Failure{65} that names `what`.
   static Endpoint require(std::string_view text, std::string_view what);
   static Endpoint from_sockaddr(const sockaddr& address);
-  // Fills `into`, returns its length.
+  // Fills `into` and returns its length.
   socklen_t to_sockaddr(sockaddr_storage& into) const;
   std::string text() const;
   auto operator<=>(const Endpoint&) const = default;
@@ -75,10 +75,9 @@ struct HostPort {
 
   static std::optional<HostPort> parse(std::string_view text);
   std::string text() const;  // brackets around IPv6; ":port" unless 0
-  // As known_hosts has it: "10.0.0.10", or "[10.0.0.10]:2222" when the port is
-  // neither 22 nor 0.
+  // As known_hosts has it: "10.0.0.10", or "[10.0.0.10]:2222" when the port is neither 22 nor 0.
   std::string known_hosts_text() const;
-  // What that wrote; a name in upper case is taken too.
+  // Parses the result of known_hosts_text(); a name in upper case is accepted, too.
   static std::optional<HostPort> parse_known_hosts(std::string_view text);
   bool operator==(const HostPort&) const = default;
 };

@@ -9,11 +9,11 @@
 
 namespace base64 {
 
-// With padding; empty for nothing.
+// With padding; empty for empty input.
 std::string encode(std::string_view bytes);
 
-// Absent unless `text` is what encode() would write, so that one text stands for one
-// value, and not empty.
+// Absent unless `text` is what encode() would write and not empty, so that each value has only one
+// text.
 std::optional<std::string> decode(std::string_view text);
 
 }  // namespace base64

@@ -1,6 +1,6 @@
-// base/boot_clock: time that nobody sets: it counts from the boot on, also while the
-// machine sleeps. CLOCK_BOOTTIME, clock_gettime(2). For deadlines that several
-// processes of a host share; on another host it means nothing.
+// base/boot_clock: a time that nobody can set. It counts from the boot on, also while the machine
+// sleeps. CLOCK_BOOTTIME, clock_gettime(2). It is for deadlines that several processes of a host
+// share; on another host it means nothing.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@ namespace boot_clock {
 
 std::chrono::nanoseconds now();
 
-// Whole ones.
+// Whole seconds since the boot.
 std::chrono::seconds seconds();
 
 }  // namespace boot_clock

@@ -52,8 +52,8 @@ void default_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Async-signal-safe. The groups go first, while we may still change them; and
-// no set-uid program leads back.
+// Async-signal-safe. The groups are changed first, while we still may; and no set-uid program leads
+// back.
 bool become(const Identity& identity) {
   return ::setgroups(0, nullptr) == 0 && ::setresgid(identity.gid, identity.gid, identity.gid) == 0 &&
          ::setresuid(identity.uid, identity.uid, identity.uid) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
@@ -155,15 +155,15 @@ Child spawn(const Program& program) {
   if (pid == 0) {
     default_signals();
     for (const int number : program.ignored) ::signal(number, SIG_IGN);
-    // The error pipe must survive the mapping too.
+    // The error pipe must survive the mapping, too.
     const int report = ::fcntl(exec_error.write.get(), F_DUPFD_CLOEXEC, above);
-    // Before the next: a change of identity clears it.
+    // Must come before the next call: a change of identity clears it.
     int error = program.identity && !become(*program.identity) ? errno : 0;
-    // It must not go on with what we began, once nobody holds our locks. (exec
-    // of a set-uid program, sudo, clears this: that one watches its stdin.)
+    // The child must not continue our work once nobody holds our locks. (exec of a set-uid program, sudo,
+    // clears this: that one watches its stdin.)
     if (program.outlives_us) ::setsid();
     else if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us) ::_exit(tool::os);
-    // Nor is anything for another account that we were started with.
+    // Another account must not inherit a descriptor that we were started with.
     if (program.identity) ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     if (error == 0) error = map_descriptors(program.mapping.data(), program.mapping.size(), moved.data(), above);
     if (error == 0) {

@@ -1,4 +1,4 @@
-// base/child: one program run by absolute path and argv, never through a shell.
+// base/child: runs one program by absolute path and argv, never through a shell.
 #pragma once
 
 #include <sys/types.h>
@@ -12,8 +12,8 @@
 
 namespace child {
 
-// Another account to be: with its primary group, no other, and no way to more
-// rights (PR_SET_NO_NEW_PRIVS).
+// The account to run as: with its primary group, no other group, and no way to more rights
+// (PR_SET_NO_NEW_PRIVS).
 struct Identity {
   uid_t uid;
   gid_t gid;
@@ -23,17 +23,17 @@ struct Program {
   std::vector<std::string> argv;             // argv[0] is the absolute path
   std::vector<std::string> environment;      // "NAME=value"; nothing else is inherited
   std::vector<std::pair<int, int>> mapping;  // {ours, theirs}; 0, 1, 2 not named here are inherited
-  std::optional<Identity> identity = {};     // absent: as we are, with descriptors that we were started with
-  std::vector<int> ignored = {};  // signals that it is to ignore, as nohup(1) has it; the others act as usual
-  bool outlives_us = false;       // in a session (setsid(2)) of its own; else it is killed when we die
-  std::chrono::milliseconds start_within{10'000};  // or it is killed: its account may stop it before it begins
+  std::optional<Identity> identity = {};     // absent: our own, with the descriptors that we were started with
+  std::vector<int> ignored = {};  // signals to ignore, as under nohup(1); the others have their default action
+  bool outlives_us = false;       // in a session (setsid(2)) of its own; otherwise it is killed when we die
+  std::chrono::milliseconds start_within{10'000};  // otherwise it is killed: its account may stop it before it begins
 };
 
 // How a program ended: its exit status, or 128 + the signal's number.
 int status_of(int wait_status);
 
-// A running child. Kills it (SIGKILL) and waits for it when destroyed. One that we
-// may not kill, for sudo has become it, has 3 s to end by itself.
+// A running child. The destructor kills it (SIGKILL) and waits for it. A child that we may not kill,
+// because sudo has become it, gets 3 s to end by itself.
 class Child {
  public:
   Child() = default;
@@ -49,13 +49,13 @@ class Child {
   void signal(int number) const;
   // Waits; returns status_of.
   int wait();
-  // The same; absent: it has not ended by then, and goes on.
+  // Waits likewise; absent: it has not ended by then, and goes on.
   std::optional<int> wait_at_most(std::chrono::milliseconds patience);
-  // The same, but kills it when `patience` is over.
+  // Waits likewise, but kills it when `patience` is over.
   int wait_for(std::chrono::milliseconds patience);
-  // Kills if still running, and waits.
+  // Kills it if it is still running, and waits.
   void end();
-  // Lets it go its own way; nobody waits for it.
+  // Lets it go on by itself; nobody waits for it.
   void release();
 
  private:
@@ -65,10 +65,10 @@ class Child {
   Fd pidfd_;
 };
 
-// Starts `program`. Failure{71} also when it cannot be who it is to be, or exec fails.
+// Starts `program`. Failure{71} also when it cannot assume its identity, or exec fails.
 Child spawn(const Program& program);
 
-// Replaces this process. Returns never; Failure{71}.
+// Replaces this process. It never returns; Failure{71}.
 [[noreturn]] void replace(const Program& program);
 
 struct Output {

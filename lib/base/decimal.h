@@ -8,5 +8,5 @@
 #include <optional>
 #include <string_view>
 
-// Absent when `text` is no such number, or not within [low, high]; low >= 0.
+// Absent when `text` is not such a number, or not within [low, high]; low >= 0.
 std::optional<long> parse_decimal(std::string_view text, long low, long high);

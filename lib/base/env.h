@@ -9,8 +9,7 @@
 
 namespace env {
 
-// Absent: nullopt. A value longer than 4096 bytes, or with a control
-// character in it, counts as absent.
+// The value; absent when it is not set, is longer than 4096 bytes, or has a control character in it.
 std::optional<std::string> get(const char* name);
 
 // "NAME=value" for each of `names` that get() finds, and a fixed PATH of the

@@ -1,4 +1,4 @@
-// base/failure: why a program cannot go on, and the exit code that says so.
+// base/failure: the reason why a program cannot go on, and its exit code.
 //
 //   throw tool::Failure(tool::config, "open /etc/x: Permission denied");
 //
@@ -17,7 +17,7 @@ enum Exit : int {
   yes = 0,             // done
   no = 1,              // a normal "no": no rule matches
   usage = 64,          // options are wrong
-  bad_input = 65,      // stdin, or the peer on it, does not keep to the contract
+  bad_input = 65,      // stdin, or the peer on it, is malformed
   unavailable = 69,    // the internal server cannot be reached
   internal = 70,       // a fault of ours
   os = 71,             // the system refused: fork, open, a missing program
@@ -28,13 +28,12 @@ enum Exit : int {
   config = 78,         // configuration is wrong
 };
 
-// Why a program cannot go on: "open /etc/x: Permission denied", that is verb,
-// object, reason, with untrusted bytes as they came: guard() escapes them.
-// Thrown anywhere, caught once, in guard().
+// The reason is "open /etc/x: Permission denied", that is verb, object, reason. It has untrusted bytes
+// unescaped: guard() escapes them. It is thrown anywhere and caught once, in guard().
 class Failure : public std::runtime_error {
  public:
   Failure(Exit code, const std::string& reason) : std::runtime_error(reason), code_(code) {}
-  // With what a remote user is told, where remote_line(code) would mislead.
+  // `told` is the line for a remote user, where remote_line(code) would mislead.
   Failure(Exit code, const std::string& reason, std::string told)
       : std::runtime_error(reason), code_(code), told_(std::move(told)) {}
   Exit code() const { return code_; }
@@ -48,7 +47,7 @@ class Failure : public std::runtime_error {
 // Throws Failure{code, "verb object: strerror(errno)"}.
 [[noreturn]] void fail_errno(Exit code, const std::string& verb_and_object);
 
-// Whether the exit `code` of another tool of the suite is one of the table.
+// True if `code`, an exit status of another tool of the suite, is one of the table.
 bool is_exit(int code);
 
 }  // namespace tool

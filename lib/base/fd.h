@@ -1,5 +1,5 @@
-// base/fd: a file descriptor that closes itself, is moved only, and is never
-// inherited by a program unless child::spawn maps it on purpose.
+// base/fd: a file descriptor that closes itself, can only be moved, and is inherited by a program only
+// if child::spawn maps it on purpose.
 #pragma once
 
 #include <string>

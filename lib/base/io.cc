@@ -52,7 +52,7 @@ bool LineBuffer::fill(int fd) {
   if (got == 0) return false;
   if (got < 0) {
     if (errno == EINTR || errno == EAGAIN) return true;
-    if (errno == ECONNRESET) return false;  // a socket's other way of ending
+    if (errno == ECONNRESET) return false;  // another way in which a socket ends
     tool::fail_errno(tool::io, "read");
   }
   add({chunk, static_cast<std::size_t>(got)});

@@ -34,7 +34,7 @@ struct stat status_of(const Fd& file, const std::string& path) {
   return status;
 }
 
-// Whoever may write to the directory could put anything in the file's place.
+// Somebody who may write to the directory could replace the file by anything.
 Fd open_directory(const std::string& directory) {
   Fd opened(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!opened) tool::fail_errno(tool::os, "open " + directory);
@@ -60,7 +60,7 @@ std::string host_name() {
   return whole.substr(0, whole.find('.'));
 }
 
-// False where the file system, or our rights, do not allow it.
+// False where the file system, or our rights, do not permit it.
 bool set_append_only(const Fd& file, bool on) {
   int flags = 0;
   if (::ioctl(file.get(), FS_IOC_GETFLAGS, &flags) != 0) return false;
@@ -84,7 +84,7 @@ void give_to_group(const Fd& file, const std::string& path) {
   if (::fchmod(file.get(), kMode) != 0) tool::fail_errno(tool::os, "chmod " + path);
 }
 
-// Complete under another name first: nobody meets it half made.
+// The file is completed under another name first, so nobody sees it half made.
 void make_file(const Fd& folder, const std::string& path) {
   const std::string fresh = fmt::format(".{}.{}", kName, ::getpid());
   ::unlinkat(folder.get(), fresh.c_str(), 0);
@@ -99,11 +99,11 @@ void make_file(const Fd& folder, const std::string& path) {
     ::unlinkat(folder.get(), fresh.c_str(), 0);
     throw;
   }
-  if (::unlinkat(folder.get(), fresh.c_str(), 0) == 0) return;  // somebody else was first
+  if (::unlinkat(folder.get(), fresh.c_str(), 0) == 0) return;  // another process was first
   set_append_only(file, true);
 }
 
-// A file that is append-only keeps its owner and mode, too.
+// An append-only file cannot change its owner and mode, either.
 void mend_file(const Fd& folder, const std::string& directory) {
   const Fd file = open_file(folder, directory);
   const auto status = status_of(file, path_in(directory));

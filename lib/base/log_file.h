@@ -1,12 +1,12 @@
-// base/log_file: ascp_rproxy.log in <log_directory>, which sessions of different
-// users append to at the same time.
+// base/log_file: ascp_rproxy.log in <log_directory>, to which sessions of different
+// users append at the same time.
 //
 //   Dec  5 17:32:11 test1 ascp_rproxy[26250]: LOG Connection closed (EOF) ...
 //
-// It is root:sallyport 0620, so that sessions can add to it and not read it,
-// and append-only (chattr +a) where the file system can, so that they cannot
-// cut it off either. Each line is one write(2) on an O_APPEND descriptor of its
-// own, so that lines never mix, and follow the file's name after a rotation.
+// It is root:sallyport 0620, so that sessions can add to it and not read it. It is
+// append-only (chattr +a) where the file system can, so that they cannot truncate
+// it either. Each line is one write(2) on an O_APPEND descriptor of its own, so lines
+// never mix, and they follow the file's name after a rotation.
 #pragma once
 
 #include <ctime>
@@ -16,21 +16,20 @@ namespace log_file {
 
 constexpr char kName[] = "ascp_rproxy.log";
 
-// With its newline; what is longer is cut, and says so.
+// The limit of a line with its newline; a longer one is cut, and says so.
 constexpr std::size_t kMaxLine = 4096;
 
-// One line, with its newline. `text` has no control characters.
+// Formats one line, with its newline. `text` has no control characters.
 std::string line(std::time_t now, const std::string& ident, const std::string& text);
 
-// Adds `line`. Empty when it is in the file; otherwise why not. The directory
-// must belong to root and be writable by nobody else; the file must be a
-// regular one of root's that not everybody may write to.
+// Appends `line`. Returns an empty text, or the reason why it failed. The directory must belong to
+// root and be writable by nobody else; the file must be a regular one of root's that not everybody may
+// write to.
 std::string append(const std::string& directory, const std::string& line);
 
-// Makes directory and file where they are missing, and mends owner and mode of
-// the file. For root. Nothing to do when `directory` is empty. An append-only
-// flag that somebody took off the file stays off, or rotation would fail.
-// Failure{71}.
+// Makes directory and file where they are missing, and corrects owner and mode of the file. For root.
+// Does nothing when `directory` is empty. If somebody cleared the append-only flag it stays off, since
+// rotation would fail otherwise. Failure{71}.
 void prepare(const std::string& directory);
 
 }  // namespace log_file

@@ -6,9 +6,9 @@
 // The words after the ident are those of the admin guide ("Tracking connection
 // status with proxy logs"): LOG, ERR, DBG1, DBG2. No secret is logged.
 //
-// Untrusted bytes are escaped once, where a message leaves the program: by who
-// logs a line, by tool::guard for a Failure, by a status line. A Failure's
-// reason holds them as they came.
+// Untrusted bytes are escaped once, where a message leaves the program: by the caller
+// that logs a line, by tool::guard for a Failure, by a status line. The reason of a
+// Failure has them unescaped.
 #pragma once
 
 #include <string>
@@ -22,8 +22,8 @@ namespace logging {
 // that no log line or terminal can be forged from outside.
 std::string escape(std::string_view untrusted);
 
-// What escape() was given, for the words of another tool of the suite, which
-// it escaped. What escape() never writes stays as it is.
+// Reverts escape(), for messages of another tool of the suite, which escaped them. Text that escape()
+// never writes stays as it is.
 std::string unescape(std::string_view escaped);
 
 // `ident` must outlive the program. Called by tool::guard.
@@ -32,14 +32,14 @@ void open(const char* ident);
 // 0: LOG and ERR only; 1: DBG1 too; 2: DBG2 too (<log_level> of aspera.conf).
 void set_level(int level);
 
-// From here on lines go to the file in that directory; empty: to syslog. A line
-// that cannot be written there goes to syslog, and the first such says why.
+// From here on lines go to the file in that directory; empty: to syslog. A line that cannot be written
+// there goes to syslog, and the first such line is preceded by the reason.
 void set_directory(const std::string& directory);
 
-// What DBG1 and DBG2 lines end with: whose they are ("session=UUID").
+// Sets the end of DBG1 and DBG2 lines, which tells whose they are ("session=UUID").
 void set_context(const std::string& words);
 
-// What is still unprintable in `message` is escaped: one call, one line.
+// Writes one line. Unprintable bytes that are still in `message` are escaped.
 void write(int priority, const char* word, const std::string& message);
 bool debugging(int level);
 void debug(const char* word, const std::string& message);  // with the context

@@ -20,7 +20,7 @@ void fail_usage(const char* usage, const std::string& why) {
 
 namespace {
 
-// What getopt did not like: -x or --name, without a value, which may be secret.
+// The option that getopt refused: -x or --name, without its value, which may be secret.
 std::string culprit(char** argv, const ::option* long_options) {
   if (::optopt == 0) {
     const std::string word = argv[::optind - 1];
@@ -43,7 +43,7 @@ Options parse(int argc, char** argv, const char* letters, const ::option* long_o
   Options parsed;
   const std::string posix = std::string("+:") + letters;
   ::opterr = 0;
-  ::optind = 0;  // also forgets what another call left off at
+  ::optind = 0;  // also resets the position of an earlier call
   for (int letter; (letter = ::getopt_long(argc, argv, posix.c_str(), long_options, nullptr)) != -1;) {
     if (letter == '?') fail_usage(usage, "unknown option " + culprit(argv, long_options));
     if (letter == ':') fail_usage(usage, culprit(argv, long_options) + " needs an argument");

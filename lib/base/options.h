@@ -26,12 +26,12 @@ struct Options {
 
 namespace options {
 
-// `letters` as for getopt; parsing stops at the first operand (POSIX), so that
-// a command line behind it keeps its own options.
+// `letters` is as for getopt. Parsing stops at the first operand (POSIX), so a command line after it
+// keeps its own options.
 Options parse(int argc, char** argv, const char* letters, const char* usage);
 
-// The same with long options (getopt_long(3)), each of which has a letter of its
-// own as `val`. The table ends with an empty one.
+// Does the same with long options (getopt_long(3)), each of which has a letter of its own as `val`.
+// The table ends with an empty one.
 Options parse(int argc, char** argv, const char* letters, const ::option* long_options, const char* usage);
 
 [[noreturn]] void fail_usage(const char* usage, const std::string& why);

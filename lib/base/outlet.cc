@@ -16,7 +16,7 @@
 
 namespace {
 
-// pipe(7): a pipe that is writable takes so many bytes without blocking.
+// pipe(7): a writable pipe accepts this many bytes without blocking.
 constexpr std::size_t kSafeWrite = 4096;
 
 }  // namespace

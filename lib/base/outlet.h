@@ -1,11 +1,9 @@
-// base/outlet: one of our outputs (stdout, stderr), which others may hold open too.
+// base/outlet: one of our outputs (stdout, stderr), which other processes may have open, too.
 //
-// O_NONBLOCK belongs to what a descriptor refers to, and so to everyone who
-// holds it; it is therefore never set there. A socket is written with
-// MSG_DONTWAIT; a pipe or terminal is opened anew, non-blocking, for ourselves
-// alone; where that is refused, as to an account of another, a pipe is written with
-// RWF_NOWAIT, and what does not know that (a kernel before 6.4) gets no more at once
-// than poll(2) promises.
+// O_NONBLOCK belongs to the open file, and so to everyone who has it open; therefore it is never set
+// there. A socket is written with MSG_DONTWAIT. A pipe or terminal is opened again, non-blocking, for
+// us alone. If that is refused, as for a pipe of another account, the pipe is written with RWF_NOWAIT;
+// where that is not supported (a kernel before 6.4), no more is written at once than poll(2) promises.
 #pragma once
 
 #include <string>
@@ -14,19 +12,19 @@
 
 class Outlet {
  public:
-  // Takes over `fd`, which is not closed before close().
+  // Takes over `fd`, which stays open until close().
   explicit Outlet(int fd);
   Outlet(const Outlet&) = delete;
 
   int fd() const { return reopened_ ? reopened_.get() : fd_; }
   bool open() const { return fd_ >= 0; }
   bool empty() const { return sent_ == held_.size(); }
-  // Only when empty(). After close() bytes are dropped.
+  // May be called only when empty(). After close() bytes are dropped.
   void hold(std::string bytes);
-  // Writes what it can without waiting. False when nobody reads any more.
+  // Writes as much as it can without waiting. False when nobody reads any more.
   bool flush();
-  // The reader sees EOF as far as it is ours to show: a socket is shut down for
-  // writing, anything else closed (in its place stands /dev/null).
+  // Makes the reader see EOF, as far as we can: a socket is shut down for writing, anything else is closed
+  // (and replaced by /dev/null).
   void close();
 
  private:

@@ -1,5 +1,5 @@
-// base/paths: where the suite finds its own parts. Compiled in, so that no
-// environment can lead a tool, least of all a privileged one, elsewhere.
+// base/paths: where the suite finds its own parts. The paths are compiled in, so that no environment
+// can lead a tool, least of all a privileged one, elsewhere.
 #pragma once
 
 #include <string>
@@ -19,10 +19,10 @@ constexpr char kLibexec[] = SALLYPORT_PREFIX "/libexec/";
 
 constexpr char kShell[] = "/bin/aspshell";  // links to kBin "aspshell"
 
-// The account that speaks SSH to internal servers, with keys of others, and with Redis.
+// The account that speaks SSH to internal servers, with keys of other accounts, and speaks with Redis.
 constexpr char kDialAccount[] = "sallyport-dial";
 
-// The account of the node service, which answers for the forward proxy.
+// The account of the node service.
 constexpr char kNodeAccount[] = "sallyport-node";
 
 constexpr char kRun[] = "/run/sallyport";

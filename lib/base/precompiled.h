@@ -1,6 +1,6 @@
-// base/precompiled.h: what most files include, compiled once for the build with sanitizers.
-// No file includes this one: the ordinary build, which goes without it, shows that
-// each file includes what it uses.
+// base/precompiled.h: headers that most files include, compiled once for the build with sanitizers. No
+// file includes this one: the ordinary build, which does without it, shows that each file includes
+// what it uses.
 #include <algorithm>
 #include <charconv>
 #include <chrono>

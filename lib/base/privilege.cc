@@ -18,7 +18,7 @@ namespace {
 constexpr rlim_t kFiles = 1024;
 constexpr unsigned long kTimerSlack = 50'000;  // ns: the kernel's default
 
-// Where root may not do that (no CAP_SYS_RESOURCE), as far as it may.
+// Where root may not set the limit (no CAP_SYS_RESOURCE), sets it as far as it may.
 void set_limit(int resource, rlim_t value) {
   const auto which = static_cast<__rlimit_resource>(resource);
   rlimit limit{value, value};
@@ -42,20 +42,20 @@ uid_t sudo_uid() {
 }
 
 void leave_limits() {
-  // With stay_setuid sudo leaves us his real uid: he could signal us, and iptables
-  // does not work for a set-uid program.
+  // With stay_setuid sudo leaves us the caller's real uid: the caller could signal us, and iptables does not
+  // work for a set-uid program.
   if (::geteuid() == 0 && ::setresuid(0, 0, 0) != 0) tool::fail_errno(tool::os, "setresuid");
   ::umask(077);
   if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");
   for (const int number : {SIGXCPU, SIGXFSZ}) ::signal(number, SIG_IGN);
-  // Ignored, as he may have left it, it lets go of dead children unasked: then
-  // their numbers, which we may yet signal, are anybody's.
+  // If the caller left it ignored, the kernel collects dead children by itself: then their numbers, which we
+  // may still signal, could be those of other processes.
   ::signal(SIGCHLD, SIG_DFL);
   for (const int resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC})
     set_limit(resource, RLIM_INFINITY);
-  set_limit(RLIMIT_CORE, 0);                // it would hold what he may not know
+  set_limit(RLIMIT_CORE, 0);                // a core dump would hold what the caller may not know
   set_limit(RLIMIT_NOFILE, kFiles);         // with too few there is not even a line in the log
-  ::prctl(PR_SET_TIMERSLACK, kTimerSlack);  // or none of our time limits is kept
+  ::prctl(PR_SET_TIMERSLACK, kTimerSlack);  // otherwise none of our time limits is kept
   const sched_param normal{};
   ::sched_setscheduler(0, SCHED_OTHER, &normal);
   ::setpriority(PRIO_PROCESS, 0, 0);

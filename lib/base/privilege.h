@@ -14,7 +14,7 @@ uid_t sudo_uid();
 // silence us, least of all while we hold a lock. No core is dumped. Failure{71}.
 void leave_limits();
 
-// Nothing that is typed on the caller's terminal may stop or kill us.
+// Keys typed on the caller's terminal must not stop or kill us.
 void ignore_terminal();
 
 }  // namespace privilege

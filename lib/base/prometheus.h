@@ -1,4 +1,4 @@
-// base/prometheus: what the writers of metrics have in common (text format 0.0.4).
+// base/prometheus: functions that all writers of metrics use (text format 0.0.4).
 #pragma once
 
 #include <string>
@@ -6,10 +6,11 @@
 
 namespace prometheus {
 
-// What stands between the quotes of a label: one line, quotes and backslashes escaped.
+// The text between the quotes of a label: one line, quotes and backslashes escaped.
 std::string label_value(std::string_view value);
 
-// `text` with this label, before all others, on each sample. An empty value: as it is.
+// Adds this label, before all others, to each sample of `text`. With an empty value `text` is
+// unchanged.
 std::string with_label(const std::string& text, std::string_view name, std::string_view value);
 
 }  // namespace prometheus

@@ -38,8 +38,7 @@ class Record {
   bool empty() const { return fields_.empty(); }
   const std::vector<std::pair<std::string, std::string>>& fields() const { return fields_; }
 
-  // For privileged readers. Failure{65} on a name that is in neither list, and
-  // on one of `once` that is there twice.
+  // For privileged readers. Failure{65} on a name that is in neither list, and on a repeated one of `once`.
   void check_names(std::initializer_list<std::string_view> once,
                    std::initializer_list<std::string_view> repeated = {}) const;
 
@@ -55,8 +54,8 @@ namespace record {
 // Collects lines (without newlines) into records.
 class Parser {
  public:
-  // The finished record when `line` is the empty one that ends it. Empty lines
-  // before the first field are skipped.
+  // The finished record when `line` is the empty one that ends it. Empty lines before the first field are
+  // skipped.
   std::optional<Record> add(std::string_view line);
   // At EOF: the last record, which needs no empty line.
   std::optional<Record> finish();

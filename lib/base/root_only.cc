@@ -13,7 +13,7 @@
 namespace root_only {
 namespace {
 
-// As many as the kernel follows, path_resolution(7).
+// The limit of the kernel, path_resolution(7).
 constexpr int kMaxLinks = 40;
 
 std::optional<std::string> complaint(const std::string& path, const struct stat& status) {
@@ -38,7 +38,7 @@ std::string link_target(const std::string& link) {
   return {text, length > 0 ? static_cast<std::size_t>(length) : 0};
 }
 
-// A walk as the kernel's own. `at` is a directory without a link in it.
+// Walks a path as the kernel does. `at` is a directory without a link in it.
 class Way {
  public:
   explicit Way(const std::string& path) : left_(parts_of(path)) {}

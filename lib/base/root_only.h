@@ -1,9 +1,9 @@
-// base/root_only: whether root alone may change a file, a directory, or where a path leads.
+// base/root_only: whether only root may change a file, a directory, or where a path leads.
 //
 //   way_complaint("/opt/keys/id_ed25519")   "others than root can write to /opt/keys"
 //
-// Root's: it belongs to root, and neither its group nor others may write to it; with an
-// ACL, the group's bits are its mask, acl(5). A sticky directory such as /tmp is not.
+// A file is root's if it belongs to root, and neither its group nor others may write to it; with
+// an ACL, the group's bits are its mask, acl(5). A sticky directory such as /tmp is not.
 #pragma once
 
 #include <sys/stat.h>
@@ -15,13 +15,13 @@ namespace root_only {
 
 bool is(const struct stat& status);
 
-// Why what is at `path`, links followed, is not root's: "/etc/x is missing", "/etc/x
-// does not belong to root". Absent: it is.
+// The reason why the file at `path`, links followed, is not root's: "/etc/x is missing", "/etc/x does
+// not belong to root". Absent: it is root's.
 std::optional<std::string> complaint(const std::string& path);
 
-// The same of every directory in which a part of the absolute `path` is looked up, also
-// behind links: who may write to one decides where the path leads. What is at its end is
-// not looked at, and need not be there.
+// The same for every directory in which a part of the absolute `path` is looked up, also behind links:
+// somebody who may write to one decides where the path leads. The last component is not examined, and
+// need not exist.
 std::optional<std::string> way_complaint(const std::string& path);
 
 }  // namespace root_only

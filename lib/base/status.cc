@@ -31,7 +31,7 @@ std::string quote(std::string_view value) {
   throw tool::Failure(tool::bad_input, fmt::format("status line '{}' is malformed", line.substr(0, 200)));
 }
 
-// Takes a quoted value off the front of `rest`, which starts behind the quote.
+// Takes a quoted value off the front of `rest`, which begins after the opening quote.
 std::optional<std::string> unquote(std::string_view& rest) {
   std::string value;
   while (!rest.empty()) {

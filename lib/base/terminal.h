@@ -1,5 +1,4 @@
-// base/terminal: the person at /dev/tty, asked for what nobody is to see. See
-// termios(3).
+// base/terminal: asks the person at /dev/tty for something that must not be shown. See termios(3).
 #pragma once
 
 #include <termios.h>
@@ -11,19 +10,19 @@
 #include "base/fd.h"
 #include "base/io.h"
 
-// A terminal that shows nothing of what is typed, until it is destroyed; ^Z, which
-// would leave it so, is off.
+// A terminal without echo, until it is destroyed. ^Z is off, since it would leave the terminal that
+// way.
 class UnseenTerminal {
  public:
-  // Lines of at most `longest` bytes. is_there(): false when we have none.
+  // Accepts lines of at most `longest` bytes. is_there() is false without a terminal.
   explicit UnseenTerminal(std::size_t longest);
   UnseenTerminal(const UnseenTerminal&) = delete;
   UnseenTerminal& operator=(const UnseenTerminal&) = delete;
   ~UnseenTerminal();
 
   bool is_there() const { return static_cast<bool>(terminal_); }
-  // What is typed in answer to `question`, without its newline. Absent: at its
-  // end, or when `interrupt` became readable. Failure{71}; {65}: it is too long.
+  // The answer typed to `question`, without its newline. Absent: at the end of input, or when `interrupt`
+  // became readable. Failure{71}; {65}: it is too long.
   std::optional<std::string> ask(const std::string& question, int interrupt);
 
  private:

@@ -13,18 +13,18 @@
 namespace tool {
 namespace {
 
-// A program started with a closed standard descriptor would open its first
-// file as that descriptor and mix it up with the protocol on it. Read-only, so
-// that writing to a stdout that is not there still fails.
+// A program started with a closed standard descriptor would open its first file as that descriptor and
+// mix it up with the protocol on it. /dev/null is opened read-only, so that writing to a missing
+// stdout still fails.
 void open_standard_descriptors() {
   int fd = 0;
   do {
-    fd = ::open("/dev/null", O_RDONLY);  // not close-on-exec, that is the point
+    fd = ::open("/dev/null", O_RDONLY);  // not close-on-exec, on purpose
   } while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
-// There may be nobody on stderr, and then there is nobody to tell.
+// Nobody may be reading stderr; then a failure to write does not matter.
 void complain(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 int report(const char* name, Exit code, const std::string& reason, Audience audience, const std::string& told = {}) {

@@ -9,8 +9,8 @@
 
 namespace tool {
 
-// Who reads stderr. Operators get the whole reason there. A remote user gets
-// one line without internals; the reason goes to syslog.
+// The reader of stderr. Operators get the whole reason there. A remote user gets one line without
+// internals; the reason goes to syslog.
 enum class Audience { operators, remote };
 
 // The one line that a remote user gets for `code`.

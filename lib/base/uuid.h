@@ -1,4 +1,4 @@
-// base/uuid: the names of sessions, leases and what else needs one of its own.
+// base/uuid: unique names, for sessions, leases and the like.
 //
 //   3a9fd819-59c3-42bc-b0a2-d26304a1eb84
 #pragma once

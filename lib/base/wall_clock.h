@@ -1,4 +1,4 @@
-// base/wall_clock: the time of day, for people and for what lies in records.
+// base/wall_clock: the time of day, for people and for records.
 #pragma once
 
 #include <string>
