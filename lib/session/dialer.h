@@ -1,5 +1,5 @@
-// session/dialer: one asp-upstream that connects to an internal server, and waits with
-// the remote command until it is told to run it; asp-upstream(8).
+// session/dialer: one asp-upstream that connects to an internal server, and waits with the remote
+// command until it is told to run it; asp-upstream(8).
 #pragma once
 
 #include "base/record.h"
@@ -7,12 +7,12 @@
 
 class Dialer : public Privileged {
  public:
-  // Starts connecting. stdin, stdout and stderr of the session go to it; nothing
-  // is read from them before run().
+  // Starts connecting. It gets stdin, stdout and stderr of the session; nothing is read from them before
+  // run().
   explicit Dialer(const Record& asked) : Dialer(asked, fd::socket_pair()) {}
 
   void run() { io::write_all(channel().get(), "run\n"); }
-  // Asks it to end, which ends the remote command too.
+  // Asks it to end, which also ends the remote command.
   void hang_up() { channel().reset(); }
 
  private:

@@ -55,7 +55,7 @@ bool holds_lock(const std::string& process, const std::string& name, const struc
   return text.find("FLOCK") != text.npos && text.find("WRITE") != text.npos;
 }
 
-// Whether process `pid` holds the lock on the record that is at `path` now.
+// True if process `pid` holds the lock on the record that is at `path` now.
 bool is_holder(pid_t pid, const std::string& path) {
   const std::string process = fmt::format("/proc/{}", pid);
   // A holder that updates its record renames a new one over it.
@@ -72,7 +72,7 @@ bool is_holder(pid_t pid, const std::string& path) {
   return false;
 }
 
-// One session on its way out.
+// One session that is being ended.
 struct Ending {
   const Session* session;
   std::string path;
@@ -81,11 +81,12 @@ struct Ending {
   bool over() const { return is_gone(path) && (!control || pidfd::ended(control)); }
 };
 
-// Empty: told to end, or ended by itself. Otherwise why that is not possible.
+// Tells the session to end. Returns an empty text, or the reason why that is not possible; a session
+// that has ended by itself counts as told.
 //
-// The number in the record may long be somebody else's. So: first the pidfd,
-// then whether that number holds the lock, then whether the pidfd's process is
-// alive still; if so, it was one and the same process all the time.
+// The number in the record may belong to another process by now. So the pidfd is opened first, then it
+// is checked that the number holds the lock, then that the pidfd's process is still alive; if so, it
+// was the same process all the time.
 std::string tell(const Session& session, const std::string& path, const Invoker& by) {
   const Fd holder = pidfd::find(session.holder);
   const bool verified = holder && is_holder(session.holder, path) && !pidfd::ended(holder);
@@ -115,8 +116,8 @@ std::optional<Number> number(std::string_view text) {
   return value;
 }
 
-// The user id of the login that this process descends from; the kernel keeps it
-// through su and sudo (credentials(7), /proc/PID/loginuid).
+// The user id of the login that this process descends from. The kernel keeps it through su and sudo
+// (credentials(7), /proc/PID/loginuid).
 std::optional<uid_t> login_uid() {
   constexpr uid_t kUnset = ~uid_t{0};
   const Fd file(::open("/proc/self/loginuid", O_RDONLY | O_CLOEXEC));

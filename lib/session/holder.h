@@ -1,5 +1,4 @@
-// session/holder: one asp-pinhole, that lives as long as this object's pipe to it;
-// asp-pinhole(8).
+// session/holder: one asp-pinhole, which lives as long as this object's pipe to it; asp-pinhole(8).
 #pragma once
 
 #include <string>
@@ -9,10 +8,10 @@
 
 class Holder : public Privileged {
  public:
-  // Starts it and sends what is asked: verification runs while the dialer dials.
+  // Starts it and sends the request: it is verified while the dialer dials.
   explicit Holder(const Record& asked);
 
-  // Names the server: `host` as the route writes it, `address` where it is.
+  // Names the server: `host` as the route writes it, `address` as it was resolved.
   void choose(const std::string& host, const std::string& address);
 
   // Closes the pipe that keeps it alive.

@@ -78,14 +78,14 @@ std::optional<Note> read_note(const std::string& directory, const std::string& i
   }
 }
 
-// The ids in it; what is no keeper's is passed over.
+// The ids of keepers in the directory; other names are skipped.
 std::vector<std::string> ids_in(const std::string& directory) {
   auto names = session::spool::names_in(directory);
   std::erase_if(names, [](const std::string& name) { return !uuid::is_valid(name); });
   return names;
 }
 
-// The living, also those that are not ready yet.
+// Counts living keepers, including those that are not ready yet.
 std::size_t count_in(const std::string& directory) {
   const auto names = session::spool::names_in(directory);
   return static_cast<std::size_t>(std::count_if(names.begin(), names.end(), [&](const std::string& name) {
@@ -99,8 +99,8 @@ std::vector<std::string> directories() {
   return found;
 }
 
-// Held by the keeper, the lock says that its pid is still its own: so the process
-// is held first, and then the lock looked at.
+// While the keeper holds the lock, the pid in its record is still its own: so the pidfd is opened
+// first, and then the lock is checked.
 bool kill_if_alive(const std::string& directory, const std::string& id) {
   const auto note = read_note(directory, id);
   if (!note) return false;
@@ -120,7 +120,7 @@ std::size_t end_in(const std::string& directory) {
 Fd connect_to(const std::string& path) {
   Fd socket = unix_socket();
   const sockaddr_un address = address_of(path);
-  // A full queue is a keeper that does not answer.
+  // A full queue means that the keeper does not answer.
   fd::set_nonblocking(socket.get());
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return Fd();
   return socket;
@@ -170,10 +170,10 @@ std::optional<Place> Place::make(const Terms& terms) {
   session::spool::make_directory(place.directory_);
   const std::string fresh = in(place.directory_, "." + place.id_);
   fd::open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  // The keeper gets this one, by which it cannot write.
+  // The keeper gets a read-only descriptor of the record.
   place.lock_ = fd::open(fresh, O_RDONLY | O_NOFOLLOW);
   if (::flock(place.lock_.get(), LOCK_EX | LOCK_NB) != 0) tool::fail_errno(tool::os, "lock " + fresh);
-  // Counted with ours among them, so that of several at once none counts too few.
+  // The count includes ours, so that of several at the same time none counts too few.
   if (count_in(place.directory_) > kMost) return std::nullopt;
   place.listener_ = unix_socket();
   const sockaddr_un address = address_of(socket_path(place.directory_, place.id_));
@@ -208,7 +208,7 @@ std::size_t end_all() {
   return ended;
 }
 
-// USER.RULE: a name may have dots, a rule has none.
+// The length of USER in USER.RULE: a name may have dots, a rule has none.
 std::size_t end_of(const std::string& user) {
   std::size_t ended = 0;
   for (const auto& directory : directories()) {
@@ -227,7 +227,7 @@ void sweep() {
       struct stat status {};
       const bool fresh = ::lstat(in(directory, name).c_str(), &status) == 0 &&
                          std::abs(::time(nullptr) - status.st_mtime) < kStaleSeconds;
-      // One that is being made has no lock for a moment.
+      // A keeper that is being made has no lock for a moment.
       if (!uuid::is_valid(name) && fresh) continue;
       ::unlink(in(directory, name).c_str());
     }

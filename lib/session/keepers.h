@@ -4,10 +4,10 @@
 //
 //   keepers/USER.RULE/ID          what it was verified for (Terms), and its pid;
 //                                 locked by the living keeper
-//   keepers/USER.RULE/ID.socket   where it takes sessions, from root alone
+//   keepers/USER.RULE/ID.socket   where it accepts sessions, from root alone
 //   keepers/USER.RULE/ID.session  token of the asp-upstream whose session it serves
 //
-// All of it is root's: a keeper that a server has got the better of cannot pass for
+// All of it belongs to root: a keeper that a server has compromised cannot pass for
 // another. A name with a dot in front is not ready yet.
 #pragma once
 
@@ -22,28 +22,28 @@
 
 namespace session::keepers {
 
-// How many one user has for one rule at most, and how long each is used. A connection is
-// not asked for its key again, so it is not used for long after.
+// How many keepers one user has for one rule at most, and how long each is used. The key is not asked
+// for again, so a connection is not used for long.
 constexpr std::size_t kMost = 4;
 constexpr std::chrono::seconds kOldest{600};
 
 // Makes the directory. Called first by every privileged user of this module.
 void prepare();
 
-// What a connection was verified for: it serves no session whose terms differ in
-// one byte. `text` is a record's (base/record.h): rule, account, files as they were.
+// What a connection was verified for. It serves no session whose terms differ in one byte. `text` is a
+// record's (base/record.h): rule, account, versions of the files.
 struct Terms {
   std::string user;
   int rule = 0;
   std::string text;
 };
 
-// Which file, in which state, was at `path`: "device.inode.mtime.ctime.size", for
-// Terms; "-" when there is none.
+// The identity and version of the file at `path`: "device.inode.mtime.ctime.size", for Terms; "-" when
+// there is none.
 std::string identity_of(const std::string& path);
 std::string identity_of(int fd);
 
-// A connection to a keeper, and the right to it.
+// A connection to a keeper, and the exclusive right to use it.
 struct Hold {
   std::string directory;  // in /run/sallyport
   std::string id;
@@ -51,21 +51,21 @@ struct Hold {
   session::spool::Token session;
 };
 
-// One that waits, on these terms. Absent: there is none. Dead ones are removed.
+// A waiting keeper with these terms. Absent: there is none. Dead ones are removed.
 std::optional<Hold> take(const Terms& terms);
-// It is of no use: nobody finds it any more.
+// Removes a keeper that turned out to be useless, so that nobody finds it any more.
 void discard(const Hold& hold);
 
-// The place of a new one. Absent: the user has kMost for that rule.
+// The place of a new keeper. Absent: the user has kMost for that rule.
 class Place {
  public:
   static std::optional<Place> make(const Terms& terms);
   Place(Place&&) = default;
   ~Place();
-  // For the new asp-dial: where it listens, and the lock that lives as it does.
+  // For the new asp-dial: its listening socket, and the lock that it holds as long as it lives.
   int listener() const { return listener_.get(); }
   int lock() const { return lock_.get(); }
-  // It runs as `pid`: from here on it can be found, and is ours to use.
+  // The keeper runs as `pid`: from here on it can be found, and is ours to use.
   Hold open(pid_t pid);
 
  private:
@@ -77,11 +77,11 @@ class Place {
   Fd lock_;
 };
 
-// Ends keepers (SIGKILL), and forgets them: all, or those of `user`. How many.
+// Ends keepers (SIGKILL), and removes them: all, or those of `user`. Returns how many.
 std::size_t end_all();
 std::size_t end_of(const std::string& user);
 
-// Removes what the dead left.
+// Removes what dead keepers left.
 void sweep();
 
 }  // namespace session::keepers

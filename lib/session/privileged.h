@@ -1,5 +1,5 @@
-// session/privileged: one helper of ours that sudo runs as root, and that answers with
-// status lines (base/status.h).
+// session/privileged: one of our helpers that sudo runs as root. It answers with status lines
+// (base/status.h).
 #pragma once
 
 #include <chrono>
@@ -15,13 +15,12 @@
 
 class Privileged {
  public:
-  // How sudo is asked for `tool` of libexec. Whom a site's runas_default names is
-  // of no account.
+  // The command line by which sudo runs `tool` of libexec. A site's runas_default has no effect on it.
   static std::vector<std::string> argv(const std::string& tool);
 
-  // Readable when next() has something to say.
+  // Readable when next() has something to return.
   int fd() const { return hung_up_ ? -1 : channel_.get(); }
-  // Reads what is there; absent: no whole line yet. `hung_up` tells the end.
+  // Reads what is there; absent: no whole line yet. hung_up() tells the end.
   std::optional<status::Line> next();
   bool hung_up() const { return hung_up_; }
   // Waits for the next line; absent: it ended or is silent, or `other_fd` became
@@ -34,7 +33,7 @@ class Privileged {
   Deadline first_word() const { return spoke_ ? Deadline::never() : first_word_; }
   bool overdue() const { return first_word().over(); }
 
-  // What sudo or the tool itself wrote to stderr, on one line.
+  // The text that sudo or the tool itself wrote to stderr, on one line.
   std::string complaint();
   // Its exit status; absent: it has not ended by then.
   std::optional<int> wait(std::chrono::milliseconds patience) { return child_.wait_at_most(patience); }
@@ -46,8 +45,8 @@ class Privileged {
   Fd& channel() { return channel_; }
 
  private:
-  // Destroyed last: a helper ends when its pipes are closed. Whoever started sudo may
-  // kill it as long as it has not become the helper.
+  // Destroyed last: a helper ends when its pipes are closed. The process that started sudo may kill it as long
+  // as it has not become the helper.
   child::Child child_;
   Fd err_;
   Fd channel_;

@@ -1,4 +1,4 @@
-// session/request: what is known about a session before routing.
+// session/request: the facts about a session before routing.
 //
 //   user=bear
 //   client=10.0.31.133:51512
@@ -16,8 +16,8 @@
 
 struct Request {
   std::string user;                // the account on the proxy
-  Endpoint client;                 // where the SSH connection comes from
-  Endpoint proxy;                  // the address of ours that it came to
+  Endpoint client;                 // the client's end of the SSH connection
+  Endpoint proxy;                  // our end of it
   std::optional<HostPort> domain;  // the name that the client asked for, if known
   std::string command;             // as logged; may be empty
   bool udp = true;                 // the command uses UDP
@@ -28,8 +28,8 @@ struct Request {
   void add_to(Record& record) const;
 };
 
-// What the conductor tells the helpers that run as root: the request, with the
-// session's id in front.
+// The conductor's request to the helpers that run as root: the request, with the session's id in
+// front.
 struct Asked {
   std::string session;
   Request request;

@@ -10,7 +10,7 @@
 //   src_port_filtering=true
 //
 // `host` repeats, in the order to try. proxy_port=0 means ports kept: then
-// udp_port_range says which. Names that have their default are left out.
+// udp_port_range says which. Fields with their default value are left out.
 #pragma once
 
 #include <chrono>

@@ -24,7 +24,7 @@ std::string join(const std::vector<std::string>& names) {
 
 std::string network_text(const Network& network) { return fmt::format("{}/{}", network.base.text(), network.prefix); }
 
-// Why `rule` does not match; empty when it does.
+// The reason why `rule` does not match; empty when it does.
 std::string address_mismatch(const Rule& rule, const Request& request) {
   if (!rule.host_ip || rule.host_ip->contains(request.proxy.ip)) return {};
   return fmt::format("host_ip {} does not contain {}", network_text(*rule.host_ip), request.proxy.ip.text());
@@ -33,7 +33,7 @@ std::string address_mismatch(const Rule& rule, const Request& request) {
 std::string domain_mismatch(const Rule& rule, const Request& request) {
   if (!rule.host_domain) return {};
   if (!request.domain) return fmt::format("host_domain {}: the client named no host", rule.host_domain->text());
-  // A name without a port was asked for at the port that the client connected to.
+  // If the client asked for a name without a port, the port is the one that it connected to.
   const Port asked = request.domain->port ? request.domain->port : request.proxy.port;
   const bool same_port = rule.host_domain->port == 0 || rule.host_domain->port == asked;
   if (rule.host_domain->host == request.domain->host && same_port) return {};
@@ -80,7 +80,7 @@ bool is_other_family(const HostPort& host, const IpAddress& client) {
                   rule.number, rule.line, client.text(), client.family_name(), what, other.family_name()));
 }
 
-// Those that serve the client; Failure{78} when there are none.
+// The hosts that can serve the client; Failure{78} when there are none.
 std::vector<HostPort> hosts_for(const Rule& rule, const Request& request, const Facts& facts) {
   const IpAddress& client = request.client.ip;
   std::vector<HostPort> fit;

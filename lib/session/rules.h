@@ -1,5 +1,5 @@
-// session/rules: which <rule> of aspera.conf applies to a request. First match wins,
-// top to bottom (guide, "Configure reverse proxy settings in aspera.conf").
+// session/rules: the <rule> of aspera.conf that applies to a request. The first match wins, top to
+// bottom (guide, "Configure reverse proxy settings in aspera.conf").
 #pragma once
 
 #include <functional>
@@ -17,25 +17,23 @@ struct Rproxy;
 namespace session::rules {
 
 struct Facts {
-  // The groups of a user, asked only when some rule names groups.
+  // The groups of a user. Called only when some rule names groups.
   std::function<std::vector<std::string>(const std::string& user)> groups_of;
-  // Gets a line a rule: why it matched or not. May be empty.
+  // Gets a line for each rule: why it matched or not. May be empty.
   std::function<void(const std::string& line)> explain;
 };
 
 // Absent: no rule matches, or the reverse proxy is off.
 //
-// Hosts whose address is not of the client's family are left out: the kernel
-// translates no UDP between IPv4 and IPv6. Those that go by a name stay; they
-// have to be resolved to that family. When nothing is left, the rule matches but
-// cannot serve: Failure{78}. Where the command uses no UDP, and only then, such a
-// rule leads to its hosts all the same.
+// Hosts whose address is not of the client's family are left out: the kernel translates no UDP between
+// IPv4 and IPv6. Hosts that are given by name stay; they have to be resolved to that family. When none
+// is left, the rule matches but cannot serve: Failure{78}. Only when the command uses no UDP does such
+// a rule lead to its hosts all the same.
 std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
 
-// Whether the name that the client asked for decides which rule applies, so that
-// it is worth a look; `request.domain` is not looked at. False when a rule that
-// asks for no name comes first, or none of those that do is for this address and
-// user.
+// True if the name that the client asked for decides which rule applies, so that it has to be found
+// out; `request.domain` is ignored. False when a rule that requires no name comes first, or no rule
+// that requires one is for this address and user.
 bool depends_on_domain(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
 
 // `$(user)` and `$(name)` in `path` become `user`.

@@ -113,8 +113,8 @@ Session Session::from_record(const Record& record) {
 }
 
 Record Session::to_record() const {
-  // Each by its name, so that a field that Route gets does not compile until somebody
-  // has decided whether it belongs on record.
+  // Each field is listed by name: a new field of Route does not compile until somebody has decided whether it
+  // belongs on record.
   const auto& [rule, upstream_user, keyfile, hosts, proxy_port, udp_port, udp_port_range, src_port_filtering,
                udp_linger, connect_timeout, known_hosts, bind_source_address, forwarding, faulty_interval,
                upstream_reuse, keyfile_of_user] = route;

@@ -35,7 +35,7 @@ constexpr char kOffersDir[] = "offers";
 // A temporary name starts with a dot; records do not.
 std::string temporary(const std::string& id) { return in(kSessionsDir, "." + id); }
 
-// The mode is set whatever the umask.
+// Sets the mode whatever the umask is.
 void make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) == 0) {
     if (::chmod(path.c_str(), mode) != 0) tool::fail_errno(tool::os, "chmod " + path);
@@ -68,10 +68,9 @@ namespace {
 
 enum class Lock { taken, held, gone };
 
-// Whether the file that is now at `path` is locked by somebody; takes the lock
-// when not. A holder that updates its record renames a new, locked file over
-// the old one: a lock on a file that is no longer at `path` means nothing, so
-// it is tried again.
+// Tells whether the file that is now at `path` is locked; takes the lock when it is not. A holder that
+// updates its record renames a new, locked file over the old one. A lock on a file that is no longer
+// at `path` means nothing, so it is tried again.
 Lock try_lock(const std::string& path, int flags, Fd& lock) {
   for (int attempt = 0; attempt < 100; ++attempt) {
     lock = Fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -90,7 +89,7 @@ Lock try_lock(const std::string& path, int flags, Fd& lock) {
     if (ours.st_ino != there.st_ino) continue;
     return locked ? Lock::taken : Lock::held;
   }
-  return Lock::held;  // changes all the time, so somebody is alive
+  return Lock::held;  // it changes all the time, so its holder is alive
 }
 
 std::optional<Session> read_session(int fd, const std::string& path) {
@@ -123,7 +122,7 @@ std::vector<std::string> indexes_of(const Session& session) {
   return {client_directory(session.client.ip), rule_directory(session.route.rule)};
 }
 
-// The last session in it takes the directory away, maybe at this moment.
+// The last session in the directory deletes it, perhaps at this moment.
 void add_to_index(const std::string& directory, const std::string& id) {
   const std::string marker = in(directory.c_str(), id);
   for (int attempt = 0; attempt < 100; ++attempt) {
@@ -137,7 +136,7 @@ void add_to_index(const std::string& directory, const std::string& id) {
 
 void remove_from_index(const std::string& directory, const std::string& id) {
   ::unlink(in(directory.c_str(), id).c_str());
-  ::rmdir(fmt::format("{}/{}", paths::kRun, directory).c_str());  // unless others are in it
+  ::rmdir(fmt::format("{}/{}", paths::kRun, directory).c_str());  // fails if others are in it
 }
 
 }  // namespace
@@ -189,7 +188,7 @@ std::optional<Token> Token::take(const std::string& directory, const std::string
   return Token(path, std::move(lock));
 }
 
-// Unlinked while still locked, so that nobody else loses a fresh one.
+// The file is deleted while it is still locked, so that nobody loses a new one of that name.
 void Token::drop() {
   if (lock_) ::unlink(path_.c_str());
   lock_.reset();
@@ -222,7 +221,7 @@ std::vector<std::string> notes(const std::string& directory) {
   for (const auto& name : names_in(directory)) {
     const Fd file(::open(in(directory.c_str(), name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!file) continue;
-    // One without a note may be about to be taken: our lock must not be in the way.
+    // A token without a note may be about to be taken: our lock must not interfere.
     std::string text = io::read_all(file.get(), kMaxNote, name);
     if (!text.empty() && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0) found.push_back(std::move(text));
   }

@@ -1,18 +1,18 @@
-// session/spool: /run/sallyport, the suite's only state; it dies with the kernel's
+// session/spool: /run/sallyport, the suite's only state; it disappears together with the kernel's
 // rules.
 //
 //   sessions/UUID        a session record, locked (flock) by its living holder:
 //                        a lock that can be taken means that the holder is dead
-//   clients/ADDRESS/UUID which sessions a client address has
-//   rules/NUMBER/UUID    which sessions a rule has
+//   clients/ADDRESS/UUID the sessions of a client address
+//   rules/NUMBER/UUID    the sessions of a rule
 //   callers/PID.START    one pinhole per session of sshd
-//   turns/CLIENT,PROXY   whose turn it is to open
+//   turns/CLIENT,PROXY   the session whose turn it is to open
 //   offers/UUID          a flow was handed on to this session
 //   balance/             turns and marks of internal servers (balance/balance.h)
 //   dialers/PID.START    one asp-upstream per session of sshd
 //   lock                 held while the firewall is changed
-//   drain                there while no new sessions are taken
-//   stopped              there while the proxy is stopped
+//   drain                exists while no new sessions are taken
+//   stopped              exists while the proxy is stopped
 //
 // All of it belongs to root. Records are written to a temporary name, locked,
 // and renamed. Every failure is Failure{71}.
@@ -30,11 +30,11 @@ namespace session::spool {
 // Makes the directories. Called first by every privileged tool.
 void prepare();
 
-// One more directory of root's below /run/sallyport, of that name.
+// Makes one more directory of root's below /run/sallyport, of that name.
 void make_directory(const std::string& name);
 
-// What is in that directory below /run/sallyport, in no order; a directory that
-// is not there has no names.
+// The names in that directory below /run/sallyport, in no order; none when the directory does not
+// exist.
 std::vector<std::string> names_in(const std::string& directory);
 
 // Held while the firewall is changed; waits at most 10 s (Failure{75}).
@@ -46,15 +46,15 @@ class FirewallLock {
   Fd lock_;
 };
 
-// A file that is there, and locked, as long as this object lives.
+// A file that exists, and is locked, as long as this object lives.
 class Token {
  public:
-  // Absent: somebody living holds it.
+  // Absent: a living process holds it.
   static std::optional<Token> take(const std::string& directory, const std::string& name);
   Token(Token&&) = default;
   Token& operator=(Token&& other) noexcept;
   ~Token();
-  // What it says of its holder, at most 4 KiB.
+  // Writes what the token tells of its holder, at most 4 KiB.
   void note(const std::string& text);
 
  private:
@@ -63,13 +63,13 @@ class Token {
   std::string path_;
   Fd lock_;
 };
-// Whether somebody living holds it. For a moment nobody can take it.
+// True if a living process holds it. For a moment nobody can take it.
 bool is_held(const std::string& directory, const std::string& name);
 constexpr char kCallers[] = "callers";
 constexpr char kTurns[] = "turns";
 constexpr char kDialers[] = "dialers";
 
-// What each token there that is held says of its holder, if it does; see Token::note.
+// The notes of all tokens there that are held and have one; see Token::note.
 std::vector<std::string> notes(const std::string& directory);
 
 // The holder's own record.
@@ -79,7 +79,7 @@ class Entry {
   explicit Entry(const Session& session);
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
-  // The record stays, for asp-reap, unless remove() was called.
+  // The record stays for asp-reap, unless remove() was called.
   ~Entry() = default;
 
   void update(const Session& session);
@@ -92,16 +92,16 @@ class Entry {
   Fd lock_;
 };
 
-// All sessions whose holder lives; with `client`, only those of that address,
-// at a cost that does not grow with the others.
+// All sessions whose holder lives; with `client`, only those of that address, at a cost that does not
+// grow with the others.
 std::vector<Session> living();
 std::vector<Session> living_of(const IpAddress& client);
 
 // The session of that id, if its holder lives.
 std::optional<Session> living_of_id(const std::string& id);
 
-// Notes, and tells, that another session handed a flow on to session `id`, so
-// that there may be more rules in its name than its own.
+// Records, and tells, that another session handed a flow on to session `id`, so that there may be more
+// rules in its name than its own.
 void note_offer(const std::string& id);
 bool was_offered(const std::string& id);
 
@@ -109,19 +109,19 @@ bool was_offered(const std::string& id);
 std::size_t count();
 std::size_t count_of_rule(int rule);
 
-// Whether new sessions are refused (asperaproxy drain). Needs no rights.
+// True if new sessions are refused (asperaproxy drain). Needs no rights.
 bool drained();
 void set_drained(bool on);
 
-// Whether the proxy is stopped (asperaproxy stop): then new sessions are refused,
-// too, and there are no rules of ours. Needs no rights.
+// True if the proxy is stopped (asperaproxy stop): then new sessions are refused, too, and there are
+// no rules of ours. Needs no rights.
 bool stopped();
 void set_stopped(bool on);
 
 // Failure{75} when the proxy is stopped or drained.
 void check_admission();
 
-// A record whose holder is dead, locked by us so that nobody else reaps it.
+// A record whose holder is dead, locked by us so that no other process reaps it.
 struct Orphan {
   Session session;
   std::string path;

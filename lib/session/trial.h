@@ -1,5 +1,5 @@
 // session/trial: whether a helper that sudo runs as root could do its work if there were
-// a session. The doctor asks, the way a session would; the helper answers.
+// a session. The doctor asks as a session would; the helper answers.
 //
 //   trial=sudo
 //
@@ -16,8 +16,8 @@ namespace session::trial {
 Record question();
 bool is_question(const Record& record);
 
-// Runs a program, as a helper has to, under that account unless it is empty: what
-// is between sudo and us may forbid it. "works", or "failed reason=...".
+// Runs a program as a helper has to, under that account unless it is empty, since sudo or its settings
+// may forbid it. Returns "works", or "failed reason=...".
 status::Line answer(const std::string& account = {});
 
 }  // namespace session::trial
