@@ -13,12 +13,12 @@ namespace tool {
 // internals; the reason goes to syslog.
 enum class Audience { operators, remote };
 
-// The one line that a remote user gets for `code`.
+// The line that a remote user gets for `code`.
 const char* remote_line(Exit code);
 
-// Makes sure that descriptors 0 to 2 exist, ignores SIGPIPE (writing to a
-// closed pipe then fails with EPIPE: exit 74) and SIGXFSZ, opens the log, calls `run`, and
-// turns whatever it throws into one line and one exit code.
+// Makes sure that descriptors 0 to 2 exist, ignores SIGPIPE (writing to a closed pipe then fails with
+// EPIPE: exit 74) and SIGXFSZ, opens the log, calls `run`, and turns every exception into one line and
+// one exit code.
 int guard(const char* name, int (*run)(int argc, char** argv), int argc, char** argv, Audience audience);
 
 }  // namespace tool
