@@ -76,7 +76,7 @@ nfct_handle* open_handle(unsigned groups) {
   return handle;
 }
 
-// With the ends of `flow` as its original direction.
+// An entry with the ends of `flow` as its original direction.
 Entry entry_of(const Flow& flow) {
   Entry made(::nfct_new(), nfct_destroy);
   if (!made) throw std::bad_alloc();
@@ -112,7 +112,7 @@ void add_client(nfct_filter* filter, const IpAddress& client) {
 
 using Keep = int (*)(nf_conntrack_msg_type, nf_conntrack*, void*);
 
-// Those of the answer that `keep_which` keeps go to `into`. False: refused, with errno.
+// Puts the answers that `keep_which` accepts into `into`. False: the kernel refused, with errno.
 bool query(nfct_handle* handle, nf_conntrack_query what, const void* about, Keep keep_which, std::vector<Flow>& into) {
   ::nfct_callback_register(handle, NFCT_T_ALL, keep_which, &into);
   const int answer = ::nfct_query(handle, what, about);
@@ -136,13 +136,13 @@ std::vector<Flow> list_by_mark(nfct_handle* handle, int family, std::uint32_t ma
   return flows;
 }
 
-// Kernels before 5.8 know no filter by address, and answer all.
+// Kernels before 5.8 cannot filter by address, and return all flows.
 std::vector<Flow> list_of(nfct_handle* handle, const IpAddress& client, std::uint32_t mark, Keep keep_which) {
   std::vector<Flow> flows;
   if (client.is_v4()) {
     conntrack_dump::of_client(client, mark, [&](nf_conntrack* entry) { keep_which(NFCT_T_UPDATE, entry, &flows); });
   } else {
-    // The kernel (6.18) leaves out just those from the address that is asked for.
+    // The kernel (6.18) leaves out exactly the flows of the requested address.
     flows = list_by_mark(handle, client.family(), mark, keep_which);
   }
   std::erase_if(flows,

@@ -1,6 +1,6 @@
 // kernel/conntrack: the kernel's table of flows, read, watched and pruned. The only
-// user of libnetfilter_conntrack. Speaks of UDP flows, and where it says so of
-// TCP ones too. Needs root (CAP_NET_ADMIN); every failure is Failure{71}.
+// user of libnetfilter_conntrack. Flows are UDP flows; TCP flows are mentioned where they
+// are included. Needs root (CAP_NET_ADMIN); every failure is Failure{71}.
 //
 //   original  198.51.100.10:56393 ─▶ 198.51.100.39:33001   (client ─▶ proxy)
 //   reply     203.0.113.10:33001  ─▶ 203.0.113.1:56393     (server ─▶ masquerade)
@@ -26,12 +26,11 @@ struct Flow {
   std::uint8_t protocol = 17;  // IPPROTO_UDP or IPPROTO_TCP
   Endpoint client;             // source of the original direction
   Endpoint proxy;              // its destination, before translation
-  Endpoint server;             // source of the reply direction: where it was sent to
+  Endpoint server;             // source of the reply direction: where the flow was sent to
   std::uint32_t mark = 0;
   std::uint32_t id = 0;
-  bool answered = false;  // a packet came back
-  // Both directions together; absent when net.netfilter.nf_conntrack_acct is 0,
-  // and then each direction is 0.
+  bool answered = false;  // a packet has come back
+  // Both directions together; absent when net.netfilter.nf_conntrack_acct is 0, and then each direction is 0.
   std::optional<Counters> counters;
   Counters to_server;
   Counters to_client;
@@ -47,18 +46,18 @@ class Table {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
-  // All flows of `family` (AF_INET or AF_INET6) whose mark has any bit of
-  // `mark`; the kernel filters. 0: flows of every mark.
+  // All flows of `family` (AF_INET or AF_INET6) whose mark has any bit of `mark`; the kernel filters. 0: flows
+  // of every mark.
   std::vector<Flow> list(int family, std::uint32_t mark) const;
-  // The same of one client address alone. With IPv4 the kernel (5.8) hands over no
-  // others, so that it costs less in a full table.
+  // Only those of one client address. With IPv4 the kernel (5.8) returns no others, so that it costs less in a
+  // full table.
   std::vector<Flow> list(const IpAddress& client, std::uint32_t mark) const;
-  // The same as the first with TCP.
+  // All flows of `family` by `mark`, including TCP.
   std::vector<Flow> list_with_tcp(int family, std::uint32_t mark) const;
   // UDP and TCP flows of that client to that address of ours, of every mark.
   std::vector<Flow> list_between(const IpAddress& client, const IpAddress& proxy) const;
-  // The flow between just these two ends, if there is one: costs the same in a full
-  // table as in an empty one.
+  // The flow between exactly these two ends, if there is one. It costs the same in a full table as in an empty
+  // one.
   std::optional<Flow> find(const Endpoint& client, const Endpoint& proxy) const;
   // False: it was gone already, or its tuple belongs to a younger flow.
   bool remove(const Flow& flow) const;
@@ -67,16 +66,15 @@ class Table {
   nfct_handle* handle_;
 };
 
-// Whether the kernel tells of new flows at all (net.netfilter.nf_conntrack_events).
+// True if the kernel reports new flows at all (net.netfilter.nf_conntrack_events).
 bool has_events();
 
-// New flows from one client address, filtered by the kernel so that other
-// flows wake nobody.
+// Reports new flows of one client address. The kernel filters, so other flows wake nobody.
 class Watch {
  public:
-  // Only flows whose mark has any bit of `mark`; 0: flows of every mark.
+  // Reports only flows whose mark has any bit of `mark`; 0: flows of every mark.
   explicit Watch(const IpAddress& client, std::uint32_t mark = 0);
-  // As if made with `mark`, from the next flow on.
+  // From the next flow on, acts as if made with `mark`.
   void narrow(const IpAddress& client, std::uint32_t mark);
 
   // Readable (poll) when there may be flows.

@@ -1,5 +1,5 @@
-// kernel/conntrack_dump: the flows of one IPv4 client address, by the kernel's own filter,
-// for which libnetfilter_conntrack 1.0.9 has no words. Only conntrack.cc uses it.
+// kernel/conntrack_dump: the flows of one IPv4 client address, by a filter of the kernel that
+// libnetfilter_conntrack 1.0.9 cannot express. Only conntrack.cc uses it.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,8 @@ struct nf_conntrack;
 
 namespace conntrack_dump {
 
-// Calls `each` for every flow, of whichever protocol, from `client`, and with any
-// bit of `mark` unless that is 0. Kernels before 5.8 give those of others, too.
-// Needs root. Failure{71}.
+// Calls `each` for every flow, of whichever protocol, from `client`, and with any bit of `mark` unless
+// that is 0. Kernels before 5.8 return flows of other clients, too. Needs root. Failure{71}.
 void of_client(const IpAddress& client, std::uint32_t mark, const std::function<void(nf_conntrack*)>& each);
 
 }  // namespace conntrack_dump

@@ -13,8 +13,8 @@
 namespace nft {
 namespace {
 
-// Loaded when it is needed: being linked with it costs each start of a program
-// 2 ms, and most sessions are forwarded by iptables.
+// libnftables is loaded when it is needed: linking with it costs each start of a program 2 ms, and
+// most sessions are forwarded by iptables.
 struct Library {
   decltype(&::nft_ctx_new) ctx_new = nullptr;
   decltype(&::nft_ctx_free) ctx_free = nullptr;
@@ -63,9 +63,9 @@ Context make_context() {
   return context;
 }
 
-// Kept: to close the socket of one that has deleted something takes 20 ms, in
-// which the kernel waits for all its processors. What the library remembers of
-// the ruleset it drops by itself when anybody changed that.
+// The context is kept: closing a socket that has deleted something takes 20 ms, in which the kernel
+// waits for all its processors. The library drops what it remembers of the ruleset when anybody has
+// changed that.
 nft_ctx* kept_context() {
   static const Context kept = make_context();
   return kept.get();
@@ -96,7 +96,7 @@ void apply(const std::string& text) {
   if (const auto why = try_apply(text); !why.empty()) throw tool::Failure(tool::os, fmt::format("run nft: {}", why));
 }
 
-// Each time with a fresh context, which does not keep the long answer.
+// Uses a fresh context each time, since that does not keep the long answer.
 std::string list(const std::string& what) {
   const Context context = make_context();
   library().set_flags(context.get(), NFT_CTX_OUTPUT_JSON);

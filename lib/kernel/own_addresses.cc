@@ -25,7 +25,7 @@ bool is_ip(const sockaddr* address) {
 
 Network one(const IpAddress& address) { return {address, address.is_v4() ? 32 : 128}; }
 
-// Of a netmask, in either family.
+// The prefix length of a netmask, in either family.
 int bits(const IpAddress& mask) {
   int count = 0;
   for (int i = 0; i < (mask.is_v4() ? 4 : 16); ++i) count += std::popcount(mask.bytes()[i]);
@@ -52,7 +52,7 @@ void add_interfaces(std::vector<Network>& found) {
     found.push_back(one(address));
     if ((i->ifa_flags & IFF_BROADCAST) && is_ip(i->ifa_broadaddr))
       found.push_back(one(IpAddress::from_sockaddr(*i->ifa_broadaddr)));
-    // A network of one or two has no such address (RFC 3021, RFC 6164).
+    // A network of one or two addresses has no such address (RFC 3021, RFC 6164).
     const int prefix = is_ip(i->ifa_netmask) ? bits(IpAddress::from_sockaddr(*i->ifa_netmask)) : 128;
     if (prefix < (address.is_v4() ? 31 : 127)) found.push_back(one(first_of(address, prefix)));
   }
