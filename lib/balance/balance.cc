@@ -36,10 +36,10 @@ std::string in(const char* directory, const std::string& name) {
   return fmt::format("{}/{}/{}", paths::kRun, directory, name);
 }
 
-// A mark is a reason of one line at most.
+// The reason of a mark is one line at most.
 std::string plain(const std::string& reason) { return logging::escape(reason).substr(0, 512); }
 
-// A suspicion is as good as the one who waits.
+// A suspicion is only as good as the session that waits.
 bool counts(const Mark& mark) { return mark.state != State::suspect || is_probed(mark.host); }
 
 std::vector<std::string> names_in(const char* directory) {
@@ -79,7 +79,7 @@ std::optional<unsigned long> number_in(int fd) {
   return static_cast<unsigned long>(*number);
 }
 
-// What take_turn would return.
+// The turn that take_turn would return.
 unsigned long look_at_turn(const std::string& key) {
   const Fd file(::open(in(kTurns, digest(key)).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   return file ? number_in(file.get()).value_or(0) : 0;
@@ -101,8 +101,8 @@ unsigned long take_turn(const std::string& key) {
   } while (locked != 0 && errno == EINTR);
   if (locked != 0) tool::fail_errno(tool::os, "lock " + path);
   const auto turn = number_in(file.get());
-  // Digits never become fewer, so that one write leaves no rest of the old number;
-  // but for what is no number, or the last one.
+  // The number never gets fewer digits, so one write leaves no rest of the old one. Only a broken or the
+  // largest number needs to be truncated.
   if (!turn && ::ftruncate(file.get(), 0) != 0) tool::fail_errno(tool::os, "truncate " + path);
   const std::string next = std::to_string(turn.value_or(0) + 1);
   if (::pwrite(file.get(), next.data(), next.size(), 0) != static_cast<ssize_t>(next.size()))
@@ -238,7 +238,7 @@ std::optional<HostPort> Choice::next() {
     // While that was found out, somebody may have tried it.
     if (standing.due && !probe_ && (probe = session::spool::Token::take(kProbes, file_name(host.text())))) {
       standing = standing_of(host);
-      standing.suspect = false;  // what looks held is held by us
+      standing.suspect = false;  // the probe is held by us
     }
     untried.push_back(host);
     ranks.push_back(rank_of(standing, probe.has_value(), contains(left_, host)));

@@ -1,20 +1,20 @@
 // balance/balance: which of a rule's internal servers a session tries, and in which
-// order: each in its turn, over all sessions of the machine; one that failed is
+// order. The servers take turns, over all sessions of the machine; one that failed is
 // passed over for a while.
 //
 // State, root's, in /run/sallyport/balance:
 //
 //   turns/KEY          how many turns a list of hosts has given
-//   marks/STATE-HOST   a mark (record). One file for each state, so that nobody
-//                      takes away, by a mark of his, what somebody else has set
+//   marks/STATE-HOST   a mark (record). Each state has its own file, so that nobody
+//                      removes, by a mark of their own, what somebody else has set
 //   marks/faulty-USER@HOST-KEY   for one account and key there: the host refuses it
-//   healed/STATE-HOST   a mark was taken away while other nodes could not be told
+//   healed/STATE-HOST   a mark was removed while other nodes could not be told
 //   probes/HOST        locked by the one session that waits for a host that may
 //                      not answer: its time as faulty is over, or it is silent
 //
 // A killed session's lock is gone, and with it its suspicion.
 //
-// In a cluster turns and marks (but suspicions) are those of all its nodes, after share().
+// In a cluster turns and marks (except suspicions) are those of all its nodes, after share().
 //
 // Source: the guide's chapter "Load Balancing". Times are of CLOCK_BOOTTIME,
 // which nobody sets. Failure{71} when the state cannot be read or written.
@@ -40,32 +40,32 @@ namespace balance {
 // Makes the directories. Called first by every privileged user of this module.
 void prepare();
 
-// For nodes of a cluster that has Redis; elsewhere it does nothing. From here on this
-// process takes the turns of all nodes together, heeds what they have marked, and tells
-// them what it marks or heals. Without Redis it goes on with what this node knows, and
-// they are told later (balance/shared.h). Nothing here fails because of Redis; a session
-// waits for it 75 ms in all and not at all when it has just been away, an administrator 2 s.
+// For nodes of a cluster that has Redis; elsewhere it does nothing. From here on this process takes
+// the turns of all nodes together, uses their marks, and tells them of marks that it sets or heals.
+// Without Redis it goes on with what this node knows, and the others are told later
+// (balance/shared.h). Nothing here fails because of Redis. A session waits for it 75 ms in all, and
+// not at all when it has just been away; an administrator 2 s.
 void share(const config::Cluster& cluster, Haste haste);
-// From here on as if there were no cluster, and without a process that speaks with Redis.
+// From here on acts as if there were no cluster, and without a process that speaks with Redis.
 void stop_sharing();
-// Why Redis was of no use; empty: it was, or is not asked.
+// The reason why Redis was of no use; empty if it was, or is not used.
 std::string not_shared();
 
 // All marks that count, in the order of their names; unreadable ones are removed.
 std::vector<Mark> marks();
-// `state` from now on, for `duration`; the reason becomes one line of at most 512 bytes.
+// A mark with `state` from now on, for `duration`; the reason is cut to one line of at most 512 bytes.
 Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, const std::string& reason,
               const std::string& by);
 void set(const Mark& mark);
-// Every mark of `host`, whatever the state and account; how many there were.
+// Removes every mark of `host`, whatever its state and account; returns how many there were.
 std::size_t heal(const HostPort& host);
-// Whether a session waits for the host just now.
+// True if a session is waiting for the host just now.
 bool is_probed(const HostPort& host);
 
-// Forgets what has failed; maintenance stays.
+// Removes all marks of failures; maintenance stays.
 void forget_faults();
-// Removes what the dead left, marks for one account that are over for an hour, and
-// those for all when the host is not among `named`. Absent: nobody knows who is.
+// Removes what dead sessions left, marks for one account that have been over for an hour, and marks
+// for all accounts when the host is not among `named`. Absent: the named hosts are not known.
 void sweep(const std::optional<std::vector<HostPort>>& named);
 
 // A session that is connected to a host, with UDP or without.
@@ -74,7 +74,7 @@ struct Connection {
   int rule = 0;
   HostPort host;
 };
-// Said by the token in session::spool::kDialers that each connected session holds.
+// Written into the token in session::spool::kDialers that each connected session holds.
 void note_connected(session::spool::Token& dialer, const Connection& connection);
 std::vector<Connection> connections();
 
@@ -86,29 +86,28 @@ std::vector<Connection> connections();
 // A single host is never marked faulty, since there is no other to go to.
 class Choice {
  public:
-  // Takes a turn if there is more than one host; or looks which would come.
+  // Takes a turn if there is more than one host; or looks at the next turn.
   Choice(const Route& route, std::string session, Turn turn = Turn::take);
 
-  // The next to try: one whose time as faulty is over first, if nobody else is
-  // trying it; then the good ones in turn; then those that others wait for.
-  // Absent: none left.
+  // The next host to try: first one whose time as faulty is over, if no other session is trying it; then the
+  // good ones in turn; then those that others wait for. Absent: none is left.
   std::optional<HostPort> next();
 
-  // While it is being tried: it is silent. Whether to wait for it all the same:
-  // one session does, and marks it suspect; others go elsewhere, if they can.
+  // Called while a host is being tried and is silent. True if this session is to wait all the same: one
+  // session does, and marks it suspect; others go elsewhere, if they can.
   bool waits_though_silent();
-  // Whether to go elsewhere since another session found it faulty meanwhile.
+  // True if this session is to go elsewhere, since another one found the host faulty meanwhile.
   bool given_up_by_others();
 
-  // What came of it.
+  // Report the result.
   void connected();
   enum class Scope { host, account };
-  // Nothing is marked when it was left to others, or others marked it.
+  // Nothing is marked when the host was left to others, or others have marked it.
   void failed(const std::string& reason, Scope scope);
-  // Nothing that others should know of.
+  // Reports a result that does not concern others.
   void abandon();
 
-  // Hosts that were passed over, and why: for the message that none is left.
+  // The hosts that were passed over, with the reasons, for the message that none is left.
   const std::vector<Mark>& passed_over() const { return passed_over_; }
 
  private:
@@ -127,17 +126,16 @@ class Choice {
   const std::string session_;
   unsigned long turn_ = 0;
   std::vector<HostPort> tried_;
-  std::vector<HostPort> left_;  // to others, who wait for them
+  std::vector<HostPort> left_;  // hosts left to other sessions, which wait for them
   std::optional<HostPort> current_;
   std::optional<session::spool::Token> probe_;
-  bool suspects_ = false;  // there is a mark of ours
-  bool patient_ = false;   // nobody else is left: waits, whoever else does
+  bool suspects_ = false;  // we have set a mark
+  bool patient_ = false;   // no other host is left: waits, whoever else does
   bool gave_way_ = false;
   std::vector<Mark> passed_over_;
 };
 
-// Takes the next turn of the list `key`: 0, 1, 2, … each exactly once, whoever
-// asks.
+// Takes the next turn of the list `key`: 0, 1, 2, … each exactly once, over all sessions.
 unsigned long take_turn(const std::string& key);
 
 }  // namespace balance

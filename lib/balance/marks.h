@@ -1,5 +1,5 @@
-// balance/marks: the marks of this node as files, for balance and balance/shared
-// alone; what they mean, and where they lie, is said in balance/balance.h.
+// balance/marks: the marks of this node as files, only for balance and balance/shared.
+// balance/balance.h tells what they mean and where they are.
 #pragma once
 
 #include <chrono>
@@ -20,7 +20,7 @@ void prepare_marks();
 
 // FNV-1a, 16 hex digits.
 std::string digest(const std::string& text);
-// `text`, or its digest if it is no name of a file, or too long for one.
+// `text`, or its digest if it is not valid as a file name, or too long.
 std::string file_name(const std::string& text);
 
 std::string mark_name(State state, const HostPort& host, const std::string& user = "", const std::string& keyfile = "");
@@ -30,20 +30,19 @@ Record to_record(const Mark& mark);
 // Failure{65}.
 Mark from_record(const Record& record);
 
-// Absent: there is none, or it is not readable, and then is removed, so that it
-// is complained of once.
+// Absent: there is none, or it is not readable; then it is removed, so that it is reported once.
 std::optional<Mark> read_mark(const std::string& name);
 void write_mark(const Mark& mark);
 // False when there was none.
 bool remove_mark(const std::string& name);
 
-// Which mark of that name was taken away here without the other nodes having heard of
-// it, as balance/shared calls it; empty: none.
+// The id (as in balance/shared) of the mark of that name that was removed here without the other nodes
+// having heard of it; empty: none.
 std::string read_healed(const std::string& name);
 void write_healed(const std::string& name, const std::string& id);
 void remove_healed(const std::string& name);
 
-// Whether they count or not.
+// All marks, whether they count or not.
 std::vector<Mark> all_marks();
 
 }  // namespace balance

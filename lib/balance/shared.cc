@@ -25,7 +25,8 @@ using std::chrono::seconds;
 
 constexpr milliseconds kPatienceOfSession{75};
 constexpr milliseconds kPatienceOfAdministrator{2000};
-constexpr milliseconds kKeptOver{5000};  // a mark in Redis beyond its time: it is over everywhere before it is gone
+constexpr milliseconds kKeptOver{
+    5000};  // how long Redis keeps a mark beyond its time, so that it is over everywhere before it is gone
 constexpr milliseconds kHealedKept{3600'000};  // each node looks once a minute
 constexpr milliseconds kTurnKept{7LL * 86400'000};
 constexpr long kLongest = 30L * 86400;  // seconds, of a mark that others set
@@ -36,14 +37,14 @@ constexpr char kNames[] = "sallyport:marks";
 std::string mark_key(const std::string& name) { return "sallyport:mark:" + name; }
 std::string turn_name(const std::string& key) { return "sallyport:turn:" + digest(key); }
 
-// Another node may have said it again since it was found to be gone.
+// Another node may have written it again since it was found missing.
 constexpr char kForget[] = "for i, name in ipairs(ARGV) do"
                            " if redis.call('EXISTS', KEYS[i + 1]) == 0 then redis.call('SREM', KEYS[1], name) end "
                            "end return #ARGV";
 
 struct Sharing {
   bool wanted = false;                  // there is a cluster to share with
-  std::optional<redis::Client> client;  // absent: not shared, or not any more
+  std::optional<redis::Client> client;  // absent: not shared, or no longer
   std::string failure;
 };
 Sharing sharing;
@@ -67,15 +68,15 @@ std::optional<std::vector<redis::Reply>> ask(const std::vector<redis::Command>& 
   }
 }
 
-// Which marking it is, wherever it is known: `by` is a session, or who did it when.
+// The id of a marking, which is the same on all nodes. `by` is a session or an administrator.
 std::string id_of(const Mark& mark) {
   return digest(fmt::format("{}\n{}\n{}\n{}", mark_name(mark), mark.since, mark.by, mark.reason));
 }
 
-// What a node has said of a name.
+// What a node has written about a name.
 struct Said {
   std::optional<Mark> mark;
-  std::string healed;  // the id of one
+  std::string healed;  // the id of a mark
   std::string node;
 };
 
@@ -91,8 +92,8 @@ Mark mark_in(const Record& record, milliseconds kept) {
   return from_record(whole);
 }
 
-// `kept`: how much longer Redis keeps it. What is no such text
-// counts as nothing said, and is overwritten by the next who has something to say.
+// `kept` is how much longer Redis keeps it. Text of another form counts as nothing, and is overwritten
+// by the next node that writes.
 Said parse(const std::string& name, const std::string& text, milliseconds kept) {
   try {
     const Record record = record::parse_one(text);
@@ -121,7 +122,7 @@ redis::Command telling(const Mark& mark) {
   return command;
 }
 
-// Brings one mark of the spool up to date. The result is what others are to be told.
+// Brings one mark of the spool up to date. Returns what the other nodes are to be told.
 std::optional<Mark> take_over(const std::string& name, const Said& said) {
   auto here = read_mark(name);
   if (here && !said.healed.empty() && said.healed == id_of(*here)) {
@@ -150,7 +151,7 @@ void say_again(const std::vector<Mark>& marks) {
   ask(commands);
 }
 
-// What was heard of a name: the answers to GET and PTTL.
+// Parses what is known of a name: the answers to GET and PTTL.
 std::optional<Said> said_of(const std::string& name, const redis::Reply& text, const redis::Reply& left) {
   constexpr long long kGone = -2;
   constexpr long long kNoEnd = -1;
@@ -160,14 +161,14 @@ std::optional<Said> said_of(const std::string& name, const redis::Reply& text, c
   return parse(name, text.text(), milliseconds(kept));
 }
 
-// A name comes from Redis, and is to become that of a file.
+// The name comes from Redis, and is to become a file name.
 bool is_name(const std::string& name) {
   constexpr std::size_t kLongestName = 255;
   const bool known = name.starts_with("faulty-") || name.starts_with("maintenance-");
   return known && name.size() <= kLongestName && name.find('/') == name.npos && name.find('\0') == name.npos;
 }
 
-// How many turns there were, out of Redis' answer.
+// The number of turns in Redis' answer.
 std::optional<unsigned long> number_in(const redis::Reply& reply, Turn turn) {
   if (turn == Turn::take) return static_cast<unsigned long>(std::max(reply.integer() - 1, 0LL));
   if (reply.is_nil()) return 0;
@@ -187,7 +188,7 @@ bool tell_healed(const std::string& name, const std::string& id) {
   return ask({{"SET", mark_key(name), record.text(), "PX", std::to_string(kHealedKept.count())}}).has_value();
 }
 
-// Whether it is what was healed here while Redis was away. If so, it is told now.
+// True if it is what was healed here while Redis was away. If so, the others are told now.
 bool was_healed(const std::string& name, const Said& said) {
   const std::string healed = read_healed(name);
   if (healed.empty()) return false;
@@ -196,7 +197,7 @@ bool was_healed(const std::string& name, const Said& said) {
   return same;
 }
 
-// The names of which Redis knows nothing (more).
+// Returns the names of which Redis knows nothing (any more).
 std::vector<std::string> update_marks(const std::vector<std::string>& names, const redis::Reply* answers) {
   std::vector<Mark> unsaid;
   std::vector<std::string> gone;
@@ -219,7 +220,7 @@ void ask_for(std::vector<redis::Command>& commands, const std::vector<std::strin
   }
 }
 
-// What Redis says is no reason for a session to fail, whatever it is.
+// Runs `work`; no answer of Redis is a reason for a session to fail.
 template <typename Work>
 void unless_it_fails(const Work& work) {
   try {

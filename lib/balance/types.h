@@ -1,4 +1,4 @@
-// balance/types: the words that balance and its parts have in common; see balance/balance.h.
+// balance/types: the types that balance and its parts have in common; see balance/balance.h.
 #pragma once
 
 #include <chrono>
@@ -21,21 +21,21 @@ struct Mark {
   std::string keyfile;  // with user: whose key it is that the host refuses
   State state = State::faulty;
   std::string since;              // RFC 3339
-  std::chrono::seconds until{0};  // since boot; of no meaning for maintenance
+  std::chrono::seconds until{0};  // since boot; meaningless for maintenance
   std::string reason;
-  std::string by;  // a session's id, or who the administrator is
+  std::string by;  // a session's id, or the administrator
 
   // Whether its time is over, at `now` (boot_clock::seconds()): the next session may try
   // the host.
   bool over(std::chrono::seconds now) const { return state != State::maintenance && now >= until; }
   bool over() const;
-  // What is left until then; negative afterwards.
+  // The time left until then; negative afterwards.
   std::chrono::seconds left() const;
   // "10.0.0.10:22", or "xfer@10.0.0.10:22".
   std::string whom() const { return user.empty() ? host.text() : user + "@" + host.text(); }
 };
 
-// Who waits for Redis, and so for how long: share().
+// Who waits for Redis, which determines how long: share().
 enum class Haste { session, administrator };
 
 // Whether a turn is taken, or only looked at.
