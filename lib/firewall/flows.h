@@ -1,4 +1,4 @@
-// firewall/flows: which of the kernel's flows a session's rule accounts for. Pure.
+// firewall/flows: the kernel's flows that belong to a session's rule. Pure.
 #pragma once
 
 #include <vector>
@@ -8,25 +8,24 @@
 
 namespace firewall::flows {
 
-// Whether a lease of the forward proxy took `flow`: then it is no session's.
+// True if a lease of the forward proxy took `flow`: then it is no session's.
 bool is_of_lease(const conntrack::Flow& flow);
 
-// Whether the rule of `session`, as it is now, translates `flow`: from its
-// client, to its proxy address and port, to its server. A pinned session
-// accounts for its own flow only.
+// True if the current rule of `session` translates `flow`: from its client, to its proxy address and
+// port, to its server. A pinned session has only its own flow.
 bool belongs(const Session& session, const conntrack::Flow& flow);
 
-// Whether the open rule of `session` would translate a packet from `client` to
-// `proxy`, whatever it is pinned to.
+// True if the open rule of `session` would translate a packet from `client` to `proxy`, whatever it is
+// pinned to.
 bool would_take(const Session& session, const Endpoint& client, const Endpoint& proxy);
 
-// Whether a session is pinned, or has its first flow, and it is this one.
+// True if the session is pinned, or has its first flow, and it is this one.
 bool is_flow_of(const Session& session, const conntrack::Flow& flow);
 
 // The proxy's end of the flow that a session is pinned to.
 Endpoint proxy_end(const Session& pinned);
 
-// Two sessions whose open rules take the same packets.
+// True if the open rules of both sessions take the same packets.
 bool collide(const Session& one, const Session& other);
 
 }  // namespace firewall::flows

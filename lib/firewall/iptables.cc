@@ -18,7 +18,7 @@ namespace {
 
 using text::Family;
 
-constexpr int kPatienceSeconds = 10;  // for one run of iptables, its own lock waited for
+constexpr int kPatienceSeconds = 10;  // for one run of iptables, including the wait for its own lock
 constexpr std::size_t kMaxOutput = 64 * 1024 * 1024;
 
 child::Output run(std::vector<std::string> argv, const std::string& input) {
@@ -29,7 +29,7 @@ std::string program(Family family, const char* suffix) {
   return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix);
 }
 
-// Empty: done. Otherwise what iptables-restore said.
+// Empty: it succeeded. Otherwise the message of iptables-restore.
 std::string try_restore(Family family, const std::string& input) {
   const auto answer = run({program(family, "-restore"), "--noflush", "--wait", "5"}, input);
   if (answer.status == 0) return {};
@@ -58,8 +58,8 @@ std::vector<std::string> table_lines(Family family, const char* table) {
   return lines_of(answer.out);
 }
 
-// Empty when there is no such chain. Any other failure is one: rules that are
-// there must not be taken for gone.
+// Empty when there is no such chain. Any other failure is thrown: existing rules must not be taken for
+// gone.
 std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
   const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S", chain}, "");
   if (answer.status != 0) {
@@ -79,8 +79,7 @@ void lay_all(Family family, const std::vector<Session>& sessions) {
   restore(family, text::base(family, sessions, standing(family)));
 }
 
-// Puts everything of ours as it should be, `session` in its present state
-// included.
+// Lays everything of ours as it should be, including `session` in its present state.
 void lay_with(Family family, const Session& session) {
   std::vector<Session> all{session};
   for (auto& other : session::spool::living()) {
@@ -89,8 +88,8 @@ void lay_with(Family family, const Session& session) {
   lay_all(family, all);
 }
 
-// Puts the rules of `session`, which `input` says, in force, and the base before them if
-// that is why they are refused.
+// Puts `input`, the rules of `session`, in force. If they are refused because the base is missing,
+// lays that first.
 void put_in_force(Family family, const Session& session, const std::string& input) {
   const auto why = try_restore(family, input);
   if (why.empty()) return;
@@ -114,7 +113,7 @@ std::vector<Rule> rules_among(const std::vector<std::string>& lines) {
   return rules;
 }
 
-// The rules in force, in the buckets of `session`, for which `chosen` answers true.
+// The rules in force, in the buckets of `session`, for which `chosen` returns true.
 template <typename Chosen>
 std::vector<Rule> list_beside(Family family, const Session& session, Chosen chosen) {
   std::vector<Rule> rules;
@@ -153,7 +152,7 @@ class Iptables : public Backend {
 
   void close(const Session& session) override {
     if (try_restore(family_, text::close(family_, {session})).empty()) return;
-    close_all(session);  // flushed by somebody, or changed
+    close_all(session);  // somebody flushed or changed them
   }
 
   std::optional<std::chrono::seconds> renewal() const override { return std::nullopt; }
@@ -215,7 +214,7 @@ class Iptables : public Backend {
 
 Mended Iptables::reconcile(const std::vector<Session>& sessions) {
   std::set<std::string> wanted;
-  std::set<std::string> without_flow;  // may have offers besides their rule
+  std::set<std::string> without_flow;  // these may have offers besides their rule
   for (const auto& session : sessions) {
     if (text::is_for(session, family_)) wanted.merge(lines_in_force(session));
     if (!session.flow) without_flow.insert(session.id);
@@ -225,7 +224,7 @@ Mended Iptables::reconcile(const std::vector<Session>& sessions) {
   std::set<std::string> missing = wanted;
   mended.removed = rules_among(nat);
   std::erase_if(mended.removed, [&](const Rule& rule) {
-    // Twice the same rule is one too many.
+    // A repeated rule is one too many.
     return missing.erase(rule.line) != 0 || without_flow.contains(rule.comment);
   });
   mended.laid =

@@ -18,19 +18,19 @@ using firewall::text::Base;
 using firewall::text::Family;
 
 constexpr const char* kFamilies[] = {"4", "6"};
-// nft knows no type of ct proto-dst without it.
+// Without it nft has no type for ct proto-dst.
 constexpr char kUdp[] = "meta l4proto udp ";
 
 const char* digit_of(const Session& session) { return session.client.ip.is_v4() ? "4" : "6"; }
 std::string address_type(std::string_view digit) { return fmt::format("ipv{}_addr", digit); }
-// "ip", "ip6", as payloads are named.
+// "ip" or "ip6", as nft names payloads.
 const char* protocol(std::string_view digit) { return digit == "4" ? "ip" : "ip6"; }
 
 std::string mark_matches() { return fmt::format("ct mark and {0:#010x} == {0:#010x}", connmark::kSuite); }
 std::string set_mark() { return fmt::format("ct mark set ct mark or {:#010x}", connmark::kSuite); }
 std::string unset_mark() { return fmt::format("ct mark set ct mark and {:#010x}", ~connmark::kSuite); }
 
-// "33001-33001" is none to nft, which wants one port then.
+// nft refuses "33001-33001", and needs one port then.
 std::string ports_text(const PortRange& range) {
   return range.low == range.high ? std::to_string(range.low) : fmt::format("{}-{}", range.low, range.high);
 }
@@ -40,7 +40,7 @@ std::string kept_map(std::string_view digit, const PortRange& range) {
 
 struct Rule {
   std::string text;
-  std::string comment;  // by which it is known again
+  std::string comment;  // by which it is recognized
 };
 
 Rule dnat(std::string_view digit, std::string_view more_key, const std::string& map,
@@ -49,7 +49,7 @@ Rule dnat(std::string_view digit, std::string_view more_key, const std::string& 
   return {fmt::format("{}dnat {} to {} saddr . {} daddr{} map @{}", condition, p, p, p, more_key, map), map};
 }
 
-// Behind the DNAT: the destination is the server, the original one the proxy.
+// Applies after the DNAT: the destination is the server, the original destination is the proxy.
 Rule snat(std::string_view digit, std::string_view sport, std::string_view dport, const std::string& map,
           const std::string& condition = "") {
   const char* p = protocol(digit);
@@ -58,8 +58,8 @@ Rule snat(std::string_view digit, std::string_view sport, std::string_view dport
           map};
 }
 
-// Only from there on a packet costs a look-up. Asks for the mark last: what costs
-// less comes first.
+// A packet costs a look-up only if it passes this rule. The mark is tested last, since cheaper tests
+// come first.
 Rule gate(std::string_view digit, std::string_view what, const std::string& condition = "") {
   const char* last_bytes = digit == "4" ? "@nh,112,16" : "@nh,176,16";  // of the source address
   const std::string set = fmt::format("near_{}{}", what, digit);
@@ -113,7 +113,7 @@ const std::vector<Chain>& base_chains() {
   return chains;
 }
 
-// The sets of what is near.
+// The sets of the pre-filter.
 const std::vector<std::string>& near_sets() {
   static const auto sets = [] {
     std::vector<std::string> names;
@@ -143,7 +143,7 @@ std::vector<Map> base_maps() {
   return maps;
 }
 
-// What one range of kept ports adds: rules of the chains kept and from_kept.
+// The rules for one range of kept ports, in the chains kept and from_kept.
 struct Range {
   std::vector<Map> maps;
   std::vector<Rule> kept;
@@ -179,7 +179,7 @@ std::string map_text(const Map& map, const Elements& elements) {
   return fmt::format("  map {} {{ type {}; flags timeout;{} }}\n", map.name, map.type, list);
 }
 
-// All of them with the type of one: an integer of 16 bits.
+// All sets have the same type, an integer of 16 bits.
 std::string set_text(const std::string& name, const Elements& near) {
   std::string list;
   for (const auto& element : near) {
@@ -249,7 +249,7 @@ std::string add_text(const Element& element) {
   return fmt::format("add element {} {} {{ {} }}\n", kTable, element.map, what);
 }
 
-// Which set leads to where `element` is, and by what.
+// The element of the pre-filter's set that leads to `element`.
 Element near_to(const Element& element) {
   const auto client = IpAddress::parse(element.key.substr(0, element.key.find(' ')));
   if (!client) throw tool::Failure(tool::bad_input, fmt::format("read the client of {}", element.text()));
@@ -258,7 +258,7 @@ Element near_to(const Element& element) {
   return {fmt::format("near_{}{}", what, client->is_v4() ? "4" : "6"), std::to_string(last[0] * 256 + last[1]), {}, {}};
 }
 
-// --- what nft lists ---
+// --- reading nft's list ---
 
 std::vector<std::string> comments_of(const std::vector<Rule>& rules) {
   std::vector<std::string> comments;
@@ -266,7 +266,7 @@ std::vector<std::string> comments_of(const std::vector<Rule>& rules) {
   return comments;
 }
 
-// "kept4_33001_33100": "33001-33100"
+// "kept4_33001_33100" becomes "33001-33100".
 std::string range_named(const std::string& map) {
   std::string text = map.substr(std::min(map.size(), map.find('_') + 1));
   std::replace(text.begin(), text.end(), '_', '-');
@@ -323,7 +323,7 @@ Elements elements_of(const std::vector<Session>& sessions) {
   std::set<std::pair<std::string, std::string>> taken;
   for (const Session* session : ours) {
     const Elements own = own_elements(*session);
-    // The source address belongs to whoever has the place.
+    // Only the session that has the element has its source address, too.
     if (!taken.insert({own[0].map, own[0].key}).second) continue;
     elements.insert(elements.end(), own.begin(), own.end());
   }
@@ -347,13 +347,13 @@ std::string base(const std::vector<Session>& sessions) {
     kept.rules.insert(kept.rules.end(), made.kept.begin(), made.kept.end());
     from.rules.insert(from.rules.end(), made.from.begin(), made.from.end());
   }
-  // Chains before those that jump to them.
+  // Chains come before those that jump to them.
   std::string chains = chain_text(kept) + chain_text(from);
   for (const auto& chain : base_chains()) chains += chain_text(chain);
   return purge() + fmt::format("table {} {{\n", kTable) + maps + chains + "}\n";
 }
 
-// A table that is added first is there to be deleted.
+// The table is added first, so that it exists when it is deleted.
 std::string purge() { return fmt::format("add table {0}\ndelete table {0}\n", kTable); }
 
 Elements near(const Elements& elements) {

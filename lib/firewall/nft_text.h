@@ -1,11 +1,11 @@
-// firewall/nft_text: the same as firewall/text, for the sessions that nftables forwards:
+// firewall/nft_text: the counterpart of firewall/text for sessions that nftables forwards:
 // one table of our own, as nft(8) takes it with -f. Pure text; nothing here
 // touches a firewall.
 //
 //   add element inet sallyport open4 { 198.51.100.10 . 198.51.100.39 . 33001
 //      timeout 60s comment "3a9fd819-…" : 203.0.113.10 . 33001 }
 //
-// Sessions are elements of maps, one look-up each however many there are:
+// Sessions are elements of maps, with one look-up each however many there are:
 //
 //   prerouting  -110 ─▶ to_pinned: near a pinned one's client? pinned: mark the flow,
 //                       look it up in pinned4 or pinned6 (client, proxy, source
@@ -19,24 +19,23 @@
 //                       the server after the client)
 //   postrouting  110 ─▶ to_masquerade: marked flows only: masquerade
 //
-// Near is who shares the last two bytes of the address with a client: the sets
-// near_… have them. The kernel keeps such a set as a field of bits, 16 kB however
-// many there are, and so most packets of strangers, and most flows without a source
-// address, never wait for the memory where the elements are. Nothing is taken
-// because it is near. Several sessions, and clients, may share one; so it is left
-// when a session closes, until reconcile() takes it away.
+// The near_* sets are a pre-filter on the last two bytes of client addresses. A hit
+// only means: do the real look-up. The kernel keeps such a set as a field of bits, 16 kB
+// however many there are. So most packets of strangers, and most flows without a source
+// address, never wait for the memory where the elements are. Several sessions, and
+// clients, may share an entry, so it stays when a session closes, until reconcile()
+// removes it.
 //
-// Whether a packet is for this host at all is not asked: the keys have the proxy's
-// address, and asking costs more than the look-up.
+// The rules do not ask whether a packet is for this host at all: the keys have the
+// proxy's address, and asking costs more than the look-up.
 //
-// iptables has its chains at -100 and 100, so that whichever forwards a session,
-// pinned ones stand before open ones.
+// iptables has its chains at -100 and 100, so pinned sessions come before open
+// ones, whichever of the two forwards them.
 //
-// An element expires by itself unless it is renewed, so that it goes when its
-// holder is gone. A key leads to one server alone: where several sessions are
-// open for the same packets, the one that opened first has the element, and the
-// next takes it over. Accepting in FORWARD is left to firewall/text: no table can
-// take back what another drops.
+// An element expires unless it is renewed, so it goes when its holder is gone. A key
+// leads to only one server: where several sessions are open for the same packets, the
+// one that opened first has the element, and the next takes it over. firewall/text
+// does the accepting in FORWARD: no table can revert what another drops.
 #pragma once
 
 #include <chrono>
@@ -57,52 +56,50 @@ struct Element {
   std::string map;    // "open4"
   std::string key;    // "198.51.100.10 . 198.51.100.39 . 33001"
   std::string value;  // "203.0.113.10 . 33001"
-  std::string owner;  // session id; any comment, or none, when it is foreign
+  std::string owner;  // session id; any comment, or none, when the element is foreign
   auto operator<=>(const Element&) const = default;
   bool same_place(const Element& other) const { return map == other.map && key == other.key; }
-  // For people.
+  // For messages to people.
   std::string text() const;
 };
 using Elements = std::vector<Element>;
 
-// Whether nftables forwards it.
+// True if nftables forwards the session.
 bool is_for(const Session& session);
 
-// What there should be for `sessions`, in their present state; sorted. Of those
-// that want the same, the first to be opened gets it. Passes over the sessions
-// that iptables forwards, here and below.
+// The elements that `sessions` should have in their present state; sorted. If several need the same,
+// the first to be opened gets it. Sessions that iptables forwards are ignored, here and below.
 Elements elements_of(const std::vector<Session>& sessions);
 
-// Our table with exactly what `sessions` should have; whatever it held before is
-// replaced in one step.
+// Our table with exactly what `sessions` should have. It replaces whatever was there before in one
+// step.
 std::string base(const std::vector<Session>& sessions);
 std::string purge();
 
-// The elements of the sets that lead to `elements`: no value, no owner. Sorted.
+// The elements of the near_* sets for `elements`: no value, no owner. Sorted.
 Elements near(const Elements& elements);
 
-// In one step: takes away, by their keys, and adds, with what is near. Refused, and
-// nothing done, when one of those that go is not there, or in the place of one that
-// comes there is another, or the table is gone.
+// Removes `go`, by their keys, and adds `come`, with their near_* elements, in one step. It is refused
+// as a whole when an element to be removed is missing, the place of a new one is taken by another, or
+// the table is gone.
 std::string change(const Elements& go, const Elements& come);
-// The same, with nothing but what is given, be it of maps or sets.
+// The same, for only the given elements, of maps or sets.
 std::string replace(const Elements& go, const Elements& come);
-// The elements begin their time anew. As change().
+// Restarts the elements' time. Refused like change().
 std::string renew(const Elements& elements);
-// A map and a rule for the range of `session`, which must keep its ports. Refused
-// when they are there.
+// A map and a rule for the range of `session`, which must keep its ports. Refused when they exist.
 std::string add_range(const Session& session);
 
-// What `nft -j list table inet sallyport` says; empty text: there is none.
+// The contents of `nft -j list table inet sallyport`; none for empty text.
 struct Listed {
   firewall::text::Base base = firewall::text::Base::absent;
   std::set<std::string> ranges;  // "33001-33100"
   Elements elements;             // of the maps, sorted
   Elements near;                 // of the sets, sorted
 };
-// Failure{65} when it is no JSON of that form.
+// Failure{65} when it is not JSON of that form.
 Listed parse(std::string_view json);
-// The range that parse() may name; empty when `session` keeps no ports.
+// The range of `session` as parse() names it; empty when it keeps no ports.
 std::string range_of(const Session& session);
 
 }  // namespace firewall::nft_text

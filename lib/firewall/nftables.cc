@@ -28,7 +28,7 @@ Elements difference(const Elements& from, const Elements& less) {
   return rest;
 }
 
-// The other sessions of the same client: only they can want the same element.
+// The other sessions of the same client: only these can need the same element.
 std::vector<Session> others_of(const Session& session) {
   auto others = session::spool::living_of(session.client.ip);
   std::erase_if(others, [&](const Session& other) { return other.id == session.id; });
@@ -42,7 +42,7 @@ Elements with(std::vector<Session> others, const Session& session) {
 
 Rule rule_of(const Element& element) { return {element.owner, element.text()}; }
 
-// Whatever is in its place.
+// Puts the element in force, whatever is in its place.
 void put(const Element& element) {
   if (nft::try_apply(nft_text::renew({element})).empty()) return;
   nft::apply(nft_text::change({}, {element}));
@@ -50,7 +50,7 @@ void put(const Element& element) {
 
 void take(const Element& element) { nft::try_apply(nft_text::change({element}, {})); }
 
-// Sorted by place, as all of them are.
+// Both are sorted by place, as all elements are.
 bool has(const Elements& elements, const Element& place) {
   const auto first =
       std::lower_bound(elements.begin(), elements.end(), place, [](const Element& one, const Element& other) {
@@ -59,8 +59,8 @@ bool has(const Elements& elements, const Element& place) {
   return first != elements.end() && first->same_place(place);
 }
 
-// Marked flows have to be let through in FORWARD, where no table of ours can do
-// it for the others. Without iptables that is left to the administrator.
+// Marked flows have to be accepted in FORWARD, where a table of ours cannot overrule the others.
+// Without iptables that is left to the administrator.
 bool lay_accepting() {
   bool laid = false;
   for (const auto family : {text::Family::v4, text::Family::v6}) {
@@ -80,8 +80,8 @@ void lay_all(const std::vector<Session>& sessions) {
   lay_accepting();
 }
 
-// What was changed is not as it should have been: elements expired, or somebody
-// took them or the table away. `session`: as it is now.
+// Called when a change was refused: elements expired, or somebody removed them or the table. `session`
+// is in its present state.
 void repair(const Session& session, const Elements& go, const Elements& come, const std::string& why) {
   logging::debug1("Mending the table {}: {}", nft_text::kTable, logging::escape(why));
   const auto now = listed();
@@ -105,12 +105,12 @@ void put_in_force(const Session& session, const Elements& before, const Elements
   const std::string text = nft_text::change(go, come);
   const std::string why = nft::try_apply(text);
   if (why.empty()) return;
-  // The first session with its range of ports.
+  // It may be the first session with its range of ports.
   if (session.ports_kept() && nft::try_apply(nft_text::add_range(session) + text).empty()) return;
   repair(session, go, come, why);
 }
 
-// All elements in the name of `session` for which `chosen` answers true.
+// Removes all elements in the name of `session` for which `chosen` returns true.
 template <typename Chosen>
 void take_elements_of(const Session& session, Chosen chosen) {
   for (const auto& element : listed().elements) {
@@ -146,8 +146,8 @@ class Nftables : public Backend {
     const Elements go = difference(before, after);
     const Elements come = difference(after, before);
     if (nft::try_apply(nft_text::change(go, come)).empty()) return;
-    // One by one: what is gone already is as it should be. Where the table is gone,
-    // asp-reap puts it back for the others.
+    // Removed one by one: an element that is gone is as it should be. If the table is gone, asp-reap restores
+    // it for the others.
     for (const auto& element : go) take(element);
     if (listed().base != Base::present) return;
     for (const auto& element : come) put(element);
@@ -189,7 +189,7 @@ class Nftables : public Backend {
     std::set<std::string> ids;
     for (const auto& session : sessions) {
       const Elements own = nft_text::elements_of({session});
-      // Sorted: that of its source address is the first, if it has one.
+      // They are sorted: the element of the source address, if any, comes first.
       if (own.empty() || !has(there.elements, own.back())) continue;
       if (contains(there.near, nft_text::near({own.back()}).front())) ids.insert(session.id);
     }
@@ -208,7 +208,7 @@ class Nftables : public Backend {
 Mended Nftables::reconcile(const std::vector<Session>& sessions) {
   const Elements wanted = nft_text::elements_of(sessions);
   std::set<std::string> ranges;
-  std::set<std::string> without_flow;  // may have offers besides their element
+  std::set<std::string> without_flow;  // these may have offers besides their element
   for (const auto& session : sessions) {
     if (const auto range = nft_text::range_of(session); !range.empty()) ranges.insert(range);
     if (!session.flow) without_flow.insert(session.id);
@@ -222,7 +222,7 @@ Mended Nftables::reconcile(const std::vector<Session>& sessions) {
   for (const auto& element : extra) {
     if (!has(missing, element)) mended.removed.push_back(rule_of(element));
   }
-  // What leads to something, be it an offer, and what leads nowhere any more.
+  // Entries of the near_* sets stay if they lead to something, even an offer.
   Elements kept = difference(now.elements, extra);
   kept.insert(kept.end(), missing.begin(), missing.end());
   const Elements near = nft_text::near(kept);
@@ -233,7 +233,7 @@ Mended Nftables::reconcile(const std::vector<Session>& sessions) {
   mended.laid = needed && (!whole || !missing.empty() || !near_missing.empty());
   const std::string text =
       nft_text::replace(difference(now.near, near), near_missing) + nft_text::change(extra, missing);
-  // All at once, for there may be thousands. Refused when one expires meanwhile.
+  // All in one step, since there may be thousands. It is refused when one expires meanwhile.
   const bool done = (whole || !needed) && (text.empty() || nft::try_apply(text).empty());
   if (!done && needed) {
     lay(sessions);

@@ -1,4 +1,4 @@
-// firewall/nftables: nftables as a backend: puts firewall/nft_text in force. Only
+// firewall/nftables: the backend that uses nftables: it puts firewall/nft_text in force. Only
 // firewall.cc uses it.
 #pragma once
 

@@ -19,7 +19,7 @@
 namespace firewall::reap {
 namespace {
 
-// Sessions whose holder died: rule, flows and record go.
+// Removes rule, flows and record of sessions whose holder died.
 void reap_orphans() {
   for (const auto& orphan : session::spool::orphans()) {
     const Session& session = orphan.session;
@@ -34,7 +34,7 @@ bool is_used(Part part, const std::vector<Session>& living) {
   return std::any_of(living.begin(), living.end(), [&](const Session& session) { return part_of(session) == part; });
 }
 
-// The rules in force become those of the living sessions, and the base too.
+// Makes the rules in force those of the living sessions, and the base as it should be.
 void mend_rules(Backend& backend, const std::vector<Session>& living) {
   const auto mended = backend.reconcile(living);
   if (mended.laid)
@@ -48,8 +48,8 @@ void purge_rules(Backend& backend) {
   if (backend.purge()) logging::event("Purged all {} rules: the proxy is stopped", backend.name());
 }
 
-// A kernel has no IPv6, a host no nftables, or only that: what no session uses may
-// be missing.
+// A firewall that no session uses may be missing: a kernel without IPv6, a host without nftables or
+// with nothing else.
 void mend(Part part, bool stopped, const std::vector<Session>& living) {
   auto& backend = firewall::backend(part);
   const bool used = is_used(part, living);
@@ -63,10 +63,10 @@ void mend(Part part, bool stopped, const std::vector<Session>& living) {
   }
 }
 
-// Flows that bear our mark, but belong to no living session; and flows that
-// began while the rules were missing, and so are not translated.
+// Ends flows that have our mark but belong to no living session, and flows that began while the rules
+// were missing, and so are not translated.
 void reap_flows(int family, const std::vector<Session>& living) {
-  // By client address: there may be thousands of both.
+  // Sorted by client address, since there may be thousands of both.
   std::map<std::string, std::vector<const Session*>> by_client;
   for (const auto& session : living) by_client[session.client.ip.text()].push_back(&session);
   const conntrack::Table table;

@@ -13,7 +13,7 @@ namespace {
 constexpr char kSessions[] = "SALLYPORT-DNAT";
 constexpr char kBound[] = "SALLYPORT-BIND";
 constexpr char kWayToBound[] = "SALLYPORT-SNAT -j SALLYPORT-BIND";
-constexpr int kLevels = 4;  // of a tree, each for two bits
+constexpr int kLevels = 4;  // levels of a tree, each for two bits
 constexpr int kBuckets = 256;
 
 // As `iptables -S` prints them, so that is_jump can compare.
@@ -28,21 +28,20 @@ const std::string& jump_rule(std::string_view chain) {
 
 std::string host_net(const IpAddress& ip) { return fmt::format("{}/{}", ip.text(), ip.is_v4() ? 32 : 128); }
 
-// The last byte of the client's address says which bucket is his.
+// The last byte of the client's address determines the bucket.
 int bucket_of(const Session& session) { return session.client.ip.bytes()[session.client.ip.is_v4() ? 3 : 15]; }
 
 std::string bucket(std::string_view root, int byte) { return fmt::format("{}-{:02x}", root, byte); }
 
-// The chain where the lowest 2 * `level` bits of `byte` are known.
+// The name of the chain where the lowest 2 * `level` bits of `byte` are known.
 std::string node(std::string_view root, int level, int byte) {
   if (level == 0) return std::string(root);
   if (level == kLevels) return bucket(root, byte);
   return fmt::format("{}-bits-{:0{}b}", root, byte & ((1 << 2 * level) - 1), 2 * level);
 }
 
-// The rule on the way to the bucket of `byte` that leads on from that level. The
-// last of four has nothing to compare.
-// -g, not -j: who comes back from a bucket has no other branch to try.
+// The rule on the way to the bucket of `byte` that leads on from that level. The last of four needs no
+// comparison. It uses -g, not -j: a packet that comes back from a bucket has no other branch to try.
 std::string fork(Family family, std::string_view root, int level, int byte) {
   const int mask = 3 << 2 * level;
   const int value = byte & mask;
@@ -54,7 +53,7 @@ std::string fork(Family family, std::string_view root, int level, int byte) {
   return fmt::format("{}{} -g {}", node(root, level, byte), source, node(root, level + 1, byte));
 }
 
-// The chains of a tree but its buckets.
+// The chains of a tree except its buckets.
 std::vector<Chain> tree(Family family, std::string_view root) {
   std::vector<Chain> chains;
   for (int level = 0; level < kLevels; ++level) {
@@ -67,8 +66,7 @@ std::vector<Chain> tree(Family family, std::string_view root) {
   return chains;
 }
 
-// Where a session's packets come from and are sent to, with or without the
-// flow's ports.
+// The rule for packets from a session's client to its server, with or without the flow's ports.
 std::string forwarding_rule(const Session& session, bool pinned) {
   std::string ports;
   if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
@@ -84,8 +82,8 @@ std::string forwarding_rule(const Session& session, bool pinned) {
                      ports, session.id, target);
 }
 
-// Which address of ours they go on from. Seen behind the DNAT: the server is
-// the destination already, the source is still the client's.
+// The rule for the address of ours from which they go on. It applies after the DNAT: the destination
+// is the server already, the source is still the client.
 std::string binding_rule(const Session& session, bool pinned) {
   std::string ports;
   if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
@@ -117,8 +115,8 @@ std::string with_verb(const char* verb, const Lines& rules) {
   return text;
 }
 
-// Pinned rules stand before all open ones: the open rule of one session must
-// not catch the flow that another of the same client is pinned to.
+// Pinned rules come before all open ones: the open rule of one session must not catch the flow that
+// another of the same client is pinned to.
 std::string add_rules(const Session& session) { return with_verb(session.pinned() ? "-I" : "-A", rules_of(session)); }
 
 template <typename Line>
@@ -140,7 +138,7 @@ std::string delete_jump(const Jumps& present, std::string_view chain) {
 
 constexpr std::string_view kOurs = "SALLYPORT";
 
-// Those lines of `iptables -S` that are of our chains, by chain, in order.
+// The lines of `iptables -S` that are of our chains, by chain, in order.
 std::map<std::string, Lines, std::less<>> our_chains(const Lines& lines) {
   std::map<std::string, Lines, std::less<>> chains;
   for (const auto& line : lines) {
@@ -152,7 +150,7 @@ std::map<std::string, Lines, std::less<>> our_chains(const Lines& lines) {
   return chains;
 }
 
-// A rule of a built-in chain that this release, or another, has put there.
+// True for a rule in a built-in chain that this release or another has put there.
 bool is_ours(std::string_view line) {
   if (!line.starts_with("-A ") || line.substr(3).starts_with(kOurs)) return false;
   constexpr std::string_view kComment = " -m comment --comment sallyport -j ";
@@ -162,7 +160,7 @@ bool is_ours(std::string_view line) {
   return target.starts_with(kOurs) || (target == "ACCEPT" && is_jump(line));
 }
 
-// Of `lines`, our jumps as they should be, and what else is of ours.
+// Sorts `lines` into our jumps as they should be, and other rules of ours.
 Lines old_rules(const Lines& lines, Jumps& jumps) {
   Lines old;
   for (const auto& line : lines) {
@@ -182,7 +180,7 @@ std::vector<std::string> chains_among(const Lines& lines, Chosen chosen) {
   return names;
 }
 
-// All that can be in table nat, those that lead to others first.
+// Every chain that can be in table nat; chains that lead to others come first.
 const std::vector<std::string>& all_chains() {
   static const auto all = [] {
     std::vector<std::string> names;
@@ -199,7 +197,7 @@ std::string for_each_name(const std::vector<std::string>& names, const char* for
   return text;
 }
 
-// Chains may lead to each other: all are empty before the first goes.
+// Chains may lead to each other, so all are emptied before the first is deleted.
 std::string remove_old(const Lines& rules, const std::vector<std::string>& chains) {
   std::string text;
   for (const auto& rule : rules) text += "-D" + rule.substr(2) + "\n";
@@ -320,7 +318,7 @@ Base judge_accepting(const Lines& filter) {
   return found.jumps.empty() ? Base::absent : Base::present;
 }
 
-// What is old goes last: no packet misses its way meanwhile.
+// Old rules are removed last, so that no packet misses its way meanwhile.
 std::string accepting(const Standing& found) {
   return "*filter\n" + add_jump(found.jumps, "FORWARD") + remove_old(found.old_filter, found.chains_filter) +
          "COMMIT\n";

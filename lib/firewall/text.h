@@ -16,12 +16,12 @@
 //                     session has one), MASQUERADE
 //   filter FORWARD: marked flows only: ACCEPT
 //
-// Whether a packet is for this host at all is not asked: the rules have the proxy's
-// address. What every packet meets, in FORWARD, is one rule and no chain.
+// The rules do not ask whether a packet is for this host at all: they have the proxy's
+// address. Every packet in FORWARD meets one rule and no chain.
 //
 // SALLYPORT-DNAT and SALLYPORT-BIND are trees, so that no packet is compared with
-// the rules of many sessions: by the last byte of the client's address, two bits at
-// a time, the lowest first, through SALLYPORT-DNAT-bits-10, -bits-1010 and
+// the rules of many sessions. They branch by the last byte of the client's address, two
+// bits at a time, the lowest first, through SALLYPORT-DNAT-bits-10, -bits-1010 and
 // -bits-001010 to one of 256 buckets, named after that byte: that of 198.51.100.10
 // is SALLYPORT-DNAT-0a. The buckets hold the rules. Two bits make the fewest
 // comparisons; in IPv6 each costs much, and IPv4 and IPv6 have one layout.
@@ -41,81 +41,78 @@ namespace firewall::text {
 
 enum class Family { v4, v6 };
 Family family_of(const Session& session);
-// Whether iptables of `family` forwards it.
+// True if iptables of `family` forwards the session.
 bool is_for(const Session& session, Family family);
 
 // The jumps from the built-in chains to ours, and the rule of FORWARD, by the name
 // of the built-in chain: PREROUTING, POSTROUTING, FORWARD.
 using Jumps = std::set<std::string, std::less<>>;
 const Jumps& all_jumps();
-// Whether `line`, of `iptables -S`, is our jump from a built-in chain.
+// True if `line`, of `iptables -S`, is our jump from a built-in chain.
 bool is_jump(std::string_view line);
 
-// Our chains whose rules never change, each rule as `iptables -S` prints it, all in
-// table nat; chains that lead to others before those. With or without the tree of
-// second rules.
+// Our chains whose rules never change, each rule as `iptables -S` prints it, all in table nat; chains
+// that lead to others come before those. With or without the tree of second rules.
 struct Chain {
   std::string name;
   std::vector<std::string> rules;
 };
 const std::vector<Chain>& base_chains(Family family, bool bound);
-// And those that hold the rules of sessions; of one tree, or of both.
+// The names of the chains that hold the rules of sessions; of one tree, or of both.
 const std::vector<std::string>& buckets(bool bound);
 
 using Lines = std::vector<std::string>;
-// What there is of ours outside our chains, and of chains: to be added to, and what
-// an older release laid, to be taken away.
+// What is there of ours outside our chains, and which chains: missing parts are added, and parts that
+// an older release laid are removed.
 struct Standing {
   Jumps jumps;
   Lines old_nat;  // "-A PREROUTING …": other rules with our comment, and repeated ones
   Lines old_filter;
-  std::vector<std::string> chains_nat;  // SALLYPORT…, and none of those above
+  std::vector<std::string> chains_nat;  // SALLYPORT…, except the current ones
   std::vector<std::string> chains_filter;
   std::vector<std::string> chains_bound;  // of the tree of second rules
 };
 // Each table is given as the lines of `iptables -S`, here and below.
 Standing standing(const Lines& nat, const Lines& filter);
 
-// What of our base chains and jumps is in the tables nat and filter.
+// How much of our base chains and jumps is in the tables nat and filter.
 enum class Base {
   present,  // all of it, as it should be
   absent,   // nothing of it: the first session lays it
-  damaged,  // somebody took a part away, or changed it, or an older release laid it
+  damaged,  // somebody removed or changed a part, or an older release laid it
 };
 Base judge_base(Family family, const Lines& nat, const Lines& filter);
-// The same of what is in filter alone. That may be there for the sake of
-// sessions that nftables forwards (firewall/nft_text.h); judge_base then says absent.
+// Judges only the part in table filter. It may be there for sessions that nftables forwards
+// (firewall/nft_text.h); judge_base then returns absent.
 Base judge_accepting(const Lines& filter);
 // Lays only that part.
 std::string accepting(const Standing& found);
 
-// Our chains with exactly the rules of `sessions` in them, and the jumps that
-// are missing; takes away what is old. Whatever our chains held before is replaced
-// in one step. Sessions of the other family, and those that nftables forwards, are
-// passed over, here and below.
+// Our chains with exactly the rules of `sessions` in them, and the missing jumps; removes old parts.
+// It replaces whatever our chains held before in one step. Sessions of the other family, and those
+// that nftables forwards, are ignored, here and below.
 std::string base(Family family, const std::vector<Session>& sessions, const Standing& found);
-// Removes our chains, and the jumps that are there.
+// Removes our chains, and our jumps.
 std::string purge(const Standing& found);
 
 // The two buckets where the rules of `session` are.
 std::vector<std::string> session_chains(const Session& session);
-// Whether `line`, of `iptables -S`, is a rule in a bucket.
+// True if `line`, of `iptables -S`, is a rule in a bucket.
 bool is_session_rule(std::string_view line);
 
-// Adds the rules of `sessions`. Begins with checks (-C) that all jumps, and the
-// ways through the trees to the rules, are there: on a firewall that lost them
-// the whole text is refused, and nothing is changed.
+// Adds the rules of `sessions`. It begins with checks (-C) that all jumps, and the ways through the
+// trees to the rules, are there: a firewall that lost them refuses the whole text, and nothing is
+// changed.
 std::string open(Family family, const std::vector<Session>& sessions);
 
-// Narrows the rules of each session to its flow's source port (and, when ports
-// are kept, destination port), in one step. Passes over sessions that have no
-// flow, or filter no source port.
+// Narrows the rules of each session to its flow's source port (and, when ports are kept, destination
+// port), in one step. Sessions that have no flow, or filter no source port, are ignored.
 std::string pin(Family family, const std::vector<Session>& sessions);
 // Removes the rules of each session, pinned or not.
 std::string close(Family family, const std::vector<Session>& sessions);
 
-// The rules of `session` as it is now (pinned when the session is), one or two:
-// "SALLYPORT-DNAT-0a -s 198.51.100.10/32 …", that is, without their -A.
+// The current rules of `session` (pinned when the session is), one or two: "SALLYPORT-DNAT-0a -s
+// 198.51.100.10/32 …", without their -A.
 std::vector<std::string> rules_of(const Session& session);
 
 }  // namespace firewall::text
