@@ -1,5 +1,5 @@
-// lease/admission: whether this node would have given a lease that another is said to
-// have given. Pure.
+// lease/admission: whether this node would have given a lease that, according to Redis, another node
+// has given. Pure.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace lease::admission {
 
-// Why not, by `config` and by `own`, the addresses of this host (kernel/own_addresses.h);
+// The reason why not, by `config` and by `own`, the addresses of this host (kernel/own_addresses.h);
 // empty when it would have.
 std::string complaint(const Lease& lease, const config::Config& config, const std::vector<Network>& own);
 

@@ -1,5 +1,5 @@
-// lease/base: what leases need of the base of the sessions' rules: that flows
-// with the suite's mark may pass FORWARD. Needs root; Failure{71}.
+// lease/base: the part of the sessions' base rules that leases need: flows with the suite's mark may
+// pass FORWARD. Needs root; Failure{71}.
 #pragma once
 
 #include "firewall/text.h"
@@ -7,8 +7,8 @@
 namespace lease::base {
 
 // Lays it where it is missing or damaged, unless the proxy is stopped. Takes a
-// session::spool::FirewallLock; the caller holds neither that nor a Lock. True:
-// something had to be laid.
+// session::spool::FirewallLock; the caller holds neither that nor a Lock. True: something had to be
+// laid.
 bool ensure(firewall::text::Family family);
 
 }  // namespace lease::base

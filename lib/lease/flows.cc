@@ -33,8 +33,8 @@ std::set<int> families_of(const std::vector<Lease>& leases) {
   return families;
 }
 
-// Those that may be of one of `leases`: with any of `mark`, or, as that is 0, all. Up to
-// `most_pairs` of client and proxy are asked for one by one.
+// Flows that may belong to one of `leases`: with any bit of `mark`, or all if that is 0. Up to
+// `most_pairs` pairs of client and proxy are asked for one by one.
 std::vector<Flow> list(const conntrack::Table& table, const std::vector<Lease>& leases, std::uint32_t mark,
                        std::size_t most_pairs) {
   const Pairs pairs = pairs_of(leases);
@@ -100,7 +100,7 @@ std::map<std::string, Traffic> end(const std::vector<Lease>& leases) {
 
 std::size_t end_early(const std::vector<Lease>& leases) {
   if (leases.empty()) return 0;
-  constexpr std::size_t kMostPairs = 4;  // that cost less than one question about all flows
+  constexpr std::size_t kMostPairs = 4;  // more would cost more than one question about all flows
   const conntrack::Table table;
   const Index index(leases);
   std::size_t count = 0;

@@ -1,4 +1,4 @@
-// lease/flows: the kernel's flows that go through leases: found, and ended.
+// lease/flows: finds and ends the kernel's flows that go through leases.
 #pragma once
 
 #include <map>
@@ -10,25 +10,25 @@
 
 namespace lease::flows {
 
-// Whether a lease's rule took this flow, by its mark: then it is no session's.
+// True if a lease's rule took this flow, by its mark: then it is no session's.
 bool is_marked(const conntrack::Flow& flow);
 
-// Whether `flow` goes, or wants to go, through `lease`, whatever its mark: from
-// its client, to one of its ports. Pure.
+// True if `flow` goes, or is to go, through `lease`, whatever its mark: from its client, to one of its
+// ports. Pure.
 bool belongs(const Lease& lease, const conntrack::Flow& flow);
 
-// The same for many. Pure. `leases` outlive it.
+// Finds the lease of a flow among many. Pure. `leases` outlive it.
 class Index {
  public:
   explicit Index(const std::vector<Lease>& leases);
-  // Null: of none of them.
+  // Null: it belongs to none of them.
   const Lease* of(const conntrack::Flow& flow) const;
 
  private:
   std::map<std::tuple<IpAddress, IpAddress, Port>, const Lease*> by_port_;
 };
 
-// All that go through a lease, whoever's, now.
+// All current flows that go through a lease, whoever has it.
 std::vector<conntrack::Flow> all();
 
 struct Traffic {
@@ -39,13 +39,12 @@ struct Traffic {
   void add(const conntrack::Flow& flow);
 };
 
-// Ends all flows of `leases`. What they carried, by lease id. Needs root;
-// Failure{71}. Takes 10 ms and more, whatever there is: the kernel looks through
-// all of its table.
+// Ends all flows of `leases`. Returns what they carried, by lease id. Needs root; Failure{71}. It
+// always takes 10 ms and more, since the kernel walks its whole table.
 std::map<std::string, Traffic> end(const std::vector<Lease>& leases);
 
-// Ends those that began before the rule of their lease: they are not translated,
-// and never would be. How many. As above; what is not of `leases` costs, too.
+// Ends flows that began before the rule of their lease: they are not translated, and never would be.
+// Returns how many. The same conditions; flows of other leases make it slower, too.
 std::size_t end_early(const std::vector<Lease>& leases);
 
 }  // namespace lease::flows

@@ -1,6 +1,6 @@
 // lease/lease: one mapping of the forward proxy: who may use which ports of the proxy,
-// and where they lead. This is what lies in /run/sallyport/leases/UUID and what
-// asp-lease answers; a record.
+// and where they lead. This is the contents of /run/sallyport/leases/UUID and the
+// answer of asp-lease; a record.
 //
 //   lease=3a9fd819-59c3-42bc-b0a2-d26304a1eb84
 //   user=node_api_user
@@ -30,26 +30,26 @@
 struct Lease {
   std::string id;             // UUID, lower case
   std::string user;           // of the node API; empty where authentication is off
-  IpAddress client;           // who may use it
-  IpAddress proxy;            // the address of ours that he called, and is to call
+  IpAddress client;           // the only address that may use it
+  IpAddress proxy;            // the address of ours that the client connected to, and is to use
   Port ssh_port = 0;          // TCP, on the proxy
-  PortRange udp_ports{0, 0};  // on the proxy; from ssh_port on, as many as destination_udp_ports
-  std::string destination;    // what he asked for: a name, or an address
-  IpAddress address;          // what that was when he asked
+  PortRange udp_ports{0, 0};  // on the proxy; beginning at ssh_port, as many as destination_udp_ports
+  std::string destination;    // as the client asked for it: a name, or an address
+  IpAddress address;          // its address at that time
   Port destination_ssh_port = 22;
   PortRange destination_udp_ports{33001, 33001};
-  std::chrono::seconds renew_seconds{0};  // 0: need not be renewed
-  std::chrono::seconds lifetime{0};       // without renewal; 0: lives as long as its flows do
+  std::chrono::seconds renew_seconds{0};  // 0: no renewal is needed
+  std::chrono::seconds lifetime{0};       // without renewal; 0: it lives as long as its flows do
   std::string started;                    // RFC 3339, UTC
-  // CLOCK_BOOTTIME. With a lifetime, when it is over; without, when it is over
-  // unless packets have come by then.
+  // CLOCK_BOOTTIME. With a lifetime, the time when it is over; without, the time when it is over unless
+  // packets have come by then.
   std::chrono::seconds deadline{0};
-  std::uint64_t packets = 0;  // seen at the last look, where there is no lifetime
-  bool ending = false;        // its rule goes, or is gone; it never comes back
+  std::uint64_t packets = 0;  // at the last look, if it has no lifetime
+  bool ending = false;        // its rule is being removed, or is gone; it never comes back
 
-  // Whose it is: "user=NAME", or "client=ADDRESS" where authentication is off.
+  // The owner: "user=NAME", or "client=ADDRESS" where authentication is off.
   std::string owner() const;
-  // How many ports of the proxy it has taken, ssh_port the first of them.
+  // The number of ports of the proxy that it has taken; ssh_port is the first.
   int ports() const { return udp_ports.high - udp_ports.low + 1; }
   bool lives_by_flows() const { return lifetime.count() == 0; }
   bool is_over(std::chrono::seconds now) const { return deadline <= now; }
@@ -62,7 +62,7 @@ struct Lease {
 
 namespace lease {
 
-// As many UDP ports as one lease may have.
+// The highest number of UDP ports of one lease.
 constexpr int kMaxUdpPorts = 100;
 
 }  // namespace lease

@@ -19,7 +19,7 @@ void log_end(const Lease& lease, const flows::Traffic& carried, std::string_view
                  lease.client.text(), lease.ssh_port, lease.address.text(), carried.flows, traffic, why);
 }
 
-// Those of `leases` that are to end now.
+// The leases that are to end now.
 std::vector<Lease> over(const std::vector<Lease>& leases, Seconds now) {
   std::vector<Lease> found;
   for (const auto& lease : leases) {
@@ -72,8 +72,8 @@ std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack:
     if (!lease.lives_by_flows() || lease.ending) continue;
     const auto& carried = traffic[lease.id];
     const std::uint64_t packets = carried.counters.packets;
-    // Fewer: some flows are gone, others may have come. Where nobody counts, a
-    // flow that is there is all that is known.
+    // A smaller count means that some flows are gone; others may have come. If the kernel does not count, an
+    // existing flow is all that is known.
     const bool used = carried.counted ? packets != lease.packets : carried.flows > 0;
     if (!used) continue;
     lease.packets = packets;

@@ -38,7 +38,7 @@ void remove_file(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + path);
 }
 
-// A link is made whole or not at all, and only where there is none.
+// A link is made as a whole, and only where there is none.
 bool make_link(const std::string& target, const std::string& path) {
   if (::symlink(target.c_str(), path.c_str()) == 0) return true;
   if (errno == EEXIST) return false;
@@ -110,7 +110,7 @@ class Directories : public Spool {
     return true;
   }
 
-  // The indexes first: a record always has them.
+  // The indexes are written first: a record always has them.
   void put(const Lease& lease) override {
     add_to_owner(lease);
     const std::string fresh = temporary(lease.id);
@@ -158,7 +158,7 @@ class Directories : public Spool {
       for (const auto& id : session::spool::names_in(owner_directory(owner))) {
         if (gone(id)) remove_from_owner(owner, id);
       }
-      ::rmdir(in(kOwners, owner).c_str());  // unless there are leases in it
+      ::rmdir(in(kOwners, owner).c_str());  // fails if there are leases in it
     }
     for (const auto& port : session::spool::names_in(kPorts)) {
       if (port != kNext && gone(read_link(in(kPorts, port)))) remove_file(in(kPorts, port));
@@ -197,7 +197,7 @@ class Directories : public Spool {
 
   static void remove_from_owner(const std::string& owner, const std::string& id) {
     remove_file(in(owner_directory(owner), id));
-    ::rmdir(in(kOwners, owner).c_str());  // unless others are in it
+    ::rmdir(in(kOwners, owner).c_str());  // fails if others are in it
   }
 };
 

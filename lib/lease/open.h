@@ -1,4 +1,4 @@
-// lease/open: which leases this host has to do with, by what it is.
+// lease/open: opens the registry of the leases that concern this host.
 #pragma once
 
 #include "lease/registry.h"
@@ -9,8 +9,8 @@ struct Config;
 
 namespace lease {
 
-// By what the host is (lease/role.h); aspera.conf is read only on the nodes of a
-// cluster. Makes the directories; session::spool::prepare() comes first. Failure{78}.
+// Depends on the host's role (lease/role.h); aspera.conf is read only on the nodes of a cluster. Makes
+// the directories; session::spool::prepare() comes first. Failure{78}.
 Registry open_registry();
 // The same by `config` alone.
 Registry open_registry(const config::Config& config);

@@ -28,7 +28,7 @@ void log(const rules::Mended& mended) {
   if (mended.removed > 0) logging::event("Reaped {} mappings without a lease", mended.removed);
 }
 
-// Flows that bear a lease's mark and go through none, or lead elsewhere.
+// Ends flows that have a lease's mark and go through none, or lead elsewhere.
 void reap_flows(const std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows) {
   const flows::Index index(leases);
   const conntrack::Table table;
@@ -40,8 +40,7 @@ void reap_flows(const std::vector<Lease>& leases, const std::vector<conntrack::F
   }
 }
 
-// Every lease without a lifetime is looked at, so that the last packet is known
-// to the minute.
+// Examines every lease without a lifetime, so that the time of the last packet is known to the minute.
 void look_at_all(Registry& registry, const std::vector<conntrack::Flow>& flows) {
   auto leases = registry.store->all();
   const auto changed = life::look(leases, flows, boot_clock::seconds());
@@ -49,7 +48,7 @@ void look_at_all(Registry& registry, const std::vector<conntrack::Flow>& flows) 
   rules::apply({{}, changed, {}}, registry);
 }
 
-// Absent: this is a node of a cluster, and aspera.conf, which says of which, is wrong.
+// Absent: this is a node of a cluster, and aspera.conf, which describes the cluster, is wrong.
 std::optional<Registry> open_if_known() {
   try {
     return open_registry();
@@ -66,7 +65,7 @@ std::vector<Lease> living(Store& store) {
   return leases;
 }
 
-// Which families have leases now.
+// Returns the families that have leases now.
 std::set<Family> reap(Registry& registry) {
   registry.store->tidy();
   const auto flows = flows::all();
@@ -83,7 +82,7 @@ std::set<Family> reap(Registry& registry) {
   return families;
 }
 
-// What the others know, and nothing that could wait.
+// Takes over what the others know, and does nothing that could wait.
 void learn(Registry& registry) {
   const auto before = registry.store->count();
   registry.peering->exchange();
@@ -92,8 +91,7 @@ void learn(Registry& registry) {
   if (registry.is_whole()) reap_flows(leases, flows::all());
 }
 
-// On a host that does not serve, there are no leases, and flows are none of its
-// business: they may be the master's.
+// A host that does not serve has no leases. It leaves flows alone: they may be the master's.
 void clear(Registry& registry) {
   registry.peering->forget();
   registry.peering->tell_changes();
@@ -145,7 +143,7 @@ void stand_by() {
   if (!registry.peering) return;
   registry.peering->forget();
   registry.peering->tell_changes();
-  // The base stays: without a chain of NAT the kernel would translate nothing.
+  // The base stays: without a NAT chain the kernel would translate nothing.
   rules::lay({}, registry.ways);
 }
 

@@ -1,5 +1,5 @@
-// lease/role: what this host is to the leases that the nodes of its cluster share;
-// sallyport-cluster(7), LEASES. What asperaproxy takeover and standby said last:
+// lease/role: this host's role for the leases that the nodes of its cluster share;
+// sallyport-cluster(7), LEASES. asperaproxy takeover and standby set it:
 //
 //   /run/sallyport/lease_role   "standby", "master", or "informed"
 #pragma once
@@ -7,15 +7,15 @@
 namespace lease {
 
 enum class Role {
-  alone,     // nobody has said anything: no node, or one that keepalived has not told yet
+  alone,     // not set: the host is no node, or one that keepalived has not told yet
   standby,   // another node serves leases
-  master,    // this one does, but may not know all of them yet
-  informed,  // this one does, and knows what the common store knew
+  master,    // this node serves, but may not know all leases yet
+  informed,  // this node serves, and knows what the common store knew
 };
 
 namespace role {
 
-// Failure{71}, also for a file that says something else.
+// Failure{71}, also for a file with other contents.
 Role get();
 // The caller holds a Lock. Failure{71}.
 void set(Role role);

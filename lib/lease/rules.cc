@@ -19,9 +19,9 @@ namespace {
 
 using Seconds = std::chrono::seconds;
 
-// How far the time-out of an element may be from that of its lease.
+// How far the time-out of an element may differ from that of its lease.
 constexpr Seconds kTolerance{5};
-// More are laid sooner by laying all.
+// For more leases than that, laying all of them is faster.
 constexpr std::size_t kMostMendedAlone = 100;
 
 std::string table() { return fmt::format("table inet {}", lease::text::kTable); }
@@ -44,7 +44,7 @@ Picture look() {
   return picture;
 }
 
-// Whether each element of `lease` is there, and takes it out of `picture`.
+// True if each element of `lease` is in `picture`; removes them from it.
 bool take_out(Picture& picture, const Lease& lease, Seconds now) {
   bool whole = true;
   for (const auto& wanted : lease::text::elements_of(lease)) {
@@ -73,7 +73,7 @@ bool has_base(const nft_listing::Listing& there, const lease::text::Ways& ways) 
   return there.maps == std::set<std::string>{"lease4", "lease6"} && there.chains == chains && there.hooks == hooks;
 }
 
-// A table that cannot be mended, since it is none of ours, is made anew.
+// A table that cannot be corrected, since it is none of ours, is made anew.
 void replace(const std::vector<Lease>& leases, const lease::text::Ways& ways) {
   const std::string text = lease::text::replace(leases, boot_clock::seconds(), ways);
   if (const auto why = nft::try_apply(text); !why.empty()) {

@@ -10,19 +10,19 @@
 
 namespace lease::rules {
 
-// What one transaction does.
+// The changes of one transaction.
 struct Change {
   std::vector<Lease> opened;  // on record already
   std::vector<Lease> renewed;
-  std::vector<Lease> closed;  // on record still, as ending
+  std::vector<Lease> closed;  // still on record, as ending
 };
 
-// All of it, or nothing. When the kernel refuses, since somebody took our table
-// away or changed it, everything is made as the records say: then true.
+// Applies all of it, or nothing. When the kernel refuses, since somebody removed or changed our table,
+// everything is laid as the records say: then it returns true.
 bool apply(const Change& change, Registry& registry);
 
-// Compares what is in force with `leases`, all on record that are not ending, and
-// mends the difference; the base too, which is laid only where there are leases.
+// Compares what is in force with `leases`, all on record that are not ending, and corrects the
+// difference; the base, too, which is laid only where there are leases.
 struct Mended {
   std::size_t laid = 0;     // leases that had lost an element, or its time-out
   std::size_t removed = 0;  // elements without a lease
@@ -32,11 +32,11 @@ Mended reconcile(const std::vector<Lease>& leases, const text::Ways& ways);
 
 // Puts the base in force.
 void lay_base(const text::Ways& ways);
-// Base and mappings of these, and of no others, in one transaction, without a look
-// at what there was.
+// Lays the base and the mappings of these leases, and of no others, in one transaction, without
+// reading what was there.
 void lay(const std::vector<Lease>& leases, const text::Ways& ways);
 
-// Removes all of it; false when there was nothing.
+// Removes everything; false when there was nothing.
 bool purge();
 
 }  // namespace lease::rules

@@ -1,12 +1,12 @@
-// lease/scripts: what Redis does in one step, with nothing else in between. A key of
-// the wrong kind, which is none of ours, is as good as one that somebody else has.
+// lease/scripts: Lua scripts that Redis runs in one step, with nothing else in between. A key of the
+// wrong kind, which is none of ours, counts as one that somebody else has.
 #pragma once
 
 namespace lease::scripts {
 
-// KEYS next. ARGV id low places count first milliseconds. The first of `count` free
-// ports, which are id's from now on, for that long; -1: there are none. Tries from
-// `first` on, or, if that is 0, where it ended the last time.
+// KEYS next. ARGV id low places count first milliseconds. Takes `count` free ports in a row for `id`,
+// for that long, and returns the first; -1: there are none. It tries from `first` on or, if that is 0,
+// where it ended the last time.
 constexpr char kTake[] = R"(
 local low, places, count = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local begin = tonumber(ARGV[5])
@@ -33,9 +33,8 @@ end
 return -1
 )";
 
-// KEYS lease gone port... ARGV id record by milliseconds. 1: it is on record, with
-// these ports; 0: one of them is somebody else's; -1: it was ended. Then nothing is
-// changed.
+// KEYS lease gone port... ARGV id record by milliseconds. 1: it is on record, with these ports; 0: one
+// of them is somebody else's; -1: it was ended. Then nothing is changed.
 constexpr char kKeep[] = R"(
 if redis.call('EXISTS', KEYS[2]) == 1 then return -1 end
 for i = 3, #KEYS do
@@ -49,9 +48,8 @@ redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
 )";
 
-// KEYS lease gone port... ARGV id by milliseconds. Off the record, its ports free,
-// and for that long it cannot come back. With `by`, only if nobody else wrote it
-// last: then 0.
+// KEYS lease gone port... ARGV id by milliseconds. Removes the record and frees its ports; for that
+// long it cannot come back. With `by`, only if no other node wrote it last: then 0.
 constexpr char kEnd[] = R"(
 if ARGV[2] ~= '' then
   local by = redis.pcall('HGET', KEYS[1], 'by')
@@ -65,7 +63,7 @@ end
 return 1
 )";
 
-// KEYS port... ARGV id. Gives back those that are id's.
+// KEYS port... ARGV id. Gives back those ports that are id's.
 constexpr char kGiveBack[] = R"(
 for i = 1, #KEYS do
   if redis.pcall('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
@@ -73,8 +71,8 @@ end
 return 1
 )";
 
-// KEYS lease... ARGV bytes. The record of each; the empty one for what has none, or
-// one of more bytes.
+// KEYS lease... ARGV bytes. The record of each; the empty one for a lease that has none, or one of
+// more bytes.
 constexpr char kRead[] = R"(
 local found = {}
 for i = 1, #KEYS do

@@ -39,9 +39,9 @@ constexpr char kLeaseKey[] = "sallyport:lease:";
 constexpr char kNextKey[] = "sallyport:lease-next";
 constexpr char kMasterKey[] = "sallyport:lease-master";
 constexpr std::size_t kLeasesPerRoundTrip = 500;
-// How long nobody asks Redis after it failed.
+// How long Redis is not asked after it failed.
 constexpr milliseconds kPauseAfterFailure{1000};
-// How long ports stay taken for a lease that never comes to be.
+// How long ports stay taken for a lease that is never put on record.
 constexpr std::chrono::minutes kUnusedPortsKept{1};
 
 std::string number(milliseconds time) { return std::to_string(time.count()); }
@@ -61,7 +61,8 @@ std::vector<std::string> keys_of(const Lease& lease) {
   return keys;
 }
 
-// The deadline is of this host's clock, and what was counted is of its kernel.
+// The record without the deadline, which is by this host's clock, and the counts, which are of its
+// kernel.
 std::string text_for_others(Lease lease) {
   lease.deadline = std::chrono::seconds(0);
   lease.packets = 0;
@@ -83,8 +84,8 @@ redis::Command end(const Lease& lease, const std::string& by) {
   return redis::script(scripts::kEnd, keys_of(lease), {lease.id, by, number(kSpare)});
 }
 
-// Leases that Redis is to be told the end of. One that is `ending` ended because
-// somebody asked for it.
+// Leases whose end Redis is still to be told. A lease that is `ending` ended because somebody asked
+// for it.
 class Gone {
  public:
   Gone() { session::spool::make_directory(kGone); }
@@ -123,7 +124,7 @@ class Shared : public Store, public Peering {
   Shared(const config::Config& config, std::unique_ptr<local::Spool> local)
       : config_(config), local_(std::move(local)), node_(node_name()) {}
 
-  // --- what needs Redis at once ---
+  // --- functions that need Redis at once ---
 
   std::optional<Port> take_ports(const std::string& id, const PortRange& range, int count,
                                  const Usable& usable) override {
@@ -164,7 +165,7 @@ class Shared : public Store, public Peering {
     local_->put(lease);
   }
 
-  // --- what is known here ---
+  // --- functions that use what is known here ---
 
   std::optional<Lease> get(const std::string& id) override { return local_->get(id); }
   std::vector<Lease> of(const std::string& owner) override { return local_->of(owner); }
@@ -180,12 +181,12 @@ class Shared : public Store, public Peering {
     local_->remove(lease, why);
   }
 
-  // --- what is for others ---
+  // --- functions for the other nodes ---
 
   bool serves() const override { return role::serves(role::get()); }
   bool is_whole() const override { return role::get() == Role::informed; }
 
-  // Redis may have begun anew, without anything; or another node was master meanwhile.
+  // Redis may have begun anew, without any data; or another node was master meanwhile.
   bool is_behind() override {
     constexpr char kWho[] = "local who = redis.pcall('GET', KEYS[1]) return type(who) == 'string' and who or ''";
     if (!serves()) return false;
@@ -225,7 +226,7 @@ class Shared : public Store, public Peering {
     tell_changes();
     try {
       begin(kPatience);
-      ask({{"PING"}});  // before there is much to say
+      ask({{"PING"}});  // before there is much to send
       begin(kLongPatience);
       std::vector<std::string> refused;
       const auto known = pull(*client_, &refused);
@@ -251,7 +252,7 @@ class Shared : public Store, public Peering {
       begin(kPatience);
       tell(renewed);
       tell_gone(gone);
-    } catch (const tool::Failure&) {  // said already; what ended is told later, and the rest each time anew
+    } catch (const tool::Failure&) {  // reported already; ended leases are told later, and the others each time
     }
   }
 
@@ -263,7 +264,7 @@ class Shared : public Store, public Peering {
   }
 
  private:
-  // From here on Redis may take so long, in all. Failure{75} while it is away.
+  // From here on Redis may take that long, in all. Failure{75} while it is away.
   void begin(milliseconds patience) {
     if (Clock::now() < rests_until_) throw tool::Failure(tool::temporary, "Redis is away");
     try {
@@ -306,7 +307,7 @@ class Shared : public Store, public Peering {
     return static_cast<Port>(first);
   }
 
-  // They are free in a minute, anyhow.
+  // A failure is ignored: the ports are free in a minute, anyway.
   void give_back_there(const std::string& id, Port first, int count) {
     try {
       ask({redis::script(scripts::kGiveBack, port_keys(first, count), {id})});
@@ -314,8 +315,8 @@ class Shared : public Store, public Peering {
     }
   }
 
-  // All that Redis has, by id; what is not known here is from now on. What can be none
-  // of ours is `refused`, by key.
+  // Everything that Redis has, by id; leases that were not known here are put on record. Leases that cannot be
+  // ours are `refused`, by key.
   std::set<std::string> pull(redis::Client& client, std::vector<std::string>* refused) {
     std::set<std::string> known;
     std::string cursor = "0";
@@ -359,7 +360,7 @@ class Shared : public Store, public Peering {
     if (count > 0) logging::event("Took over {} leases", count);
   }
 
-  // Why not; empty when it is on record here.
+  // The reason why not; empty when it is on record here.
   std::string adopt(const config::Config& config, const std::vector<Network>& own, const std::string& id,
                     const std::string& text) {
     try {
@@ -384,7 +385,7 @@ class Shared : public Store, public Peering {
     if (!leases.empty()) logging::event("Redis did not know {} leases: told it", leases.size());
   }
 
-  // Those that were ended elsewhere, or whose ports somebody else has there, end.
+  // Ends leases that were ended elsewhere, or whose ports somebody else has there.
   void tell(const std::vector<Lease>& leases) {
     for (std::size_t at = 0; at < leases.size(); at += kLeasesPerRoundTrip) {
       const std::size_t to = std::min(at + kLeasesPerRoundTrip, leases.size());
@@ -420,7 +421,7 @@ class Shared : public Store, public Peering {
   Gone gone_;
   std::string node_;
   std::optional<redis::Client> client_;
-  std::map<std::string, Lease> changed_;  // known here; Redis is to be told
+  std::map<std::string, Lease> changed_;  // known here; Redis is still to be told
   Clock::time_point rests_until_{};
   bool away_ = false;
 };

@@ -20,7 +20,7 @@ Element element(const Lease& lease, const char* protocol, int port, int target) 
           fmt::format("{} . {}", lease.address.text(), target)};
 }
 
-// One command for each map that has something to do.
+// One command for each map that has something to change.
 std::string with_verb(const char* verb, const std::vector<Lease>& leases, Form form, Seconds now) {
   std::map<std::string, std::string> lists;
   for (const auto& lease : leases) {
@@ -115,8 +115,8 @@ std::string purge() { return fmt::format("add table inet {0}\ndelete table inet 
 
 std::string open(const std::vector<Lease>& leases, Seconds now) { return with_verb("add", leases, Form::whole, now); }
 
-// A time-out cannot be changed on all kernels, and what is not there cannot be
-// deleted; all of it is one transaction.
+// Not all kernels can change a time-out, and a missing element cannot be deleted; all of it is one
+// transaction.
 std::string renew(const std::vector<Lease>& leases, Seconds now) {
   return open(leases, now) + with_verb("delete", leases, Form::key, now) + open(leases, now);
 }

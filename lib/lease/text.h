@@ -5,11 +5,11 @@
 //     map lease4, lease6: who ─▶ whom . port, one element for each port of a lease:
 //       203.0.113.20 . 203.0.113.1 . udp . 5000 timeout 180s comment "3a9fd819-…" : 198.51.100.50 . 33001
 //     prerouting   mark the flow, translate it by the map, take the mark back
-//     postrouting  what bears the mark: masquerade; in a cluster, to the addresses that
+//     postrouting  flows with the mark: masquerade; in a cluster, to the addresses that
 //                  its nodes share, so that a flow is the same on each of them
 //
-// Both chains come before those of iptables(8): what a lease takes is no
-// session's. The elements end by themselves, should nobody be there to end them.
+// Both chains come before those of iptables(8): a packet that a lease takes is no
+// session's. The elements expire by themselves if no process ends them.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,7 @@ namespace lease::text {
 
 constexpr char kTable[] = "sallyport_lease";
 
-// How long an element stays that nobody looks after, where there is no lifetime.
+// How long an element stays without renewal by a process, if the lease has no lifetime.
 constexpr std::chrono::seconds kUnattended{600};
 
 firewall::text::Family family_of(const Lease& lease);
@@ -34,14 +34,13 @@ struct Element {
   std::string key;    // 203.0.113.20 . 203.0.113.1 . tcp . 5000
   std::string value;  // 198.51.100.50 . 33001
 };
-// The TCP one first, then one for each UDP port.
+// The element for TCP first, then one for each UDP port.
 std::vector<Element> elements_of(const Lease& lease);
 
-// What is left of a lease at `now` (boot_clock::seconds): at least a second.
+// The time left for a lease at `now` (boot_clock::seconds): at least a second.
 std::chrono::seconds timeout_of(const Lease& lease, std::chrono::seconds now);
 
-// Whose address the flows have that leave by an interface; where there is none, the
-// interface's own.
+// The address of flows that leave by an interface; without one, the interface's own.
 struct Way {
   std::string interface;  // config::value::is_interface
   std::optional<IpAddress> v4;
@@ -63,17 +62,17 @@ std::vector<Chain> chains(const Ways& ways);
 
 // Table, maps and chains as they should be; elements stay.
 std::string base(const Ways& ways = {});
-// Takes the table away, elements and all; it is no error when there is none.
+// Removes the table, including its elements; it is no error when there is none.
 std::string purge();
 
-// Adds what `leases` need; refused, as a whole, when there is an element of that
-// key that leads elsewhere.
+// Adds the elements of `leases`; refused as a whole when there is an element of that key that leads
+// elsewhere.
 std::string open(const std::vector<Lease>& leases, std::chrono::seconds now);
-// Their elements have the time-out of now, those that are gone come back.
+// Gives their elements the current time-out, and restores missing ones.
 std::string renew(const std::vector<Lease>& leases, std::chrono::seconds now);
 // It is no error when some are gone.
 std::string close(const std::vector<Lease>& leases);
-// Base and elements are those of `leases`, no more and no less.
+// Makes base and elements those of `leases`, no more and no less.
 std::string replace(const std::vector<Lease>& leases, std::chrono::seconds now, const Ways& ways = {});
 
 }  // namespace lease::text
