@@ -1,4 +1,4 @@
-// cluster/node_name: which node of a cluster this host is.
+// cluster/node_name: the name of this host as a node of a cluster.
 #pragma once
 
 #include <string>
@@ -10,5 +10,5 @@ struct Cluster;
 // As uname -n prints it.
 std::string node_name();
 
-// The same if that is a node of an enabled cluster; else empty.
+// The same if that is a node of an enabled cluster; otherwise empty.
 std::string node_name_in(const config::Cluster& cluster);

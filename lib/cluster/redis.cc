@@ -28,14 +28,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// How long asp-redis may take to begin, and to say that the time is over. On a machine that
-// has anything to do it takes neither; one that is stopped is given up by then.
+// How long asp-redis may take to start, and to report that the time is over. It normally takes
+// neither; one that hangs is given up by then.
 constexpr milliseconds kStart{500};
 constexpr milliseconds kGrace{200};
 
 [[noreturn]] void fail(const std::string& why) { throw tool::Failure(tool::temporary, why); }
 
-// asp-redis as it runs. After a failure of its own it is of no more use.
+// A running asp-redis. After a failure of its own it is of no more use.
 class Helper {
  public:
   explicit Helper(const Terms& terms) {
@@ -49,7 +49,7 @@ class Helper {
     if (::geteuid() == 0) program.identity = accounts::identity_of(paths::kDialAccount);
     program.start_within = kStart;
     child_ = child::spawn(program);
-    ends.write.reset();  // or we would not see it end
+    ends.write.reset();  // otherwise we would not see it end
     socket_ = std::move(ends.read);
     say(message::pack(terms), deadline);
     if (!hear(deadline).is_nil()) fail("asp-redis says something else than that it is ready");
@@ -98,7 +98,7 @@ class Helper {
   }
 
   [[noreturn]] void fail_ended() {
-    const auto status = child_.wait_at_most(kGrace);  // which closes its descriptors first
+    const auto status = child_.wait_at_most(kGrace);  // it ends just after its descriptors are closed
     fail(status ? fmt::format("asp-redis ended with status {}", *status) : "asp-redis hung up");
   }
 
@@ -135,7 +135,7 @@ class Client::Work {
   }
 
  private:
-  // Why there is no asp-redis is an answer, too.
+  // Returns the replies, or the reason why there is no asp-redis.
   Answer answer_to(const std::vector<Command>& commands) {
     try {
       if (!helper_) helper_.emplace(terms_);

@@ -25,7 +25,7 @@ std::string path() { return std::string(paths::kRun) + "/redis-away"; }
 
 milliseconds since_boot() { return std::chrono::duration_cast<milliseconds>(boot_clock::now()); }
 
-// What is no time, or none that we would have written, is over.
+// A malformed time, or one that we would not have written, counts as over.
 bool is_over(int fd) {
   char text[24];
   const ssize_t length = ::pread(fd, text, sizeof text, 0);
@@ -46,7 +46,7 @@ void pause(int fd) {
 bool may_ask() {
   const Fd file(::open(path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return errno == ENOENT;
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return false;  // somebody is asking that
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return false;  // another process is asking
   if (!is_over(file.get())) return false;
   pause(file.get());
   return true;

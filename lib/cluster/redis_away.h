@@ -1,8 +1,8 @@
-// cluster/redis_away: whether Redis has just been found away, known to all processes of this
-// node, so that one that is slow or gone does not cost each session its patience:
-// after a failure nobody asks for kPause, and then one does.
+// cluster/redis_away: whether Redis has just been found away, known to all processes of this node, so
+// that a slow or missing Redis does not cost each session its patience. After a failure no process
+// asks for kPause, and then one does.
 //
-// In the file /run/sallyport/redis-away: until when, in ms of CLOCK_BOOTTIME.
+// The file /run/sallyport/redis-away has the end of the pause, in ms of CLOCK_BOOTTIME.
 #pragma once
 
 #include <chrono>
@@ -12,12 +12,12 @@ namespace redis {
 
 constexpr std::chrono::seconds kPause{5};
 
-// Whether it makes sense to ask. True for one caller alone when the pause is over; he
-// says afterwards what came of it.
+// True if Redis may be asked. When the pause is over, it is true for only one caller, who then reports
+// the result.
 bool may_ask();
-// It was asked, and failed; the first time this is logged.
+// Redis was asked, and failed; the first time this is logged.
 void note_away(const std::string& why);
-// It was asked, and answered; logged if it was away.
+// Redis was asked, and answered; logged if it was away.
 void note_back();
 
 }  // namespace redis

@@ -54,7 +54,7 @@ std::string message_of(const std::string& value) {
 
 // --- reading ---
 
-// One value, of no more than the bytes that are there.
+// Reads one value, of no more than the bytes that are there.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : left_(bytes) {}
@@ -105,7 +105,7 @@ class Reader {
 
 bool is_list(const Reply& value) { return !value.is_nil() && !value.is_integer() && !value.is_text(); }
 
-// A list of that many, or of any number.
+// The items of a list, which must have `count` items if that is given.
 const Reply::Array& list_in(const Reply& value, std::optional<std::size_t> count = std::nullopt) {
   if (!is_list(value) || (count && value.array().size() != *count)) refuse("lacks a list where one belongs");
   return value.array();
@@ -197,7 +197,7 @@ Answer answer_in(const Reply& value) {
   return {why, {}};
 }
 
-// Absent: not all of it has come.
+// Absent: the length has not arrived as a whole.
 std::optional<std::size_t> Inbox::length() const {
   std::uint32_t length;
   if (held_.size() < sizeof length) return std::nullopt;

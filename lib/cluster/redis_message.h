@@ -1,5 +1,5 @@
-// cluster/redis_message: what a redis::Client and its asp-redis say to each other over a Unix
-// socket; asp-redis(8). Neither believes the other: all is bounded, and must be of this form.
+// cluster/redis_message: the messages between a redis::Client and its asp-redis over a Unix
+// socket; asp-redis(8). Neither trusts the other: everything is bounded, and must be of this form.
 //
 //   message   length of the value, 4 bytes; the value
 //   value     '-'                                  nothing
@@ -7,15 +7,14 @@
 //             '$', length, 4 bytes; the bytes      text
 //             '*', count, 4 bytes; the values      a list
 //
-// Numbers have the byte order of this host. The client begins with the terms, to which
-// asp-redis says nothing, that is, one value of that kind. Then it asks, and each question
-// has one answer:
+// Numbers have the byte order of this host. The client first sends the terms, which asp-redis
+// does not answer. Then it sends questions, and each has one answer:
 //
 //   terms      (1: any server will do, or 0; servers; Sentinels; password)
 //   question   (deadline in ns of CLOCK_MONOTONIC; commands)
-//   answer     a list, the replies to the commands; or text, why there are none
+//   answer     a list, the replies to the commands; or text, the reason why there are none
 //
-// What is of another form, or too large: Failure{65}.
+// A message of another form, or too large, is Failure{65}.
 #pragma once
 
 #include <chrono>
@@ -33,11 +32,11 @@ namespace redis {
 // A command with its arguments, any bytes: {"GET", "sallyport:lease:1"}.
 using Command = std::vector<std::string>;
 
-// Whom to ask, and as whom.
+// The servers to ask, and the password.
 struct Terms {
-  bool any_server = false;          // the first of `servers`, be it master or not
+  bool any_server = false;          // the first of `servers` is asked, master or not
   std::vector<Endpoint> servers;    // 1 to kMaxServers
-  std::vector<Endpoint> sentinels;  // as many at most
+  std::vector<Endpoint> sentinels;  // at most kMaxServers
   std::string password;             // empty: none
 
   static constexpr std::size_t kMaxServers = 64;
@@ -57,7 +56,7 @@ struct Answer {
 
 namespace message {
 
-// Of one message. An answer of Redis, as asp-redis takes it, always fits.
+// Of one message. An answer of Redis that asp-redis accepts always fits.
 constexpr std::size_t kMaxBytes = 48u << 20;
 constexpr std::size_t kMaxValues = (1u << 20) + 1;
 constexpr std::size_t kMaxDepth = 5;  // lists in lists
@@ -71,13 +70,13 @@ Terms terms_in(const Reply& value);
 Question question_in(const Reply& value);
 Answer answer_in(const Reply& value);
 
-// Messages out of what has come so far.
+// Takes messages out of the bytes that have arrived so far.
 class Inbox {
  public:
   void add(std::string_view bytes);
   // The next whole message. After a failure the inbox is of no more use.
   std::optional<Reply> pop();
-  // Whether anything is there that was not popped.
+  // True if there is nothing that was not popped.
   bool empty() const { return held_.empty(); }
 
  private:

@@ -1,4 +1,4 @@
-// cluster/redis_password: the password of Redis, as root keeps it in <redis_password_file>.
+// cluster/redis_password: the password of Redis, which root keeps in <redis_password_file>.
 #pragma once
 
 #include <string>
@@ -6,9 +6,10 @@
 
 namespace redis {
 
-// What the file holds; it must belong to the caller and be for them alone. Failure{78}.
+// The password in the file, which must belong to the caller and be readable by the caller alone.
+// Failure{78}.
 std::string password_in(const std::string& path);
-// 1 to 128 letters, digits and any of -_.+/=, so that it needs no quotes anywhere.
+// True for 1 to 128 letters, digits and any of -_.+/=, so that it needs no quotes anywhere.
 bool is_password(std::string_view text);
 
 }  // namespace redis

@@ -19,7 +19,7 @@ class Reply {
   bool is_nil() const { return std::holds_alternative<std::monostate>(value_); }
   bool is_integer() const { return std::holds_alternative<long long>(value_); }
   bool is_text() const { return std::holds_alternative<std::string>(value_); }
-  // One that is not of the kind that is asked for: Failure{75}.
+  // Failure{75} when it is of another kind.
   long long integer() const;
   const std::string& text() const;
   const Array& array() const;
