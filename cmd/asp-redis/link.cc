@@ -24,7 +24,7 @@ using redis::Command;
 using redis::Reply;
 using std::chrono::milliseconds;
 
-constexpr char kMaster[] = "sallyport";  // as sentinel.conf has it
+constexpr char kMaster[] = "sallyport";  // as in sentinel.conf
 
 [[noreturn]] void fail(const Endpoint& whom, std::string_view why) {
   throw tool::Failure(tool::temporary, fmt::format("ask Redis {}: {}", whom.text(), why));
@@ -35,7 +35,7 @@ int left_until(Clock::time_point deadline) {
   return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
 }
 
-// A TCP connection, from its beginning on never waited for but in poll(2).
+// A TCP connection, which only poll(2) waits for, from the beginning.
 class Connection {
  public:
   explicit Connection(const Endpoint& to)
@@ -51,23 +51,23 @@ class Connection {
 
   const Endpoint& to() const { return to_; }
   pollfd waits() const { return {fd_.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT), 0}; }
-  // Whether Redis has closed it, or said what nobody asked for.
+  // True if Redis has closed it, or sent something that nobody asked for.
   bool is_stale() const {
     pollfd now{fd_.get(), POLLIN, 0};
     return ::poll(&now, 1, 0) != 0;
   }
 
-  // Begins an exchange; the one before must be over.
+  // Begins an exchange; the previous one must be over.
   void say(std::string text) {
     unsent_ = std::move(text);
     heard_ = {};
   }
-  // What poll(2) found out: sends and receives what is possible. Failure{75}.
+  // Sends and receives what poll(2) found possible. Failure{75}.
   void go_on(short found) {
     if (found & POLLOUT) send();
     if (found & (POLLIN | POLLHUP | POLLERR)) receive();
   }
-  // What Redis says is an error: Failure{75}.
+  // An error of Redis: Failure{75}.
   std::optional<Reply> pop() {
     auto answer = heard_.pop();
     if (!answer) return std::nullopt;
@@ -96,7 +96,7 @@ class Connection {
   resp::Parser heard_;
 };
 
-// Until `count` answers are here.
+// Waits until `count` answers are here.
 std::vector<Reply> await(Connection& connection, std::size_t count, Clock::time_point deadline) {
   std::vector<Reply> replies;
   for (;;) {
@@ -116,7 +116,7 @@ std::vector<Reply> await(Connection& connection, std::size_t count, Clock::time_
   return replies;
 }
 
-// A Sentinel, and what it has said so far.
+// A Sentinel, and its answer so far.
 struct Sentinel {
   Connection connection;
   std::vector<Reply> replies;
@@ -178,7 +178,7 @@ class Link::Work {
     return {{"AUTH", terms_.password}};
   }
 
-  // A replica would read what is old; what was to be written there it has refused.
+  // A replica would return old data; it has refused writes already.
   void check_role(const Reply& role) const {
     if (role.array().empty() || role.array()[0].text() != "master") fail(connection_->to(), "it is not master");
   }
@@ -218,7 +218,7 @@ class Link::Work {
     return asked;
   }
 
-  // Until one of them has said something, or is no more; those go.
+  // Waits until one of them has answered or failed; those that failed are removed.
   void wait(std::vector<Sentinel>& asked, Clock::time_point deadline) {
     std::vector<pollfd> waits;
     for (const auto& each : asked) waits.push_back(each.connection.waits());
@@ -235,7 +235,7 @@ class Link::Work {
     }
   }
 
-  // Absent: it has not answered yet. Failure{75}: nothing comes of it.
+  // Absent: it has not answered yet. Failure{75}: its answer is of no use.
   std::optional<Endpoint> answer_of(Sentinel& sentinel) const {
     const Endpoint& whom = sentinel.connection.to();
     while (auto reply = sentinel.connection.pop()) sentinel.replies.push_back(std::move(*reply));

@@ -1,8 +1,8 @@
 // link: speaks with Sentinels and with Redis, for one redis::Client.
 //
-// The master is whom the first Sentinel names that names one, all being asked at
-// once; or the first server, if there are no Sentinels. It must be one of the servers, and
-// say of itself that it is master. Keys begin with "sallyport:".
+// All Sentinels are asked at once, and the master is the one that is named first; without Sentinels,
+// it is the first server. It must be one of the servers, and call itself master. Keys begin with
+// "sallyport:".
 #pragma once
 
 #include <chrono>
@@ -17,9 +17,8 @@ class Link {
   explicit Link(redis::Terms terms);
   ~Link();
 
-  // The replies to the commands, in one round trip. Failure{75} when Redis is away, too
-  // slow, refuses, or answers one of them with an error or what is no answer. The next
-  // question connects anew then.
+  // The replies to the commands, in one round trip. Failure{75} when Redis is away, too slow, refuses, or
+  // answers one of them with an error or something malformed. The next question connects anew then.
   std::vector<redis::Reply> exchange(const redis::Question& question);
 
  private:

@@ -1,7 +1,7 @@
-// asp-redis: speaks with Redis in the place of a program that has rights; asp-redis(8).
+// asp-redis: speaks with Redis for a program that has rights; asp-redis(8).
 //
-// Run by redis::Client (cluster/redis.h), for root under the account sallyport-dial. What
-// to ask comes on stdin, answers go to stdout (cluster/redis_message.h).
+// redis::Client (cluster/redis.h) runs it, for root under the account sallyport-dial. Questions come
+// on stdin, answers go to stdout (cluster/redis_message.h).
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -18,7 +18,7 @@ namespace {
 
 namespace message = redis::message;
 
-// Absent: whoever asks has gone. They are waited for as long as they live.
+// Absent: the client is gone. It is waited for as long as it lives.
 std::optional<redis::Reply> next(message::Inbox& inbox) {
   char bytes[65536];
   for (;;) {

@@ -13,7 +13,7 @@ namespace {
 using redis::Reply;
 
 constexpr std::string_view kEnd = "\r\n";
-constexpr std::size_t kMaxLine = 4096;  // of errors, too
+constexpr std::size_t kMaxLine = 4096;  // errors, too, are one line
 
 [[noreturn]] void fail(const char* why) {
   throw tool::Failure(tool::temporary, fmt::format("ask Redis: its answer {}", why));
@@ -26,7 +26,7 @@ long long number_in(std::string_view text) {
   return number;
 }
 
-// -1: there is none.
+// -1 stands for a value that is missing.
 std::optional<std::size_t> size_in(std::string_view text, std::size_t most) {
   const long long size = number_in(text);
   if (size == -1) return std::nullopt;
@@ -55,7 +55,7 @@ std::optional<Answer> Parser::pop() {
   return std::exchange(done_, std::nullopt);
 }
 
-// Absent: its end has not come yet.
+// Absent: its end has not arrived yet.
 std::optional<std::string_view> Parser::line() {
   const std::size_t end = held_.find(kEnd, at_);
   if ((end == held_.npos ? held_.size() : end) - at_ > kMaxLine) fail("has a line that is too long");
@@ -63,7 +63,7 @@ std::optional<std::string_view> Parser::line() {
   return std::string_view(held_).substr(at_, end - at_);
 }
 
-// One value, or the head of a list. False: it has not all come.
+// Reads one value, or the head of a list. False: it has not arrived as a whole.
 bool Parser::step() {
   const auto head = line();
   if (!head) return false;
@@ -107,7 +107,7 @@ void Parser::count_element() {
   if (++elements_ > kMaxElements) fail("is too large");
 }
 
-// Completes the list that it is the last of, and that one's.
+// Completes the list that the reply is the last of, and then the list that this is the last of.
 void Parser::put(Reply reply) {
   count_element();
   while (!open_.empty()) {

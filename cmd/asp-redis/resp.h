@@ -1,9 +1,9 @@
-// resp: the format in which Redis is asked and answers (RESP2,
+// resp: the format of commands to Redis, and of its answers (RESP2,
 // redis.io/docs/reference/protocol-spec).
 //
 //   *2\r\n$3\r\nGET\r\n$5\r\nlease\r\n   →   $5\r\nhello\r\n
 //
-// Whoever answers is not trusted: what they say is bounded and must be of that form.
+// The other end is not trusted: its answers are bounded and must be of that form.
 #pragma once
 
 #include <cstddef>
@@ -20,26 +20,27 @@ namespace resp {
 // One command with its arguments, any bytes.
 std::string command(const std::vector<std::string>& words);
 
-// What Redis says instead of an answer, alone: none of our commands has one in a list.
+// An error of Redis instead of an answer. It stands alone: none of our commands gets one within a
+// list.
 struct Error {
   std::string text;
 };
 using Answer = std::variant<redis::Reply, Error>;
 
-// Answers out of what has come so far.
+// Takes answers out of the bytes that have arrived so far.
 class Parser {
  public:
-  // Bytes and elements of all answers together, and how deep lists lie in lists. All of
-  // it fits into one redis::message.
+  // Limits on the bytes and elements of all answers together, and on the depth of lists in lists. All of it
+  // fits into one redis::message.
   static constexpr std::size_t kMaxBytes = 32u << 20;
   static constexpr std::size_t kMaxElements = redis::message::kMaxValues - 1;
   static constexpr std::size_t kMaxDepth = redis::message::kMaxDepth - 1;
 
   void add(std::string_view bytes);
-  // The next whole answer. Failure{75} when what has come is no answer, or one that
-  // is too large; then the parser is of no more use.
+  // The next whole answer. Failure{75} when the bytes are not an answer, or it is too large; then the parser
+  // is of no more use.
   std::optional<Answer> pop();
-  // Whether anything is there that was not popped.
+  // True if there is nothing that was not popped.
   bool empty() const { return at_ == held_.size() && open_.empty(); }
 
  private:
@@ -53,10 +54,10 @@ class Parser {
   void put(redis::Reply reply);
 
   std::string held_;
-  std::size_t at_ = 0;     // what lies before it is done with
-  std::size_t bytes_ = 0;  // all that ever came
+  std::size_t at_ = 0;     // the bytes before it are done
+  std::size_t bytes_ = 0;  // received in total
   std::size_t elements_ = 0;
-  std::vector<Open> open_;  // lists that are not complete, from the outside in
+  std::vector<Open> open_;  // incomplete lists, from the outermost to the innermost
   std::optional<Answer> done_;
 };
 
