@@ -114,12 +114,12 @@ void keep_named(Elements& accounts, const std::string& wanted) {
 }
 
 [[noreturn]] void fail_several(const std::string& file, const Change& change, const Elements& found) {
-  constexpr std::size_t kShown = 10;
+  constexpr std::size_t kShownLines = 10;
   std::string at;
-  for (std::size_t i = 0; i < std::min(found.size(), kShown); ++i) {
+  for (std::size_t i = 0; i < std::min(found.size(), kShownLines); ++i) {
     at += fmt::format("{}{}", i == 0 ? "" : i + 1 == found.size() ? " and " : ", ", found[i]->position.line);
   }
-  if (found.size() > kShown) at += " and so on";
+  if (found.size() > kShownLines) at += " and so on";
   throw tool::Failure(tool::config, fmt::format("{}: {}: there are {} <{}>, on lines {}; edit the file", file,
                                                 change.item.name, found.size(), found[0]->name, at));
 }

@@ -85,16 +85,16 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 // At most three names that `wanted` may have meant, the likeliest first.
 std::vector<std::string> nearest(const std::vector<Item>& items, const std::string& wanted) {
-  constexpr std::size_t kLongest = 100;
-  constexpr std::size_t kMost = 3;
-  if (wanted.empty() || wanted.size() > kLongest) return {};
+  constexpr std::size_t kMaxCompared = 100;
+  constexpr std::size_t kMaxSuggestions = 3;
+  if (wanted.empty() || wanted.size() > kMaxCompared) return {};
   std::vector<std::pair<std::size_t, std::string>> found;
   for (const auto& item : items) {
     const auto far = distance(wanted, item.name);
     if (far <= item.name.size() / 3 || item.name.ends_with("_" + wanted)) found.emplace_back(far, item.name);
   }
   std::sort(found.begin(), found.end());
-  if (found.size() > kMost) found.resize(kMost);
+  if (found.size() > kMaxSuggestions) found.resize(kMaxSuggestions);
   std::vector<std::string> names;
   for (auto& [far, name] : found) names.push_back(std::move(name));
   return names;

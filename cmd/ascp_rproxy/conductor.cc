@@ -124,7 +124,7 @@ Deadline Conductor::first_words() const {
 void Conductor::never_started(const char* helper, Privileged& silent) {
   throw tool::Failure(
       tool::os, fmt::format("{}, which sudo is to start, has not answered within {} s: {}; asperaproxy check tries it",
-                            helper, Privileged::kToFirstWord.count(), silent.complaint()));
+                            helper, Privileged::kFirstLineTime.count(), silent.complaint()));
 }
 
 void Conductor::note_server(const status::Line& connected, SteadyClock::time_point start) {
@@ -190,13 +190,13 @@ int Conductor::watch() {
     await::any(leave_by_, dialer, signal, holder);
     if (leave_by_.over()) {
       logging::error("sudo has not ended {} s after asp-upstream; does PAM hang when it closes a session? session={}",
-                     kLeave.count(), session_);
+                     kLeaveTime.count(), session_);
       return ended_->exit_code();
     }
     if (dialer) {
       hear_dialer();
       if (dialer_->hung_up()) {
-        const auto status = dialer_->wait(kLeave);
+        const auto status = dialer_->wait(kLeaveTime);
         logging::debug1("asp-upstream ended with {}", status ? std::to_string(*status) : "nothing");
         if (!ended_ && !lost_)
           lost_.emplace(tool::os,
@@ -212,7 +212,7 @@ int Conductor::watch() {
     }
     if (lost_) {
       dialer_->hang_up();
-      dialer_->wait(kLeave);
+      dialer_->wait(kLeaveTime);
       return lost_->code();
     }
   }
@@ -225,7 +225,7 @@ void Conductor::hear_dialer() {
       ended_ = upstream::End::from_line(*line);
       leave_by_ = Deadline::in(kLeave);
     }
-    // All output is written: revoking goes on while the dialer takes its leave.
+    // All output is written. The rule is revoked while the dialer says goodbye.
     if (ended_ && holder_) holder_->release();
     if (line->event == "failed") lost_.emplace(status::failure_code(*line), line->get("reason"));
   }

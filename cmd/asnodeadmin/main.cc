@@ -50,7 +50,7 @@ constexpr char kAclAdd = 1;
 constexpr char kAclDel = 2;
 constexpr char kAclSet = 3;
 constexpr char kReload = 4;
-constexpr option kLong[] = {
+constexpr option kLongOptions[] = {
     {"add", no_argument, nullptr, 'a'},
     {"modify", no_argument, nullptr, 'm'},
     {"delete", no_argument, nullptr, 'd'},
@@ -252,14 +252,14 @@ int remove(const Options& options) {
 std::string table(const Users& users) {
   std::size_t name = 13;
   std::size_t account = 21;
-  constexpr std::size_t kAcls = 21;
+  constexpr std::size_t kAclsWidth = 21;
   for (const auto& user : users) {
     name = std::max(name, user.name.size());
     account = std::max(account, user.system_user.size());
   }
   std::string text =
       fmt::format("List of Node API user(s):\n{:{}} {:{}} user acls\n", "user", name, "system/transfer", account);
-  text += fmt::format("{:=<{}} {:=<{}} {:=<{}}\n", "", name, "", account, "", kAcls);
+  text += fmt::format("{:=<{}} {:=<{}} {:=<{}}\n", "", name, "", account, "", kAclsWidth);
   for (const auto& user : users)
     text += fmt::format("{:{}} {:{}} [{}]\n", user.name, name, user.system_user, account, fmt::join(user.acls, ","));
   return text;
@@ -278,7 +278,7 @@ int reload() {
 }
 
 int run(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "amdlAhu:p:x:b:", kLong, kUsage);
+  const auto options = options::parse(argc, argv, "amdlAhu:p:x:b:", kLongOptions, kUsage);
   password::hide(argc, argv, options.get('p', ""));
   const char action = action_of(options);
   check_options(options, action);

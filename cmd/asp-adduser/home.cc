@@ -25,7 +25,7 @@ namespace {
 constexpr char kKeygen[] = "/usr/bin/ssh-keygen";
 constexpr char kAuthorized[] = "authorized_keys";
 constexpr std::size_t kMaxFile = 1024 * 1024;
-constexpr int kSeconds = 45;
+constexpr int kKeygenSeconds = 45;
 
 // Everything below runs as the user, in ~/.ssh.
 
@@ -82,7 +82,7 @@ void authorize(const std::vector<public_key::Key>& keys, std::vector<std::string
 
 child::Output keygen(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), kKeygen);
-  return child::run({arguments, env::allow({}), {}}, "", kMaxFile, kSeconds);
+  return child::run({arguments, env::allow({}), {}}, "", kMaxFile, kKeygenSeconds);
 }
 
 std::string host_name() {

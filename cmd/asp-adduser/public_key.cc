@@ -57,7 +57,7 @@ std::size_t bits_of(std::string_view number) {
 
 // The reason why `blob` is not a key of `type`; empty when it is.
 std::string fault_of(const Type& type, std::string_view blob) {
-  constexpr std::size_t kLeastBits = 2048;
+  constexpr std::size_t kMinRsaBits = 2048;
   const auto inner = take_string(blob);
   if (!inner || *inner != type.name) return fmt::format("what is in the key is not {}", type.name);
   std::vector<std::string_view> strings;
@@ -70,18 +70,18 @@ std::string fault_of(const Type& type, std::string_view blob) {
   if (type.curve && strings[0] != type.curve) return "the key is damaged";
   const std::string_view name = type.name;
   if (name.find("ed25519") != name.npos && strings[0].size() != 32) return "the key is damaged";
-  if (name == "ssh-rsa" && bits_of(strings[1]) < kLeastBits)
-    return fmt::format("RSA key of less than {} bits", kLeastBits);
+  if (name == "ssh-rsa" && bits_of(strings[1]) < kMinRsaBits)
+    return fmt::format("RSA key of less than {} bits", kMinRsaBits);
   return {};
 }
 
 std::string clean(std::string_view comment) {
-  constexpr std::size_t kLongest = 100;
-  constexpr std::string_view kPlain = "@._+:/ -";
-  std::string out(comment.substr(0, kLongest));
+  constexpr std::size_t kMaxComment = 100;
+  constexpr std::string_view kCommentCharacters = "@._+:/ -";
+  std::string out(comment.substr(0, kMaxComment));
   for (char& c : out) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPlain.find(c) != kPlain.npos;
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       kCommentCharacters.find(c) != kCommentCharacters.npos;
     if (!plain) c = '_';
   }
   return out;

@@ -7,7 +7,7 @@
 namespace asp_cp {
 namespace {
 
-constexpr std::chrono::milliseconds kSlice{200};
+constexpr std::chrono::milliseconds kWaitTime{200};
 
 }  // namespace
 
@@ -29,7 +29,7 @@ Record Session::next() {
     try {
       link_.check();
     } catch (const tool::Failure&) {
-      if (auto message = wait(kSlice)) return *message;
+      if (auto message = wait(kWaitTime)) return *message;
       throw;
     }
     if (deadline.over()) throw tool::Failure(tool::temporary, "the other end does not go on");

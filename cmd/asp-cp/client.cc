@@ -202,14 +202,14 @@ class Patience {
 
   // The other end of a lost connection holds the partial file for ten seconds more; nobody should have to wait
   // long after that.
-  static constexpr milliseconds kForHolder{2000};
+  static constexpr milliseconds kHolderPatience{2000};
 
   // False when no attempt is left. Progress since the last one gives all attempts back.
-  bool wait(std::uint64_t brought, const std::string& why, milliseconds longest = kLongest) {
+  bool wait(std::uint64_t brought, const std::string& why, milliseconds longest = kLongestPause) {
     if (brought > brought_) {
       brought_ = brought;
       left_ = tries_;
-      pause_ = kShortest;
+      pause_ = kShortestPause;
     }
     if (left_ == 0) return false;
     --left_;
@@ -217,17 +217,17 @@ class Patience {
     fmt::print(stderr, "asp-cp: {}; trying again in {:.1f} s\n", logging::escape(why),
                static_cast<double>(pause_.count()) / 1000);
     std::this_thread::sleep_for(pause_);
-    pause_ = std::min(pause_ * 2, kLongest);
+    pause_ = std::min(pause_ * 2, kLongestPause);
     return true;
   }
 
  private:
-  static constexpr milliseconds kShortest{500};
-  static constexpr milliseconds kLongest{30000};
+  static constexpr milliseconds kShortestPause{500};
+  static constexpr milliseconds kLongestPause{30000};
   unsigned tries_;
   unsigned left_;
   std::uint64_t brought_ = 0;
-  milliseconds pause_ = kShortest;
+  milliseconds pause_ = kShortestPause;
 };
 
 }  // namespace
@@ -241,7 +241,7 @@ int transfer(const Command& command) {
     try {
       const int code = attempt(command, target, brought);
       // The other end of the dead connection may still hold the partial file.
-      if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there", Patience::kForHolder))
+      if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there", Patience::kHolderPatience))
         return code;
     } catch (const tool::Failure& failure) {
       if (!may_mend(failure) || !patience.wait(brought.bytes, failure.what())) throw;

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kMagic = "ASPCPHI1";
 constexpr std::size_t kSessionBytes = 16;
-constexpr std::size_t kSigned = 8 + kSessionBytes + 1;
+constexpr std::size_t kSignedBytes = 8 + kSessionBytes + 1;
 
 std::string proof(std::string_view text, std::string_view passphrase) {
   const auto digest = keyed_digest(passphrase, text);
@@ -32,8 +32,9 @@ std::optional<std::string> session_of_hello(std::string_view datagram) {
 std::optional<std::uint8_t> recognise_hello(std::string_view datagram, const std::string& session,
                                             std::string_view passphrase) {
   if (session_of_hello(datagram) != session) return std::nullopt;
-  if (!equal_secrets(datagram.substr(kSigned), proof(datagram.substr(0, kSigned), passphrase))) return std::nullopt;
-  return static_cast<std::uint8_t>(datagram[kSigned - 1]);
+  if (!equal_secrets(datagram.substr(kSignedBytes), proof(datagram.substr(0, kSignedBytes), passphrase)))
+    return std::nullopt;
+  return static_cast<std::uint8_t>(datagram[kSignedBytes - 1]);
 }
 
 }  // namespace asp_cp

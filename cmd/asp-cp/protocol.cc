@@ -10,8 +10,8 @@
 namespace asp_cp {
 namespace {
 
-constexpr std::size_t kSecretHex = 64;
-constexpr std::size_t kSessionHex = 32;
+constexpr std::size_t kSecretDigits = 64;
+constexpr std::size_t kSessionDigits = 32;
 
 [[noreturn]] void broken(const std::string& why) { throw tool::Failure(tool::bad_input, "protocol: " + why); }
 
@@ -72,7 +72,7 @@ void check_version(const Record& record) {
 
 // Parses SECONDS.NANOSECONDS, the second part with nine digits.
 std::timespec time_of(const Record& record) {
-  constexpr std::int64_t kFar = std::int64_t{1} << 40;
+  constexpr std::int64_t kFarthestTime = std::int64_t{1} << 40;
   const std::string text = record.require("mtime");
   const auto point = text.find('.');
   std::int64_t seconds = 0;
@@ -83,7 +83,7 @@ std::timespec time_of(const Record& record) {
   const auto whole = std::from_chars(start, start + point, seconds);
   const auto part = std::from_chars(start + point + 1, stop, nanoseconds);
   if (whole.ec != std::errc{} || whole.ptr != start + point || part.ec != std::errc{} || part.ptr != stop ||
-      seconds > kFar || seconds < -kFar) {
+      seconds > kFarthestTime || seconds < -kFarthestTime) {
     broken("mtime is no time");
   }
   return {static_cast<std::time_t>(seconds), nanoseconds};
@@ -169,7 +169,7 @@ Open Open::parse(const Record& record) {
   const std::string direction = record.require("direction");
   if (direction != "upload" && direction != "download") broken("direction is neither upload nor download");
   open.upload = direction == "upload";
-  open.passphrase = hex(record, "passphrase", kSecretHex);
+  open.passphrase = hex(record, "passphrase", kSecretDigits);
   open.rate = number(record, "rate", 100'000'000'000);
   if (open.rate != 0 && open.rate < 100'000) broken("rate is too low");
   open.recursive = flag(record, "recursive");
@@ -191,7 +191,7 @@ Answer Answer::parse(const Record& record) {
   check_version(record);
   record.check_names({"say", "asp_cp", "session", "udp_port"});
   Answer answer;
-  answer.session = hex(record, "session", kSessionHex);
+  answer.session = hex(record, "session", kSessionDigits);
   answer.udp_port = static_cast<Port>(number(record, "udp_port", 65535));
   return answer;
 }

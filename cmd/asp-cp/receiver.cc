@@ -10,7 +10,7 @@ namespace asp_cp {
 namespace {
 
 constexpr std::size_t kChunk = 256 * 1024;
-constexpr std::chrono::milliseconds kSlice{200};
+constexpr std::chrono::milliseconds kWaitTime{200};
 
 // What concerns one file only: the session goes on after it.
 bool concerns_file(const tool::Failure& failure) {

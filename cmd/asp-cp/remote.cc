@@ -51,14 +51,14 @@ void add_destination(std::vector<std::string>& argv, const Command& command) {
 
 // Matches ssh's own messages, which are not translated.
 bool is_hopeless(std::string_view line) {
-  constexpr std::string_view kWords[] = {"Permission denied",
-                                         "Host key verification failed",
-                                         "Name or service not known",
-                                         "Too many authentication failures",
-                                         "no matching ",
-                                         "Bad configuration option",
-                                         "No such identity"};
-  return std::any_of(std::begin(kWords), std::end(kWords),
+  constexpr std::string_view kHopelessWords[] = {"Permission denied",
+                                                 "Host key verification failed",
+                                                 "Name or service not known",
+                                                 "Too many authentication failures",
+                                                 "no matching ",
+                                                 "Bad configuration option",
+                                                 "No such identity"};
+  return std::any_of(std::begin(kHopelessWords), std::end(kHopelessWords),
                      [&](std::string_view words) { return line.find(words) != line.npos; });
 }
 

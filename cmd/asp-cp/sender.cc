@@ -12,8 +12,8 @@ namespace asp_cp {
 namespace {
 
 constexpr std::size_t kChunk = 256 * 1024;
-constexpr std::chrono::milliseconds kSlice{200};
-constexpr std::chrono::milliseconds kGlance{10};
+constexpr std::chrono::milliseconds kWaitTime{200};
+constexpr std::chrono::milliseconds kGlanceTime{10};
 
 }  // namespace
 
@@ -155,7 +155,7 @@ std::optional<Record> Sender::drain(std::uint64_t position) {
   auto deadline = Deadline::in(kStepLimit);
   for (std::size_t left = 0, before = 0; (left = session_.link().unsent()) > kChunk; before = left) {
     session_.link().check();
-    if (auto message = session_.wait(kGlance)) return message;
+    if (auto message = session_.wait(kGlanceTime)) return message;
     show_progress(position);
     if (left != before) deadline = Deadline::in(kStepLimit);
     if (deadline.over()) throw tool::Failure(tool::temporary, "the other end takes no data");
@@ -174,7 +174,7 @@ void Sender::show_progress(std::uint64_t position) {
 void Sender::send_chunk(const char* bytes, std::size_t count) {
   auto deadline = Deadline::in(kStepLimit);
   while (count > 0) {
-    const auto put = session_.link().send(bytes, count, kSlice);
+    const auto put = session_.link().send(bytes, count, kWaitTime);
     bytes += put;
     count -= put;
     if (put > 0) deadline = Deadline::in(kStepLimit);

@@ -23,7 +23,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kFirstWord{30};
+constexpr seconds kFirstMessageTime{30};
 // Longer than any client waits, since the client explains the failure to a person.
 constexpr seconds kHelloPatience{20};
 constexpr seconds kLinkPatience{20};
@@ -89,7 +89,7 @@ void send_download(Session& session, const Open& open) {
 }
 
 void converse(Control& control) {
-  const Open open = Open::parse(await(control, kFirstWord));
+  const Open open = Open::parse(await(control, kFirstMessageTime));
   std::optional<Target> target;
   if (open.upload) target = Target::open(open.target, open.into_directory);
   Link link = meet(control, open);

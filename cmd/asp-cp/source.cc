@@ -16,7 +16,7 @@
 namespace asp_cp {
 namespace {
 
-constexpr int kRead = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+constexpr int kReadFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ Source Source::examine(Fd fd, const std::string& shown) {
 }
 
 Source Source::open(const std::string& path) {
-  Fd fd(path.find('\0') == path.npos ? ::open(path.c_str(), kRead) : (errno = EINVAL, -1));
+  Fd fd(path.find('\0') == path.npos ? ::open(path.c_str(), kReadFlags) : (errno = EINVAL, -1));
   if (!fd) fail_file("read " + path);
   return examine(std::move(fd), path);
 }
@@ -46,7 +46,7 @@ Source Source::open_in(const Source& directory, const std::string& name) {
   const std::string shown = directory.shown() + (directory.shown().ends_with('/') ? "" : "/") + name;
   struct stat link {};
   if (::fstatat(directory.fd_.get(), name.c_str(), &link, AT_SYMLINK_NOFOLLOW) != 0) fail_file("read " + shown);
-  Fd fd(::openat(directory.fd_.get(), name.c_str(), kRead));
+  Fd fd(::openat(directory.fd_.get(), name.c_str(), kReadFlags));
   if (!fd) fail_file("read " + shown);
   Source source = examine(std::move(fd), shown);
   if (source.directory() && !S_ISDIR(link.st_mode)) {

@@ -14,7 +14,7 @@
 namespace asp_cp {
 namespace {
 
-constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 constexpr std::size_t kChunk = 256 * 1024;
 
 bool is_directory(const std::string& path) {
@@ -25,7 +25,7 @@ bool is_directory(const std::string& path) {
 }
 
 Fd open_directory(int at, const std::string& name, int more, const std::string& shown) {
-  Fd directory(::openat(at, name.c_str(), kDirectory | more));
+  Fd directory(::openat(at, name.c_str(), kDirectoryFlags | more));
   if (!directory) fail_file("open directory " + shown);
   return directory;
 }
@@ -38,11 +38,11 @@ void fail_file(const std::string& verb_and_object) {
 }
 
 std::string partial_name(const std::string& name) {
-  constexpr std::string_view kEnd = ".asp-part";
-  if (name.size() + 1 + kEnd.size() <= kMaxName) return fmt::format(".{}{}", name, kEnd);
+  constexpr std::string_view kPartialSuffix = ".asp-part";
+  if (name.size() + 1 + kPartialSuffix.size() <= kMaxName) return fmt::format(".{}{}", name, kPartialSuffix);
   Sha256 digest;
   digest.add(name.data(), name.size());
-  return fmt::format(".{}.{}{}", name.substr(0, 160), digest.hex().substr(0, 32), kEnd);
+  return fmt::format(".{}.{}{}", name.substr(0, 160), digest.hex().substr(0, 32), kPartialSuffix);
 }
 
 Target Target::open(const std::string& path, bool must_be_directory) {

@@ -19,7 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kSlice{100};
+constexpr milliseconds kTickEvery{100};
 // 1480 leaves room for an IPv6 header (20 bytes more than SRT allows for) in an Ethernet frame.
 constexpr int kPacketBytes = 1480;
 // Enough for 1 Gbit/s at a round trip of 250 ms; memory is used only as needed.

@@ -25,9 +25,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 3s;  // after SIGTERM
-constexpr auto kAtMost = 10s;
-constexpr auto kPause = 20ms;
+constexpr auto kTermTime = 3s;  // after SIGTERM
+constexpr auto kEndTime = 10s;
+constexpr auto kRetryPause = 20ms;
 
 // Compares real, effective, saved and file system uid; proc(5). The files in /proc of a process that
 // changed its rights belong to root, so their owner is no help.

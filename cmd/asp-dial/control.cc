@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kRunPatience{60};
 constexpr std::size_t kLongestLine = 64;
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kAfterSignal{3000};
+constexpr milliseconds kPatienceAfterSignal{3000};
 constexpr milliseconds kFingerprintPatience{5000};
 
 std::string path_of(const std::string& id) { return "/proxy/leases/" + id; }

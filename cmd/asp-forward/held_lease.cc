@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kClosePatience{5000};
 constexpr int kCloseAttempts = 2;
-constexpr milliseconds kShortest{300};
+constexpr milliseconds kShortestRetry{300};
 constexpr milliseconds kLongestRetry{15'000};
 
 }  // namespace
@@ -67,7 +67,7 @@ void HeldLease::schedule(milliseconds from_now) {
 // it is left for further attempts.
 void HeldLease::schedule_next() {
   if (leased_.renew_seconds.count() == 0) return;
-  schedule(std::max(kShortest, milliseconds(leased_.renew_seconds) * 2 / 3));
+  schedule(std::max(kShortestRetry, milliseconds(leased_.renew_seconds) * 2 / 3));
 }
 
 HeldLease::Awaited HeldLease::awaited() const {
@@ -121,7 +121,7 @@ void HeldLease::renewed(const node_client::Answer& answer) {
 void HeldLease::not_renewed(const std::string& why) {
   if (!in_trouble_) say(fmt::format("renew lease {}: {}; trying again", leased_.id, why));
   in_trouble_ = true;
-  schedule(std::clamp(milliseconds(leased_.renew_seconds) / 6, kShortest, kLongestRetry));
+  schedule(std::clamp(milliseconds(leased_.renew_seconds) / 6, kShortestRetry, kLongestRetry));
 }
 
 }  // namespace forward

@@ -10,9 +10,9 @@
 namespace forward {
 namespace {
 
-constexpr Port kHttp = 9091;
-constexpr Port kHttps = 9092;
-constexpr std::size_t kMaxWord = 256;  // bytes of the user or the password, decoded
+constexpr Port kHttpPort = 9091;
+constexpr Port kHttpsPort = 9092;
+constexpr std::size_t kMaxCredential = 256;  // bytes of the user or the password, decoded
 
 [[noreturn]] void wrong(const std::string& why) {
   throw tool::Failure(tool::usage, "--proxy: " + why + "; it is dnats://[user@]host[:port], or dnat:// for clear text");
@@ -20,7 +20,7 @@ constexpr std::size_t kMaxWord = 256;  // bytes of the user or the password, dec
 
 std::string decoded(std::string_view text, const char* what) {
   const auto plain = percent_decode(text);
-  if (!plain || plain->size() > kMaxWord)
+  if (!plain || plain->size() > kMaxCredential)
     wrong(std::string(what) + " is not valid (special characters are written as %XX)");
   return *plain;
 }
@@ -69,7 +69,7 @@ ProxyUrl ProxyUrl::parse(std::string_view text) {
   if (bare_v6) wrong("an IPv6 address is written in brackets");
   if (!host) wrong("no valid host");
   url.host = *host;
-  if (url.host.port == 0) url.host.port = url.tls ? kHttps : kHttp;
+  if (url.host.port == 0) url.host.port = url.tls ? kHttpsPort : kHttpPort;
   return url;
 }
 

@@ -38,7 +38,7 @@ void check() {
                           "stdin and stdout must be a SOCK_SEQPACKET socket, as asperanoded(8) makes it");
     }
   }
-  const timeval patience{kPatience, 0};
+  const timeval patience{kSendSeconds, 0};
   if (::setsockopt(STDOUT_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0)
     tool::fail_errno(tool::os, "setsockopt");
 }

@@ -219,8 +219,8 @@ void Desk::put_in_force() {
 // Flows that are not translated although the rule is in force came before it. Nobody waits for their
 // end: it takes the kernel as long as a dozen leases.
 void Desk::end_early_flows(bool idle) {
-  constexpr std::chrono::seconds kLongest{1};
-  if (fresh_.empty() || (!idle && std::chrono::steady_clock::now() - first_fresh_ < kLongest)) return;
+  constexpr std::chrono::seconds kLongestEarlyWait{1};
+  if (fresh_.empty() || (!idle && std::chrono::steady_clock::now() - first_fresh_ < kLongestEarlyWait)) return;
   try {
     lease::flows::end_early(std::exchange(fresh_, {}));
   } catch (const tool::Failure& failure) {

@@ -9,7 +9,7 @@ namespace {
 using conntrack::Flow;
 using conntrack::Table;
 
-constexpr std::size_t kMost = 64;  // flows to be remembered
+constexpr std::size_t kMaxRemembered = 64;  // flows
 
 bool same_ends(const Flow& one, const Flow& other) { return one.client == other.client && one.proxy == other.proxy; }
 
@@ -48,7 +48,7 @@ std::vector<Flow> Sightings::news() {
 void Sightings::remember(const Flow& flow) {
   if (std::any_of(remembered_.begin(), remembered_.end(), [&](const Flow& other) { return same_ends(flow, other); }))
     return;
-  complete_ = complete_ && remembered_.size() < kMost;
+  complete_ = complete_ && remembered_.size() < kMaxRemembered;
   if (complete_) remembered_.push_back(flow);
 }
 

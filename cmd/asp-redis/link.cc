@@ -24,7 +24,7 @@ using redis::Command;
 using redis::Reply;
 using std::chrono::milliseconds;
 
-constexpr char kMaster[] = "sallyport";  // as in sentinel.conf
+constexpr char kMasterName[] = "sallyport";  // as in sentinel.conf
 
 [[noreturn]] void fail(const Endpoint& whom, std::string_view why) {
   throw tool::Failure(tool::temporary, fmt::format("ask Redis {}: {}", whom.text(), why));
@@ -206,7 +206,7 @@ class Link::Work {
   std::vector<Sentinel> ask_sentinels() {
     std::vector<Sentinel> asked;
     std::vector<Command> words = greeting();
-    words.push_back({"SENTINEL", "get-master-addr-by-name", kMaster});
+    words.push_back({"SENTINEL", "get-master-addr-by-name", kMasterName});
     for (const auto& each : terms_.sentinels) {
       try {
         asked.push_back({Connection(each), {}});

@@ -16,8 +16,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds kPatience{3000};
-constexpr milliseconds kKeptMs = kKept;
+constexpr milliseconds kRedisPatience{3000};
+constexpr milliseconds kListKeptMs = kListKept;
 
 std::string key_of(const std::string& node) { return "sallyport:sessions:" + node; }
 
@@ -57,7 +57,7 @@ Row row_of(const Record& session, const Record& counted) {
 // `left` is how long Redis will keep it, by a clock that may have jumped.
 seconds age_of(long long left) {
   return std::chrono::duration_cast<seconds>(
-      kKeptMs - milliseconds(std::clamp(left, 0LL, static_cast<long long>(kKeptMs.count()))));
+      kListKeptMs - milliseconds(std::clamp(left, 0LL, static_cast<long long>(kListKeptMs.count()))));
 }
 
 }  // namespace
@@ -93,7 +93,8 @@ void require_shared(const config::Cluster& cluster) {
 }
 
 void publish(const config::Cluster& cluster, const std::string& node, const std::vector<Row>& rows) {
-  redis::Client(cluster, kPatience).ask({"SET", key_of(node), view_text(rows), "PX", std::to_string(kKeptMs.count())});
+  redis::Client(cluster, kRedisPatience)
+      .ask({"SET", key_of(node), view_text(rows), "PX", std::to_string(kListKeptMs.count())});
 }
 
 ClusterView views_of_others(const config::Cluster& cluster, const std::string& node) {
@@ -103,11 +104,11 @@ ClusterView views_of_others(const config::Cluster& cluster, const std::string& n
   }
   ClusterView found;
   try {
-    redis::Client client(cluster, kPatience);
+    redis::Client client(cluster, kRedisPatience);
     for (const auto& other : others) {
       const auto answers = client.ask_all({{"GET", key_of(other)}, {"PTTL", key_of(other)}});
       if (answers[0].is_nil()) {
-        found.missing.push_back(fmt::format("{}: it has told nothing for {} s", other, kKept.count()));
+        found.missing.push_back(fmt::format("{}: it has told nothing for {} s", other, kListKept.count()));
         continue;
       }
       try {

@@ -4,7 +4,7 @@
 //   sallyport:sessions:NODE   records: "sessions=N", then for each session its own
 //                             (session/session.h) and its counters
 //
-// A list that is not renewed is forgotten after kKept.
+// A list that is not renewed is forgotten after kListKept.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@
 
 namespace sessions {
 
-constexpr std::chrono::seconds kKept{150};
+constexpr std::chrono::seconds kListKept{150};
 constexpr std::size_t kMaxView = 1 << 20;  // bytes of one list
 
 struct View {

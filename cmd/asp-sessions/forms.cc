@@ -275,15 +275,15 @@ std::vector<std::string> table(const std::vector<LeaseRow>& rows) {
 }
 
 std::vector<std::string> table(const std::vector<View>& views) {
-  constexpr std::size_t kPlain = std::size(kColumns) - kRateColumns;
+  constexpr std::size_t kPlainColumns = std::size(kColumns) - kRateColumns;
   std::vector<Column> columns{{"NODE", Side::left}};
-  columns.insert(columns.end(), kColumns, kColumns + kPlain);
+  columns.insert(columns.end(), kColumns, kColumns + kPlainColumns);
   columns.push_back({"SEEN", Side::right});
   Grid grid;
   for (const auto& view : views) {
     for (const auto& row : view.rows) {
       auto cells = cells_of(row);
-      cells.resize(kPlain);
+      cells.resize(kPlainColumns);
       cells.insert(cells.begin(), view.node);
       cells.push_back(view.seen ? human_age(static_cast<double>(view.seen->count())) + " ago" : "now");
       grid.push_back(std::move(cells));

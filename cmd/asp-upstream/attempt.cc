@@ -96,7 +96,7 @@ Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, sessi
 }
 
 Attempt Attempt::reuse(const Errand& errand, session::keepers::Hold hold) {
-  Attempt attempt(kStale);
+  Attempt attempt(kReuseTime);
   attempt.send_off(errand, std::move(hold));
   return attempt;
 }
@@ -153,7 +153,7 @@ void Attempt::note_end(const status::Line& line) {
   if (line.event == "ended") status_ = upstream::End::from_line(line).exit_code();
 }
 
-int Attempt::farewell() { return child_ ? child_.wait_for(kFarewell) : status_; }
+int Attempt::farewell() { return child_ ? child_.wait_for(kGoodbyeTime) : status_; }
 
 int Attempt::relay(ConductorLink& link) {
   bool told_to_run = false;

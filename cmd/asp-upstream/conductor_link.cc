@@ -14,9 +14,9 @@
 
 namespace {
 
-constexpr std::size_t kStandard = 3;  // stdin, stdout, stderr
+constexpr std::size_t kStandardDescriptors = 3;  // stdin, stdout, stderr
 constexpr int kPatienceSeconds = 10;
-constexpr std::size_t kMostBytes = Record::kMaxBytes + sizeof "run";  // in total
+constexpr std::size_t kMaxTotalBytes = Record::kMaxBytes + sizeof "run";
 
 }  // namespace
 
@@ -49,7 +49,8 @@ std::optional<Record> ConductorLink::await_record() {
     while (const auto line = lines_.pop()) {
       auto record = parser.add(*line);
       if (!record) continue;
-      if (descriptors_.size() != kStandard) throw tool::Failure(tool::bad_input, "three descriptors are needed");
+      if (descriptors_.size() != kStandardDescriptors)
+        throw tool::Failure(tool::bad_input, "three descriptors are needed");
       return record;
     }
     if (ended_) return std::nullopt;

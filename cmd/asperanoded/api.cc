@@ -25,8 +25,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMaxLists = 4;  // answered at the same time: a list may be long
-constexpr std::chrono::seconds kOwnAddressesFor{1};
-constexpr char kLease[] = "/proxy/leases/";
+constexpr std::chrono::seconds kOwnAddressesKept{1};
+constexpr char kLeasePath[] = "/proxy/leases/";
 
 bool is_loopback(const IpAddress& address) {
   static const auto v4 = Network::parse("127.0.0.0/8");
@@ -76,7 +76,7 @@ Api::~Api() {
 std::vector<Network> Api::own_addresses() {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
-  if (own_.empty() || now - own_read_ > kOwnAddressesFor) {
+  if (own_.empty() || now - own_read_ > kOwnAddressesKept) {
     own_ = own_addresses::read();
     own_read_ = now;
   }
@@ -123,12 +123,12 @@ const Api::Route& Api::route_of(const std::string& path, std::string& id) {
   for (const auto& route : kRoutes) {
     if (path == route.path) return route;
   }
-  if (path.starts_with(kLease) && uuid::is_valid(path.substr(sizeof kLease - 1))) {
-    id = path.substr(sizeof kLease - 1);
+  if (path.starts_with(kLeasePath) && uuid::is_valid(path.substr(sizeof kLeasePath - 1))) {
+    id = path.substr(sizeof kLeasePath - 1);
     return kRoutes[std::size(kRoutes) - 1];
   }
-  throw Refusal("not_found", path.starts_with(kLease) ? "There is no such lease."
-                                                      : "There is nothing of that name; see /openapi.yaml.");
+  throw Refusal("not_found", path.starts_with(kLeasePath) ? "There is no such lease."
+                                                          : "There is nothing of that name; see /openapi.yaml.");
 }
 
 void Api::admit(const CallPointer& call) {
@@ -268,11 +268,11 @@ void Api::ask(const Call& call, Record request, bool with_connection, Answered a
 void Api::opened(const Call& call, const std::vector<Record>& packets) {
   const Lease lease = api_json::lease_of(packets.back());
   parts_.metrics.opened();
-  answer(
-      call,
-      {201, "application/json", api_json::lease(lease), {{"Location", kLease + lease.id}}, [this, call, id = lease.id] {
-         give_back(call, id);
-       }});
+  answer(call, {201,
+                "application/json",
+                api_json::lease(lease),
+                {{"Location", kLeasePath + lease.id}},
+                [this, call, id = lease.id] { give_back(call, id); }});
 }
 
 // Closes a lease that nobody knows of. Without a user, only the client's own address could close it: such a

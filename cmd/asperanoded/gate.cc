@@ -122,20 +122,20 @@ void Gate::remember(const Digest& digest, const std::string& name) {
   const auto now = Clock::now();
   if (memory_.size() >= kMaxRemembered) std::erase_if(memory_, [&](const auto& one) { return one.second.until < now; });
   if (memory_.size() >= kMaxRemembered) memory_.clear();
-  memory_[digest] = {name, now + kMemory};
+  memory_[digest] = {name, now + kRememberedFor};
 }
 
 // Each hash takes one token; a right password gets it back.
 bool Gate::take_token(const IpAddress& client) {
   const auto now = Clock::now();
   const auto refilled = [&](const Bucket& bucket) {
-    return std::min(kFailures,
+    return std::min(kMaxFailures,
                     bucket.left + kForgivenPerSecond * std::chrono::duration<double>(now - bucket.at).count());
   };
   if (buckets_.size() >= kMaxBuckets)
-    std::erase_if(buckets_, [&](const auto& one) { return refilled(one.second) >= kFailures; });
+    std::erase_if(buckets_, [&](const auto& one) { return refilled(one.second) >= kMaxFailures; });
   if (buckets_.size() >= kMaxBuckets) buckets_.clear();
-  Bucket& bucket = buckets_.try_emplace(counted(client), Bucket{kFailures, now}).first->second;
+  Bucket& bucket = buckets_.try_emplace(counted(client), Bucket{kMaxFailures, now}).first->second;
   bucket = {refilled(bucket), now};
   if (bucket.left < 1) return false;
   bucket.left -= 1;
@@ -144,7 +144,7 @@ bool Gate::take_token(const IpAddress& client) {
 
 void Gate::give_back(const IpAddress& client) {
   const auto found = buckets_.find(counted(client));
-  if (found != buckets_.end()) found->second.left = std::min(kFailures, found->second.left + 1);
+  if (found != buckets_.end()) found->second.left = std::min(kMaxFailures, found->second.left + 1);
 }
 
 // Runs in a worker's thread.
@@ -173,7 +173,7 @@ void Gate::conclude(const Digest& digest, const std::string& name, const std::op
     logging::event("Refused login user={} address={}", name.empty() ? "?" : logging::escape(name), asked.client.text());
   for (auto& done : asked.waiting) {
     if (user) done(Outcome::accepted, *user);
-    else timer_.after(kDelay, [done = std::move(done)] { done(Outcome::refused, {}); });
+    else timer_.after(kRefusalDelay, [done = std::move(done)] { done(Outcome::refused, {}); });
   }
 }
 }  // namespace asperanoded

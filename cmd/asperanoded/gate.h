@@ -31,9 +31,9 @@ class Gate {
   enum class Outcome { accepted, refused, throttled, busy, broken };
   using Done = std::function<void(Outcome, const NodeUser&)>;
 
-  static constexpr std::chrono::seconds kMemory{60};
-  static constexpr std::chrono::milliseconds kDelay{1000};
-  static constexpr double kFailures = 20;            // of one address at once,
+  static constexpr std::chrono::seconds kRememberedFor{60};
+  static constexpr std::chrono::milliseconds kRefusalDelay{1000};
+  static constexpr double kMaxFailures = 20;         // of one address at once,
   static constexpr double kForgivenPerSecond = 0.1;  // and then one every ten seconds
 
   // Reads `users_file` at once (Failure{78}), and again whenever it was changed.

@@ -20,7 +20,7 @@ namespace asperanoded {
 namespace {
 
 constexpr std::chrono::milliseconds kFirstBackOff{100};
-constexpr std::chrono::milliseconds kLastBackOff{5000};
+constexpr std::chrono::milliseconds kLongestBackOff{5000};
 constexpr std::size_t kMaxLeaving = 8;  // that still have not ended: no more are started beside them
 
 }  // namespace

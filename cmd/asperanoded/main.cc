@@ -34,7 +34,7 @@ namespace asperanoded {
 namespace {
 
 constexpr char kUsage[] = "asperanoded [-e]";
-constexpr std::chrono::seconds kFirstAnswer{20};
+constexpr std::chrono::seconds kFirstAnswerTime{20};
 constexpr std::size_t kMaxDescription = 256 * 1024;
 const std::string kDescription = std::string(paths::kPrefix) + "/share/node-api.openapi.yaml";
 
@@ -79,7 +79,7 @@ void try_link(LeaseLink& link) {
   Record request;
   request.add("request", "count");
   link.ask(request, Fd(), [told](std::vector<Record> packets) { told->set_value(std::move(packets)); });
-  if (future.wait_for(kFirstAnswer) != std::future_status::ready)
+  if (future.wait_for(kFirstAnswerTime) != std::future_status::ready)
     throw tool::Failure(tool::os, "asp-lease, which sudo is to start, does not answer; asperaproxy check tries it");
   const auto packets = future.get();
   if (packets.empty()) {

@@ -30,7 +30,7 @@ namespace asperanoded {
 namespace startup {
 namespace {
 
-constexpr rlim_t kFiles = 16384;
+constexpr rlim_t kMaxOpenFiles = 16384;
 constexpr char kIptables[] = "/usr/sbin/iptables-restore";
 const std::string kPidFile = std::string(paths::kRun) + "/asperanoded.pid";
 
@@ -88,8 +88,8 @@ Account node_account() {
 // A program that checks whether we run, such as /etc/init.d/asperaproxy, holds the lock for an
 // instant.
 bool lock_soon(const Fd& file) {
-  constexpr int kTries = 50;
-  for (int i = 0; i < kTries; ++i) {
+  constexpr int kMaxAttempts = 50;
+  for (int i = 0; i < kMaxAttempts; ++i) {
     if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
@@ -114,8 +114,8 @@ void prepare_process() {
   if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_max = std::max(files.rlim_max, kFiles);
-  files.rlim_cur = std::min(files.rlim_max, kFiles);
+  files.rlim_max = std::max(files.rlim_max, kMaxOpenFiles);
+  files.rlim_cur = std::min(files.rlim_max, kMaxOpenFiles);
   if (::setrlimit(RLIMIT_NOFILE, &files) != 0) {
     ::getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;

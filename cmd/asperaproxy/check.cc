@@ -93,10 +93,10 @@ std::string read_file(const std::string& path) {
 }
 
 std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 5;
+  constexpr std::size_t kShownNames = 5;
   std::string text;
-  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
-  if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
+  for (std::size_t i = 0; i < std::min(kShownNames, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
+  if (names.size() > kShownNames) text += fmt::format(" and {} more", names.size() - kShownNames);
   return text;
 }
 

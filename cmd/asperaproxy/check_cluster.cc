@@ -22,7 +22,7 @@
 namespace doctor {
 namespace {
 
-constexpr char kWrite[] = "asperaproxy cluster-config, put the files where it says, and restart those programs";
+constexpr char kWriteCure[] = "asperaproxy cluster-config, put the files where it says, and restart those programs";
 
 Verdicts node(const Patient& patient) {
   if (!patient.cluster) return {};
@@ -41,9 +41,9 @@ Verdicts written(const Patient& patient) {
     // Redis and Sentinel rewrite their own files.
     if (!file.group.empty()) continue;
     if (::access(file.place.c_str(), F_OK) != 0)
-      found.push_back(fail(fmt::format("{} is missing", file.place), kWrite));
+      found.push_back(fail(fmt::format("{} is missing", file.place), kWriteCure));
     else if (read_file(file.place) != file.text)
-      found.push_back(warn(fmt::format("{} is not what aspera.conf asks for", file.place), kWrite));
+      found.push_back(warn(fmt::format("{} is not what aspera.conf asks for", file.place), kWriteCure));
   }
   if (found.empty()) found.push_back(ok("keepalived and conntrackd read what aspera.conf says"));
   return found;
@@ -77,9 +77,9 @@ Verdicts conntrackd(const Patient& patient) {
 // Redis' ROLE (redis.io/commands/role) lists the replicas of the master.
 Verdicts shared_state(const Patient& patient) {
   if (!patient.cluster || patient.cluster->redis.empty()) return {};
-  constexpr std::chrono::milliseconds kPatience{2000};
+  constexpr std::chrono::milliseconds kRedisPatience{2000};
   try {
-    const auto role = redis::Client(*patient.cluster, kPatience).ask({"ROLE"});
+    const auto role = redis::Client(*patient.cluster, kRedisPatience).ask({"ROLE"});
     const std::size_t followers = role.array().size() > 2 ? role.array()[2].array().size() : 0;
     if (followers == 0 && patient.cluster->redis.size() > 1) {
       return {warn("the master answers, but nobody follows it: what it knows would die with it",
@@ -127,9 +127,9 @@ Verdicts peers(const Patient& patient) {
 // A node cannot see another's aspera.conf, but a person can compare the sums.
 Verdicts sameness(const Patient& patient) {
   if (!patient.cluster) return {};
-  constexpr std::size_t kShown = 12;
+  constexpr std::size_t kShownDigits = 12;
   const auto sum = ask({"/usr/bin/sha256sum", paths::kConfig});
-  return {ok(fmt::format("aspera.conf is {}, and must be so on each node", sum.out.substr(0, kShown)))};
+  return {ok(fmt::format("aspera.conf is {}, and must be so on each node", sum.out.substr(0, kShownDigits)))};
 }
 
 }  // namespace

@@ -22,8 +22,9 @@ using firewall::text::Family;
 using packet_filter::Chain;
 using packet_filter::Packet;
 
-constexpr char kAccept[] = "let pass what has bit 0x08000000 in its connection mark, before that rule (nft: ct mark "
-                           "and 0x08000000 == 0x08000000 accept)";
+constexpr char kAcceptCure[] =
+    "let pass what has bit 0x08000000 in its connection mark, before that rule (nft: ct mark "
+    "and 0x08000000 == 0x08000000 accept)";
 
 std::vector<Family> families(const Patient& patient) {
   return patient.uses_ipv6 ? std::vector{Family::v4, Family::v6} : std::vector{Family::v4};
@@ -101,7 +102,7 @@ Verdicts nftables(const Patient& patient) {
   }
   if (!wanted) return {ok("usable; no rule of aspera.conf wants it")};
   if (!firewall::backend(Part::iptables).is_installed()) {
-    return {warn("usable; without iptables nobody sees to it that FORWARD lets its packets pass", kAccept)};
+    return {warn("usable; without iptables nobody sees to it that FORWARD lets its packets pass", kAcceptCure)};
   }
   return {ok("usable")};
 }
@@ -235,7 +236,7 @@ Verdicts forward(const Patient& patient) {
   const auto ports = inner_ports(*patient.rproxy);
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"udp", 0, true, true}, {"forward"},
-                             fmt::format("of sessions on their way to UDP {}", joined(ports)), kAccept));
+                             fmt::format("of sessions on their way to UDP {}", joined(ports)), kAcceptCure));
   }
   return found;
 }
@@ -281,9 +282,9 @@ Verdicts lease_packets(const Patient& patient) {
                              fmt::format("of leases that arrive at {} {}", name, joined(leased)), cure));
   }
   found.push_back(worst_of(Family::v4, {22, 33001}, {"tcp", 0, true, true}, {"forward"},
-                           "of leases on their way to TCP 22, 33001", kAccept));
+                           "of leases on their way to TCP 22, 33001", kAcceptCure));
   found.push_back(worst_of(Family::v4, {33001}, {"udp", 0, true, true}, {"forward"},
-                           "of leases on their way to UDP 33001", kAccept));
+                           "of leases on their way to UDP 33001", kAcceptCure));
   return found;
 }
 

@@ -20,7 +20,7 @@
 namespace doctor {
 namespace {
 
-constexpr char kStart[] = "asperaproxy start; for the next boot, /etc/sysctl.d/sallyport.conf";
+constexpr char kStartCure[] = "asperaproxy start; for the next boot, /etc/sysctl.d/sallyport.conf";
 
 std::vector<std::string> names_in(const char* path) {
   std::vector<std::string> names;
@@ -92,7 +92,7 @@ Verdicts aspshell(const Patient&) {
 Verdicts ip_forward(const Patient& patient) {
   Verdicts found;
   if (read_file("/proc/sys/net/ipv4/ip_forward") != "1\n")
-    return {fail("net.ipv4.ip_forward is not 1, so that no packet is forwarded", kStart)};
+    return {fail("net.ipv4.ip_forward is not 1, so that no packet is forwarded", kStartCure)};
   for (const auto& interface : names_in("/proc/sys/net/ipv4/conf")) {
     if (interface == "all" || interface == "default" || interface == "lo") continue;
     if (read_file(fmt::format("/proc/sys/net/ipv4/conf/{}/forwarding", interface)) == "0\n") {
@@ -101,7 +101,7 @@ Verdicts ip_forward(const Patient& patient) {
     }
   }
   if (read_file("/proc/sys/net/ipv6/conf/all/forwarding") != "1\n" && patient.uses_ipv6) {
-    found.push_back(fail("net.ipv6.conf.all.forwarding is not 1, but aspera.conf has rules for IPv6", kStart));
+    found.push_back(fail("net.ipv6.conf.all.forwarding is not 1, but aspera.conf has rules for IPv6", kStartCure));
   }
   if (found.empty()) found.push_back(ok(patient.uses_ipv6 ? "on, for IPv6 too" : "on"));
   return found;
@@ -116,7 +116,7 @@ Verdicts conntrack_table(const Patient&) {
 
 Verdicts accounting(const Patient&) {
   if (read_file("/proc/sys/net/netfilter/nf_conntrack_acct") == "1\n") return {ok("bytes are counted")};
-  return {warn("net.netfilter.nf_conntrack_acct is not 1, so that the log has no bytes", kStart)};
+  return {warn("net.netfilter.nf_conntrack_acct is not 1, so that the log has no bytes", kStartCure)};
 }
 
 Verdicts hosts(const Patient&) { return {judge_hosts(read_file("/etc/hosts"))}; }
@@ -142,10 +142,10 @@ bool cron_runs() {
 }
 
 Verdicts cron(const Patient&) {
-  constexpr char kTable[] = "/etc/cron.d/sallyport";
-  if (const auto wrong = root_only::complaint(kTable))
+  constexpr char kCronTable[] = "/etc/cron.d/sallyport";
+  if (const auto wrong = root_only::complaint(kCronTable))
     return {fail(*wrong + ", so that cron does not run asp-reap", "make install writes it anew")};
-  Verdict table = judge_cron(read_file(kTable), std::string(paths::kBin) + "asp-reap");
+  Verdict table = judge_cron(read_file(kCronTable), std::string(paths::kBin) + "asp-reap");
   if (table.grade != Grade::ok) return {table};
   if (!cron_runs())
     return {fail("cron does not run, so that nobody clears up after killed sessions",

@@ -27,12 +27,12 @@ namespace asperaproxy {
 namespace {
 
 constexpr char kUsage[] = "asperaproxy cluster-config [--config aspera.conf] [--node NAME] [DIRECTORY]";
-constexpr char kStandard[] = SALLYPORT_PREFIX "/etc/cluster";
+constexpr char kStandardFolder[] = SALLYPORT_PREFIX "/etc/cluster";
 
 struct Asked {
   std::string config;  // empty: the usual file, which must be root's
   std::string node;    // empty: this host
-  std::string directory = kStandard;
+  std::string directory = kStandardFolder;
 };
 
 Asked parse(const std::vector<std::string>& words) {

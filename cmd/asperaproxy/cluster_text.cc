@@ -25,10 +25,10 @@ std::string text_of(const Network& address) { return fmt::format("{}/{}", addres
 // priority) / 256 of an interval (RFC 9568, 6.1). 255 is for a router that never gives an address
 // away.
 int priority_of(const Cluster& cluster, const ClusterNode& node) {
-  constexpr int kHighest = 254;
+  constexpr int kHighestPriority = 254;
   const auto at = std::find_if(cluster.nodes.begin(), cluster.nodes.end(),
                                [&](const ClusterNode& each) { return each.name == node.name; });
-  return kHighest - static_cast<int>(at - cluster.nodes.begin());
+  return kHighestPriority - static_cast<int>(at - cluster.nodes.begin());
 }
 
 std::string address_block(const char* keyword, const Shared& shared, bool v4) {

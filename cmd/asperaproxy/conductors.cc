@@ -21,7 +21,7 @@
 namespace asperaproxy {
 namespace {
 
-constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::seconds kEndTime{5};
 
 struct Process {
   int pid;

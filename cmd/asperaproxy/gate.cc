@@ -10,7 +10,7 @@ namespace gate {
 namespace {
 
 // The table is made first, so that deleting it is no error when there was none.
-constexpr char kNone[] = "table inet sallyport_gate\ndelete table inet sallyport_gate\n";
+constexpr char kRemoveGate[] = "table inet sallyport_gate\ndelete table inet sallyport_gate\n";
 
 std::string drops(const config::Cluster& cluster, bool v4) {
   std::string addresses;
@@ -31,9 +31,9 @@ std::string drops(const config::Cluster& cluster, bool v4) {
 void close(const config::Cluster& cluster) {
   nft::apply(fmt::format("{}table inet sallyport_gate {{\n  chain arriving {{\n    type filter hook input priority "
                          "-10; policy accept;\n{}{}  }}\n}}\n",
-                         kNone, drops(cluster, true), drops(cluster, false)));
+                         kRemoveGate, drops(cluster, true), drops(cluster, false)));
 }
 
-void open() { nft::apply(kNone); }
+void open() { nft::apply(kRemoveGate); }
 
 }  // namespace gate

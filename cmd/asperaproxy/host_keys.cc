@@ -81,10 +81,10 @@ std::string fingerprint(const Key& key) {
 }
 
 bool is_fingerprint(std::string_view text) {
-  constexpr std::string_view kPrefix = "SHA256:";
-  constexpr std::size_t kDigest = 43;  // 32 bytes in base64, without its "="
-  return text.starts_with(kPrefix) && text.size() == kPrefix.size() + kDigest &&
-         is_base64(text.substr(kPrefix.size())) && text.find('=') == text.npos;
+  constexpr std::string_view kFingerprintPrefix = "SHA256:";
+  constexpr std::size_t kDigestCharacters = 43;  // 32 bytes in base64, without its "="
+  return text.starts_with(kFingerprintPrefix) && text.size() == kFingerprintPrefix.size() + kDigestCharacters &&
+         is_base64(text.substr(kFingerprintPrefix.size())) && text.find('=') == text.npos;
 }
 
 std::optional<std::string> without(const std::string& text, const Entry& entry, const std::string& name) {

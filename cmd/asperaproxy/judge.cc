@@ -64,7 +64,7 @@ Verdict judge_cron(std::string_view text, const std::string& reaper) {
 }
 
 std::string other_rights(std::string_view text, const std::vector<std::string>& helpers) {
-  constexpr std::string_view kAs = "(root) ";
+  constexpr std::string_view kRunAsRoot = "(root) ";
   bool rights = false;
   std::string others;
   for (const auto line : cut::lines(text)) {
@@ -82,7 +82,7 @@ std::string other_rights(std::string_view text, const std::vector<std::string>& 
       return there;
     };
     bool passwordless = false;
-    if (take(std::string(kAs))) {
+    if (take(std::string(kRunAsRoot))) {
       while (take("NOSETENV: ") || take("EXEC: ") || (take("NOPASSWD: ") && (passwordless = true))) {
       }
     }

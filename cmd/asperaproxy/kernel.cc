@@ -22,16 +22,16 @@ namespace {
 
 constexpr char kForward4[] = "/proc/sys/net/ipv4/ip_forward";
 constexpr char kForward6[] = "/proc/sys/net/ipv6/conf/all/forwarding";
-constexpr char kCount[] = "/proc/sys/net/netfilter/nf_conntrack_acct";
-constexpr char kLiberal[] = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
+constexpr char kCountFlows[] = "/proc/sys/net/netfilter/nf_conntrack_acct";
+constexpr char kTrackNoWindows[] = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
 constexpr int kSeconds = 10;
 
 bool is_there(const char* path) { return ::access(path, F_OK) == 0; }
 
 std::string read(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  constexpr std::size_t kMax = 4 * 1024 * 1024;
-  return file ? io::read_all(file.get(), kMax, path) : "";
+  constexpr std::size_t kMaxBytes = 4 * 1024 * 1024;
+  return file ? io::read_all(file.get(), kMaxBytes, path) : "";
 }
 
 // Does not write a value that is set already: the file may be read-only in a container.
@@ -56,7 +56,8 @@ void forward_6(std::vector<std::string>& left) {
 }
 
 void load_conntrack() {
-  if (!is_there(kCount)) child::run({{"/usr/sbin/modprobe", "nf_conntrack"}, env::allow({}), {}}, "", 65536, kSeconds);
+  if (!is_there(kCountFlows))
+    child::run({{"/usr/sbin/modprobe", "nf_conntrack"}, env::allow({}), {}}, "", 65536, kSeconds);
 }
 
 }  // namespace
@@ -83,7 +84,7 @@ std::vector<std::string> set_kernel() {
   forward_6(left);
   try {
     load_conntrack();
-    turn_on(kCount);
+    turn_on(kCountFlows);
   } catch (const tool::Failure& failure) {
     left.push_back(fmt::format("bytes are not counted: {}", failure.what()));
   }
@@ -93,7 +94,7 @@ std::vector<std::string> set_kernel() {
 void track_no_windows() {
   try {
     load_conntrack();
-    turn_on(kLiberal);
+    turn_on(kTrackNoWindows);
   } catch (const tool::Failure& failure) {
     logging::error("TCP of leases may break off when the addresses move: {}", failure.what());
   }

@@ -133,10 +133,10 @@ std::string text() {
 }
 
 std::vector<std::string> in_force(std::string_view listing, const std::vector<std::string>& helpers) {
-  constexpr std::string_view kGeneric = "Matching Defaults entries for ";
-  constexpr std::string_view kBound = "    Defaults";
+  constexpr std::string_view kAccountHeading = "Matching Defaults entries for ";
+  constexpr std::string_view kCommandHeading = "    Defaults";
   State state;
-  if (const auto generic = listing.find(kGeneric); generic != listing.npos) {
+  if (const auto generic = listing.find(kAccountHeading); generic != listing.npos) {
     const auto from = listing.find('\n', generic);
     const auto until = listing.find("\n\n", generic);
     if (from < until) {
@@ -144,9 +144,9 @@ std::vector<std::string> in_force(std::string_view listing, const std::vector<st
     }
   }
   // Settings of accounts may come before those of commands, without a line between.
-  for (auto at = listing.find(kBound); at != listing.npos; at = listing.find(kBound, at + 1)) {
-    const auto from = at + kBound.size();
-    const auto until = std::min(listing.find(kBound, from), listing.find('\n', from));
+  for (auto at = listing.find(kCommandHeading); at != listing.npos; at = listing.find(kCommandHeading, at + 1)) {
+    const auto from = at + kCommandHeading.size();
+    const auto until = std::min(listing.find(kCommandHeading, from), listing.find('\n', from));
     if (listing[from] == '!' || listing[from] == '>')
       note_bound(listing.substr(from + 1, std::min(until, listing.size()) - from - 1), helpers, state);
   }

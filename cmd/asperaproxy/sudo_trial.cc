@@ -35,12 +35,12 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr seconds kPatience{10};
-constexpr seconds kSlow{5};
-constexpr seconds kMostTime{15};  // to begin a trial of another user
+constexpr seconds kSlowStart{5};
+constexpr seconds kLongestTrials{15};  // to begin a trial of another user
 
 std::string silence(const std::string& helper) {
   return fmt::format("sudo has not got {} to answer within {} s; sessions wait {} s", helper, kPatience.count(),
-                     Privileged::kToFirstWord.count());
+                     Privileged::kFirstLineTime.count());
 }
 
 status::Line read(const std::string& outcome) { return status::parse(outcome.substr(0, outcome.size() - 1)); }
@@ -167,10 +167,10 @@ Verdicts judge(const std::string& user, std::string (*attempt)(), const std::vec
       found.push_back(
           doctor::fail(fmt::format("sudo ends all sessions of {} that last: {}", kUsers, one), cure_of({one})));
   }
-  if (std::stoll(said.get("ms")) > milliseconds(kSlow).count()) {
+  if (std::stoll(said.get("ms")) > milliseconds(kSlowStart).count()) {
     found.push_back(
         doctor::warn(fmt::format("sudo takes more than {} s to start a helper for {}, and each session waits for that",
-                                 kSlow.count(), kUsers),
+                                 kSlowStart.count(), kUsers),
                      "what do the modules of /etc/pam.d/sudo wait for? Is this host's own name in /etc/hosts?"));
   }
   if (const auto others = doctor::other_rights(listing, helpers); !others.empty()) {

@@ -50,9 +50,9 @@ std::optional<config::Command> allowed(const Words& words) {
 void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 int refuse(const std::string& command) {
-  constexpr std::size_t kShown = 200;
+  constexpr std::size_t kMaxShown = 200;
   config::log_place::follow(config::Author::anyone);
-  const std::string shown = logging::escape(command.substr(0, kShown)) + (command.size() > kShown ? "…" : "");
+  const std::string shown = logging::escape(command.substr(0, kMaxShown)) + (command.size() > kMaxShown ? "…" : "");
   logging::error("Command not accepted: {} user={} from={}", shown, accounts::name_of(::getuid()),
                  logging::escape(env::get("SSH_CONNECTION").value_or("-")));
   tell("Command not accepted: " + shown);

@@ -46,8 +46,8 @@ std::string digest(const std::string& text) {
 }
 
 std::string file_name(const std::string& text) {
-  constexpr std::size_t kLongest = 200;
-  const bool usable = text.size() <= kLongest && text.find('/') == text.npos && !text.starts_with('.');
+  constexpr std::size_t kMaxFileName = 200;
+  const bool usable = text.size() <= kMaxFileName && text.find('/') == text.npos && !text.starts_with('.');
   return usable ? text : digest(text);
 }
 

@@ -25,22 +25,23 @@ using std::chrono::seconds;
 
 constexpr milliseconds kPatienceOfSession{75};
 constexpr milliseconds kPatienceOfAdministrator{2000};
-constexpr milliseconds kKeptOver{
+constexpr milliseconds kKeptBeyondEnd{
     5000};  // how long Redis keeps a mark beyond its time, so that it is over everywhere before it is gone
 constexpr milliseconds kHealedKept{3600'000};  // each node looks once a minute
 constexpr milliseconds kTurnKept{7LL * 86400'000};
-constexpr long kLongest = 30L * 86400;  // seconds, of a mark that others set
-constexpr std::size_t kMostNames = 4096;
-constexpr std::size_t kNamesAtOnce = 256;
+constexpr long kLongestMarkSeconds = 30L * 86400;  // seconds, of a mark that others set
+constexpr std::size_t kMaxNames = 4096;
+constexpr std::size_t kNamesPerRoundTrip = 256;
 
-constexpr char kNames[] = "sallyport:marks";
+constexpr char kNamesKey[] = "sallyport:marks";
 std::string mark_key(const std::string& name) { return "sallyport:mark:" + name; }
 std::string turn_name(const std::string& key) { return "sallyport:turn:" + digest(key); }
 
 // Another node may have written it again since it was found missing.
-constexpr char kForget[] = "for i, name in ipairs(ARGV) do"
-                           " if redis.call('EXISTS', KEYS[i + 1]) == 0 then redis.call('SREM', KEYS[1], name) end "
-                           "end return #ARGV";
+constexpr char kForgetScript[] =
+    "for i, name in ipairs(ARGV) do"
+    " if redis.call('EXISTS', KEYS[i + 1]) == 0 then redis.call('SREM', KEYS[1], name) end "
+    "end return #ARGV";
 
 struct Sharing {
   bool wanted = false;                  // there is a cluster to share with
@@ -81,9 +82,9 @@ struct Said {
 };
 
 Mark mark_in(const Record& record, milliseconds kept) {
-  const auto lasts = parse_decimal(record.require("seconds"), 0, kLongest);
+  const auto lasts = parse_decimal(record.require("seconds"), 0, kLongestMarkSeconds);
   if (!lasts) throw tool::Failure(tool::bad_input, "seconds is not valid");
-  const auto left = std::clamp(std::chrono::ceil<seconds>(kept - kKeptOver), seconds(0), seconds(*lasts));
+  const auto left = std::clamp(std::chrono::ceil<seconds>(kept - kKeptBeyondEnd), seconds(0), seconds(*lasts));
   Record whole;
   for (const auto& [name, value] : record.fields()) {
     if (name != "seconds" && name != "node") whole.add(name, value);
@@ -115,10 +116,10 @@ redis::Command telling(const Mark& mark) {
   for (const auto& [name, value] : whole.fields()) {
     if (name != "until") record.add(name, value);
   }
-  record.add("seconds", std::to_string(ends ? std::min<long>(left.count(), kLongest) : 0));
+  record.add("seconds", std::to_string(ends ? std::min<long>(left.count(), kLongestMarkSeconds) : 0));
   record.add("node", node_name());
   redis::Command command{"SET", mark_key(mark_name(mark)), record.text()};
-  if (ends) command.insert(command.end(), {"PX", std::to_string((milliseconds(left) + kKeptOver).count())});
+  if (ends) command.insert(command.end(), {"PX", std::to_string((milliseconds(left) + kKeptBeyondEnd).count())});
   return command;
 }
 
@@ -146,18 +147,18 @@ void say_again(const std::vector<Mark>& marks) {
   std::vector<redis::Command> commands;
   for (const auto& mark : marks) {
     commands.push_back(telling(mark));
-    commands.push_back({"SADD", kNames, mark_name(mark)});
+    commands.push_back({"SADD", kNamesKey, mark_name(mark)});
   }
   ask(commands);
 }
 
 // Parses what is known of a name: the answers to GET and PTTL.
 std::optional<Said> said_of(const std::string& name, const redis::Reply& text, const redis::Reply& left) {
-  constexpr long long kGone = -2;
-  constexpr long long kNoEnd = -1;
-  if (text.is_nil() || left.integer() == kGone) return std::nullopt;
-  constexpr long long kMost = 2LL * kLongest * 1000;
-  const long long kept = left.integer() == kNoEnd ? kMost : std::clamp(left.integer(), 0LL, kMost);
+  constexpr long long kNoSuchKey = -2;
+  constexpr long long kNoExpiry = -1;
+  if (text.is_nil() || left.integer() == kNoSuchKey) return std::nullopt;
+  constexpr long long kLongestKept = 2LL * kLongestMarkSeconds * 1000;
+  const long long kept = left.integer() == kNoExpiry ? kLongestKept : std::clamp(left.integer(), 0LL, kLongestKept);
   return parse(name, text.text(), milliseconds(kept));
 }
 
@@ -233,9 +234,9 @@ void unless_it_fails(const Work& work) {
 
 void forget(const std::vector<std::string>& gone) {
   if (gone.empty()) return;
-  std::vector<std::string> keys{kNames};
+  std::vector<std::string> keys{kNamesKey};
   for (const auto& name : gone) keys.push_back(mark_key(name));
-  ask({redis::script(kForget, keys, gone)});
+  ask({redis::script(kForgetScript, keys, gone)});
 }
 
 }  // namespace
@@ -277,7 +278,7 @@ std::optional<unsigned long> update(const std::vector<std::string>& names, const
 
 void update_all() {
   unless_it_fails([] {
-    const auto listed = ask({{"SRANDMEMBER", kNames, std::to_string(kMostNames)}});
+    const auto listed = ask({{"SRANDMEMBER", kNamesKey, std::to_string(kMaxNames)}});
     if (!listed) return;
     std::set<std::string> all;
     for (const auto& each : listed->front().array()) {
@@ -288,10 +289,10 @@ void update_all() {
     }
     for (const auto& name : session::spool::names_in(kHealed)) all.insert(name);
     const std::vector<std::string> names(all.begin(), all.end());
-    for (std::size_t at = 0; at < names.size(); at += kNamesAtOnce) {
+    for (std::size_t at = 0; at < names.size(); at += kNamesPerRoundTrip) {
       const std::vector<std::string> some(
           names.begin() + static_cast<std::ptrdiff_t>(at),
-          names.begin() + static_cast<std::ptrdiff_t>(std::min(at + kNamesAtOnce, names.size())));
+          names.begin() + static_cast<std::ptrdiff_t>(std::min(at + kNamesPerRoundTrip, names.size())));
       std::vector<redis::Command> commands;
       ask_for(commands, some);
       const auto replies = ask(commands);

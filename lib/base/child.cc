@@ -22,7 +22,7 @@
 namespace child {
 namespace {
 
-constexpr std::chrono::milliseconds kFarewell{3000};
+constexpr std::chrono::milliseconds kOwnEndTime{3000};
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> out;
@@ -129,7 +129,7 @@ int Child::wait_for(std::chrono::milliseconds patience) {
 void Child::end() {
   if (pid_ <= 0) return;
   const bool killed = ::kill(pid_, SIGKILL) == 0;
-  if (killed || is_over(kFarewell)) {
+  if (killed || is_over(kOwnEndTime)) {
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }

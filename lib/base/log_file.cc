@@ -125,13 +125,13 @@ void make_directory(const std::string& directory) {
 }  // namespace
 
 std::string line(std::time_t now, const std::string& ident, const std::string& text) {
-  constexpr char kCut[] = " [cut]";
+  constexpr char kCutMark[] = " [cut]";
   std::tm local{};
   ::localtime_r(&now, &local);
   char time[32];
   std::strftime(time, sizeof time, "%b %e %H:%M:%S", &local);
   std::string whole = fmt::format("{} {} {}[{}]: {}", time, host_name(), ident, ::getpid(), text);
-  if (whole.size() + 1 > kMaxLine) whole = whole.substr(0, kMaxLine - sizeof kCut) + kCut;
+  if (whole.size() + 1 > kMaxLine) whole = whole.substr(0, kMaxLine - sizeof kCutMark) + kCutMark;
   return whole + "\n";
 }
 

@@ -85,8 +85,8 @@ void write(int priority, const char* word, const std::string& message) {
 }
 
 void debug(const char* word, const std::string& message) {
-  constexpr std::size_t kLongest = 3000;  // leaves room for the context
-  const std::string shown = message.size() > kLongest ? message.substr(0, kLongest) + "..." : message;
+  constexpr std::size_t kMaxMessage = 3000;  // leaves room for the context
+  const std::string shown = message.size() > kMaxMessage ? message.substr(0, kMaxMessage) + "..." : message;
   write(LOG_DEBUG, word, context_.empty() ? shown : fmt::format("{} {}", shown, context_));
 }
 

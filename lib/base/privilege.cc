@@ -15,7 +15,7 @@
 namespace privilege {
 namespace {
 
-constexpr rlim_t kFiles = 1024;
+constexpr rlim_t kMaxOpenFiles = 1024;
 constexpr unsigned long kTimerSlack = 50'000;  // ns: the kernel's default
 
 // Where root may not set the limit (no CAP_SYS_RESOURCE), sets it as far as it may.
@@ -54,7 +54,7 @@ void leave_limits() {
   for (const int resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC})
     set_limit(resource, RLIM_INFINITY);
   set_limit(RLIMIT_CORE, 0);                // a core dump would hold what the caller may not know
-  set_limit(RLIMIT_NOFILE, kFiles);         // with too few there is not even a line in the log
+  set_limit(RLIMIT_NOFILE, kMaxOpenFiles);  // with too few there is not even a line in the log
   ::prctl(PR_SET_TIMERSLACK, kTimerSlack);  // otherwise none of our time limits is kept
   const sched_param normal{};
   ::sched_setscheduler(0, SCHED_OTHER, &normal);

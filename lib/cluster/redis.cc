@@ -30,7 +30,7 @@ using std::chrono::milliseconds;
 
 // How long asp-redis may take to start, and to report that the time is over. It normally takes
 // neither; one that hangs is given up by then.
-constexpr milliseconds kStart{500};
+constexpr milliseconds kStartTime{500};
 constexpr milliseconds kGrace{200};
 
 [[noreturn]] void fail(const std::string& why) { throw tool::Failure(tool::temporary, why); }
@@ -39,7 +39,7 @@ constexpr milliseconds kGrace{200};
 class Helper {
  public:
   explicit Helper(const Terms& terms) {
-    const auto deadline = Clock::now() + kStart;
+    const auto deadline = Clock::now() + kStartTime;
     auto ends = fd::socket_pair();
     const Fd null = fd::open("/dev/null", O_RDWR);
     child::Program program{
@@ -47,7 +47,7 @@ class Helper {
         env::allow({}),
         {{ends.write.get(), STDIN_FILENO}, {ends.write.get(), STDOUT_FILENO}, {null.get(), STDERR_FILENO}}};
     if (::geteuid() == 0) program.identity = accounts::identity_of(paths::kDialAccount);
-    program.start_within = kStart;
+    program.start_within = kStartTime;
     child_ = child::spawn(program);
     ends.write.reset();  // otherwise we would not see it end
     socket_ = std::move(ends.read);

@@ -13,7 +13,7 @@
 namespace redis {
 
 std::string password_in(const std::string& path) {
-  constexpr std::size_t kMax = 4096;
+  constexpr std::size_t kMaxBytes = 4096;
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!file) tool::fail_errno(tool::config, "open " + path);
   struct stat status {};
@@ -21,7 +21,7 @@ std::string password_in(const std::string& path) {
   if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     throw tool::Failure(tool::config, path + ": must be a file that belongs to root and is for root alone (mode 0600)");
   }
-  std::string text = io::read_all(file.get(), kMax, path);
+  std::string text = io::read_all(file.get(), kMaxBytes, path);
   if (text.ends_with('\n')) text.pop_back();
   if (!is_password(text))
     throw tool::Failure(tool::config, path + ": must hold one line, of 1 to 128 letters, digits and any of -_.+/=");

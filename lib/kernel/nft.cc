@@ -33,9 +33,9 @@ void find(void* library, const char* name, Function& function) {
 }
 
 Library load() {
-  constexpr char kName[] = "libnftables.so.1";
-  void* library = ::dlopen(kName, RTLD_NOW | RTLD_LOCAL);
-  if (!library) throw tool::Failure(tool::os, fmt::format("load {}: {}", kName, ::dlerror()));
+  constexpr char kLibraryName[] = "libnftables.so.1";
+  void* library = ::dlopen(kLibraryName, RTLD_NOW | RTLD_LOCAL);
+  if (!library) throw tool::Failure(tool::os, fmt::format("load {}: {}", kLibraryName, ::dlerror()));
   Library all;
   find(library, "nft_ctx_new", all.ctx_new);
   find(library, "nft_ctx_free", all.ctx_free);

@@ -36,7 +36,7 @@ const char* reason_of(const Lease& lease) {
 }  // namespace
 
 Seconds deadline_of(const Lease& lease, Seconds now) {
-  return now + (lease.lives_by_flows() ? kSilence : lease.lifetime);
+  return now + (lease.lives_by_flows() ? kIdleTime : lease.lifetime);
 }
 
 void finish(Registry& registry, const std::vector<Lease>& leases, std::string_view why) {

@@ -13,7 +13,7 @@
 namespace lease::life {
 
 // How long a lease without a lifetime lives without a packet.
-constexpr std::chrono::seconds kSilence{60};
+constexpr std::chrono::seconds kIdleTime{60};
 
 // The time when `lease` is over, if it was used or renewed at `now`.
 std::chrono::seconds deadline_of(const Lease& lease, std::chrono::seconds now);

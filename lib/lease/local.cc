@@ -23,7 +23,7 @@ namespace {
 constexpr char kRecords[] = "leases";
 constexpr char kOwners[] = "lease_owners";
 constexpr char kPorts[] = "lease_ports";
-constexpr char kNext[] = "next";
+constexpr char kNextPort[] = "next";
 
 std::string in(const std::string& directory, const std::string& name) {
   return fmt::format("{}/{}/{}", paths::kRun, directory, name);
@@ -161,13 +161,13 @@ class Directories : public Spool {
       ::rmdir(in(kOwners, owner).c_str());  // fails if there are leases in it
     }
     for (const auto& port : session::spool::names_in(kPorts)) {
-      if (port != kNext && gone(read_link(in(kPorts, port)))) remove_file(in(kPorts, port));
+      if (port != kNextPort && gone(read_link(in(kPorts, port)))) remove_file(in(kPorts, port));
     }
   }
 
  private:
   static int first_to_try(const PortRange& range, int places) {
-    const auto next = parse_port(read_link(in(kPorts, kNext)));
+    const auto next = parse_port(read_link(in(kPorts, kNextPort)));
     return next && *next >= range.low && *next < range.low + places ? *next - range.low : 0;
   }
 
@@ -175,7 +175,7 @@ class Directories : public Spool {
     const std::string fresh = in(kPorts, ".next");
     remove_file(fresh);
     make_link(std::to_string(port), fresh);
-    if (::rename(fresh.c_str(), in(kPorts, kNext).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
+    if (::rename(fresh.c_str(), in(kPorts, kNextPort).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
   }
 
   bool take_run(const std::string& id, Port first, int count) {

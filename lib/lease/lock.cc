@@ -18,12 +18,12 @@ namespace lease {
 Lock::Lock() {
   const std::string path = fmt::format("{}/lease_lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  constexpr auto kPause = std::chrono::milliseconds(1);
-  constexpr int kTries = 10000;
-  for (int i = 0; i < kTries; ++i) {
+  constexpr auto kRetryPause = std::chrono::milliseconds(1);
+  constexpr int kMaxAttempts = 10000;
+  for (int i = 0; i < kMaxAttempts; ++i) {
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return;
     if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kRetryPause);
   }
   throw tool::Failure(tool::temporary, path + ": still locked after 10 s");
 }

@@ -16,20 +16,20 @@
 namespace lease::role {
 namespace {
 
-constexpr const char* kWords[] = {"", "standby", "master", "informed"};  // as Role has them
+constexpr const char* kRoleNames[] = {"", "standby", "master", "informed"};  // as Role has them
 
 std::string path() { return fmt::format("{}/lease_role", paths::kRun); }
 
 }  // namespace
 
 Role get() {
-  constexpr std::size_t kMax = 16;
+  constexpr std::size_t kMaxBytes = 16;
   const Fd file(::open(path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file && errno == ENOENT) return Role::alone;
   if (!file) tool::fail_errno(tool::os, "open " + path());
-  const std::string word = io::read_all(file.get(), kMax, path());
+  const std::string word = io::read_all(file.get(), kMaxBytes, path());
   for (const auto role : {Role::standby, Role::master, Role::informed}) {
-    if (word == kWords[static_cast<int>(role)]) return role;
+    if (word == kRoleNames[static_cast<int>(role)]) return role;
   }
   throw tool::Failure(tool::os, path() + ": says neither standby nor master");
 }

@@ -34,7 +34,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr char kGone[] = "lease_gone";
+constexpr char kGoneDirectory[] = "lease_gone";
 constexpr char kLeaseKey[] = "sallyport:lease:";
 constexpr char kNextKey[] = "sallyport:lease-next";
 constexpr char kMasterKey[] = "sallyport:lease-master";
@@ -72,7 +72,7 @@ std::string text_for_others(Lease lease) {
 
 milliseconds rest_of(const Lease& lease) {
   return std::max(std::chrono::seconds(0), lease.deadline - boot_clock::seconds()) +
-         std::chrono::duration_cast<milliseconds>(kSpare);
+         std::chrono::duration_cast<milliseconds>(kKeptBeyondEnd);
 }
 
 redis::Command keep(const Lease& lease, const std::string& node) {
@@ -81,17 +81,17 @@ redis::Command keep(const Lease& lease, const std::string& node) {
 }
 
 redis::Command end(const Lease& lease, const std::string& by) {
-  return redis::script(scripts::kEnd, keys_of(lease), {lease.id, by, number(kSpare)});
+  return redis::script(scripts::kEnd, keys_of(lease), {lease.id, by, number(kKeptBeyondEnd)});
 }
 
 // Leases whose end Redis is still to be told. A lease that is `ending` ended because somebody asked
 // for it.
 class Gone {
  public:
-  Gone() { session::spool::make_directory(kGone); }
+  Gone() { session::spool::make_directory(kGoneDirectory); }
 
   static std::vector<std::string> ids() {
-    auto names = session::spool::names_in(kGone);
+    auto names = session::spool::names_in(kGoneDirectory);
     std::erase_if(names, [](const std::string& name) { return !uuid::is_valid(name); });
     return names;
   }
@@ -116,7 +116,7 @@ class Gone {
   }
 
  private:
-  static std::string path(const std::string& id) { return fmt::format("{}/{}/{}", paths::kRun, kGone, id); }
+  static std::string path(const std::string& id) { return fmt::format("{}/{}/{}", paths::kRun, kGoneDirectory, id); }
 };
 
 class Shared : public Store, public Peering {
@@ -130,7 +130,7 @@ class Shared : public Store, public Peering {
                                  const Usable& usable) override {
     const int places = range.high - range.low + 1 - (count - 1);
     if (places <= 0) return std::nullopt;
-    begin(kPatience);
+    begin(kQuickPatience);
     int from = 0;
     for (int i = 0; i < places; ++i) {
       const auto first = take_there(id, range.low, places, count, from);
@@ -188,12 +188,12 @@ class Shared : public Store, public Peering {
 
   // Redis may have begun anew, without any data; or another node was master meanwhile.
   bool is_behind() override {
-    constexpr char kWho[] = "local who = redis.pcall('GET', KEYS[1]) return type(who) == 'string' and who or ''";
+    constexpr char kReadMaster[] = "local who = redis.pcall('GET', KEYS[1]) return type(who) == 'string' and who or ''";
     if (!serves()) return false;
     if (!is_whole()) return true;
     try {
-      begin(kPatience);
-      if (ask({redis::script(kWho, {kMasterKey}, {})}).front().text() == node_) return false;
+      begin(kQuickPatience);
+      if (ask({redis::script(kReadMaster, {kMasterKey}, {})}).front().text() == node_) return false;
       role::set(Role::master);
       return true;
     } catch (const tool::Failure&) {
@@ -210,7 +210,7 @@ class Shared : public Store, public Peering {
       near.sentinels.clear();
       near.redis = {server};
       try {
-        redis::Client client(near, kPatience, redis::Whom::anyone);
+        redis::Client client(near, kQuickPatience, redis::Whom::anyone);
         client.ask({"PING"});
         client.grant(kLongPatience);
         pull(client, nullptr);
@@ -225,7 +225,7 @@ class Shared : public Store, public Peering {
     if (!serves()) return;
     tell_changes();
     try {
-      begin(kPatience);
+      begin(kQuickPatience);
       ask({{"PING"}});  // before there is much to send
       begin(kLongPatience);
       std::vector<std::string> refused;
@@ -249,7 +249,7 @@ class Shared : public Store, public Peering {
     const auto gone = Gone::ids();
     if (renewed.empty() && gone.empty()) return;
     try {
-      begin(kPatience);
+      begin(kQuickPatience);
       tell(renewed);
       tell_gone(gone);
     } catch (const tool::Failure&) {  // reported already; ended leases are told later, and the others each time
@@ -278,7 +278,7 @@ class Shared : public Store, public Peering {
 
   std::vector<redis::Reply> ask(const std::vector<redis::Command>& commands) {
     if (Clock::now() < rests_until_) throw tool::Failure(tool::temporary, "Redis is away");
-    if (!client_) begin(kPatience);
+    if (!client_) begin(kQuickPatience);
     try {
       auto replies = client_->ask_all(commands);
       if (std::exchange(away_, false)) logging::event("Redis answers again: leases are shared");

@@ -10,7 +10,7 @@
 //   sallyport:lease-gone:UUID  it was ended: nobody may bring it back
 //   sallyport:lease-master     the node that was the last to exchange
 //
-// The keys of a lease expire by themselves, kSpare after the lease: the clocks of
+// The keys of a lease expire by themselves, kKeptBeyondEnd after the lease: the clocks of
 // Redis servers may differ by as much. A node that takes over starts each lifetime anew: no
 // node believes another's clock.
 //
@@ -34,10 +34,10 @@ struct Config;
 namespace lease::shared {
 
 // How long Redis keeps the keys of a lease beyond its end.
-constexpr std::chrono::hours kSpare{2};
+constexpr std::chrono::hours kKeptBeyondEnd{2};
 
 // How long opening a lease waits for Redis in all, and how long functions for all leases wait.
-constexpr std::chrono::milliseconds kPatience{300};
+constexpr std::chrono::milliseconds kQuickPatience{300};
 constexpr std::chrono::milliseconds kLongPatience{3000};
 
 // `local` is the spool. When Redis fails, only opening fails: Failure{75}.

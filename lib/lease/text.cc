@@ -74,7 +74,7 @@ std::vector<Element> elements_of(const Lease& lease) {
 }
 
 Seconds timeout_of(const Lease& lease, Seconds now) {
-  if (lease.lives_by_flows()) return kUnattended;
+  if (lease.lives_by_flows()) return kTimeoutWithoutLifetime;
   return std::max(Seconds(1), lease.deadline - now);
 }
 

@@ -25,7 +25,7 @@ namespace lease::text {
 constexpr char kTable[] = "sallyport_lease";
 
 // How long an element stays without renewal by a process, if the lease has no lifetime.
-constexpr std::chrono::seconds kUnattended{600};
+constexpr std::chrono::seconds kTimeoutWithoutLifetime{600};
 
 firewall::text::Family family_of(const Lease& lease);
 

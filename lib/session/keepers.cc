@@ -150,7 +150,8 @@ std::optional<Hold> take(const Terms& terms) {
       continue;
     }
     const auto note = read_note(directory, id);
-    if (!note || note->terms != terms.text || boot_clock::seconds().count() - note->since > kOldest.count()) continue;
+    if (!note || note->terms != terms.text || boot_clock::seconds().count() - note->since > kLongestUse.count())
+      continue;
     auto session = session::spool::Token::take(directory, id + ".session");
     if (!session) continue;
     if (Fd socket = connect_to(socket_path(directory, id)))
@@ -174,7 +175,7 @@ std::optional<Place> Place::make(const Terms& terms) {
   place.lock_ = fd::open(fresh, O_RDONLY | O_NOFOLLOW);
   if (::flock(place.lock_.get(), LOCK_EX | LOCK_NB) != 0) tool::fail_errno(tool::os, "lock " + fresh);
   // The count includes ours, so that of several at the same time none counts too few.
-  if (count_in(place.directory_) > kMost) return std::nullopt;
+  if (count_in(place.directory_) > kMaxPerRule) return std::nullopt;
   place.listener_ = unix_socket();
   const sockaddr_un address = address_of(socket_path(place.directory_, place.id_));
   if (::bind(place.listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||

@@ -24,8 +24,8 @@ namespace session::keepers {
 
 // How many keepers one user has for one rule at most, and how long each is used. The key is not asked
 // for again, so a connection is not used for long.
-constexpr std::size_t kMost = 4;
-constexpr std::chrono::seconds kOldest{600};
+constexpr std::size_t kMaxPerRule = 4;
+constexpr std::chrono::seconds kLongestUse{600};
 
 // Makes the directory. Called first by every privileged user of this module.
 void prepare();
@@ -56,7 +56,7 @@ std::optional<Hold> take(const Terms& terms);
 // Removes a keeper that turned out to be useless, so that nobody finds it any more.
 void discard(const Hold& hold);
 
-// The place of a new keeper. Absent: the user has kMost for that rule.
+// The place of a new keeper. Absent: the user has kMaxPerRule for that rule.
 class Place {
  public:
   static std::optional<Place> make(const Terms& terms);

@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kFarewell{500};
+constexpr milliseconds kComplaintTime{500};
 
 }  // namespace
 
@@ -56,6 +56,6 @@ std::string Privileged::complaint() {
   std::string said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
   while (!said.empty() && said.back() == '\n') said.pop_back();
   if (!said.empty()) return said;
-  const auto status = hung_up_ ? wait(kFarewell) : std::nullopt;
+  const auto status = hung_up_ ? wait(kComplaintTime) : std::nullopt;
   return status ? fmt::format("no reason given (status {})", *status) : "no reason given";
 }

@@ -171,12 +171,12 @@ void make_directory(const std::string& name) { make_directory(fmt::format("{}/{}
 FirewallLock::FirewallLock() {
   const std::string path = fmt::format("{}/lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  constexpr auto kPause = std::chrono::milliseconds(2);
-  constexpr int kTries = 5000;
-  for (int i = 0; i < kTries; ++i) {
+  constexpr auto kRetryPause = std::chrono::milliseconds(2);
+  constexpr int kMaxAttempts = 5000;
+  for (int i = 0; i < kMaxAttempts; ++i) {
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return;
     if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kRetryPause);
   }
   throw tool::Failure(tool::temporary, path + ": still locked after 10 s");
 }

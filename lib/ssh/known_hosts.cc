@@ -18,17 +18,17 @@
 namespace known_hosts {
 namespace {
 
-constexpr std::string_view kBlank = " \t";
-constexpr std::string_view kHashed = "|1|";
-constexpr std::size_t kSha1 = 20;
+constexpr std::string_view kBlanks = " \t";
+constexpr std::string_view kHashedMark = "|1|";
+constexpr std::size_t kSha1Bytes = 20;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Cuts the first word, and the blanks after it, off `rest`.
 std::string_view take_word(std::string_view& rest) {
-  const auto end = std::min(rest.find_first_of(kBlank), rest.size());
+  const auto end = std::min(rest.find_first_of(kBlanks), rest.size());
   const auto word = rest.substr(0, end);
-  rest.remove_prefix(std::min(rest.find_first_not_of(kBlank, end), rest.size()));
+  rest.remove_prefix(std::min(rest.find_first_not_of(kBlanks, end), rest.size()));
   return word;
 }
 
@@ -64,11 +64,11 @@ bool pattern_matches(std::string_view pattern, std::string_view text) {
 
 // `names` is |1|salt|HMAC-SHA1(salt, name).
 bool hash_matches(std::string_view names, std::string_view name) {
-  const auto parted = names.find('|', kHashed.size());
-  if (!names.starts_with(kHashed) || parted == names.npos) return false;
-  const auto salt = base64::decode(names.substr(kHashed.size(), parted - kHashed.size()));
+  const auto parted = names.find('|', kHashedMark.size());
+  if (!names.starts_with(kHashedMark) || parted == names.npos) return false;
+  const auto salt = base64::decode(names.substr(kHashedMark.size(), parted - kHashedMark.size()));
   const auto hash = base64::decode(names.substr(parted + 1));
-  if (!salt || !hash || salt->size() != kSha1 || hash->size() != kSha1) return false;
+  if (!salt || !hash || salt->size() != kSha1Bytes || hash->size() != kSha1Bytes) return false;
   unsigned char own[EVP_MAX_MD_SIZE];
   unsigned length = 0;
   if (!::HMAC(::EVP_sha1(), salt->data(), static_cast<int>(salt->size()),
@@ -138,7 +138,7 @@ Entries find(std::string_view text, std::string_view name) {
   for (auto one : cut::lines(text)) {
     ++number;
     if (one.ends_with('\r')) one.remove_suffix(1);
-    one.remove_prefix(std::min(one.find_first_not_of(kBlank), one.size()));
+    one.remove_prefix(std::min(one.find_first_not_of(kBlanks), one.size()));
     if (one.empty() || one.starts_with('#')) continue;
     auto entry = parse_line(one);
     if (!entry) {

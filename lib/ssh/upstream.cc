@@ -29,8 +29,8 @@ constexpr char kCiphers[] =
     "aes256-gcm@openssh.com,aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
 
 constexpr std::chrono::seconds kRequestTimeout{10};  // channel open, pty, exec: each
-constexpr milliseconds kFarewell{500};               // to get the last messages out
-constexpr std::size_t kTakeAtOnce = 256 * 1024;      // beyond this, bytes wait in libssh, and the window closes
+constexpr milliseconds kDisconnectTime{500};         // to get the last messages out
+constexpr std::size_t kMaxTakenAhead = 256 * 1024;   // beyond this, bytes wait in libssh, and the window closes
 constexpr std::size_t kMaxPut = 128 * 1024;
 
 // The text of libssh's error comes in part from the server.
@@ -104,7 +104,7 @@ Session::Session(const Server& server, const Key& key, std::chrono::seconds time
 
 Session::~Session() {
   if (!event_) return;
-  flush(kFarewell);
+  flush(kDisconnectTime);
   ::ssh_event_remove_session(event_.get(), session_.get());
 }
 
@@ -218,7 +218,7 @@ struct Command::State {
     std::string& into = state.received[is_err ? 1 : 0];
     std::size_t& waiting = state.waiting[is_err ? 1 : 0];
     waiting = length;
-    if (into.size() >= kTakeAtOnce) return 0;
+    if (into.size() >= kMaxTakenAhead) return 0;
     try {
       into.append(static_cast<const char*>(bytes), length);
     } catch (...) {
@@ -278,7 +278,7 @@ Command::~Command() {
   }
   // The first call may get only as far as the EOF.
   if (alive && ::ssh_channel_close(channel_.get()) == SSH_AGAIN) ::ssh_channel_close(channel_.get());
-  if (alive) session_.flush(kFarewell);
+  if (alive) session_.flush(kDisconnectTime);
   // The channel may live on in libssh until the session is freed.
   ::ssh_remove_channel_callbacks(channel_.get(), &state_->callbacks);
 }

@@ -10,10 +10,10 @@
 namespace upstream {
 namespace {
 
-constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+constexpr std::string_view kNeverQuoted = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
 
 std::string quote(const std::string& word) {
-  if (!word.empty() && word.find_first_not_of(kPlain) == word.npos) return word;
+  if (!word.empty() && word.find_first_not_of(kNeverQuoted) == word.npos) return word;
   std::string out = "'";
   for (const char c : word) {
     if (c == '\'') out += "'\\''";

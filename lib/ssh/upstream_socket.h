@@ -21,7 +21,7 @@ struct Socket {
 // time left. The kernel notices within 45 s, idle or not, when a peer vanishes. Failure{69} with the
 // reason of the last address tried; Failure{71} when `source` cannot be bound.
 //
-// `on_silence`, if given, is called when an address has not answered TCP for kSilence. Only the
+// `on_silence`, if given, is called when an address has not answered TCP for kSuspiciousSilence. Only the
 // kernels at the two ends take part in that, so a busy machine is not silent. One lost SYN, which is
 // repeated after a second, is not silence yet.
 constexpr std::chrono::milliseconds kSilence{1200};

@@ -18,11 +18,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::string_view kVerb = "as_session_init ";
-constexpr std::string_view kHost = "--host=";
+constexpr std::string_view kLineStart = "as_session_init ";
+constexpr std::string_view kHostOption = "--host=";
 // Peeked bytes stay in place, so poll(2) would call them readable at once. Instead, this often it is
 // checked whether the rest of the line is there.
-constexpr milliseconds kPause{20};
+constexpr milliseconds kPeekEvery{20};
 
 bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
 
@@ -38,8 +38,8 @@ ssize_t look(int fd, bool is_socket, char* bytes, std::size_t size) {
 }  // namespace
 
 Opening in_stream(std::string_view start) {
-  const auto verb = start.substr(0, kVerb.size());
-  if (verb != kVerb.substr(0, verb.size())) return {true, {}};
+  const auto verb = start.substr(0, kLineStart.size());
+  if (verb != kLineStart.substr(0, verb.size())) return {true, {}};
   const auto newline = start.substr(0, kMaxLine).find('\n');
   auto line = start.substr(0, newline);
   if (newline != start.npos && line.ends_with('\r')) line.remove_suffix(1);
@@ -57,9 +57,9 @@ Opening in_stream(std::string_view start) {
 std::optional<HostPort> in_words(const std::vector<std::string>& words) {
   std::optional<std::string_view> found;
   for (std::size_t at = 1; at < words.size(); ++at) {
-    if (!words[at].starts_with(kHost)) continue;
+    if (!words[at].starts_with(kHostOption)) continue;
     if (found) return std::nullopt;
-    found = std::string_view(words[at]).substr(kHost.size());
+    found = std::string_view(words[at]).substr(kHostOption.size());
   }
   return found ? HostPort::parse(*found) : std::nullopt;
 }

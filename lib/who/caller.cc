@@ -43,8 +43,8 @@ std::string read_proc(pid_t pid, const char* name) {
 // Reads proc(5). Field 2, the command name, is in parentheses and may itself contain anything, so the
 // fields are counted from the last ")".
 Process process_of(pid_t pid) {
-  constexpr int kParent = 4;
-  constexpr int kStarted = 22;
+  constexpr int kParentField = 4;
+  constexpr int kStartField = 22;
   const std::string stat = read_proc(pid, "stat");
   const auto name_end = stat.rfind(')');
   if (name_end == stat.npos) throw tool::Failure(tool::os, fmt::format("/proc/{}/stat: not understood", pid));
@@ -52,9 +52,9 @@ Process process_of(pid_t pid) {
   Process process;
   process.pid = pid;
   std::string field;
-  for (int number = 3; number <= kStarted && fields >> field; ++number) {
-    if (number == kParent) process.parent = static_cast<pid_t>(std::stol(field));
-    if (number == kStarted) process.started = std::stoull(field);
+  for (int number = 3; number <= kStartField && fields >> field; ++number) {
+    if (number == kParentField) process.parent = static_cast<pid_t>(std::stol(field));
+    if (number == kStartField) process.started = std::stoull(field);
   }
   const std::string status = read_proc(pid, "status");
   const auto uid = status.find("\nUid:\t");

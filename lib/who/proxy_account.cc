@@ -52,8 +52,8 @@ bool Account::has_shell() const {
 }
 
 bool is_name(std::string_view text) {
-  constexpr std::size_t kLongest = 32;
-  if (text.empty() || text.size() > kLongest || text[0] == '-' || text[0] == '.') return false;
+  constexpr std::size_t kMaxName = 32;
+  if (text.empty() || text.size() > kMaxName || text[0] == '-' || text[0] == '.') return false;
   if (std::all_of(text.begin(), text.end(), is_digit)) return false;
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; });

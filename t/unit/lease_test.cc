@@ -102,7 +102,7 @@ TEST_CASE("an element ends with its lease") {
   CHECK(lease::text::timeout_of(make_lease(), seconds(2000)) == seconds(1));
   Lease lazy = make_lease();
   lazy.lifetime = seconds(0);
-  CHECK(lease::text::timeout_of(lazy, seconds(2000)) == lease::text::kUnattended);
+  CHECK(lease::text::timeout_of(lazy, seconds(2000)) == lease::text::kTimeoutWithoutLifetime);
 }
 
 TEST_CASE("many leases are one command for each map") {
