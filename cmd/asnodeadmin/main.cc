@@ -33,8 +33,8 @@ constexpr char kUsage[] = "asnodeadmin {-a | -m | -d} -u name [-x account] [-p p
                           "acl | --acl-set acls] [-b file] | "
                           "-l | -b file | -A | --reload | -h";
 constexpr char kHelp[] = "asnodeadmin -a -u name -x account    add a user of the node API\n"
-                         "asnodeadmin -m -u name               change his password, account or ACLs\n"
-                         "asnodeadmin -d -u name               delete him\n"
+                         "asnodeadmin -m -u name               change the user's password, account or ACLs\n"
+                         "asnodeadmin -d -u name               delete the user\n"
                          "asnodeadmin -l                       list all\n"
                          "asnodeadmin -b file                  copy the list to a new file; also with -a, -m, -d\n"
                          "asnodeadmin -A                       the ACLs that there are\n"

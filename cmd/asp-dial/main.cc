@@ -89,7 +89,7 @@ Dial parse_options(int argc, char** argv) {
     if (!words.empty()) options::fail_usage(kUsage, "-R: no command is taken");
     if (options.has('C') || options.has('v')) options::fail_usage(kUsage, "-R together with -C or -v");
   } else {
-    if (words.empty() || words[0] != "--") options::fail_usage(kUsage, "no -- behind the host");
+    if (words.empty() || words[0] != "--") options::fail_usage(kUsage, "missing -- after the host");
     words.erase(words.begin());
     if (words.empty()) options::fail_usage(kUsage, "no command given");
   }

@@ -60,7 +60,7 @@ ProxyUrl ProxyUrl::parse(std::string_view text) {
     const auto colon = account.find(':');
     url.user = decoded(account.substr(0, colon), "the user");
     if (url.user.empty()) wrong("no user before the @");
-    if (url.user.find(':') != std::string::npos) wrong("a user cannot have a colon in his name");  // RFC 7617, 2
+    if (url.user.find(':') != std::string::npos) wrong("a user name cannot contain a colon");  // RFC 7617, 2
     if (colon != account.npos) url.password = decoded(account.substr(colon + 1), "the password");
     text.remove_prefix(at + 1);
   }

@@ -144,7 +144,7 @@ void Api::admit(const CallPointer& call) {
   if (call->is("OPTIONS")) return answer(*call, {204, {}, {}, {{"Allow", call->route->methods}}, {}});
   if (request.too_large)
     throw Refusal("payload_too_large", fmt::format("The body has more than {} bytes.", node_api::kMaxBody));
-  if (request.query) throw Refusal("bad_request", "Nothing is taken behind a question mark.");
+  if (request.query) throw Refusal("bad_request", "Query parameters are not supported.");
   login(call);
 }
 
@@ -227,7 +227,7 @@ IpAddress Api::choose(const Call& call, const LeaseRequest& wanted, const std::v
   if (!why.empty()) throw Refusal("destination_denied", why);
   const char* family = call.request().client.ip.family_name();
   if (wanted.target.address)
-    throw Refusal("unresolvable", fmt::format("You called by {}, and that is no address of {}.", family, family));
+    throw Refusal("unresolvable", fmt::format("You connected by {0}, and that is not an {0} address.", family));
   throw Refusal("unresolvable", fmt::format("{} has no {} address that could be found.", wanted.destination, family));
 }
 

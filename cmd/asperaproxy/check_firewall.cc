@@ -102,14 +102,14 @@ Verdicts nftables(const Patient& patient) {
   }
   if (!wanted) return {ok("usable; no rule of aspera.conf wants it")};
   if (!firewall::backend(Part::iptables).is_installed()) {
-    return {warn("usable; without iptables nobody sees to it that FORWARD lets its packets pass", kAcceptCure)};
+    return {warn("usable; without iptables, the administrator has to let its packets pass FORWARD", kAcceptCure)};
   }
   return {ok("usable")};
 }
 
 // Missing rules are an error only while sessions live.
 Verdict judge_base(const std::string& name, Base base, bool stopped, std::size_t living) {
-  const std::string cure = "asperaproxy reload (asp-reap does so each minute)";
+  const std::string cure = "asperaproxy reload (asp-reap does so every minute)";
   if (stopped) {
     return base == Base::absent ? ok(fmt::format("{}: none, the proxy is stopped", name))
                                 : fail(fmt::format("{}: there are rules of a stopped proxy", name), "asperaproxy stop");
@@ -142,7 +142,7 @@ Verdicts rules(const Patient& patient) {
     if (found.back().grade != Grade::ok || session::spool::stopped() || count == 0) continue;
     if (const auto without = firewall::without_rule(part, living); !without.empty()) {
       found.back() = fail(fmt::format("{}: {} living sessions have no rule", backend.name(), without.size()),
-                          "asperaproxy reload (asp-reap does so each minute)");
+                          "asperaproxy reload (asp-reap does so every minute)");
     }
   }
   return found;

@@ -86,7 +86,7 @@ Verdicts keyfiles(const Patient& patient) {
     } else {
       found.push_back(fail(fmt::format("{}: {}", names, complaint),
                            "a private key without passphrase, of root's, or which that "
-                           "user can read; or <users> that keep him from the rule"));
+                           "user can read; or <users> that exclude that user from the rule"));
     }
   }
   if (found.empty() && !tried.empty()) found.push_back(ok("the keys are readable by asp-upstream for their users"));

@@ -56,7 +56,7 @@ int run(int argc, char** argv) {
   const Verb& verb = verb_of(words[0]);
   words.erase(words.begin());
   if (verb.with) return verb.with(words);
-  if (!words.empty()) options::fail_usage(usage().c_str(), fmt::format("{} takes nothing behind it", verb.name));
+  if (!words.empty()) options::fail_usage(usage().c_str(), fmt::format("{} takes no arguments", verb.name));
   asperaproxy::require_root();
   return verb.alone();
 }

@@ -39,7 +39,7 @@ constexpr seconds kSlowStart{5};
 constexpr seconds kLongestTrials{15};  // to begin a trial of another user
 
 std::string silence(const std::string& helper) {
-  return fmt::format("sudo has not got {} to answer within {} s; sessions wait {} s", helper, kPatience.count(),
+  return fmt::format("sudo did not get {} to answer within {} s; sessions wait {} s", helper, kPatience.count(),
                      Privileged::kFirstLineTime.count());
 }
 

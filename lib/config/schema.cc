@@ -127,18 +127,18 @@ std::string expected(const Option& option) {
     case Value::netmask: return "a netmask such as 255.255.255.0";
     case Value::interface: return "the name of a network interface";
     case Value::host_name: return "a host name";
-    case Value::own_addresses: return "address/bits, parted by commas, such as 198.51.100.39/24";
-    case Value::endpoints: return "address:port, parted by commas, such as 192.0.2.11:6379";
+    case Value::own_addresses: return "address/bits, separated by commas, such as 198.51.100.39/24";
+    case Value::endpoints: return "address:port, separated by commas, such as 192.0.2.11:6379";
     case Value::network: return "an address or address/bits";
     case Value::domain: return "name or name:port";
     case Value::host: return "address[:port] or name[:port], an IPv6 address with port in brackets";
     case Value::account: return "an account name";
-    case Value::names: return "names parted by commas";
+    case Value::names: return "names separated by commas";
     case Value::path: return "an absolute path";
     case Value::key_path: return "an absolute path, in which $(user) may stand for the user's name";
     case Value::docroot: return "an absolute path or a URL";
-    case Value::listen: return "[address:]port[s], parted by commas, such as 9091,9092s";
-    case Value::destinations: return "addresses, networks or names, each with [:port[-port]], parted by commas";
+    case Value::listen: return "[address:]port[s], separated by commas, such as 9091,9092s";
+    case Value::destinations: return "addresses, networks or names, each with [:port[-port]], separated by commas";
     case Value::command: return "a command line";
   }
   return {};

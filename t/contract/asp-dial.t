@@ -727,7 +727,7 @@ is "$(see no_nonblocking_left)" "$(printf 'pipe 1000 False 0 False\nsocket 1000 
 # --- usage --------------------------------------------------------------------------------
 
 status 64 "no host is 64" "$dial" -i "$tmp/id"
-status 64 "no -- is 64" "$dial" -i "$tmp/id" "$main" true
+status 64 "a missing -- is 64" "$dial" -i "$tmp/id" "$main" true
 status 64 "no command is 64" "$dial" -i "$tmp/id" "$main" --
 status 64 "no key is 64" "$dial" "$main" -- true
 status 64 "a host that is none is 64" "$dial" -i "$tmp/id" 'a b' -- true

@@ -47,7 +47,7 @@ no(403, "other_address", once("POST", "/proxy/leases", {"destination": "198.51.1
 same(once("POST", "/proxy/leases", {"destination": "198.51.100.50", "client": "203.0.113.2"})[0], 201, "for one's own, said: 201")
 no(403, "forbidden", once("POST", "/proxy/leases", TO_SERVER, {"namespace": None}), "from the proxy itself")
 no(400, "bad_request", once("POST", "/proxy/leases", {"destination": "198.51.100.50", "user": "op"}), "an unknown member")
-no(400, "bad_request", once("GET", "/proxy/leases?user=op"), "something behind a question mark")
+no(400, "bad_request", once("GET", "/proxy/leases?user=op"), "query parameters")
 no(400, "bad_request", once("PUT", "/proxy/leases/" + lease["id"], {"lifetime": 1}), "a body where none is taken")
 no(415, "unsupported_media_type", once("POST", "/proxy/leases", '{"destination":"198.51.100.50"}'), "not said to be JSON")
 no(413, "payload_too_large", once("POST", "/proxy/leases", "x" * 8193, Content_Type="application/json"), "8193 bytes")

@@ -98,7 +98,7 @@ cron=/etc/cron.d/sallyport
 fault cron FAIL 'sallyport is missing' "mv $cron /root/cron" "mv /root/cron $cron"
 fault cron FAIL 'others than root can write' "chmod g+w $cron" "chmod g-w $cron"
 fault cron FAIL 'does not run .*asp-reap' "cp $cron /root/cron; sed -i 's/^\*/#*/' $cron" "cp /root/cron $cron"
-fault cron warn 'not run each minute' "sed -i 's/^\*/5/' $cron" "cp /root/cron $cron"
+fault cron warn 'not run every minute' "sed -i 's/^\*/5/' $cron" "cp /root/cron $cron"
 fault cron FAIL 'cron does not run' 'mv /run/crond.pid /root/' 'mv /root/crond.pid /run/'
 fault cron FAIL 'cron does not run' 'cp /run/crond.pid /root/; echo 1 > /run/crond.pid' 'cp /root/crond.pid /run/'
 

@@ -186,7 +186,7 @@ for name in "${hanging[@]}"; do
   ok "$name: within 30 s" test "$(said $name seconds)" -le 30
 done
 is "$(errors | grep -c 'ERR asp-upstream, which sudo is to start, has not answered within 26 s: .*user=bear .*(exit 71)$')" ${#hanging[@]} 'the log says so, in one line each'
-like "$(grep ' sudo: ' "$TMPDIR/doctor.out")" "^FAIL .*: bear cannot run .*: sudo has not got .* to answer within 10 s.*(: ${hanging[-1]}|) - .*(${hanging[-1]}|/etc/pam.d/sudo)" 'the doctor names it'
+like "$(grep ' sudo: ' "$TMPDIR/doctor.out")" "^FAIL .*: bear cannot run .*: sudo did not get .* to answer within 10 s.*(: ${hanging[-1]}|) - .*(${hanging[-1]}|/etc/pam.d/sudo)" 'the doctor names it'
 like "$(said service status)|$(said service err)" '^71\|asperanoded: Failed to initialize proxy service: asp-lease gives no answer' 'the node service does not start'
 ok 'nothing is left of any of it' wait_until 5 nothing || diag "$(helpers | xargs ps -o pid,ppid,args)"
 

@@ -253,7 +253,7 @@ TEST_CASE("asconfigurator: what is wrong with an item is said") {
       {"set_server_data;cert_file,/\xED\xA0\x80", "not UTF-8"},
       {"set_server_data;cert_file,/\xEF\xBF\xBF", "not UTF-8"},
       {"set_server_data;cert_file,relative", "cert_file: 'relative' is not valid; expected an absolute path"},
-      {"set_server_data;rproxy_rules_rule_users,a:b", "expected names parted by commas"},
+      {"set_server_data;rproxy_rules_rule_users,a:b", "expected names separated by commas"},
       {"set_server_data;http_prt,1", "'http_prt' is no name of set_server_data; did you mean http_port or https_port?"},
       {"set_server_data;log_level,1", "did you mean rproxy_log_level?"},
       {"set_server_data;rproxy_rule_1_host,h", "did you mean rproxy_rules_rule_host?"},

@@ -372,7 +372,7 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {rule("<forwarding_type>pf</forwarding_type>"),
        "5:1: forwarding_type: 'pf' is not valid; expected iptables or nftables"},
       {rule("<balancing>least</balancing>"), "5:1: balancing: 'least' is not valid; expected round_robin"},
-      {rule("<users>,</users>"), "5:1: users: ',' is not valid; expected names parted by commas"},
+      {rule("<users>,</users>"), "5:1: users: ',' is not valid; expected names separated by commas"},
       {rule("\t<udp_linger>1m</udp_linger>"), "5:2: udp_linger: '1m' is not valid; expected a number from 0 to 86400"},
       {rule("", " host_ip=\"7.7.7\""), "3:1: rule: host_ip '7.7.7' is not valid; expected an address or address/bits"},
       {rule("", " host_ip=\"name\""), "3:1: rule: host_ip 'name' is not valid; expected an address or address/bits"},
