@@ -78,7 +78,7 @@ void Conductor::start() {
   if (udp_) open_pinhole();
   dialer_->run();
   logging::debug1("Command told to run after {:.0f} ms in all", milliseconds_since(started_));
-  let_go_of_stdio();
+  close_stdio();
 }
 
 // The name is only peeked at: asp-dial reads every byte of it.
@@ -178,7 +178,7 @@ void Conductor::open_pinhole() {
 
 // asp-upstream has the session's descriptors now. Ours would keep sshd from seeing
 // that the remote command closed its output.
-void Conductor::let_go_of_stdio() const {
+void Conductor::close_stdio() const {
   const Fd null = fd::open("/dev/null", O_RDWR);
   ::dup2(null.get(), STDIN_FILENO);
   ::dup2(null.get(), STDOUT_FILENO);

@@ -39,7 +39,7 @@ class Conductor {
   void check_pinhole(const status::Line& line, const char* event);
   [[noreturn]] void pinhole_lost(const char* event);
   void open_pinhole();
-  void let_go_of_stdio() const;
+  void close_stdio() const;
   // Returns the exit status that the session ended with.
   int watch();
   // Until a helper that has said its last word may take its leave; -1: none has.

@@ -95,7 +95,7 @@ void make_account(const std::string& name, std::vector<std::string>& steps, Undo
 }
 
 // The rights come first, so that a new key never allows more than transfers.
-void bring_into_state(const Account& account, std::vector<std::string>& steps) {
+void update_account(const Account& account, std::vector<std::string>& steps) {
   proxy_account::check_may_transfer_only(account);
   if (account.expired)
     throw tool::Failure(
@@ -131,7 +131,7 @@ home::Made enrol(const std::string& name, const home::Wanted& wanted) {
   if (account) proxy_account::check_may_transfer_only(*account);
   make_group(steps, undo);
   if (account) {
-    bring_into_state(*account, steps);
+    update_account(*account, steps);
     undo.keep();  // stricter settings stay
   } else {
     make_account(name, steps, undo);

@@ -47,7 +47,7 @@ void end_sessions(const std::string& name) {
 
 // Left-over keys would log in again if the account were made anew with this home. A user who prevents
 // this gains nothing: asp-adduser refuses such a home.
-void forget_keys(const Account& account) {
+void remove_keys(const Account& account) {
   try {
     as_user::run(account, [] {
       const Fd folder = as_user::open_ssh_folder(false);
@@ -68,7 +68,7 @@ void remove(const Account& account, bool with_home) {
   session::keepers::end_of(account.name);
   if (!processes::end_all_of(account.uid))
     throw tool::Failure(tool::os, account.name + ": the account is shut, but processes of it go on");
-  if (!with_home) forget_keys(account);
+  if (!with_home) remove_keys(account);
   if (with_home) administer({"/usr/sbin/userdel", "--remove", "--", account.name});
   else administer({"/usr/sbin/userdel", "--", account.name});
   logging::event("Removed user={} uid={}", account.name, account.uid);

@@ -46,10 +46,10 @@ bool is_of(pid_t pid, uid_t uid) {
 }
 
 bool is_on_this_host(pid_t pid) {
-  struct stat theirs {};
-  struct stat ours {};
-  if (::stat(fmt::format("/proc/{}/root", pid).c_str(), &theirs) != 0 || ::stat("/", &ours) != 0) return false;
-  return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+  struct stat other_root {};
+  struct stat own_root {};
+  if (::stat(fmt::format("/proc/{}/root", pid).c_str(), &other_root) != 0 || ::stat("/", &own_root) != 0) return false;
+  return other_root.st_dev == own_root.st_dev && other_root.st_ino == own_root.st_ino;
 }
 
 // The pidfd keeps the number from going to another process between the check and the signal.

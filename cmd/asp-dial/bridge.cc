@@ -46,7 +46,7 @@ Bridge::Bridge(upstream::Session& session, upstream::Command& command, const Ter
 upstream::End Bridge::run() {
   for (;;) {
     pump_downstream();
-    if (!deaf()) pump_upstream();
+    if (!is_paused()) pump_upstream();
     if (finished()) break;
     if (lost_) {
       throw tool::Failure(tool::unavailable,
@@ -104,7 +104,7 @@ std::size_t Bridge::held() const { return command_.held(upstream::Output::out) +
 
 // True if the connection is not to be read. Once the command's channel is closed the server no longer
 // influences how this ends.
-bool Bridge::deaf() const { return command_.closed() || held() > kMaxHeld; }
+bool Bridge::is_paused() const { return command_.closed() || held() > kMaxHeld; }
 
 // For watch_silence and close_drained_output.
 Deadline Bridge::next_look() const {
@@ -180,7 +180,7 @@ void Bridge::read_signal() {
 
 void Bridge::watch_silence() {
   const auto now = Clock::now();
-  if (deaf()) heard_ = now;
+  if (is_paused()) heard_ = now;
   if (now - heard_ >= 3 * silence_) {
     throw tool::Failure(tool::unavailable, fmt::format("connection to {} lost: no sign of life for {} s",
                                                        session_.address().text(), 3 * silence_.count()));

@@ -29,7 +29,7 @@ void put_in_place(const std::vector<Fd>& descriptors) {
 }
 
 // The descriptors are the session's: their other ends wait for us to close them.
-void let_go() {
+void close_stdio() {
   std::vector<Fd> none;
   for (int fd = 0; fd < 3; ++fd) none.push_back(fd::open("/dev/null", O_RDWR));
   put_in_place(none);
@@ -59,7 +59,7 @@ Visitors::Visitors(int listener) : listener_(listener) { fd::set_nonblocking(lis
 std::optional<Visit> Visitors::first() { return wait(nullptr, Deadline::in(kFirst)); }
 
 std::optional<Visit> Visitors::next(upstream::Session& session, std::chrono::seconds patience) {
-  let_go();
+  close_stdio();
   if (session::spool::stopped() || session::spool::drained()) return std::nullopt;
   return wait(&session, Deadline::in(patience));
 }

@@ -35,7 +35,7 @@ HeldLease::HeldLease(Api& api, const Wanted& wanted)
 
 HeldLease::~HeldLease() {
   renewal_.reset();
-  if (!ours_ || lost_) return;
+  if (!give_back_ || lost_) return;
   std::string why;
   for (int i = 0; i < kCloseAttempts; ++i) {
     try {

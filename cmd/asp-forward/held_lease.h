@@ -21,7 +21,7 @@ class HeldLease {
 
   const Leased& leased() const { return leased_; }
   // Leaves the lease to the user: it will not be given back.
-  void keep() { ours_ = false; }
+  void keep() { give_back_ = false; }
 
   // What a loop is to wait for, and to call after each turn.
   struct Awaited {
@@ -44,7 +44,7 @@ class HeldLease {
   Leased leased_;
   Fd timer_;
   std::unique_ptr<node_client::Exchange> renewal_;
-  bool ours_ = true;
+  bool give_back_ = true;
   bool lost_ = false;
   bool in_trouble_ = false;  // the last renewal failed, and that was reported
 };

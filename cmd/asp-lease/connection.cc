@@ -25,8 +25,8 @@ std::optional<Value> option_of(const Fd& socket, int level, int name) {
 
 // Refuses sockets of other network namespaces: in a namespace of their own, anybody has any address.
 bool is_of_this_network(const Fd& socket) {
-  const Fd ours(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const auto here = option_of<std::uint64_t>(ours, SOL_SOCKET, SO_NETNS_COOKIE);
+  const Fd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto here = option_of<std::uint64_t>(probe, SOL_SOCKET, SO_NETNS_COOKIE);
   if (!here) tool::fail_errno(tool::os, "ask for the network namespace");
   return option_of<std::uint64_t>(socket, SOL_SOCKET, SO_NETNS_COOKIE) == here;
 }

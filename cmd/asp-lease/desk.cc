@@ -212,7 +212,7 @@ void Desk::put_in_force() {
   } catch (const tool::Failure& failure) {
     logging::error("{}", logging::escape(failure.what()));
     for (Job* job : changing_) job->refuse(kInternal);
-    withdraw_opened();
+    close_opened();
   }
 }
 
@@ -228,7 +228,7 @@ void Desk::end_early_flows(bool idle) {
   }
 }
 
-void Desk::withdraw_opened() {
+void Desk::close_opened() {
   try {
     lease::life::end(registry_, change_.opened, "it could not be put in force");
   } catch (const tool::Failure& failure) {

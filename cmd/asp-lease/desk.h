@@ -42,7 +42,7 @@ class Desk {
   Lease find(const Job& job);
   void check_admission(const Job& job);
   void put_in_force();
-  void withdraw_opened();
+  void close_opened();
   void log_done() const;
 
   lease::Registry& registry_;

@@ -182,7 +182,7 @@ void Job::refuse(const Refusal& refusal) {
   answer(std::move(record));
 }
 
-void Job::look() {
+void Job::take_answer() {
   if (state != State::waiting) return;
   const auto said = lookup->look();
   if (said == resolve::Lookup::Answer::none_yet) return;
@@ -202,10 +202,10 @@ Job make(const channel::Packet& packet, Settings& settings, const std::vector<Ne
                     logging::escape(refusal.reason));
     job.refuse(refusal);
   } catch (const tool::Failure& failure) {
-    const bool theirs = failure.code() == tool::bad_input;
-    if (!theirs) logging::error("{}", logging::escape(failure.what()));
-    job.refuse(theirs ? Refusal{"bad_request", failure.what()}
-                      : Refusal{"internal", "The proxy cannot do that now; its log says why."});
+    const bool is_bad_input = failure.code() == tool::bad_input;
+    if (!is_bad_input) logging::error("{}", logging::escape(failure.what()));
+    job.refuse(is_bad_input ? Refusal{"bad_request", failure.what()}
+                            : Refusal{"internal", "The proxy cannot do that now; its log says why."});
   }
   return job;
 }

@@ -38,7 +38,7 @@ struct Job {
   void answer(const Lease& lease);
   void refuse(const Refusal& refusal);
   // Takes the resolver's answer, if the job waits for one and it is there.
-  void look();
+  void take_answer();
 };
 
 namespace job {

@@ -103,7 +103,7 @@ class Service {
   }
 
   void decide() {
-    for (auto& job : jobs_) job.look();
+    for (auto& job : jobs_) job.take_answer();
   }
 
   // Closing leases takes several times as long as opening one, however many are closed together: closes wait

@@ -152,18 +152,18 @@ bool Pinhole::open() {
     renewed_ = Clock::now();
   }
   turn_.reset();  // the next session finds us on record
-  const auto early = forget_early_flows();
+  const auto early = sort_early_flows();
   logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {}", waited,
                   milliseconds_since(start) - waited, session_.group.empty() ? "no rivals" : "group=" + session_.group);
   report::line(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
-  for (const auto& flow : early) meet(flow);  // only now: nobody expects a flow before it is open
+  for (const auto& flow : early) handle_flow(flow);  // only now: nobody expects a flow before it is open
   return true;
 }
 
 // A packet that came before the rule left a flow that is not translated, and never would be. A flow of
 // a dead session must not be taken for ours. But where others have no flow yet either, it may be
 // anybody's. Returns the flows that may be ours.
-std::vector<Flow> Pinhole::forget_early_flows() const {
+std::vector<Flow> Pinhole::sort_early_flows() const {
   const auto others = peers();
   const bool alone = std::none_of(others.begin(), others.end(), is_candidate);
   const auto early = sightings_->after_rule();
@@ -186,7 +186,7 @@ std::vector<Flow> Pinhole::forget_early_flows() const {
 }
 
 // All new flows, remembered before any of them is acted upon.
-std::vector<Flow> Pinhole::hear() const {
+std::vector<Flow> Pinhole::learn_flows() const {
   auto news = sightings_->news();
   Session open = session_;
   open.flow.reset();
@@ -234,7 +234,7 @@ void Pinhole::step(Deadline until) {
   if (!offers_.empty()) review_offers();
 }
 
-void Pinhole::meet(const Flow& flow) {
+void Pinhole::handle_flow(const Flow& flow) {
   if (session_.flow || !firewall::flows::belongs(session_, flow)) return;
   const auto others = peers();
   const bool contested =
@@ -319,7 +319,7 @@ void Pinhole::drop_unclaimed() const {
   if (std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_colleague(other); })) return;
   Session open = session_;
   open.flow.reset();
-  hear();
+  learn_flows();
   const conntrack::Table table;
   for (const auto& flow : sightings_->present()) {
     const bool claimed = firewall::flows::is_flow_of(session_, flow) || is_claimed(flow, others);
@@ -344,7 +344,7 @@ void Pinhole::revoke() {
   Carried carried;
   try {
     if (must_linger()) return linger();
-    carried = take_down();
+    carried = close_rule_and_flows();
   } catch (const std::exception& fault) {
     entry_.reset();  // releases the lock, so that asp-reap finds an orphan
     logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, logging::escape(fault.what()));
@@ -387,12 +387,12 @@ void Pinhole::linger() {
     if (now > packets) active = Clock::now();
     packets = now;
   }
-  take_down();
+  close_rule_and_flows();
   logging::event("Revoked session={} user={} after it lingered", session_.id, session_.user);
 }
 
 // The rule goes first, then the flows: a flow goes on without its rule, but no new one can begin.
-Pinhole::Carried Pinhole::take_down() {
+Pinhole::Carried Pinhole::close_rule_and_flows() {
   const auto start = Clock::now();
   // Held until the record is gone: asp-reap would restore the rule of a session that is on record without one.
   std::optional<session::spool::FirewallLock> lock;
@@ -401,7 +401,7 @@ Pinhole::Carried Pinhole::take_down() {
     backend_.close(session_);
     if (session::spool::was_offered(session_.id)) backend_.close_all(session_);
   }
-  if (sightings_) hear();
+  if (sightings_) learn_flows();
   const auto others = peers();
   const auto ours = list_ours();
   const conntrack::Table table;

@@ -62,7 +62,7 @@ class Pinhole {
   bool wait_for_turn();
   std::optional<Session> find_predecessor() const;
   void check_limits() const;
-  std::vector<conntrack::Flow> forget_early_flows() const;
+  std::vector<conntrack::Flow> sort_early_flows() const;
   void renew();
   void step(Deadline until);
   void meet(const conntrack::Flow& flow);
@@ -77,14 +77,14 @@ class Pinhole {
   std::vector<Session> peers() const;
   bool is_colleague(const Session& peer) const;
   bool is_competitor(const Session& peer) const;
-  std::vector<conntrack::Flow> hear() const;
+  std::vector<conntrack::Flow> learn_flows() const;
   std::vector<conntrack::Flow> list_ours() const;
   bool has_relatives() const;
   bool must_linger() const;
   void linger();
   // The bytes and packets of our flows.
   using Carried = std::optional<conntrack::Counters>;
-  Carried take_down();
+  Carried close_rule_and_flows();
   void report_closed(const Carried& carried) const;
 
   Session session_;

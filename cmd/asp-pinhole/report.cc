@@ -16,7 +16,7 @@ volatile sig_atomic_t rang = 0;
 void on_alarm(int) { rang = 1; }
 
 // The alarm repeats, since the first may come just before the system call.
-void ring(long after_seconds, long then_microseconds) {
+void set_alarm(long after_seconds, long then_microseconds) {
   const itimerval timer{{0, then_microseconds}, {after_seconds, 0}};
   ::setitimer(ITIMER_REAL, &timer, nullptr);
 }
@@ -27,14 +27,14 @@ Patience::Patience() {
   struct sigaction alarm {};
   alarm.sa_handler = on_alarm;  // without SA_RESTART
   ::sigaction(SIGALRM, &alarm, nullptr);
-  sigset_t ours;
-  sigemptyset(&ours);
-  sigaddset(&ours, SIGALRM);
-  ::sigprocmask(SIG_UNBLOCK, &ours, nullptr);
+  sigset_t alarm_only;
+  sigemptyset(&alarm_only);
+  sigaddset(&alarm_only, SIGALRM);
+  ::sigprocmask(SIG_UNBLOCK, &alarm_only, nullptr);
   rang = 0;
-  ring(1, 100000);
+  set_alarm(1, 100000);
 }
-Patience::~Patience() { ring(0, 0); }
+Patience::~Patience() { set_alarm(0, 0); }
 bool Patience::over() const { return rang != 0; }
 
 namespace report {

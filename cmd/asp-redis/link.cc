@@ -26,8 +26,8 @@ using std::chrono::milliseconds;
 
 constexpr char kMasterName[] = "sallyport";  // as in sentinel.conf
 
-[[noreturn]] void fail(const Endpoint& whom, std::string_view why) {
-  throw tool::Failure(tool::temporary, fmt::format("ask Redis {}: {}", whom.text(), why));
+[[noreturn]] void fail(const Endpoint& server, std::string_view why) {
+  throw tool::Failure(tool::temporary, fmt::format("ask Redis {}: {}", server.text(), why));
 }
 
 int left_until(Clock::time_point deadline) {
@@ -237,13 +237,13 @@ class Link::Work {
 
   // Absent: it has not answered yet. Failure{75}: its answer is of no use.
   std::optional<Endpoint> answer_of(Sentinel& sentinel) const {
-    const Endpoint& whom = sentinel.connection.to();
+    const Endpoint& server = sentinel.connection.to();
     while (auto reply = sentinel.connection.pop()) sentinel.replies.push_back(std::move(*reply));
     if (sentinel.replies.size() < (terms_.password.empty() ? 1U : 2U)) return std::nullopt;
-    const auto master = named_by(whom, sentinel.replies.back());
-    if (!master) fail(whom, "it knows no master");
+    const auto master = named_by(server, sentinel.replies.back());
+    if (!master) fail(server, "it knows no master");
     if (std::find(terms_.servers.begin(), terms_.servers.end(), *master) == terms_.servers.end())
-      fail(whom, fmt::format("it names {}, which is none of <redis>", master->text()));
+      fail(server, fmt::format("it names {}, which is none of <redis>", master->text()));
     return master;
   }
 

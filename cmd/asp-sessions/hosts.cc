@@ -53,9 +53,10 @@ HostRow row_of(int rule, unsigned long line, const HostPort& host, const Known& 
 
 void add_accounts(std::vector<HostRow>& rows, const config::Rule& rule, const HostPort& host, const Known& known) {
   for (const auto& mark : known.marks) {
-    const bool ours =
+    const bool belongs =
         mark.host == host && !mark.user.empty() && (rule.squash_user.empty() || rule.squash_user == mark.user);
-    if (ours) rows.push_back({rule.number, rule.line, host, mark.user, mark.keyfile, 0, state_of(mark, known), mark});
+    if (belongs)
+      rows.push_back({rule.number, rule.line, host, mark.user, mark.keyfile, 0, state_of(mark, known), mark});
   }
 }
 

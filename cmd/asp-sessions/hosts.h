@@ -28,7 +28,7 @@ struct HostRow {
 
   bool in_service() const { return !mark; }
   // "10.0.0.10:22" or "xfer@10.0.0.10:22".
-  std::string name() const { return mark ? mark->whom() : host.text(); }
+  std::string name() const { return mark ? mark->target() : host.text(); }
 };
 
 struct Known {

@@ -50,7 +50,7 @@ enum class Mode { table, json, prometheus, watch, kill, publish };
 struct Asked {
   Mode mode = Mode::table;
   std::chrono::milliseconds interval{2000};
-  std::optional<Selector> whom;
+  std::optional<Selector> selector;
   bool hosts = false;    // in place of sessions
   bool leases = false;   // likewise
   bool cluster = false;  // of all nodes
@@ -120,19 +120,19 @@ Asked parse(int argc, char** argv) {
   if (asked.mode == Mode::publish && !operands.empty()) wrong("--publish tells of all sessions");
   if (asked.mode == Mode::kill && operands.empty()) wrong("--kill needs UUID, user=NAME or client=ADDRESS");
   if (asked.mode == Mode::prometheus && !operands.empty()) wrong("--prometheus tells of all sessions");
-  if (!operands.empty()) asked.whom = Selector::parse(operands[0]);
+  if (!operands.empty()) asked.selector = Selector::parse(operands[0]);
   return asked;
 }
 
-std::vector<Session> living(const std::optional<Selector>& whom) {
+std::vector<Session> living(const std::optional<Selector>& selector) {
   auto found = session::spool::living();
-  if (whom) std::erase_if(found, [&](const Session& session) { return !whom->matches(session); });
+  if (selector) std::erase_if(found, [&](const Session& session) { return !selector->matches(session); });
   return found;
 }
 
 // The kernel's flows are listed once, however many sessions there are. All sessions are counted, since
 // a flow may belong to another one.
-std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
+std::vector<sessions::Row> rows_now(const std::optional<Selector>& selector) {
   auto all = session::spool::living();
   std::vector<conntrack::Flow> flows;
   if (!all.empty()) {
@@ -143,7 +143,7 @@ std::vector<sessions::Row> look(const std::optional<Selector>& whom) {
     }
   }
   auto rows = sessions::ledger(std::move(all), flows, sessions::clock_now());
-  if (whom) std::erase_if(rows, [&](const sessions::Row& row) { return !whom->matches(row.session); });
+  if (selector) std::erase_if(rows, [&](const sessions::Row& row) { return !selector->matches(row.session); });
   return rows;
 }
 
@@ -156,9 +156,9 @@ int kill_lease(const std::string& id) {
   return tool::yes;
 }
 
-int kill(const Selector& whom) {
-  const auto doomed = living(whom);
-  if (doomed.empty()) return whom.id() ? kill_lease(*whom.id()) : tool::no;
+int kill(const Selector& selector) {
+  const auto doomed = living(selector);
+  if (doomed.empty()) return selector.id() ? kill_lease(*selector.id()) : tool::no;
   const auto outcome = session::ending::end(doomed, session::ending::invoker());
   std::string text;
   for (const auto& session : outcome.ended) {
@@ -174,7 +174,7 @@ int kill(const Selector& whom) {
   return outcome.remain.empty() ? tool::yes : tool::os;
 }
 
-std::vector<sessions::HostRow> look_at_hosts() {
+std::vector<sessions::HostRow> host_rows_now() {
   const auto config = config::load(paths::kConfig, config::Author::root);
   balance::share(config.cluster, balance::Haste::session);
   return sessions::host_rows(
@@ -184,7 +184,7 @@ std::vector<sessions::HostRow> look_at_hosts() {
 // Metrics are printed even when aspera.conf is wrong.
 std::vector<sessions::HostRow> hosts_if_known() {
   try {
-    return look_at_hosts();
+    return host_rows_now();
   } catch (const tool::Failure& failure) {
     if (failure.code() != tool::config) throw;
     return {};
@@ -192,7 +192,7 @@ std::vector<sessions::HostRow> hosts_if_known() {
 }
 
 int show_hosts(const Asked& asked) {
-  const auto rows = look_at_hosts();
+  const auto rows = host_rows_now();
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
   else
@@ -228,7 +228,7 @@ std::string node_if_known() {
 int publish() {
   const auto config = config::load(paths::kConfig, config::Author::root);
   sessions::require_shared(config.cluster);
-  sessions::publish(config.cluster, node_name(), look(std::nullopt));
+  sessions::publish(config.cluster, node_name(), rows_now(std::nullopt));
   return tool::yes;
 }
 
@@ -239,7 +239,7 @@ int show_cluster(const Asked& asked) {
   sessions::require_shared(config.cluster);
   const std::string here = node_name();
   auto found = sessions::views_of_others(config.cluster, here);
-  auto own = look(std::nullopt);
+  auto own = rows_now(std::nullopt);
   const std::size_t count = own.size();
   found.views.insert(found.views.begin(), {here, std::nullopt, std::move(own), count});
   for (const auto& view : found.views) {
@@ -249,8 +249,8 @@ int show_cluster(const Asked& asked) {
   }
   std::size_t shown = 0;
   for (auto& view : found.views) {
-    if (asked.whom)
-      std::erase_if(view.rows, [&](const sessions::Row& row) { return !asked.whom->matches(row.session); });
+    if (asked.selector)
+      std::erase_if(view.rows, [&](const sessions::Row& row) { return !asked.selector->matches(row.session); });
     shown += view.rows.size();
   }
   std::string text;
@@ -261,11 +261,11 @@ int show_cluster(const Asked& asked) {
   for (const auto& why : found.missing)
     std::fputs(fmt::format("asp-sessions: not known: {}\n", logging::escape(why)).c_str(), stderr);
   if (!found.missing.empty()) return tool::temporary;
-  return asked.whom && shown == 0 ? tool::no : tool::yes;
+  return asked.selector && shown == 0 ? tool::no : tool::yes;
 }
 
 int show(const Asked& asked) {
-  const auto rows = look(asked.whom);
+  const auto rows = rows_now(asked.selector);
   std::string text;
   if (asked.mode == Mode::json) text = sessions::json(rows);
   else if (asked.mode == Mode::prometheus)
@@ -274,7 +274,7 @@ int show(const Asked& asked) {
   else
     for (const auto& line : sessions::table(rows, false)) text += line + "\n";
   io::write_all(STDOUT_FILENO, text);
-  return asked.whom && rows.empty() ? tool::no : tool::yes;
+  return asked.selector && rows.empty() ? tool::no : tool::yes;
 }
 
 int run(int argc, char** argv) {
@@ -287,9 +287,9 @@ int run(int argc, char** argv) {
   if (asked.leases) return show_leases(asked);
   if (asked.cluster) return show_cluster(asked);
   if (asked.mode == Mode::publish) return publish();
-  if (asked.mode == Mode::kill) return kill(*asked.whom);
+  if (asked.mode == Mode::kill) return kill(*asked.selector);
   if (asked.mode == Mode::watch) {
-    sessions::watch(asked.interval, [&] { return look(asked.whom); });
+    sessions::watch(asked.interval, [&] { return rows_now(asked.selector); });
     return tool::yes;
   }
   return show(asked);

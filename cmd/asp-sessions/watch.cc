@@ -33,7 +33,7 @@ std::string title(const std::vector<Row>& rows, std::chrono::milliseconds interv
 
 // Moves the cursor home, clears each line to its end, and then the rest of the screen, so that it does
 // not flicker.
-std::string on_terminal(std::vector<std::string> lines, bool first) {
+std::string over_the_last(std::vector<std::string> lines, bool first) {
   winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 3 || size.ws_col == 0) size = {24, 80, 0, 0};
   if (lines.size() > size.ws_row) {
@@ -49,7 +49,7 @@ std::string on_terminal(std::vector<std::string> lines, bool first) {
   return text + "\033[J";
 }
 
-std::string on_paper(const std::vector<std::string>& lines, bool first) {
+std::string below_the_last(const std::vector<std::string>& lines, bool first) {
   std::string text = first ? "" : "\n";
   for (const auto& line : lines) text += line + "\n";
   return text;
@@ -69,7 +69,7 @@ void watch(std::chrono::milliseconds interval, const std::function<std::vector<R
     if (!first) add_rates(rows, before, std::chrono::duration<double>(now - then).count());
     auto lines = table(rows, true);
     lines.insert(lines.begin(), title(rows, interval));
-    io::write_all(STDOUT_FILENO, terminal ? on_terminal(std::move(lines), first) : on_paper(lines, first));
+    io::write_all(STDOUT_FILENO, terminal ? over_the_last(std::move(lines), first) : below_the_last(lines, first));
     before = std::move(rows);
     then = now;
 

@@ -90,18 +90,18 @@ Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, sessi
                   {null.get(), 1},
                   {null.get(), 2}};
   child::Child keeper = start(dial);
-  attempt.send_off(errand, place.open(keeper.pid()));
+  attempt.hand_session(errand, place.open(keeper.pid()));
   keeper.release();
   return attempt;
 }
 
 Attempt Attempt::reuse(const Errand& errand, session::keepers::Hold hold) {
   Attempt attempt(kReuseTime);
-  attempt.send_off(errand, std::move(hold));
+  attempt.hand_session(errand, std::move(hold));
   return attempt;
 }
 
-void Attempt::send_off(const Errand& errand, session::keepers::Hold hold) {
+void Attempt::hand_session(const Errand& errand, session::keepers::Hold hold) {
   Record visit;
   visit.add("command", upstream::shell_command(errand.words));
   if (const auto term = env::get("TERM")) visit.add("term", *term);
@@ -153,7 +153,7 @@ void Attempt::note_end(const status::Line& line) {
   if (line.event == "ended") status_ = upstream::End::from_line(line).exit_code();
 }
 
-int Attempt::farewell() { return child_ ? child_.wait_for(kGoodbyeTime) : status_; }
+int Attempt::wait_for_end() { return child_ ? child_.wait_for(kGoodbyeTime) : status_; }
 
 int Attempt::relay(ConductorLink& link) {
   bool told_to_run = false;
@@ -172,7 +172,7 @@ int Attempt::relay(ConductorLink& link) {
     if (!link.ended()) continue;
     // Without its control asp-dial ends the remote command and says goodbye.
     control_.reset();
-    return farewell();
+    return wait_for_end();
   }
-  return farewell();
+  return wait_for_end();
 }

@@ -50,10 +50,10 @@ class Attempt {
 
  private:
   explicit Attempt(std::chrono::seconds patience) : patience_(patience) {}
-  void send_off(const Errand& errand, session::keepers::Hold hold);
+  void hand_session(const Errand& errand, session::keepers::Hold hold);
   std::optional<status::Line> next();
   void note_end(const status::Line& line);
-  int farewell();
+  int wait_for_end();
 
   std::chrono::seconds patience_;  // for everything up to connected
   child::Child child_;

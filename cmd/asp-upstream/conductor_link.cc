@@ -25,7 +25,7 @@ constexpr std::size_t kMaxTotalBytes = Record::kMaxBytes + sizeof "run";
 ConductorLink::ConductorLink() : sudo_(pidfd::open(::getppid())) {}
 
 // On somebody else's socket our words could be taken for root's.
-void ConductorLink::belong_to(uid_t user) {
+void ConductorLink::require_owner(uid_t user) {
   const auto option = [](int name, auto& value) {
     socklen_t size = sizeof value;
     return ::getsockopt(STDIN_FILENO, SOL_SOCKET, name, &value, &size) == 0 && size == sizeof value;
@@ -39,7 +39,7 @@ void ConductorLink::belong_to(uid_t user) {
   }
   if (!option(SO_PEERCRED, peer) || peer.uid != user)
     throw tool::Failure(tool::not_permitted, "the socket on stdin must be the caller's own");
-  ours_ = true;
+  verified_ = true;
 }
 
 std::optional<Record> ConductorLink::await_record() {
@@ -60,7 +60,7 @@ std::optional<Record> ConductorLink::await_record() {
 }
 
 void ConductorLink::say(const status::Line& line) {
-  if (!ours_) return;
+  if (!verified_) return;
   const std::string text = line.text();
   if (!ended_ &&
       ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))

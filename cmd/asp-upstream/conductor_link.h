@@ -27,8 +27,8 @@ class ConductorLink {
 
   // Must be called first: the other end must be a socket of that user, too; until then nothing is sent.
   // Failure{77}.
-  void belong_to(uid_t user);
-  bool is_heard() const { return ours_; }
+  void require_owner(uid_t user);
+  bool is_heard() const { return verified_; }
 
   // The record that came with the three descriptors. Absent: the conductor ended before it sent one.
   // Failure{65}; Failure{75} after 10 s.
@@ -63,6 +63,6 @@ class ConductorLink {
   io::LineBuffer lines_{Record::kMaxBytes};
   std::size_t received_ = 0;  // bytes
   bool descriptors_came_ = false;
-  bool ours_ = false;
+  bool verified_ = false;
   bool ended_ = false;
 };

@@ -328,7 +328,7 @@ void Api::metrics(const CallPointer& call) {
   if (!parts_.link.ask(request, Fd(), tell)) tell({});
 }
 
-void Api::sweep_from_now_on() { sweep_later(); }
+void Api::start_sweeping() { sweep_later(); }
 
 void Api::sweep_later() {
   const auto interval = parts_.config.proxy()->cleanup_interval;

@@ -49,7 +49,7 @@ class Api {
   void handle(std::shared_ptr<node_api::Exchange> exchange);
 
   // Closes expired leases every <cleanup_interval>, from now on.
-  void sweep_from_now_on();
+  void start_sweeping();
   void count_connections(std::function<std::size_t()> connections) { connections_ = std::move(connections); }
 
  private:

@@ -96,12 +96,13 @@ void LeaseLink::start() {
   next_start_ = Deadline::in(back_off_);
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
-  Fd ours(ends[0]);
-  const Fd theirs(ends[1]);
-  fd::set_nonblocking(ours.get());
-  child_ = child::spawn(
-      {argv_, {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, {{theirs.get(), STDIN_FILENO}, {theirs.get(), STDOUT_FILENO}}});
-  socket_ = std::move(ours);
+  Fd own_end(ends[0]);
+  const Fd other_end(ends[1]);
+  fd::set_nonblocking(own_end.get());
+  child_ = child::spawn({argv_,
+                         {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+                         {{other_end.get(), STDIN_FILENO}, {other_end.get(), STDOUT_FILENO}}});
+  socket_ = std::move(own_end);
   const std::lock_guard lock(mutex_);
   ++starts_;
 }

@@ -6,7 +6,7 @@
 namespace asperanoded {
 namespace {
 
-struct stat look(const std::string& path) {
+struct stat status_of(const std::string& path) {
   struct stat now {};
   if (::stat(path.c_str(), &now) != 0) now = {};
   return now;
@@ -18,7 +18,7 @@ LiveConfig::LiveConfig(std::string path, const config::Proxy& first, const struc
     : path_(std::move(path)), proxy_(std::make_shared<const config::Proxy>(first)), seen_(seen) {}
 
 std::shared_ptr<const config::Proxy> LiveConfig::proxy() {
-  const struct stat now = look(path_);
+  const struct stat now = status_of(path_);
   const std::lock_guard lock(mutex_);
   if (!is_same_version(now, seen_)) {
     seen_ = now;
@@ -29,7 +29,7 @@ std::shared_ptr<const config::Proxy> LiveConfig::proxy() {
 
 void LiveConfig::reread() {
   const std::lock_guard lock(mutex_);
-  seen_ = look(path_);
+  seen_ = status_of(path_);
   if (read()) logging::event("Read {} again; listeners and certificate change with a restart", path_);
 }
 

@@ -104,7 +104,7 @@ void serve(Prepared ready, const Signals& signals) {
   node_api::Service service(std::move(ready.sockets), ready.tls,
                             [&](auto exchange) { api.handle(std::move(exchange)); });
   api.count_connections([&service] { return service.connections(); });
-  api.sweep_from_now_on();
+  api.start_sweeping();
 
   logging::event("proxy service ready (port range {}-{})", proxy.port_range_low, proxy.port_range_high);
   const std::string print =

@@ -68,10 +68,10 @@ void check_programs(const config::Node& node) {
   if (!runs(helper)) fail(fmt::format("{} is missing: install the suite anew", helper));
   const std::string& path = node.iptables_path;
   if (path.empty()) return;
-  const std::string ours = std::string(kIptables).substr(0, std::strlen(kIptables) - std::strlen("-restore"));
-  if (is_same(path, "/usr/sbin") || is_same(path, ours) || is_same(path + "/iptables", ours)) return;
+  const std::string built_in_path = std::string(kIptables).substr(0, std::strlen(kIptables) - std::strlen("-restore"));
+  if (is_same(path, "/usr/sbin") || is_same(path, built_in_path) || is_same(path + "/iptables", built_in_path)) return;
   fail(fmt::format("<iptables_path> {}: what the suite runs as root is {} and nothing else; remove the setting", path,
-                   ours));
+                   built_in_path));
 }
 
 Account node_account() {

@@ -79,10 +79,10 @@ Verdicts tools(const Patient&) {
 Verdicts aspshell(const Patient&) {
   const std::string program = std::string(paths::kBin) + "aspshell";
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(paths::kShell, nullptr), std::free);
-  const std::unique_ptr<char, void (*)(void*)> ours(::realpath(program.c_str(), nullptr), std::free);
+  const std::unique_ptr<char, void (*)(void*)> expected(::realpath(program.c_str(), nullptr), std::free);
   const std::string cure = fmt::format("ln -sfn {} /usr/bin/aspshell", program);
   if (!real) return {fail(fmt::format("{} is missing", paths::kShell), cure)};
-  if (!ours || std::string(real.get()) != ours.get())
+  if (!expected || std::string(real.get()) != expected.get())
     return {fail(fmt::format("{} is {}, not {}", paths::kShell, real.get(), program), cure)};
   if (::access(real.get(), X_OK) != 0)
     return {fail(fmt::format("{} is not executable", program), fmt::format("chmod 755 {}", program))};

@@ -113,7 +113,7 @@ int stop() {
   const auto result = end_all();
   const std::string ended = with_leases(sessions_text(result.ended), lease::reap::end_all());
   session::keepers::end_all();  // keepers that end a session after this see the mark
-  balance::forget_faults();
+  balance::remove_fault_marks();
   warn(result.remain);
   logging::event("Stopped: ended {}, all rules are purged", ended);
   io::write_all(STDOUT_FILENO, fmt::format("stopped: no new sessions are taken; {} ended\n", ended));

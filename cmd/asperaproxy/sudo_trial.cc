@@ -76,14 +76,15 @@ class Lessor : public Privileged {
   static Lessor make() {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
-    Fd ours(ends[0]);
+    Fd own_end(ends[0]);
     const std::string question = session::trial::question().text();
-    if (::send(ours.get(), question.data(), question.size(), MSG_NOSIGNAL) < 0) tool::fail_errno(tool::os, "send");
-    return Lessor(std::move(ours), Fd(ends[1]));
+    if (::send(own_end.get(), question.data(), question.size(), MSG_NOSIGNAL) < 0) tool::fail_errno(tool::os, "send");
+    return Lessor(std::move(own_end), Fd(ends[1]));
   }
 
  private:
-  Lessor(Fd ours, const Fd& theirs) : Privileged("asp-lease", theirs.get(), theirs.get(), std::move(ours)) {}
+  Lessor(Fd own_end, const Fd& other_end)
+      : Privileged("asp-lease", other_end.get(), other_end.get(), std::move(own_end)) {}
 };
 
 std::string try_lease() {

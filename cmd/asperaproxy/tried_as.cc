@@ -35,10 +35,10 @@ Identity identity_of(const std::string& user) {
   return {entry->pw_uid, entry->pw_gid};
 }
 
-bool become(const std::string& user, const Identity& who) {
-  return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::initgroups(user.c_str(), who.gid) == 0 &&
-         ::setresgid(who.gid, who.gid, who.gid) == 0 && ::setresuid(who.uid, who.uid, who.uid) == 0 &&
-         ::chdir("/") == 0;
+bool become(const std::string& user, const Identity& identity) {
+  return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::initgroups(user.c_str(), identity.gid) == 0 &&
+         ::setresgid(identity.gid, identity.gid, identity.gid) == 0 &&
+         ::setresuid(identity.uid, identity.uid, identity.uid) == 0 && ::chdir("/") == 0;
 }
 
 std::string answer_of(const std::function<std::string()>& question) {
@@ -63,13 +63,13 @@ void end_orphans() {
 }  // namespace
 
 std::string ask(const std::string& user, const std::function<std::string()>& question, std::chrono::seconds patience) {
-  const Identity who = identity_of(user);
+  const Identity identity = identity_of(user);
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) tool::fail_errno(tool::os, "prctl");
   auto pipe = fd::pipe();
   const pid_t pid = ::fork();
   if (pid < 0) tool::fail_errno(tool::os, "fork");
   if (pid == 0) {
-    const std::string answer = become(user, who) ? answer_of(question) : fmt::format("cannot become {}", user);
+    const std::string answer = become(user, identity) ? answer_of(question) : fmt::format("cannot become {}", user);
     const ssize_t put = ::write(pipe.write.get(), answer.data(), answer.size());
     ::_exit(put < 0 ? 1 : 0);
   }

@@ -286,7 +286,7 @@ int trust(const std::vector<std::string>& words) {
   require_root();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   if (asked.host) return Enrolment(*asked.host, asked, rproxy.known_hosts).run() ? tool::yes : tool::no;
-  const auto hosts = strangers(rproxy);
+  const auto hosts = servers_without_key(rproxy);
   if (hosts.empty())
     say(fmt::format("nothing to do: {} has a key for each host of {}\n", rproxy.known_hosts, paths::kConfig));
   int result = tool::yes;

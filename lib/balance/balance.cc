@@ -148,7 +148,7 @@ std::size_t heal(const HostPort& host) {
 
 bool is_probed(const HostPort& host) { return session::spool::is_held(kProbes, file_name(host.text())); }
 
-void forget_faults() {
+void remove_fault_marks() {
   for (const auto& mark : all_marks()) {
     if (mark.state != State::maintenance) remove_mark(mark_name(mark));
   }
@@ -299,7 +299,7 @@ void Choice::set_or_log(const Mark& mark) const {
   try {
     set(mark);
   } catch (const tool::Failure& failure) {
-    logging::error("Not marked {} {}: {} session={}", mark.whom(), name_of(mark.state), failure.what(), session_);
+    logging::error("Not marked {} {}: {} session={}", mark.target(), name_of(mark.state), failure.what(), session_);
   }
 }
 
@@ -319,7 +319,7 @@ void Choice::failed(const std::string& reason, Scope scope) {
     const auto there = read_mark(mark_name(State::faulty, mark.host, mark.user, mark.keyfile));
     if (!there || there->over()) {
       set_or_log(mark);
-      logging::error("Marked server {} faulty for {} s: {} session={}", mark.whom(), interval_.count(), mark.reason,
+      logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(), mark.reason,
                      session_);
     }
   }

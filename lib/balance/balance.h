@@ -63,7 +63,7 @@ std::size_t heal(const HostPort& host);
 bool is_probed(const HostPort& host);
 
 // Removes all marks of failures; maintenance stays.
-void forget_faults();
+void remove_fault_marks();
 // Removes what dead sessions left, marks for one account that have been over for an hour, and marks
 // for all accounts when the host is not among `named`. Absent: the named hosts are not known.
 void sweep(const std::optional<std::vector<HostPort>>& named);

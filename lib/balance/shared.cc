@@ -75,7 +75,7 @@ std::string id_of(const Mark& mark) {
 }
 
 // What a node has written about a name.
-struct Said {
+struct Statement {
   std::optional<Mark> mark;
   std::string healed;  // the id of a mark
   std::string node;
@@ -95,10 +95,10 @@ Mark mark_in(const Record& record, milliseconds kept) {
 
 // `kept` is how much longer Redis keeps it. Text of another form counts as nothing, and is overwritten
 // by the next node that writes.
-Said parse(const std::string& name, const std::string& text, milliseconds kept) {
+Statement parse(const std::string& name, const std::string& text, milliseconds kept) {
   try {
     const Record record = record::parse_one(text);
-    Said said{{}, record.get("healed").value_or(""), record.get("node").value_or("?")};
+    Statement said{{}, record.get("healed").value_or(""), record.get("node").value_or("?")};
     if (!said.healed.empty()) return said;
     said.mark = mark_in(record, kept);
     if (mark_name(*said.mark) == name && said.mark->state != State::suspect) return said;
@@ -108,7 +108,7 @@ Said parse(const std::string& name, const std::string& text, milliseconds kept) 
   return {};
 }
 
-redis::Command telling(const Mark& mark) {
+redis::Command tell_command(const Mark& mark) {
   const bool ends = mark.state != State::maintenance;
   const auto left = std::max(mark.left(), seconds(0));
   const Record whole = to_record(mark);
@@ -124,18 +124,18 @@ redis::Command telling(const Mark& mark) {
 }
 
 // Brings one mark of the spool up to date. Returns what the other nodes are to be told.
-std::optional<Mark> take_over(const std::string& name, const Said& said) {
+std::optional<Mark> take_over(const std::string& name, const Statement& said) {
   auto here = read_mark(name);
   if (here && !said.healed.empty() && said.healed == id_of(*here)) {
     if (remove_mark(name))
-      logging::event("Server {} is no longer {}, says node {}", here->whom(), name_of(here->state),
+      logging::event("Server {} is no longer {}, says node {}", here->target(), name_of(here->state),
                      logging::escape(said.node));
     return std::nullopt;
   }
   if (here && said.mark && id_of(*here) == id_of(*said.mark)) return std::nullopt;
   if (said.mark && !said.mark->over()) {
     write_mark(*said.mark);
-    logging::event("Server {} is {}, says node {}: {}", said.mark->whom(), name_of(said.mark->state),
+    logging::event("Server {} is {}, says node {}: {}", said.mark->target(), name_of(said.mark->state),
                    logging::escape(said.node), said.mark->reason);
     return std::nullopt;
   }
@@ -143,17 +143,17 @@ std::optional<Mark> take_over(const std::string& name, const Said& said) {
   return std::nullopt;
 }
 
-void say_again(const std::vector<Mark>& marks) {
+void tell_all(const std::vector<Mark>& marks) {
   std::vector<redis::Command> commands;
   for (const auto& mark : marks) {
-    commands.push_back(telling(mark));
+    commands.push_back(tell_command(mark));
     commands.push_back({"SADD", kNamesKey, mark_name(mark)});
   }
   ask(commands);
 }
 
 // Parses what is known of a name: the answers to GET and PTTL.
-std::optional<Said> said_of(const std::string& name, const redis::Reply& text, const redis::Reply& left) {
+std::optional<Statement> statement_in(const std::string& name, const redis::Reply& text, const redis::Reply& left) {
   constexpr long long kNoSuchKey = -2;
   constexpr long long kNoExpiry = -1;
   if (text.is_nil() || left.integer() == kNoSuchKey) return std::nullopt;
@@ -190,7 +190,7 @@ bool tell_healed(const std::string& name, const std::string& id) {
 }
 
 // True if it is what was healed here while Redis was away. If so, the others are told now.
-bool was_healed(const std::string& name, const Said& said) {
+bool was_healed(const std::string& name, const Statement& said) {
   const std::string healed = read_healed(name);
   if (healed.empty()) return false;
   const bool same = said.mark && id_of(*said.mark) == healed;
@@ -203,14 +203,14 @@ std::vector<std::string> update_marks(const std::vector<std::string>& names, con
   std::vector<Mark> unsaid;
   std::vector<std::string> gone;
   for (const auto& name : names) {
-    const auto said = said_of(name, answers[0], answers[1]);
+    const auto said = statement_in(name, answers[0], answers[1]);
     answers += 2;
-    if (was_healed(name, said.value_or(Said{}))) continue;
-    const auto news = take_over(name, said.value_or(Said{}));
+    if (was_healed(name, said.value_or(Statement{}))) continue;
+    const auto news = take_over(name, said.value_or(Statement{}));
     if (news) unsaid.push_back(*news);
     else if (!said) gone.push_back(name);
   }
-  say_again(unsaid);
+  tell_all(unsaid);
   return gone;
 }
 
@@ -303,7 +303,7 @@ void update_all() {
 }
 
 void tell(const Mark& mark) {
-  if (is_on() && mark.state != State::suspect) unless_it_fails([&] { say_again({mark}); });
+  if (is_on() && mark.state != State::suspect) unless_it_fails([&] { tell_all({mark}); });
 }
 
 void tell_healed(const Mark& mark) {

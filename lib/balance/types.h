@@ -32,7 +32,7 @@ struct Mark {
   // The time left until then; negative afterwards.
   std::chrono::seconds left() const;
   // "10.0.0.10:22", or "xfer@10.0.0.10:22".
-  std::string whom() const { return user.empty() ? host.text() : user + "@" + host.text(); }
+  std::string target() const { return user.empty() ? host.text() : user + "@" + host.text(); }
 };
 
 // Who waits for Redis, which determines how long: share().

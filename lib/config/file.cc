@@ -139,10 +139,10 @@ void Lock::take() {
     Fd lock(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (!lock) fail(fmt::format("open {}.lock", path_));
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
-      struct stat ours {};
+      struct stat opened {};
       struct stat there {};
-      if (::fstat(lock.get(), &ours) != 0) fail("stat " + name);
-      if (::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 || ours.st_ino != there.st_ino)
+      if (::fstat(lock.get(), &opened) != 0) fail("stat " + name);
+      if (::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 || opened.st_ino != there.st_ino)
         continue;
       lock_ = std::move(lock);
       return;

@@ -107,7 +107,7 @@ bool is_plain_name(std::string_view text, std::size_t most, std::string_view bes
          });
 }
 
-bool can_be_a_hosts(const IpAddress& ip) {
+bool is_possible_for_host(const IpAddress& ip) {
   const std::uint8_t first = ip.bytes()[0];
   const bool any =
       std::all_of(ip.bytes(), ip.bytes() + (ip.is_v4() ? 4 : 16), [](std::uint8_t byte) { return byte == 0; });
@@ -123,7 +123,7 @@ std::vector<Network> own_addresses(std::string_view text) {
   std::vector<Network> all;
   for (const auto part : cut::words(text, ", \t\r\n")) {
     const auto one = Network::parse(part);
-    if (!one || part.find('/') == part.npos || one->prefix == 0 || !can_be_a_hosts(one->base)) return {};
+    if (!one || part.find('/') == part.npos || one->prefix == 0 || !is_possible_for_host(one->base)) return {};
     all.push_back(*one);
   }
   return all;
@@ -133,7 +133,7 @@ std::vector<Endpoint> endpoints(std::string_view text) {
   std::vector<Endpoint> all;
   for (const auto part : cut::words(text, ", \t\r\n")) {
     const auto one = Endpoint::parse(part);
-    if (!one || one->port == 0 || !can_be_a_hosts(one->ip)) return {};
+    if (!one || one->port == 0 || !is_possible_for_host(one->ip)) return {};
     all.push_back(*one);
   }
   return all;

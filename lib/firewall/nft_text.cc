@@ -250,7 +250,7 @@ std::string add_text(const Element& element) {
 }
 
 // The element of the pre-filter's set that leads to `element`.
-Element near_to(const Element& element) {
+Element near_element_for(const Element& element) {
   const auto client = IpAddress::parse(element.key.substr(0, element.key.find(' ')));
   if (!client) throw tool::Failure(tool::bad_input, fmt::format("read the client of {}", element.text()));
   const auto* last = client->bytes() + (client->is_v4() ? 2 : 14);
@@ -312,16 +312,16 @@ std::string Element::text() const { return fmt::format("{} {{ {} comment \"{}\" 
 bool is_for(const Session& session) { return session.route.forwarding == config::Forwarding::nftables; }
 
 Elements elements_of(const std::vector<Session>& sessions) {
-  std::vector<const Session*> ours;
+  std::vector<const Session*> served_here;
   for (const auto& session : sessions) {
-    if (is_for(session)) ours.push_back(&session);
+    if (is_for(session)) served_here.push_back(&session);
   }
-  std::sort(ours.begin(), ours.end(), [](const Session* a, const Session* b) {
+  std::sort(served_here.begin(), served_here.end(), [](const Session* a, const Session* b) {
     return std::pair(a->opened, a->id) < std::pair(b->opened, b->id);
   });
   Elements elements;
   std::set<std::pair<std::string, std::string>> taken;
-  for (const Session* session : ours) {
+  for (const Session* session : served_here) {
     const Elements own = own_elements(*session);
     // Only the session that has the element has its source address, too.
     if (!taken.insert({own[0].map, own[0].key}).second) continue;
@@ -358,7 +358,7 @@ std::string purge() { return fmt::format("add table {0}\ndelete table {0}\n", kT
 
 Elements near(const Elements& elements) {
   std::set<Element> all;
-  for (const auto& element : elements) all.insert(near_to(element));
+  for (const auto& element : elements) all.insert(near_element_for(element));
   return {all.begin(), all.end()};
 }
 

@@ -43,12 +43,12 @@ Elements with(std::vector<Session> others, const Session& session) {
 Rule rule_of(const Element& element) { return {element.owner, element.text()}; }
 
 // Puts the element in force, whatever is in its place.
-void put(const Element& element) {
+void put_element(const Element& element) {
   if (nft::try_apply(nft_text::renew({element})).empty()) return;
   nft::apply(nft_text::change({}, {element}));
 }
 
-void take(const Element& element) { nft::try_apply(nft_text::change({element}, {})); }
+void remove_element(const Element& element) { nft::try_apply(nft_text::change({element}, {})); }
 
 // Both are sorted by place, as all elements are.
 bool has(const Elements& elements, const Element& place) {
@@ -93,9 +93,9 @@ void repair(const Session& session, const Elements& go, const Elements& come, co
     return lay_all(all);
   }
   for (const auto& element : go) {
-    if (!has(come, element)) take(element);
+    if (!has(come, element)) remove_element(element);
   }
-  for (const auto& element : come) put(element);
+  for (const auto& element : come) put_element(element);
 }
 
 void put_in_force(const Session& session, const Elements& before, const Elements& after) {
@@ -112,9 +112,9 @@ void put_in_force(const Session& session, const Elements& before, const Elements
 
 // Removes all elements in the name of `session` for which `chosen` returns true.
 template <typename Chosen>
-void take_elements_of(const Session& session, Chosen chosen) {
+void remove_elements_of(const Session& session, Chosen chosen) {
   for (const auto& element : listed().elements) {
-    if (element.owner == session.id && chosen(element)) take(element);
+    if (element.owner == session.id && chosen(element)) remove_element(element);
   }
 }
 
@@ -148,9 +148,9 @@ class Nftables : public Backend {
     if (nft::try_apply(nft_text::change(go, come)).empty()) return;
     // Removed one by one: an element that is gone is as it should be. If the table is gone, asp-reap restores
     // it for the others.
-    for (const auto& element : go) take(element);
+    for (const auto& element : go) remove_element(element);
     if (listed().base != Base::present) return;
-    for (const auto& element : come) put(element);
+    for (const auto& element : come) put_element(element);
   }
 
   std::optional<std::chrono::seconds> renewal() const override { return nft_text::kTimeout / 3; }
@@ -163,22 +163,22 @@ class Nftables : public Backend {
   }
 
   void offer(const Session& session) override {
-    for (const auto& element : nft_text::elements_of({session})) put(element);
+    for (const auto& element : nft_text::elements_of({session})) put_element(element);
   }
 
   void settle(const Session& session) override {
     const Elements right = with(others_of(session), session);
-    take_elements_of(session, [&](const Element& element) { return !contains(right, element); });
+    remove_elements_of(session, [&](const Element& element) { return !contains(right, element); });
   }
 
   void close_all(const Session& session) override {
-    take_elements_of(session, [](const Element&) { return true; });
+    remove_elements_of(session, [](const Element&) { return true; });
   }
 
   void close_flow(const Session& session) override {
-    Session ours = session;
-    ours.route.forwarding = config::Forwarding::nftables;
-    for (const auto& element : nft_text::elements_of({ours})) take(element);
+    Session served_here = session;
+    served_here.route.forwarding = config::Forwarding::nftables;
+    for (const auto& element : nft_text::elements_of({served_here})) remove_element(element);
   }
 
   Mended reconcile(const std::vector<Session>& sessions) override;
@@ -239,7 +239,7 @@ Mended Nftables::reconcile(const std::vector<Session>& sessions) {
     lay(sessions);
   } else {
     if (!done) {
-      for (const auto& element : extra) take(element);
+      for (const auto& element : extra) remove_element(element);
     }
     if (needed) mended.laid = lay_accepting() || mended.laid;
   }

@@ -91,21 +91,23 @@ void reap_flows(int family, const std::vector<Session>& living) {
 }
 
 // A stopped proxy serves none of them.
-std::vector<Session> living_unless(bool stopped) { return stopped ? std::vector<Session>{} : session::spool::living(); }
+std::vector<Session> sessions_to_serve(bool stopped) {
+  return stopped ? std::vector<Session>{} : session::spool::living();
+}
 
 }  // namespace
 
 void all() {
   reap_orphans();
   const bool stopped = session::spool::stopped();
-  const auto living = living_unless(stopped);
+  const auto living = sessions_to_serve(stopped);
   for (const auto part : kParts) mend(part, stopped, living);
   for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
   session::spool::sweep();
 }
 
 void flows() {
-  const auto living = living_unless(session::spool::stopped());
+  const auto living = sessions_to_serve(session::spool::stopped());
   for (const int family : {AF_INET, AF_INET6}) reap_flows(family, living);
 }
 

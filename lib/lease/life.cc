@@ -61,7 +61,7 @@ void end(Registry& registry, std::vector<Lease> leases, std::string_view why) {
   finish(registry, leases, why);
 }
 
-std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows, Seconds now) {
+std::vector<Lease> note_packets(std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows, Seconds now) {
   std::map<std::string, flows::Traffic> traffic;
   const flows::Index index(leases);
   for (const auto& flow : flows) {
@@ -91,7 +91,7 @@ std::size_t sweep(Registry& registry) {
   const bool by_flows =
       std::any_of(due.begin(), due.end(), [](const Lease& lease) { return lease.lives_by_flows() && !lease.ending; });
   if (by_flows) {
-    const auto changed = look(due, flows::all(), now);
+    const auto changed = note_packets(due, flows::all(), now);
     for (const auto& lease : changed) registry.store->put(lease);
     rules::apply({{}, changed, {}}, registry);
   }

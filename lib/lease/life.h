@@ -29,8 +29,8 @@ void finish(Registry& registry, const std::vector<Lease>& leases, std::string_vi
 // Examines the leases without a lifetime among `leases`; `flows` are all their flows. A lease that has
 // carried something since the last look lives on. Pure. It changes `leases` to what should be on
 // record from now on, and returns those that were changed.
-std::vector<Lease> look(std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows,
-                        std::chrono::seconds now);
+std::vector<Lease> note_packets(std::vector<Lease>& leases, const std::vector<conntrack::Flow>& flows,
+                                std::chrono::seconds now);
 
 // Ends leases that are over; returns how many.
 std::size_t sweep(Registry& registry);

@@ -41,9 +41,9 @@ void reap_flows(const std::vector<Lease>& leases, const std::vector<conntrack::F
 }
 
 // Examines every lease without a lifetime, so that the time of the last packet is known to the minute.
-void look_at_all(Registry& registry, const std::vector<conntrack::Flow>& flows) {
+void note_all_packets(Registry& registry, const std::vector<conntrack::Flow>& flows) {
   auto leases = registry.store->all();
-  const auto changed = life::look(leases, flows, boot_clock::seconds());
+  const auto changed = life::note_packets(leases, flows, boot_clock::seconds());
   for (const auto& lease : changed) registry.store->put(lease);
   rules::apply({{}, changed, {}}, registry);
 }
@@ -69,7 +69,7 @@ std::vector<Lease> living(Store& store) {
 std::set<Family> reap(Registry& registry) {
   registry.store->tidy();
   const auto flows = flows::all();
-  look_at_all(registry, flows);
+  note_all_packets(registry, flows);
   life::sweep(registry);
   const auto leases = living(*registry.store);
   log(rules::reconcile(leases, registry.ways));

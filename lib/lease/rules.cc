@@ -45,7 +45,7 @@ Picture look() {
 }
 
 // True if each element of `lease` is in `picture`; removes them from it.
-bool take_out(Picture& picture, const Lease& lease, Seconds now) {
+bool remove_from(Picture& picture, const Lease& lease, Seconds now) {
   bool whole = true;
   for (const auto& wanted : lease::text::elements_of(lease)) {
     const auto at = picture.elements.find(wanted.map + " " + wanted.key);
@@ -105,11 +105,11 @@ bool apply(const Change& change, Registry& registry) {
 
 Mended reconcile(const std::vector<Lease>& leases, const text::Ways& ways) {
   const Seconds now = boot_clock::seconds();
-  Picture picture = look();
+  Picture picture = read_picture();
   Mended mended;
   std::vector<Lease> damaged;
   for (const auto& lease : leases) {
-    if (!take_out(picture, lease, now)) damaged.push_back(lease);
+    if (!remove_from(picture, lease, now)) damaged.push_back(lease);
   }
   mended.laid = damaged.size();
   mended.removed = picture.elements.size();

@@ -137,7 +137,7 @@ class Shared : public Store, public Peering {
       if (!first) return std::nullopt;
       const PortRange these{*first, static_cast<Port>(*first + count - 1)};
       if (local_->take_ports(id, these, count, usable)) return first;
-      give_back_there(id, *first, count);
+      free_ports_in_redis(id, *first, count);
       from = *first + 1;
     }
     return std::nullopt;
@@ -145,7 +145,7 @@ class Shared : public Store, public Peering {
 
   void give_back(const std::string& id, Port first, int count) override {
     local_->give_back(id, first, count);
-    give_back_there(id, first, count);
+    free_ports_in_redis(id, first, count);
   }
 
   void put(const Lease& lease) override {
@@ -308,7 +308,7 @@ class Shared : public Store, public Peering {
   }
 
   // A failure is ignored: the ports are free in a minute, anyway.
-  void give_back_there(const std::string& id, Port first, int count) {
+  void free_ports_in_redis(const std::string& id, Port first, int count) {
     try {
       ask({redis::script(scripts::kGiveBack, port_keys(first, count), {id})});
     } catch (const tool::Failure&) {

@@ -193,11 +193,11 @@ Hold Place::open(pid_t pid) {
   auto session = session::spool::Token::take(directory_, id_ + ".session");
   Fd socket = connect_to(socket_path(directory_, id_));
   if (!session || !socket) throw tool::Failure(tool::os, "the new keeper cannot be reached");
-  Record who;
-  who.add("pid", std::to_string(pid));
-  who.add("since", std::to_string(boot_clock::seconds().count()));
+  Record note;
+  note.add("pid", std::to_string(pid));
+  note.add("since", std::to_string(boot_clock::seconds().count()));
   const std::string fresh = in(directory_, "." + id_);
-  io::write_all(fd::open(fresh, O_WRONLY | O_NOFOLLOW).get(), who.text() + terms_.text);
+  io::write_all(fd::open(fresh, O_WRONLY | O_NOFOLLOW).get(), note.text() + terms_.text);
   if (::rename(fresh.c_str(), in(directory_, id_).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
   lock_.reset();
   return Hold{directory_, id_, std::move(socket), std::move(*session)};

@@ -79,14 +79,14 @@ Lock try_lock(const std::string& path, int flags, Fd& lock) {
       tool::fail_errno(tool::os, "open " + path);
     }
     const bool locked = ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
-    struct stat ours {};
+    struct stat opened {};
     struct stat there {};
-    if (::fstat(lock.get(), &ours) != 0) tool::fail_errno(tool::os, "stat " + path);
+    if (::fstat(lock.get(), &opened) != 0) tool::fail_errno(tool::os, "stat " + path);
     if (::stat(path.c_str(), &there) != 0) {
       if ((flags & O_CREAT) != 0) continue;
       return Lock::gone;
     }
-    if (ours.st_ino != there.st_ino) continue;
+    if (opened.st_ino != there.st_ino) continue;
     return locked ? Lock::taken : Lock::held;
   }
   return Lock::held;  // it changes all the time, so its holder is alive

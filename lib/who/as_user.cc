@@ -36,7 +36,7 @@ void leave_terminal() {
 }
 
 // Runs the whole life of the child, and returns its exit status.
-int live(const proxy_account::Account& account, const std::function<std::string()>& work, const Fd& answer) {
+int run_child(const proxy_account::Account& account, const std::function<std::string()>& work, const Fd& answer) {
   int code = tool::internal;
   std::string text;
   try {
@@ -89,7 +89,7 @@ std::string run(const proxy_account::Account& account, const std::function<std::
   auto answer = fd::pipe();
   const pid_t pid = ::fork();
   if (pid < 0) tool::fail_errno(tool::os, "fork");
-  if (pid == 0) ::_exit(live(account, work, answer.write));
+  if (pid == 0) ::_exit(run_child(account, work, answer.write));
   child::Child child(pid);
   answer.write.reset();
   const std::string text = read_answer(answer.read, deadline);

@@ -28,7 +28,7 @@ bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
 
 // Copies up to `size` bytes that are waiting in `fd`, and leaves them there. Returns as read(2) does:
 // -1 and EAGAIN when there is nothing yet.
-ssize_t look(int fd, bool is_socket, char* bytes, std::size_t size) {
+ssize_t peek_bytes(int fd, bool is_socket, char* bytes, std::size_t size) {
   if (is_socket) return ::recv(fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
   const auto copy = fd::pipe();
   const ssize_t count = ::tee(fd, copy.write.get(), size, SPLICE_F_NONBLOCK);
@@ -70,7 +70,7 @@ std::optional<HostPort> peek(int fd, milliseconds patience) {
   const auto deadline = Deadline::in(patience);
   char bytes[kMaxLine];
   for (bool hung_up = false;;) {
-    const ssize_t count = look(fd, S_ISSOCK(kind.st_mode), bytes, sizeof bytes);
+    const ssize_t count = peek_bytes(fd, S_ISSOCK(kind.st_mode), bytes, sizeof bytes);
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) return std::nullopt;
     if (count > 0) {
       const auto opening = in_stream({bytes, static_cast<std::size_t>(count)});

@@ -21,14 +21,14 @@ bool is_number(std::string_view word) {
 }
 
 // True for "%s", "%1s", "%12s".
-bool stands_for_word(std::string_view pattern) {
+bool is_word_pattern(std::string_view pattern) {
   return pattern.size() >= 2 && pattern.front() == '%' && pattern.back() == 's' &&
          std::all_of(pattern.begin() + 1, pattern.end() - 1, is_digit);
 }
 
 bool word_matches(const std::string& word, const std::string& pattern) {
   if (pattern == "%d") return is_number(word);
-  if (stands_for_word(pattern)) return !word.empty();
+  if (is_word_pattern(pattern)) return !word.empty();
   return word == pattern;
 }
 

@@ -152,7 +152,7 @@ TEST_CASE("a lease without a lifetime lives on when it carried something since t
       flows.push_back(make_flow(leases[0], IPPROTO_UDP, 5000));
       if (counts) flows[0].counters = conntrack::Counters{*carried, 1};
     }
-    const auto changed = lease::life::look(leases, flows, seconds(2000));
+    const auto changed = lease::life::note_packets(leases, flows, seconds(2000));
     if (!changed.empty()) CHECK(changed[0].deadline == seconds(2060));
     return !changed.empty();
   };
