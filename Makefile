@@ -142,8 +142,8 @@ deps-cluster:
 # among them stay short: ROUNDS is how often ambiguity.t does what it does.
 NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole reap bind kept-ports linger sessions death)
 
-# And with another sudo, where there is one.
-SUDO_STORIES := $(if $(wildcard /usr/bin/sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo bridge death keys limits sessions forward-lease doctor))
+# And with another sudo, where there is one: `deps` may just have installed it.
+SUDO_STORIES = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo bridge death keys limits sessions forward-lease doctor))
 
 lint:
 	@t/lib/run-tests t/lint/*.t
