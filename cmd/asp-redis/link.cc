@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -13,16 +12,16 @@
 
 #include <fmt/core.h>
 
+#include "base/await.h"
+#include "base/deadline.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "resp.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using redis::Command;
 using redis::Reply;
-using std::chrono::milliseconds;
 
 constexpr char kMasterName[] = "sallyport";  // as in sentinel.conf
 
@@ -30,12 +29,7 @@ constexpr char kMasterName[] = "sallyport";  // as in sentinel.conf
   throw tool::Failure(tool::temporary, fmt::format("ask Redis {}: {}", server.text(), why));
 }
 
-int left_until(Clock::time_point deadline) {
-  const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
-  return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
-}
-
-// A TCP connection, which only poll(2) waits for, from the beginning.
+// A TCP connection, which is only waited for until a deadline, from the beginning.
 class Connection {
  public:
   explicit Connection(const Endpoint& to)
@@ -50,22 +44,21 @@ class Connection {
   }
 
   const Endpoint& to() const { return to_; }
-  pollfd waits() const { return {fd_.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT), 0}; }
-  // True if Redis has closed it, or sent something that nobody asked for.
-  bool is_stale() const {
-    pollfd now{fd_.get(), POLLIN, 0};
-    return ::poll(&now, 1, 0) != 0;
+  await::On awaited() const {
+    return await::On(fd_.get(), static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT));
   }
+  // True if Redis has closed it, or sent something that nobody asked for.
+  bool is_stale() const { return await::readable(fd_.get(), Deadline::now()); }
 
   // Begins an exchange; the previous one must be over.
   void say(std::string text) {
     unsent_ = std::move(text);
     heard_ = {};
   }
-  // Sends and receives what poll(2) found possible. Failure{75}.
-  void go_on(short found) {
-    if (found & POLLOUT) send();
-    if (found & (POLLIN | POLLHUP | POLLERR)) receive();
+  // Sends and receives what was found possible. Failure{75}.
+  void go_on(const await::On& found) {
+    if (found.has(POLLOUT)) send();
+    if (found.has(POLLIN | POLLHUP | POLLERR)) receive();
   }
   // An error of Redis: Failure{75}.
   std::optional<Reply> pop() {
@@ -97,7 +90,7 @@ class Connection {
 };
 
 // Waits until `count` answers are here.
-std::vector<Reply> await(Connection& connection, std::size_t count, Clock::time_point deadline) {
+std::vector<Reply> await_replies(Connection& connection, std::size_t count, const Deadline& deadline) {
   std::vector<Reply> replies;
   for (;;) {
     while (replies.size() < count) {
@@ -106,11 +99,9 @@ std::vector<Reply> await(Connection& connection, std::size_t count, Clock::time_
       replies.push_back(std::move(*reply));
     }
     if (replies.size() == count) break;
-    pollfd wait = connection.waits();
-    const int ready = ::poll(&wait, 1, left_until(deadline));
-    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::temporary, "poll");
-    if (ready == 0) fail(connection.to(), "it does not answer in time");
-    if (ready > 0) connection.go_on(wait.revents);
+    await::On socket = connection.awaited();
+    if (!await::any(deadline, socket)) fail(connection.to(), "it does not answer in time");
+    connection.go_on(socket);
   }
   if (!connection.said_all()) fail(connection.to(), "it says more than it was asked");
   return replies;
@@ -147,7 +138,7 @@ class Link::Work {
 
   std::vector<Reply> exchange(const redis::Question& question) {
     try {
-      return exchange_until(question.commands, question.deadline);
+      return exchange_until(question.commands, Deadline::at(question.deadline));
     } catch (...) {
       connection_.reset();
       throw;
@@ -155,7 +146,7 @@ class Link::Work {
   }
 
  private:
-  std::vector<Reply> exchange_until(const std::vector<Command>& commands, Clock::time_point deadline) {
+  std::vector<Reply> exchange_until(const std::vector<Command>& commands, const Deadline& deadline) {
     if (connection_ && connection_->is_stale()) connection_.reset();
     std::vector<Command> words;
     const bool fresh = !connection_;
@@ -167,7 +158,7 @@ class Link::Work {
     const std::size_t greeted = words.size();
     words.insert(words.end(), commands.begin(), commands.end());
     connection_->say(text_of(words));
-    auto replies = await(*connection_, words.size(), deadline);
+    auto replies = await_replies(*connection_, words.size(), deadline);
     if (fresh && !terms_.any_server) check_role(replies.at(greeted - 1));
     replies.erase(replies.begin(), replies.begin() + static_cast<std::ptrdiff_t>(greeted));
     return replies;
@@ -183,7 +174,7 @@ class Link::Work {
     if (role.array().empty() || role.array()[0].text() != "master") fail(connection_->to(), "it is not master");
   }
 
-  Endpoint find_master(Clock::time_point deadline) {
+  Endpoint find_master(const Deadline& deadline) {
     if (terms_.sentinels.empty() || terms_.any_server) return terms_.servers.front();
     auto asked = ask_sentinels();
     while (!asked.empty()) {
@@ -219,15 +210,14 @@ class Link::Work {
   }
 
   // Waits until one of them has answered or failed; those that failed are removed.
-  void wait(std::vector<Sentinel>& asked, Clock::time_point deadline) {
-    std::vector<pollfd> waits;
-    for (const auto& each : asked) waits.push_back(each.connection.waits());
-    const int ready = ::poll(waits.data(), waits.size(), left_until(deadline));
-    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::temporary, "poll");
-    if (ready == 0) throw tool::Failure(tool::temporary, "ask the Sentinels of Redis: none answers in time");
-    for (std::size_t i = waits.size(); ready > 0 && i-- > 0;) {
+  void wait(std::vector<Sentinel>& asked, const Deadline& deadline) {
+    std::vector<await::On> sockets;
+    for (const auto& each : asked) sockets.push_back(each.connection.awaited());
+    if (!await::any(deadline, sockets))
+      throw tool::Failure(tool::temporary, "ask the Sentinels of Redis: none answers in time");
+    for (std::size_t i = sockets.size(); i-- > 0;) {
       try {
-        asked[i].connection.go_on(waits[i].revents);
+        asked[i].connection.go_on(sockets[i]);
       } catch (const tool::Failure& failure) {
         last_ = failure.what();
         asked.erase(asked.begin() + static_cast<std::ptrdiff_t>(i));

@@ -1,20 +1,19 @@
 #include "cluster/redis.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <utility>
 
 #include <fmt/core.h>
 
 #include "base/accounts.h"
+#include "base/await.h"
 #include "base/child.h"
+#include "base/deadline.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -39,7 +38,7 @@ constexpr milliseconds kGrace{200};
 class Helper {
  public:
   explicit Helper(const Terms& terms) {
-    const auto deadline = Clock::now() + kStartTime;
+    const auto deadline = Deadline::in(kStartTime);
     auto ends = fd::socket_pair();
     const Fd null = fd::open("/dev/null", O_RDWR);
     child::Program program{
@@ -56,41 +55,34 @@ class Helper {
   }
 
   Answer ask(const Question& question) {
-    say(message::pack(question), question.deadline + kGrace);
-    Answer answer = message::answer_in(hear(question.deadline + kGrace));
+    const auto deadline = Deadline::at(question.deadline + kGrace);
+    say(message::pack(question), deadline);
+    Answer answer = message::answer_in(hear(deadline));
     const bool whole = !answer.failure.empty() || answer.replies.size() == question.commands.size();
     if (!whole || !heard_.empty()) fail("asp-redis says something else than it was asked");
     return answer;
   }
 
  private:
-  static int left_until(Clock::time_point deadline) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
-    return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
+  void wait_for(short events, const Deadline& deadline) const {
+    await::On socket(socket_.get(), events);
+    if (!await::any(deadline, socket) || deadline.over()) fail("asp-redis does not answer in time");
   }
 
-  void await(short events, Clock::time_point deadline) const {
-    pollfd wait{socket_.get(), events, 0};
-    const int left = left_until(deadline);
-    const int ready = ::poll(&wait, 1, left);
-    if (ready < 0 && errno != EINTR) tool::fail_errno(tool::temporary, "poll");
-    if (ready == 0 || left == 0) fail("asp-redis does not answer in time");
-  }
-
-  void say(std::string_view text, Clock::time_point deadline) {
+  void say(std::string_view text, const Deadline& deadline) {
     while (!text.empty()) {
       const ssize_t sent = ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (sent >= 0) text.remove_prefix(static_cast<std::size_t>(sent));
-      else if (errno == EAGAIN) await(POLLOUT, deadline);
+      else if (errno == EAGAIN) wait_for(POLLOUT, deadline);
       else if (errno != EINTR) fail_ended();
     }
   }
 
-  Reply hear(Clock::time_point deadline) {
+  Reply hear(const Deadline& deadline) {
     char bytes[65536];
     for (;;) {
       if (auto value = heard_.pop()) return std::move(*value);
-      await(POLLIN, deadline);
+      wait_for(POLLIN, deadline);
       const ssize_t got = ::recv(socket_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
       if (got > 0) heard_.add({bytes, static_cast<std::size_t>(got)});
       else if (got == 0 || (errno != EAGAIN && errno != EINTR)) fail_ended();
