@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "balance/marks.h"
+#include "balance/statement.h"
 #include "base/boot_clock.h"
 #include "base/decimal.h"
 #include "base/failure.h"
@@ -20,16 +21,13 @@
 namespace balance::shared {
 namespace {
 
+using statement::Statement;
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 constexpr milliseconds kPatienceOfSession{75};
 constexpr milliseconds kPatienceOfAdministrator{2000};
-constexpr milliseconds kKeptBeyondEnd{
-    5000};  // how long Redis keeps a mark beyond its time, so that it is over everywhere before it is gone
 constexpr milliseconds kHealedKept{3600'000};  // each node looks once a minute
 constexpr milliseconds kTurnKept{7LL * 86400'000};
-constexpr long kLongestMarkSeconds = 30L * 86400;  // seconds, of a mark that others set
 constexpr std::size_t kMaxNames = 4096;
 constexpr std::size_t kNamesPerRoundTrip = 256;
 
@@ -69,70 +67,31 @@ std::optional<std::vector<redis::Reply>> ask(const std::vector<redis::Command>& 
   }
 }
 
-// The id of a marking, which is the same on all nodes. `by` is a session or an administrator.
-std::string id_of(const Mark& mark) {
-  return digest(fmt::format("{}\n{}\n{}\n{}", mark_name(mark), mark.since, mark.by, mark.reason));
-}
-
-// What a node has written about a name.
-struct Statement {
-  std::optional<Mark> mark;
-  std::string healed;  // the id of a mark
-  std::string node;
-};
-
-Mark mark_in(const Record& record, milliseconds kept) {
-  const auto lasts = parse_decimal(record.require("seconds"), 0, kLongestMarkSeconds);
-  if (!lasts) throw tool::Failure(tool::bad_input, "seconds is not valid");
-  const auto left = std::clamp(std::chrono::ceil<seconds>(kept - kKeptBeyondEnd), seconds(0), seconds(*lasts));
-  Record whole;
-  for (const auto& [name, value] : record.fields()) {
-    if (name != "seconds" && name != "node") whole.add(name, value);
-  }
-  whole.add("until", std::to_string((boot_clock::seconds() + left).count()));
-  return from_record(whole);
-}
-
-// `kept` is how much longer Redis keeps it. Text of another form counts as nothing, and is overwritten
-// by the next node that writes.
-Statement parse(const std::string& name, const std::string& text, milliseconds kept) {
-  try {
-    const Record record = record::parse_one(text);
-    Statement said{{}, record.get("healed").value_or(""), record.get("node").value_or("?")};
-    if (!said.healed.empty()) return said;
-    said.mark = mark_in(record, kept);
-    if (mark_name(*said.mark) == name && said.mark->state != State::suspect) return said;
-  } catch (const tool::Failure&) {
-  }
+// Text of another form counts as nothing, and is overwritten by the next node that writes.
+Statement parse(const std::string& name, const std::string& text, milliseconds left) {
+  if (auto found = statement::parse(name, text, left, boot_clock::seconds())) return *found;
   logging::error("Redis has an unreadable mark {}", logging::escape(name));
   return {};
 }
 
 redis::Command tell_command(const Mark& mark) {
-  const bool ends = mark.state != State::maintenance;
-  const auto left = std::max(mark.left(), seconds(0));
-  const Record whole = to_record(mark);
-  Record record;
-  for (const auto& [name, value] : whole.fields()) {
-    if (name != "until") record.add(name, value);
-  }
-  record.add("seconds", std::to_string(ends ? std::min<long>(left.count(), kLongestMarkSeconds) : 0));
-  record.add("node", node_name());
-  redis::Command command{"SET", mark_key(mark_name(mark)), record.text()};
-  if (ends) command.insert(command.end(), {"PX", std::to_string((milliseconds(left) + kKeptBeyondEnd).count())});
+  const auto now = boot_clock::seconds();
+  redis::Command command{"SET", mark_key(mark_name(mark)), statement::marked(mark, node_name(), now)};
+  if (const auto kept = statement::kept(mark, now))
+    command.insert(command.end(), {"PX", std::to_string(milliseconds(*kept).count())});
   return command;
 }
 
 // Brings one mark of the spool up to date. Returns what the other nodes are to be told.
 std::optional<Mark> take_over(const std::string& name, const Statement& said) {
   auto here = read_mark(name);
-  if (here && !said.healed.empty() && said.healed == id_of(*here)) {
+  if (here && !said.healed.empty() && said.healed == statement::id_of(*here)) {
     if (remove_mark(name))
       logging::event("Server {} is no longer {}, says node {}", here->target(), name_of(here->state),
                      logging::escape(said.node));
     return std::nullopt;
   }
-  if (here && said.mark && id_of(*here) == id_of(*said.mark)) return std::nullopt;
+  if (here && said.mark && statement::id_of(*here) == statement::id_of(*said.mark)) return std::nullopt;
   if (said.mark && !said.mark->over()) {
     write_mark(*said.mark);
     logging::event("Server {} is {}, says node {}: {}", said.mark->target(), name_of(said.mark->state),
@@ -157,16 +116,9 @@ std::optional<Statement> statement_in(const std::string& name, const redis::Repl
   constexpr long long kNoSuchKey = -2;
   constexpr long long kNoExpiry = -1;
   if (text.is_nil() || left.integer() == kNoSuchKey) return std::nullopt;
-  constexpr long long kLongestKept = 2LL * kLongestMarkSeconds * 1000;
+  constexpr long long kLongestKept = milliseconds(2 * statement::kLongest).count();
   const long long kept = left.integer() == kNoExpiry ? kLongestKept : std::clamp(left.integer(), 0LL, kLongestKept);
   return parse(name, text.text(), milliseconds(kept));
-}
-
-// The name comes from Redis, and is to become a file name.
-bool is_name(const std::string& name) {
-  constexpr std::size_t kLongestName = 255;
-  const bool known = name.starts_with("faulty-") || name.starts_with("maintenance-");
-  return known && name.size() <= kLongestName && name.find('/') == name.npos && name.find('\0') == name.npos;
 }
 
 // The number of turns in Redis' answer.
@@ -183,17 +135,15 @@ std::vector<redis::Command> asking_turn(const std::string& key, Turn turn) {
 }
 
 bool tell_healed(const std::string& name, const std::string& id) {
-  Record record;
-  record.add("healed", id);
-  record.add("node", node_name());
-  return ask({{"SET", mark_key(name), record.text(), "PX", std::to_string(kHealedKept.count())}}).has_value();
+  return ask({{"SET", mark_key(name), statement::healed(id, node_name()), "PX", std::to_string(kHealedKept.count())}})
+      .has_value();
 }
 
 // True if it is what was healed here while Redis was away. If so, the others are told now.
 bool was_healed(const std::string& name, const Statement& said) {
   const std::string healed = read_healed(name);
   if (healed.empty()) return false;
-  const bool same = said.mark && id_of(*said.mark) == healed;
+  const bool same = said.mark && statement::id_of(*said.mark) == healed;
   if (!same || tell_healed(name, healed)) remove_healed(name);
   return same;
 }
@@ -282,7 +232,7 @@ void update_all() {
     if (!listed) return;
     std::set<std::string> all;
     for (const auto& each : listed->front().array()) {
-      if (is_name(each.text())) all.insert(each.text());
+      if (statement::is_name(each.text())) all.insert(each.text());
     }
     for (const auto& mark : all_marks()) {
       if (mark.state != State::suspect) all.insert(mark_name(mark));
@@ -310,7 +260,7 @@ void tell_healed(const Mark& mark) {
   if (!sharing.wanted || mark.state == State::suspect) return;
   unless_it_fails([&] {
     const std::string name = mark_name(mark);
-    if (!tell_healed(name, id_of(mark))) write_healed(name, id_of(mark));
+    if (!tell_healed(name, statement::id_of(mark))) write_healed(name, statement::id_of(mark));
   });
 }
 

@@ -2,9 +2,7 @@
 // Redis; for balance alone.
 //
 //   sallyport:turn:DIGEST   how many turns a list of hosts has given
-//   sallyport:mark:NAME     a mark, under the name of its file, as a record: without
-//                           "until", with "seconds" (how long it is to last from now) and
-//                           "node"; or "healed=ID", the mark that was removed
+//   sallyport:mark:NAME     a statement about the mark of that file (balance/statement.h)
 //   sallyport:marks         the names that exist
 //
 // Each node uses the marks in its own spool, and brings the relevant ones up to

@@ -38,7 +38,7 @@ asp-upstream:
   who      caller command_line
   cluster  node_name redis redis_away redis_message redis_password reply
   session  keepers request rules trial
-  balance  balance marks shared types
+  balance  balance marks order shared statement types
 asp-lease:
   base     boot_clock passing privilege resolve status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
@@ -55,7 +55,7 @@ asp-reap:
   cluster  node_name redis redis_away redis_message redis_password reply
   session  keepers
   firewall backend firewall flows iptables nft_text nftables reap text
-  balance  balance marks shared types
+  balance  balance marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
@@ -66,7 +66,7 @@ asperaproxy:
   cluster  node_name redis redis_away redis_message redis_password reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend firewall flows iptables nft_text nftables reap text
-  balance  balance marks shared types
+  balance  balance marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 '

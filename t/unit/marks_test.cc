@@ -52,8 +52,8 @@ TEST_CASE("marks: a mark is on record as it was") {
   const auto record = balance::to_record(of_all);
   CHECK_FALSE(record.get("user"));
   CHECK_FALSE(record.get("keyfile"));
-  CHECK(balance::from_record(record).whom() == "10.0.0.10:22");
-  CHECK(mark.whom() == "xfer@10.0.0.10:22");
+  CHECK(balance::from_record(record).target() == "10.0.0.10:22");
+  CHECK(mark.target() == "xfer@10.0.0.10:22");
 }
 
 TEST_CASE("marks: a record that cannot be is refused") {

@@ -34,7 +34,7 @@ const Mark kOver = mark(State::faulty, kNow);
 // "excluded by maintenance 10.0.0.10:22", "due", "due suspect", "suspect", "good"
 std::string text_of(const Standing& standing) {
   if (standing.excluded_by)
-    return std::string("excluded by ") + name_of(standing.excluded_by->state) + " " + standing.excluded_by->whom();
+    return std::string("excluded by ") + name_of(standing.excluded_by->state) + " " + standing.excluded_by->target();
   if (standing.good()) return "good";
   return std::string(standing.due ? "due" : "") + (standing.due && standing.suspect ? " " : "") +
          (standing.suspect ? "suspect" : "");
