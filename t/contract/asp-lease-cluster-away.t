@@ -14,7 +14,7 @@ for way in ("stopped", "killed"):
     answer, seconds = took(lambda: one.service.open(inner))
     refused(answer, "store_unavailable", f"Redis {way}: no new lease")
     ok(seconds < 2, f"said after {seconds:.2f} s")
-    one.change(keep["lease"], deadline=int(keep["deadline"]) - 50)
+    one.change(keep["lease"], deadline=int(keep["deadline"]) - 30)
     answer, seconds = took(lambda: one.service.ask(request="renew", user="alice", lease=keep["lease"]))
     ok(answer.get("answer") == "lease" and int(answer["deadline"]) >= int(keep["deadline"]), "a renewal holds on the master")
     ok(seconds < 2, f"after {seconds:.2f} s")

@@ -40,7 +40,7 @@ def write(path, text, mode=0o644, group=0):
 
 def run(*argv, **more):
     """(exit status, stdout, stderr)."""
-    more = {"timeout": 60, "stdin": subprocess.DEVNULL} | more
+    more = {"timeout": 120, "stdin": subprocess.DEVNULL} | more
     done = subprocess.run(argv, capture_output=True, text=True, **more)
     return done.returncode, done.stdout, done.stderr
 

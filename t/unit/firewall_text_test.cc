@@ -389,6 +389,9 @@ TEST_CASE("firewall text: the base is present, damaged or absent") {
     const bool has_rules =
         nat[without].starts_with("-N ") && std::find(names.begin(), names.end(), nat[without].substr(3)) == names.end();
     if (nat[without] == foreign || has_rules) continue;
+    // Below the roots of the trees some: they are judged alike, and there are 2,000.
+    const auto chain = nat[without].substr(3, nat[without].find(' ', 3) - 3);
+    if (chain.size() > std::string("SALLYPORT-DNAT").size() && without % 7 != 0) continue;
     Lines less = nat;
     less.erase(less.begin() + static_cast<std::ptrdiff_t>(without));
     CAPTURE(nat[without]);
