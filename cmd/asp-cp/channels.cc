@@ -23,7 +23,7 @@ std::optional<Record> Session::wait(std::chrono::milliseconds limit) {
 Record Session::next() {
   auto deadline = Deadline::in(kStepLimit);
   for (;;) {
-    if (auto message = wait(kSlice)) return *message;
+    if (auto message = wait(kWaitTime)) return *message;
     if (std::exchange(heard_busy_, false)) deadline = Deadline::in(kStepLimit);
     // What was said before the UDP connection ended counts: look once more.
     try {

@@ -120,7 +120,7 @@ Bridge::Ready Bridge::sleep() const {
   const auto output = [](const Outlet& outlet) {
     return await::On(outlet.open() ? outlet.fd() : -1, static_cast<short>(outlet.empty() ? 0 : POLLOUT));
   };
-  Ready ready{await::On(deaf() ? -1 : session_.fd(), session_.events()),
+  Ready ready{await::On(is_paused() ? -1 : session_.fd(), session_.events()),
               await::On(read_more ? STDIN_FILENO : -1),
               output(out_),
               output(err_),

@@ -229,7 +229,7 @@ void Pinhole::step(Deadline until) {
   if (const auto each = backend_.renewal()) until = std::min(until, Deadline::in(*each));
   renew();
   if (life_.wait(sightings_ ? sightings_->fd() : -1, until) == Life::Woken::by_watch) {
-    for (const auto& flow : hear()) meet(flow);
+    for (const auto& flow : learn_flows()) handle_flow(flow);
   }
   if (!offers_.empty()) review_offers();
 }

@@ -78,16 +78,16 @@ bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
 }
 
 void ConductorLink::hear() {
-  auto received = passing::receive(STDIN_FILENO, 4096, kStandard);
+  auto received = passing::receive(STDIN_FILENO, 4096, kStandardDescriptors);
   if (!received) return;
   if (received->bytes.empty()) {
     ended_ = true;
     return;
   }
   received_ += received->bytes.size();
-  if (received_ > kMostBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
+  if (received_ > kMaxTotalBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
   if (!received->whole || !received->descriptors.empty()) {
-    if (std::exchange(descriptors_came_, true) || received->descriptors.size() != kStandard)
+    if (std::exchange(descriptors_came_, true) || received->descriptors.size() != kStandardDescriptors)
       throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
     descriptors_ = std::move(received->descriptors);
   }

@@ -92,7 +92,7 @@ Deadline LeaseLink::next_turn() const {
 }
 
 void LeaseLink::start() {
-  back_off_ = std::clamp(back_off_ * 2, kFirstBackOff, kLastBackOff);
+  back_off_ = std::clamp(back_off_ * 2, kFirstBackOff, kLongestBackOff);
   next_start_ = Deadline::in(back_off_);
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");

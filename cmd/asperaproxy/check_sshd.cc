@@ -14,7 +14,7 @@
 namespace doctor {
 namespace {
 
-constexpr char kListens[] = "0A";  // TCP_LISTEN in /proc/net/tcp
+constexpr char kListenState[] = "0A";  // TCP_LISTEN in /proc/net/tcp
 
 }  // namespace
 
@@ -24,7 +24,7 @@ bool listens(Port port) {
     const std::string table = read_file(path);
     for (const auto line : cut::lines(table)) {
       const auto words = cut::words(line);
-      if (words.size() > 3 && words[3] == kListens && words[1].ends_with(wanted)) return true;
+      if (words.size() > 3 && words[3] == kListenState && words[1].ends_with(wanted)) return true;
     }
   }
   return false;

@@ -265,7 +265,7 @@ class Enrolment {
 
 // Every server that aspera.conf leads to and no session would get to, for want of its
 // key in known_hosts.
-std::vector<HostPort> strangers(const config::Rproxy& rproxy) {
+std::vector<HostPort> servers_without_key(const config::Rproxy& rproxy) {
   const std::string text = host_keys::load(rproxy.known_hosts);
   const auto enrolled = [&](const HostPort& host) {
     return !known_hosts::types(known_hosts::find(text, upstream::known_hosts_name(host)).of_host).empty();

@@ -307,7 +307,7 @@ void Choice::connected() {
   for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_)}) {
     const auto mark = read_mark(name);
     if (mark && heal_mark(*mark))
-      logging::event("Server {} is back: no longer faulty session={}", mark->whom(), session_);
+      logging::event("Server {} is back: no longer faulty session={}", mark->target(), session_);
   }
   release();
 }

@@ -32,7 +32,7 @@ struct Picture {
   std::map<std::string, nft_listing::Element> elements;
 };
 
-Picture look() {
+Picture read_picture() {
   Picture picture;
   try {
     picture.base = nft_listing::parse(nft::list(table()));

@@ -29,7 +29,7 @@ class Privileged {
 
   // Each helper speaks as soon as it has verified who asks. What lies between is a
   // site's own: Defaults of sudo, PAM, name servers. Never, once it has spoken.
-  static constexpr std::chrono::seconds kToFirstWord{26};
+  static constexpr std::chrono::seconds kFirstLineTime{26};
   Deadline first_word() const { return spoke_ ? Deadline::never() : first_word_; }
   bool overdue() const { return first_word().over(); }
 
@@ -51,7 +51,7 @@ class Privileged {
   Fd err_;
   Fd channel_;
   io::LineBuffer lines_{8192};
-  const Deadline first_word_ = Deadline::in(kToFirstWord);
+  const Deadline first_word_ = Deadline::in(kFirstLineTime);
   bool spoke_ = false;
   bool hung_up_ = false;
 };
