@@ -22,8 +22,7 @@
 namespace {
 
 constexpr std::chrono::seconds kOpenTime{30};  // its turn, the firewall's lock, iptables
-constexpr std::chrono::seconds kLeaveTime{
-    6};  // asp-upstream takes 5 to take leave; sudo may have a PAM session to close
+constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
 constexpr std::chrono::seconds kRevoke{20};
 
 using SteadyClock = std::chrono::steady_clock;
@@ -117,7 +116,7 @@ void Conductor::connect() {
   }
 }
 
-// When one of the two is overdue; never, once both have spoken.
+// The time when one of the two is overdue; never, once both have answered.
 Deadline Conductor::first_words() const {
   return std::min(dialer_->first_word(), holder_ ? holder_->first_word() : Deadline::never());
 }

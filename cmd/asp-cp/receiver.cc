@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kChunk = 256 * 1024;
 constexpr std::chrono::milliseconds kWaitTime{200};
 
-// What concerns one file only: the session goes on after it.
+// True if the failure concerns only one file, so that the session goes on.
 bool concerns_file(const tool::Failure& failure) {
   switch (failure.code()) {
     case tool::io:

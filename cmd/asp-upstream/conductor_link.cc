@@ -20,8 +20,8 @@ constexpr std::size_t kMaxTotalBytes = Record::kMaxBytes + sizeof "run";
 
 }  // namespace
 
-// sudo, our parent, passes no SIGKILL on, so its death is watched for. (Not by
-// PR_SET_PDEATHSIG: the kernel forgets that when we read a key as the user.)
+// sudo, our parent, passes no SIGKILL on, so its death is watched for. (PR_SET_PDEATHSIG would not do:
+// the kernel forgets it when we read a key as the user.)
 ConductorLink::ConductorLink() : sudo_(pidfd::open(::getppid())) {}
 
 // On somebody else's socket our words could be taken for root's.

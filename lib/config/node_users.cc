@@ -19,8 +19,8 @@
 
 namespace {
 
-constexpr std::string_view kSetting = "$y$j9T$";  // yescrypt, at the one cost that there is
-constexpr std::size_t kDigestCharacters = 43;     // characters
+constexpr std::string_view kSetting = "$y$j9T$";  // yescrypt, at the only cost that is accepted
+constexpr std::size_t kDigestCharacters = 43;
 constexpr std::string_view kAdmin = "admin";
 
 bool is_crypt64(std::string_view text) {
