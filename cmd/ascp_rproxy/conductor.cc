@@ -21,8 +21,8 @@
 
 namespace {
 
-constexpr std::chrono::seconds kOpen{30};  // its turn, the firewall's lock, iptables
-constexpr std::chrono::seconds kLeave{6};  // asp-upstream takes 5 to take leave; sudo may have a PAM session to close
+constexpr std::chrono::seconds kOpenTime{30};  // its turn, the firewall's lock, iptables
+constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
 constexpr std::chrono::seconds kRevoke{20};
 
 using SteadyClock = std::chrono::steady_clock;
@@ -116,7 +116,7 @@ void Conductor::connect() {
   }
 }
 
-// When one of the two is overdue; never, once both have spoken.
+// The time when one of the two is overdue; never, once both have answered.
 Deadline Conductor::first_words() const {
   return std::min(dialer_->first_word(), holder_ ? holder_->first_word() : Deadline::never());
 }
@@ -173,7 +173,7 @@ void Conductor::open_pinhole() {
   };
   if (!verified_) expect("verified", holder_->first_word());
   holder_->choose(host_, host_address_);
-  expect("open", Deadline::in(kOpen));
+  expect("open", Deadline::in(kOpenTime));
 }
 
 // asp-upstream has the session's descriptors now. Ours would keep sshd from seeing
@@ -223,7 +223,7 @@ void Conductor::hear_dialer() {
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "ended") {
       ended_ = upstream::End::from_line(*line);
-      leave_by_ = Deadline::in(kLeave);
+      leave_by_ = Deadline::in(kLeaveTime);
     }
     // All output is written. The rule is revoked while the dialer says goodbye.
     if (ended_ && holder_) holder_->release();
@@ -260,7 +260,7 @@ void Conductor::close_pinhole() {
   holder_->release();
   const auto deadline = Deadline::in(kRevoke);
   while (hear_pinhole() && !deadline.over()) await::readable(holder_->fd(), deadline);
-  if (holder_->hung_up()) holder_->wait(kLeave);
+  if (holder_->hung_up()) holder_->wait(kLeaveTime);
   else if (!closed_) logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
 }
 

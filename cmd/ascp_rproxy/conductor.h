@@ -54,13 +54,13 @@ class Conductor {
   const bool by_name_;
   const std::string session_;
   const std::chrono::steady_clock::time_point started_;
-  Signals signals_{SIGTERM, SIGHUP, SIGINT};  // end the session in order, as EOF would
+  Signals signals_{SIGTERM, SIGHUP, SIGINT};  // end the session in order, as EOF does
   std::optional<Holder> holder_;
   std::optional<Dialer> dialer_;
   bool verified_ = false;               // asp-pinhole has accepted us
-  std::optional<upstream::End> ended_;  // how, in asp-upstream's words, the command did
-  // sudo has our end of the link, too. One that waits for asp-upstream instead of becoming
-  // it may be kept by PAM when all is over. Never, as long as the command runs.
+  std::optional<upstream::End> ended_;  // how the command ended, as asp-upstream reported it
+  // sudo has our end of the link, too. If it waits for asp-upstream instead of becoming it, PAM may keep it
+  // when everything is over. Never, as long as the command runs.
   Deadline leave_by_ = Deadline::never();
   bool closed_ = false;                // asp-pinhole has closed the pinhole
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran

@@ -189,8 +189,8 @@ gid_t node_group() {
                                   error == 0 ? "there is none; make the account as INSTALL says" : ::strerror(error)));
 }
 
-// As config/node_users.h has it. Failure{71}: there is no such group; otherwise fails as
-// config::file::Lock::replace does.
+// Writes the file as described in config/node_users.h. Failure{71}: there is no such group; otherwise
+// fails as config::file::Lock::replace does.
 void save(const config::file::Lock& lock, const Users& users) {
   const std::string text = config::node_users::text_of(users);
   if (text.size() > config::node_users::kMaxBytes)

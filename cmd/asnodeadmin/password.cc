@@ -38,7 +38,7 @@ std::string from_terminal(const std::string& user) {
   std::optional<Signals::Caught> caught;
   {
     const auto ending = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    const SignalsPutOff put_off(ending);  // until the terminal shows again what is typed
+    const SignalsPutOff put_off(ending);  // until the terminal echoes again
     const Signals signals(ending);
     UnseenTerminal terminal(kMaxLine);
     if (!terminal.is_there())

@@ -26,7 +26,7 @@ using proxy_account::administer;
 // would refuse.
 constexpr char kNoPassword[] = "*";
 
-// What this call made, taken away again unless it was kept.
+// Removes what this call made, unless it is kept.
 class Undo {
  public:
   ~Undo() {
@@ -123,7 +123,7 @@ void update_account(const Account& account, std::vector<std::string>& steps) {
 }  // namespace
 
 home::Made enrol(const std::string& name, const home::Wanted& wanted) {
-  // Interrupted in between, something would be left half done.
+  // An interruption would leave the work half done.
   const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});
   Undo undo;
   std::vector<std::string> steps;

@@ -23,9 +23,9 @@ std::optional<Record> Session::wait(std::chrono::milliseconds limit) {
 Record Session::next() {
   auto deadline = Deadline::in(kStepLimit);
   for (;;) {
-    if (auto message = wait(kSlice)) return *message;
+    if (auto message = wait(kWaitTime)) return *message;
     if (std::exchange(heard_busy_, false)) deadline = Deadline::in(kStepLimit);
-    // What was said before the UDP connection ended counts: look once more.
+    // A message that came before the UDP connection ended counts, so look once more.
     try {
       link_.check();
     } catch (const tool::Failure&) {

@@ -27,7 +27,7 @@ std::optional<Record> Control::pop() {
   return std::nullopt;
 }
 
-// One poll(2), one read(2): a stream that trickles cannot hold us longer.
+// One poll(2) and one read(2), so that a trickling stream cannot hold us longer.
 void Control::wait_readable(const Deadline& deadline) {
   await::On message(in_), aside(aside_);
   await::any(deadline, message, aside);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kChunk = 256 * 1024;
 constexpr std::chrono::milliseconds kWaitTime{200};
 
-// What concerns one file only: the session goes on after it.
+// True if the failure concerns only one file, so that the session goes on.
 bool concerns_file(const tool::Failure& failure) {
   switch (failure.code()) {
     case tool::io:
@@ -106,7 +106,7 @@ void Receiver::take_data(Incoming* incoming, const FileHead& head, std::uint64_t
   std::optional<Record> last;
   auto deadline = Deadline::in(kStepLimit);
   while (position < end) {
-    const auto got = session_.link().receive(chunk_.get(), std::min<std::uint64_t>(kChunk, end - position), kSlice);
+    const auto got = session_.link().receive(chunk_.get(), std::min<std::uint64_t>(kChunk, end - position), kWaitTime);
     if (got > 0) deadline = Deadline::in(kStepLimit);
     else if (deadline.over()) throw tool::Failure(tool::temporary, "the other end sends no data");
     position += got;

@@ -122,10 +122,10 @@ std::string resolved_host(const Command& command) {
   child::Program ssh{{kSsh, "-G"}, environment(), {}};
   add_destination(ssh.argv, command);
   const auto output = child::run(ssh, "", 256 * 1024, 10);
-  constexpr std::string_view kWord = "hostname ";
+  constexpr std::string_view kHostnameKey = "hostname ";
   if (output.status != 0) return command.far.host;
   for (const auto line : cut::lines(output.out)) {
-    if (line.starts_with(kWord)) return std::string(line.substr(kWord.size()));
+    if (line.starts_with(kHostnameKey)) return std::string(line.substr(kHostnameKey.size()));
   }
   return command.far.host;
 }

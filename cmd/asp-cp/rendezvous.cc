@@ -20,7 +20,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kSlice{100};
+constexpr milliseconds kTickEvery{100};
 constexpr std::size_t kMaxCandidates = 8;
 
 // The message from one server process to another.
@@ -135,7 +135,7 @@ Peer Meeting::wait(milliseconds patience, const std::function<void()>& tick) {
   while (!deadline.over()) {
     std::vector<await::On> awaited{await::On(neighbours_.get())};
     for (const auto& [fd, family] : sockets_) awaited.emplace_back(fd.get());
-    await::any(Deadline::in(kSlice), awaited);
+    await::any(Deadline::in(kTickEvery), awaited);
     tick();
     Peer* found = awaited[0] ? hear_neighbour() : nullptr;
     for (std::size_t i = 0; !found && i < sockets_.size(); ++i) {

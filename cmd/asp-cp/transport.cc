@@ -142,7 +142,7 @@ void hand_over(const Socket& socket, const Fd& udp) {
 
 void wait_for(const Watch& watch, milliseconds patience, const Tick& tick) {
   const auto deadline = Deadline::in(patience);
-  while (!watch.wait(kSlice)) {
+  while (!watch.wait(kTickEvery)) {
     tick();
     if (deadline.over()) throw tool::Failure(tool::unavailable, "no answer over UDP");
   }

@@ -72,12 +72,12 @@ int signal_all_of(uid_t uid, int number) {
 }  // namespace
 
 bool end_all_of(uid_t uid) {
-  const auto told = Deadline::in(kPatience);
-  const auto killed = Deadline::in(kAtMost);
+  const auto told = Deadline::in(kTermTime);
+  const auto killed = Deadline::in(kEndTime);
   if (signal_all_of(uid, SIGTERM) == 0) return true;
   while (!killed.over()) {
     if (signal_all_of(uid, told.over() ? SIGKILL : 0) == 0) return true;
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kRetryPause);
   }
   return false;
 }

@@ -106,21 +106,21 @@ std::size_t Bridge::held() const { return command_.held(upstream::Output::out) +
 // influences how this ends.
 bool Bridge::is_paused() const { return command_.closed() || held() > kMaxHeld; }
 
-// For watch_silence and close_drained_output.
+// The next time for watch_silence and close_drained_output.
 Deadline Bridge::next_look() const {
   auto when = std::min(std::max(heard_, asked_) + silence_, heard_ + 3 * silence_);
   if (out_.open() && drained_ != Clock::time_point{}) when = std::min(when, drained_ + kCloseAfter);
   return Deadline::at(when);
 }
 
-// A descriptor that would be ready without our being able to act on it is left
-// out (-1), or poll would never sleep.
+// A descriptor that is ready although we cannot act on it is left out (-1); otherwise poll would never
+// sleep.
 Bridge::Ready Bridge::sleep() const {
   const bool read_more = stdin_open_ && pending_.empty() && !command_.closed();
   const auto output = [](const Outlet& outlet) {
     return await::On(outlet.open() ? outlet.fd() : -1, static_cast<short>(outlet.empty() ? 0 : POLLOUT));
   };
-  Ready ready{await::On(deaf() ? -1 : session_.fd(), session_.events()),
+  Ready ready{await::On(is_paused() ? -1 : session_.fd(), session_.events()),
               await::On(read_more ? STDIN_FILENO : -1),
               output(out_),
               output(err_),

@@ -37,7 +37,7 @@ class Bridge {
   void lose_reader(upstream::Output of);
   void close_drained_output();
   std::size_t held() const;
-  bool deaf() const;
+  bool is_paused() const;
   Deadline next_look() const;
   Ready sleep() const;
   void handle(const Ready& ready);

@@ -42,7 +42,7 @@ void Control::connected(const upstream::Session& session, bool reused) {
 
 void Control::await_run(upstream::Session& session) {
   if (!conducted_) return;
-  const auto deadline = Deadline::in(kPatience);
+  const auto deadline = Deadline::in(kRunPatience);
   io::LineBuffer lines(kLongestLine);
   for (;;) {
     if (const auto line = lines.pop()) {

@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr std::chrono::seconds kFirst{10};
+constexpr std::chrono::seconds kFirstVisitTime{10};
 constexpr std::chrono::seconds kRequest{2};  // root's side says all at once
 
 bool is_from_root(int socket) {
@@ -56,7 +56,7 @@ std::optional<Visit> receive(Fd socket) {
 
 Visitors::Visitors(int listener) : listener_(listener) { fd::set_nonblocking(listener_); }
 
-std::optional<Visit> Visitors::first() { return wait(nullptr, Deadline::in(kFirst)); }
+std::optional<Visit> Visitors::first() { return wait(nullptr, Deadline::in(kFirstVisitTime)); }
 
 std::optional<Visit> Visitors::next(upstream::Session& session, std::chrono::seconds patience) {
   close_stdio();

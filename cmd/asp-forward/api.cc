@@ -67,7 +67,7 @@ node_client::Answer Api::wait(node_client::Exchange& exchange) {
     await::On proxy(exchange.fd()), signal(until == Deadline::never() ? signals_.fd() : -1);
     const bool over = until.over() || !await::any(until, proxy, signal);
     if (signal && exchange.sent()) {
-      until = Deadline::in(kAfterSignal);
+      until = Deadline::in(kPatienceAfterSignal);
     } else if (signal || over) {
       if (const auto caught = signals_.take()) signals::end_by(caught->number);
     }

@@ -23,7 +23,7 @@ class HeldLease {
   // Leaves the lease to the user: it will not be given back.
   void keep() { give_back_ = false; }
 
-  // What a loop is to wait for, and to call after each turn.
+  // What a loop has to wait for, and to call after each turn.
   struct Awaited {
     await::On timer, renewal;
   };

@@ -69,8 +69,8 @@ int PassThrough::run() {
   return tool::yes;
 }
 
-// One of which nothing is wanted is left out: that it has hung up would keep poll
-// from sleeping.
+// A descriptor from which nothing is wanted is left out: poll would report its hang-up and never
+// sleep.
 PassThrough::Ready PassThrough::wait() const {
   const bool read_in = stdin_open_ && pending_.empty();
   const bool read_server = !server_done_ && out_.empty();

@@ -13,7 +13,7 @@
 namespace channel {
 namespace {
 
-constexpr long kPatience = 30;  // seconds
+constexpr long kSendSeconds = 30;
 
 int option_of(int socket, int name) {
   int value = -1;

@@ -19,7 +19,7 @@ namespace {
 [[noreturn]] void malformed(const std::string& why) { throw Refusal{"bad_request", why}; }
 
 constexpr std::size_t kMaxTag = 64;
-constexpr std::chrono::seconds kPatience{5};  // for a name server; that of asperanoded
+constexpr std::chrono::seconds kPatience{5};  // for a name server; the same as in asperanoded
 
 struct Verb {
   const char* name;

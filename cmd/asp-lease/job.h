@@ -27,7 +27,7 @@ struct Job {
   std::string tag;    // the tag of the answers; empty: none
   std::string owner;  // the owner of the request, as Lease::owner
   bool admin = false;
-  Lease lease;  // open: what he shall have, without ports; of the others, the id alone
+  Lease lease;  // of an open: the lease to give, without ports; of others, only the id
   std::optional<resolve::Lookup> lookup;
   std::vector<Record> answers;
 

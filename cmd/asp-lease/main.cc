@@ -1,9 +1,8 @@
 // asp-lease: opens, renews and closes leases of the forward proxy for the node service; asp-lease(8).
 //
-// The only part of the forward proxy that runs as root. It takes no arguments
-// and believes nobody: sudo says who calls, the kernel says whose connection
-// that is, and aspera.conf and node_users.conf, read here once more, say what he
-// may have.
+// It is the only part of the forward proxy that runs as root. It takes no arguments and believes
+// nobody: sudo tells who calls, the kernel tells whose connection it is, and aspera.conf and
+// node_users.conf, read here once more, tell what that user may have.
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,10 +29,10 @@
 
 namespace {
 
-// No more is read while so many wait, or while so many names are looked up.
+// Input is not read while this many jobs wait, or this many names are looked up.
 constexpr std::size_t kMaxJobs = 256;
 constexpr std::size_t kMaxLookups = 32;
-// How long nothing has to come before early flows are looked for.
+// How long the input must be quiet before early flows are looked for.
 constexpr std::chrono::milliseconds kQuietTime{5};
 // How long closing leases waits for other requests.
 constexpr std::chrono::milliseconds kLongestEndWait{50};

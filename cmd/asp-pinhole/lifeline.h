@@ -29,8 +29,7 @@ class Life {
   void detach();
 
   enum class Woken { by_watch, by_time, by_end };
-  // Waits until `watch_fd` (-1: none) is readable, `deadline` is over, or the life
-  // ends.
+  // Waits until `watch_fd` (-1: none) is readable, `deadline` is over, or the life ends.
   Woken wait(int watch_fd, const Deadline& deadline);
 
   bool ended() const { return !reason_.empty(); }

@@ -45,8 +45,8 @@ bool is_overdue(const Session& candidate) {
   return monotonic_now() - candidate.opened >= std::chrono::nanoseconds(kLongestTurn).count();
 }
 
-// Between two tries to get the turn: 22 to 2 ms. Who has waited longest tries most
-// often, so that in a crowd each gets it in time, and hundreds cost little.
+// The pause between two attempts to get the turn: 22 to 2 ms. The session that has waited longest
+// tries most often, so in a crowd each gets the turn in time, and hundreds cost little.
 std::chrono::milliseconds pause_without_turn(std::chrono::milliseconds left) { return 2ms + left / 150; }
 
 bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
@@ -229,7 +229,7 @@ void Pinhole::step(Deadline until) {
   if (const auto each = backend_.renewal()) until = std::min(until, Deadline::in(*each));
   renew();
   if (life_.wait(sightings_ ? sightings_->fd() : -1, until) == Life::Woken::by_watch) {
-    for (const auto& flow : hear()) meet(flow);
+    for (const auto& flow : learn_flows()) handle_flow(flow);
   }
   if (!offers_.empty()) review_offers();
 }

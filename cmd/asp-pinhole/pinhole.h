@@ -65,7 +65,7 @@ class Pinhole {
   std::vector<conntrack::Flow> sort_early_flows() const;
   void renew();
   void step(Deadline until);
-  void meet(const conntrack::Flow& flow);
+  void handle_flow(const conntrack::Flow& flow);
   void review_offers();
   void hand_on(const conntrack::Flow& flow);
   enum class Claim { done, taken, not_yet };

@@ -73,7 +73,7 @@ void watch(std::chrono::milliseconds interval, const std::function<std::vector<R
     before = std::move(rows);
     then = now;
 
-    // A reader that goes away is noticed before the next picture is due.
+    // A closed reader is noticed before the next picture is due.
     await::On signal(signals.fd()), reader(STDOUT_FILENO, 0);
     await::any(Deadline::at(now + interval), signal, reader);
     if (signal) break;

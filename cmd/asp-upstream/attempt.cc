@@ -21,10 +21,10 @@ using std::chrono::seconds;
 constexpr int kControl = 3;  // descriptors of asp-dial; with a kept connection, where it listens
 constexpr int kKey = 4;
 constexpr int kLock = 5;
-constexpr std::chrono::milliseconds kLook{250};  // how often to see what others found out
-constexpr seconds kGrace{25};                    // asp-dial's time limits beyond that for connecting, and more
-constexpr seconds kFarewell{5};                  // to take leave of the server
-constexpr seconds kStale{2};                     // for a connection that was kept to show that it lives
+constexpr std::chrono::milliseconds kLook{250};  // how often to look for marks of other sessions
+constexpr seconds kGrace{25};                    // for all time limits of asp-dial beyond that for connecting
+constexpr seconds kGoodbyeTime{5};               // to say goodbye to the server
+constexpr seconds kReuseTime{2};                 // for a kept connection to show that it lives
 
 child::Program program(const Attempt::Errand& errand, const HostPort& host, const char* conducted) {
   const Route& route = errand.route;

@@ -20,8 +20,8 @@ constexpr std::size_t kMaxTotalBytes = Record::kMaxBytes + sizeof "run";
 
 }  // namespace
 
-// sudo, our parent, passes no SIGKILL on, so its death is watched for. (Not by
-// PR_SET_PDEATHSIG: the kernel forgets that when we read a key as the user.)
+// sudo, our parent, passes no SIGKILL on, so its death is watched for. (PR_SET_PDEATHSIG would not do:
+// the kernel forgets it when we read a key as the user.)
 ConductorLink::ConductorLink() : sudo_(pidfd::open(::getppid())) {}
 
 // On somebody else's socket our words could be taken for root's.
@@ -78,16 +78,16 @@ bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
 }
 
 void ConductorLink::hear() {
-  auto received = passing::receive(STDIN_FILENO, 4096, kStandard);
+  auto received = passing::receive(STDIN_FILENO, 4096, kStandardDescriptors);
   if (!received) return;
   if (received->bytes.empty()) {
     ended_ = true;
     return;
   }
   received_ += received->bytes.size();
-  if (received_ > kMostBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
+  if (received_ > kMaxTotalBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
   if (!received->whole || !received->descriptors.empty()) {
-    if (std::exchange(descriptors_came_, true) || received->descriptors.size() != kStandard)
+    if (std::exchange(descriptors_came_, true) || received->descriptors.size() != kStandardDescriptors)
       throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");
     descriptors_ = std::move(received->descriptors);
   }

@@ -45,8 +45,7 @@ class ConductorLink {
   // Sends a line. If it cannot be written at once, the link ends.
   void say(const status::Line& line);
 
-  // Waits until `other_fd` is readable or something has come. True when `other_fd` is
-  // readable.
+  // Waits until `other_fd` is readable or something has arrived. True when `other_fd` is readable.
   bool wait(int other_fd, const Deadline& deadline);
   // The next whole line from the conductor; absent: none yet.
   std::optional<std::string> next();

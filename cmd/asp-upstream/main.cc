@@ -172,7 +172,7 @@ Attempt connect(const Route& route, const Asked& asked, const command_line::Word
 
 int serve(ConductorLink& link) {
   const uid_t uid = privilege::sudo_uid();
-  link.belong_to(uid);
+  link.require_owner(uid);
   session::spool::prepare();
   balance::prepare();
   session::keepers::prepare();

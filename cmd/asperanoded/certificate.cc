@@ -178,7 +178,7 @@ std::string self_signed(gnutls_x509_privkey_t key) {
   return exported(out);
 }
 
-// The key first: with a key alone the next start makes a certificate for it.
+// The key is made first: if only the key exists, the next start makes a certificate for it.
 void make_own() {
   if (exists(kOwnCertificate))
     fail(fmt::format("{} is there without {}: put the key there, or remove the certificate, and both are made anew",

@@ -82,7 +82,7 @@ void LeaseLink::run() {
   for (auto& one : leaving_) one.release();
 }
 
-// When there is something to do without being woken.
+// The time when there is something to do without an event.
 Deadline LeaseLink::next_turn() const {
   using namespace std::chrono_literals;
   if (!socket_) return std::max(next_start_, Deadline::in(1ms));
@@ -92,7 +92,7 @@ Deadline LeaseLink::next_turn() const {
 }
 
 void LeaseLink::start() {
-  back_off_ = std::clamp(back_off_ * 2, kFirstBackOff, kLastBackOff);
+  back_off_ = std::clamp(back_off_ * 2, kFirstBackOff, kLongestBackOff);
   next_start_ = Deadline::in(back_off_);
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
@@ -175,7 +175,7 @@ void LeaseLink::take(Record answer) {
 
 void LeaseLink::check_deadlines() {
   if (sent_.empty() || !sent_.begin()->second.deadline.over()) return;
-  child_.signal(SIGKILL);  // a sudo that hangs; asp-lease itself is root's, and ends with its socket
+  child_.signal(SIGKILL);  // for a sudo that hangs; asp-lease itself is root's, and ends with its socket
   throw tool::Failure(tool::temporary, "does not answer (asperaproxy check tries it)");
 }
 

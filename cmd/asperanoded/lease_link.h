@@ -82,7 +82,7 @@ class LeaseLink {
   std::map<std::uint64_t, Question> sent_;  // by tag, so the oldest comes first
   std::uint64_t last_tag_ = 0;
   child::Child child_;
-  std::vector<child::Child> leaving_;  // whose socket is closed: root's, not ours to kill
+  std::vector<child::Child> leaving_;  // their sockets are closed; they are root's, so we cannot kill them
   Deadline next_start_ = Deadline::now();
   std::chrono::milliseconds back_off_{0};
   bool complained_ = false;

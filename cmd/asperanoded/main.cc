@@ -72,7 +72,7 @@ Prepared prepare() {
   return ready;
 }
 
-// asp-lease is there, may be run, and can do its work.
+// Checks that asp-lease is there, may be run, and can do its work.
 void try_link(LeaseLink& link) {
   auto told = std::make_shared<std::promise<std::vector<Record>>>();
   auto future = told->get_future();
@@ -136,7 +136,7 @@ int run(int argc, char** argv) {
   }
   if (::geteuid() != 0)
     throw tool::Failure(tool::not_permitted, "asperanoded must be started as root; it does not stay root");
-  const Signals signals({SIGHUP, SIGINT, SIGTERM});  // before there are other threads, which then leave them to us
+  const Signals signals({SIGHUP, SIGINT, SIGTERM});  // blocked before there are other threads, which inherit that
   try {
     serve(prepare(), signals);
   } catch (const tool::Failure& failure) {

@@ -13,8 +13,8 @@
 
 namespace asperanoded {
 
-// In the resolver's order, each once; none also when it cannot say. What the resolver takes
-// for an address in some writing (127.1) has none: base/address.h parses those.
+// In the resolver's order, each once; none also when the resolver fails. If the resolver takes `name`
+// for an address in some writing (127.1), there is none: base/address.h parses addresses.
 std::vector<IpAddress> addresses_of(const std::string& name);
 
 class Resolver {

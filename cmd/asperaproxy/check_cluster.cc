@@ -93,7 +93,7 @@ Verdicts shared_state(const Patient& patient) {
   }
 }
 
-// A refusal is an answer.
+// True also if the connection is refused, since that is an answer.
 bool reachable(const Endpoint& end) {
   constexpr std::chrono::seconds kPatience{1};
   sockaddr_storage there{};
@@ -112,7 +112,7 @@ bool reachable(const Endpoint& end) {
 Verdicts peers(const Patient& patient) {
   if (!patient.cluster) return {};
   const auto& self = cluster::require_node(*patient.cluster, "");
-  const Port port = *ssh_ports(patient.sshd_settings).begin();  // nodes are alike
+  const Port port = *ssh_ports(patient.sshd_settings).begin();  // all nodes are configured alike
   Verdicts found;
   for (const auto& peer : patient.cluster->nodes) {
     if (peer.name == self.name) continue;

@@ -14,7 +14,7 @@
 namespace doctor {
 namespace {
 
-constexpr char kListens[] = "0A";  // TCP_LISTEN in /proc/net/tcp
+constexpr char kListenState[] = "0A";  // TCP_LISTEN in /proc/net/tcp
 
 }  // namespace
 
@@ -24,14 +24,14 @@ bool listens(Port port) {
     const std::string table = read_file(path);
     for (const auto line : cut::lines(table)) {
       const auto words = cut::words(line);
-      if (words.size() > 3 && words[3] == kListens && words[1].ends_with(wanted)) return true;
+      if (words.size() > 3 && words[3] == kListenState && words[1].ends_with(wanted)) return true;
     }
   }
   return false;
 }
 
-// The usual ports first: keepalived wants to know each second. systemd's ssh.socket may
-// listen on them, whatever sshd says.
+// Tries the usual ports first, since keepalived asks every second. systemd's ssh.socket may listen on
+// them, whatever sshd is configured for.
 bool sshd_listens() {
   if (listens(kUsualSshPort) || listens(22)) return true;
   const auto ports = ssh_ports(ask({"/usr/sbin/sshd", "-T"}).out);
@@ -76,7 +76,7 @@ Verdict judge_port(Port port, bool configured) {
       fmt::format("cp {}/etc/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d/, and reload sshd", paths::kPrefix));
 }
 
-// Users are to have a port of their own, so that 22 can be closed towards the outside.
+// Users should have a port of their own, so that 22 can be closed towards the outside.
 Verdicts ssh_port(const Patient& patient) {
   const auto configured = ports_of(patient.sshd_settings);
   Verdicts found;

@@ -55,7 +55,7 @@ Asked parse(const std::vector<std::string>& words) {
   return asked;
 }
 
-// Secrets are for root, and for the program that needs them.
+// Files with secrets are for root, and for the program that needs them.
 void write_file(int directory, const std::string& shown, const cluster_text::File& file) {
   const struct group* const reader = !file.group.empty() && ::geteuid() == 0 ? ::getgrnam(file.group.c_str()) : nullptr;
   whole_file::Manner manner{.mode = 0644, .durable = true, .directory = directory};

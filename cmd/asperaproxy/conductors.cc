@@ -65,7 +65,7 @@ Conducted end_conductors() {
   const auto processes = find();
   Conducted result;
   for (const auto& process : processes) pidfd::signal(process.held, SIGTERM);
-  const auto deadline = Deadline::in(kPatience);
+  const auto deadline = Deadline::in(kEndTime);
   for (const auto& process : processes) {
     if (pidfd::ended(process.held, deadline)) ++result.ended;
     else result.remain.push_back(fmt::format("session process {} goes on after being told to end", process.pid));

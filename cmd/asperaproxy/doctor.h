@@ -57,7 +57,7 @@ Answer ask(const std::vector<std::string>& argv);
 std::string read_file(const std::string& path);
 // True if a program listens on that TCP port, on whatever address.
 bool listens(Port port);
-// Whether anybody does on a port where users reach sshd.
+// True if a program listens on a port where users reach sshd.
 bool sshd_listens();
 // "bear, bobcat and 3 more"
 std::string listed(const std::vector<std::string>& names);

@@ -60,8 +60,8 @@ void lay_bases() {
   }
 }
 
-// The dead node's sessions ended with it: their UDP must not go on here. All else
-// that asp-reap does can wait for it: new sessions wait for the lock.
+// The dead node's sessions ended with it: their UDP must not go on here. Everything else that asp-reap
+// does can wait: new sessions wait for the lock.
 void reap_flows_without_session() {
   const session::spool::FirewallLock lock;
   firewall::reap::flows();

@@ -1,5 +1,5 @@
-// host_keys: the keys that servers show, by ssh-keyscan(1), and how known_hosts is
-// changed. What stands in known_hosts, ssh/known_hosts says, as it does to sessions.
+// host_keys: the keys that servers show, by ssh-keyscan(1), and changes of known_hosts.
+// ssh/known_hosts reads that file, for this and for sessions.
 //
 //   [203.0.113.10]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…
 #pragma once
@@ -23,7 +23,7 @@ std::vector<Key> parse_scan(std::string_view text);
 
 // The keys that `server` shows. Takes at most 15 s. Failure{69} when it shows none.
 std::vector<Key> scan(const HostPort& server);
-// known_hosts::load, but no such file is an empty one.
+// As known_hosts::load, but a missing file is an empty one.
 std::string load(const std::string& path);
 // "SHA256:…", as OpenSSH prints it.
 std::string fingerprint(const Key& key);

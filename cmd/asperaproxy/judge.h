@@ -61,10 +61,10 @@ Network network_of(const IpAddress& address, const IpAddress& mask);
 
 // The ports of `sshd -T`.
 std::vector<Port> ports_of(std::string_view settings);
-// Where users reach sshd, unless it is told otherwise.
+// The port where users reach sshd, unless it is configured otherwise.
 constexpr Port kUsualSshPort = 33001;
-// Where they do, by `sshd -T`: on each of its ports, but on 22 only if it has no other,
-// for that one may be for the administrator alone. kUsualSshPort if it names none.
+// The ports where they do, by `sshd -T`: each of its ports, but 22 only if it has no other, since that
+// may be for the administrator alone. kUsualSshPort if it names none.
 std::set<Port> ssh_ports(std::string_view settings);
 
 }  // namespace doctor

@@ -192,7 +192,7 @@ std::string named(std::string text, const std::vector<std::string>& users) {
 }  // namespace
 
 Verdicts of_members(const std::vector<std::string>& users) {
-  const auto deadline = Deadline::in(kMostTime);
+  const auto deadline = Deadline::in(kLongestTrials);
   std::vector<std::pair<Verdict, std::vector<std::string>>> all;
   Verdicts found;
   for (const auto& user : users) {

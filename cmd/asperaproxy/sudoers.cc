@@ -1,4 +1,4 @@
-// sudoers: what this host's sudo is to leave alone, in its own words.
+// sudoers: writes the settings that this host's sudo must not apply to our helpers.
 #include <unistd.h>
 
 #include <string>
@@ -15,7 +15,7 @@ namespace asperaproxy {
 
 int sudoers() {
   const std::string text = sudo_settings::text();
-  // A name with a dot in it is none for sudo.
+  // sudo ignores a name with a dot in it.
   const std::string beside = "/etc/sudoers.d/.zz-sallyport.new";
   whole_file::write(sudo_settings::kFile, text, {.mode = 0440, .beside = beside});
   io::write_all(STDOUT_FILENO, fmt::format("{} is written\n", sudo_settings::kFile));

@@ -86,7 +86,7 @@ Asked parse(const std::vector<std::string>& words) {
 
 void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 
-// What is asked on the terminal itself, whatever stdin and stdout are.
+// Asks on the terminal itself, wherever stdin and stdout lead.
 bool confirm(const std::string& question) {
   const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
   if (!terminal)
@@ -263,9 +263,9 @@ class Enrolment {
   std::vector<Offered> offered_;
 };
 
-// Every server that aspera.conf leads to and no session would get to, for want of its
-// key in known_hosts.
-std::vector<HostPort> strangers(const config::Rproxy& rproxy) {
+// Every server that aspera.conf leads to and that sessions would refuse, because known_hosts lacks its
+// key.
+std::vector<HostPort> servers_without_key(const config::Rproxy& rproxy) {
   const std::string text = host_keys::load(rproxy.known_hosts);
   const auto enrolled = [&](const HostPort& host) {
     return !known_hosts::types(known_hosts::find(text, upstream::known_hosts_name(host)).of_host).empty();

@@ -29,8 +29,8 @@ namespace {
 
 constexpr char kTurns[] = "balance/turns";
 constexpr char kProbes[] = "balance/probes";
-constexpr std::chrono::seconds kKeptAfterItsTime{3600};  // a mark that nobody needs
-constexpr time_t kWriterLivesSeconds = 60;               // whoever writes a temporary file
+constexpr std::chrono::seconds kKeptAfterItsTime{3600};  // for marks that nobody needs
+constexpr time_t kWriterLivesSeconds = 60;               // the longest life of a process that writes a temporary file
 
 std::string in(const char* directory, const std::string& name) {
   return fmt::format("{}/{}/{}", paths::kRun, directory, name);
@@ -122,8 +122,8 @@ Mark mark_now(const HostPort& host, State state, std::chrono::seconds duration, 
   return {host, "", "", state, wall_clock::now(), boot_clock::seconds() + duration, plain(reason), plain(by)};
 }
 
-// Others take it for healed before it is not there any more: else the next session
-// here could hear of it from them.
+// The other nodes hear that it is healed before it is removed here: otherwise the next session here
+// could hear of it from them.
 bool heal_mark(const Mark& mark) {
   shared::tell_healed(mark);
   return remove_mark(mark_name(mark));
@@ -200,7 +200,7 @@ Choice::Choice(const Route& route, std::string session, Turn turn)
   else turn_ = turn == Turn::take ? take_turn(key_of(hosts_)) : look_at_turn(key_of(hosts_));
 }
 
-// Of the marks that this session heeds.
+// The names of the marks that matter for this session.
 std::vector<std::string> Choice::mark_names() const {
   std::vector<std::string> names;
   for (const auto& host : hosts_) {
@@ -235,7 +235,7 @@ std::optional<HostPort> Choice::next() {
     if (contains(tried_, host)) continue;
     Standing standing = standing_of(host);
     std::optional<session::spool::Token> probe;
-    // While that was found out, somebody may have tried it.
+    // Another session may have tried it meanwhile.
     if (standing.due && !probe_ && (probe = session::spool::Token::take(kProbes, file_name(host.text())))) {
       standing = standing_of(host);
       standing.suspect = false;  // the probe is held by us
@@ -286,8 +286,7 @@ bool Choice::given_up_by_others() {
   return gave_way_;
 }
 
-// The suspicion goes before the lock, so that it is never taken for that of the
-// next one who has it.
+// The suspicion is removed before the lock, so that it is never taken for that of the next holder.
 void Choice::release() {
   if (suspects_) remove_mark(mark_name(State::suspect, *current_));
   suspects_ = false;

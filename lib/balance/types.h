@@ -9,9 +9,9 @@
 namespace balance {
 
 enum class State {
-  faulty,       // it failed; passed over until its time has come
-  suspect,      // it does not answer, and a session waits for it; valid while that one does
-  maintenance,  // an administrator said so; until it is healed
+  faulty,       // it failed; passed over until its time is over
+  suspect,      // it does not answer, and a session waits for it; valid while that session does
+  maintenance,  // an administrator set it; until it is healed
 };
 const char* name_of(State state);
 
@@ -25,8 +25,7 @@ struct Mark {
   std::string reason;
   std::string by;  // a session's id, or the administrator
 
-  // Whether its time is over, at `now` (boot_clock::seconds()): the next session may try
-  // the host.
+  // True if its time is over, at `now` (boot_clock::seconds()): the next session may try the host.
   bool over(std::chrono::seconds now) const { return state != State::maintenance && now >= until; }
   bool over() const;
   // The time left until then; negative afterwards.

@@ -19,12 +19,11 @@ bool exists(const std::string& user);
 // Uid and primary group of `user`. Failure{71} when there is no such account.
 child::Identity identity_of(const std::string& user);
 
-// As whom a program runs that reads for us what comes from the network: nobody. Absent:
-// we are not root, and have no rights to lose. Failure{71}.
+// The identity of a program that reads input from the network for us: nobody. Absent: we are not root,
+// and have no rights to lose. Failure{71}.
 std::optional<child::Identity> without_rights();
 
-// Names of the groups of `user`, the primary one included; an unknown user has
-// none.
+// Names of the groups of `user`, the primary one included; none for an unknown user.
 std::vector<std::string> groups_of(const std::string& user);
 
 }  // namespace accounts

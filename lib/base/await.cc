@@ -17,7 +17,7 @@ bool any(const Deadline& deadline, std::span<On> watched) {
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) tool::fail_errno(tool::os, "poll");
     if (!forever && deadline.over()) {
-      for (On& each : watched) each.poll_.revents = 0;  // after a signal, nothing says what it holds
+      for (On& each : watched) each.poll_.revents = 0;  // after a signal its contents are undefined
       return false;
     }
   }

@@ -1,4 +1,4 @@
-// base/await: waiting for several descriptors, each by its name.
+// base/await: waits for several descriptors, each with a name.
 //
 //   await::On in(STDIN_FILENO), signal(signals.fd());
 //   if (!await::any(deadline, in, signal)) …  // neither, until the deadline
@@ -13,13 +13,13 @@
 
 namespace await {
 
-// What is awaited on one descriptor, and what any() found there.
+// The events to wait for on one descriptor, and those that any() found.
 class On {
  public:
   // `events` as poll(2) has them. A negative descriptor is never ready.
   explicit On(int fd, short events = POLLIN) : poll_{fd, events, 0} {}
 
-  // It is readable, or what else was asked for; or the other end is gone.
+  // True if it is readable, or has another requested event; or its other end is gone.
   explicit operator bool() const { return poll_.revents != 0; }
   bool has(short events) const { return (poll_.revents & events) != 0; }
   bool gone() const { return has(POLLHUP | POLLERR | POLLNVAL); }
@@ -29,10 +29,9 @@ class On {
   pollfd poll_;
 };
 
-// Waits until there is something on one of them; false: not until `deadline`. It looks
-// at them also when the deadline is over, so that who has been busy misses nothing; a
-// loop that others could keep turning asks deadline.over() itself. A signal does not end
-// it. Failure{71}.
+// Waits until there is an event on one of them; false: not until `deadline`. It checks them even when
+// the deadline is over, so that a busy caller misses nothing. A loop that others could keep turning
+// has to check deadline.over() itself. A signal does not end it. Failure{71}.
 bool any(const Deadline& deadline, std::span<On> watched);
 
 template <typename... Each>

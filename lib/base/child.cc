@@ -175,8 +175,8 @@ Child spawn(const Program& program) {
   }
   Child started(pid);
   exec_error.write.reset();
-  // exec closes that pipe, or an error is in it. Whoever can signal the child by then can
-  // stop it, too.
+  // exec closes that pipe, or there is an error in it. From exec on, a process that may signal the child can
+  // also stop it.
   if (!await::readable(exec_error.read.get(), Deadline::in(program.start_within)))
     throw tool::Failure(tool::os, fmt::format("run {}: it does not begin in time", program.argv[0]));
   int error = 0;
@@ -214,7 +214,7 @@ Output run(const Program& program, const std::string& input, std::size_t limit, 
   std::size_t fed = 0;
   if (input.empty()) in.write.reset();
   for (;;) {
-    const bool drained = !out.read && !err.read;  // then only its end is waited for
+    const bool drained = !out.read && !err.read;  // then only the end of the process is waited for
     await::On its_out(out.read.get()), its_err(err.read.get()), its_in(in.write.get(), POLLOUT),
         its_end(drained ? started.pidfd() : -1);
     if (deadline.over() || !await::any(deadline, its_out, its_err, its_in, its_end))

@@ -1,5 +1,5 @@
-// base/cut: text cut into lines, words and fields. What comes back looks into the text,
-// which must outlive it.
+// base/cut: splits text into lines, words and fields. The results refer to the text, which
+// must outlive them.
 //
 //   for (const auto line : cut::lines(table))
 //     if (const auto words = cut::words(line); words.size() > 3) …
@@ -16,17 +16,17 @@ constexpr std::string_view kBlank = " \t\r\n\v\f";
 
 using Views = std::vector<std::string_view>;
 
-// Each without its newline; the last may lack one. None of an empty text.
+// Each line without its newline; the last one may lack it. None for an empty text.
 Views lines(std::string_view text);
-// What stands between any of `separators`, of which there may be several in a row.
+// The words between `separators`, of which there may be several in a row.
 Views words(std::string_view text, std::string_view separators = kBlank);
-// What stands between each `separator`, empty or not; one, of an empty text.
+// The fields between separators, empty or not; an empty text has one.
 Views fields(std::string_view text, char separator);
 
-// Without the blanks at both ends.
+// Removes the blanks at both ends.
 std::string_view trimmed(std::string_view text, std::string_view blanks = kBlank);
 
-// Not of a text that is gone before they are looked at.
+// Not for a temporary text, which would be gone before the results are used.
 template <std::same_as<std::string> Text>
 Views lines(Text&&) = delete;
 template <std::same_as<std::string> Text>

@@ -1,4 +1,4 @@
-// base/deadline: until when something may take, by the clock that nobody sets.
+// base/deadline: a time limit, by a clock that nobody can set.
 //
 //   const auto deadline = Deadline::in(10s);
 //   while (!deadline.over()) …
@@ -13,13 +13,13 @@ class Deadline {
 
   static Deadline in(std::chrono::nanoseconds patience) { return at(Clock::now() + patience); }
   static Deadline at(Clock::time_point when) { return Deadline(when); }
-  // Over from the start: to look, and not to wait.
+  // Over from the start, for checking without waiting.
   static Deadline now() { return at(Clock::time_point::min()); }
   static Deadline never() { return at(Clock::time_point::max()); }
 
   bool over() const { return Clock::now() >= when_; }
-  // Rounded up, so that nobody who sleeps so long wakes too early. At most an hour, so
-  // that it fits everywhere; 0 when it is over.
+  // The time left, rounded up, so that a sleep for that long does not end too early. At most an hour, so that
+  // it fits every type; 0 when it is over.
   std::chrono::milliseconds left() const {
     constexpr std::chrono::milliseconds kMost{3'600'000};
     const auto now = Clock::now();

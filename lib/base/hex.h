@@ -9,13 +9,13 @@
 
 namespace hex {
 
-// In lower case.
+// Digits are in lower case.
 std::string encode(std::string_view bytes);
 
-// In either case; absent unless all are digits, two for each byte.
+// Accepts both cases; absent unless all are digits, two for each byte.
 std::optional<std::string> decode(std::string_view text);
 
-// 0 to 15; -1 when it is none.
+// 0 to 15; -1 when it is not a digit.
 int value_of(char digit);
 
 }  // namespace hex

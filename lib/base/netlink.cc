@@ -13,17 +13,17 @@
 namespace netlink {
 namespace {
 
-constexpr std::uint32_t kSequence = 1;  // each socket asks once
+constexpr std::uint32_t kSequence = 1;  // each socket sends one question
 constexpr std::size_t kBuffer = 32 * 1024;
-constexpr std::chrono::seconds kPatience{10};  // what it does not understand it may leave without an answer
+constexpr std::chrono::seconds kPatience{10};  // the kernel may leave a question unanswered that it does not understand
 
-// What a message that ends the answer says: a number, negated, or none.
+// The error number in a message that ends the answer: negated, or none.
 int error_in(const nlmsghdr* message) {
   const int* const error = payload<int>(message);
   return error && *error < 0 ? -*error : 0;
 }
 
-// One datagram of the kernel's; -1 and errno.
+// Receives one datagram of the kernel; -1 and errno.
 ssize_t receive(int socket, std::vector<char>& buffer, const Deadline& deadline) {
   while (await::readable(socket, deadline)) {
     sockaddr_nl from{};

@@ -1,5 +1,5 @@
-// base/netlink: a question to the kernel over netlink(7), and all that it answers; libmnl
-// frames the messages. What is in them, the headers of the kernel say.
+// base/netlink: asks the kernel over netlink(7), and reads the whole answer; libmnl
+// frames the messages. The kernel's headers describe their contents.
 //
 //   netlink::Question question(RTM_GETROUTE, NLM_F_DUMP);
 //   question.header<rtmsg>().rtm_family = AF_INET;
@@ -14,12 +14,12 @@
 
 namespace netlink {
 
-// As small as ours are: what goes into one is checked by nobody, and must fit.
+// Only for small questions: nothing checks whether the contents fit.
 class Question {
  public:
   Question(std::uint16_t type, std::uint16_t flags);
 
-  // What follows netlink's own header, zeroed; first of all, and once.
+  // The zeroed header after netlink's own one. Must be called first, and once.
   template <typename Header>
   Header& header() {
     return *static_cast<Header*>(::mnl_nlmsg_put_extra_header(get(), sizeof(Header)));
@@ -32,19 +32,20 @@ class Question {
   alignas(nlmsghdr) std::array<char, 512> bytes_{};
 };
 
-// Asks on `bus`, as NETLINK_ROUTE, and calls `each` for every message of the answer, which
-// is whole; payload<Header>() says whether it has what it should have. `strict`: the kernel is to take the question at
-// its word (NETLINK_GET_STRICT_CHK). At most 10 s. Returns 0, or the errno that the kernel or the socket gave.
+// Asks on `bus`, such as NETLINK_ROUTE, and calls `each` for every message of the answer. The message
+// is complete; payload<Header>() checks whether its contents are. `strict`: the kernel has to take the
+// question literally (NETLINK_GET_STRICT_CHK). Takes at most 10 s. Returns 0, or the errno of the
+// kernel or the socket.
 int ask(int bus, Question& question, const std::function<void(const nlmsghdr*)>& each, bool strict = false);
 
-// Null when the message is too short for one.
+// Null when the message is too short for the header.
 template <typename Header>
 const Header* payload(const nlmsghdr* message) {
   if (::mnl_nlmsg_get_payload_len(message) < sizeof(Header)) return nullptr;
   return static_cast<const Header*>(::mnl_nlmsg_get_payload(message));
 }
 
-// Calls `each` for every attribute behind the message's Header.
+// Calls `each` for every attribute after the message's Header.
 template <typename Header, typename Each>
 void each_attribute(const nlmsghdr* message, Each each) {
   const auto* at = static_cast<const nlattr*>(::mnl_nlmsg_get_payload_offset(message, sizeof(Header)));

@@ -19,7 +19,7 @@ msghdr message_of(iovec& part) {
   return message;
 }
 
-// All that came, also what was not asked for: it is ours to close.
+// All descriptors that came, even unexpected ones: they are ours to close.
 std::vector<Fd> descriptors_in(msghdr& message) {
   std::vector<Fd> passed;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
@@ -53,7 +53,7 @@ Sent send(int socket, std::string_view bytes, const std::vector<int>& descriptor
   const ssize_t sent = ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent == static_cast<ssize_t>(bytes.size())) return Sent::all;
   if (sent >= 0) throw tool::Failure(tool::os, "pass descriptors: only a part went");
-  // ETOOMANYREFS: the other end has to take earlier descriptors first.
+  // ETOOMANYREFS: the other end has to receive earlier descriptors first.
   const bool later = errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ETOOMANYREFS;
   return later ? Sent::not_now : Sent::gone;
 }
@@ -72,7 +72,7 @@ std::optional<Received> receive(int socket, std::size_t limit, std::size_t most)
   message.msg_controllen = space_for(most < kMost ? most : kMost);
   ssize_t length = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (length < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
-  if (length < 0 && errno == ECONNRESET) length = 0;  // it left without reading all that we sent
+  if (length < 0 && errno == ECONNRESET) length = 0;  // the peer closed without reading everything that we sent
   if (length < 0) tool::fail_errno(tool::os, "receive descriptors");
   received.bytes.resize(static_cast<std::size_t>(length));
   received.descriptors = descriptors_in(message);

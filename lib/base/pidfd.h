@@ -1,5 +1,5 @@
-// base/pidfd: a process that is held by a descriptor (pidfd_open(2)): its number may
-// become somebody else's, the descriptor cannot. Readable once the process has ended.
+// base/pidfd: a process that is held by a descriptor (pidfd_open(2)): its number may be given to
+// another process, the descriptor cannot. Readable once the process has ended.
 #pragma once
 
 #include <sys/types.h>
@@ -11,14 +11,14 @@ namespace pidfd {
 
 // The process that has that number now. Failure{71}, also when there is none.
 Fd open(pid_t pid);
-// The same; empty when there is none.
+// Does the same; empty when there is none.
 Fd find(pid_t pid);
 
-// False: it could not be sent, and errno says why; ESRCH, it has ended. Number 0 only
-// asks.
+// False: the signal could not be sent, and errno says why; ESRCH: the process has ended. Number 0 only
+// checks.
 bool signal(const Fd& process, int number);
 
-// Whether it has ended, or does so until `deadline`.
+// True if it has ended, or ends until `deadline`.
 bool ended(const Fd& process, const Deadline& deadline = Deadline::now());
 
 }  // namespace pidfd

@@ -32,7 +32,8 @@ bool can_be_name(const std::string& name) {
 
 }  // namespace
 
-// Not as an account of ours: whoever got the better of one could make that process say anything.
+// Does not run as one of our accounts: an attacker who controls one could make that process say
+// anything.
 Lookup::Lookup(const std::string& name, const IpAddress& address, milliseconds patience)
     : address_(address), deadline_(Deadline::in(patience)) {
   if (!can_be_name(name)) return;
@@ -61,7 +62,7 @@ Lookup::Answer Lookup::look() {
   return deadline_.over() ? Answer::no : Answer::none_yet;
 }
 
-// 198.51.100.50   STREAM server.example.com
+// Parses lines such as: 198.51.100.50   STREAM server.example.com
 bool Lookup::has_address() const {
   const auto lines = cut::lines(said_);
   return std::any_of(lines.begin(), lines.end(), [&](std::string_view line) {

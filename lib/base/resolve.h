@@ -1,9 +1,8 @@
-// base/resolve: whether a name has an address, asked of the system's resolver
-// (nsswitch.conf(5)). For programs with rights: what name servers answer is parsed by
-// getent(1), which runs as nobody.
+// base/resolve: whether a name has an address, according to the system's resolver (nsswitch.conf(5)).
+// For programs with rights: the answers of name servers are parsed by getent(1), which runs as nobody.
 //
-// Whatever the resolver takes for an address in some writing (127.0.0.1, 127.1, 0x7f.1) has
-// no addresses here: addresses are parsed by base/address.h, and nowhere else.
+// A name that the resolver takes for an address in some writing (127.0.0.1, 127.1, 0x7f.1) has no
+// addresses here: addresses are parsed by base/address.h, and nowhere else.
 #pragma once
 
 #include <chrono>
@@ -16,21 +15,21 @@
 
 namespace resolve {
 
-// Longer than the resolver waits for a server that does not answer, before it asks another one.
+// Longer than the resolver waits for a silent server before it asks another one.
 constexpr std::chrono::milliseconds kPatience{15'000};
 
-// One question, while its asker does other things.
+// One question, while the caller does other things.
 class Lookup {
  public:
   enum class Answer { none_yet, yes, no };
 
-  // Starts no process where `name` cannot be one. Failure{71}.
+  // Starts no process if `name` cannot be a name. Failure{71}.
   Lookup(const std::string& name, const IpAddress& address, std::chrono::milliseconds patience);
 
-  // Readable (poll) when there may be an answer; -1: it is no.
+  // Readable (poll) when there may be an answer; -1: the answer is no.
   int fd() const { return out_.get(); }
   Answer look();
-  // When the answer is no, whatever comes.
+  // From then on the answer is no.
   const Deadline& deadline() const { return deadline_; }
 
  private:
@@ -43,7 +42,7 @@ class Lookup {
   std::string said_;
 };
 
-// The same for one who waits. False also when nobody says in time. Failure{71}.
+// Asks and waits. False also when no answer comes in time. Failure{71}.
 bool leads_to(const std::string& name, const IpAddress& address, std::chrono::milliseconds patience = kPatience);
 
 }  // namespace resolve

@@ -1,11 +1,11 @@
-// base/signals: signals as something to wait for, instead of something that interrupts.
+// base/signals: signals as something to wait for, instead of an interruption.
 //
 //   Signals signals({SIGHUP, SIGTERM});
 //   await::On signal(signals.fd());
 //   …
 //   if (const auto caught = signals.take()) signals::end_by(caught->number);
 //
-// A program that child::spawn starts has none of them blocked.
+// None of them is blocked in a program that child::spawn starts.
 #pragma once
 
 #include <signal.h>
@@ -24,16 +24,15 @@ class Signals {
     bool from_process;  // kill(2); otherwise the kernel sent it
   };
 
-  // Blocks them from here on, and for good: one that comes once nobody takes it any more
-  // must not end what is being cleared up. `left`: one that is ignored, as nohup(1) has
-  // it, stays so. Failure{71}.
+  // Blocks them for good: a signal that comes when nobody takes it any more must not end the clean-up. `left`:
+  // an ignored signal, as under nohup(1), stays ignored. Failure{71}.
   explicit Signals(std::initializer_list<int> numbers, Ignored ignored = Ignored::caught);
 
   // Readable when there is one to take.
   int fd() const { return fd_.get(); }
   // Absent: none came.
   std::optional<Caught> take() const;
-  // Those that were left as they are.
+  // Signals that were left as they are.
   const std::vector<int>& ignored() const { return ignored_; }
 
  private:
@@ -41,7 +40,7 @@ class Signals {
   Fd fd_;
 };
 
-// Puts them off for as long as it lives: one that comes meanwhile acts afterwards.
+// Blocks the signals while it exists: one that comes meanwhile acts afterwards.
 class SignalsPutOff {
  public:
   explicit SignalsPutOff(std::initializer_list<int> numbers);

@@ -15,7 +15,7 @@
 namespace whole_file {
 namespace {
 
-// Takes it away again unless it got its place.
+// Deletes the file unless it got its place.
 class Beside {
  public:
   Beside(int directory, std::string name) : directory_(directory), name_(std::move(name)) { remove(); }
@@ -43,7 +43,7 @@ class Beside {
 
 }  // namespace
 
-// The group before the mode, since changing it may take bits of it away.
+// The group is set before the mode, since changing it may clear bits of the mode.
 void write(const std::string& name, std::string_view text, const Manner& manner) {
   const std::string what = "write " + (manner.shown.empty() ? name : manner.shown);
   Beside beside(manner.directory, manner.beside.empty() ? name + ".new" : manner.beside);

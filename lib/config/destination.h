@@ -1,6 +1,6 @@
-// config/destination: what a list of destinations in aspera.conf holds; aspera.conf(5),
-// <allowed_destinations> and <denied_destinations>. Where a lease may lead by them says
-// config/destination_policy.h.
+// config/destination: the lists of destinations in aspera.conf; aspera.conf(5),
+// <allowed_destinations> and <denied_destinations>. config/destination_policy.h
+// decides by them where a lease may lead.
 //
 //   203.0.113.0/24   [2001:db8::/32]:33001   [2001:db8::]/32:33001
 //    server.example.com:22   *.example.com:33001-33100

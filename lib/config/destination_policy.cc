@@ -65,7 +65,7 @@ bool is_isatap(const IpAddress& address) {
 }
 
 // The IPv4 addresses that an IPv6 address embeds.
-std::vector<IpAddress> stands_for(const IpAddress& address) {
+std::vector<IpAddress> embedded_addresses(const IpAddress& address) {
   std::vector<IpAddress> found;
   if (address.is_v4()) return found;
   for (const auto& form : kForms) {
@@ -126,7 +126,7 @@ std::optional<Port> unmatched(const std::vector<Destination>& list, const Asked&
 }
 
 bool is_denied(const std::vector<Destination>& list, const Asked& asked, Port port) {
-  auto addresses = stands_for(asked.address);
+  auto addresses = embedded_addresses(asked.address);
   addresses.push_back(asked.address);
   return std::any_of(list.begin(), list.end(), [&](const Destination& entry) {
     return matches(entry, addresses, asked.name, port, By::address_or_name);
@@ -150,7 +150,7 @@ std::optional<Target> Target::parse(std::string_view text) {
 std::string never_reachable(const IpAddress& address, const std::vector<Network>& own) {
   const std::string why = special(address, own);
   if (!why.empty()) return why;
-  for (const auto& meant : stands_for(address)) {
+  for (const auto& meant : embedded_addresses(address)) {
     const std::string inner = special(meant, own);
     if (!inner.empty()) return fmt::format("stands for an IPv4 address that {}", inner);
   }

@@ -133,7 +133,7 @@ Lock::~Lock() {
 // A lock does not count if its holder deleted the file after it was opened here.
 void Lock::take() {
   const std::string name = name_ + ".lock";
-  constexpr auto kPause = std::chrono::milliseconds(5);
+  constexpr auto kRetryPause = std::chrono::milliseconds(5);
   const auto deadline = Deadline::in(std::chrono::seconds(10));
   do {
     Fd lock(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
@@ -148,7 +148,7 @@ void Lock::take() {
       return;
     }
     if (errno != EWOULDBLOCK && errno != EINTR) fail(fmt::format("lock {}.lock", path_));
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kRetryPause);
   } while (!deadline.over());
   throw tool::Failure(tool::temporary,
                       fmt::format("{}.lock: still locked after 10 s; something else is changing the file", path_));

@@ -15,7 +15,7 @@ namespace config::node_users {
 namespace {
 
 constexpr char kPrefix[] = "$y$";
-constexpr unsigned long kCost = 5;  // together kSetting of node_users.cc
+constexpr unsigned long kCost = 5;  // the same cost as in kSetting of node_users.cc
 // The hash of a password that nobody knows, in the form of all others.
 constexpr char kNobody[] = "$y$j9T$2vDOBJFNNdCHh3c3bbJLi/$nZ9TjIkEsQlPxTm2mJv7RdyLyqcGW9Xh4bXWRc8D0o1";
 

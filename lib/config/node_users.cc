@@ -19,8 +19,8 @@
 
 namespace {
 
-constexpr std::string_view kSetting = "$y$j9T$";  // yescrypt, at the one cost that there is
-constexpr std::size_t kDigest = 43;               // characters
+constexpr std::string_view kSetting = "$y$j9T$";  // yescrypt, at the only cost that is accepted
+constexpr std::size_t kDigestCharacters = 43;
 constexpr std::string_view kAdmin = "admin";
 
 bool is_crypt64(std::string_view text) {
@@ -56,7 +56,7 @@ bool is_hash(std::string_view text) {
   const auto dollar = text.find('$');
   if (dollar == text.npos || dollar < 1 || dollar > 86) return false;
   const auto digest = text.substr(dollar + 1);
-  return digest.size() == kDigest && is_crypt64(text.substr(0, dollar)) && is_crypt64(digest);
+  return digest.size() == kDigestCharacters && is_crypt64(text.substr(0, dollar)) && is_crypt64(digest);
 }
 
 std::vector<NodeUser> parse(std::string_view text, const std::string& file) {

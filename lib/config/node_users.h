@@ -29,7 +29,7 @@ constexpr std::size_t kMaxBytes = 1024 * 1024;
 
 // A name that config::value::is_account accepts, without # in front.
 bool is_name(std::string_view text);
-// What config/node_passwords.h makes of a password: yescrypt of one cost alone.
+// True for a hash as config/node_passwords.h makes it: yescrypt, of only one cost.
 bool is_hash(std::string_view text);
 
 // The users in the order of the file; none when there is no file. Failure{78} with file and line for

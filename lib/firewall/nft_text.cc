@@ -289,7 +289,7 @@ bool is_whole(const nft_listing::Listing& found, const std::set<std::string>& ra
   static const std::set<std::string> hooks{"to_pinned nat prerouting -110", "to_open nat prerouting -90",
                                            "to_bound nat postrouting 90", "to_masquerade nat postrouting 110"};
   if (found.hooks != hooks) return false;
-  // Each range has its maps, and one rule per map.
+  // Each range has its maps, and one rule for each map.
   for (const auto& [name, prefix] : {std::pair<std::string, std::string>{"kept", ""}, {"from_kept", "from_"}}) {
     const auto there = found.chains.find(name);
     if (there == found.chains.end() || there->second.size() != 2 * ranges.size()) return false;

@@ -17,7 +17,7 @@
 namespace conntrack_dump {
 namespace {
 
-constexpr std::uint32_t kBySource = 1;  // of net/netfilter/nf_conntrack_netlink.c: CTA_FILTER_FLAG(CTA_IP_SRC)
+constexpr std::uint32_t kBySource = 1;  // CTA_FILTER_FLAG(CTA_IP_SRC) of net/netfilter/nf_conntrack_netlink.c
 
 void put_filter(nlmsghdr* question, const IpAddress& client, std::uint32_t mark) {
   nlattr* const original = ::mnl_attr_nest_start(question, CTA_TUPLE_ORIG);

@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 
 std::string scalar(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
-// 33001, "203.0.113.10" or {"concat": [...]}
+// A value is 33001, "203.0.113.10" or {"concat": [...]}.
 std::string words(const Json& value) {
   if (!value.is_object() || !value.contains("concat")) return scalar(value);
   std::string text;
@@ -20,7 +20,7 @@ std::string words(const Json& value) {
   return text;
 }
 
-// [key, value]; with a comment or a time-out, the key is inside {"elem": {"val": key, …}}
+// `pair` is [key, value]; with a comment or a time-out, the key is inside {"elem": {"val": key, …}}.
 Element element_from(const std::string& map, const Json& pair) {
   const Json& key = pair.at(0);
   const Json& inner = key.is_object() && key.contains("elem") ? key.at("elem") : key;

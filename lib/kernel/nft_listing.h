@@ -1,11 +1,10 @@
-// kernel/nft_listing: what `nft -j list table` says of a table of ours
+// kernel/nft_listing: parses what `nft -j list table` prints for a table of ours
 // (libnftables-json(5)). Pure.
 //
 //   {"nftables": [{"map": {"name": "lease4", "elem": [[{"elem": {"val": {"concat": […]},
 //     "comment": "3a9fd819-…", "expires": 199}}, {"concat": […]}]]}}, …]}
 //
-// Rules are told apart by their comments: how nft words a rule differs from one
-// version to the next.
+// Rules are recognized by their comments: versions of nft print rules differently.
 #pragma once
 
 #include <chrono>
@@ -39,8 +38,8 @@ struct Listing {
   std::vector<Member> members;                             // of the sets
 };
 
-// Nothing, of an empty text: there is no such table. Failure{65} when it is no JSON of
-// that form.
+// Empty text is an empty listing: there is no such table. Failure{65} when it is not JSON of that
+// form.
 Listing parse(std::string_view json);
 
 }  // namespace nft_listing

@@ -64,8 +64,8 @@ std::optional<Network> network_of(const nlmsghdr* message) {
   if (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_BROADCAST && route->rtm_type != RTN_ANYCAST)
     return std::nullopt;
   const bool v4 = route->rtm_family == AF_INET;
-  // Without a destination it is for all addresses (AnyIP in tests, TPROXY):
-  // that says nothing about whose they are.
+  // A route without a destination is for all addresses (AnyIP in tests, TPROXY). It does not tell whose they
+  // are.
   std::optional<Network> found;
   netlink::each_attribute<rtmsg>(message, [&](const nlattr* attribute) {
     if (::mnl_attr_get_type(attribute) != RTA_DST || ::mnl_attr_get_payload_len(attribute) != (v4 ? 4 : 16)) return;
@@ -75,7 +75,7 @@ std::optional<Network> network_of(const nlmsghdr* message) {
   return found;
 }
 
-// Strict, so that the kernel sends this table alone, not all of them.
+// Strict, so that the kernel sends only this table, not all of them.
 void add_routes(std::vector<Network>& found, std::uint8_t family) {
   netlink::Question question(RTM_GETROUTE, NLM_F_DUMP);
   auto& route = question.header<rtmsg>();
@@ -86,7 +86,7 @@ void add_routes(std::vector<Network>& found, std::uint8_t family) {
   };
   const int error = netlink::ask(NETLINK_ROUTE, question, add, true);
   if (error == 0 || error == ENOENT) return;  // there is no such table, as before the first interface is up
-  if (family == AF_INET6 && (error == EAFNOSUPPORT || error == EOPNOTSUPP)) return;  // nor IPv6
+  if (family == AF_INET6 && (error == EAFNOSUPPORT || error == EOPNOTSUPP)) return;  // there is no IPv6
   errno = error;
   tool::fail_errno(tool::os, "read the routing table local");
 }

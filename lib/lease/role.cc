@@ -34,6 +34,6 @@ Role get() {
   throw tool::Failure(tool::os, path() + ": says neither standby nor master");
 }
 
-void set(Role role) { whole_file::write(path(), kWords[static_cast<int>(role)]); }
+void set(Role role) { whole_file::write(path(), kRoleNames[static_cast<int>(role)]); }
 
 }  // namespace lease::role

@@ -32,7 +32,7 @@ struct Picture {
   std::map<std::string, nft_listing::Element> elements;
 };
 
-Picture look() {
+Picture read_picture() {
   Picture picture;
   try {
     picture.base = nft_listing::parse(nft::list(table()));
@@ -62,7 +62,7 @@ bool remove_from(Picture& picture, const Lease& lease, Seconds now) {
   return whole;
 }
 
-// Maps, chains, and each rule in its place.
+// Checks maps, chains, and that each rule is in its place.
 bool has_base(const nft_listing::Listing& there, const lease::text::Ways& ways) {
   std::map<std::string, std::vector<std::string>> chains;
   std::set<std::string> hooks;

@@ -78,8 +78,8 @@ Seconds timeout_of(const Lease& lease, Seconds now) {
   return std::max(Seconds(1), lease.deadline - now);
 }
 
-// A map cannot be asked whether it has a key, so the mark is there before the
-// map is, and nowhere to be seen when the map did not know the packet.
+// A map cannot be asked whether it has a key. So the mark is set before the look-up in the map, and
+// removed when the map did not know the packet.
 std::vector<Chain> chains(const Ways& ways) {
   Chain pre{"prerouting", "nat prerouting -101", {}};
   pre.rules = {{"fib daddr type != local return", "elsewhere"},

@@ -48,7 +48,7 @@ struct Way {
 };
 using Ways = std::vector<Way>;
 
-// The chains of the base; each rule bears a comment, by which it is known again.
+// The chains of the base. Each rule has a comment, by which it is recognized.
 struct Rule {
   std::string text;
   std::string comment;

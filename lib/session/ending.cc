@@ -42,8 +42,8 @@ bool is_gone(const std::string& path) {
   return ::lstat(path.c_str(), &status) != 0 && errno == ENOENT;
 }
 
-// Whether descriptor `name` in /proc/PID/fd is `record`, and the lock on it is
-// held through this very descriptor (proc(5), fdinfo).
+// True if descriptor `name` in /proc/PID/fd is `record`, and the lock on it is held through this very
+// descriptor (proc(5), fdinfo).
 bool holds_lock(const std::string& process, const std::string& name, const struct stat& record) {
   struct stat status {};
   if (::stat(fmt::format("{}/fd/{}", process, name).c_str(), &status) != 0) return false;

@@ -23,13 +23,12 @@ class Privileged {
   // Reads what is there; absent: no whole line yet. hung_up() tells the end.
   std::optional<status::Line> next();
   bool hung_up() const { return hung_up_; }
-  // Waits for the next line; absent: it ended or is silent, or `other_fd` became
-  // readable.
+  // Waits for the next line; absent: it ended or is silent, or `other_fd` became readable.
   std::optional<status::Line> await(const Deadline& deadline, int other_fd = -1);
 
-  // Each helper speaks as soon as it has verified who asks. What lies between is a
-  // site's own: Defaults of sudo, PAM, name servers. Never, once it has spoken.
-  static constexpr std::chrono::seconds kToFirstWord{26};
+  // Each helper speaks as soon as it has verified the caller. Before that, a site's own settings take time:
+  // Defaults of sudo, PAM, name servers. The deadline is never, once the helper has spoken.
+  static constexpr std::chrono::seconds kFirstLineTime{26};
   Deadline first_word() const { return spoke_ ? Deadline::never() : first_word_; }
   bool overdue() const { return first_word().over(); }
 
@@ -51,7 +50,7 @@ class Privileged {
   Fd err_;
   Fd channel_;
   io::LineBuffer lines_{8192};
-  const Deadline first_word_ = Deadline::in(kToFirstWord);
+  const Deadline first_word_ = Deadline::in(kFirstLineTime);
   bool spoke_ = false;
   bool hung_up_ = false;
 };

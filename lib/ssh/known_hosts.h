@@ -1,6 +1,6 @@
 // ssh/known_hosts: the entries of a known_hosts file for one server; sshd(8),
 // SSH_KNOWN_HOSTS FILE FORMAT. Sessions, `asperaproxy check` and `asperaproxy trust` all
-// ask here. Pure except for load().
+// use it. Pure except for load().
 //
 //   203.0.113.10 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…
 //   [203.0.113.10]:2222,inside*.example.com,!inside9.example.com ssh-rsa AAAA…
@@ -34,7 +34,7 @@ enum class Marker { none, revoked, authority };
 struct Entry {
   std::size_t line = 0;  // from 1
   Marker marker = Marker::none;
-  std::string names;  // as they stand there: "a,b", or hashed
+  std::string names;  // as written there: "a,b", or hashed
   Key key;
 };
 
@@ -42,8 +42,8 @@ struct Entries {
   std::vector<Entry> of_host;         // in the order of the file
   std::vector<std::size_t> unparsed;  // numbers of lines that are not valid, for whichever host
 
-  // "; 2 of its lines cannot be read, the first is 7", to follow the file's name; empty
-  // when all lines are valid.
+  // Text to follow the file's name: "; 2 of its lines cannot be read, the first is 7"; empty when all lines
+  // are valid.
   std::string unparsed_text() const;
 };
 
@@ -58,8 +58,8 @@ enum class Verdict { enrolled, revoked, changed, other_type, only_authority, unk
 // The verdict of the entries on the key that the server shows.
 Verdict judge(const std::vector<Entry>& entries, const Key& shown);
 
-// The types of the keys that are enrolled and not revoked, each once, in the order of the file.
-// None: no session will accept the server.
+// The types of the keys that are enrolled and not revoked, each once, in the order of the file. None:
+// no session will accept the server.
 std::vector<std::string> types(const std::vector<Entry>& entries);
 
 // Reads the file. Failure{76} when it cannot be read or has more than kMaxBytes: no key is known then.

@@ -1,4 +1,4 @@
-// ssh/upstream_key: the private key by which we log in to an internal server.
+// ssh/upstream_key: the private key with which we log in to an internal server.
 #pragma once
 
 #include <memory>

@@ -97,7 +97,7 @@ int try_connect(int fd, const Endpoint& to, const Deadline& deadline, const std:
   const socklen_t length = to.to_sockaddr(address);
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
-  if (!await::writable(fd, std::min(Deadline::in(kSilence), deadline))) {
+  if (!await::writable(fd, std::min(Deadline::in(kSuspiciousSilence), deadline))) {
     if (on_silence) on_silence();
     if (!await::writable(fd, deadline)) return ETIMEDOUT;
   }

@@ -24,7 +24,7 @@ struct Socket {
 // `on_silence`, if given, is called when an address has not answered TCP for kSuspiciousSilence. Only the
 // kernels at the two ends take part in that, so a busy machine is not silent. One lost SYN, which is
 // repeated after a second, is not silence yet.
-constexpr std::chrono::milliseconds kSilence{1200};
+constexpr std::chrono::milliseconds kSuspiciousSilence{1200};
 Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, const Deadline& deadline,
                const std::function<void()>& on_silence = {});
 

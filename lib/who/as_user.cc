@@ -19,7 +19,7 @@
 namespace as_user {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(60);
+constexpr auto kWorkTime = std::chrono::seconds(60);
 constexpr std::size_t kMaxAnswer = 64 * 1024;
 
 void become(const proxy_account::Account& account) {
@@ -85,7 +85,7 @@ std::string read_answer(const Fd& from, const Deadline& deadline) {
 }  // namespace
 
 std::string run(const proxy_account::Account& account, const std::function<std::string()>& work) {
-  const auto deadline = Deadline::in(kPatience);
+  const auto deadline = Deadline::in(kWorkTime);
   auto answer = fd::pipe();
   const pid_t pid = ::fork();
   if (pid < 0) tool::fail_errno(tool::os, "fork");

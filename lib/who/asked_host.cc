@@ -79,7 +79,7 @@ std::optional<HostPort> peek(int fd, milliseconds patience) {
     if (hung_up || deadline.over()) return std::nullopt;
     const bool some = count > 0;
     await::On more(fd, static_cast<short>(some ? POLLRDHUP : POLLIN | POLLRDHUP));
-    const bool ready = await::any(some ? std::min(deadline, Deadline::in(kPause)) : deadline, more);
+    const bool ready = await::any(some ? std::min(deadline, Deadline::in(kPeekEvery)) : deadline, more);
     // No more bytes will come; those that came just before the end are there now.
     hung_up = some && ready;
   }
