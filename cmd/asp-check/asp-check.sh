@@ -296,7 +296,8 @@ read_match() {
 }
 
 # ask_sshd SPEC: set sshd_says[KEYWORD] to what sshd applies; a keyword that
-# comes again has a value a line. 1, with $sshd_error set, if it does not say.
+# comes again has a value a line. OpenSSH from 10.6 on does not write them in small
+# letters. 1, with $sshd_error set, if it does not say.
 declare -A sshd_says=()
 ask_sshd() {
   local answer keyword value
@@ -307,6 +308,7 @@ ask_sshd() {
   sshd_says=()
   while read -r keyword value; do
     [ -n "$keyword" ] || continue
+    keyword=${keyword,,}
     sshd_says[$keyword]=${sshd_says[$keyword]+${sshd_says[$keyword]}$'\n'}$value
   done <<< "$answer"
   if [ -z "${sshd_says[allowtcpforwarding]-}" ]; then

@@ -124,8 +124,10 @@ std::string resolved_host(const Command& command) {
   const auto output = child::run(ssh, "", 256 * 1024, 10);
   constexpr std::string_view kHostnameKey = "hostname ";
   if (output.status != 0) return command.far.host;
+  // `sshd -T` has its keywords in capitals since OpenSSH 10.6; ssh may follow.
   for (const auto line : cut::lines(output.out)) {
-    if (line.starts_with(kHostnameKey)) return std::string(line.substr(kHostnameKey.size()));
+    if (line.size() > kHostnameKey.size() && ::strncasecmp(line.data(), kHostnameKey.data(), kHostnameKey.size()) == 0)
+      return std::string(line.substr(kHostnameKey.size()));
   }
   return command.far.host;
 }

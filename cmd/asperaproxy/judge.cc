@@ -119,12 +119,29 @@ Verdict judge_fate(const packet_filter::Fate& fate, const std::string& packets, 
   return {};
 }
 
+namespace {
+
+// `sshd -T`: a keyword and a value a line. OpenSSH writes keywords in small letters until
+// 10.5, and then as its manual page has them. A keyword may come again.
+using SshdSettings = std::vector<std::pair<std::string, std::string>>;
+
+SshdSettings parse_sshd_settings(std::string_view text) {
+  SshdSettings settings;
+  for (const auto line : cut::lines(text)) {
+    const auto space = line.find(' ');
+    if (space == line.npos) continue;
+    std::string keyword(line.substr(0, space));
+    for (char& letter : keyword) letter = 'A' <= letter && letter <= 'Z' ? static_cast<char>(letter + 32) : letter;
+    settings.emplace_back(std::move(keyword), line.substr(space + 1));
+  }
+  return settings;
+}
+
+}  // namespace
+
 Complaints judge_sshd(std::string_view settings, const std::string& shell) {
   std::map<std::string, std::string> is;
-  for (const auto line : cut::lines(settings)) {
-    const auto space = line.find(' ');
-    if (space != line.npos) is.emplace(line.substr(0, space), line.substr(space + 1));
-  }
+  for (auto& [keyword, value] : parse_sshd_settings(settings)) is.emplace(std::move(keyword), std::move(value));
   Complaints found;
   const auto wrong = [&](bool grave, std::string text) {
     (grave ? found.failures : found.warnings).push_back(std::move(text));
@@ -156,9 +173,9 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
 
 std::vector<Port> ports_of(std::string_view settings) {
   std::vector<Port> ports;
-  for (const auto line : cut::lines(settings)) {
-    if (!line.starts_with("port ")) continue;
-    if (const auto port = parse_port(line.substr(5))) ports.push_back(*port);
+  for (const auto& [keyword, value] : parse_sshd_settings(settings)) {
+    if (keyword != "port") continue;
+    if (const auto port = parse_port(value)) ports.push_back(*port);
   }
   return ports;
 }

@@ -82,7 +82,7 @@ is "$(grep -e ^SSH_AUTH_SOCK -e ^DISPLAY "$TMPDIR/environment")" '' 'no agent, n
 is "$(grep -e ^FROM_ "$TMPDIR/environment")" '' "nothing of the user's environment"
 nok "nothing of the user's rc" on dmz test -e /tmp/rc-ran
 nok 'root does not log in' root_logs_in
-settings=$(on dmz /usr/sbin/sshd -T -C "user=bear,host=x,addr=$OUTSIDE")
+settings=$(on dmz /usr/sbin/sshd -T -C "user=bear,host=x,addr=$OUTSIDE" | sed 's/^[^ ]*/\L&/')
 for line in 'permittunnel no' 'gatewayports no' 'disableforwarding yes' 'passwordauthentication no' 'kbdinteractiveauthentication no' \
   'authenticationmethods publickey' 'clientaliveinterval 15' 'clientalivecountmax 3' 'exposeauthinfo yes' 'maxauthtries 6' 'logingracetime 30' \
   'port 33001'; do

@@ -267,6 +267,10 @@ TEST_CASE("doctor: what sshd applies to a user") {
     CHECK(doctor::judge_sshd(settings, "/x/aspshell").warnings.size() == one.warnings);
   }
   CHECK(doctor::judge_sshd("", "/x/aspshell").failures.size() >= 8);
+  // OpenSSH 10.6
+  CHECK(doctor::judge_sshd("ForceCommand /x/aspshell\n" + good.substr(good.find('\n') + 1), "/x/aspshell")
+            .failures.empty());
+  CHECK(doctor::ports_of("Port 22\nPort 33001\n") == std::vector<Port>{22, 33001});
   CHECK(doctor::ports_of("port 22\nport 33001\nportx 5\nport 99999\n") == std::vector<Port>{22, 33001});
   using Ports = std::set<Port>;
   CHECK(doctor::ssh_ports("port 22\nport 33001\n") == Ports{33001});
