@@ -15,12 +15,17 @@ echo node1 > /proc/sys/kernel/hostname
 ip address add 192.0.2.11/32 dev lo
 redis=192.0.2.11:6379
 
-node1() { timeout 20 "$@"; }
+# A session gives up on Redis after 75 ms: what the nodes do must not wait for other tests.
+urgent=
+if [ "$(nice -n -15 nice 2> /dev/null)" = -15 ]; then urgent='nice -n -15'; fi
+
+# shellcheck disable=SC2086  # a command
+node1() { timeout 20 $urgent "$@"; }
 since_boot=
 if unshare -Tf --boottime 5000000 true 2> /dev/null; then since_boot='-Tf --boottime 5000000'; fi
 node2() {
   # shellcheck disable=SC2086  # options
-  timeout 20 unshare -mu $since_boot bash -c 'mount --bind '$tmp'/run2 /run/sallyport && echo node2 > /proc/sys/kernel/hostname && exec "$@"' node2 "$@"
+  timeout 20 $urgent unshare -mu $since_boot bash -c 'mount --bind '$tmp'/run2 /run/sallyport && echo node2 > /proc/sys/kernel/hostname && exec "$@"' node2 "$@"
 }
 nodes() { node1 "$@" && node2 "$@"; }
 
@@ -41,7 +46,8 @@ XML
 
 ask() { redis-cli -h 192.0.2.11 "$@"; }
 redis_up() {
-  redis-server --bind 192.0.2.11 --protected-mode no --save '' --dir $tmp --logfile $tmp/redis.log > /dev/null &
+  # shellcheck disable=SC2086  # a command
+  $urgent redis-server --bind 192.0.2.11 --protected-mode no --save '' --dir $tmp --logfile $tmp/redis.log > /dev/null &
   redis_pid=$!
   wait_until 10 ask PING > /dev/null 2>&1
 }
