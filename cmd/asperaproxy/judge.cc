@@ -54,10 +54,10 @@ Verdict judge_cron(std::string_view text, const std::string& reaper) {
     if (words.size() < 7 || words[0].starts_with('#') ||
         std::find(words.begin() + 6, words.end(), reaper) == words.end())
       continue;
-    const bool each_minute =
+    const bool every_minute =
         std::all_of(words.begin(), words.begin() + 5, [](std::string_view word) { return word == "*"; });
-    if (words[5] == "root" && each_minute) return ok("asp-reap runs each minute");
-    return warn(fmt::format("asp-reap does not run each minute as root, but: {}", line),
+    if (words[5] == "root" && every_minute) return ok("asp-reap runs every minute");
+    return warn(fmt::format("asp-reap does not run every minute as root, but: {}", line),
                 "make install writes the line anew");
   }
   return fail(fmt::format("/etc/cron.d/sallyport does not run {}", reaper), "make install writes the line anew");

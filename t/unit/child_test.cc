@@ -14,6 +14,7 @@
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "descriptors.h"
 
 namespace {
 
@@ -194,14 +195,9 @@ TEST_CASE("child: the pidfd is readable once the program has ended") {
 }
 
 TEST_CASE("child: nothing stays open in the caller") {
-  const auto count = [] {
-    int open = 0;
-    for (int fd = 0; fd < 256; ++fd) open += ::fcntl(fd, F_GETFD) >= 0;
-    return open;
-  };
-  const int before = count();
+  const Descriptors before;
   child::run(sh("cat"), "x", 100, 5);
   code_of([] { child::spawn({{"/nonexistent"}, {}, {}}); });
   code_of([] { child::run(sh("printf xxx"), "x", 1, 5); });
-  CHECK(count() == before);
+  CHECK(before.added().empty());
 }

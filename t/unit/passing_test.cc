@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 
 #include "base/failure.h"
 #include "base/passing.h"
+#include "descriptors.h"
 
 namespace {
 
@@ -18,13 +18,6 @@ fd::Pair packets() {
   int ends[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
   return {Fd(ends[0]), Fd(ends[1])};
-}
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  const std::unique_ptr<DIR, int (*)(DIR*)> all(::opendir("/proc/self/fd"), ::closedir);
-  while (::readdir(all.get())) ++count;
-  return count;
 }
 
 // So many, of one pipe.
@@ -60,32 +53,32 @@ TEST_CASE("passing: more than was asked for is refused, and none of it stays ope
   for (const std::size_t count : {2, 3, 4, 8}) {
     CAPTURE(count);
     const auto ends = packets();
-    const auto before = open_descriptors();
+    const Descriptors before;
     passing::send_all(ends.read.get(), "many", many(pipe, count));
     const auto came = passing::receive(ends.write.get(), 100, 1);
     REQUIRE(came);
     CHECK_FALSE(came->whole);
     CHECK(came->descriptors.empty());
-    CHECK(open_descriptors() == before);
+    CHECK(before.added().empty());
   }
   const auto ends = packets();
-  const auto before = open_descriptors();
+  const Descriptors before;
   passing::send_all(ends.read.get(), "too long", many(pipe, 1));
   const auto came = passing::receive(ends.write.get(), 3, 1);
   CHECK_FALSE(came->whole);
   CHECK(came->descriptors.empty());
-  CHECK(open_descriptors() == before);
+  CHECK(before.added().empty());
   CHECK_THROWS_AS(passing::send(ends.read.get(), "x", many(pipe, passing::kMost + 1)), tool::Failure);
 }
 
 TEST_CASE("passing: none may come where none is asked for") {
   const auto ends = packets();
   auto pipe = fd::pipe();
-  const auto before = open_descriptors();
+  const Descriptors before;
   passing::send_all(ends.read.get(), "x", many(pipe, 1));
   const auto came = passing::receive(ends.write.get(), 100, 0);
   CHECK_FALSE(came->whole);
-  CHECK(open_descriptors() == before);
+  CHECK(before.added().empty());
 }
 
 TEST_CASE("passing: an end that is closed, or full") {
