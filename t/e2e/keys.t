@@ -35,7 +35,7 @@ is "$(lab_pids dmz asp-dial bear; lab_pids dmz asp-match)" '' '(nothing of it ru
 out_of_reach() {  # AS-WHOM NAME COMMAND
   local got
   got=$($1 "$3" | tr -d '\0')
-  [[ $got != *"${secret:0:40}"* && $got == *@(denied|permitted|password|refused|Failure|No\ such)* ]]
+  [[ $got != *"${secret:0:40}"* && $got == *@(denied|permitted|password|refused|Failure|No\ such|afraid\ I)* ]]
   tap_result $? "$2" || diag "$got"
 }
 for who in within without; do
