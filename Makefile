@@ -32,7 +32,7 @@ DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack ipr
 DEPS_CLUSTER := keepalived conntrackd redis-server redis-sentinel redis-tools
 DEPS_PACKAGE := dpkg-dev
 DEPS_BENCH := libnginx-mod-stream nginx-light
-DEPS_TEST  := clang-format doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
+DEPS_TEST  := clang-format clang-tidy doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
               logrotate e2fsprogs rpm openssl curl systemd faketime redis-server xauth
 # Where the release has them: another sudo; what util-linux had in itself until 2.42.
 DEPS_TEST_MORE := '?sudo-rs' '?util-linux-extra'
