@@ -118,7 +118,7 @@ for odd in link,link,link own,own,own dir,dir,dir epoll,epoll,epoll proc,proc,pr
   within "timeout 20 $ask --seconds 2 --pass $odd" > /dev/null
   ok "${odd%%,*} for descriptors: nothing stays behind" wait_until 8 all_gone
 done
-like "$(within "sudo -n $LAB_PREFIX/libexec/asp-upstream < /dev/null; echo \$?")" $'^stdin must be one end of a Unix socket; .*\n77$' 'refused: no socket'
+like "$(within "sudo -n $LAB_PREFIX/libexec/asp-upstream < /dev/null 2>&1; echo \$?")" $'^stdin must be one end of a Unix socket; .*\n77$' 'refused: no socket'
 like "$(within 'ulimit -S -c unlimited -n 16 -t 1 -f 0; '"nice -n 19 $ask")" 'output hello' "limits of hers are left behind"
 
 # Links ----------------------------------------------------------------------------------
