@@ -271,7 +271,9 @@ TEST_CASE("asconfigurator: what is wrong with an item is said") {
       {"set_user_data;user_name,a;name,b", "'name' is no name of set_user_data"},
       {"set_user_data;group_name,a;absolute,/x", "'group_name' is no name"},
   };
-  for (const auto& [item, expected] : cases) {
+  for (const auto& each : cases) {
+    const auto& item = each.first;
+    const auto& expected = each.second;
     CAPTURE(item);
     const std::string got = refusal(item);
     CAPTURE(got);
@@ -294,7 +296,9 @@ TEST_CASE("asconfigurator: a value replaces what its element held, and nothing e
       {"<http_port></http_port>", "<http_port>80</http_port>"},
       {"<http_port> &#56;0<!-- it is --></http_port>", "<http_port> &#56;0<!-- it is --></http_port>"},  // so already
   };
-  for (const auto& [before, after] : cases) {
+  for (const auto& each : cases) {
+    const auto& before = each.first;
+    const auto& after = each.second;
     CAPTURE(before);
     const std::string around = "<!-- <http_port>1</http_port> -->";
     CHECK(edit(server(around + before + around), "set_server_data;http_port,80") == server(around + after + around));
@@ -324,7 +328,9 @@ TEST_CASE("asconfigurator: a missing element is put where it belongs, as its sib
        "<CONF>\n  <server>\n<!--\n --><http_port>80</http_port></server>\n</CONF>"},
       {"<CONF>\n  <server\n    />\n</CONF>", "<CONF>\n  <server>\n    <http_port>80</http_port>\n  </server>\n</CONF>"},
   };
-  for (const auto& [before, after] : cases) {
+  for (const auto& each : cases) {
+    const auto& before = each.first;
+    const auto& after = each.second;
     CAPTURE(before);
     CHECK(edit(before, "set_server_data;http_port,80") == after);
   }
@@ -347,7 +353,9 @@ TEST_CASE("asconfigurator: AS_NULL takes the element away, and its line if it ha
       {"    <!-- <http_port>1</http_port> -->\n", "    <!-- <http_port>1</http_port> -->\n"},
       {"", ""},
   };
-  for (const auto& [before, after] : cases) {
+  for (const auto& each : cases) {
+    const auto& before = each.first;
+    const auto& after = each.second;
     CAPTURE(before);
     CHECK(edit(server(before), "set_server_data;http_port,AS_NULL") == server(after));
   }
@@ -406,14 +414,18 @@ TEST_CASE("asconfigurator: characters are written as the file's encoding can hol
       {"<?xml version='1.0' encoding = 'ISO-8859-1'?><CONF/>", Charset::references},
       {"<?xml version='1.0' encoding='US-ASCII'?><CONF/>", Charset::references},
   };
-  for (const auto& [text, charset] : cases) {
+  for (const auto& each : cases) {
+    const auto& text = each.first;
+    const auto& charset = each.second;
     CAPTURE(text);
     CHECK(asconfigurator::charset_of(text) == charset);
   }
 }
 
 TEST_CASE("asconfigurator: every value can be set in every document, read, and taken back") {
-  for (const auto& [name, document] : kDocuments) {
+  for (const auto& each : kDocuments) {
+    const auto& name = each.first;
+    const auto& document = each.second;
     CAPTURE(name);
     REQUIRE_NOTHROW(config::parse(document, name));
     for (const Change& change : all_changes()) {
