@@ -95,8 +95,11 @@ TEST_CASE("child: mapped descriptors may trade places") {
   auto second = fd::pipe();
   const int a = first.write.get();
   const int b = second.write.get();
+  // Not /bin/sh, which may know numbers of one digit only.
   auto swapped =
-      child::spawn(sh("echo first >&" + std::to_string(b) + "; echo second >&" + std::to_string(a), {{a, b}, {b, a}}));
+      child::spawn({{"/bin/bash", "-c", "echo first >&" + std::to_string(b) + "; echo second >&" + std::to_string(a)},
+                    {},
+                    {{a, b}, {b, a}}});
   CHECK(swapped.wait() == 0);
   first.write.reset();
   second.write.reset();
