@@ -84,7 +84,7 @@ class Checker {
     if (option.is(foreign)) return;
     for (const auto& [name, value] : element.attributes) {
       const auto known = std::find_if(option.attributes.begin(), option.attributes.end(),
-                                      [&name = name](const Option& each) { return each.name == name; });
+                                      [&wanted = name](const Option& each) { return each.name == wanted; });
       if (known == option.attributes.end()) complain(element, unknown_attribute(name, option));
       if (!accepts(*known, value)) complain(element, name + " " + refusal(*known, value));
     }

@@ -222,7 +222,7 @@ loosen FAIL 'PermitUserEnvironment is yes' "sed -i 's/PermitUserEnvironment no/P
 loosen warn 'PasswordAuthentication is yes' "sed -i 's/PasswordAuthentication no/PasswordAuthentication yes/' $sshd"
 loosen warn 'ExposeAuthInfo is no' "sed -i '/ExposeAuth/d' $sshd"
 loosen warn 'no keep-alives' "sed -i '/ClientAliveInterval/d' $sshd"
-loosen warn 'PermitRootLogin is without-password' "sed -i '/PermitRootLogin/d' $sshd"
+loosen warn 'PermitRootLogin is (without|prohibit)-password' "sed -i '/PermitRootLogin/d' $sshd"
 fault 'sshd|tcp_in' FAIL 'Bad configuration option: Bogus' "echo Bogus yes >> $sshd" "cp /root/sshd.conf $sshd"
 lab_sshd dmz stop
 fault ssh_port FAIL 'sshd is to listen on TCP 33001, but does not' true true
