@@ -131,20 +131,14 @@ cluster_pid() {
   esac
 }
 
+# cluster_stop NODE PROGRAM [SIGNAL]: its ports are free again when it returns.
 cluster_stop() {
   local pid
   pid=$(cluster_pid "$1" "$2") || return
   # shellcheck disable=SC2086  # may be several
-  kill $pid && wait_until 10 cluster_ended $pid
+  kill -"${3-TERM}" $pid && wait_until 10 cluster_ended $pid
 }
-
-# cluster_crash NODE PROGRAM: it dies at once, and its ports are free again.
-cluster_crash() {
-  local pid
-  pid=$(cluster_pid "$1" "$2") || return
-  # shellcheck disable=SC2086  # may be several
-  kill -KILL $pid && wait_until 10 cluster_ended $pid
-}
+cluster_crash() { cluster_stop "$1" "$2" KILL; }
 
 # cluster_runs NODE redis|sentinel: it answers, if only that it wants a password.
 cluster_runs() {
