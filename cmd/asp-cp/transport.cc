@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
 #include <utility>
 
 #include <fmt/core.h>
@@ -41,13 +42,12 @@ void log_srt(void*, int, const char*, int, const char*, const char* message) {
 // still use when data is unsent (its pull request 2173), and in libsrt 1.5.4 the first of several
 // calls ends the sockets of all. leave() ends it instead.
 void start_library() {
-  static const bool started = [] {
+  static std::once_flag started;
+  std::call_once(started, [] {
     if (srt_startup() < 0) fail_srt(tool::os, "start SRT");
     srt_setloghandler(nullptr, log_srt);
     srt_setloglevel(logging::debugging(1) ? 5 : 2);
-    return true;
-  }();
-  static_cast<void>(started);
+  });
 }
 
 class Socket {
