@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <charconv>
 #include <map>
 
@@ -131,7 +132,7 @@ SshdSettings parse_sshd_settings(std::string_view text) {
     const auto space = line.find(' ');
     if (space == line.npos) continue;
     std::string keyword(line.substr(0, space));
-    for (char& letter : keyword) letter = 'A' <= letter && letter <= 'Z' ? static_cast<char>(letter + 32) : letter;
+    std::transform(keyword.begin(), keyword.end(), keyword.begin(), [](unsigned char c) { return std::tolower(c); });
     settings.emplace_back(std::move(keyword), line.substr(space + 1));
   }
   return settings;
