@@ -39,7 +39,7 @@ std::string words_of(const status::Line& line) {
 
 }  // namespace
 
-Conductor::Conductor(Request request, std::vector<std::string> words, bool udp, bool by_name)
+Conductor::Conductor(session::Request request, std::vector<std::string> words, bool udp, bool by_name)
     : request_(std::move(request)),
       words_(std::move(words)),
       udp_(udp),
@@ -71,7 +71,7 @@ void Conductor::start() {
   session::spool::check_admission();
   if (by_name_) find_name();
   // The dialer is started first: it has more to do, and the pinhole is verified meanwhile.
-  const Record asked = Asked{session_, request_}.to_record();
+  const Record asked = session::Asked{session_, request_}.to_record();
   dialer_.emplace(asked);
   if (udp_) holder_.emplace(asked);
   connect();
@@ -121,10 +121,10 @@ Deadline Conductor::first_words() const {
   return std::min(dialer_->first_word(), holder_ ? holder_->first_word() : Deadline::never());
 }
 
-void Conductor::never_started(const char* helper, Privileged& silent) {
+void Conductor::never_started(const char* helper, session::Privileged& silent) {
   throw tool::Failure(
       tool::os, fmt::format("{}, which sudo is to start, has not answered within {} s: {}; asperaproxy check tries it",
-                            helper, Privileged::kFirstLineTime.count(), silent.complaint()));
+                            helper, session::Privileged::kFirstLineTime.count(), silent.complaint()));
 }
 
 void Conductor::note_server(const status::Line& connected, SteadyClock::time_point start) {

@@ -22,7 +22,7 @@ class Conductor {
  public:
   // `words` is the command; `udp` says whether it needs a pinhole; `by_name` whether its route depends on the
   // name that the client asked for.
-  Conductor(Request request, std::vector<std::string> words, bool udp, bool by_name);
+  Conductor(session::Request request, std::vector<std::string> words, bool udp, bool by_name);
 
   // Runs the session to its end. Returns the remote command's status; throws Failure when the command never
   // ran.
@@ -33,7 +33,7 @@ class Conductor {
   void find_name();
   void connect();
   Deadline first_words() const;
-  [[noreturn]] static void never_started(const char* helper, Privileged& silent);
+  [[noreturn]] static void never_started(const char* helper, session::Privileged& silent);
   void note_server(const status::Line& connected, std::chrono::steady_clock::time_point start);
   void hear_verified();
   void check_pinhole(const status::Line& line, const char* event);
@@ -48,15 +48,15 @@ class Conductor {
   void close_pinhole();
   void log_end(const std::string& why) const;
 
-  Request request_;
+  session::Request request_;
   const std::vector<std::string> words_;
   const bool udp_;
   const bool by_name_;
   const std::string session_;
   const std::chrono::steady_clock::time_point started_;
   Signals signals_{SIGTERM, SIGHUP, SIGINT};  // end the session in order, as EOF does
-  std::optional<Holder> holder_;
-  std::optional<Dialer> dialer_;
+  std::optional<session::Holder> holder_;
+  std::optional<session::Dialer> dialer_;
   bool verified_ = false;               // asp-pinhole has accepted us
   std::optional<upstream::End> ended_;  // how the command ended, as asp-upstream reported it
   // sudo has our end of the link, too. If it waits for asp-upstream instead of becoming it, PAM may keep it

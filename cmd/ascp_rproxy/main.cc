@@ -17,10 +17,10 @@ namespace {
 
 constexpr char kUsage[] = "ascp_rproxy [-n] -- command [word ...]";
 
-Request request_of(const std::vector<std::string>& words, bool udp) {
+session::Request request_of(const std::vector<std::string>& words, bool udp) {
   const auto connection = env::get("SSH_CONNECTION");
   if (!connection) throw tool::Failure(tool::bad_input, "SSH_CONNECTION is not set: run by sshd only");
-  Request request;
+  session::Request request;
   request.user = accounts::name_of(::getuid());
   session::request::read_ssh_connection(*connection, request);
   request.command = upstream::shell_command(words);
@@ -34,7 +34,7 @@ int run(int argc, char** argv) {
   const auto rproxy = config::load(paths::kConfig).rproxy;
   config::log_place::follow(rproxy);
   const bool udp = !options.has('n');
-  const Request request = request_of(options.operands, udp);
+  const session::Request request = request_of(options.operands, udp);
   const bool by_name = session::rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}});
   Conductor conductor(request, options.operands, udp, by_name);
   return conductor.conduct();

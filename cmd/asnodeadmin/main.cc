@@ -27,7 +27,7 @@
 
 namespace {
 
-using Users = std::vector<NodeUser>;
+using Users = std::vector<config::NodeUser>;
 
 constexpr char kUsage[] = "asnodeadmin {-a | -m | -d} -u name [-x account] [-p password|-] [--acl-add acl | --acl-del "
                           "acl | --acl-set acls] [-b file] | "
@@ -131,7 +131,7 @@ struct Change {
   std::optional<std::string> account;
   std::optional<bool> admin;
 
-  void apply(NodeUser& user) const {
+  void apply(config::NodeUser& user) const {
     if (hash) user.hash = *hash;
     if (account) user.system_user = *account;
     if (admin) user.acls = *admin ? std::vector<std::string>{kAdmin} : std::vector<std::string>{};
@@ -156,7 +156,7 @@ Change change_of(const Options& options, char action) {
 // --- the file ------------------------------------------------------------------------
 
 Users::iterator find(Users& users, const std::string& name) {
-  return std::find_if(users.begin(), users.end(), [&](const NodeUser& user) { return user.name == name; });
+  return std::find_if(users.begin(), users.end(), [&](const config::NodeUser& user) { return user.name == name; });
 }
 
 void check_presence(Users& users, const std::string& name, bool wanted) {
@@ -215,7 +215,7 @@ int add(const Options& options) {
   const auto change = change_of(options, 'a');
   update(options, [&](Users& users) {
     check_presence(users, name, false);
-    change.apply(users.emplace_back(NodeUser{name, "", "", {}}));
+    change.apply(users.emplace_back(config::NodeUser{name, "", "", {}}));
   });
   logging::event("Added node API user name={} account={}", name, *change.account);
   fmt::print(stderr, "{}: added\n", name);

@@ -41,7 +41,7 @@ int run(int argc, char** argv) {
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0)
     throw tool::Failure(tool::not_permitted, "turns and marks are root's: run it as root, or with sudo");
-  Route route = Route::from_record(record::read_one(STDIN_FILENO));
+  session::Route route = session::Route::from_record(record::read_one(STDIN_FILENO));
   session::spool::prepare();
   balance::prepare();
   share();

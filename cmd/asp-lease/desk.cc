@@ -137,7 +137,7 @@ void Desk::check_admission(const Job& job) {
 
 void Desk::open(Job& job) {
   check_admission(job);
-  Lease lease = job.lease;
+  lease::Lease lease = job.lease;
   const auto& proxy = settings_.config().proxy;
   const int count = lease.destination_udp_ports.high - lease.destination_udp_ports.low + 1;
   const auto usable = [&](Port first) {
@@ -153,7 +153,7 @@ void Desk::open(Job& job) {
     lease.udp_ports = {*first, static_cast<Port>(*first + count - 1)};
     lease.started = wall_clock::now();
     lease.deadline = lease::life::deadline_of(lease, boot_clock::seconds());
-    store_.put(Lease::from_record(lease.to_record()));  // runs all checks of a record
+    store_.put(lease::Lease::from_record(lease.to_record()));  // runs all checks of a record
   } catch (...) {
     store_.give_back(lease.id, *first, count);
     throw;
@@ -164,7 +164,7 @@ void Desk::open(Job& job) {
 }
 
 // Another user's lease counts as missing.
-Lease Desk::find(const Job& job) {
+lease::Lease Desk::find(const Job& job) {
   const auto lease = store_.get(job.lease.id);
   const bool over = lease && (lease->ending || (!lease->lives_by_flows() && lease->is_over(boot_clock::seconds())));
   if (!lease && !registry_.is_whole()) throw kStoreAway;
@@ -173,27 +173,27 @@ Lease Desk::find(const Job& job) {
 }
 
 void Desk::renew(Job& job) {
-  Lease lease = find(job);
+  lease::Lease lease = find(job);
   lease.deadline = lease::life::deadline_of(lease, boot_clock::seconds());
   store_.put(lease);
-  std::erase_if(change_.renewed, [&](const Lease& other) { return other.id == lease.id; });
+  std::erase_if(change_.renewed, [&](const lease::Lease& other) { return other.id == lease.id; });
   change_.renewed.push_back(lease);
   changing_.push_back(&job);
   job.answer(lease);
 }
 
 void Desk::close(Job& job) {
-  Lease lease = find(job);
+  lease::Lease lease = find(job);
   job.answer(lease);
   changing_.push_back(&job);
-  std::erase_if(change_.renewed, [&](const Lease& other) { return other.id == lease.id; });
+  std::erase_if(change_.renewed, [&](const lease::Lease& other) { return other.id == lease.id; });
   lease::life::begin_end(store_, lease);
   change_.closed.push_back(lease);
 }
 
 void Desk::list(Job& job) {
   auto leases = job.admin ? store_.all() : store_.of(job.owner);
-  std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
+  std::erase_if(leases, [](const lease::Lease& lease) { return lease.ending; });
   for (const auto& lease : leases) job.answer(lease);
   Record end;
   end.add("answer", "end");

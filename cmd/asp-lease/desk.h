@@ -39,7 +39,7 @@ class Desk {
   void renew(Job& job);
   void close(Job& job);
   void list(Job& job);
-  Lease find(const Job& job);
+  lease::Lease find(const Job& job);
   void check_admission(const Job& job);
   void put_in_force();
   void close_opened();
@@ -48,7 +48,7 @@ class Desk {
   lease::Registry& registry_;
   lease::Store& store_;
   const Settings& settings_;
-  std::vector<Lease> fresh_;  // their early flows have not been looked for yet
+  std::vector<lease::Lease> fresh_;  // their early flows have not been looked for yet
   std::chrono::steady_clock::time_point first_fresh_;
   // For the current jobs:
   lease::rules::Change change_;

@@ -67,7 +67,7 @@ void identify(Job& job, const Record& asked, const Settings& settings, const std
     return;
   }
   if (!name) malformed("user is missing");
-  const NodeUser* user = settings.user(*name);
+  const config::NodeUser* user = settings.user(*name);
   if (!user) throw Refusal{"forbidden", "There is no such user of the node service."};
   job.owner = "user=" + user->name;
   job.admin = user->is_admin();
@@ -87,7 +87,7 @@ Terms terms_of(const config::Proxy& proxy) {
 }
 
 // Sets the destination: the name as config/destination.h writes it, or the address.
-void aim(Lease& lease, const Record& asked) {
+void aim(lease::Lease& lease, const Record& asked) {
   const auto target = config::destination::Target::parse(asked.require("destination"));
   if (!target) malformed("destination is neither a name nor an address");
   lease.address = parsed(asked, "address", IpAddress::parse);
@@ -100,7 +100,8 @@ void aim(Lease& lease, const Record& asked) {
   }
 }
 
-config::destination::Judgement judge(const Lease& lease, const config::Proxy& proxy, const std::vector<Network>& own) {
+config::destination::Judgement judge(const lease::Lease& lease, const config::Proxy& proxy,
+                                     const std::vector<Network>& own) {
   const std::string name = IpAddress::parse(lease.destination) ? "" : lease.destination;
   return config::destination::judge({proxy.allowed_destinations, proxy.denied_destinations, own},
                                     {name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
@@ -118,7 +119,7 @@ IpAddress host_for(const Connection& connection, const config::Cluster& cluster)
 void prepare_open(Job& job, const Record& asked, const config::Config& config, const Connection& connection,
                   const std::vector<Network>& own) {
   const config::Proxy& proxy = config.proxy;
-  Lease& lease = job.lease;
+  lease::Lease& lease = job.lease;
   lease.client = connection.client;
   lease.proxy = host_for(connection, config.cluster);
   aim(lease, asked);
@@ -165,7 +166,7 @@ void Job::answer(Record record) {
   state = State::answered;
 }
 
-void Job::answer(const Lease& whole) {
+void Job::answer(const lease::Lease& whole) {
   Record record;
   record.add("answer", "lease");
   const Record fields = whole.to_record();

@@ -27,15 +27,15 @@ struct Job {
   std::string tag;    // the tag of the answers; empty: none
   std::string owner;  // the owner of the request, as Lease::owner
   bool admin = false;
-  Lease lease;  // of an open: the lease to give, without ports; of others, only the id
+  lease::Lease lease;  // of an open: the lease to give, without ports; of others, only the id
   std::optional<resolve::Lookup> lookup;
   std::vector<Record> answers;
 
   // True if the requester may see, renew and close `other`.
-  bool may_touch(const Lease& other) const { return admin || other.owner() == owner; }
+  bool may_touch(const lease::Lease& other) const { return admin || other.owner() == owner; }
 
   void answer(Record record);
-  void answer(const Lease& lease);
+  void answer(const lease::Lease& lease);
   void refuse(const Refusal& refusal);
   // Takes the resolver's answer, if the job waits for one and it is there.
   void take_answer();

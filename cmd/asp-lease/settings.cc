@@ -37,7 +37,8 @@ void Settings::refresh() {
   }
 }
 
-const NodeUser* Settings::user(const std::string& name) const {
-  const auto at = std::find_if(users_.begin(), users_.end(), [&](const NodeUser& user) { return user.name == name; });
+const config::NodeUser* Settings::user(const std::string& name) const {
+  const auto at =
+      std::find_if(users_.begin(), users_.end(), [&](const config::NodeUser& user) { return user.name == name; });
   return at == users_.end() ? nullptr : &*at;
 }

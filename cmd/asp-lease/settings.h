@@ -17,7 +17,7 @@ class Settings {
   void refresh();
   const config::Config& config() const { return config_; }
   // Null when there is none of that name.
-  const NodeUser* user(const std::string& name) const;
+  const config::NodeUser* user(const std::string& name) const;
 
  private:
   struct Stamp {
@@ -32,5 +32,5 @@ class Settings {
   Stamp config_stamp_;
   Stamp users_stamp_;
   config::Config config_;
-  std::vector<NodeUser> users_;
+  std::vector<config::NodeUser> users_;
 };

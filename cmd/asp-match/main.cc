@@ -22,7 +22,7 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "ec:", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   const auto config = config::load(options.get('c', paths::kConfig));
-  const auto request = Request::from_record(record::read_one(STDIN_FILENO));
+  const auto request = session::Request::from_record(record::read_one(STDIN_FILENO));
 
   session::rules::Facts facts;
   facts.groups_of = accounts::groups_of;

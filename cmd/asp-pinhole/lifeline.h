@@ -19,7 +19,7 @@ class Life {
   Life();
 
   // From here on the caller's processes count, too. `caller` must outlive this.
-  void depend_on(const Caller& caller) { caller_ = &caller; }
+  void depend_on(const caller::Caller& caller) { caller_ = &caller; }
 
   // The next record on stdin, which may carry two; absent when the life ended first. Failure{65} when the
   // input is not a record, or more.
@@ -41,7 +41,7 @@ class Life {
   void read_stdin();
   void read_signal();
 
-  const Caller* caller_ = nullptr;
+  const caller::Caller* caller_ = nullptr;
   bool attached_ = true;
   Signals signals_{SIGTERM, SIGINT, SIGHUP};
   io::LineBuffer lines_{Record::kMaxBytes};

@@ -38,25 +38,25 @@ namespace {
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
 
 // The first record, without udp=false: a session that asks for a pinhole uses UDP.
-Asked parse_asked(const Record& record) {
-  Asked asked = Asked::from_record(record);
+session::Asked parse_asked(const Record& record) {
+  session::Asked asked = session::Asked::from_record(record);
   record.check_names({"session", "user", "client", "proxy", "domain", "command"});
   return asked;
 }
 
-Route route_for(const config::Rproxy& rproxy, const Request& request) {
+session::Route route_for(const config::Rproxy& rproxy, const session::Request& request) {
   const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, {}});
   if (!route) refuse(fmt::format("no rule of aspera.conf is for {} at {}", request.user, request.proxy.text()));
   return *route;
 }
 
-Limits limits_for(const config::Rproxy& rproxy, const Route& route) {
+Limits limits_for(const config::Rproxy& rproxy, const session::Route& route) {
   return {rproxy.max_sessions, rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1).max_sessions};
 }
 
 // The second record: host=, as the route writes it, and address=, where the dialer found it. Both must
 // be among the route's.
-Endpoint chosen_host(const Record& record, const Route& route) {
+Endpoint chosen_host(const Record& record, const session::Route& route) {
   record.check_names({"host", "address"});
   const std::string asked = record.require("host");
   const auto host = HostPort::parse(asked);
@@ -70,8 +70,9 @@ Endpoint chosen_host(const Record& record, const Route& route) {
   return address;
 }
 
-Session session_of(const Asked& asked, const Caller& caller, const Route& route, const Endpoint& host) {
-  Session session;
+session::Session session_of(const session::Asked& asked, const caller::Caller& caller, const session::Route& route,
+                            const Endpoint& host) {
+  session::Session session;
   session.id = asked.session;
   session.user = caller.user;
   session.client = asked.request.client;
@@ -81,7 +82,7 @@ Session session_of(const Asked& asked, const Caller& caller, const Route& route,
   session.pid = caller.session_pid;
   session.holder = ::getpid();
   session.started = wall_clock::now();
-  return Session::from_record(session.to_record());  // runs all checks of a record
+  return session::Session::from_record(session.to_record());  // runs all checks of a record
 }
 
 // Creates the log file for the sessions, which cannot make it, also after a rotation.
@@ -103,8 +104,8 @@ int serve() {
     report::line(session::trial::answer());
     return tool::yes;
   }
-  const Asked asked = parse_asked(*first);
-  const Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
+  const session::Asked asked = parse_asked(*first);
+  const caller::Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
   life.depend_on(caller);
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   const auto only = session::spool::Token::take(session::spool::kCallers, caller.token());
@@ -114,7 +115,7 @@ int serve() {
   config::log_place::follow(rproxy);
   logging::set_context("session=" + asked.session);
   prepare_log(rproxy);
-  const Route route = route_for(rproxy, asked.request);
+  const session::Route route = route_for(rproxy, asked.request);
   logging::debug1("Verified {} from {} at {}: rule {}", caller.user, asked.request.client.text(),
                   asked.request.proxy.text(), route.rule);
   report::line(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));

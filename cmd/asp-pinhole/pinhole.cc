@@ -41,7 +41,7 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
 using session::is_candidate;
 
 // True if it had the whole time of a turn to get its flow.
-bool is_overdue(const Session& candidate) {
+bool is_overdue(const session::Session& candidate) {
   return monotonic_now() - candidate.opened >= std::chrono::nanoseconds(kLongestTurn).count();
 }
 
@@ -49,9 +49,9 @@ bool is_overdue(const Session& candidate) {
 // tries most often, so in a crowd each gets the turn in time, and hundreds cost little.
 std::chrono::milliseconds pause_without_turn(std::chrono::milliseconds left) { return 2ms + left / 150; }
 
-bool is_claimed(const Flow& flow, const std::vector<Session>& sessions) {
+bool is_claimed(const Flow& flow, const std::vector<session::Session>& sessions) {
   return std::any_of(sessions.begin(), sessions.end(),
-                     [&](const Session& session) { return firewall::flows::is_flow_of(session, flow); });
+                     [&](const session::Session& session) { return firewall::flows::is_flow_of(session, flow); });
 }
 
 // Absent: the kernel does not count, or there is nothing to count.
@@ -68,7 +68,7 @@ std::optional<conntrack::Counters> carried_by(const std::vector<Flow>& flows) {
 
 }  // namespace
 
-Pinhole::Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings)
+Pinhole::Pinhole(session::Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings)
     : session_(std::move(session)),
       backend_(firewall::backend_of(session_)),
       limits_(limits),
@@ -77,26 +77,31 @@ Pinhole::Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sig
 
 Pinhole::~Pinhole() { revoke(); }
 
-std::vector<Session> Pinhole::peers() const {
+std::vector<session::Session> Pinhole::peers() const {
   auto others = session::spool::living_of(session_.client.ip);
-  std::erase_if(others, [&](const Session& other) {
+  std::erase_if(others, [&](const session::Session& other) {
     return other.id == session_.id || !firewall::flows::collide(session_, other);
   });
   return others;
 }
 
-bool Pinhole::is_colleague(const Session& peer) const { return is_candidate(peer) && peer.host == session_.host; }
-bool Pinhole::is_competitor(const Session& peer) const { return is_candidate(peer) && peer.host != session_.host; }
+bool Pinhole::is_colleague(const session::Session& peer) const {
+  return is_candidate(peer) && peer.host == session_.host;
+}
+bool Pinhole::is_competitor(const session::Session& peer) const {
+  return is_candidate(peer) && peer.host != session_.host;
+}
 
 // The candidate whose flow we wait for: sessions to other servers before those to ours, older before
 // younger. Absent when there is none, and when the oldest to our server is overdue: then we are its
 // rival, and a rival of all of them, however long we wait.
-std::optional<Session> Pinhole::find_predecessor() const {
+std::optional<session::Session> Pinhole::find_predecessor() const {
   auto candidates = peers();
-  std::erase_if(candidates, [](const Session& other) { return !is_candidate(other); });
-  const auto first = std::min_element(candidates.begin(), candidates.end(), [&](const Session& a, const Session& b) {
-    return is_competitor(a) != is_competitor(b) ? is_competitor(a) : a.opened < b.opened;
-  });
+  std::erase_if(candidates, [](const session::Session& other) { return !is_candidate(other); });
+  const auto first =
+      std::min_element(candidates.begin(), candidates.end(), [&](const session::Session& a, const session::Session& b) {
+        return is_competitor(a) != is_competitor(b) ? is_competitor(a) : a.opened < b.opened;
+      });
   if (first == candidates.end() || (is_colleague(*first) && is_overdue(*first))) return std::nullopt;
   return *first;
 }
@@ -106,7 +111,7 @@ std::optional<Session> Pinhole::find_predecessor() const {
 bool Pinhole::wait_for_turn() {
   const std::string name = fmt::format("{},{}", session_.client.ip.text(), session_.proxy.ip.text());
   const auto deadline = Deadline::in(kLongestTurn);
-  std::optional<Session> predecessor;
+  std::optional<session::Session> predecessor;
   for (;;) {
     if (!turn_) turn_ = session::spool::Token::take(session::spool::kTurns, name);
     if (turn_) {
@@ -188,7 +193,7 @@ std::vector<Flow> Pinhole::sort_early_flows() const {
 // All new flows, remembered before any of them is acted upon.
 std::vector<Flow> Pinhole::learn_flows() const {
   auto news = sightings_->news();
-  Session open = session_;
+  session::Session open = session_;
   open.flow.reset();
   std::erase_if(news, [&](const Flow& flow) { return !firewall::flows::belongs(open, flow); });
   for (const auto& flow : news) sightings_->remember(flow);
@@ -238,7 +243,7 @@ void Pinhole::handle_flow(const Flow& flow) {
   if (session_.flow || !firewall::flows::belongs(session_, flow)) return;
   const auto others = peers();
   const bool contested =
-      std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
+      std::any_of(others.begin(), others.end(), [&](const session::Session& other) { return is_competitor(other); });
   if (contested || claim(flow) == Claim::not_yet) offers_.push_back({flow, Clock::now() + kAnswerTime});
 }
 
@@ -246,7 +251,7 @@ void Pinhole::review_offers() {
   const auto present = list_ours();
   const auto others = peers();
   const bool contested =
-      std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_competitor(other); });
+      std::any_of(others.begin(), others.end(), [&](const session::Session& other) { return is_competitor(other); });
   std::vector<Offer> kept;
   for (const auto& offer : std::exchange(offers_, {})) {
     const auto now =
@@ -268,18 +273,18 @@ void Pinhole::review_offers() {
 // Our server does not answer this flow, so the next server's session gets it. Its next packet then goes there.
 void Pinhole::hand_on(const Flow& flow) {
   const session::spool::FirewallLock lock;
-  std::vector<Session> candidates = peers();
-  std::erase_if(candidates, [&](const Session& other) { return !is_competitor(other); });
+  std::vector<session::Session> candidates = peers();
+  std::erase_if(candidates, [&](const session::Session& other) { return !is_competitor(other); });
   if (candidates.empty()) return;
   // Goes round the servers, in the order in which their sessions opened.
-  std::sort(candidates.begin(), candidates.end(), [&](const Session& a, const Session& b) {
+  std::sort(candidates.begin(), candidates.end(), [&](const session::Session& a, const session::Session& b) {
     const bool a_later = a.opened > session_.opened;
     const bool b_later = b.opened > session_.opened;
     return a_later != b_later ? a_later : a.opened < b.opened;
   });
-  Session next = candidates.front();
+  session::Session next = candidates.front();
   const Port port = next.ports_kept() ? flow.proxy.port : next.route.udp_port;
-  next.flow = PinnedFlow{flow.client, {next.host.ip, port}};
+  next.flow = session::PinnedFlow{flow.client, {next.host.ip, port}};
   next.route.src_port_filtering = true;
   session::spool::note_offer(next.id);
   firewall::offer(next);
@@ -294,11 +299,11 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     const session::spool::FirewallLock lock;
     const auto others = peers();
     if (is_claimed(flow, others)) return Claim::taken;
-    const bool later = std::any_of(others.begin(), others.end(), [&](const Session& other) {
+    const bool later = std::any_of(others.begin(), others.end(), [&](const session::Session& other) {
       return is_colleague(other) && other.opened < session_.opened;
     });
     if (later) return Claim::not_yet;
-    session_.flow = PinnedFlow{flow.client, flow.server};
+    session_.flow = session::PinnedFlow{flow.client, flow.server};
     if (session_.route.src_port_filtering) backend_.pin(session_);
     if (session::spool::was_offered(session_.id)) backend_.settle(session_);
     entry_->update(session_);
@@ -316,8 +321,9 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
 // rule, or none. Flows that a session at our server may still claim stay.
 void Pinhole::drop_unclaimed() const {
   const auto others = peers();
-  if (std::any_of(others.begin(), others.end(), [&](const Session& other) { return is_colleague(other); })) return;
-  Session open = session_;
+  if (std::any_of(others.begin(), others.end(), [&](const session::Session& other) { return is_colleague(other); }))
+    return;
+  session::Session open = session_;
   open.flow.reset();
   learn_flows();
   const conntrack::Table table;
@@ -331,7 +337,7 @@ void Pinhole::drop_unclaimed() const {
 bool Pinhole::has_relatives() const {
   const auto others = peers();
   return std::any_of(others.begin(), others.end(),
-                     [&](const Session& other) { return !other.lingering && session_.is_rival_of(other); });
+                     [&](const session::Session& other) { return !other.lingering && session_.is_rival_of(other); });
 }
 
 bool Pinhole::must_linger() const {

@@ -38,7 +38,7 @@ struct Limits {
 class Pinhole {
  public:
   // `life` must outlive this. `sightings` are of the client's address.
-  Pinhole(Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings);
+  Pinhole(session::Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings);
   // Revokes, if that was not done.
   ~Pinhole();
 
@@ -60,7 +60,7 @@ class Pinhole {
   };
 
   bool wait_for_turn();
-  std::optional<Session> find_predecessor() const;
+  std::optional<session::Session> find_predecessor() const;
   void check_limits() const;
   std::vector<conntrack::Flow> sort_early_flows() const;
   void renew();
@@ -74,9 +74,9 @@ class Pinhole {
 
   // Other living sessions whose open rules collide with ours; those of them
   // that have no flow yet, at our server and elsewhere.
-  std::vector<Session> peers() const;
-  bool is_colleague(const Session& peer) const;
-  bool is_competitor(const Session& peer) const;
+  std::vector<session::Session> peers() const;
+  bool is_colleague(const session::Session& peer) const;
+  bool is_competitor(const session::Session& peer) const;
   std::vector<conntrack::Flow> learn_flows() const;
   std::vector<conntrack::Flow> list_ours() const;
   bool has_relatives() const;
@@ -87,7 +87,7 @@ class Pinhole {
   Carried close_rule_and_flows();
   void report_closed(const Carried& carried) const;
 
-  Session session_;
+  session::Session session_;
   firewall::Backend& backend_;
   const Limits limits_;
   Life& life_;

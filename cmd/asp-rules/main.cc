@@ -37,10 +37,10 @@ Jumps parse_jumps(const std::string& list) {
   return jumps;
 }
 
-std::vector<Session> read_sessions() {
-  std::vector<Session> sessions;
+std::vector<session::Session> read_sessions() {
+  std::vector<session::Session> sessions;
   const std::string text = io::read_all(STDIN_FILENO, kMaxSessions * Record::kMaxBytes, "sessions");
-  for (const auto& record : record::parse_all(text)) sessions.push_back(Session::from_record(record));
+  for (const auto& record : record::parse_all(text)) sessions.push_back(session::Session::from_record(record));
   return sessions;
 }
 
@@ -56,20 +56,20 @@ std::string iptables_text(const std::string& verb, Family family, const Jumps& p
 }
 
 // The sessions as they are, or as they were before they had a flow.
-firewall::nft_text::Elements elements(std::vector<Session> sessions, bool with_flow) {
+firewall::nft_text::Elements elements(std::vector<session::Session> sessions, bool with_flow) {
   for (auto& session : sessions) {
     if (!with_flow) session.flow.reset();
   }
   return firewall::nft_text::elements_of(sessions);
 }
 
-std::string nft_pin_text(const std::vector<Session>& sessions) {
-  std::vector<Session> pinned = sessions;
-  std::erase_if(pinned, [](const Session& session) { return !session.pinned(); });
+std::string nft_pin_text(const std::vector<session::Session>& sessions) {
+  std::vector<session::Session> pinned = sessions;
+  std::erase_if(pinned, [](const session::Session& session) { return !session.pinned(); });
   return firewall::nft_text::change(elements(pinned, false), elements(pinned, true));
 }
 
-std::string nft_open_text(const std::vector<Session>& sessions) {
+std::string nft_open_text(const std::vector<session::Session>& sessions) {
   return firewall::nft_text::change({}, elements(sessions, true));
 }
 

@@ -43,7 +43,7 @@ unsigned long number_in(const Record& record, const char* name) {
 Row row_of(const Record& session, const Record& counted) {
   counted.check_names({"age", "flows", "shared", "up_packets", "up_bytes", "down_packets", "down_bytes"});
   Row row;
-  row.session = Session::from_record(session);
+  row.session = session::Session::from_record(session);
   row.age = static_cast<double>(number_in(counted, "age"));
   row.flows = number_in(counted, "flows");
   row.shared = counted.require("shared") == "true";

@@ -75,7 +75,7 @@ std::vector<std::string> aligned(std::span<const Column> columns, const Grid& ce
 }
 
 std::vector<std::string> cells_of(const Row& row) {
-  const Session& session = row.session;
+  const session::Session& session = row.session;
   const auto counted = [&](std::string text) { return row.traffic.counted ? std::move(text) : std::string("-"); };
   return {session.id,
           logging::escape(session.user),
@@ -112,7 +112,7 @@ std::vector<std::string> cells_of(const HostRow& row) {
 }
 
 std::vector<std::string> cells_of(const LeaseRow& row) {
-  const Lease& lease = row.lease;
+  const lease::Lease& lease = row.lease;
   const PortRange& udp = lease.destination_udp_ports;
   const auto counted = [&](std::uint64_t bytes) { return row.traffic.counted ? human_bytes(bytes) : std::string("-"); };
   return {lease.id,
@@ -146,7 +146,7 @@ Json counters_of(const conntrack::Counters& counters, bool counted) {
 }
 
 Json object_of(const Row& row) {
-  const Session& session = row.session;
+  const session::Session& session = row.session;
   Json object;
   // Taken from the record, so that fields that are added to it appear here as well.
   const Record record = session.to_record();

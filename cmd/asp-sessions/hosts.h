@@ -35,7 +35,7 @@ struct Known {
   std::vector<config::Rule> rules;
   std::vector<balance::Mark> marks;
   std::vector<balance::Connection> connections;
-  std::vector<Session> living;
+  std::vector<session::Session> living;
   std::function<bool(const HostPort&)> is_probed;
 };
 

@@ -10,15 +10,15 @@
 
 namespace sessions {
 
-std::vector<LeaseRow> lease_rows(std::vector<Lease> leases, const std::vector<conntrack::Flow>& flows,
+std::vector<LeaseRow> lease_rows(std::vector<lease::Lease> leases, const std::vector<conntrack::Flow>& flows,
                                  std::chrono::seconds now) {
-  std::sort(leases.begin(), leases.end(), [](const Lease& one, const Lease& other) {
+  std::sort(leases.begin(), leases.end(), [](const lease::Lease& one, const lease::Lease& other) {
     return std::tie(one.started, one.id) < std::tie(other.started, other.id);
   });
   std::map<std::string, LeaseRow> found;
   const lease::flows::Index index(leases);
   for (const auto& flow : flows) {
-    const Lease* lease = index.of(flow);
+    const lease::Lease* lease = index.of(flow);
     if (!lease) continue;
     LeaseRow& row = found[lease->id];
     ++row.flows;

@@ -11,14 +11,14 @@
 namespace sessions {
 
 struct LeaseRow {
-  Lease lease;
+  lease::Lease lease;
   std::chrono::seconds left{0};  // until it ends, unless it is renewed or used
   std::size_t flows = 0;         // that the kernel knows now
   Traffic traffic;
 };
 
 // Sorted by start. Pure.
-std::vector<LeaseRow> lease_rows(std::vector<Lease> leases, const std::vector<conntrack::Flow>& flows,
+std::vector<LeaseRow> lease_rows(std::vector<lease::Lease> leases, const std::vector<conntrack::Flow>& flows,
                                  std::chrono::seconds now);
 
 }  // namespace sessions

@@ -15,7 +15,7 @@ void add(conntrack::Counters& sum, const conntrack::Counters& more) {
   sum.bytes += more.bytes;
 }
 
-double age_of(const Session& session, const Clock& now) {
+double age_of(const session::Session& session, const Clock& now) {
   if (session.opened > 0) return std::max(0.0, static_cast<double>(now.monotonic - session.opened) / 1e9);
   std::tm utc{};
   if (!::strptime(session.started.c_str(), "%Y-%m-%dT%H:%M:%SZ", &utc)) return 0;
@@ -33,7 +33,7 @@ class Index {
  public:
   explicit Index(std::vector<Row>& rows) {
     for (auto& row : rows) {
-      const Session& session = row.session;
+      const session::Session& session = row.session;
       if (session.flow) named_[{session.flow->client, session.flow->server}].push_back(&row);
       if (!session.pinned()) open_[{session.client.ip, session.proxy.ip}].push_back(&row);
     }
@@ -73,7 +73,7 @@ const char* name_of(State state) {
   return "";
 }
 
-State state_of(const Session& session) {
+State state_of(const session::Session& session) {
   if (session.lingering) return State::lingering;
   if (!session.flow) return State::open;
   return session.pinned() ? State::pinned : State::flow;
@@ -91,8 +91,9 @@ Clock clock_now() {
   return {now.tv_sec * 1'000'000'000LL + now.tv_nsec, std::time(nullptr)};
 }
 
-std::vector<Row> ledger(std::vector<Session> living, const std::vector<conntrack::Flow>& flows, const Clock& now) {
-  std::sort(living.begin(), living.end(), [](const Session& one, const Session& other) {
+std::vector<Row> ledger(std::vector<session::Session> living, const std::vector<conntrack::Flow>& flows,
+                        const Clock& now) {
+  std::sort(living.begin(), living.end(), [](const session::Session& one, const session::Session& other) {
     return std::tie(one.started, one.opened, one.id) < std::tie(other.started, other.opened, other.id);
   });
   std::vector<Row> rows;
@@ -116,8 +117,8 @@ std::vector<Row> ledger(std::vector<Session> living, const std::vector<conntrack
   return rows;
 }
 
-Endpoint client_end(const Session& session) { return session.flow ? session.flow->client : session.client; }
-Endpoint server_end(const Session& session) { return session.flow ? session.flow->server : session.host; }
+Endpoint client_end(const session::Session& session) { return session.flow ? session.flow->client : session.client; }
+Endpoint server_end(const session::Session& session) { return session.flow ? session.flow->server : session.host; }
 
 void add_rates(std::vector<Row>& rows, const std::vector<Row>& before, double seconds) {
   if (seconds <= 0) return;

@@ -25,7 +25,7 @@ enum class State {
 };
 constexpr State kStates[] = {State::open, State::pinned, State::flow, State::lingering};
 const char* name_of(State state);
-State state_of(const Session& session);
+State state_of(const session::Session& session);
 
 struct Traffic {
   conntrack::Counters to_server;
@@ -42,7 +42,7 @@ struct Rate {
 };
 
 struct Row {
-  Session session;
+  session::Session session;
   double age = 0;         // seconds
   std::size_t flows = 0;  // that the kernel knows now
   Traffic traffic;        // of all its flows
@@ -59,11 +59,12 @@ Clock clock_now();
 
 // Sorted by start. The cost grows with sessions plus flows, not with their product (except for
 // sessions of one client that have no flow yet).
-std::vector<Row> ledger(std::vector<Session> living, const std::vector<conntrack::Flow>& flows, const Clock& now);
+std::vector<Row> ledger(std::vector<session::Session> living, const std::vector<conntrack::Flow>& flows,
+                        const Clock& now);
 
 // The client's end of its flow; the end of its SSH connection as long as it has no flow.
-Endpoint client_end(const Session& session);
-Endpoint server_end(const Session& session);
+Endpoint client_end(const session::Session& session);
+Endpoint server_end(const session::Session& session);
 
 // Computes the rates from what the same sessions had carried `seconds` before.
 void add_rates(std::vector<Row>& rows, const std::vector<Row>& before, double seconds);

@@ -124,9 +124,9 @@ Asked parse(int argc, char** argv) {
   return asked;
 }
 
-std::vector<Session> living(const std::optional<Selector>& selector) {
+std::vector<session::Session> living(const std::optional<Selector>& selector) {
   auto found = session::spool::living();
-  if (selector) std::erase_if(found, [&](const Session& session) { return !selector->matches(session); });
+  if (selector) std::erase_if(found, [&](const session::Session& session) { return !selector->matches(session); });
   return found;
 }
 
@@ -204,7 +204,7 @@ int show_hosts(const Asked& asked) {
 int show_leases(const Asked& asked) {
   session::spool::prepare();
   auto leases = lease::open_registry().store->all();
-  std::erase_if(leases, [](const Lease& lease) { return lease.ending; });
+  std::erase_if(leases, [](const lease::Lease& lease) { return lease.ending; });
   const auto flows = leases.empty() ? std::vector<conntrack::Flow>{} : lease::flows::all();
   const auto rows = sessions::lease_rows(std::move(leases), flows, boot_clock::seconds());
   std::string text;
@@ -218,7 +218,7 @@ int show_leases(const Asked& asked) {
 // A wrong aspera.conf counts as one without a cluster.
 std::string node_if_known() {
   try {
-    return node_name_in(config::load(paths::kConfig, config::Author::root).cluster);
+    return cluster::node_name_in(config::load(paths::kConfig, config::Author::root).cluster);
   } catch (const tool::Failure& failure) {
     if (failure.code() != tool::config) throw;
     return {};
@@ -228,7 +228,7 @@ std::string node_if_known() {
 int publish() {
   const auto config = config::load(paths::kConfig, config::Author::root);
   sessions::require_shared(config.cluster);
-  sessions::publish(config.cluster, node_name(), rows_now(std::nullopt));
+  sessions::publish(config.cluster, cluster::node_name(), rows_now(std::nullopt));
   return tool::yes;
 }
 
@@ -237,7 +237,7 @@ int publish() {
 int show_cluster(const Asked& asked) {
   const auto config = config::load(paths::kConfig, config::Author::root);
   sessions::require_shared(config.cluster);
-  const std::string here = node_name();
+  const std::string here = cluster::node_name();
   auto found = sessions::views_of_others(config.cluster, here);
   auto own = rows_now(std::nullopt);
   const std::size_t count = own.size();

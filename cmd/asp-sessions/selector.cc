@@ -40,7 +40,7 @@ std::optional<std::string> Selector::id() const {
   return id ? std::optional(id->text) : std::nullopt;
 }
 
-bool Selector::matches(const Session& session) const {
+bool Selector::matches(const session::Session& session) const {
   if (const auto* id = std::get_if<Id>(&what_)) return session.id == id->text;
   if (const auto* user = std::get_if<User>(&what_)) return session.user == user->name;
   if (const auto* ip = std::get_if<IpAddress>(&what_)) return session.client.ip == *ip;

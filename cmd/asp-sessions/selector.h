@@ -21,7 +21,7 @@ class Selector {
  public:
   // Failure{64} when `text` has none of these forms.
   static Selector parse(const std::string& text);
-  bool matches(const Session& session) const;
+  bool matches(const session::Session& session) const;
   // The id, if one is given.
   std::optional<std::string> id() const;
 

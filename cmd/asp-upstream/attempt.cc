@@ -27,7 +27,7 @@ constexpr seconds kGoodbyeTime{5};               // to say goodbye to the server
 constexpr seconds kReuseTime{2};                 // for a kept connection to show that it lives
 
 child::Program program(const Attempt::Errand& errand, const HostPort& host, const char* conducted) {
-  const Route& route = errand.route;
+  const session::Route& route = errand.route;
   std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
                                 conducted,
                                 std::to_string(kControl),

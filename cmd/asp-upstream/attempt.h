@@ -23,7 +23,7 @@ class Attempt {
   // What every attempt is started with. `descriptors` become asp-dial's stdin, stdout and stderr, which it
   // does not touch before "run". `family` is that of the server's address, AF_UNSPEC if it does not matter.
   struct Errand {
-    const Route& route;
+    const session::Route& route;
     int family;
     const std::string& key;
     const command_line::Words& words;

@@ -35,7 +35,7 @@ class ConductorLink {
   std::optional<Record> await_record();
 
   // From here on the link also ends with the caller's processes.
-  void depend_on(const Caller& caller) { caller_ = &caller; }
+  void depend_on(const caller::Caller& caller) { caller_ = &caller; }
 
   // stdin, stdout and stderr of the session; empty after release_descriptors().
   const std::vector<Fd>& descriptors() const { return descriptors_; }
@@ -55,7 +55,7 @@ class ConductorLink {
  private:
   void hear();
 
-  const Caller* caller_ = nullptr;
+  const caller::Caller* caller_ = nullptr;
   Fd sudo_;  // pidfd
   Signals signals_{SIGTERM, SIGINT, SIGHUP};
   std::vector<Fd> descriptors_;

@@ -23,7 +23,7 @@ constexpr std::size_t kMaxKey = 64 * 1024;
 // Temporarily assumes the user's effective uid, gid and groups.
 class AsUser {
  public:
-  explicit AsUser(const Caller& caller) {
+  explicit AsUser(const caller::Caller& caller) {
     const passwd* entry = ::getpwnam(caller.user.c_str());
     if (!entry) throw tool::Failure(tool::os, caller.user + ": no such account");
     if (::initgroups(caller.user.c_str(), entry->pw_gid) != 0 || ::setegid(entry->pw_gid) != 0 ||
@@ -52,7 +52,7 @@ void check(int fd, const std::string& path, bool roots_only) {
 
 namespace key {
 
-File read(const Route& route, const Caller& caller) {
+File read(const session::Route& route, const caller::Caller& caller) {
   const std::string& path = route.keyfile;
   Fd file;
   int error = 0;

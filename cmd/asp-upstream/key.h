@@ -17,6 +17,6 @@ struct File {
 // link of theirs leads nowhere else. Any other file must be on a path that does not depend on the
 // user's name, and belong to root. Only root may be able to write to it and to the directories on the
 // path; otherwise somebody's link could lead to any key of root's. Failure{78}.
-File read(const Route& route, const Caller& caller);
+File read(const session::Route& route, const caller::Caller& caller);
 
 }  // namespace key

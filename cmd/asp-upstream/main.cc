@@ -35,7 +35,7 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
 
-Route route_for(const config::Rproxy& rproxy, const Request& request) {
+session::Route route_for(const config::Rproxy& rproxy, const session::Request& request) {
   const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, [](const std::string& line) {
                                                                      logging::debug1("{}", logging::escape(line));
                                                                    }});
@@ -67,7 +67,7 @@ std::string hosts_of(const std::vector<balance::Mark>& marks) {
 }
 
 // The route that was taken, and what asp-dial, which hears the server, may add.
-status::Line connected(const Route& route, const HostPort& host, const Attempt& attempt) {
+status::Line connected(const session::Route& route, const HostPort& host, const Attempt& attempt) {
   status::Line line{"connected", {}};
   line.with("rule", std::to_string(route.rule)).with("host", host.text()).with("upstream_user", route.upstream_user);
   for (const char* name : {"address", "host_key", "connect_ms", "handshake_ms", "login_ms"})
@@ -78,7 +78,7 @@ status::Line connected(const Route& route, const HostPort& host, const Attempt& 
 
 // Other sessions pass over a server that fails for a while. A refused key of the user's own does not
 // count: otherwise the user could make all servers look faulty.
-void note_failure(const Route& route, const tool::Failure& failure, balance::Choice& choice) {
+void note_failure(const session::Route& route, const tool::Failure& failure, balance::Choice& choice) {
   const bool refused = failure.code() == tool::not_permitted;
   if (!is_servers_fault(failure.code()) || (refused && route.keyfile_of_user)) choice.abandon();
   else choice.failed(failure.what(), refused ? balance::Choice::Scope::account : balance::Choice::Scope::host);
@@ -86,8 +86,8 @@ void note_failure(const Route& route, const tool::Failure& failure, balance::Cho
 
 // Everything of this session that a connection depends on. Taken before and after aspera.conf is read,
 // so that an edit in between never matches.
-session::keepers::Terms terms_of(const Route& route, const Caller& caller, int family, const key::File& key,
-                                 const std::string& config) {
+session::keepers::Terms terms_of(const session::Route& route, const caller::Caller& caller, int family,
+                                 const key::File& key, const std::string& config) {
   Record terms;
   terms.add("user", caller.user);
   terms.add("uid", std::to_string(caller.uid));
@@ -133,8 +133,9 @@ std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<
 
 // Tries hosts until one is connected. Not one byte of the client's stream is read before the command
 // runs, so trying the next one is safe.
-Attempt connect(const Route& route, const Asked& asked, const command_line::Words& words, const Caller& caller,
-                const std::string& config, session::spool::Token& dialer, ConductorLink& link) {
+Attempt connect(const session::Route& route, const session::Asked& asked, const command_line::Words& words,
+                const caller::Caller& caller, const std::string& config, session::spool::Token& dialer,
+                ConductorLink& link) {
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
@@ -182,8 +183,8 @@ int serve(ConductorLink& link) {
     link.say(session::trial::answer(paths::kDialAccount));
     return tool::yes;
   }
-  const Asked asked = Asked::from_record(*record);
-  const Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
+  const session::Asked asked = session::Asked::from_record(*record);
+  const caller::Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
   link.depend_on(caller);
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   auto token = session::spool::Token::take(session::spool::kDialers, caller.token());
@@ -194,7 +195,7 @@ int serve(ConductorLink& link) {
   config::log_place::follow(config.rproxy);
   logging::set_context("session=" + asked.session);
   const auto words = words_of(config, asked.request.command);
-  const Route route = route_for(config.rproxy, asked.request);
+  const session::Route route = route_for(config.rproxy, asked.request);
   link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   balance::share(config.cluster, balance::Haste::session);
   Attempt attempt = connect(route, asked, words, caller, config_file, *token, link);

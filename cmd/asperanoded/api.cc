@@ -154,20 +154,22 @@ void Api::login(const CallPointer& call) {
   if (call->route->open || near_metrics || !call->proxy->authentication) return dispatch(call);
   const auto& header = call->request().authorization;
   if (!header) throw Refusal("unauthorized", "A name and a password are needed.");
-  parts_.gate.check(*header, call->request().client.ip, [this, call](Gate::Outcome outcome, const NodeUser& user) {
-    guarded(*call, [&] {
-      if (outcome == Gate::Outcome::refused || outcome == Gate::Outcome::throttled) parts_.metrics.login_failed();
-      switch (outcome) {
-        case Gate::Outcome::accepted: call->user = user; return dispatch(call);
-        case Gate::Outcome::refused: throw Refusal("unauthorized", "Wrong name or password.");
-        case Gate::Outcome::throttled:
-          throw Refusal("busy", "Too many failed logins from your address; try again in a minute.");
-        case Gate::Outcome::busy: throw Refusal("busy", "Too many logins at once; try again.");
-        case Gate::Outcome::broken:
-          throw Refusal("internal", "The users of the node API cannot be read; the log says why.");
-      }
-    });
-  });
+  parts_.gate.check(*header, call->request().client.ip,
+                    [this, call](Gate::Outcome outcome, const config::NodeUser& user) {
+                      guarded(*call, [&] {
+                        if (outcome == Gate::Outcome::refused || outcome == Gate::Outcome::throttled)
+                          parts_.metrics.login_failed();
+                        switch (outcome) {
+                          case Gate::Outcome::accepted: call->user = user; return dispatch(call);
+                          case Gate::Outcome::refused: throw Refusal("unauthorized", "Wrong name or password.");
+                          case Gate::Outcome::throttled:
+                            throw Refusal("busy", "Too many failed logins from your address; try again in a minute.");
+                          case Gate::Outcome::busy: throw Refusal("busy", "Too many logins at once; try again.");
+                          case Gate::Outcome::broken:
+                            throw Refusal("internal", "The users of the node API cannot be read; the log says why.");
+                        }
+                      });
+                    });
 }
 
 void Api::dispatch(const CallPointer& call) {
@@ -266,7 +268,7 @@ void Api::ask(const Call& call, Record request, bool with_connection, Answered a
 }
 
 void Api::opened(const Call& call, const std::vector<Record>& packets) {
-  const Lease lease = api_json::lease_of(packets.back());
+  const lease::Lease lease = api_json::lease_of(packets.back());
   parts_.metrics.opened();
   answer(call, {201,
                 "application/json",
@@ -303,7 +305,7 @@ void Api::closed(const Call& call, const std::vector<Record>&) {
 }
 
 void Api::listed(const Call& call, const std::vector<Record>& packets) {
-  std::vector<Lease> leases;
+  std::vector<lease::Lease> leases;
   for (const auto& packet : packets) {
     if (packet.require("answer") == "lease") leases.push_back(api_json::lease_of(packet));
   }

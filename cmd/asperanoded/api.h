@@ -63,8 +63,8 @@ class Api {
     std::shared_ptr<node_api::Exchange> exchange;
     std::shared_ptr<const config::Proxy> proxy;
     const Route* route = nullptr;
-    std::string id;  // of the lease in the path
-    NodeUser user;   // without a name: no login was needed
+    std::string id;         // of the lease in the path
+    config::NodeUser user;  // without a name: no login was needed
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     const node_api::Request& request() const { return exchange->request(); }
     bool is(const char* method) const;

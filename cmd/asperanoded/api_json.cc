@@ -25,7 +25,7 @@ ordered_json ports(const PortRange& range) {
 }
 
 // RFC 3339, UTC. A deadline is by the boot clock, which no other machine has.
-ordered_json expires(const Lease& lease) {
+ordered_json expires(const lease::Lease& lease) {
   if (lease.lifetime.count() == 0) return nullptr;
   const std::time_t at = ::time(nullptr) + (lease.deadline - boot_clock::seconds()).count();
   std::tm parts{};
@@ -34,7 +34,7 @@ ordered_json expires(const Lease& lease) {
                      parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-ordered_json object_of(const Lease& lease) {
+ordered_json object_of(const lease::Lease& lease) {
   ordered_json object{{"id", lease.id},
                       {"host", lease.proxy.text()},
                       {"ssh_port", lease.ssh_port},
@@ -67,17 +67,17 @@ Times times_of(const config::Proxy& proxy) {
 
 }  // namespace
 
-Lease lease_of(const Record& answer) {
+lease::Lease lease_of(const Record& answer) {
   Record rest;
   for (const auto& [name, value] : answer.fields()) {
     if (name != "answer" && name != "tag") rest.add(name, value);
   }
-  return Lease::from_record(rest);
+  return lease::Lease::from_record(rest);
 }
 
-std::string lease(const Lease& lease) { return dumped(object_of(lease)); }
+std::string lease(const lease::Lease& lease) { return dumped(object_of(lease)); }
 
-std::string leases(const std::vector<Lease>& leases) {
+std::string leases(const std::vector<lease::Lease>& leases) {
   ordered_json list = ordered_json::array();
   for (const auto& one : leases) list.push_back(object_of(one));
   return dumped({{"leases", std::move(list)}});

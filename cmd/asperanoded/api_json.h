@@ -12,10 +12,10 @@ namespace asperanoded {
 namespace api_json {
 
 // Parses asp-lease's answer: the record without answer= and tag=. Failure{65}.
-Lease lease_of(const Record& answer);
+lease::Lease lease_of(const Record& answer);
 
-std::string lease(const Lease& lease);
-std::string leases(const std::vector<Lease>& leases);
+std::string lease(const lease::Lease& lease);
+std::string leases(const std::vector<lease::Lease>& leases);
 std::string info(const config::Proxy& proxy, const std::string& version);
 
 }  // namespace api_json

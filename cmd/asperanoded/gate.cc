@@ -20,8 +20,9 @@ constexpr std::size_t kMaxRemembered = 1024;
 constexpr std::size_t kMaxBuckets = 4096;
 constexpr std::size_t kMaxSame = 256;  // requests that wait for one hash
 
-const NodeUser* find(const std::vector<NodeUser>& users, const std::string& name) {
-  const auto found = std::find_if(users.begin(), users.end(), [&](const NodeUser& user) { return user.name == name; });
+const config::NodeUser* find(const std::vector<config::NodeUser>& users, const std::string& name) {
+  const auto found =
+      std::find_if(users.begin(), users.end(), [&](const config::NodeUser& user) { return user.name == name; });
   return found == users.end() ? nullptr : &*found;
 }
 
@@ -56,8 +57,8 @@ void Gate::check(const std::string& header, const IpAddress& client, Done done) 
   std::unique_lock lock(mutex_);
   follow_file();
   const auto digest = this->digest(credentials);
-  if (const NodeUser* known = remembered(digest)) {
-    const NodeUser user = *known;
+  if (const config::NodeUser* known = remembered(digest)) {
+    const config::NodeUser user = *known;
     lock.unlock();
     return done(Outcome::accepted, user);
   }
@@ -102,7 +103,7 @@ Gate::Digest Gate::digest(const Credentials& credentials) const {
   std::string text;
   add_part(text, credentials.name);
   add_part(text, credentials.password);
-  const NodeUser* user = find(*users_, credentials.name);
+  const config::NodeUser* user = find(*users_, credentials.name);
   add_part(text, user ? user->hash : "");
   Digest digest;
   const int failed =
@@ -112,7 +113,7 @@ Gate::Digest Gate::digest(const Credentials& credentials) const {
   return digest;
 }
 
-const NodeUser* Gate::remembered(const Digest& digest) {
+const config::NodeUser* Gate::remembered(const Digest& digest) {
   const auto found = memory_.find(digest);
   if (found == memory_.end() || found->second.until < Clock::now()) return nullptr;
   return find(*users_, found->second.name);
@@ -149,7 +150,7 @@ void Gate::give_back(const IpAddress& client) {
 
 // Runs in a worker's thread.
 void Gate::hash(std::shared_ptr<const Users> users, const Credentials& credentials, const Digest& digest) {
-  std::optional<NodeUser> user;
+  std::optional<config::NodeUser> user;
   try {
     user = config::node_users::authenticate(*users, credentials.name, credentials.password);
   } catch (const std::exception& fault) {
@@ -158,7 +159,7 @@ void Gate::hash(std::shared_ptr<const Users> users, const Credentials& credentia
   conclude(digest, credentials.name, user);
 }
 
-void Gate::conclude(const Digest& digest, const std::string& name, const std::optional<NodeUser>& user) {
+void Gate::conclude(const Digest& digest, const std::string& name, const std::optional<config::NodeUser>& user) {
   Hashing asked;
   {
     const std::lock_guard lock(mutex_);

@@ -29,7 +29,7 @@ namespace asperanoded {
 class Gate {
  public:
   enum class Outcome { accepted, refused, throttled, busy, broken };
-  using Done = std::function<void(Outcome, const NodeUser&)>;
+  using Done = std::function<void(Outcome, const config::NodeUser&)>;
 
   static constexpr std::chrono::seconds kRememberedFor{60};
   static constexpr std::chrono::milliseconds kRefusalDelay{1000};
@@ -47,7 +47,7 @@ class Gate {
  private:
   using Clock = std::chrono::steady_clock;
   using Digest = std::array<unsigned char, 32>;
-  using Users = std::vector<NodeUser>;
+  using Users = std::vector<config::NodeUser>;
   struct Remembered {
     std::string name;
     Clock::time_point until;
@@ -63,12 +63,12 @@ class Gate {
 
   void follow_file();
   Digest digest(const Credentials& credentials) const;
-  const NodeUser* remembered(const Digest& digest);
+  const config::NodeUser* remembered(const Digest& digest);
   void remember(const Digest& digest, const std::string& name);
   bool take_token(const IpAddress& client);
   void give_back(const IpAddress& client);
   void hash(std::shared_ptr<const Users> users, const Credentials& credentials, const Digest& digest);
-  void conclude(const Digest& digest, const std::string& name, const std::optional<NodeUser>& user);
+  void conclude(const Digest& digest, const std::string& name, const std::optional<config::NodeUser>& user);
 
   const std::string file_;
   Timer& timer_;

@@ -94,10 +94,10 @@ void try_link(LeaseLink& link) {
 void serve(Prepared ready, const Signals& signals) {
   const config::Proxy& proxy = ready.config.proxy;
   Timer timer;
-  Metrics metrics(node_name_in(ready.config.cluster));
+  Metrics metrics(cluster::node_name_in(ready.config.cluster));
   Gate gate(paths::kNodeUsers, timer);
   Resolver resolver(timer);
-  LeaseLink link(Privileged::argv("asp-lease"));
+  LeaseLink link(session::Privileged::argv("asp-lease"));
   try_link(link);
   LiveConfig live(paths::kConfig, proxy, ready.config_seen);
   Api api({timer, gate, resolver, link, metrics, live, std::move(ready.description)});

@@ -130,8 +130,10 @@ Verdicts rules(const Patient& patient) {
   const auto living = session::spool::living();
   for (const auto part : firewall::kParts) {
     auto& backend = firewall::backend(part);
-    const auto count = static_cast<std::size_t>(std::count_if(
-        living.begin(), living.end(), [&](const Session& session) { return firewall::part_of(session) == part; }));
+    const auto count =
+        static_cast<std::size_t>(std::count_if(living.begin(), living.end(), [&](const session::Session& session) {
+          return firewall::part_of(session) == part;
+        }));
     // Unused firewalls are not reported; the usual one always is.
     if (part == Part::ip6tables &&
         (!patient.uses_ipv6 || (count == 0 && !wants(patient, config::Forwarding::iptables))))

@@ -107,7 +107,7 @@ Verdicts node_users_file(const Patient& patient) {
                  "<authentication>true</authentication>, and asnodeadmin -au NAME -x ACCOUNT")};
   }
   const std::string path = paths::kNodeUsers;
-  std::vector<NodeUser> users;
+  std::vector<config::NodeUser> users;
   try {
     users = config::node_users::load(path);
   } catch (const tool::Failure& failure) {

@@ -31,7 +31,7 @@ std::set<IpAddress> own_addresses() {
 }  // namespace
 
 const config::ClusterNode& require_node(const config::Cluster& cluster, std::string_view name) {
-  const std::string wanted = name.empty() ? node_name() : std::string(name);
+  const std::string wanted = name.empty() ? cluster::node_name() : std::string(name);
   if (const auto* node = cluster.node(wanted)) return *node;
   std::string names;
   for (const auto& node : cluster.nodes) names += (names.empty() ? "" : ", ") + node.name;

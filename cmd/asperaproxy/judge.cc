@@ -205,7 +205,7 @@ std::vector<PortRange> ranges_of(std::string_view text) {
 }
 
 // True if the entry covers all of `network`, on all ports.
-bool denies(const Destination& entry, const Network& network) {
+bool denies(const config::Destination& entry, const Network& network) {
   return entry.network && !entry.ports && entry.network->prefix <= network.prefix &&
          entry.network->contains(network.base);
 }
@@ -243,7 +243,8 @@ Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network
   std::string reached;
   for (const auto& network : near) {
     const auto& denied = proxy.denied_destinations;
-    if (std::any_of(denied.begin(), denied.end(), [&](const Destination& entry) { return denies(entry, network); }))
+    if (std::any_of(denied.begin(), denied.end(),
+                    [&](const config::Destination& entry) { return denies(entry, network); }))
       continue;
     reached += (reached.empty() ? "" : ", ") + network_text(network);
   }

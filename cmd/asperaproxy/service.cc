@@ -58,10 +58,10 @@ struct Stopped {
 Stopped end_all() {
   Stopped result;
   std::set<std::string> told;
-  const auto is_new = [&](const Session& session) { return !told.contains(session.id); };
+  const auto is_new = [&](const session::Session& session) { return !told.contains(session.id); };
   for (;;) {
     auto doomed = session::spool::living();
-    std::erase_if(doomed, [&](const Session& session) { return !is_new(session); });
+    std::erase_if(doomed, [&](const session::Session& session) { return !is_new(session); });
     for (const auto& session : doomed) told.insert(session.id);
     const auto outcome = session::ending::end(doomed, session::ending::invoker());
     const auto conducted = end_conductors();
@@ -76,7 +76,7 @@ Stopped end_all() {
   }
 }
 
-void lay_base(Part part, const std::vector<Session>& living) {
+void lay_base(Part part, const std::vector<session::Session>& living) {
   auto& backend = firewall::backend(part);
   if (backend.inspect_base() != Base::present) backend.lay(living);
 }

@@ -45,7 +45,7 @@ int status() {
     const std::string base = base_word(part);
     answer.add(name, base);
     // Without sessions none of it is needed.
-    const bool needed = std::any_of(living.begin(), living.end(), [&, of = part](const Session& session) {
+    const bool needed = std::any_of(living.begin(), living.end(), [&, of = part](const session::Session& session) {
       return firewall::part_of(session) == of;
     });
     well = well && (base == "present" || !needed);

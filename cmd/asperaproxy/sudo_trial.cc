@@ -40,14 +40,14 @@ constexpr seconds kLongestTrials{15};  // to begin a trial of another user
 
 std::string silence(const std::string& helper) {
   return fmt::format("sudo did not get {} to answer within {} s; sessions wait {} s", helper, kPatience.count(),
-                     Privileged::kFirstLineTime.count());
+                     session::Privileged::kFirstLineTime.count());
 }
 
 status::Line read(const std::string& outcome) { return status::parse(outcome.substr(0, outcome.size() - 1)); }
 
 // "outcome helper=asp-pinhole complaint=... started=true ms=31" for the first helper that does not
 // answer well, or for all.
-std::string outcome(const std::string& helper, Privileged& tried, Clock::time_point began) {
+std::string outcome(const std::string& helper, session::Privileged& tried, Clock::time_point began) {
   const auto line = tried.await(Deadline::at(began + kPatience));
   std::string complaint;
   if (!line) complaint = tried.hung_up() ? tried.complaint() : silence(helper);
@@ -64,14 +64,14 @@ std::string outcome(const std::string& helper, Privileged& tried, Clock::time_po
 // Tries both at once, as a session has them.
 std::string try_session() {
   const auto began = Clock::now();
-  Dialer dialer(session::trial::question());
-  Holder holder(session::trial::question());
+  session::Dialer dialer(session::trial::question());
+  session::Holder holder(session::trial::question());
   const std::string first = outcome("asp-pinhole", holder, began);
   return read(first).get("complaint").empty() ? outcome("asp-upstream", dialer, began) : first;
 }
 
 // Speaks packets with asp-lease; lease_link does that for the node service.
-class Lessor : public Privileged {
+class Lessor : public session::Privileged {
  public:
   static Lessor make() {
     int ends[2];
@@ -84,7 +84,7 @@ class Lessor : public Privileged {
 
  private:
   Lessor(Fd own_end, const Fd& other_end)
-      : Privileged("asp-lease", other_end.get(), other_end.get(), std::move(own_end)) {}
+      : session::Privileged("asp-lease", other_end.get(), other_end.get(), std::move(own_end)) {}
 };
 
 std::string try_lease() {

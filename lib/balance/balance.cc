@@ -186,7 +186,7 @@ std::vector<Connection> connections() {
   return found;
 }
 
-Choice::Choice(const Route& route, std::string session, Turn turn)
+Choice::Choice(const session::Route& route, std::string session, Turn turn)
     : hosts_(route.hosts),
       user_(route.upstream_user),
       keyfile_(route.keyfile),

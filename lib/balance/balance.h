@@ -87,7 +87,7 @@ std::vector<Connection> connections();
 class Choice {
  public:
   // Takes a turn if there is more than one host; or looks at the next turn.
-  Choice(const Route& route, std::string session, Turn turn = Turn::take);
+  Choice(const session::Route& route, std::string session, Turn turn = Turn::take);
 
   // The next host to try: first one whose time as faulty is over, if no other session is trying it; then the
   // good ones in turn; then those that others wait for. Absent: none is left.

@@ -76,7 +76,7 @@ Statement parse(const std::string& name, const std::string& text, milliseconds l
 
 redis::Command tell_command(const Mark& mark) {
   const auto now = boot_clock::seconds();
-  redis::Command command{"SET", mark_key(mark_name(mark)), statement::marked(mark, node_name(), now)};
+  redis::Command command{"SET", mark_key(mark_name(mark)), statement::marked(mark, cluster::node_name(), now)};
   if (const auto kept = statement::kept(mark, now))
     command.insert(command.end(), {"PX", std::to_string(milliseconds(*kept).count())});
   return command;
@@ -135,7 +135,8 @@ std::vector<redis::Command> asking_turn(const std::string& key, Turn turn) {
 }
 
 bool tell_healed(const std::string& name, const std::string& id) {
-  return ask({{"SET", mark_key(name), statement::healed(id, node_name()), "PX", std::to_string(kHealedKept.count())}})
+  return ask({{"SET", mark_key(name), statement::healed(id, cluster::node_name()), "PX",
+               std::to_string(kHealedKept.count())}})
       .has_value();
 }
 

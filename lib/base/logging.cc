@@ -86,7 +86,7 @@ void write(int priority, const char* word, const std::string& message) {
 
 void debug(const char* word, const std::string& message) {
   constexpr std::size_t kMaxMessage = 3000;  // leaves room for the context
-  const std::string shown = message.size() > kMaxMessage ? message.substr(0, kMaxMessage) + "..." : message;
+  const std::string shown = message.size() > kMaxMessage ? fmt::format("{:.{}}...", message, kMaxMessage) : message;
   write(LOG_DEBUG, word, context_.empty() ? shown : fmt::format("{} {}", shown, context_));
 }
 

@@ -7,8 +7,12 @@ namespace config {
 struct Cluster;
 }
 
+namespace cluster {
+
 // As uname -n prints it.
 std::string node_name();
 
 // The same if that is a node of an enabled cluster; otherwise empty.
 std::string node_name_in(const config::Cluster& cluster);
+
+}  // namespace cluster

@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "base/address.h"
-#include "cluster/reply.h"
+#include "cluster/redis_reply.h"
 
 namespace redis {
 

@@ -4,6 +4,7 @@
 
 #include "base/cut.h"
 
+namespace config {
 namespace {
 
 // Cuts [:port[-port]] off the end of `text` and puts it into `ports`. Returns false when it is there
@@ -40,6 +41,8 @@ std::optional<Destination> Destination::parse(std::string_view text) {
   parsed.name = (below ? "*." : "") + host->host;
   return parsed;
 }
+
+}  // namespace config
 
 namespace config::destination {
 

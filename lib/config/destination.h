@@ -13,6 +13,8 @@
 
 #include "base/address.h"
 
+namespace config {
+
 // One entry of such a list.
 struct Destination {
   std::optional<Network> network;  // absent: a name
@@ -22,6 +24,8 @@ struct Destination {
   static std::optional<Destination> parse(std::string_view text);
   bool operator==(const Destination&) const = default;
 };
+
+}  // namespace config
 
 namespace config::destination {
 

@@ -17,6 +17,7 @@
 #include "base/root_only.h"
 #include "config/value.h"
 
+namespace config {
 namespace {
 
 constexpr std::string_view kSetting = "$y$j9T$";  // yescrypt, at the only cost that is accepted
@@ -45,6 +46,8 @@ NodeUser parse_line(std::string_view line, const auto& fail) {
 }  // namespace
 
 bool NodeUser::is_admin() const { return std::find(acls.begin(), acls.end(), kAdmin) != acls.end(); }
+
+}  // namespace config
 
 namespace config::node_users {
 

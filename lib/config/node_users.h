@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+namespace config {
+
 struct NodeUser {
   std::string name;  // config::value::is_account
   std::string hash;  // crypt(5), yescrypt
@@ -21,6 +23,8 @@ struct NodeUser {
 
   bool is_admin() const;
 };
+
+}  // namespace config
 
 namespace config::node_users {
 

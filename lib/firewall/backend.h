@@ -40,38 +40,38 @@ class Backend {
 
   // Adds the session's rules. If the base is missing or damaged, lays it first, and then the rules of all
   // others, too.
-  virtual void open(const Session& session) = 0;
+  virtual void open(const session::Session& session) = 0;
   // Narrows the session's rules: it has a flow now.
-  virtual void pin(const Session& session) = 0;
+  virtual void pin(const session::Session& session) = 0;
   // Removes the session's rules; it is no error when there are none.
-  virtual void close(const Session& session) = 0;
+  virtual void close(const session::Session& session) = 0;
 
   // How often the holder has to renew the rules, which expire otherwise; absent where nothing expires.
   virtual std::optional<std::chrono::seconds> renewal() const = 0;
-  virtual void renew(const Session& session) = 0;
+  virtual void renew(const session::Session& session) = 0;
 
   // Adds rules in the session's name, pinned to a flow that may turn out to be its own. They replace such
   // rules of other sessions that the flow has here.
-  virtual void offer(const Session& session) = 0;
+  virtual void offer(const session::Session& session) = 0;
   // Removes all rules in the session's name except those that it should have.
-  virtual void settle(const Session& session) = 0;
+  virtual void settle(const session::Session& session) = 0;
   // Removes all rules in the session's name.
-  virtual void close_all(const Session& session) = 0;
+  virtual void close_all(const session::Session& session) = 0;
 
   // --- for a session of any backend ---
 
   // Removes the pinned rules that the flow of `session` has here, in whichever name.
-  virtual void close_flow(const Session& session) = 0;
+  virtual void close_flow(const session::Session& session) = 0;
 
   // --- for all living sessions; those of other backends are ignored ---
 
   // Compares the rules in force with what `sessions` should have, and corrects the difference. Lays the base
   // only if some of them are of this backend.
-  virtual Mended reconcile(const std::vector<Session>& sessions) = 0;
+  virtual Mended reconcile(const std::vector<session::Session>& sessions) = 0;
   // Puts the base in force, and the rules of `sessions`; replaces whatever our chains held before.
-  virtual void lay(const std::vector<Session>& sessions) = 0;
+  virtual void lay(const std::vector<session::Session>& sessions) = 0;
   // The ids of those among `sessions`, and perhaps of others, whose packets find a rule.
-  virtual std::set<std::string> find_served(const std::vector<Session>& sessions) = 0;
+  virtual std::set<std::string> find_served(const std::vector<session::Session>& sessions) = 0;
   // Whether the chains and jumps that lead to the sessions' rules are in force.
   virtual text::Base inspect_base() = 0;
   // Removes everything of the suite's. False: there was nothing.

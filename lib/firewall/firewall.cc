@@ -5,7 +5,7 @@
 
 namespace firewall {
 
-Part part_of(const Session& session) {
+Part part_of(const session::Session& session) {
   if (session.route.forwarding == config::Forwarding::nftables) return Part::nftables;
   return session.client.ip.is_v4() ? Part::iptables : Part::ip6tables;
 }
@@ -19,7 +19,7 @@ Backend& backend(Part part) {
   return nftables::backend();
 }
 
-void offer(const Session& session) {
+void offer(const session::Session& session) {
   const Part own = part_of(session);
   for (const Part part : kParts) {
     if (part != own && backend(part).is_installed()) backend(part).close_flow(session);
@@ -27,7 +27,7 @@ void offer(const Session& session) {
   backend(own).offer(session);
 }
 
-std::set<std::string> without_rule(Part part, const std::vector<Session>& sessions) {
+std::set<std::string> without_rule(Part part, const std::vector<session::Session>& sessions) {
   const auto served = backend(part).find_served(sessions);
   std::set<std::string> without;
   for (const auto& session : sessions) {

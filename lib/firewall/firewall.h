@@ -17,15 +17,15 @@ namespace firewall {
 enum class Part { iptables, ip6tables, nftables };
 inline constexpr std::array kParts{Part::iptables, Part::ip6tables, Part::nftables};
 
-Part part_of(const Session& session);
+Part part_of(const session::Session& session);
 Backend& backend(Part part);
-inline Backend& backend_of(const Session& session) { return backend(part_of(session)); }
+inline Backend& backend_of(const session::Session& session) { return backend(part_of(session)); }
 
 // Adds rules in the name of `session`, pinned to a flow that may turn out to be its own. They replace
 // such rules of other sessions that the flow had, in any backend.
-void offer(const Session& session);
+void offer(const session::Session& session);
 
 // The ids of those `sessions` that should have a rule in `part` and have none.
-std::set<std::string> without_rule(Part part, const std::vector<Session>& sessions);
+std::set<std::string> without_rule(Part part, const std::vector<session::Session>& sessions);
 
 }  // namespace firewall

@@ -13,19 +13,19 @@ bool is_of_lease(const conntrack::Flow& flow);
 
 // True if the current rule of `session` translates `flow`: from its client, to its proxy address and
 // port, to its server. A pinned session has only its own flow.
-bool belongs(const Session& session, const conntrack::Flow& flow);
+bool belongs(const session::Session& session, const conntrack::Flow& flow);
 
 // True if the open rule of `session` would translate a packet from `client` to `proxy`, whatever it is
 // pinned to.
-bool would_take(const Session& session, const Endpoint& client, const Endpoint& proxy);
+bool would_take(const session::Session& session, const Endpoint& client, const Endpoint& proxy);
 
 // True if the session is pinned, or has its first flow, and it is this one.
-bool is_flow_of(const Session& session, const conntrack::Flow& flow);
+bool is_flow_of(const session::Session& session, const conntrack::Flow& flow);
 
 // The proxy's end of the flow that a session is pinned to.
-Endpoint proxy_end(const Session& pinned);
+Endpoint proxy_end(const session::Session& pinned);
 
 // True if the open rules of both sessions take the same packets.
-bool collide(const Session& one, const Session& other);
+bool collide(const session::Session& one, const session::Session& other);
 
 }  // namespace firewall::flows

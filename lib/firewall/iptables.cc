@@ -75,13 +75,13 @@ text::Standing standing(Family family) {
   return text::standing(table_lines(family, "nat"), table_lines(family, "filter"));
 }
 
-void lay_all(Family family, const std::vector<Session>& sessions) {
+void lay_all(Family family, const std::vector<session::Session>& sessions) {
   restore(family, text::base(family, sessions, standing(family)));
 }
 
 // Lays everything of ours as it should be, including `session` in its present state.
-void lay_with(Family family, const Session& session) {
-  std::vector<Session> all{session};
+void lay_with(Family family, const session::Session& session) {
+  std::vector<session::Session> all{session};
   for (auto& other : session::spool::living()) {
     if (other.id != session.id) all.push_back(std::move(other));
   }
@@ -90,7 +90,7 @@ void lay_with(Family family, const Session& session) {
 
 // Puts `input`, the rules of `session`, in force. If they are refused because the base is missing,
 // lays that first.
-void put_in_force(Family family, const Session& session, const std::string& input) {
+void put_in_force(Family family, const session::Session& session, const std::string& input) {
   const auto why = try_restore(family, input);
   if (why.empty()) return;
   logging::debug1("Laying the base rules: {}", logging::escape(why));
@@ -115,7 +115,7 @@ std::vector<Rule> rules_among(const std::vector<std::string>& lines) {
 
 // The rules in force, in the buckets of `session`, for which `chosen` returns true.
 template <typename Chosen>
-std::vector<Rule> list_beside(Family family, const Session& session, Chosen chosen) {
+std::vector<Rule> list_beside(Family family, const session::Session& session, Chosen chosen) {
   std::vector<Rule> rules;
   for (const auto& chain : text::session_chains(session)) {
     for (auto& rule : rules_among(chain_lines(family, "nat", chain))) {
@@ -133,7 +133,7 @@ void remove(Family family, const std::vector<Rule>& rules) {
 }
 
 // The rules of `session`, as iptables -S prints them.
-std::set<std::string> lines_in_force(const Session& session) {
+std::set<std::string> lines_in_force(const session::Session& session) {
   std::set<std::string> lines;
   for (const auto& rule : text::rules_of(session)) lines.insert("-A " + rule);
   return lines;
@@ -146,37 +146,39 @@ class Iptables : public Backend {
   const char* name() const override { return family_ == Family::v4 ? "IPv4" : "IPv6"; }
   bool is_installed() const override { return ::access(program(family_, "-restore").c_str(), X_OK) == 0; }
 
-  void open(const Session& session) override { put_in_force(family_, session, text::open(family_, {session})); }
+  void open(const session::Session& session) override {
+    put_in_force(family_, session, text::open(family_, {session}));
+  }
 
-  void pin(const Session& session) override { put_in_force(family_, session, text::pin(family_, {session})); }
+  void pin(const session::Session& session) override { put_in_force(family_, session, text::pin(family_, {session})); }
 
-  void close(const Session& session) override {
+  void close(const session::Session& session) override {
     if (try_restore(family_, text::close(family_, {session})).empty()) return;
     close_all(session);  // somebody flushed or changed them
   }
 
   std::optional<std::chrono::seconds> renewal() const override { return std::nullopt; }
-  void renew(const Session&) override {}  // nothing expires
+  void renew(const session::Session&) override {}  // nothing expires
 
-  void offer(const Session& session) override {
+  void offer(const session::Session& session) override {
     close_flow(session);
     std::string input = "*nat\n";
     for (const auto& rule : text::rules_of(session)) input += "-I " + rule + "\n";
     restore(family_, input + "COMMIT\n");
   }
 
-  void settle(const Session& session) override {
+  void settle(const session::Session& session) override {
     std::set<std::string> right = lines_in_force(session);
     remove(family_, list_beside(family_, session, [&](const Rule& rule) {
              return rule.comment == session.id && right.erase(rule.line) == 0;
            }));
   }
 
-  void close_all(const Session& session) override {
+  void close_all(const session::Session& session) override {
     remove(family_, list_beside(family_, session, [&](const Rule& rule) { return rule.comment == session.id; }));
   }
 
-  void close_flow(const Session& session) override {
+  void close_flow(const session::Session& session) override {
     if (text::family_of(session) != family_) return;
     const std::string source = fmt::format("-s {}/{} ", session.client.ip.text(), session.client.ip.is_v4() ? 32 : 128);
     const std::string port = fmt::format("--sport {} ", session.flow->client.port);
@@ -185,10 +187,10 @@ class Iptables : public Backend {
            }));
   }
 
-  Mended reconcile(const std::vector<Session>& sessions) override;
-  void lay(const std::vector<Session>& sessions) override { lay_all(family_, sessions); }
+  Mended reconcile(const std::vector<session::Session>& sessions) override;
+  void lay(const std::vector<session::Session>& sessions) override { lay_all(family_, sessions); }
 
-  std::set<std::string> find_served(const std::vector<Session>&) override {
+  std::set<std::string> find_served(const std::vector<session::Session>&) override {
     std::set<std::string> ids;
     for (const auto& rule : rules_among(table_lines(family_, "nat"))) ids.insert(rule.comment);
     return ids;
@@ -212,7 +214,7 @@ class Iptables : public Backend {
   const Family family_;
 };
 
-Mended Iptables::reconcile(const std::vector<Session>& sessions) {
+Mended Iptables::reconcile(const std::vector<session::Session>& sessions) {
   std::set<std::string> wanted;
   std::set<std::string> without_flow;  // these may have offers besides their rule
   for (const auto& session : sessions) {

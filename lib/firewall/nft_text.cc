@@ -21,7 +21,7 @@ constexpr const char* kFamilies[] = {"4", "6"};
 // Without it nft has no type for ct proto-dst.
 constexpr char kUdp[] = "meta l4proto udp ";
 
-const char* digit_of(const Session& session) { return session.client.ip.is_v4() ? "4" : "6"; }
+const char* digit_of(const session::Session& session) { return session.client.ip.is_v4() ? "4" : "6"; }
 std::string address_type(std::string_view digit) { return fmt::format("ipv{}_addr", digit); }
 // "ip" or "ip6", as nft names payloads.
 const char* protocol(std::string_view digit) { return digit == "4" ? "ip" : "ip6"; }
@@ -196,7 +196,7 @@ std::string chain_text(const Chain& chain) {
   return text + "  }\n";
 }
 
-std::vector<PortRange> ranges_of(const std::vector<Session>& sessions) {
+std::vector<PortRange> ranges_of(const std::vector<session::Session>& sessions) {
   std::map<std::string, PortRange> ranges;
   for (const auto& session : sessions) {
     if (const auto text = range_of(session); !text.empty()) ranges.emplace(text, session.route.udp_port_range);
@@ -213,7 +213,7 @@ std::string joined(std::initializer_list<std::string> parts) {
 }
 
 // A session's element, and that of its source address if it has one.
-Elements own_elements(const Session& session) {
+Elements own_elements(const session::Session& session) {
   const std::string digit = digit_of(session);
   const std::string client = session.client.ip.text();
   const std::string proxy = session.proxy.ip.text();
@@ -309,19 +309,19 @@ bool is_whole(const nft_listing::Listing& found, const std::set<std::string>& ra
 
 std::string Element::text() const { return fmt::format("{} {{ {} comment \"{}\" : {} }}", map, key, owner, value); }
 
-bool is_for(const Session& session) { return session.route.forwarding == config::Forwarding::nftables; }
+bool is_for(const session::Session& session) { return session.route.forwarding == config::Forwarding::nftables; }
 
-Elements elements_of(const std::vector<Session>& sessions) {
-  std::vector<const Session*> served_here;
+Elements elements_of(const std::vector<session::Session>& sessions) {
+  std::vector<const session::Session*> served_here;
   for (const auto& session : sessions) {
     if (is_for(session)) served_here.push_back(&session);
   }
-  std::sort(served_here.begin(), served_here.end(), [](const Session* a, const Session* b) {
+  std::sort(served_here.begin(), served_here.end(), [](const session::Session* a, const session::Session* b) {
     return std::pair(a->opened, a->id) < std::pair(b->opened, b->id);
   });
   Elements elements;
   std::set<std::pair<std::string, std::string>> taken;
-  for (const Session* session : served_here) {
+  for (const session::Session* session : served_here) {
     const Elements own = own_elements(*session);
     // Only the session that has the element has its source address, too.
     if (!taken.insert({own[0].map, own[0].key}).second) continue;
@@ -331,7 +331,7 @@ Elements elements_of(const std::vector<Session>& sessions) {
   return elements;
 }
 
-std::string base(const std::vector<Session>& sessions) {
+std::string base(const std::vector<session::Session>& sessions) {
   Elements elements = elements_of(sessions);
   const Elements near_them = near(elements);
   std::map<std::string, Elements> by_map;
@@ -373,7 +373,7 @@ std::string replace(const Elements& go, const Elements& come) {
 
 std::string renew(const Elements& elements) { return change(elements, elements); }
 
-std::string add_range(const Session& session) {
+std::string add_range(const session::Session& session) {
   const Range made = range(session.route.udp_port_range);
   std::string text;
   for (const auto& map : made.maps)
@@ -398,7 +398,7 @@ Listed parse(std::string_view json) {
   return listed;
 }
 
-std::string range_of(const Session& session) {
+std::string range_of(const session::Session& session) {
   if (!is_for(session) || !session.ports_kept()) return {};
   return fmt::format("{}-{}", session.route.udp_port_range.low, session.route.udp_port_range.high);
 }

@@ -65,15 +65,15 @@ struct Element {
 using Elements = std::vector<Element>;
 
 // True if nftables forwards the session.
-bool is_for(const Session& session);
+bool is_for(const session::Session& session);
 
 // The elements that `sessions` should have in their present state; sorted. If several need the same,
 // the first to be opened gets it. Sessions that iptables forwards are ignored, here and below.
-Elements elements_of(const std::vector<Session>& sessions);
+Elements elements_of(const std::vector<session::Session>& sessions);
 
 // Our table with exactly what `sessions` should have. It replaces whatever was there before in one
 // step.
-std::string base(const std::vector<Session>& sessions);
+std::string base(const std::vector<session::Session>& sessions);
 std::string purge();
 
 // The elements of the near_* sets for `elements`: no value, no owner. Sorted.
@@ -88,7 +88,7 @@ std::string replace(const Elements& go, const Elements& come);
 // Restarts the elements' time. Refused like change().
 std::string renew(const Elements& elements);
 // A map and a rule for the range of `session`, which must keep its ports. Refused when they exist.
-std::string add_range(const Session& session);
+std::string add_range(const session::Session& session);
 
 // The contents of `nft -j list table inet sallyport`; none for empty text.
 struct Listed {
@@ -100,6 +100,6 @@ struct Listed {
 // Failure{65} when it is not JSON of that form.
 Listed parse(std::string_view json);
 // The range of `session` as parse() names it; empty when it keeps no ports.
-std::string range_of(const Session& session);
+std::string range_of(const session::Session& session);
 
 }  // namespace firewall::nft_text

@@ -29,13 +29,13 @@ Elements difference(const Elements& from, const Elements& less) {
 }
 
 // The other sessions of the same client: only these can need the same element.
-std::vector<Session> others_of(const Session& session) {
+std::vector<session::Session> others_of(const session::Session& session) {
   auto others = session::spool::living_of(session.client.ip);
-  std::erase_if(others, [&](const Session& other) { return other.id == session.id; });
+  std::erase_if(others, [&](const session::Session& other) { return other.id == session.id; });
   return others;
 }
 
-Elements with(std::vector<Session> others, const Session& session) {
+Elements with(std::vector<session::Session> others, const session::Session& session) {
   others.push_back(session);
   return nft_text::elements_of(others);
 }
@@ -75,20 +75,20 @@ bool lay_accepting() {
   return laid;
 }
 
-void lay_all(const std::vector<Session>& sessions) {
+void lay_all(const std::vector<session::Session>& sessions) {
   nft::apply(nft_text::base(sessions));
   lay_accepting();
 }
 
 // Called when a change was refused: elements expired, or somebody removed them or the table. `session`
 // is in its present state.
-void repair(const Session& session, const Elements& go, const Elements& come, const std::string& why) {
+void repair(const session::Session& session, const Elements& go, const Elements& come, const std::string& why) {
   logging::debug1("Mending the table {}: {}", nft_text::kTable, logging::escape(why));
   const auto now = listed();
   const std::string range = nft_text::range_of(session);
   if (now.base != Base::present || (!range.empty() && !now.ranges.contains(range))) {
     auto all = session::spool::living();
-    std::erase_if(all, [&](const Session& other) { return other.id == session.id; });
+    std::erase_if(all, [&](const session::Session& other) { return other.id == session.id; });
     all.push_back(session);
     return lay_all(all);
   }
@@ -98,7 +98,7 @@ void repair(const Session& session, const Elements& go, const Elements& come, co
   for (const auto& element : come) put_element(element);
 }
 
-void put_in_force(const Session& session, const Elements& before, const Elements& after) {
+void put_in_force(const session::Session& session, const Elements& before, const Elements& after) {
   const Elements go = difference(before, after);
   const Elements come = difference(after, before);
   if (go.empty() && come.empty()) return;
@@ -112,7 +112,7 @@ void put_in_force(const Session& session, const Elements& before, const Elements
 
 // Removes all elements in the name of `session` for which `chosen` returns true.
 template <typename Chosen>
-void remove_elements_of(const Session& session, Chosen chosen) {
+void remove_elements_of(const session::Session& session, Chosen chosen) {
   for (const auto& element : listed().elements) {
     if (element.owner == session.id && chosen(element)) remove_element(element);
   }
@@ -127,19 +127,19 @@ class Nftables : public Backend {
   const char* name() const override { return "nftables"; }
   bool is_installed() const override { return nft::is_installed(); }
 
-  void open(const Session& session) override {
+  void open(const session::Session& session) override {
     const auto others = others_of(session);
     put_in_force(session, nft_text::elements_of(others), with(others, session));
   }
 
-  void pin(const Session& session) override {
+  void pin(const session::Session& session) override {
     const auto others = others_of(session);
-    Session unpinned = session;
+    session::Session unpinned = session;
     unpinned.flow.reset();
     put_in_force(session, with(others, unpinned), with(others, session));
   }
 
-  void close(const Session& session) override {
+  void close(const session::Session& session) override {
     const auto others = others_of(session);
     const Elements before = with(others, session);
     const Elements after = nft_text::elements_of(others);
@@ -155,36 +155,36 @@ class Nftables : public Backend {
 
   std::optional<std::chrono::seconds> renewal() const override { return nft_text::kTimeout / 3; }
 
-  void renew(const Session& session) override {
+  void renew(const session::Session& session) override {
     Elements own = with(others_of(session), session);
     std::erase_if(own, [&](const Element& element) { return element.owner != session.id; });
     if (own.empty()) return;  // another's element serves it
     if (const auto why = nft::try_apply(nft_text::renew(own)); !why.empty()) repair(session, {}, own, why);
   }
 
-  void offer(const Session& session) override {
+  void offer(const session::Session& session) override {
     for (const auto& element : nft_text::elements_of({session})) put_element(element);
   }
 
-  void settle(const Session& session) override {
+  void settle(const session::Session& session) override {
     const Elements right = with(others_of(session), session);
     remove_elements_of(session, [&](const Element& element) { return !contains(right, element); });
   }
 
-  void close_all(const Session& session) override {
+  void close_all(const session::Session& session) override {
     remove_elements_of(session, [](const Element&) { return true; });
   }
 
-  void close_flow(const Session& session) override {
-    Session served_here = session;
+  void close_flow(const session::Session& session) override {
+    session::Session served_here = session;
     served_here.route.forwarding = config::Forwarding::nftables;
     for (const auto& element : nft_text::elements_of({served_here})) remove_element(element);
   }
 
-  Mended reconcile(const std::vector<Session>& sessions) override;
-  void lay(const std::vector<Session>& sessions) override { lay_all(sessions); }
+  Mended reconcile(const std::vector<session::Session>& sessions) override;
+  void lay(const std::vector<session::Session>& sessions) override { lay_all(sessions); }
 
-  std::set<std::string> find_served(const std::vector<Session>& sessions) override {
+  std::set<std::string> find_served(const std::vector<session::Session>& sessions) override {
     const auto there = listed();
     std::set<std::string> ids;
     for (const auto& session : sessions) {
@@ -205,7 +205,7 @@ class Nftables : public Backend {
   }
 };
 
-Mended Nftables::reconcile(const std::vector<Session>& sessions) {
+Mended Nftables::reconcile(const std::vector<session::Session>& sessions) {
   const Elements wanted = nft_text::elements_of(sessions);
   std::set<std::string> ranges;
   std::set<std::string> without_flow;  // these may have offers besides their element

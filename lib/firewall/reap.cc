@@ -22,7 +22,7 @@ namespace {
 // Removes rule, flows and record of sessions whose holder died.
 void reap_orphans() {
   for (const auto& orphan : session::spool::orphans()) {
-    const Session& session = orphan.session;
+    const session::Session& session = orphan.session;
     backend_of(session).close(session);
     session::spool::remove(orphan);
     logging::event("Reaped session={} user={} client={} host={}: its holder is dead", session.id, session.user,
@@ -30,12 +30,13 @@ void reap_orphans() {
   }
 }
 
-bool is_used(Part part, const std::vector<Session>& living) {
-  return std::any_of(living.begin(), living.end(), [&](const Session& session) { return part_of(session) == part; });
+bool is_used(Part part, const std::vector<session::Session>& living) {
+  return std::any_of(living.begin(), living.end(),
+                     [&](const session::Session& session) { return part_of(session) == part; });
 }
 
 // Makes the rules in force those of the living sessions, and the base as it should be.
-void mend_rules(Backend& backend, const std::vector<Session>& living) {
+void mend_rules(Backend& backend, const std::vector<session::Session>& living) {
   const auto mended = backend.reconcile(living);
   if (mended.laid)
     logging::event("Put back the rules of {} living sessions: the firewall had lost some", living.size());
@@ -50,7 +51,7 @@ void purge_rules(Backend& backend) {
 
 // A firewall that no session uses may be missing: a kernel without IPv6, a host without nftables or
 // with nothing else.
-void mend(Part part, bool stopped, const std::vector<Session>& living) {
+void mend(Part part, bool stopped, const std::vector<session::Session>& living) {
   auto& backend = firewall::backend(part);
   const bool used = is_used(part, living);
   if (!used && !backend.is_installed()) return;
@@ -65,9 +66,9 @@ void mend(Part part, bool stopped, const std::vector<Session>& living) {
 
 // Ends flows that have our mark but belong to no living session, and flows that began while the rules
 // were missing, and so are not translated.
-void reap_flows(int family, const std::vector<Session>& living) {
+void reap_flows(int family, const std::vector<session::Session>& living) {
   // Sorted by client address, since there may be thousands of both.
-  std::map<std::string, std::vector<const Session*>> by_client;
+  std::map<std::string, std::vector<const session::Session*>> by_client;
   for (const auto& session : living) by_client[session.client.ip.text()].push_back(&session);
   const conntrack::Table table;
   for (const auto& flow : table.list(family, 0)) {
@@ -76,11 +77,11 @@ void reap_flows(int family, const std::vector<Session>& living) {
     const auto any = [&](const auto& accounts) {
       if (of_client == by_client.end()) return false;
       return std::any_of(of_client->second.begin(), of_client->second.end(),
-                         [&](const Session* session) { return accounts(*session); });
+                         [&](const session::Session* session) { return accounts(*session); });
     };
     const bool marked = (flow.mark & connmark::kSuite) != 0;
-    const bool wrong = marked ? !any([&](const Session& session) { return flows::belongs(session, flow); })
-                              : !flow.translated() && any([&](const Session& session) {
+    const bool wrong = marked ? !any([&](const session::Session& session) { return flows::belongs(session, flow); })
+                              : !flow.translated() && any([&](const session::Session& session) {
                                   return flows::would_take(session, flow.client, flow.proxy) &&
                                          (!session.pinned() || session.flow->client == flow.client);
                                 });
@@ -91,8 +92,8 @@ void reap_flows(int family, const std::vector<Session>& living) {
 }
 
 // A stopped proxy serves none of them.
-std::vector<Session> sessions_to_serve(bool stopped) {
-  return stopped ? std::vector<Session>{} : session::spool::living();
+std::vector<session::Session> sessions_to_serve(bool stopped) {
+  return stopped ? std::vector<session::Session>{} : session::spool::living();
 }
 
 }  // namespace

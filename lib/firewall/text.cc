@@ -29,7 +29,7 @@ const std::string& jump_rule(std::string_view chain) {
 std::string host_net(const IpAddress& ip) { return fmt::format("{}/{}", ip.text(), ip.is_v4() ? 32 : 128); }
 
 // The last byte of the client's address determines the bucket.
-int bucket_of(const Session& session) { return session.client.ip.bytes()[session.client.ip.is_v4() ? 3 : 15]; }
+int bucket_of(const session::Session& session) { return session.client.ip.bytes()[session.client.ip.is_v4() ? 3 : 15]; }
 
 std::string bucket(std::string_view root, int byte) { return fmt::format("{}-{:02x}", root, byte); }
 
@@ -67,7 +67,7 @@ std::vector<Chain> tree(Family family, std::string_view root) {
 }
 
 // The rule for packets from a session's client to its server, with or without the flow's ports.
-std::string forwarding_rule(const Session& session, bool pinned) {
+std::string forwarding_rule(const session::Session& session, bool pinned) {
   std::string ports;
   if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
   if (!session.ports_kept()) ports += fmt::format("--dport {}", session.route.proxy_port);
@@ -84,7 +84,7 @@ std::string forwarding_rule(const Session& session, bool pinned) {
 
 // The rule for the address of ours from which they go on. It applies after the DNAT: the destination
 // is the server already, the source is still the client.
-std::string binding_rule(const Session& session, bool pinned) {
+std::string binding_rule(const session::Session& session, bool pinned) {
   std::string ports;
   if (pinned) ports = fmt::format("--sport {} ", session.flow->client.port);
   std::string proxy = "--ctorigdst " + session.proxy.ip.text();
@@ -103,7 +103,7 @@ std::string binding_rule(const Session& session, bool pinned) {
                      proxy, session.id, session.route.bind_source_address->text());
 }
 
-Lines session_rules(const Session& session, bool pinned) {
+Lines session_rules(const session::Session& session, bool pinned) {
   Lines rules{forwarding_rule(session, pinned)};
   if (session.route.bind_source_address) rules.push_back(binding_rule(session, pinned));
   return rules;
@@ -117,10 +117,12 @@ std::string with_verb(const char* verb, const Lines& rules) {
 
 // Pinned rules come before all open ones: the open rule of one session must not catch the flow that
 // another of the same client is pinned to.
-std::string add_rules(const Session& session) { return with_verb(session.pinned() ? "-I" : "-A", rules_of(session)); }
+std::string add_rules(const session::Session& session) {
+  return with_verb(session.pinned() ? "-I" : "-A", rules_of(session));
+}
 
 template <typename Line>
-std::string for_each(Family family, const std::vector<Session>& sessions, Line line) {
+std::string for_each(Family family, const std::vector<session::Session>& sessions, Line line) {
   std::string text;
   for (const auto& session : sessions) {
     if (is_for(session, family)) text += line(session);
@@ -204,18 +206,19 @@ std::string remove_old(const Lines& rules, const std::vector<std::string>& chain
   return text + for_each_name(chains, "-F {}\n") + for_each_name(chains, "-X {}\n");
 }
 
-bool are_bound(Family family, const std::vector<Session>& sessions) {
-  return std::any_of(sessions.begin(), sessions.end(),
-                     [&](const Session& each) { return is_for(each, family) && each.route.bind_source_address; });
+bool are_bound(Family family, const std::vector<session::Session>& sessions) {
+  return std::any_of(sessions.begin(), sessions.end(), [&](const session::Session& each) {
+    return is_for(each, family) && each.route.bind_source_address;
+  });
 }
 
 }  // namespace
 
-bool is_for(const Session& session, Family family) {
+bool is_for(const session::Session& session, Family family) {
   return session.route.forwarding == config::Forwarding::iptables && family_of(session) == family;
 }
 
-Family family_of(const Session& session) { return session.client.ip.is_v4() ? Family::v4 : Family::v6; }
+Family family_of(const session::Session& session) { return session.client.ip.is_v4() ? Family::v4 : Family::v6; }
 
 const Jumps& all_jumps() {
   static const Jumps all{"PREROUTING", "POSTROUTING", "FORWARD"};
@@ -231,9 +234,9 @@ bool is_jump(std::string_view line) {
   return false;
 }
 
-std::vector<std::string> rules_of(const Session& session) { return session_rules(session, session.pinned()); }
+std::vector<std::string> rules_of(const session::Session& session) { return session_rules(session, session.pinned()); }
 
-std::vector<std::string> session_chains(const Session& session) {
+std::vector<std::string> session_chains(const session::Session& session) {
   std::vector<std::string> chains;
   for (const char* root : {kSessions, kBound}) chains.push_back(bucket(root, bucket_of(session)));
   return chains;
@@ -324,7 +327,7 @@ std::string accepting(const Standing& found) {
          "COMMIT\n";
 }
 
-std::string base(Family family, const std::vector<Session>& sessions, const Standing& found) {
+std::string base(Family family, const std::vector<session::Session>& sessions, const Standing& found) {
   const bool bound = are_bound(family, sessions);
   std::string chains;
   std::string rules;
@@ -346,7 +349,7 @@ std::string purge(const Standing& found) {
          for_each_name(all_chains(), "-X {}\n") + "COMMIT\n";
 }
 
-std::string open(Family family, const std::vector<Session>& sessions) {
+std::string open(Family family, const std::vector<session::Session>& sessions) {
   std::set<std::string> ways;
   for (const auto& session : sessions) {
     if (!is_for(session, family)) continue;
@@ -363,16 +366,16 @@ std::string open(Family family, const std::vector<Session>& sessions) {
                      jump_rule("PREROUTING"), jump_rule("POSTROUTING"), checks, for_each(family, sessions, add_rules));
 }
 
-std::string pin(Family family, const std::vector<Session>& sessions) {
-  const auto narrow = [](const Session& session) -> std::string {
+std::string pin(Family family, const std::vector<session::Session>& sessions) {
+  const auto narrow = [](const session::Session& session) -> std::string {
     if (!session.pinned()) return {};
     return with_verb("-D", session_rules(session, false)) + add_rules(session);
   };
   return "*nat\n" + for_each(family, sessions, narrow) + "COMMIT\n";
 }
 
-std::string close(Family family, const std::vector<Session>& sessions) {
-  const auto remove = [](const Session& session) { return with_verb("-D", rules_of(session)); };
+std::string close(Family family, const std::vector<session::Session>& sessions) {
+  const auto remove = [](const session::Session& session) { return with_verb("-D", rules_of(session)); };
   return "*nat\n" + for_each(family, sessions, remove) + "COMMIT\n";
 }
 

@@ -40,9 +40,9 @@
 namespace firewall::text {
 
 enum class Family { v4, v6 };
-Family family_of(const Session& session);
+Family family_of(const session::Session& session);
 // True if iptables of `family` forwards the session.
-bool is_for(const Session& session, Family family);
+bool is_for(const session::Session& session, Family family);
 
 // The jumps from the built-in chains to ours, and the rule of FORWARD, by the name
 // of the built-in chain: PREROUTING, POSTROUTING, FORWARD.
@@ -91,28 +91,28 @@ std::string accepting(const Standing& found);
 // Our chains with exactly the rules of `sessions` in them, and the missing jumps; removes old parts.
 // It replaces whatever our chains held before in one step. Sessions of the other family, and those
 // that nftables forwards, are ignored, here and below.
-std::string base(Family family, const std::vector<Session>& sessions, const Standing& found);
+std::string base(Family family, const std::vector<session::Session>& sessions, const Standing& found);
 // Removes our chains, and our jumps.
 std::string purge(const Standing& found);
 
 // The two buckets where the rules of `session` are.
-std::vector<std::string> session_chains(const Session& session);
+std::vector<std::string> session_chains(const session::Session& session);
 // True if `line`, of `iptables -S`, is a rule in a bucket.
 bool is_session_rule(std::string_view line);
 
 // Adds the rules of `sessions`. It begins with checks (-C) that all jumps, and the ways through the
 // trees to the rules, are there: a firewall that lost them refuses the whole text, and nothing is
 // changed.
-std::string open(Family family, const std::vector<Session>& sessions);
+std::string open(Family family, const std::vector<session::Session>& sessions);
 
 // Narrows the rules of each session to its flow's source port (and, when ports are kept, destination
 // port), in one step. Sessions that have no flow, or filter no source port, are ignored.
-std::string pin(Family family, const std::vector<Session>& sessions);
+std::string pin(Family family, const std::vector<session::Session>& sessions);
 // Removes the rules of each session, pinned or not.
-std::string close(Family family, const std::vector<Session>& sessions);
+std::string close(Family family, const std::vector<session::Session>& sessions);
 
 // The current rules of `session` (pinned when the session is), one or two: "SALLYPORT-DNAT-0a -s
 // 198.51.100.10/32 …", without their -A.
-std::vector<std::string> rules_of(const Session& session);
+std::vector<std::string> rules_of(const session::Session& session);
 
 }  // namespace firewall::text

@@ -8,6 +8,7 @@
 #include "base/failure.h"
 #include "base/uuid.h"
 
+namespace lease {
 namespace {
 
 [[noreturn]] void malformed(std::string_view name, std::string_view value) {
@@ -93,3 +94,5 @@ Record Lease::to_record() const {
 }
 
 std::string Lease::owner() const { return user.empty() ? "client=" + client.text() : "user=" + user; }
+
+}  // namespace lease

@@ -27,6 +27,8 @@
 #include "base/address.h"
 #include "base/record.h"
 
+namespace lease {
+
 struct Lease {
   std::string id;             // UUID, lower case
   std::string user;           // of the node API; empty where authentication is off
@@ -59,8 +61,6 @@ struct Lease {
   static Lease from_record(const Record& record);
   Record to_record() const;
 };
-
-namespace lease {
 
 // The highest number of UDP ports of one lease.
 constexpr int kMaxUdpPorts = 100;

@@ -122,7 +122,7 @@ class Gone {
 class Shared : public Store, public Peering {
  public:
   Shared(const config::Config& config, std::unique_ptr<local::Spool> local)
-      : config_(config), local_(std::move(local)), node_(node_name()) {}
+      : config_(config), local_(std::move(local)), node_(cluster::node_name()) {}
 
   // --- functions that need Redis at once ---
 

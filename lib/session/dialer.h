@@ -5,6 +5,8 @@
 #include "base/record.h"
 #include "session/privileged.h"
 
+namespace session {
+
 class Dialer : public Privileged {
  public:
   // Starts connecting. It gets stdin, stdout and stderr of the session; nothing is read from them before
@@ -18,3 +20,5 @@ class Dialer : public Privileged {
  private:
   Dialer(const Record& asked, fd::Pair link);
 };
+
+}  // namespace session

@@ -1,5 +1,7 @@
 #include "session/holder.h"
 
+namespace session {
+
 struct Holder::Pipes {
   fd::Pair in = fd::pipe();
   fd::Pair out = fd::pipe();
@@ -19,3 +21,5 @@ void Holder::choose(const std::string& host, const std::string& address) {
   chosen.add("address", address);
   io::write_all(in_.get(), chosen.text());
 }
+
+}  // namespace session

@@ -6,6 +6,8 @@
 #include "base/record.h"
 #include "session/privileged.h"
 
+namespace session {
+
 class Holder : public Privileged {
  public:
   // Starts it and sends the request: it is verified while the dialer dials.
@@ -23,3 +25,5 @@ class Holder : public Privileged {
 
   Fd in_;
 };
+
+}  // namespace session

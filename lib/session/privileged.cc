@@ -9,6 +9,7 @@
 #include "base/logging.h"
 #include "base/paths.h"
 
+namespace session {
 namespace {
 
 using std::chrono::milliseconds;
@@ -59,3 +60,5 @@ std::string Privileged::complaint() {
   const auto status = hung_up_ ? wait(kComplaintTime) : std::nullopt;
   return status ? fmt::format("no reason given (status {})", *status) : "no reason given";
 }
+
+}  // namespace session

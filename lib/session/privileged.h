@@ -13,6 +13,8 @@
 #include "base/io.h"
 #include "base/status.h"
 
+namespace session {
+
 class Privileged {
  public:
   // The command line by which sudo runs `tool` of libexec. A site's runas_default has no effect on it.
@@ -54,3 +56,5 @@ class Privileged {
   bool spoke_ = false;
   bool hung_up_ = false;
 };
+
+}  // namespace session

@@ -8,6 +8,8 @@
 #include "base/failure.h"
 #include "base/uuid.h"
 
+namespace session {
+
 Request Request::from_record(const Record& record) {
   record.check_names({"user", "client", "proxy", "domain", "command", "udp"});
   Request parsed;
@@ -62,6 +64,8 @@ Record Asked::to_record() const {
   request.add_to(record);
   return record;
 }
+
+}  // namespace session
 
 namespace session::request {
 

@@ -14,6 +14,8 @@
 #include "base/address.h"
 #include "base/record.h"
 
+namespace session {
+
 struct Request {
   std::string user;                // the account on the proxy
   Endpoint client;                 // the client's end of the SSH connection
@@ -38,6 +40,8 @@ struct Asked {
   static Asked from_record(const Record& record);
   Record to_record() const;
 };
+
+}  // namespace session
 
 namespace session::request {
 

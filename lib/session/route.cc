@@ -6,6 +6,7 @@
 #include "base/failure.h"
 #include "base/paths.h"
 
+namespace session {
 namespace {
 
 [[noreturn]] void malformed(const std::string& name, const std::string& value) {
@@ -89,3 +90,5 @@ Route Route::from_record(const Record& record) {
   }
   return route;
 }
+
+}  // namespace session

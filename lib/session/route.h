@@ -22,6 +22,8 @@
 #include "base/record.h"
 #include "config/forwarding.h"
 
+namespace session {
+
 struct Route {
   int rule = 0;
   std::string upstream_user;
@@ -44,3 +46,5 @@ struct Route {
   // Failure{65}.
   static Route from_record(const Record& record);
 };
+
+}  // namespace session

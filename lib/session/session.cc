@@ -9,6 +9,7 @@
 #include "base/failure.h"
 #include "base/uuid.h"
 
+namespace session {
 namespace {
 
 [[noreturn]] void malformed(std::string_view name, std::string_view value) {
@@ -147,8 +148,6 @@ bool Session::is_rival_of(const Session& other) const {
   const auto group_of = [](const Session& session) { return session.group.empty() ? session.id : session.group; };
   return id != other.id && group_of(*this) == group_of(other) && session::have_same_ends(*this, other);
 }
-
-namespace session {
 
 bool have_same_ends(const Session& one, const Session& other) {
   return one.client.ip == other.client.ip && one.proxy.ip == other.proxy.ip && one.host == other.host;

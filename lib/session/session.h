@@ -30,6 +30,8 @@
 #include "base/record.h"
 #include "session/route.h"
 
+namespace session {
+
 // The UDP flow that a session was pinned to: its ends as the kernel sees them on the two sides of the
 // proxy.
 struct PinnedFlow {
@@ -71,8 +73,6 @@ struct Session {
   static Session from_record(const Record& record);
   Record to_record() const;
 };
-
-namespace session {
 
 // True if they have client address, proxy address and server in common, whatever their ports.
 bool have_same_ends(const Session& one, const Session& other);

@@ -24,6 +24,7 @@
 #include "base/netlink.h"
 #include "base/pidfd.h"
 
+namespace caller {
 namespace {
 
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
@@ -119,8 +120,6 @@ std::optional<Connection> established(const Endpoint& local, const Endpoint& rem
 }  // namespace
 
 std::string Caller::token() const { return fmt::format("{}.{}", session_pid, started); }
-
-namespace caller {
 
 Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy) {
   constexpr int kMaxDepth = 64;

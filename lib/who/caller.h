@@ -18,6 +18,8 @@
 #include "base/address.h"
 #include "base/fd.h"
 
+namespace caller {
+
 struct Caller {
   uid_t uid = 0;
   std::string user;
@@ -30,8 +32,6 @@ struct Caller {
   // "PID.START" names this session process and no later one.
   std::string token() const;
 };
-
-namespace caller {
 
 // Failure{77} unless an ancestor of this process, running as `uid`, holds an
 // established TCP connection from `client` to `proxy` that root accepted.

@@ -36,14 +36,14 @@ asp-upstream:
   ssh      upstream_command
   config   log_place
   who      caller command_line
-  cluster  node_name redis redis_away redis_message redis_password reply
+  cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  keepers request rules trial
   balance  balance marks order shared statement types
 asp-lease:
   base     boot_clock passing privilege resolve status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy log_place node_users
-  cluster  node_name redis redis_message redis_password reply
+  cluster  node_name redis redis_message redis_password redis_reply
   session  trial
   firewall backend iptables text
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
@@ -52,7 +52,7 @@ asp-reap:
   base     boot_clock options whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
-  cluster  node_name redis redis_away redis_message redis_password reply
+  cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  keepers
   firewall backend firewall flows iptables nft_text nftables reap text
   balance  balance marks order shared statement types
@@ -63,7 +63,7 @@ asperaproxy:
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy log_place node_users
-  cluster  node_name redis redis_away redis_message redis_password reply
+  cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend firewall flows iptables nft_text nftables reap text
   balance  balance marks order shared statement types

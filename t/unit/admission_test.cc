@@ -27,8 +27,8 @@ config::Config node() {
   return config;
 }
 
-Lease good() {
-  Lease lease;
+lease::Lease good() {
+  lease::Lease lease;
   lease.id = "3a9fd819-59c3-42bc-b0a2-d26304a1eb84";
   lease.user = "alice";
   lease.client = ip("203.0.113.20");
@@ -43,7 +43,7 @@ Lease good() {
   return lease;
 }
 
-std::string complaint(const Lease& lease, const config::Config& config = node()) {
+std::string complaint(const lease::Lease& lease, const config::Config& config = node()) {
   return lease::admission::complaint(lease, config, kOwn);
 }
 
@@ -53,26 +53,26 @@ TEST_CASE("admission: a lease as this node gives them is taken, whatever is opti
   CHECK(complaint(good()) == "");
   struct Case {
     const char* what;
-    std::function<void(Lease&)> change;
+    std::function<void(lease::Lease&)> change;
   };
   const std::vector<Case> cases{
-      {"without a user", [](Lease& lease) { lease.user.clear(); }},
-      {"without a lifetime", [](Lease& lease) { lease.lifetime = seconds(0); }},
-      {"a day long", [](Lease& lease) { lease.lifetime = lease.renew_seconds = seconds(86400); }},
+      {"without a user", [](lease::Lease& lease) { lease.user.clear(); }},
+      {"without a lifetime", [](lease::Lease& lease) { lease.lifetime = seconds(0); }},
+      {"a day long", [](lease::Lease& lease) { lease.lifetime = lease.renew_seconds = seconds(86400); }},
       {"with the last ports",
-       [](Lease& lease) {
+       [](lease::Lease& lease) {
          lease.ssh_port = 5008;
          lease.udp_ports = {5008, 5009};
        }},
-      {"to an address", [](Lease& lease) { lease.destination = lease.address.text(); }},
-      {"by IPv6", [](Lease& lease) {
+      {"to an address", [](lease::Lease& lease) { lease.destination = lease.address.text(); }},
+      {"by IPv6", [](lease::Lease& lease) {
          lease.client = ip("2001:db8:2::20");
          lease.proxy = ip("2001:db8:2::1");
          lease.address = ip("2001:db8:1::50");
        }}};
   for (const auto& each : cases) {
     CAPTURE(std::string(each.what));
-    Lease lease = good();
+    lease::Lease lease = good();
     each.change(lease);
     CHECK(complaint(lease) == "");
   }
@@ -81,49 +81,49 @@ TEST_CASE("admission: a lease as this node gives them is taken, whatever is opti
 TEST_CASE("admission: a lease that this node would never have given is refused") {
   struct Case {
     std::string complaint;
-    std::function<void(Lease&)> change;
+    std::function<void(lease::Lease&)> change;
   };
   const std::vector<Case> cases{
-      {"it lives too long", [](Lease& lease) { lease.lifetime = seconds(86401); }},
-      {"it lives too long", [](Lease& lease) { lease.renew_seconds = seconds(86401); }},
-      {"that is no name of a user", [](Lease& lease) { lease.user = "../alice"; }},
-      {"that is no name of a user", [](Lease& lease) { lease.user = "alice\n"; }},
-      {"that is no time", [](Lease& lease) { lease.started = "now"; }},
-      {"that is no time", [](Lease& lease) { lease.started = std::string(33, '0'); }},
-      {"its address is not the shared one inside", [](Lease& lease) { lease.proxy = ip("203.0.113.2"); }},
-      {"its address is not the shared one inside", [](Lease& lease) { lease.client = ip("2001:db8:2::20"); }},
+      {"it lives too long", [](lease::Lease& lease) { lease.lifetime = seconds(86401); }},
+      {"it lives too long", [](lease::Lease& lease) { lease.renew_seconds = seconds(86401); }},
+      {"that is no name of a user", [](lease::Lease& lease) { lease.user = "../alice"; }},
+      {"that is no name of a user", [](lease::Lease& lease) { lease.user = "alice\n"; }},
+      {"that is no time", [](lease::Lease& lease) { lease.started = "now"; }},
+      {"that is no time", [](lease::Lease& lease) { lease.started = std::string(33, '0'); }},
+      {"its address is not the shared one inside", [](lease::Lease& lease) { lease.proxy = ip("203.0.113.2"); }},
+      {"its address is not the shared one inside", [](lease::Lease& lease) { lease.client = ip("2001:db8:2::20"); }},
       {"its ports are none of the range",
-       [](Lease& lease) {
+       [](lease::Lease& lease) {
          lease.ssh_port = 4999;
          lease.udp_ports = {4999, 5000};
        }},
       {"its ports are none of the range",
-       [](Lease& lease) {
+       [](lease::Lease& lease) {
          lease.ssh_port = 5009;
          lease.udp_ports = {5009, 5010};
        }},
-      {"its client is this node", [](Lease& lease) { lease.client = ip("203.0.113.2"); }},
-      {"its destination is neither a name nor an address", [](Lease& lease) { lease.destination = "127.1"; }},
-      {"its destination is neither a name nor an address", [](Lease& lease) { lease.destination = ""; }}};
+      {"its client is this node", [](lease::Lease& lease) { lease.client = ip("203.0.113.2"); }},
+      {"its destination is neither a name nor an address", [](lease::Lease& lease) { lease.destination = "127.1"; }},
+      {"its destination is neither a name nor an address", [](lease::Lease& lease) { lease.destination = ""; }}};
   for (const auto& each : cases) {
     CAPTURE(each.complaint);
-    Lease lease = good();
+    lease::Lease lease = good();
     each.change(lease);
     CHECK(complaint(lease) == each.complaint);
   }
 }
 
 TEST_CASE("admission: where a lease leads is judged by this node's lists, and never to the node itself") {
-  Lease own = good();
+  lease::Lease own = good();
   own.address = ip("203.0.113.2");
   CHECK(complaint(own) != "");
   config::Config config = node();
-  config.proxy.denied_destinations = {*Destination::parse("198.51.100.0/24")};
+  config.proxy.denied_destinations = {*config::Destination::parse("198.51.100.0/24")};
   CHECK(complaint(good(), config) != "");
   config = node();
-  config.proxy.allowed_destinations = {*Destination::parse("server.example.com:22-33002")};
+  config.proxy.allowed_destinations = {*config::Destination::parse("server.example.com:22-33002")};
   CHECK(complaint(good(), config) == "");
-  config.proxy.allowed_destinations = {*Destination::parse("server.example.com:22-33001")};
+  config.proxy.allowed_destinations = {*config::Destination::parse("server.example.com:22-33001")};
   CHECK(complaint(good(), config) != "");
 }
 

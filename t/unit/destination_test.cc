@@ -171,9 +171,9 @@ constexpr Case kSpellings[] = {
     {"http://127.0.0.1", nullptr},
 };
 
-Destination entry(const std::string& text) { return Destination::parse(text).value(); }
+config::Destination entry(const std::string& text) { return config::Destination::parse(text).value(); }
 
-std::vector<Destination> list(const std::string& text) { return config::destination::parse_list(text).value(); }
+std::vector<config::Destination> list(const std::string& text) { return config::destination::parse_list(text).value(); }
 
 // "refused: …", "permitted", "permitted_by_name"
 std::string judged(const std::string& allowed, const std::string& denied, const Asked& asked) {
@@ -266,7 +266,7 @@ TEST_CASE("destination: entries") {
        {"*", "*.", "a b", "10.0.0.0/33", "server:0", "server:65536", "server:5-4", "[server]", "[10.0.0.1]:22",
         "[2001:db8::/32]/32", "[2001:db8::", "[]:22", "[2001:db8::]x:22", "server.", "127.1", "*.10.0.0.1"}) {
     CAPTURE(wrong);
-    CHECK_FALSE(Destination::parse(wrong));
+    CHECK_FALSE(config::Destination::parse(wrong));
   }
 }
 

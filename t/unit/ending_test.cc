@@ -53,7 +53,7 @@ TEST_CASE("ending: who ends a session is whom sudo names, if it names both") {
 }
 
 TEST_CASE("ending: a session without a record is over") {
-  Session gone;
+  session::Session gone;
   gone.id = "00000000-0000-4000-8000-000000000000";
   const auto outcome = session::ending::end({gone}, {"alice", 1000});
   REQUIRE(outcome.ended.size() == 1);

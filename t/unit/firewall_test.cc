@@ -11,8 +11,8 @@ namespace {
 using config::Forwarding;
 using firewall::Part;
 
-Session session_from(const std::string& client, Forwarding forwarding) {
-  Session session;
+session::Session session_from(const std::string& client, Forwarding forwarding) {
+  session::Session session;
   session.client = Endpoint::require(client, "client");
   session.route.forwarding = forwarding;
   return session;
@@ -33,7 +33,7 @@ TEST_CASE("firewall: a session is forwarded by the part that its record names, i
                            Case{"[2001:db8::c]:51512", Forwarding::nftables, Part::nftables, "nftables"},
                            Case{"[::ffff:198.51.100.10]:51512", Forwarding::iptables, Part::iptables, "IPv4"}}) {
     CAPTURE(std::string(each.client));
-    const Session session = session_from(each.client, each.forwarding);
+    const session::Session session = session_from(each.client, each.forwarding);
     CHECK(firewall::part_of(session) == each.part);
     CHECK(firewall::backend_of(session).name() == std::string(each.name));
     CHECK(&firewall::backend_of(session) == &firewall::backend(each.part));

@@ -21,7 +21,7 @@ namespace {
 
 using firewall::text::Family;
 using firewall::text::Jumps;
-using Sessions = std::vector<Session>;
+using Sessions = std::vector<session::Session>;
 
 std::string golden(const std::string& name) {
   const auto path = std::filesystem::path(__FILE__).parent_path() / "golden" / name;
@@ -34,7 +34,8 @@ std::string golden(const std::string& name) {
 
 Sessions golden_sessions() {
   Sessions sessions;
-  for (const auto& record : record::parse_all(golden("sessions"))) sessions.push_back(Session::from_record(record));
+  for (const auto& record : record::parse_all(golden("sessions")))
+    sessions.push_back(session::Session::from_record(record));
   return sessions;
 }
 
@@ -61,7 +62,7 @@ Standing with_jumps(const Jumps& jumps) {
 }
 
 // Named after the last byte of the client's address.
-std::string bucket(const std::string& root, const Session& session) {
+std::string bucket(const std::string& root, const session::Session& session) {
   const auto* last = session.client.ip.bytes() + (session.client.ip.is_v4() ? 3 : 15);
   return fmt::format("{}-{:02x}", root, *last);
 }
@@ -85,7 +86,7 @@ TEST_CASE("firewall text: open, pin and close are as the golden texts have them"
 
 TEST_CASE("firewall text: of the base, a session has what the golden way shows") {
   auto sessions = golden_sessions();
-  std::erase_if(sessions, [](const Session& each) { return each.client.ip.text() != "198.51.100.15"; });
+  std::erase_if(sessions, [](const session::Session& each) { return each.client.ip.text() != "198.51.100.15"; });
   REQUIRE(sessions.size() == 1);
   std::string way;
   for (const auto& line : lines_of(firewall::text::base(Family::v4, sessions, kNone))) {
@@ -152,14 +153,14 @@ TEST_CASE("firewall text: a session with a bind_source_address, and no other, ha
 TEST_CASE("firewall text: the rules that open writes are what close removes, pinned or not") {
   for (auto session : golden_sessions()) {
     const Family family = firewall::text::family_of(session);
-    const auto with = [](const char* verb, const Session& whose) {
+    const auto with = [](const char* verb, const session::Session& whose) {
       std::string text;
       for (const auto& rule : firewall::text::rules_of(whose)) text += verb + rule + "\n";
       return text;
     };
     CHECK(count(firewall::text::open(family, {session}), with(session.pinned() ? "-I " : "-A ", session)) == 1);
     CHECK(firewall::text::close(family, {session}) == "*nat\n" + with("-D ", session) + "COMMIT\n");
-    Session unpinned = session;
+    session::Session unpinned = session;
     unpinned.flow.reset();
     if (!session.pinned()) {
       CHECK(firewall::text::pin(family, {session}) == "*nat\nCOMMIT\n");

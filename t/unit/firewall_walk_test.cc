@@ -176,7 +176,7 @@ TEST_CASE("firewall walk: chains are few and short, each is reached, and a packe
     for (const auto& [name, chain] : nat)
       CHECK_MESSAGE((iptables_model::is_built_in(name) || reached.contains(name)), name);
     CHECK(nat.size() == 4 + 2 + 2 * (1 + 4 + 16 + 64 + 256));
-    const auto bound = std::count_if(sessions.begin(), sessions.end(), [](const Session& session) {
+    const auto bound = std::count_if(sessions.begin(), sessions.end(), [](const session::Session& session) {
       return session.route.bind_source_address.has_value();
     });
     CHECK(of_sessions == sessions.size() + static_cast<std::size_t>(bound));
@@ -270,7 +270,8 @@ std::string without(const std::string& table, const std::string& line) {
 }
 
 // Whether open() is refused for lack of that rule; it must have changed nothing then.
-bool is_missed(const Firewall& empty, const std::string& table, const std::string& line, const Session& session) {
+bool is_missed(const Firewall& empty, const std::string& table, const std::string& line,
+               const session::Session& session) {
   Firewall damaged = empty;
   damaged.restore(without(table, line));
   const Firewall before = damaged;
@@ -289,7 +290,7 @@ TEST_CASE("firewall walk: open is refused, and changes nothing, where a rule is 
   Draw draw(17);
   for (const auto family : kFamilies) {
     const bool bound = family == Family::v6;
-    Session session = traffic::draw_session(family, 1, draw);
+    session::Session session = traffic::draw_session(family, 1, draw);
     session.route.bind_source_address.reset();
     if (bound) session.route.bind_source_address = address(family, 2, 1);
     Firewall firewall = laid(family, {session});

@@ -19,8 +19,8 @@ using conntrack::Flow;
 Endpoint endpoint(const std::string& text) { return Endpoint::require(text, "test"); }
 
 // From one client to one server: UDP 33001 of the proxy is 33002 there.
-Session open_session() {
-  Session made;
+session::Session open_session() {
+  session::Session made;
   made.client = endpoint("198.51.100.10:51512");
   made.proxy = endpoint("198.51.100.39:22");
   made.host = endpoint("203.0.113.10:22");
@@ -30,8 +30,8 @@ Session open_session() {
 }
 
 // All of 40000 to 40010 is the same port there.
-Session session_with_kept_ports() {
-  Session made = open_session();
+session::Session session_with_kept_ports() {
+  session::Session made = open_session();
   made.route.proxy_port = made.route.udp_port = 0;
   made.route.udp_port_range = {40000, 40010};
   return made;
@@ -48,8 +48,8 @@ Flow flow(const std::string& client, const std::string& proxy, const std::string
 
 Flow good_flow() { return flow("198.51.100.10:56393", "198.51.100.39:33001", "203.0.113.10:33002"); }
 
-Session pinned_to(Session one, const Flow& its) {
-  one.flow = PinnedFlow{its.client, its.server};
+session::Session pinned_to(session::Session one, const Flow& its) {
+  one.flow = session::PinnedFlow{its.client, its.server};
   return one;
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("flows: an open rule translates what comes from its client, from any p
         Case{"198.51.100.10:51512", "198.51.100.39:22", false}}) {
     CAPTURE(std::string(each.client) + " " + each.proxy);
     CHECK(firewall::flows::would_take(open_session(), endpoint(each.client), endpoint(each.proxy)) == each.taken);
-    const Session pinned = pinned_to(open_session(), good_flow());  // makes no difference
+    const session::Session pinned = pinned_to(open_session(), good_flow());  // makes no difference
     CHECK(firewall::flows::would_take(pinned, endpoint(each.client), endpoint(each.proxy)) == each.taken);
   }
 }
@@ -122,7 +122,7 @@ TEST_CASE("flows: a session accounts for the flow to its server and the port tha
 }
 
 TEST_CASE("flows: where ports are kept, that of the server is not looked at") {
-  const Session kept = session_with_kept_ports();
+  const session::Session kept = session_with_kept_ports();
   CHECK(firewall::flows::belongs(kept, flow("198.51.100.10:1", "198.51.100.39:40000", "203.0.113.10:40000")));
   CHECK(firewall::flows::belongs(kept, flow("198.51.100.10:1", "198.51.100.39:40010", "203.0.113.10:1")));
   CHECK_FALSE(firewall::flows::belongs(kept, flow("198.51.100.10:1", "198.51.100.39:40011", "203.0.113.10:40011")));
@@ -130,18 +130,18 @@ TEST_CASE("flows: where ports are kept, that of the server is not looked at") {
 }
 
 TEST_CASE("flows: a pinned session accounts for its own flow only, an unfiltered one for all") {
-  const Session pinned = pinned_to(open_session(), good_flow());
+  const session::Session pinned = pinned_to(open_session(), good_flow());
   const Flow other = flow("198.51.100.10:56394", "198.51.100.39:33001", "203.0.113.10:33002");
   CHECK(firewall::flows::belongs(pinned, good_flow()));
   CHECK_FALSE(firewall::flows::belongs(pinned, other));
-  Session unfiltered = pinned;
+  session::Session unfiltered = pinned;
   unfiltered.route.src_port_filtering = false;
   CHECK(firewall::flows::belongs(unfiltered, good_flow()));
   CHECK(firewall::flows::belongs(unfiltered, other));
 }
 
 TEST_CASE("flows: a session's flow is the one with both its ends") {
-  const Session with_flow = pinned_to(open_session(), good_flow());
+  const session::Session with_flow = pinned_to(open_session(), good_flow());
   CHECK(firewall::flows::is_flow_of(with_flow, good_flow()));
   CHECK_FALSE(firewall::flows::is_flow_of(open_session(), good_flow()));
   CHECK_FALSE(
@@ -159,21 +159,21 @@ TEST_CASE("flows: the proxy's end of a flow has the proxy's port, or the server'
 TEST_CASE("flows: open rules collide where client, proxy and a port are the same") {
   struct Case {
     const char* what;
-    std::function<void(Session&)> change;
+    std::function<void(session::Session&)> change;
     bool collides;
   };
   const std::vector<Case> cases{
-      {"the same", [](Session&) {}, true},
-      {"another server", [](Session& other) { other.host = endpoint("203.0.113.11:22"); }, true},
-      {"another port there", [](Session& other) { other.route.udp_port = 1; }, true},
-      {"another port of the client", [](Session& other) { other.client.port = 1; }, true},
-      {"another client", [](Session& other) { other.client = endpoint("198.51.100.11:51512"); }, false},
-      {"another proxy", [](Session& other) { other.proxy = endpoint("198.51.100.40:22"); }, false},
-      {"the port before", [](Session& other) { other.route.proxy_port = 33000; }, false},
-      {"the port after", [](Session& other) { other.route.proxy_port = 33002; }, false}};
+      {"the same", [](session::Session&) {}, true},
+      {"another server", [](session::Session& other) { other.host = endpoint("203.0.113.11:22"); }, true},
+      {"another port there", [](session::Session& other) { other.route.udp_port = 1; }, true},
+      {"another port of the client", [](session::Session& other) { other.client.port = 1; }, true},
+      {"another client", [](session::Session& other) { other.client = endpoint("198.51.100.11:51512"); }, false},
+      {"another proxy", [](session::Session& other) { other.proxy = endpoint("198.51.100.40:22"); }, false},
+      {"the port before", [](session::Session& other) { other.route.proxy_port = 33000; }, false},
+      {"the port after", [](session::Session& other) { other.route.proxy_port = 33002; }, false}};
   for (const auto& each : cases) {
     CAPTURE(std::string(each.what));
-    Session other = open_session();
+    session::Session other = open_session();
     each.change(other);
     CHECK(firewall::flows::collide(open_session(), other) == each.collides);
     CHECK(firewall::flows::collide(other, open_session()) == each.collides);
@@ -189,12 +189,12 @@ TEST_CASE("flows: ranges of kept ports collide as soon as they share one") {
        {Case{{40000, 40010}, true}, Case{{39990, 40000}, true}, Case{{40010, 40020}, true}, Case{{40005, 40005}, true},
         Case{{39990, 40020}, true}, Case{{39990, 39999}, false}, Case{{40011, 40020}, false}}) {
     CAPTURE(each.range.text());
-    Session other = session_with_kept_ports();
+    session::Session other = session_with_kept_ports();
     other.route.udp_port_range = each.range;
     CHECK(firewall::flows::collide(session_with_kept_ports(), other) == each.collides);
     CHECK(firewall::flows::collide(other, session_with_kept_ports()) == each.collides);
   }
-  Session single = open_session();
+  session::Session single = open_session();
   for (const auto& [port, collides] :
        {std::pair<Port, bool>{39999, false}, {40000, true}, {40010, true}, {40011, false}}) {
     CAPTURE(port);

@@ -14,8 +14,8 @@ namespace {
 
 using std::chrono::seconds;
 
-Lease make_lease(bool v4 = true) {
-  Lease lease;
+lease::Lease make_lease(bool v4 = true) {
+  lease::Lease lease;
   lease.id = "3a9fd819-59c3-42bc-b0a2-d26304a1eb84";
   lease.user = "alice";
   lease.client = *IpAddress::parse(v4 ? "203.0.113.20" : "2001:db8:2::20");
@@ -31,7 +31,7 @@ Lease make_lease(bool v4 = true) {
   return lease;
 }
 
-conntrack::Flow make_flow(const Lease& lease, std::uint8_t protocol, Port port) {
+conntrack::Flow make_flow(const lease::Lease& lease, std::uint8_t protocol, Port port) {
   conntrack::Flow flow;
   flow.protocol = protocol;
   flow.client = {lease.client, 40000};
@@ -50,16 +50,16 @@ std::size_t count(const std::string& text, const std::string& word) {
 }  // namespace
 
 TEST_CASE("a lease is on record as it was") {
-  Lease lease = make_lease();
+  lease::Lease lease = make_lease();
   lease.packets = 7;
   lease.ending = true;
-  const Lease again = Lease::from_record(lease.to_record());
+  const lease::Lease again = lease::Lease::from_record(lease.to_record());
   CHECK(again.to_record().text() == lease.to_record().text());
   CHECK(again.ending);
   CHECK(again.packets == 7);
   CHECK(again.owner() == "user=alice");
   lease.user.clear();
-  CHECK(Lease::from_record(lease.to_record()).owner() == "client=203.0.113.20");
+  CHECK(lease::Lease::from_record(lease.to_record()).owner() == "client=203.0.113.20");
 }
 
 TEST_CASE("a lease record that cannot be is refused") {
@@ -77,7 +77,7 @@ TEST_CASE("a lease record that cannot be is refused") {
     CAPTURE(name);
     Record record = make_lease().to_record();
     record.set(name, value);
-    CHECK_THROWS_AS(Lease::from_record(record), tool::Failure);
+    CHECK_THROWS_AS(lease::Lease::from_record(record), tool::Failure);
   }
 }
 
@@ -100,13 +100,13 @@ TEST_CASE("an element ends with its lease") {
                   "\"3a9fd819-59c3-42bc-b0a2-d26304a1eb84\" : 198.51.100.50 . 22") != text.npos);
   CHECK(lease::text::timeout_of(make_lease(), seconds(1179)) == seconds(1));
   CHECK(lease::text::timeout_of(make_lease(), seconds(2000)) == seconds(1));
-  Lease lazy = make_lease();
+  lease::Lease lazy = make_lease();
   lazy.lifetime = seconds(0);
   CHECK(lease::text::timeout_of(lazy, seconds(2000)) == lease::text::kTimeoutWithoutLifetime);
 }
 
 TEST_CASE("many leases are one command for each map") {
-  const std::vector<Lease> leases{make_lease(), make_lease(false), make_lease()};
+  const std::vector<lease::Lease> leases{make_lease(), make_lease(false), make_lease()};
   CHECK(count(lease::text::open(leases, seconds(0)), "add element") == 2);
   CHECK(count(lease::text::renew(leases, seconds(0)), "delete element") == 2);
   CHECK(count(lease::text::renew(leases, seconds(0)), "add element") == 4);
@@ -121,7 +121,7 @@ TEST_CASE("what closes succeeds also where something is missing: it adds before 
 }
 
 TEST_CASE("a flow is that of the lease whose client and port it has") {
-  const std::vector<Lease> leases{make_lease(), make_lease(false)};
+  const std::vector<lease::Lease> leases{make_lease(), make_lease(false)};
   const lease::flows::Index index(leases);
   CHECK(index.of(make_flow(leases[0], IPPROTO_TCP, 5000)) == &leases[0]);
   CHECK(index.of(make_flow(leases[0], IPPROTO_TCP, 5001)) == nullptr);
@@ -144,7 +144,7 @@ TEST_CASE("only both bits of the mark are a lease's") {
 
 TEST_CASE("a lease without a lifetime lives on when it carried something since the last look") {
   const auto look = [](std::uint64_t before, std::optional<std::uint64_t> carried, bool counts, bool by_flows = true) {
-    std::vector<Lease> leases{make_lease()};
+    std::vector<lease::Lease> leases{make_lease()};
     if (by_flows) leases[0].lifetime = seconds(0);
     leases[0].packets = before;
     std::vector<conntrack::Flow> flows;
@@ -166,7 +166,7 @@ TEST_CASE("a lease without a lifetime lives on when it carried something since t
 }
 
 TEST_CASE("renewed, a lease has its lifetime again; without one, a minute") {
-  Lease lease = make_lease();
+  lease::Lease lease = make_lease();
   CHECK(lease::life::deadline_of(lease, seconds(1000)) == seconds(1180));
   lease.lifetime = seconds(0);
   CHECK(lease::life::deadline_of(lease, seconds(1000)) == seconds(1060));

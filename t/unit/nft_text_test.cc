@@ -20,7 +20,7 @@ namespace {
 using firewall::nft_text::Elements;
 using firewall::text::Base;
 using Json = nlohmann::json;
-using Sessions = std::vector<Session>;
+using Sessions = std::vector<session::Session>;
 
 std::string golden(const std::string& name) {
   const auto path = std::filesystem::path(__FILE__).parent_path() / "golden" / name;
@@ -34,14 +34,14 @@ std::string golden(const std::string& name) {
 Sessions golden_sessions() {
   Sessions sessions;
   for (const auto& record : record::parse_all(golden("sessions"))) {
-    sessions.push_back(Session::from_record(record));
+    sessions.push_back(session::Session::from_record(record));
     sessions.back().route.forwarding = config::Forwarding::nftables;
   }
   return sessions;
 }
 
-Session made_session(int number, std::int64_t opened) {
-  Session made = golden_sessions().front();
+session::Session made_session(int number, std::int64_t opened) {
+  session::Session made = golden_sessions().front();
   made.id = fmt::format("11111111-0000-4000-8000-{:012}", number);
   made.opened = opened;
   return made;
@@ -71,17 +71,17 @@ TEST_CASE("nft text: the base, and what nft lists of it") {
 }
 
 TEST_CASE("nft text: the last two bytes of a client's address lead to its element") {
-  const auto near = [](const Session& session) {
+  const auto near = [](const session::Session& session) {
     std::vector<std::string> all;
     for (const auto& one : firewall::nft_text::near(firewall::nft_text::elements_of({session})))
       all.push_back(one.map + " " + one.key + one.value + one.owner);
     return all;
   };
-  Session made = made_session(1, 100);
+  session::Session made = made_session(1, 100);
   CHECK(near(made) == std::vector<std::string>{"near_open4 25610"});  // 100.10
   made.route.bind_source_address = IpAddress::parse("203.0.113.2");
   CHECK(near(made) == std::vector<std::string>{"near_bound4 25610", "near_open4 25610"});
-  made.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
+  made.flow = session::PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
   CHECK(near(made) == std::vector<std::string>{"near_bound4 25610", "near_pinned4 25610"});
   made = golden_sessions()[2];
   REQUIRE(made.ports_kept());
@@ -91,7 +91,7 @@ TEST_CASE("nft text: the last two bytes of a client's address lead to its elemen
   CHECK(near(made) == std::vector<std::string>{"near_open6 65534"});
   // Twice the same is one.
   made = made_session(1, 100);
-  Session other = made_session(2, 200);
+  session::Session other = made_session(2, 200);
   other.route.proxy_port = 443;
   const auto both = firewall::nft_text::elements_of({made, other});
   REQUIRE(both.size() == 2);
@@ -141,8 +141,8 @@ TEST_CASE("nft text: every session has an element that names its client, its pro
 }
 
 TEST_CASE("nft text: who opened first has the element; the next gets it when the first is pinned or gone") {
-  Session first = made_session(2, 100);
-  Session second = made_session(1, 200);
+  session::Session first = made_session(2, 100);
+  session::Session second = made_session(1, 200);
   second.host.ip = *IpAddress::parse("203.0.113.77");
   second.route.bind_source_address = IpAddress::parse("203.0.113.2");
   const std::string open =
@@ -152,7 +152,7 @@ TEST_CASE("nft text: who opened first has the element; the next gets it when the
     CHECK(texts(sessions) == std::vector{open});
   }
   CHECK(texts({second}).size() == 2);
-  first.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
+  first.flow = session::PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
   const auto both = firewall::nft_text::elements_of({first, second});
   REQUIRE(both.size() == 3);
   CHECK(both[0].map == "from_open4");
@@ -164,15 +164,15 @@ TEST_CASE("nft text: who opened first has the element; the next gets it when the
 }
 
 TEST_CASE("nft text: without source port filtering a session stays open") {
-  Session loose = made_session(1, 100);
+  session::Session loose = made_session(1, 100);
   loose.route.src_port_filtering = false;
   const auto before = firewall::nft_text::elements_of({loose});
-  loose.flow = PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
+  loose.flow = session::PinnedFlow{*Endpoint::parse("198.51.100.10:5001"), *Endpoint::parse("203.0.113.10:33001")};
   CHECK(firewall::nft_text::elements_of({loose}) == before);
 }
 
 TEST_CASE("nft text: sessions that iptables forwards are passed over") {
-  Session other = made_session(1, 100);
+  session::Session other = made_session(1, 100);
   other.route.forwarding = config::Forwarding::iptables;
   CHECK(firewall::nft_text::elements_of({other}).empty());
   CHECK(firewall::nft_text::base({other}) == firewall::nft_text::base({}));

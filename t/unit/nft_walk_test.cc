@@ -37,7 +37,7 @@ Sessions draw_sessions(int count, Draw& draw) {
     session.route.forwarding = config::Forwarding::nftables;
     session.opened = draw.below(5);
   }
-  std::sort(sessions.begin(), sessions.end(), [](const Session& one, const Session& other) {
+  std::sort(sessions.begin(), sessions.end(), [](const session::Session& one, const session::Session& other) {
     return std::pair(one.opened, one.id) < std::pair(other.opened, other.id);
   });
   return sessions;
@@ -165,7 +165,7 @@ TEST_CASE("nft walk: a change is refused, and changes nothing, where it does not
 TEST_CASE("nft walk: a range of ports that is added later is as one that was laid") {
   Draw draw(9);
   auto sessions = draw_sessions(20, draw);
-  std::erase_if(sessions, [](const Session& session) { return text::range_of(session) != "50000-50099"; });
+  std::erase_if(sessions, [](const session::Session& session) { return text::range_of(session) != "50000-50099"; });
   REQUIRE(!sessions.empty());
   Ruleset ruleset = laid({});
   CHECK_THROWS_AS(change(ruleset, {}, sessions), nft_model::Refused);

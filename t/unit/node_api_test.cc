@@ -158,7 +158,7 @@ TEST_CASE("api_json: a lease") {
                                                         {"tag", "7"}}) {
     record.add(name, value);
   }
-  Lease lease = api_json::lease_of(record);
+  lease::Lease lease = api_json::lease_of(record);
   CHECK(api_json::lease(lease) ==
         "{\"id\":\"3a9fd819-59c3-42bc-b0a2-d26304a1eb84\",\"host\":\"203.0.113.1\",\"ssh_port\":5000,\"udp_port\":"
         "\"5000:5009\",\"renew_seconds\":0,\"expires\":null,"

@@ -20,7 +20,7 @@ namespace {
 // Of the password "secret".
 const std::string kHash = "$y$j9T$eHe5mobWt0Y8bkSMmvZNl.$PUo.be30p9e/ego2POV6/iqoTesZRXyt43HoJselWp3";
 
-std::vector<NodeUser> parse(const std::string& text) { return config::node_users::parse(text, "users"); }
+std::vector<config::NodeUser> parse(const std::string& text) { return config::node_users::parse(text, "users"); }
 
 std::string complaint(const auto& action) {
   try {

@@ -34,7 +34,7 @@ Record without(const std::string& name) {
 
 std::string complaint(const Record& record) {
   try {
-    Route::from_record(record);
+    session::Route::from_record(record);
   } catch (const tool::Failure& failure) {
     CHECK(failure.code() == tool::bad_input);
     return failure.what();
@@ -45,7 +45,7 @@ std::string complaint(const Record& record) {
 }  // namespace
 
 TEST_CASE("route: a record is read, and written as it was read") {
-  const Route route = Route::from_record(good());
+  const session::Route route = session::Route::from_record(good());
   CHECK(route.rule == 2);
   CHECK(route.upstream_user == "xfer");
   CHECK(route.keyfile == "/key");
@@ -62,7 +62,7 @@ TEST_CASE("route: what has its default is left out, and what has not is in the o
       "rule=1\nupstream_user=xfer\nkeyfile=/key\nhost=h:22\nproxy_port=0\nudp_port_range=40000:40010\n"
       "src_port_filtering=false\nudp_linger=30\nconnect_timeout=5\nfaulty_interval=60\nknown_hosts=/known\n"
       "bind_source_address=10.0.0.1\nforwarding=nftables\nupstream_reuse=true\n\n";
-  const Route route = Route::from_record(record::parse_one(text));
+  const session::Route route = session::Route::from_record(record::parse_one(text));
   CHECK(route.proxy_port == 0);
   CHECK(route.udp_port_range == PortRange{40000, 40010});
   CHECK_FALSE(route.src_port_filtering);
@@ -77,8 +77,9 @@ TEST_CASE("route: what has its default is left out, and what has not is in the o
 }
 
 TEST_CASE("route: a record of few names has the rest by default") {
-  const Route route = Route::from_record(record::parse_one("upstream_user=xfer\nkeyfile=/key\nhost=h:22\n"));
-  const Route defaults;
+  const session::Route route =
+      session::Route::from_record(record::parse_one("upstream_user=xfer\nkeyfile=/key\nhost=h:22\n"));
+  const session::Route defaults;
   CHECK(route.rule == 0);
   CHECK(route.proxy_port == 33001);
   CHECK(route.udp_port == 33001);
@@ -94,7 +95,7 @@ TEST_CASE("route: a record of few names has the rest by default") {
 
 TEST_CASE("route: the port on the server is that of the proxy unless it is said") {
   const Record record = record::parse_one("upstream_user=xfer\nkeyfile=/key\nhost=h:22\nproxy_port=443\n");
-  CHECK(Route::from_record(record).udp_port == 443);
+  CHECK(session::Route::from_record(record).udp_port == 443);
 }
 
 TEST_CASE("route: account, key and host are required, and other names are refused") {

@@ -26,8 +26,8 @@ std::string rule(const std::string& attributes, const std::string& more = "") {
   return "<rule " + attributes + "><host>inside1</host><keyfile>/k</keyfile>" + more + "</rule>\n";
 }
 
-Request asked_at(const std::string& proxy = "7.7.7.7:33001", const std::string& domain = "") {
-  Request asked;
+session::Request asked_at(const std::string& proxy = "7.7.7.7:33001", const std::string& domain = "") {
+  session::Request asked;
   asked.user = "bear";
   asked.client = *Endpoint::parse(proxy[0] == '[' ? "[2001:db8::c]:51512" : "198.51.100.10:51512");
   asked.proxy = *Endpoint::parse(proxy);
@@ -35,11 +35,12 @@ Request asked_at(const std::string& proxy = "7.7.7.7:33001", const std::string& 
   return asked;
 }
 
-std::optional<Route> match(const config::Rproxy& rules, const Request& asked, const Names& groups = {}) {
+std::optional<session::Route> match(const config::Rproxy& rules, const session::Request& asked,
+                                    const Names& groups = {}) {
   return session::rules::first_match(rules, asked, {[&](const std::string&) { return groups; }, {}});
 }
 
-Lines explain(const config::Rproxy& rules, const Request& asked, const Names& groups = {}) {
+Lines explain(const config::Rproxy& rules, const session::Request& asked, const Names& groups = {}) {
   Lines lines;
   session::rules::first_match(
       rules, asked,

@@ -33,7 +33,7 @@ Record without(const std::string& name) {
 
 int code_of(const Record& record) {
   try {
-    Session::from_record(record);
+    session::Session::from_record(record);
   } catch (const tool::Failure& failure) {
     return failure.code();
   }
@@ -47,8 +47,8 @@ int code_with(const std::string& name, const std::string& value) {
 }
 
 // Session `number`, open and without a flow.
-Session candidate(int number) {
-  Session session = Session::from_record(without("flow"));
+session::Session candidate(int number) {
+  session::Session session = session::Session::from_record(without("flow"));
   session.id = fmt::format("00000000-0000-4000-8000-{:012}", number);
   session.opened = number;
   return session;
@@ -57,7 +57,7 @@ Session candidate(int number) {
 }  // namespace
 
 TEST_CASE("session: a record is read, and written as it was read") {
-  const auto session = Session::from_record(good());
+  const auto session = session::Session::from_record(good());
   CHECK(session.id == kId);
   CHECK(session.user == "bear");
   CHECK(session.client.text() == "198.51.100.10:51512");
@@ -84,40 +84,40 @@ TEST_CASE("session: what is optional survives the round trip too") {
   kept.set("proxy_port", "0");
   kept.add("udp_port_range", "40000:40010");
   kept.add("udp_linger", "30");
-  const auto session = Session::from_record(kept);
+  const auto session = session::Session::from_record(kept);
   CHECK(session.ports_kept());
   CHECK(session.route.udp_port == 0);
   CHECK(session.route.udp_port_range == PortRange{40000, 40010});
   CHECK(session.route.udp_linger.count() == 30);
-  const auto again = Session::from_record(session.to_record());
+  const auto again = session::Session::from_record(session.to_record());
   CHECK(again.to_record().text() == session.to_record().text());
   CHECK(again.ports_kept());
 
-  const auto unpinned = Session::from_record(without("flow"));
+  const auto unpinned = session::Session::from_record(without("flow"));
   CHECK_FALSE(unpinned.flow);
   CHECK_FALSE(unpinned.pinned());
   CHECK(unpinned.to_record().fields() == without("flow").fields());
 }
 
 TEST_CASE("session: of its route, what concerns UDP is on record, and nothing else") {
-  Session session = Session::from_record(good());
-  const Route route{.rule = 2,
-                    .upstream_user = "other",
-                    .keyfile = "/key",
-                    .hosts = {{"server", 22}},
-                    .proxy_port = 443,
-                    .udp_port = 444,
-                    .src_port_filtering = false,
-                    .udp_linger = std::chrono::seconds(7),
-                    .connect_timeout = std::chrono::seconds(8),
-                    .known_hosts = "/known",
-                    .bind_source_address = IpAddress::parse("203.0.113.2"),
-                    .forwarding = config::Forwarding::nftables,
-                    .faulty_interval = std::chrono::seconds(9),
-                    .upstream_reuse = true,
-                    .keyfile_of_user = true};
+  session::Session session = session::Session::from_record(good());
+  const session::Route route{.rule = 2,
+                             .upstream_user = "other",
+                             .keyfile = "/key",
+                             .hosts = {{"server", 22}},
+                             .proxy_port = 443,
+                             .udp_port = 444,
+                             .src_port_filtering = false,
+                             .udp_linger = std::chrono::seconds(7),
+                             .connect_timeout = std::chrono::seconds(8),
+                             .known_hosts = "/known",
+                             .bind_source_address = IpAddress::parse("203.0.113.2"),
+                             .forwarding = config::Forwarding::nftables,
+                             .faulty_interval = std::chrono::seconds(9),
+                             .upstream_reuse = true,
+                             .keyfile_of_user = true};
   session.route = route;
-  const Route read = Session::from_record(session.to_record()).route;
+  const session::Route read = session::Session::from_record(session.to_record()).route;
   CHECK(read.rule == 2);
   CHECK(read.upstream_user == "other");
   CHECK(read.proxy_port == 443);
@@ -129,9 +129,9 @@ TEST_CASE("session: of its route, what concerns UDP is on record, and nothing el
 
   CHECK(read.keyfile.empty());
   CHECK(read.hosts.empty());
-  CHECK(read.connect_timeout == Route{}.connect_timeout);
+  CHECK(read.connect_timeout == session::Route{}.connect_timeout);
   CHECK(read.known_hosts.empty());
-  CHECK(read.faulty_interval == Route{}.faulty_interval);
+  CHECK(read.faulty_interval == session::Route{}.faulty_interval);
   CHECK_FALSE(read.upstream_reuse);
   CHECK_FALSE(read.keyfile_of_user);
 }
@@ -139,7 +139,7 @@ TEST_CASE("session: of its route, what concerns UDP is on record, and nothing el
 TEST_CASE("session: a flow does not pin a session that filters no source port") {
   Record open = good();
   open.set("src_port_filtering", "false");
-  const auto session = Session::from_record(open);
+  const auto session = session::Session::from_record(open);
   CHECK(session.flow);
   CHECK_FALSE(session.pinned());
 }
@@ -167,10 +167,10 @@ TEST_CASE("session: all of it may be IPv6, but families do not mix") {
 
 TEST_CASE("session: a group is one session's id") {
   constexpr char kOther[] = "3a9fd819-59c3-42bc-b0a2-d26304a1eb85";
-  CHECK(Session::from_record(good()).group.empty());
+  CHECK(session::Session::from_record(good()).group.empty());
   Record grouped = good();
   grouped.add("group", kOther);
-  const auto session = Session::from_record(grouped);
+  const auto session = session::Session::from_record(grouped);
   CHECK(session.group == kOther);
   CHECK(session.to_record().fields() == grouped.fields());
   for (const std::string bad :
@@ -186,36 +186,36 @@ TEST_CASE("session: a group is one session's id") {
 }
 
 TEST_CASE("session: who opens beside sessions without a flow joins their group, and no other") {
-  const Session first = candidate(1);
+  const session::Session first = candidate(1);
   CHECK(session::find_group(first, {}).empty());
   CHECK(session::find_group(first, {first}).empty());  // itself
-  Session second = candidate(2);
+  session::Session second = candidate(2);
   second.group = session::find_group(second, {first});
   CHECK(second.group == first.id);
   CHECK(second.is_rival_of(first));
   CHECK(first.is_rival_of(second));
   CHECK_FALSE(first.is_rival_of(first));
 
-  Session third = candidate(3);
+  session::Session third = candidate(3);
   third.group = session::find_group(third, {second});  // the first is over, or has its flow
   CHECK(third.group == first.id);
   CHECK(third.is_rival_of(first));
 
-  Session settled = candidate(4);
-  settled.flow = PinnedFlow{settled.client, settled.host};
-  Session closed = candidate(5);
+  session::Session settled = candidate(4);
+  settled.flow = session::PinnedFlow{settled.client, settled.host};
+  session::Session closed = candidate(5);
   closed.opened = 0;
-  Session elsewhere = candidate(6);
+  session::Session elsewhere = candidate(6);
   elsewhere.host = Endpoint::require("203.0.113.11:22", "host");
-  Session stranger = candidate(7);
+  session::Session stranger = candidate(7);
   stranger.client = Endpoint::require("198.51.100.11:51512", "client");
-  Session other_address = candidate(8);
+  session::Session other_address = candidate(8);
   other_address.proxy = Endpoint::require("198.51.100.40:33001", "proxy");
   for (const auto& other : {settled, closed, elsewhere, stranger, other_address}) {
     CAPTURE(other.id);
     CHECK(session::find_group(candidate(9), {other}).empty());
     CHECK_FALSE(candidate(9).is_rival_of(other));
-    Session same_name = other;
+    session::Session same_name = other;
     same_name.group = first.id;
     const bool has_ends = session::have_same_ends(first, other);
     CHECK(first.is_rival_of(same_name) == has_ends);  // a group is one of its ends only
@@ -223,7 +223,7 @@ TEST_CASE("session: who opens beside sessions without a flow joins their group, 
 }
 
 TEST_CASE("session: candidates of one server are of one group, whatever their ports") {
-  Session low = candidate(1), high = candidate(2), both = candidate(3);
+  session::Session low = candidate(1), high = candidate(2), both = candidate(3);
   for (auto* each : {&low, &high, &both}) each->route.proxy_port = 0;
   low.route.udp_port_range = {33001, 33010};
   high.route.udp_port_range = {33011, 33020};
@@ -235,11 +235,11 @@ TEST_CASE("session: candidates of one server are of one group, whatever their po
 }
 
 TEST_CASE("session: the record of one of very many is no longer than that of the second") {
-  std::vector<Session> living{candidate(1)};
+  std::vector<session::Session> living{candidate(1)};
   for (int n = 2; n <= 300; ++n) {
-    Session next = candidate(n);
+    session::Session next = candidate(n);
     next.group = session::find_group(next, living);
-    living.push_back(Session::from_record(record::parse_one(next.to_record().text())));
+    living.push_back(session::Session::from_record(record::parse_one(next.to_record().text())));
   }
   for (const auto& each : living) {
     for (const auto& other : living) CHECK(each.is_rival_of(other) == (each.id != other.id));

@@ -18,8 +18,8 @@ using sessions::Selector;
 Endpoint at(const std::string& text) { return Endpoint::require(text, "endpoint"); }
 
 // Session `number`, started in that second, pinned to `client` when there is one.
-Session living(int number, const std::string& client = "") {
-  Session session;
+session::Session living(int number, const std::string& client = "") {
+  session::Session session;
   session.id = "00000000-0000-4000-8000-00000000000" + std::to_string(number);
   session.user = "bear";
   session.client = at("198.51.100.10:51512");
@@ -28,7 +28,7 @@ Session living(int number, const std::string& client = "") {
   session.route.upstream_user = "xfer";
   session.host = at("203.0.113.10:22");
   session.started = "2026-11-22T15:04:0" + std::to_string(number) + "Z";
-  if (!client.empty()) session.flow = PinnedFlow{at(client), at("203.0.113.10:33001")};
+  if (!client.empty()) session.flow = session::PinnedFlow{at(client), at("203.0.113.10:33001")};
   return session;
 }
 
@@ -44,7 +44,7 @@ Flow flow(const std::string& client, std::uint64_t up, std::uint64_t down,
   return made;
 }
 
-std::vector<Row> ledger(std::vector<Session> all, const std::vector<Flow>& flows) {
+std::vector<Row> ledger(std::vector<session::Session> all, const std::vector<Flow>& flows) {
   return sessions::ledger(std::move(all), flows, sessions::Clock{});
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("sessions: a flow is that of the session whose record names it") {
 }
 
 TEST_CASE("sessions: a flow that no record names is that of the oldest open rule") {
-  Session free = living(2);
+  session::Session free = living(2);
   free.route.src_port_filtering = false;
   const auto rows = ledger({living(3), free, living(1, "198.51.100.10:5001")},
                            {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2)});
@@ -85,7 +85,7 @@ TEST_CASE("sessions: a flow that no record names is that of the oldest open rule
 }
 
 TEST_CASE("sessions: without source port filtering all flows of the client add up") {
-  Session free = living(1, "198.51.100.10:5001");
+  session::Session free = living(1, "198.51.100.10:5001");
   free.route.src_port_filtering = false;
   const auto rows = ledger({free}, {flow("198.51.100.10:5001", 10, 1), flow("198.51.100.10:5002", 20, 2)});
   CHECK(rows[0].flows == 2);
@@ -176,7 +176,7 @@ TEST_CASE("sessions: a node with too many sessions tells of as many as there is 
 }
 
 TEST_CASE("sessions: states") {
-  Session session = living(1);
+  session::Session session = living(1);
   CHECK(sessions::state_of(session) == sessions::State::open);
   session = living(1, "198.51.100.10:5001");
   CHECK(sessions::state_of(session) == sessions::State::pinned);
@@ -188,7 +188,7 @@ TEST_CASE("sessions: states") {
 
 TEST_CASE("sessions: the age is counted from the rule, or else from the record, and never negative") {
   const sessions::Clock now{10'500'000'000, 1795359850};  // 2026-11-22T15:04:10Z
-  Session session = living(4);
+  session::Session session = living(4);
   CHECK(sessions::ledger({session}, {}, now)[0].age == doctest::Approx(6));
   session.opened = 10'000'000'000;
   CHECK(sessions::ledger({session}, {}, now)[0].age == doctest::Approx(0.5));
@@ -245,7 +245,7 @@ TEST_CASE("sessions: numbers for people") {
 }
 
 TEST_CASE("sessions: selectors") {
-  Session session = living(1, "198.51.100.10:5001");
+  session::Session session = living(1, "198.51.100.10:5001");
   const struct {
     std::string text;
     bool matches;
@@ -277,7 +277,7 @@ TEST_CASE("sessions: selectors") {
 }
 
 TEST_CASE("sessions: labels and cells from outside cannot break the form") {
-  Session session = living(1);
+  session::Session session = living(1);
   session.user = "a\"b\\c\nd\xff";
   const auto rows = ledger({session}, {});
   const std::string metrics = sessions::prometheus(rows, true, {});

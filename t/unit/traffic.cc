@@ -16,7 +16,7 @@ IpAddress address(Family family, int net, int last) {
 namespace {
 
 // What of a session says to which ports; two of them lead to one port of the server.
-void draw_ports(Session& session, int kind) {
+void draw_ports(session::Session& session, int kind) {
   static const struct {
     Port proxy, udp;
     PortRange range;
@@ -32,16 +32,16 @@ void draw_ports(Session& session, int kind) {
 
 }  // namespace
 
-void draw_flow(Session& session, int number, Draw& draw) {
+void draw_flow(session::Session& session, int number, Draw& draw) {
   const PortRange& range = session.route.udp_port_range;
   const Port port = session.ports_kept() ? static_cast<Port>(range.low + draw.below(range.high - range.low + 1))
                                          : session.route.udp_port;
-  session.flow = PinnedFlow{{session.client.ip, static_cast<Port>(20000 + number)}, {session.host.ip, port}};
+  session.flow = session::PinnedFlow{{session.client.ip, static_cast<Port>(20000 + number)}, {session.host.ip, port}};
 }
 
-Session draw_session(Family family, int number, Draw& draw) {
+session::Session draw_session(Family family, int number, Draw& draw) {
   static const int kLast[] = {0, 1, 2, 3, 10, 11, 63, 64, 127, 128, 191, 192, 254, 255};
-  Session made;
+  session::Session made;
   made.id = fmt::format("11111111-0000-4000-8000-{:012}", number);
   made.client = {address(family, draw.below(3), draw.one_in(3) ? draw.below(256) : kLast[draw.below(14)]), 51512};
   const int proxy = draw.below(2), host = draw.below(2), kind = draw.below(5);
@@ -60,9 +60,9 @@ Session draw_session(Family family, int number, Draw& draw) {
 Sessions draw_sessions(Family family, int count, Draw& draw) {
   Sessions sessions;
   for (int number = 0; number < count; ++number) {
-    Session made = draw_session(family, number, draw);
+    session::Session made = draw_session(family, number, draw);
     if (number > 0 && draw.one_in(2)) {
-      const Session& other = sessions[static_cast<std::size_t>(draw.below(number))];
+      const session::Session& other = sessions[static_cast<std::size_t>(draw.below(number))];
       const std::string id = made.id;
       if (draw.one_in(2)) made = other;
       made.id = id;
@@ -77,7 +77,7 @@ Sessions draw_sessions(Family family, int count, Draw& draw) {
 
 namespace {
 
-bool wants(const Session& session, const Packet& packet) {
+bool wants(const session::Session& session, const Packet& packet) {
   const Port port = packet.destination.port;
   if (packet.protocol != "udp" || packet.source.ip != session.client.ip || packet.destination.ip != session.proxy.ip)
     return false;
@@ -89,7 +89,7 @@ bool wants(const Session& session, const Packet& packet) {
 
 }  // namespace
 
-const Session* owner(const Sessions& sessions, const Packet& packet) {
+const session::Session* owner(const Sessions& sessions, const Packet& packet) {
   for (const bool pinned : {true, false}) {
     for (const auto& session : sessions) {
       if (session.pinned() == pinned && wants(session, packet)) return &session;
@@ -98,7 +98,7 @@ const Session* owner(const Sessions& sessions, const Packet& packet) {
   return nullptr;
 }
 
-Packet packet_of(const Session& session, Draw& draw) {
+Packet packet_of(const session::Session& session, Draw& draw) {
   Packet packet;
   packet.mark = kForeignMark;
   packet.source = {session.client.ip, static_cast<Port>(1024 + draw.below(10000))};
@@ -146,7 +146,7 @@ std::vector<Packet> packets_of(const Sessions& senders, Draw& draw) {
 
 std::string complaint(const Sessions& sessions, const Packet& packet, const Passage& passage) {
   constexpr std::uint32_t kMark = 0x8000000;
-  const Session* session = owner(sessions, packet);
+  const session::Session* session = owner(sessions, packet);
   Passage right{packet.source, packet.destination, packet.mark, "", false, false, 0, {}};
   if (session) {
     right.sent_on_by = session->id;

@@ -17,7 +17,7 @@
 namespace traffic {
 
 using firewall::text::Family;
-using Sessions = std::vector<Session>;
+using Sessions = std::vector<session::Session>;
 
 constexpr Family kFamilies[] = {Family::v4, Family::v6};
 constexpr std::uint32_t kForeignMark = 0x5;  // of somebody else, on every packet's connection
@@ -51,15 +51,15 @@ class Draw {
 
 // Of one of three networks: 0, with the proxy; 1; 2, with the servers.
 IpAddress address(Family family, int net, int last);
-Session draw_session(Family family, int number, Draw& draw);
+session::Session draw_session(Family family, int number, Draw& draw);
 // Many have their client in common with another, and some want the same packets.
 Sessions draw_sessions(Family family, int count, Draw& draw);
 // Of a source port that only this number has.
-void draw_flow(Session& session, int number, Draw& draw);
+void draw_flow(session::Session& session, int number, Draw& draw);
 
 // Pinned ones come first, then whoever stands first; nullptr: nobody.
-const Session* owner(const Sessions& sessions, const Packet& packet);
-Packet packet_of(const Session& session, Draw& draw);
+const session::Session* owner(const Sessions& sessions, const Packet& packet);
+Packet packet_of(const session::Session& session, Draw& draw);
 std::vector<Packet> packets_of(const Sessions& senders, Draw& draw);
 // The packet itself, and those that differ in one thing.
 std::vector<Packet> with_neighbours(const Packet& packet, Draw& draw);

@@ -1,4 +1,4 @@
-#include "cluster/reply.h"
+#include "cluster/redis_reply.h"
 
 #include <fmt/core.h>
 

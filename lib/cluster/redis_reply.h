@@ -1,4 +1,4 @@
-// cluster/reply: one answer of Redis: nothing, a number, text (any bytes), or a list of answers.
+// cluster/redis_reply: one answer of Redis: nothing, a number, text (any bytes), or a list of answers.
 #pragma once
 
 #include <string>
