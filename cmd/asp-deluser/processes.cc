@@ -1,15 +1,10 @@
 #include "processes.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
-#include <memory>
-#include <sstream>
 #include <string>
 #include <thread>
 
@@ -19,6 +14,7 @@
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/pidfd.h"
+#include "base/process.h"
 
 namespace processes {
 namespace {
@@ -29,20 +25,9 @@ constexpr auto kTermTime = 3s;  // after SIGTERM
 constexpr auto kEndTime = 10s;
 constexpr auto kRetryPause = 20ms;
 
-// Compares real, effective, saved and file system uid; proc(5). The files in /proc of a process that
-// changed its rights belong to root, so their owner is no help.
 bool is_of(pid_t pid, uid_t uid) {
-  std::ifstream status(fmt::format("/proc/{}/status", pid));
-  for (std::string line; std::getline(status, line);) {
-    std::istringstream words(line);
-    std::string name;
-    if (!(words >> name) || name != "Uid:") continue;
-    for (uid_t one = 0; words >> one;) {
-      if (one == uid) return true;
-    }
-    return false;
-  }
-  return false;
+  const auto found = process::find(pid);
+  return found && found->is_of(uid);
 }
 
 bool is_on_this_host(pid_t pid) {
@@ -59,13 +44,9 @@ bool signal_if_of(pid_t pid, uid_t uid, int number) {
 }
 
 int signal_all_of(uid_t uid, int number) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> all(::opendir("/proc"), ::closedir);
-  if (!all) tool::fail_errno(tool::os, "open /proc");
   int count = 0;
-  while (const dirent* entry = ::readdir(all.get())) {
-    const pid_t pid = std::atoi(entry->d_name);
+  for (const pid_t pid : process::all())
     if (pid > 1 && is_of(pid, uid) && signal_if_of(pid, uid, number)) ++count;
-  }
   return count;
 }
 

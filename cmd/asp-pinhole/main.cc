@@ -79,7 +79,7 @@ session::Session session_of(const session::Asked& asked, const caller::Caller& c
   session.proxy = asked.request.proxy;
   session.host = host;
   session.route = route;
-  session.pid = caller.session_pid;
+  session.pid = caller.process.pid;
   session.holder = ::getpid();
   session.started = wall_clock::now();
   return session::Session::from_record(session.to_record());  // runs all checks of a record
@@ -108,7 +108,7 @@ int serve() {
   const caller::Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
   life.depend_on(caller);
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
-  const auto only = session::spool::Token::take(session::spool::kCallers, caller.token());
+  const auto only = session::spool::Token::take(session::spool::kCallers, caller.process.token());
   if (!only) refuse("this session has a pinhole already");
   session::spool::check_admission();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;

@@ -187,7 +187,7 @@ int serve(ConductorLink& link) {
   const caller::Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
   link.depend_on(caller);
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
-  auto token = session::spool::Token::take(session::spool::kDialers, caller.token());
+  auto token = session::spool::Token::take(session::spool::kDialers, caller.process.token());
   if (!token) refuse("the session has an upstream connection already");
   session::spool::check_admission();
   const std::string config_file = session::keepers::identity_of(paths::kConfig);

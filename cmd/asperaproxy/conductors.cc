@@ -1,22 +1,19 @@
 #include "conductors.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstring>
-#include <memory>
 
 #include <fmt/core.h>
 
-#include "base/failure.h"
 #include "base/fd.h"
 #include "base/paths.h"
 #include "base/pidfd.h"
+#include "base/process.h"
 
 namespace asperaproxy {
 namespace {
@@ -46,13 +43,8 @@ bool is_conductor(int pid, const std::string& network) {
 std::vector<Process> find() {
   const std::string network = link_of("/proc/self/ns/net");
   std::vector<Process> found;
-  const std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir("/proc"), ::closedir);
-  if (!processes) tool::fail_errno(tool::os, "open /proc");
-  while (const dirent* entry = ::readdir(processes.get())) {
-    const std::string name = entry->d_name;
-    int pid = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error != std::errc{} || end != name.data() + name.size() || !is_conductor(pid, network)) continue;
+  for (const pid_t pid : process::all()) {
+    if (!is_conductor(pid, network)) continue;
     Fd held = pidfd::find(pid);
     if (held && is_conductor(pid, network)) found.push_back({pid, std::move(held)});
   }

@@ -22,10 +22,34 @@
 #include "base/io.h"
 #include "base/paths.h"
 #include "base/pidfd.h"
+#include "base/process.h"
 #include "base/record.h"
 #include "base/uuid.h"
 
 namespace session::keepers {
+
+Note Note::parse(std::string_view text) {
+  const auto records = record::parse_all(text);
+  if (records.size() != 2) throw tool::Failure(tool::bad_input, "keeper: expected its note and its terms");
+  const auto number = [&](std::string_view name, long low, long high) {
+    const auto value = parse_decimal(records[0].require(name), low, high);
+    if (!value) throw tool::Failure(tool::bad_input, fmt::format("keeper: {}: not valid", name));
+    return *value;
+  };
+  records[0].check_names({"pid", "started", "since"});
+  constexpr long kMost = std::numeric_limits<long>::max();
+  return {static_cast<pid_t>(number("pid", 2, std::numeric_limits<pid_t>::max())),
+          static_cast<unsigned long long>(number("started", 0, kMost)), number("since", 0, kMost), records[1].text()};
+}
+
+std::string Note::text() const {
+  Record note;
+  note.add("pid", std::to_string(pid));
+  note.add("started", std::to_string(started));
+  note.add("since", std::to_string(since));
+  return note.text() + terms;
+}
+
 namespace {
 
 constexpr char kDirectory[] = "keepers";
@@ -55,24 +79,12 @@ void remove_files(const std::string& directory, const std::string& id) {
   for (const auto& name : {id, id + ".socket", "." + id}) ::unlink(in(directory, name).c_str());
 }
 
-struct Note {
-  pid_t pid = 0;
-  long since = 0;  // boot time, seconds
-  std::string terms;
-};
-
 // Absent: it is gone, or not readable.
 std::optional<Note> read_note(const std::string& directory, const std::string& id) {
   const Fd file(::open(in(directory, id).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return std::nullopt;
   try {
-    const auto records = record::parse_all(io::read_all(file.get(), 2 * Record::kMaxBytes, id));
-    if (records.size() != 2) return std::nullopt;
-    constexpr long kLargest = std::numeric_limits<int>::max();
-    const auto pid = parse_decimal(records[0].require("pid"), 2, kLargest);
-    const auto since = parse_decimal(records[0].require("since"), 0, kLargest);
-    if (!pid || !since) return std::nullopt;
-    return Note{static_cast<pid_t>(*pid), static_cast<long>(*since), records[1].text()};
+    return Note::parse(io::read_all(file.get(), 2 * Record::kMaxBytes, id));
   } catch (const tool::Failure&) {
     return std::nullopt;
   }
@@ -99,13 +111,14 @@ std::vector<std::string> directories() {
   return found;
 }
 
-// While the keeper holds the lock, the pid in its record is still its own: so the pidfd is opened
-// first, and then the lock is checked.
+// The lock alone does not say that the number is still the keeper's: whoever got its descriptors may
+// hold it, too.
 bool kill_if_alive(const std::string& directory, const std::string& id) {
   const auto note = read_note(directory, id);
   if (!note) return false;
   const Fd process = pidfd::find(note->pid);
-  return process && session::spool::is_held(directory, id) && pidfd::signal(process, SIGKILL);
+  const auto now = process::find(note->pid);
+  return process && now && now->started == note->started && pidfd::signal(process, SIGKILL);
 }
 
 std::size_t end_in(const std::string& directory) {
@@ -193,11 +206,9 @@ Hold Place::open(pid_t pid) {
   auto session = session::spool::Token::take(directory_, id_ + ".session");
   Fd socket = connect_to(socket_path(directory_, id_));
   if (!session || !socket) throw tool::Failure(tool::os, "the new keeper cannot be reached");
-  Record note;
-  note.add("pid", std::to_string(pid));
-  note.add("since", std::to_string(boot_clock::seconds().count()));
+  const Note note{pid, process::of(pid).started, boot_clock::seconds().count(), terms_.text};
   const std::string fresh = in(directory_, "." + id_);
-  io::write_all(fd::open(fresh, O_WRONLY | O_NOFOLLOW).get(), note.text() + terms_.text);
+  io::write_all(fd::open(fresh, O_WRONLY | O_NOFOLLOW).get(), note.text());
   if (::rename(fresh.c_str(), in(directory_, id_).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
   lock_.reset();
   return Hold{directory_, id_, std::move(socket), std::move(*session)};

@@ -2,7 +2,7 @@
 // same user and rule (<upstream_reuse>, aspera.conf(5)). A keeper is an asp-dial
 // with option -R; asp-dial(1).
 //
-//   keepers/USER.RULE/ID          what it was verified for (Terms), and its pid;
+//   keepers/USER.RULE/ID          what it was verified for (Terms), and its process (Note);
 //                                 locked by the living keeper
 //   keepers/USER.RULE/ID.socket   where it accepts sessions, from root alone
 //   keepers/USER.RULE/ID.session  token of the asp-upstream whose session it serves
@@ -36,6 +36,18 @@ struct Terms {
   std::string user;
   int rule = 0;
   std::string text;
+};
+
+// What is on record of a keeper: two records, the second being its terms.
+struct Note {
+  pid_t pid = 0;
+  unsigned long long started = 0;  // process::Process::started: the number names no later process
+  long since = 0;                  // boot time, seconds
+  std::string terms;
+
+  // Strict; Failure{65}.
+  static Note parse(std::string_view text);
+  std::string text() const;
 };
 
 // The identity and version of the file at `path`: "device.inode.mtime.ctime.size", for Terms; "-" when

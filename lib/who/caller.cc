@@ -13,56 +13,19 @@
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <sstream>
 
 #include <fmt/core.h>
 
 #include "base/accounts.h"
 #include "base/failure.h"
 #include "base/fd.h"
-#include "base/io.h"
 #include "base/netlink.h"
-#include "base/pidfd.h"
+#include "base/process.h"
 
 namespace caller {
 namespace {
 
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
-
-struct Process {
-  pid_t pid = 0;
-  pid_t parent = 0;
-  unsigned long long started = 0;
-  uid_t uid = 0;  // real
-};
-
-std::string read_proc(pid_t pid, const char* name) {
-  const Fd file = fd::open(fmt::format("/proc/{}/{}", pid, name), O_RDONLY);
-  return io::read_all(file.get(), 65536, name);
-}
-
-// Reads proc(5). Field 2, the command name, is in parentheses and may itself contain anything, so the
-// fields are counted from the last ")".
-Process process_of(pid_t pid) {
-  constexpr int kParentField = 4;
-  constexpr int kStartField = 22;
-  const std::string stat = read_proc(pid, "stat");
-  const auto name_end = stat.rfind(')');
-  if (name_end == stat.npos) throw tool::Failure(tool::os, fmt::format("/proc/{}/stat: not understood", pid));
-  std::istringstream fields(stat.substr(name_end + 1));
-  Process process;
-  process.pid = pid;
-  std::string field;
-  for (int number = 3; number <= kStartField && fields >> field; ++number) {
-    if (number == kParentField) process.parent = static_cast<pid_t>(std::stol(field));
-    if (number == kStartField) process.started = std::stoull(field);
-  }
-  const std::string status = read_proc(pid, "status");
-  const auto uid = status.find("\nUid:\t");
-  if (uid == status.npos) throw tool::Failure(tool::os, fmt::format("/proc/{}/status: not understood", pid));
-  process.uid = static_cast<uid_t>(std::stoul(status.substr(uid + 6)));
-  return process;
-}
 
 bool holds_socket(pid_t pid, std::uint32_t inode) {
   const std::string wanted = fmt::format("socket:[{}]", inode);
@@ -77,10 +40,9 @@ bool holds_socket(pid_t pid, std::uint32_t inode) {
   return false;
 }
 
-// A pidfd of exactly this process, not of a later one with the same number.
-Fd hold(const Process& process) {
-  Fd held = pidfd::open(process.pid);
-  if (process_of(process.pid).started != process.started) refuse("the session has ended");
+Fd hold_living(const process::Process& process) {
+  Fd held = process::hold(process);
+  if (!held) refuse("the session has ended");
   return held;
 }
 
@@ -119,8 +81,6 @@ std::optional<Connection> established(const Endpoint& local, const Endpoint& rem
 
 }  // namespace
 
-std::string Caller::token() const { return fmt::format("{}.{}", session_pid, started); }
-
 Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy) {
   constexpr int kMaxDepth = 64;
   Caller found;
@@ -132,22 +92,21 @@ Caller verify(uid_t uid, const Endpoint& client, const Endpoint& proxy) {
     refuse(
         fmt::format("the connection from {} was not accepted by root but by uid {}", client.text(), connection->owner));
   }
-  Process process = process_of(::getpid());
+  process::Process process = process::of(::getpid());
   for (int depth = 0; depth < kMaxDepth && process.parent > 1; ++depth) {
-    const Process parent = process_of(process.parent);
+    const process::Process parent = process::of(process.parent);
     if (holds_socket(parent.pid, connection->inode)) {
-      if (parent.uid != uid)
-        refuse(
-            fmt::format("the connection from {} belongs to uid {}, not to {}", client.text(), parent.uid, found.user));
-      found.session_pid = process.pid;
-      found.started = process.started;
-      found.session = hold(process);
-      found.connection = hold(parent);
+      if (parent.real_uid() != uid)
+        refuse(fmt::format("the connection from {} belongs to uid {}, not to {}", client.text(), parent.real_uid(),
+                           found.user));
+      found.process = process;
+      found.session = hold_living(process);
+      found.connection = hold_living(parent);
       // The session outlives its monitor, but nothing is left to close it in order.
       if (parent.parent <= 1) refuse("the SSH session has lost its privileged process");
-      const Process monitor = process_of(parent.parent);
-      if (monitor.uid != 0) refuse("the SSH session's privileged process is not root's");
-      found.monitor = hold(monitor);
+      const process::Process monitor = process::of(parent.parent);
+      if (monitor.real_uid() != 0) refuse("the SSH session's privileged process is not root's");
+      found.monitor = hold_living(monitor);
       return found;
     }
     process = parent;

@@ -17,20 +17,17 @@
 
 #include "base/address.h"
 #include "base/fd.h"
+#include "base/process.h"
 
 namespace caller {
 
 struct Caller {
   uid_t uid = 0;
   std::string user;
-  pid_t session_pid = 0;           // the process that sshd started for this session
-  unsigned long long started = 0;  // its start time, clock ticks since boot (proc(5))
-  Fd session;                      // pidfd of the session process: readable (poll) once it is dead
-  Fd connection;                   // pidfd of the process that holds the client's connection
-  Fd monitor;                      // pidfd of its parent, sshd's privileged process for this session
-
-  // "PID.START" names this session process and no later one.
-  std::string token() const;
+  process::Process process;  // that sshd started for this session
+  Fd session;                // its pidfd: readable (poll) once it is dead
+  Fd connection;             // pidfd of the process that holds the client's connection
+  Fd monitor;                // pidfd of its parent, sshd's privileged process for this session
 };
 
 // Failure{77} unless an ancestor of this process, running as `uid`, holds an

@@ -198,6 +198,20 @@ is "$(on dmz find /run/sallyport/keepers -mindepth 1)" '' 'asp-reap removes what
 
 # --- whose --------------------------------------------------------------------------------------------------------
 
+# A note names a process that has another's number by now. Who was handed the lock of a
+# keeper can hold it for as long as they want.
+last=$(port)
+on dmz -u sallyport-dial sleep 600 < /dev/null &
+wait_until 5 lab_pids dmz sleep sallyport-dial
+sleeper=$(lab_pids dmz sleep sallyport-dial)
+note=$(find "$root/run/sallyport/keepers" -type f -name '????????-*-????????????')
+keeper=$(lab_pids dmz asp-dial)
+in_lab=$(awk '/^NSpid/ { print $NF }' "/proc/$sleeper/status")
+sed "s/^pid=.*/pid=$in_lab/" "$note" > "$TMPDIR/note" && cat "$TMPDIR/note" > "$note"
+proxy restart > /dev/null
+ok 'a process that has the number of a keeper is not taken for it' kill -0 "$sleeper"
+kill -KILL "$sleeper" "$keeper"
+
 last=$(port)
 port bobcat > /dev/null
 is "$(dialers)" 2 '(two users, two connections)'

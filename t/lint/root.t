@@ -25,14 +25,14 @@ all:
   config   config destination forwarding schema value xml
   session  route session spool
 asp-pinhole:
-  base     privilege resolve signals status
+  base     privilege process resolve signals status
   kernel   connmark conntrack conntrack_dump nft nft_listing
   config   log_place
   who      caller
   session  request rules trial
   firewall backend firewall flows iptables nft_text nftables text
 asp-upstream:
-  base     boot_clock passing privilege signals status
+  base     boot_clock passing privilege process signals status
   ssh      upstream_command
   config   log_place
   who      caller command_line
@@ -49,7 +49,7 @@ asp-lease:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asp-reap:
-  base     boot_clock options whole_file
+  base     boot_clock options process whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
   cluster  node_name redis redis_away redis_message redis_password redis_reply
@@ -59,7 +59,7 @@ asp-reap:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     base64 boot_clock options passing status whole_file
+  base     base64 boot_clock options passing process status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy log_place node_users
