@@ -110,8 +110,8 @@ Command script(std::string_view lua, const std::vector<std::string>& keys, const
 
 class Client::Work {
  public:
-  Work(const config::Cluster& cluster, milliseconds patience, Whom whom)
-      : terms_{whom == Whom::anyone, cluster.redis, cluster.sentinels,
+  Work(const config::Cluster& cluster, milliseconds patience, Ask ask)
+      : terms_{ask == Ask::anyone, cluster.redis, cluster.sentinels,
                cluster.redis_password_file.empty() ? "" : password_in(cluster.redis_password_file)},
         left_(patience) {
     if (cluster.redis.empty()) throw tool::Failure(tool::config, "cluster: there is no <redis>");
@@ -147,8 +147,8 @@ class Client::Work {
   std::optional<Helper> helper_;
 };
 
-Client::Client(const config::Cluster& cluster, milliseconds patience, Whom whom)
-    : work_(std::make_unique<Work>(cluster, patience, whom)) {}
+Client::Client(const config::Cluster& cluster, milliseconds patience, Ask ask)
+    : work_(std::make_unique<Work>(cluster, patience, ask)) {}
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() = default;

@@ -32,16 +32,16 @@ namespace redis {
 // ask_all; use Client::run for a single one.
 Command script(std::string_view lua, const std::vector<std::string>& keys, const std::vector<std::string>& arguments);
 
-enum class Whom { master, anyone };
+enum class Ask { master, anyone };
 
 class Client {
  public:
   // Starts asp-redis at the first command. All waits of this object for Redis together take at most
   // `patience`; time between its calls does not count. An asp-redis that hangs costs half a second more, and
   // all of `patience`. `cluster` has <redis>, and its password is read here: Failure{78} if that fails. With
-  // `whom` anyone, the first of <redis> is asked, master or not: for reading, when there is no time to wait
+  // `ask` anyone, the first of <redis> is asked, master or not: for reading, when there is no time to wait
   // for a new master.
-  Client(const config::Cluster& cluster, std::chrono::milliseconds patience, Whom whom = Whom::master);
+  Client(const config::Cluster& cluster, std::chrono::milliseconds patience, Ask ask = Ask::master);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
   ~Client();

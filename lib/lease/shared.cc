@@ -210,7 +210,7 @@ class Shared : public Store, public Peering {
       near.sentinels.clear();
       near.redis = {server};
       try {
-        redis::Client client(near, kQuickPatience, redis::Whom::anyone);
+        redis::Client client(near, kQuickPatience, redis::Ask::anyone);
         client.ask({"PING"});
         client.grant(kLongPatience);
         pull(client, nullptr);
