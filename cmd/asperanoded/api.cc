@@ -137,6 +137,7 @@ void Api::admit(const CallPointer& call) {
   if (bound && call->proxy->netmask && !Network{*bound, *call->proxy->netmask}.contains(request.client.ip)) {
     throw Refusal("forbidden", "This proxy does not serve your network.");
   }
+  if (!request.fault.empty()) throw Refusal("bad_request", request.fault);
   call->route = &route_of(request.path, call->id);
   if (!offers(call->route->methods, request.method)) {
     throw Refusal("method_not_allowed", fmt::format("Here only these methods are taken: {}.", call->route->methods));
@@ -144,7 +145,6 @@ void Api::admit(const CallPointer& call) {
   if (call->is("OPTIONS")) return answer(*call, {204, {}, {}, {{"Allow", call->route->methods}}, {}});
   if (request.too_large)
     throw Refusal("payload_too_large", fmt::format("The body has more than {} bytes.", node_api::kMaxBody));
-  if (request.query) throw Refusal("bad_request", "Query parameters are not supported.");
   login(call);
 }
 

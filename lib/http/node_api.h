@@ -36,7 +36,9 @@ constexpr std::chrono::seconds kAnswerTime{60};   // for the client to receive t
 struct Request {
   std::string method;  // as the client sent it; HEAD is answered like GET, without the body
   std::string path;    // as the client sent it: nothing is decoded
-  bool query = false;  // the path was followed by a '?'
+  // Why the head cannot be understood, or not in one way only (http/request_head.h), one sentence; empty: it
+  // can. The body is not read then, and the answer is the connection's last.
+  std::string fault;
   std::optional<std::string> authorization;
   std::string content_type;
   std::string body;        // at most kMaxBody bytes

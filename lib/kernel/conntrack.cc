@@ -184,6 +184,19 @@ std::optional<Flow> Table::find(const Endpoint& client, const Endpoint& proxy) c
   return flows.front();
 }
 
+// The kernel finds a flow by the ends of either direction. Of one that the peer began, these are the other's.
+bool Table::was_begun_by(const Endpoint& peer, const Endpoint& ours) const {
+  Flow wanted;
+  wanted.protocol = IPPROTO_TCP;
+  wanted.client = ours;
+  wanted.proxy = peer;
+  const Entry entry = entry_of(wanted);
+  std::vector<Flow> flows;
+  if (!query(handle_, NFCT_Q_GET, entry.get(), keep_with_tcp, flows) && errno != ENOENT)
+    tool::fail_errno(tool::os, "look into conntrack");
+  return !flows.empty() && flows.front().server == ours && flows.front().client != ours;
+}
+
 bool Table::remove(const Flow& flow) const {
   const Entry entry = entry_of(flow);
   nfct_set_attr_u32(entry.get(), ATTR_ID, flow.id);

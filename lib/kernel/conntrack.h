@@ -59,6 +59,9 @@ class Table {
   // The flow between exactly these two ends, if there is one. It costs the same in a full table as in an empty
   // one.
   std::optional<Flow> find(const Endpoint& client, const Endpoint& proxy) const;
+  // True if it was `peer` that began the TCP connection between these two ends; false if `ours` did, or if the
+  // kernel does not track it.
+  bool was_begun_by(const Endpoint& peer, const Endpoint& ours) const;
   // False: it was gone already, or its tuple belongs to a younger flow.
   bool remove(const Flow& flow) const;
 

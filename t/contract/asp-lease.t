@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """asp-lease: who may call it, what it reads, and whose connection it believes."""
-import os, socket, subprocess, sys
+import ctypes, os, socket, subprocess, sys
 sys.path.insert(0, sys.path[0] + "/../lib")
 from lease_story import *
 
@@ -62,6 +62,8 @@ refused(lease.open(inner, address="2001:db8:1::50", destination="2001:db8:1::50"
 
 # --- whom it believes -----------------------------------------------------------------
 
+TO = {"IPv4": {}, "IPv6": {"destination": "2001:db8:1::50", "address": "2001:db8:1::50"}}
+
 refused(lease.open(None), "bad_request", "no connection", "no connection came along")
 refused(ask_bytes(OPEN + b"\n", [inner, inner]), "bad_request", "two connections")
 reader, writer = os.pipe()
@@ -87,7 +89,59 @@ forged = make("forged", "203.0.113.1", socket.SOCK_STREAM)
 forged.bind(("203.0.113.2", 0))
 forged.connect(("203.0.113.1", 9091))
 refused(lease.open(forger.accept()[0]), "bad_request", "a connection in a network of one's own", "another network namespace")
+for listener in four, six:
+    listener.socket.close()
+# Nor is a connection that the service made itself one of a client's: from the service's own port to any of
+# the client's; while the client connects, too; with a listener that became it.
+for address, peer, about in (("203.0.113.1", "203.0.113.2", "IPv4"), ("2001:db8:2::1", "2001:db8:2::2", "IPv6")):
+    there = make("inner", peer, socket.SOCK_STREAM)
+    there.bind((peer, 22))
+    there.listen()
+    made = make(None, address, socket.SOCK_STREAM)
+    made.bind((address, 9091))
+    made.connect((peer, 22))
+    refused(lease.open(made, **TO[about]), "busy", f"{about}: a connection that the service made", "lost track")
+    was_listener = make(None, address, socket.SOCK_STREAM)
+    was_listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.close()
+    there.close()
+    there = make("inner", peer, socket.SOCK_STREAM)
+    there.bind((peer, 24))
+    there.listen()
+    was_listener.bind((address, 9091))
+    was_listener.listen()
+    was_listener.shutdown(socket.SHUT_RD)
+    was_listener.connect((peer, 24))
+    refused(lease.open(was_listener, **TO[about]), "busy", f"{about}: another one from the same port")
+    was_listener.close()
+    again = Listener(address)
+    leased(lease.open(again.connect("inner")[1], **TO[about]), f"{about}: and a client's own is one")
+    again.socket.close()
+four = Listener("203.0.113.1")
+six = Listener("2001:db8:2::1")
+give_back(lease)
+accepted = four.connect("inner")[1]
+# An accepted one that was dissolved, and made anew by the service.
+accepted_by = accepted.getsockname()
+inner_ssh = make("inner", "203.0.113.2", socket.SOCK_STREAM)
+inner_ssh.bind(("203.0.113.2", 23))
+inner_ssh.listen()
+libc = ctypes.CDLL(None)
+libc.connect(accepted.fileno(), bytes(16), 16)  # AF_UNSPEC
+try:
+    accepted.bind(accepted_by)
+except OSError:
+    pass
+try:
+    accepted.connect(("203.0.113.2", 23))
+except OSError:
+    pass
+ok(lease.open(accepted)["answer"] == "refused", "an accepted connection that became one of the service's own")
 refused(lease.open(four.connect(None)[1]), "forbidden", "the proxy itself as a client")
+run("iptables", "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "9091", "-j", "NOTRACK")
+run("iptables", "-t", "raw", "-A", "OUTPUT", "-p", "tcp", "--sport", "9091", "-j", "NOTRACK")
+refused(lease.open(four.connect("inner")[1]), "busy", "a connection that the kernel does not track", "connect again")
+run("iptables", "-t", "raw", "-F")
 refused(lease.open(inner, user="mallory"), "forbidden", "a user that there is not")
 refused(lease.open(inner, user="../alice"), "forbidden", "a user with a path in it")
 refused(lease.open(inner, user=None), "bad_request", "no user")
