@@ -3,6 +3,7 @@
 
 # People who have accounts on the clients and, of the same name, on dmz.
 # mallory's shell on dmz is bash: what could someone do who broke out of aspshell?
+# Their numbers on dmz are no others': all hosts of the lab share one list of processes.
 LAB_PEOPLE='bear bobcat mallory'
 
 lab_furnish() {
@@ -167,7 +168,7 @@ lab_furnish_dmz() {
   for user in $LAB_PEOPLE; do
     shell=/bin/aspshell
     [ "$user" != mallory ] || shell=/bin/bash
-    lab_add_user "$host" "$root" "$user" "$shell" -G sallyport
+    lab_add_user "$host" "$root" "$user" "$shell" -G sallyport -K UID_MIN=2000
     ssh=$root/home/$user/.ssh
     lab_put_key "dmz-$user" "$ssh/id_ed25519"
     cp "$LAB_DIR/keys/client-$user.pub" "$ssh/authorized_keys"
