@@ -245,6 +245,8 @@ bool Conductor::hear_pinhole() {
                       "An administrator of this proxy ended the session.");
       } else if (line->get("reason") == "sudo ended") {
         lost_.emplace(tool::os, "sudo died, or its command_timeout was over");
+      } else if (line->get("reason").starts_with("SSH connection")) {
+        lost_.emplace(tool::temporary, line->get("reason"));
       }
       if (!line->get("bytes").empty())
         counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));

@@ -3,8 +3,10 @@
 // to do.
 #include <unistd.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "balance/balance.h"
@@ -17,13 +19,16 @@
 #include "config/config.h"
 #include "firewall/reap.h"
 #include "lease/reap.h"
+#include "session/ending.h"
 #include "session/keepers.h"
 #include "session/spool.h"
+#include "who/caller.h"
 
 namespace {
 
 constexpr char kUsage[] = "asp-reap";
 constexpr int kPatienceSeconds = 20;
+constexpr std::chrono::seconds kSecondLook{2};
 
 // Absent when the file is wrong: the programs that need it report that.
 std::optional<config::Config> load_config() {
@@ -40,6 +45,25 @@ void sweep_marks(const std::optional<config::Config>& config) {
   std::vector<HostPort> named;
   for (const auto& rule : config->rproxy.rules) named.insert(named.end(), rule.hosts.begin(), rule.hosts.end());
   balance::sweep(named);
+}
+
+std::string desertion_of(const session::Session& session) {
+  return session.lingering ? "" : caller::desertion_of(session.pid, session.client, session.proxy);
+}
+
+// Ends living sessions whose user is gone, though their own helpers have not seen it, for instance those of an
+// older release. One that is just ending is none of them, so all are looked at twice.
+void end_deserted() {
+  auto deserted = session::spool::living();
+  const auto there = [](const session::Session& session) { return desertion_of(session).empty(); };
+  std::erase_if(deserted, there);
+  if (deserted.empty()) return;
+  std::this_thread::sleep_for(kSecondLook);
+  std::erase_if(deserted, there);
+  for (const auto& session : deserted)
+    logging::error("Ends session={} user={}: {}", session.id, session.user, desertion_of(session));
+  for (const auto& remains : session::ending::end(deserted, {"asp-reap", 0}).remain)
+    logging::error("{}", logging::escape(remains));
 }
 
 void reap_sessions() {
@@ -66,6 +90,7 @@ int run(int argc, char** argv) {
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asp-reap must be run as root");
   session::spool::prepare();
+  end_deserted();
   reap_sessions();
   lease::reap::all();
   const auto config = load_config();

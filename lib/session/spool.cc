@@ -7,10 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include <fmt/core.h>
 
@@ -171,14 +169,7 @@ void make_directory(const std::string& name) { make_directory(fmt::format("{}/{}
 FirewallLock::FirewallLock() {
   const std::string path = fmt::format("{}/lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  constexpr auto kRetryPause = std::chrono::milliseconds(2);
-  constexpr int kMaxAttempts = 5000;
-  for (int i = 0; i < kMaxAttempts; ++i) {
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return;
-    if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
-    std::this_thread::sleep_for(kRetryPause);
-  }
-  throw tool::Failure(tool::temporary, path + ": still locked after 10 s");
+  fd::lock(lock_.get(), path);
 }
 
 std::optional<Token> Token::take(const std::string& directory, const std::string& name) {

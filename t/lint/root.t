@@ -52,8 +52,9 @@ asp-reap:
   base     boot_clock options process whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
+  who      caller
   cluster  node_name redis redis_away redis_message redis_password redis_reply
-  session  keepers
+  session  ending keepers
   firewall backend firewall flows iptables nft_text nftables reap text
   balance  balance marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
