@@ -92,12 +92,12 @@ class Service {
 
   // Reads everything that is there, so that it is carried out together.
   void read() {
-    std::optional<std::vector<Network>> own;
+    std::optional<config::destination::Surroundings> here;
     while (!ended_ && has_room()) {
       const auto packet = channel::receive(ended_);
       if (!packet) break;
-      if (!own) own = own_addresses::read();
-      jobs_.push_back(job::make(*packet, settings_, *own));
+      if (!here) here = {own_addresses::read(), own_addresses::connected()};
+      jobs_.push_back(job::make(*packet, settings_, *here));
     }
   }
 

@@ -99,7 +99,7 @@ void serve(Prepared ready, const Signals& signals) {
   Resolver resolver(timer);
   LeaseLink link(session::Privileged::argv("asp-lease"));
   try_link(link);
-  LiveConfig live(paths::kConfig, proxy, ready.config_seen);
+  LiveConfig live(paths::kConfig, ready.config, ready.config_seen);
   Api api({timer, gate, resolver, link, metrics, live, std::move(ready.description)});
   node_api::Service service(std::move(ready.sockets), ready.tls,
                             [&](auto exchange) { api.handle(std::move(exchange)); });

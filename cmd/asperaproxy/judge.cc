@@ -210,6 +210,11 @@ bool denies(const config::Destination& entry, const Network& network) {
          entry.network->contains(network.base);
 }
 
+// True if the entry is for a network that `network` is a part of: perhaps nobody has thought of that.
+bool includes(const config::Destination& entry, const Network& network) {
+  return entry.network && entry.network->prefix < network.prefix && entry.network->contains(network.base);
+}
+
 std::string network_text(const Network& network) { return fmt::format("{}/{}", network.base.text(), network.prefix); }
 
 }  // namespace
@@ -238,19 +243,24 @@ Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::
 }
 
 Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network>& near) {
-  if (!proxy.allowed_destinations.empty())
-    return ok(fmt::format("{} entries say what is allowed", proxy.allowed_destinations.size()));
+  if (proxy.allowed_destinations.empty()) return ok("anywhere but private networks and those that this host is in");
   std::string reached;
   for (const auto& network : near) {
+    const auto& allowed = proxy.allowed_destinations;
     const auto& denied = proxy.denied_destinations;
+    if (std::none_of(allowed.begin(), allowed.end(),
+                     [&](const config::Destination& entry) { return includes(entry, network); }))
+      continue;
     if (std::any_of(denied.begin(), denied.end(),
                     [&](const config::Destination& entry) { return denies(entry, network); }))
       continue;
     reached += (reached.empty() ? "" : ", ") + network_text(network);
   }
-  if (reached.empty()) return ok("anywhere but to the networks this host is in");
-  return warn(fmt::format("no <allowed_destinations>: leases may lead to networks that this host is in: {}", reached),
-              fmt::format("<denied_destinations>{}</denied_destinations>, and the other networks inside", reached));
+  const std::string count = fmt::format("{} entries say what is allowed", proxy.allowed_destinations.size());
+  if (reached.empty()) return ok(count);
+  return warn(
+      fmt::format("leases may lead to networks that this host is in: {}", reached),
+      fmt::format("narrower <allowed_destinations>, or <denied_destinations>{}</denied_destinations>", reached));
 }
 
 Verdict judge_validity(const Validity& validity, std::time_t now) {

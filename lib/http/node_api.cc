@@ -16,6 +16,7 @@
 #include "base/decimal.h"
 #include "base/failure.h"
 #include "http/request_head.h"
+#include "http/shares.h"
 
 namespace node_api {
 namespace {
@@ -100,6 +101,10 @@ int socket_of(MHD_Connection* connection) {
   return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
+Endpoint client_of(MHD_Connection* connection) {
+  return Endpoint::from_sockaddr(*MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+}
+
 MHD_Result send_answer(MHD_Connection* connection, const Answer& answer, bool last) {
   MHD_Response* response =
       MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
@@ -154,17 +159,18 @@ class Connections {
                  {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kPriorities)}};
     }
     secured.push_back({MHD_OPTION_END, 0, nullptr});
-    MHD_Daemon* daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &Connections::on_request, this,               //
-                                          MHD_OPTION_LISTEN_SOCKET, owned,                                          //
-                                          MHD_OPTION_NOTIFY_CONNECTION, &Connections::on_connection, this,          //
-                                          MHD_OPTION_NOTIFY_COMPLETED, &Connections::on_completed, this,            //
-                                          MHD_OPTION_UNESCAPE_CALLBACK, &Connections::keep_escapes, nullptr,        //
-                                          MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,                             //
-                                          MHD_OPTION_PER_IP_CONNECTION_LIMIT, kMaxOfAddress,                        //
-                                          MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kIdleTime.count()),  //
-                                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,                    //
-                                          strictness<MHD_OPTION>(), kStrictest,                                     //
-                                          MHD_OPTION_ARRAY, secured.data(), MHD_OPTION_END);
+    auto& guests = guests_.emplace_back(std::make_unique<Guests>(Guests{*this, {}}));
+    MHD_Daemon* daemon =
+        MHD_start_daemon(flags, 0, &Connections::on_guest, guests.get(), &Connections::on_request, this,  //
+                         MHD_OPTION_LISTEN_SOCKET, owned,                                                 //
+                         MHD_OPTION_NOTIFY_CONNECTION, &Connections::on_connection, guests.get(),         //
+                         MHD_OPTION_NOTIFY_COMPLETED, &Connections::on_completed, this,                   //
+                         MHD_OPTION_UNESCAPE_CALLBACK, &Connections::keep_escapes, nullptr,               //
+                         MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,                                    //
+                         MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kIdleTime.count()),         //
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,                           //
+                         strictness<MHD_OPTION>(), kStrictest,                                            //
+                         MHD_OPTION_ARRAY, secured.data(), MHD_OPTION_END);
     if (!daemon)
       throw tool::Failure(tool::os,
                           one.tls ? "start HTTPS: libmicrohttpd refused" : "start HTTP: libmicrohttpd refused");
@@ -187,16 +193,32 @@ class Connections {
     int socket;
     Clock::time_point at;
   };
+  // Who is connected to one listening socket.
+  struct Guests {
+    Connections& all;
+    shares::Shares shares;
+  };
   struct Stop {
     void operator()(MHD_Daemon* daemon) const { MHD_stop_daemon(daemon); }
   };
 
   static std::size_t keep_escapes(void*, MHD_Connection*, char* text) { return std::char_traits<char>::length(text); }
 
-  static void on_connection(void* self, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {
-    auto& all = *static_cast<Connections*>(self);
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) all.set_deadline(connection, kRequestTime);
-    else all.forget(connection);
+  // Both are called in the thread of the listening socket.
+  static MHD_Result on_guest(void* of, const sockaddr* client, socklen_t) {
+    return static_cast<Guests*>(of)->shares.admit(IpAddress::from_sockaddr(*client)) ? MHD_YES : MHD_NO;
+  }
+
+  static void on_connection(void* of, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {
+    auto& guests = *static_cast<Guests*>(of);
+    const IpAddress client = client_of(connection).ip;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+      guests.shares.add(client);
+      guests.all.set_deadline(connection, kRequestTime);
+    } else {
+      guests.shares.remove(client);
+      guests.all.forget(connection);
+    }
   }
 
   static void on_completed(void* self, MHD_Connection* connection, void** state, MHD_RequestTerminationCode how) {
@@ -242,8 +264,7 @@ class Connections {
     request.authorization = only_header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
     request.content_type = only_header(connection, MHD_HTTP_HEADER_CONTENT_TYPE).value_or("");
     request.socket = socket_of(connection);
-    request.client =
-        Endpoint::from_sockaddr(*MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    request.client = client_of(connection);
     request.local = local_end(request.socket);
     request.too_large = announces_too_much(connection);
     Held& kept = *held;
@@ -345,6 +366,7 @@ class Connections {
   std::set<std::shared_ptr<Exchange>> open_;
   bool over_ = false;
   std::thread watch_;
+  std::vector<std::unique_ptr<Guests>> guests_;
   std::vector<std::unique_ptr<MHD_Daemon, Stop>> daemons_;
 };
 

@@ -26,9 +26,7 @@
 namespace node_api {
 
 constexpr std::size_t kMaxBody = 8192;
-// For each listening socket: connections in all, and from one address.
-constexpr unsigned kMaxConnections = 1000;
-constexpr unsigned kMaxOfAddress = 200;
+constexpr unsigned kMaxConnections = 1000;        // for each listening socket; http/shares.h
 constexpr std::chrono::seconds kIdleTime{15};     // between two bytes, and between two requests
 constexpr std::chrono::seconds kRequestTime{20};  // TLS, header and body of one request
 constexpr std::chrono::seconds kAnswerTime{60};   // for the client to receive the whole answer

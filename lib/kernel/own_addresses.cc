@@ -42,11 +42,17 @@ IpAddress first_of(const IpAddress& address, int prefix) {
   return address.is_v4() ? IpAddress::from_v4(raw.data()) : IpAddress::from_v6(raw.data());
 }
 
-void add_interfaces(std::vector<Network>& found) {
+using Interfaces = std::unique_ptr<ifaddrs, decltype(&freeifaddrs)>;
+
+Interfaces interfaces() {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) tool::fail_errno(tool::os, "read the host's addresses");
-  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> holder(list, freeifaddrs);
-  for (const ifaddrs* i = list; i; i = i->ifa_next) {
+  return {list, freeifaddrs};
+}
+
+void add_interfaces(std::vector<Network>& found) {
+  const auto list = interfaces();
+  for (const ifaddrs* i = list.get(); i; i = i->ifa_next) {
     if (!is_ip(i->ifa_addr)) continue;
     const IpAddress address = IpAddress::from_sockaddr(*i->ifa_addr);
     found.push_back(one(address));
@@ -100,6 +106,20 @@ std::vector<Network> read() {
   add_interfaces(found);
   add_routes(found, AF_INET);
   add_routes(found, AF_INET6);
+  return found;
+}
+
+std::vector<Network> connected() {
+  std::vector<Network> found;
+  const auto list = interfaces();
+  for (const ifaddrs* i = list.get(); i; i = i->ifa_next) {
+    if (!is_ip(i->ifa_addr) || (i->ifa_flags & IFF_LOOPBACK)) continue;
+    const IpAddress address = IpAddress::from_sockaddr(*i->ifa_addr);
+    const int prefix = is_ip(i->ifa_netmask) ? bits(IpAddress::from_sockaddr(*i->ifa_netmask)) : 0;
+    if (prefix > 0) found.push_back({first_of(address, prefix), prefix});
+    if ((i->ifa_flags & IFF_POINTOPOINT) && is_ip(i->ifa_dstaddr))
+      found.push_back(one(IpAddress::from_sockaddr(*i->ifa_dstaddr)));
+  }
   return found;
 }
 

@@ -17,4 +17,7 @@ namespace own_addresses {
 // The current ones. Failure{71}.
 std::vector<Network> read();
 
+// The networks of all interfaces, and the far ends of point-to-point links; without loopback. Failure{71}.
+std::vector<Network> connected();
+
 }  // namespace own_addresses

@@ -13,7 +13,7 @@ cluster_options="<redis>$DMZ_SYNC:6379, $DMZ2_SYNC:6379</redis>
 <sentinels>$DMZ_SYNC:26379, $DMZ2_SYNC:26379, $BALANCER_SYNC:26379</sentinels>"
 eval "only_$(declare -f cluster_config)"
 cluster_config() {
-  only_cluster_config | sed 's|</server>|<http_port>9091</http_port><enable_http>true</enable_http><enable_https>false</enable_https><proxy><enabled>true</enabled><session_timeout>60</session_timeout><keepalive_interval>3</keepalive_interval><cleanup_interval>1</cleanup_interval></proxy></server>|'
+  only_cluster_config | sed 's|</server>|<http_port>9091</http_port><enable_http>true</enable_http><enable_https>false</enable_https><proxy><enabled>true</enabled><allowed_destinations>0.0.0.0/0 ::/0</allowed_destinations><session_timeout>60</session_timeout><keepalive_interval>3</keepalive_interval><cleanup_interval>1</cleanup_interval></proxy></server>|'
 }
 
 api_base=http://$INSIDE_SHARED:9091

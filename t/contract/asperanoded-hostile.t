@@ -217,4 +217,23 @@ same(once("GET", "/ping")[0], 200, "and others get theirs")
 for s in held:
     s.close()
 
+# A host has as many addresses as it likes, of its own network of 64 bits.
+for i in range(5):
+    run("ip", "-n", "inner2", "address", "add", f"2001:db8:3::5:{i}/64", "dev", "eth0", "nodad")
+held = [connect("inner2", "2001:db8:3::1", 9091, source=f"2001:db8:3::5:{i % 5}") for i in range(260)]
+ok(until(lambda: sum(map(is_open, held)) <= 200, 5), "260 of five addresses of one network: the same") or print(f"# {sum(map(is_open, held))}")
+same(once("GET", "/ping", client={"address": PROXY6})[0], 200, "and other networks get theirs")
+for s in held:
+    s.close()
+
+
+def let_in():
+    try:
+        return once("GET", "/ping", client={"namespace": "inner2", "address": "2001:db8:3::1"})[0] == 200
+    except OSError:
+        return False
+
+
+ok(until(let_in), "once they are gone, that network, too")
+
 done()

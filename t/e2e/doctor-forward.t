@@ -167,6 +167,8 @@ like "$(lines)" 'ok    certificate: asperanoded makes one at its first start' 'w
 on dmz sh -c "$back"
 
 on dmz sed -i '/denied/d' $conf
+like "$(lines)" 'ok    destinations: anywhere but private networks and those that this host is in' 'without lists: not to networks inside'
+on dmz sed -i 's|<proxy>|&<allowed_destinations>0.0.0.0/0 ::/0</allowed_destinations>|' $conf
 fault destinations warn 'leases may lead to networks that this host is in: .*203.0.113.0/24' true true
 on dmz ip route add default via 198.51.100.10
 unlike "$(lines | grep destinations:)" '198.51.100.0/24' 'not those of the way out'

@@ -192,7 +192,7 @@ fi
 pid_file=$(lab_root dmz)/run/sallyport/asperanoded.pid
 ok 'it does not run: nobody has enabled it' test ! -e "$pid_file"
 node() { lab_pids dmz asperanoded; }
-lab_config <<< '<CONF version="2"><server><enable_http>true</enable_http><proxy><enabled>true</enabled><authentication>false</authentication></proxy></server></CONF>'
+lab_config <<< '<CONF version="2"><server><enable_http>true</enable_http><proxy><enabled>true</enabled><allowed_destinations>203.0.113.0/24</allowed_destinations><authentication>false</authentication></proxy></server></CONF>'
 status 0 'start, with the forward proxy: exit 0' service start
 like "$out" 'asperanoded: started$' 'starts the node service'
 first=$(node)

@@ -23,7 +23,12 @@ LOGIN = b"Authorization: Basic " + base64.b64encode(b"alice:secret")
 TO_SERVER = {"destination": "198.51.100.50"}
 
 
-def configure(proxy="<enabled>true</enabled>", server="<enable_http>true</enable_http>"):
+# The story's own networks are among those that no lease leads to by itself.
+EVERYWHERE = "<allowed_destinations>0.0.0.0/0 ::/0</allowed_destinations>"
+
+
+def configure(proxy="<enabled>true</enabled>", server="<enable_http>true</enable_http>", allowed=EVERYWHERE):
+    proxy = proxy if "<allowed_destinations>" in proxy else proxy + allowed
     write(CONF, f'<CONF version="2"><server>{server}<proxy>{proxy}</proxy></server></CONF>\n')
 
 

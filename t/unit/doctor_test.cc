@@ -303,8 +303,15 @@ TEST_CASE("doctor: where leases may lead") {
   config::Proxy proxy;
   const std::vector<Network> near{*Network::parse("203.0.113.0/24"), *Network::parse("2001:db8:2::/64")};
   CHECK(doctor::judge_destinations(proxy, {}).grade == Grade::ok);
+  CHECK(doctor::judge_destinations(proxy, near).what == "anywhere but private networks and those that this host is in");
+  for (const char* allowed : {"203.0.113.0/24 2001:db8:2::/64", "203.0.113.7 2001:db8:2::/80", "lan.example.com"}) {
+    proxy.allowed_destinations = *config::destination::parse_list(allowed);
+    CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
+  }
+  proxy.allowed_destinations = *config::destination::parse_list("0.0.0.0/0 ::/0");
+  CHECK(doctor::judge_destinations(proxy, near).grade == Grade::warn);
   CHECK(doctor::judge_destinations(proxy, near)
-            .cure.starts_with("<denied_destinations>203.0.113.0/24, 2001:db8:2::/64</denied_destinations>"));
+            .cure.ends_with("<denied_destinations>203.0.113.0/24, 2001:db8:2::/64</denied_destinations>"));
   for (const char* denied : {"203.0.113.0/24 2001:db8::/32", "0.0.0.0/0 ::/0"}) {
     proxy.denied_destinations = *config::destination::parse_list(denied);
     CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
