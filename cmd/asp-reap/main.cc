@@ -15,6 +15,7 @@
 #include "base/paths.h"
 #include "base/tool.h"
 #include "config/config.h"
+#include "firewall/border.h"
 #include "firewall/reap.h"
 #include "lease/reap.h"
 #include "session/keepers.h"
@@ -42,9 +43,19 @@ void sweep_marks(const std::optional<config::Config>& config) {
   balance::sweep(named);
 }
 
+// The border stays while the proxy is stopped.
+void mend_border() {
+  try {
+    if (firewall::border::mend()) logging::event("Put back the border: somebody had taken it away, or changed it");
+  } catch (const tool::Failure& failure) {
+    logging::error("The border is not in force: {}", logging::escape(failure.what()));
+  }
+}
+
 void reap_sessions() {
   const session::spool::FirewallLock lock;
   firewall::reap::all();
+  mend_border();
 }
 
 // Publishes the sessions for asp-sessions --cluster on other nodes. A failure is made good in a
