@@ -1,5 +1,7 @@
 #include "border_plan.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <set>
@@ -13,6 +15,7 @@
 #include "base/deadline.h"
 #include "base/env.h"
 #include "base/failure.h"
+#include "doctor.h"
 #include "kernel.h"
 #include "kernel/connmark.h"
 #include "kernel/conntrack.h"
@@ -72,6 +75,22 @@ void add_own(Names& names, const Network& network) { names.merge(routes::interfa
 
 void add_own(Names& names, const IpAddress& address) { add_own(names, Network{address, address.is_v4() ? 32 : 128}); }
 
+// A bridge or a tunnel is more likely the host's own, of containers or a VPN.
+bool is_network(const std::string& name) {
+  constexpr char kEthernet[] = "1\n";  // ARPHRD_ETHER; WireGuard's is another
+  const auto has = [&](const char* what) {
+    return ::access(fmt::format("/sys/class/net/{}/{}", name, what).c_str(), F_OK) == 0;
+  };
+  return !has("bridge") && !has("brport") && !has("tun_flags") &&
+         doctor::read_file(fmt::format("/sys/class/net/{}/type", name)) == kEthernet;
+}
+
+void add_networks(Names& names) {
+  for (const auto& name : routes::interfaces_with_addresses()) {
+    if (is_network(name)) names.insert(name);
+  }
+}
+
 // By which interfaces the proxy works, whatever family.
 Names interfaces_of(const config::Config& config, std::vector<std::string>& left) {
   Names names = routes::default_interfaces(AF_INET);
@@ -82,10 +101,13 @@ Names interfaces_of(const config::Config& config, std::vector<std::string>& left
   }
   add_servers(names, config.rproxy, left);
   if (config.proxy.enabled) {
-    if (config.proxy.bind_ip_address) add_own(names, *config.proxy.bind_ip_address);
+    bool everywhere = false;
     for (const auto& listener : config.node.listeners) {
-      if (listener.address) add_own(names, *listener.address);
+      const auto& address = listener.address ? listener.address : config.proxy.bind_ip_address;
+      if (address) add_own(names, *address);
+      else everywhere = true;
     }
+    if (everywhere) add_networks(names);
     for (const auto& destination : config.proxy.allowed_destinations) {
       if (destination.network) add_route(names, destination.network->base);
     }

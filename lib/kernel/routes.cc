@@ -3,6 +3,7 @@
 #include <ifaddrs.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -96,6 +97,17 @@ std::set<std::string> interfaces_with(const Network& network) {
     const sockaddr* const address = interface.ifa_addr;
     if (!address || (address->sa_family != AF_INET && address->sa_family != AF_INET6)) return;
     if (network.contains(IpAddress::from_sockaddr(*address))) found.insert(interface.ifa_name);
+  });
+  return found;
+}
+
+std::set<std::string> interfaces_with_addresses() {
+  std::set<std::string> found;
+  each_interface([&](const ifaddrs& interface) {
+    const sockaddr* const address = interface.ifa_addr;
+    const bool v6 = address && address->sa_family == AF_INET6 &&
+                    !IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
+    if (v6 || (address && address->sa_family == AF_INET)) found.insert(interface.ifa_name);
   });
   return found;
 }

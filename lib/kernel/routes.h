@@ -18,6 +18,9 @@ std::set<std::string> default_interfaces(int family);
 // Those that have an address of the host within `network`. Failure{71}.
 std::set<std::string> interfaces_with(const Network& network);
 
+// Those that have an address of IPv4, or one of IPv6 that is not link-local. Failure{71}.
+std::set<std::string> interfaces_with_addresses();
+
 // All interfaces of the host but loopback. Failure{71}.
 std::set<std::string> all_interfaces();
 

@@ -117,7 +117,7 @@ capture on dmz setpriv --bounding-set=-net_admin "$LAB_PREFIX/bin/asperaproxy" c
 like "$out" $'\nFAIL  netlink: ' 'netlink: a container without rights'
 fault border FAIL 'not in force, so that everything may be forwarded' 'nft delete table inet sallyport_border' "$bin/asp-reap"
 fault border warn 'off, so that others than sessions may be forwarded' "sed -i 's|<server>|&<border>false</border>|' $conf; $bin/asperaproxy reload" "$back; $bin/asperaproxy reload"
-fault border warn 'closed, but not as aspera.conf and the routes are by now' 'ip link add dmz9 type dummy; ip link set dmz9 up; ip route add 192.0.2.200/32 dev dmz9; '"sed -i '0,/<host>/s|<host>[^<]*|<host>192.0.2.200|' $conf" "ip link del dmz9; $back"
+fault 'border|host_keys' warn 'closed, but not as aspera.conf and the routes are by now' 'ip link add dmz9 type dummy; ip link set dmz9 up; ip route add 192.0.2.200/32 dev dmz9; '"sed -i '0,/<host>/s|<host>[^<]*|<host>192.0.2.200|' $conf" "ip link del dmz9; $back"
 fault rules FAIL 'has taken a part' 'iptables -t nat -F SALLYPORT' "$bin/asp-reap; $bin/asperaproxy reload"
 fault rules FAIL 'has taken a part' 'ip6tables -F FORWARD' "$bin/asperaproxy reload"
 fault 'rules|state' FAIL 'rules of a stopped proxy' "touch $run/stopped" "rm $run/stopped"
