@@ -17,6 +17,7 @@
 #include "base/paths.h"
 #include "base/tool.h"
 #include "config/config.h"
+#include "firewall/border.h"
 #include "firewall/reap.h"
 #include "lease/reap.h"
 #include "session/ending.h"
@@ -66,9 +67,19 @@ void end_deserted() {
     logging::error("{}", logging::escape(remains));
 }
 
+// The border stays while the proxy is stopped.
+void mend_border() {
+  try {
+    if (firewall::border::mend()) logging::event("Put back the border: somebody had taken it away, or changed it");
+  } catch (const tool::Failure& failure) {
+    logging::error("The border is not in force: {}", logging::escape(failure.what()));
+  }
+}
+
 void reap_sessions() {
   const session::spool::FirewallLock lock;
   firewall::reap::all();
+  mend_border();
 }
 
 // Publishes the sessions for asp-sessions --cluster on other nodes. A failure is made good in a

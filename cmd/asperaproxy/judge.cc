@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include "base/cut.h"
+#include "base/decimal.h"
 
 namespace doctor {
 namespace {
@@ -169,6 +170,29 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
   if (is["clientaliveinterval"] == "0" || is["clientalivecountmax"] == "0")
     wrong(false, "no keep-alives (ClientAliveInterval, ClientAliveCountMax), so that dead clients stay");
   if (is["permitrootlogin"] != "no") wrong(false, fmt::format("PermitRootLogin is {}", is["permitrootlogin"]));
+  return found;
+}
+
+// An sshd that does not know a setting does not print it; one before OpenSSH 8.5 has nothing that would help.
+std::vector<std::string> judge_startups(std::string_view settings) {
+  std::vector<std::string> found;
+  std::map<std::string, std::string> is;
+  for (auto& [keyword, value] : parse_sshd_settings(settings)) is.emplace(std::move(keyword), std::move(value));
+  const auto number = [](std::string_view text) { return parse_decimal(text, 0, 1'000'000'000); };
+  if (!is.contains("persourcemaxstartups")) return found;
+  const std::string& most = is["persourcemaxstartups"];
+  const std::string& all = is["maxstartups"];  // 100:30:300, or 100
+  const auto limit = number(most);
+  const auto begin = number(std::string_view(all).substr(0, all.find(':')));
+  if (!limit) found.push_back(fmt::format("PerSourceMaxStartups is {}: one address can keep all others out", most));
+  else if (begin && *limit >= *begin)
+    found.push_back(fmt::format("PerSourceMaxStartups {} is not below the first number of MaxStartups, {}: one address "
+                                "can keep all others out",
+                                most, all));
+  if (limit && is["persourcenetblocksize"].ends_with(":128"))
+    found.push_back(fmt::format("PerSourceNetBlockSize is {}: one IPv6 host has more addresses than can be counted",
+                                is["persourcenetblocksize"]));
+  if (is["logingracetime"] == "0") found.push_back("LoginGraceTime is 0: who does not log in may stay for ever");
   return found;
 }
 

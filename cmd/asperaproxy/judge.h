@@ -40,6 +40,9 @@ struct Complaints {
   std::vector<std::string> warnings;
 };
 Complaints judge_sshd(std::string_view settings, const std::string& shell);
+// `sshd -T`: whether one address alone, which does not log in, keeps others from logging in. One text each.
+std::vector<std::string> judge_startups(std::string_view settings);
+
 // --- the forward proxy ---
 
 // Leased ports that the kernel may use for the host's own connections: net.ipv4.ip_local_port_range

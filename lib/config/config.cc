@@ -340,6 +340,7 @@ Config read_document(const Element& document, const std::string& file) {
   Section root(config::schema::root(), {&document});
   Section server = root.section("server");
   Config parsed;
+  server.take("border", parsed.border);
   parsed.rproxy = read_rproxy(file, server.section("rproxy"));
   parsed.proxy = read_proxy(file, server.section("proxy"));
   parsed.cluster = read_cluster(file, server.section("cluster"));

@@ -126,6 +126,7 @@ struct Command {
 };
 
 struct Config {
+  bool border = true;  // nothing but sessions and leases is forwarded between the proxy's networks
   Rproxy rproxy;
   Proxy proxy;
   Node node;

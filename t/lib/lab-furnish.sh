@@ -115,7 +115,10 @@ lab_furnish_inside() {
   lab_own "$root" bobcat
   lab_install_programs "$root" asp-cp
   # As INSTALL says: all users come from these.
-  sshd_where_known "PerSourcePenaltyExemptList $DMZ_LAN,$DMZ_LAN_6,$DMZ2_LAN,$DMZ2_LAN_6" > "$root/etc/ssh/sshd_config.d/proxy.conf"
+  {
+    echo "MaxStartups $([ -n "${LAB_CROWD-}" ] && echo 1000 || echo 100:30:200)"
+    sshd_where_known "PerSourcePenaltyExemptList $DMZ_LAN,$DMZ_LAN_6,$DMZ2_LAN,$DMZ2_LAN_6"
+  } > "$root/etc/ssh/sshd_config.d/proxy.conf"
   lab_start_sshd "$host" "$root"
 }
 
@@ -176,11 +179,13 @@ lab_furnish_dmz() {
   done
   if [ -r "$settings/sshd_config.d/sallyport.conf" ]; then
     cp "$settings/sshd_config.d/sallyport.conf" "$root/etc/ssh/sshd_config.d/"
+    [ -z "${LAB_CROWD-}" ] || printf 'MaxStartups 1000\nPerSourceMaxStartups none\n' > "$root/etc/ssh/sshd_config.d/00-crowd.conf"
   fi
   lab_start_sshd "$host" "$root"
 }
 
-# sshd as Debian sets it up, less what needs a person, plus room for many sessions.
+# sshd as Debian sets it up, less what needs a person; on the proxies with the suite's
+# sample before all else.
 # mallory has broken out of aspshell already, so the forced command is not for her.
 lab_start_sshd() {
   local etc=$2/etc/ssh
@@ -198,7 +203,6 @@ UsePAM yes
 KbdInteractiveAuthentication no
 PasswordAuthentication no
 PrintMotd no
-MaxStartups 1000
 Subsystem sftp /usr/lib/openssh/sftp-server
 END
   } > "$etc/sshd_config"

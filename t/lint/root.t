@@ -55,18 +55,18 @@ asp-reap:
   who      caller
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  ending keepers
-  firewall backend firewall flows iptables nft_text nftables reap text
+  firewall backend border firewall flows iptables nft_text nftables reap text
   balance  balance marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
   base     base64 boot_clock options passing process status whole_file
-  kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
+  kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy log_place node_users
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
-  firewall backend firewall flows iptables nft_text nftables reap text
+  firewall backend border firewall flows iptables nft_text nftables reap text
   balance  balance marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text

@@ -267,6 +267,21 @@ TEST_CASE("doctor: what sshd applies to a user") {
     CHECK(doctor::judge_sshd(settings, "/x/aspshell").warnings.size() == one.warnings);
   }
   CHECK(doctor::judge_sshd("", "/x/aspshell").failures.size() >= 8);
+  const struct {
+    const char* settings;
+    std::size_t complaints;
+  } startups[] = {
+      {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
+      {"maxstartups 100\npersourcemaxstartups 99\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
+      {"maxstartups 10:30:100\n", 0},  // before OpenSSH 8.5
+      {"maxstartups 10:30:100\npersourcemaxstartups none\npersourcenetblocksize 32:128\n", 1},
+      {"maxstartups 10:30:100\npersourcemaxstartups 10\npersourcenetblocksize 32:64\n", 1},
+      {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:128\n", 1},
+      {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:64\nlogingracetime 0\n", 1}};
+  for (const auto& one : startups) {
+    CAPTURE(std::string(one.settings));
+    CHECK(doctor::judge_startups(one.settings).size() == one.complaints);
+  }
   // OpenSSH 10.6
   CHECK(doctor::judge_sshd("ForceCommand /x/aspshell\n" + good.substr(good.find('\n') + 1), "/x/aspshell")
             .failures.empty());
