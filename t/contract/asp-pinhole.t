@@ -485,7 +485,8 @@ began=$SECONDS
 kill -STOP "${of_holder[stopped]}"
 kill -USR1 "${of_keeper[half-closed]}"
 kill -KILL "${of_keeper[reset]}"
-kill -STOP "$(sed -n 's/^pid=//p' /run/sallyport/sessions/11111111-0000-4000-8000-000000000004)"  # job control
+job=$(sed -n 's/^pid=//p' /run/sallyport/sessions/11111111-0000-4000-8000-000000000004)
+kill -STOP "$job"  # as job control does
 one_left() { [ "$(ls /run/sallyport/sessions | xargs)" = 11111111-0000-4000-8000-000000000004 ]; }
 for _ in {1..6}; do until_true one_left && break; done
 ok 'all whose SSH connection is stopped, half-closed or reset are closed' one_left
@@ -499,6 +500,7 @@ is "$(rules | wc -l)/$(rules6 | wc -l)" 0/1 'their rules are gone; that of a ses
 sleep 2
 ok '(it goes on)' one_left
 for what in stopped half-closed reset alive; do kill -CONT "${of_holder[$what]}"; kill -KILL "${of_holder[$what]}"; done 2> /dev/null
+kill -CONT "$job"
 for what in "${!of_stdin[@]}"; do eval "exec ${of_stdin[$what]}>&-"; done
 ok 'all are closed' until_true closed
 
