@@ -123,7 +123,7 @@ std::optional<Statement> statement_in(const std::string& name, const redis::Repl
 
 // The number of turns in Redis' answer.
 std::optional<unsigned long> number_in(const redis::Reply& reply, Turn turn) {
-  if (turn == Turn::take) return static_cast<unsigned long>(std::max(reply.integer() - 1, 0LL));
+  if (turn == Turn::take) return static_cast<unsigned long>(std::max(reply.integer(), 1LL) - 1);
   if (reply.is_nil()) return 0;
   const auto number = parse_decimal(reply.text(), 0, std::numeric_limits<long>::max());
   return number ? std::optional(static_cast<unsigned long>(*number)) : std::nullopt;

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string_view>
 
 namespace netlink {
 
@@ -37,6 +38,10 @@ class Question {
 // question literally (NETLINK_GET_STRICT_CHK). Takes at most 10 s. Returns 0, or the errno of the
 // kernel or the socket.
 int ask(int bus, Question& question, const std::function<void(const nlmsghdr*)>& each, bool strict = false);
+
+// Calls `each` for every whole message of a datagram, which is aligned as new aligns; ends at the first that
+// is not whole.
+void each_message(std::string_view received, const std::function<void(const nlmsghdr*)>& each);
 
 // Null when the message is too short for the header.
 template <typename Header>

@@ -14,6 +14,7 @@
 #include "base/address.h"
 
 struct nfct_handle;
+struct nlmsghdr;
 
 namespace conntrack {
 
@@ -68,6 +69,9 @@ class Table {
  private:
   nfct_handle* handle_;
 };
+
+// Pure. The flow of UDP or TCP that a message of the kernel has. Absent: it has another, or another form.
+std::optional<Flow> flow_in(const nlmsghdr* message);
 
 // True if the kernel reports new flows at all (net.netfilter.nf_conntrack_events).
 bool has_events();

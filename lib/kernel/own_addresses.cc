@@ -64,23 +64,6 @@ void add_interfaces(std::vector<Network>& found) {
   }
 }
 
-std::optional<Network> network_of(const nlmsghdr* message) {
-  const auto* const route = netlink::payload<rtmsg>(message);
-  if (message->nlmsg_type != RTM_NEWROUTE || !route) return std::nullopt;
-  if (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_BROADCAST && route->rtm_type != RTN_ANYCAST)
-    return std::nullopt;
-  const bool v4 = route->rtm_family == AF_INET;
-  // A route without a destination is for all addresses (AnyIP in tests, TPROXY). It does not tell whose they
-  // are.
-  std::optional<Network> found;
-  netlink::each_attribute<rtmsg>(message, [&](const nlattr* attribute) {
-    if (::mnl_attr_get_type(attribute) != RTA_DST || ::mnl_attr_get_payload_len(attribute) != (v4 ? 4 : 16)) return;
-    const void* const bytes = ::mnl_attr_get_payload(attribute);
-    found = Network{v4 ? IpAddress::from_v4(bytes) : IpAddress::from_v6(bytes), route->rtm_dst_len};
-  });
-  return found;
-}
-
 // Strict, so that the kernel sends only this table, not all of them.
 void add_routes(std::vector<Network>& found, std::uint8_t family) {
   netlink::Question question(RTM_GETROUTE, NLM_F_DUMP);
@@ -88,7 +71,7 @@ void add_routes(std::vector<Network>& found, std::uint8_t family) {
   route.rtm_family = family;
   route.rtm_table = RT_TABLE_LOCAL;
   const auto add = [&](const nlmsghdr* message) {
-    if (const auto network = network_of(message)) found.push_back(*network);
+    if (const auto network = own_addresses::network_in(message)) found.push_back(*network);
   };
   const int error = netlink::ask(NETLINK_ROUTE, question, add, true);
   if (error == 0 || error == ENOENT) return;  // there is no such table, as before the first interface is up
@@ -100,6 +83,26 @@ void add_routes(std::vector<Network>& found, std::uint8_t family) {
 }  // namespace
 
 namespace own_addresses {
+
+std::optional<Network> network_in(const nlmsghdr* message) {
+  const auto* const route = netlink::payload<rtmsg>(message);
+  if (message->nlmsg_type != RTM_NEWROUTE || !route) return std::nullopt;
+  if (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_BROADCAST && route->rtm_type != RTN_ANYCAST)
+    return std::nullopt;
+  const bool v4 = route->rtm_family == AF_INET;
+  if (route->rtm_dst_len > (v4 ? 32 : 128)) return std::nullopt;
+  // A route without a destination is for all addresses (AnyIP in tests, TPROXY). It does not tell whose they
+  // are.
+  std::optional<Network> found;
+  netlink::each_attribute<rtmsg>(message, [&](const nlattr* attribute) {
+    if (::mnl_attr_get_type(attribute) != RTA_DST || ::mnl_attr_get_payload_len(attribute) != (v4 ? 4 : 16)) return;
+    const void* const bytes = ::mnl_attr_get_payload(attribute);
+    const IpAddress base = v4 ? IpAddress::from_v4(bytes) : IpAddress::from_v6(bytes);
+    // An IPv4 address mapped into IPv6 is none on the wire, and the length would be another.
+    if (base.is_v4() == v4) found = Network{base, route->rtm_dst_len};
+  });
+  return found;
+}
 
 std::vector<Network> read() {
   std::vector<Network> found;

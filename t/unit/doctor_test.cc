@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/core.h>
+
 #include "../../cmd/asperaproxy/judge.h"
 #include "../../cmd/asperaproxy/packet_filter.h"
 #include "../../cmd/asperaproxy/sockets.h"
@@ -163,6 +165,34 @@ TEST_CASE("packet filter: what rules of nft do") {
     CAPTURE(std::string(wrong));
     CHECK_THROWS_AS(packet_filter::read_nft(wrong, kInside, true), tool::Failure);
   }
+}
+
+TEST_CASE("packet filter: an nft that prints something else than nft does") {
+  const std::string dport = R"({"payload":{"protocol":"udp","field":"dport"}})";
+  for (const char* range : {"{}", "[]", "[1]", "[1,2,3]", R"(["a","b"])", "7", "null", R"({"0":1,"1":65535})"}) {
+    CAPTURE(range);
+    const std::string right = fmt::format(R"({{"range":{}}})", range);
+    CHECK(by_nft("accept", {fmt::format(R"({{"match":{{"op":"==","left":{},"right":{}}}}},{{"drop":null}})", dport,
+                                        right)}) == Answer::maybe);
+  }
+  CHECK(by_nft("accept", {R"({"vmap":{"key":{"ct":{"key":"state"}},"data":{"set":[["new",{}]]}}})"}) == Answer::no);
+  const std::string keyless = nft("forward", "accept", {R"({"vmap":{"data":{"set":[["new",{"drop":null}]]}}})"});
+  CHECK_THROWS_AS(packet_filter::read_nft(keyless, kInside, true), tool::Failure);
+}
+
+TEST_CASE("packet filter: chains that lead to each other in many ways are walked once") {
+  const auto lines = [](int levels, bool circle) {
+    std::string text = ":FORWARD ACCEPT [0:0]\n";
+    for (int level = 0; level < levels; ++level) text += fmt::format(":c{} - [0:0]\n", level);
+    text += "-A FORWARD -j c0\n";
+    for (int level = 0; level < levels; ++level) {
+      const int next = circle ? (level + 1) % levels : level + 1;
+      for (int rule = 0; rule < 20; ++rule) text += fmt::format("-A c{} -s 10.0.0.{} -j c{}\n", level, rule, next);
+    }
+    return text + fmt::format("-A c{} -j DROP\n", levels - 1);
+  };
+  CHECK(iptables(lines(14, false), kInside, "forward").dropped == Answer::maybe);
+  CHECK(iptables(lines(14, true), kInside, "forward").dropped != Answer::no);
 }
 
 TEST_CASE("packet filter: tables of iptables-nft are iptables' own") {
