@@ -12,10 +12,13 @@
 
 #include <fmt/core.h>
 
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/env.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/options.h"
+#include "base/outlet.h"
 #include "base/paths.h"
 #include "base/tool.h"
 #include "bridge.h"
@@ -127,11 +130,28 @@ upstream::End bridge(const Dial& dial, upstream::Session& session, upstream::Com
   return end;
 }
 
+// Logged in: descriptors are all that is left.
+void confine_for_good() {
+  confine::see_only({});
+  confine::allow_only({confine::kLoggedInDial});
+}
+
+// Until then: what name servers, libraries and known_hosts need.
+void confine_until_login(const Dial& dial) {
+  const std::string& enrolled = dial.server.known_hosts;
+  confine::see_only({"/usr", "/lib", "/lib64", "/etc", "/run", "/var/lib/sss", "/dev/urandom", dial.keyfile,
+                     enrolled.substr(0, enrolled.rfind('/') + 1)});
+  confine::forbid_dangerous();
+  Outlet::prepare();
+}
+
 std::unique_ptr<upstream::Session> connect(const Dial& dial, Control& control) {
   const auto key = load_key(dial);  // 78
   const auto reached = [&](const Endpoint& address) { control.reached(address); };
   const auto silent = [&] { control.silent(); };
-  return std::make_unique<upstream::Session>(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
+  auto session = std::make_unique<upstream::Session>(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
+  confine_for_good();
+  return session;
 }
 
 int dial_and_bridge(const Dial& dial, Control& control) {
@@ -196,6 +216,7 @@ int run(int argc, char** argv) {
   // All dialers share an account. Another process of it must not read the key.
   ::prctl(PR_SET_DUMPABLE, 0);
   const Dial dial = parse_options(argc, argv);
+  confine_until_login(dial);
   if (dial.listener >= 0) return keep(dial);
   if (dial.control >= 0) {
     Control control(dial.control, true);

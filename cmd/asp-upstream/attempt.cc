@@ -1,6 +1,7 @@
 #include "attempt.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 #include <chrono>
 
@@ -137,7 +138,7 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
       connected_ = *line;
       return std::nullopt;
     }
-    if (hung_up_) return tool::Failure(tool::internal, "asp-dial died");
+    if (hung_up_) return tool::Failure(tool::internal, "asp-dial died: " + cause_of_death());
     link.wait(control_.get(), Deadline::in(kLook));
     if (link.ended()) {
       choice.abandon();
@@ -153,7 +154,15 @@ void Attempt::note_end(const status::Line& line) {
   if (line.event == "ended") status_ = upstream::End::from_line(line).exit_code();
 }
 
-int Attempt::wait_for_end() { return child_ ? child_.wait_for(kGoodbyeTime) : status_; }
+int Attempt::wait_for_end() {
+  const int status = child_ ? child_.wait_for(kGoodbyeTime) : status_;
+  if (status == 128 + SIGSYS) throw tool::Failure(tool::internal, "asp-dial died: " + child::describe(status));
+  return status;
+}
+
+std::string Attempt::cause_of_death() {
+  return child_ ? child::describe(child_.wait_for(kGoodbyeTime)) : "it served earlier sessions";
+}
 
 int Attempt::relay(ConductorLink& link) {
   bool told_to_run = false;
