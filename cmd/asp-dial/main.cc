@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/core.h>
@@ -32,7 +33,8 @@ namespace {
 constexpr char kUsage[] =
     "asp-dial {-i keyfile | -I fd} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] "
     "[-t seconds] "
-    "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command";
+    "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command; or only "
+    "-A fd";
 
 struct Dial {
   upstream::Server server;
@@ -130,6 +132,32 @@ upstream::End bridge(const Dial& dial, upstream::Session& session, upstream::Com
   return end;
 }
 
+// Arguments that came over a descriptor, each with a NUL behind it.
+class Arguments {
+ public:
+  Arguments(int argc, char** argv) : words_(argv, argv + argc) {
+    if (argc < 2 || std::string_view(argv[1]) != "-A") return;
+    if (argc != 3) options::fail_usage(kUsage, "-A takes a descriptor, and nothing else is given with it");
+    constexpr std::size_t kMost = 64 * 1024;
+    const Fd from(static_cast<int>(options::number(argv[2], 'A', 3, 1'000'000)));
+    text_ = io::read_all(from.get(), kMost, "arguments");
+    if (!text_.empty() && text_.back() != '\0') options::fail_usage(kUsage, "-A: an argument without an end");
+    words_ = {argv[0]};
+    for (std::size_t at = 0; at < text_.size(); at = text_.find('\0', at) + 1) words_.push_back(text_.data() + at);
+  }
+
+  int count() const { return static_cast<int>(words_.size()); }
+  // Ends with a null pointer, as main's.
+  char** values() {
+    if (words_.back() != nullptr) words_.push_back(nullptr);
+    return words_.data();
+  }
+
+ private:
+  std::string text_;
+  std::vector<char*> words_;
+};
+
 // Logged in: descriptors are all that is left.
 void confine_for_good() {
   confine::see_only({});
@@ -215,7 +243,9 @@ int keep(const Dial& dial) {
 int run(int argc, char** argv) {
   // All dialers share an account. Another process of it must not read the key.
   ::prctl(PR_SET_DUMPABLE, 0);
-  const Dial dial = parse_options(argc, argv);
+  Arguments arguments(argc, argv);
+  const int count = arguments.count();
+  const Dial dial = parse_options(count, arguments.values());
   confine_until_login(dial);
   if (dial.listener >= 0) return keep(dial);
   if (dial.control >= 0) {

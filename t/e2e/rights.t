@@ -45,6 +45,7 @@ for each in pinhole upstream dial; do like "${!each}" '^[0-9]+$' "(there is one 
 has asp-pinhole 'server known' "$pinhole"
 has asp-upstream 'server connected' "$upstream"
 has asp-dial 'logged in' "$dial"
+is "$(tr '\0' ' ' < "/proc/$dial/cmdline")" "$LAB_PREFIX/bin/asp-dial -A 6 " 'the command line of a dialer tells nothing'
 is "$(field "$dial" Groups | xargs)" '' 'a dialer has no other group'
 like "$(field "$dial" NSpid)" "$(printf '^[0-9\t]+\t1$')" 'it is process 1 among its own'
 
