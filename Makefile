@@ -27,7 +27,7 @@ PAGES   := $(sort $(wildcard man/*.[1-8]))
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               libnetfilter-conntrack-dev libmnl-dev libsrt-gnutls-dev libssl-dev \
               nlohmann-json3-dev libnftables-dev libmicrohttpd-dev libgnutls28-dev libcrypt-dev \
-              libcurl4-gnutls-dev
+              libcurl4-gnutls-dev libseccomp-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
 DEPS_CLUSTER := keepalived conntrackd redis-server redis-sentinel redis-tools
 DEPS_PACKAGE := dpkg-dev
@@ -53,7 +53,7 @@ CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
 CXXFLAGS += -ffile-prefix-map='$(subst ','\'',$(CURDIR))=.'
 CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
 LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lmnl -lexpat -lfmt \
-            -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL)
+            -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL) -lseccomp
 HARDEN_CXX := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
 HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 

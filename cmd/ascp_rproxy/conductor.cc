@@ -199,8 +199,8 @@ int Conductor::watch() {
         const auto status = dialer_->wait(kLeaveTime);
         logging::debug1("asp-upstream ended with {}", status ? std::to_string(*status) : "nothing");
         if (!ended_ && !lost_)
-          lost_.emplace(tool::os,
-                        fmt::format("asp-upstream died (status {}): {}", status.value_or(-1), dialer_->complaint()));
+          lost_.emplace(tool::os, fmt::format("asp-upstream died ({}): {}", child::describe(status.value_or(-1)),
+                                              dialer_->complaint()));
         return ended_ ? ended_->exit_code() : lost_->code();
       }
     }

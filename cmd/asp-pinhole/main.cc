@@ -13,6 +13,8 @@
 #include <fmt/core.h>
 
 #include "base/accounts.h"
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/log_file.h"
 #include "base/logging.h"
 #include "base/paths.h"
@@ -54,7 +56,8 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
 }
 
 Limits limits_for(const config::Rproxy& rproxy, const session::Route& route) {
-  return {rproxy.max_sessions, rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1).max_sessions};
+  const auto& rule = rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1);
+  return {rproxy.max_sessions, rule.max_sessions, rule.udp_linger_limit};
 }
 
 // The second record: host=, as the route writes it, and address=, where the dialer found it. Both must
@@ -138,13 +141,16 @@ int serve() {
   const session::Route route = route_for(rproxy, asked.request);
   logging::debug1("Verified {} from {} at {}: rule {}", caller.user, asked.request.client.text(),
                   asked.request.proxy.text(), route.rule);
+  confine::keep_capabilities(confine::kVerifiedPinhole);
+  confine::forbid_dangerous();
   report::line(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   auto sightings = std::make_unique<Sightings>(asked.request.client.ip);
 
   const auto second = life.next_record(dialing_time(route));
   if (!second) return tool::yes;
-  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), limits_for(rproxy, route), life,
-                  std::move(sightings));
+  const Endpoint host = chosen_host(*second, route);
+  confine::keep_capabilities(confine::kOpenPinhole);
+  Pinhole pinhole(session_of(asked, caller, route, host), limits_for(rproxy, route), life, std::move(sightings));
   if (pinhole.open()) pinhole.hold();
   if (life.deserted()) logging::error("Closes the pinhole of session={}: {}", asked.session, life.reason());
   return tool::yes;  // the pinhole revokes itself

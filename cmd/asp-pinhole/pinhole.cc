@@ -231,8 +231,8 @@ void Pinhole::renew() {
 
 void Pinhole::step(Deadline until) {
   if (!offers_.empty()) until = Deadline::in(kAnswerPoll);
-  if (const auto each = backend_.renewal()) until = std::min(until, Deadline::in(*each));
   renew();
+  if (const auto each = backend_.renewal()) until = std::min(until, Deadline::at(renewed_ + *each));
   if (life_.wait(sightings_ ? sightings_->fd() : -1, until) == Life::Woken::by_watch) {
     for (const auto& flow : learn_flows()) handle_flow(flow);
   }
@@ -384,9 +384,10 @@ void Pinhole::linger() {
 
   std::uint64_t packets = 0;
   auto active = Clock::now();
+  const auto longest = Deadline::in(limits_.lingering);
   while (!life_.ended()) {
     const bool wanted = session_.flow && has_relatives();
-    if (!wanted && Clock::now() - active >= session_.route.udp_linger) break;
+    if (!wanted && (longest.over() || Clock::now() - active >= session_.route.udp_linger)) break;
     step(Deadline::in(kLingerPoll));
     std::uint64_t now = 0;
     for (const auto& flow : list_ours()) now += flow.counters ? flow.counters->packets : packets + 1;
@@ -394,7 +395,8 @@ void Pinhole::linger() {
     packets = now;
   }
   close_rule_and_flows();
-  logging::event("Revoked session={} user={} after it lingered", session_.id, session_.user);
+  logging::event("Revoked session={} user={} after it lingered{}", session_.id, session_.user,
+                 longest.over() ? " for as long as udp_linger_limit lets it" : "");
 }
 
 // The rule goes first, then the flows: a flow goes on without its rule, but no new one can begin.

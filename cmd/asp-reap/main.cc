@@ -11,6 +11,8 @@
 
 #include "balance/balance.h"
 #include "base/child.h"
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/log_file.h"
 #include "base/logging.h"
 #include "base/options.h"
@@ -100,6 +102,8 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asp-reap must be run as root");
+  confine::keep_capabilities(confine::kReap);
+  confine::forbid_dangerous();
   session::spool::prepare();
   end_deserted();
   reap_sessions();

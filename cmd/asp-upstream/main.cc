@@ -5,6 +5,8 @@
 // who calls, the kernel tells from where, and aspera.conf, read here once more, tells which servers,
 // which account, which key and which commands that user may have. asp-dial speaks SSH, under an
 // account of its own that has no other rights.
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +16,8 @@
 #include "attempt.h"
 #include "balance/balance.h"
 #include "base/accounts.h"
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/privilege.h"
@@ -207,11 +211,15 @@ int serve(ConductorLink& link) {
   logging::set_context("session=" + asked.session);
   const auto words = words_of(config, asked.request.command);
   const session::Route route = route_for(config.rproxy, asked.request);
+  confine::keep_capabilities(confine::kVerifiedUpstream);
+  confine::forbid_dangerous();
   link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   balance::share(config.cluster, balance::Haste::session);
   Attempt attempt = connect(route, asked, words, caller, config_file, *token, link);
   balance::stop_sharing();  // a session may live for days
   link.release_descriptors();
+  confine::keep_capabilities(confine::kConnectedUpstream);
+  confine::allow_only({confine::kConnectedUpstreamCalls, {AF_UNIX, AF_NETLINK}, attempt.dialer()});
   return attempt.relay(link);
 }
 

@@ -194,6 +194,7 @@ Rule read_rule(const std::string& file, Section section, int number, bool comple
   section.take("src_port_filtering", rule.src_port_filtering);
   section.take("udp_port_reuse", rule.udp_port_reuse);
   section.take("udp_linger", rule.udp_linger);
+  section.take("udp_linger_limit", rule.udp_linger_limit);
   section.take("bind_source_address", rule.bind_source_address);
   section.take("forwarding_type", rule.forwarding);
   section.take("users", rule.users);

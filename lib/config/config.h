@@ -36,6 +36,7 @@ struct Rule {
   bool src_port_filtering = true;
   bool udp_port_reuse = true;
   std::chrono::seconds udp_linger{0};
+  std::chrono::seconds udp_linger_limit{604800};
   std::optional<IpAddress> bind_source_address;
   Forwarding forwarding = Forwarding::iptables;
   std::vector<std::string> users;  // both empty: everybody

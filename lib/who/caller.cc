@@ -72,7 +72,16 @@ bool any_above(See see) {
   return false;
 }
 
-bool is_stopped(const process::Process& process) { return process.state == 'T' || process.state == 't'; }
+bool is_stopped(char state) { return state == 'T' || state == 't'; }
+
+// The state in /proc/PID/stat, behind the command's name; 0 when the process has ended.
+char state_now(const Fd& stat) {
+  char text[512];
+  const ssize_t length = ::pread(stat.get(), text, sizeof text, 0);
+  const std::string_view read(text, length > 0 ? static_cast<std::size_t>(length) : 0);
+  const auto name_end = read.rfind(") ");
+  return name_end == read.npos || name_end + 2 >= read.size() ? '\0' : read[name_end + 2];
+}
 
 Fd hold_living(const process::Process& process) {
   Fd held = process::hold(process);
@@ -114,7 +123,7 @@ std::optional<Connection> established(const Endpoint& local, const Endpoint& rem
 }
 
 // What an end to the session may look like that no pidfd tells.
-std::string desertion(const process::Process& holder, const Endpoint& client, const Endpoint& proxy,
+std::string desertion(char holder, const Endpoint& client, const Endpoint& proxy,
                       const std::vector<std::uint32_t>& sockets) {
   if (is_stopped(holder)) return kConnectionStopped;
   const auto connection = established(proxy, client);
@@ -160,7 +169,8 @@ Caller find(uid_t uid) {
     refuse(fmt::format("no process above is sshd's for {}: none holds a connection that root accepted", found.user));
   if (found.holder.real_uid() != uid)
     refuse(fmt::format("the SSH connection belongs to uid {}, not to {}", found.holder.real_uid(), found.user));
-  if (is_stopped(found.holder)) refuse(kConnectionStopped);
+  if (is_stopped(found.holder.state)) refuse(kConnectionStopped);
+  found.state = fd::open(fmt::format("/proc/{}/stat", found.holder.pid), O_RDONLY);
   found.session = hold_living(found.process);
   found.connection = hold_living(found.holder);
   // The session outlives its monitor, but nothing is left to close it in order.
@@ -199,15 +209,15 @@ Deadline Vigil::next() { return Deadline::in(kLookEach); }
 std::string Vigil::look() {
   if (!due_.over()) return {};
   due_ = next();
-  const auto holder = process::find(caller_.holder.pid);
-  if (!holder || holder->started != caller_.holder.started) return kConnectionClosed;
-  return desertion(*holder, caller_.client, caller_.proxy, {caller_.socket});
+  const char holder = state_now(caller_.state);
+  if (holder == '\0') return kConnectionClosed;
+  return desertion(holder, caller_.client, caller_.proxy, {caller_.socket});
 }
 
 std::string desertion_of(pid_t pid, const Endpoint& client, const Endpoint& proxy) {
   const auto session = pid > 1 ? process::find(pid) : std::nullopt;
   const auto holder = session && session->parent > 1 ? process::find(session->parent) : std::nullopt;
-  return holder ? desertion(*holder, client, proxy, roots_tcp_sockets(holder->pid)) : std::string();
+  return holder ? desertion(holder->state, client, proxy, roots_tcp_sockets(holder->pid)) : std::string();
 }
 
 void require_own_descriptors(uid_t uid) {

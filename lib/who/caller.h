@@ -32,6 +32,7 @@ struct Caller {
   std::string user;
   process::Process process;            // that sshd started for this session
   process::Process holder;             // that holds the client's connection
+  Fd state;                            // its /proc/PID/stat: no right is needed to read on
   Fd session;                          // pidfd of `process`: readable (poll) once it is dead
   Fd connection;                       // pidfd of `holder`
   Fd monitor;                          // pidfd of its parent, sshd's privileged process for this session

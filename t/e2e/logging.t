@@ -124,7 +124,7 @@ nok 'no secret of the key is there' grep -qF "${key:40:20}" "$root$log"
 ask outside bear forbidden > /dev/null 2>&1
 ok 'a refusal of aspshell is there' grep -q 'aspshell\[[0-9]*\]: ERR Command not accepted: forbidden user=bear' "$root$log"
 on dmz -u mallory sudo -n "$LAB_PREFIX/libexec/asp-pinhole" < <(printf 'session=x\n\n') > /dev/null 2>&1
-ok 'and one of asp-pinhole' grep -q 'asp-pinhole\[[0-9]*\]: ERR Refused a pinhole to mallory: session: not a UUID' "$root$log"
+ok 'and one of asp-pinhole' grep -q "asp-pinhole\[[0-9]*\]: ERR Refused a pinhole to mallory: no process above is sshd's for mallory" "$root$log"
 
 on dmz -u mallory sudo -n "$LAB_PREFIX/libexec/asp-upstream" < /dev/null > /dev/null 2>&1
 ok 'and one of asp-upstream' grep -q 'asp-upstream\[[0-9]*\]: ERR No server for mallory: stdin must be one end of a Unix socket' "$root$log"

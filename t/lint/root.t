@@ -25,14 +25,14 @@ all:
   config   config destination forwarding schema value xml
   session  route session spool
 asp-pinhole:
-  base     privilege process resolve signals status
+  base     confine confine_phases privilege process resolve signals status
   kernel   connmark conntrack conntrack_dump nft nft_listing
   config   log_place
   who      caller
   session  request rules trial
   firewall backend firewall flows iptables nft_text nftables text
 asp-upstream:
-  base     boot_clock passing privilege process signals status
+  base     confine confine_phases boot_clock passing privilege process signals status
   ssh      upstream_command
   config   log_place
   who      caller command_line
@@ -49,7 +49,7 @@ asp-lease:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asp-reap:
-  base     boot_clock options process whole_file
+  base     confine confine_phases boot_clock options process whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
   who      caller

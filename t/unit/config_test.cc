@@ -122,6 +122,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(least.src_port_filtering);
   CHECK(least.udp_port_reuse);
   CHECK(least.udp_linger == 0s);
+  CHECK(least.udp_linger_limit == std::chrono::hours(7 * 24));
   CHECK_FALSE(least.bind_source_address);
   CHECK(least.forwarding == config::Forwarding::iptables);
   CHECK(least.users.empty());
@@ -182,6 +183,7 @@ TEST_CASE("config: every option of a rule is read") {
     <udp_port_range>40000:40010</udp_port_range>
     <src_port_filtering>false</src_port_filtering>
     <udp_linger>30</udp_linger>
+    <udp_linger_limit>31</udp_linger_limit>
     <forwarding_type>nftables</forwarding_type>
     <users>bear, bobcat</users>
     <groups>partners
@@ -205,6 +207,7 @@ TEST_CASE("config: every option of a rule is read") {
   CHECK(all.udp_port_range == PortRange{40000, 40010});
   CHECK_FALSE(all.src_port_filtering);
   CHECK(all.udp_linger == 30s);
+  CHECK(all.udp_linger_limit == 31s);
   CHECK(only_rule(rule("<bind_source_address>10.0.0.1</bind_source_address>")).bind_source_address ==
         IpAddress::parse("10.0.0.1"));
   CHECK_FALSE(only_rule(rule("<udp_port_reuse>false</udp_port_reuse>")).udp_port_reuse);
@@ -273,6 +276,10 @@ TEST_CASE("config: values at the edge of what is valid") {
       {"udp_linger", "0", true},
       {"udp_linger", "86400", true},
       {"udp_linger", "86401", false},
+      {"udp_linger_limit", "0", false},
+      {"udp_linger_limit", "1", true},
+      {"udp_linger_limit", "2592000", true},
+      {"udp_linger_limit", "2592001", false},
       {"faulty_interval", "1", true},
       {"faulty_interval", "0", false},
       {"faulty_interval", "86401", false},
