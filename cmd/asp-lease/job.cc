@@ -13,6 +13,7 @@
 #include "config/destination_policy.h"
 #include "config/value.h"
 #include "lease/addresses.h"
+#include "session/spool.h"
 
 namespace {
 
@@ -156,6 +157,8 @@ void prepare(Job& job, const channel::Packet& packet, Settings& settings, const 
   const auto& config = settings.config();
   const bool opens = verb.kind == Job::Kind::open;
   if (opens && !config.proxy.enabled) throw Refusal{"stopped", "The forward proxy is not enabled."};
+  // Without rules the kernel tracks no connections, so this is asked before it.
+  if (opens && session::spool::stopped()) throw Refusal{"stopped", "The proxy is stopped."};
   std::optional<Connection> connection;
   if (opens || !config.proxy.authentication) connection = Connection::verify(packet.descriptor, config, here.own);
   identify(job, asked, settings, connection);

@@ -29,7 +29,7 @@ sentinel_of_balancer() {
   sed "s/^bind $DMZ2_SYNC/bind $BALANCER_SYNC/" "$(lab_root dmz2)$LAB_PREFIX/etc/cluster/sentinel.conf" > "$root/etc/redis/sentinel.conf"
   cluster_start balancer sentinel
 }
-redis_at() { on "$1" redis-cli -h "$2" -p "${3-6379}" "${@:4}" 2> /dev/null; }
+redis_at() { on "$1" env "REDISCLI_AUTH=$CLUSTER_PASSWORD" redis-cli -h "$2" -p "${3-6379}" "${@:4}" 2> /dev/null; }
 replicates() { redis_at dmz "$DMZ_SYNC" 6379 info replication | grep -q 'state=online'; }
 sentinels_meet() { redis_at balancer "$BALANCER_SYNC" 26379 sentinel master sallyport | paste - - | grep -q 'num-other-sentinels[[:space:]]2' && redis_at balancer "$BALANCER_SYNC" 26379 sentinel master sallyport | paste - - | grep -q 'num-slaves[[:space:]]1'; }
 redis_has() { [ "$(redis_at "$1" "$2" 6379 exists "sallyport:lease:$3")" = 1 ]; }
