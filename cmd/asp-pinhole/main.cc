@@ -51,7 +51,8 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
 }
 
 Limits limits_for(const config::Rproxy& rproxy, const session::Route& route) {
-  return {rproxy.max_sessions, rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1).max_sessions};
+  return {rproxy.max_sessions, rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1).max_sessions,
+          rproxy.max_sessions_of_user()};
 }
 
 // The second record: host=, as the route writes it, and address=, where the dialer found it. Both must

@@ -26,7 +26,7 @@ ok(until(lambda: "user=x address\\x3d192.0.2.9 y address=203.0.113.2" in log(), 
 ok("\x1b" not in log() and "Pa55-wrong" not in log() and "secret" not in log(), "escaped, and without passwords")
 no(403, "forbidden", once("GET", "/metrics"), "metrics for a user")
 metrics = once("GET", "/metrics", client={"user": "op:boss"})[1]
-ok(re.search(r"^sallyport_node_login_failures_total 7$", metrics, re.M) and "Pa55" not in metrics and "alice" not in metrics, "for an admin: counted, and without names") or print("# " + metrics)
+ok(re.search(r"^sallyport_node_login_failures_total 8$", metrics, re.M) and "Pa55" not in metrics and "alice" not in metrics, "for an admin: counted, and without names") or print("# " + metrics)
 same(once("GET", "/metrics", client={"namespace": None, "address": "127.0.0.1", "user": None})[0], 200, "and without login from the proxy itself")
 users(alice="new", carol="third", op="boss")
 same(once("GET", "/info", client={"user": "carol:third"})[0], 200, "a new user is let in without a restart")

@@ -158,6 +158,34 @@ status 0 'and again' logrotate -f
 is "$(on dmz ls $directory/old | xargs)" 'ascp_rproxy.log.1.gz ascp_rproxy.log.2.gz' 'the next'
 ok 'the new one is append-only' append_only
 
+# A user who has the file open when it is rotated changes nothing that was there.
+proxy_session before outside bear "$SQUASH" cat
+session=$(on dmz ls /run/sallyport/sessions)
+proxy_end before
+kept=$(on dmz cat $log)
+on_exec dmz -u mallory python3 -c '
+import fcntl, os, sys, time
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
+print("open", flush=True)
+until = time.monotonic() + 20
+while time.monotonic() < until:
+    try:
+        fcntl.fcntl(file, fcntl.F_SETFL, 0)
+        os.pwrite(file, b"FORGED", 0)
+        os.ftruncate(file, 6)
+        os.fsync(file)
+        print("changed", flush=True)
+        break
+    except OSError:
+        pass' $log > "$TMPDIR/changer" < /dev/null &
+changer=$!
+ok '(somebody has it open)' wait_until 5 grep -q open "$TMPDIR/changer"
+status 0 'it is rotated' logrotate -f
+ok '(and what they have open is theirs to change then)' wait_until 25 grep -q changed "$TMPDIR/changer"
+wait $changer
+is "$(on dmz zcat $directory/old/ascp_rproxy.log.1.gz)" "$kept" 'what was there is there, as it was'
+is "$(on dmz cat $log)" '' 'and nothing is in the new one'
+
 # When the file cannot be used ------------------------------------------------------------------------
 
 # to_syslog WORD PATTERN NAME: a refusal is in syslog, after the reason.
