@@ -58,12 +58,15 @@ int Conductor::conduct() {
   try {
     start();
   } catch (const tool::Failure& failure) {
-    throw tool::Failure(failure.code(), fmt::format("{} {}", failure.what(), identity_), failure.told());
+    throw tool::Failure(failure.code(), fmt::format("{} {}", logging::without_fields(failure.what()), identity_),
+                        failure.told());
   }
   const int status = watch();
   close_pinhole();
   log_end(lost_ ? lost_->what() : "EOF");
-  if (lost_) throw tool::Failure(lost_->code(), fmt::format("{} {}", lost_->what(), identity_), lost_->told());
+  if (lost_)
+    throw tool::Failure(lost_->code(), fmt::format("{} {}", logging::without_fields(lost_->what()), identity_),
+                        lost_->told());
   return status;
 }
 
@@ -109,7 +112,7 @@ void Conductor::connect() {
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "connected") return note_server(*line, start);
     if (line->event == "faulty")
-      logging::error("server {}: {}; trying the next {}", line->get("host"), logging::escape(line->get("reason")),
+      logging::error("server {}: {}; trying the next {}", line->get("host"), logging::told(line->get("reason")),
                      identity_);
     if (line->event == "failed")
       throw tool::Failure(status::failure_code(*line), line->get("reason"), line->get("told"));
@@ -268,6 +271,6 @@ void Conductor::close_pinhole() {
 
 void Conductor::log_end(const std::string& why) const {
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", logging::escape(why), identity_, flow_, seconds,
+  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", logging::told(why), identity_, flow_, seconds,
                  counters_);
 }

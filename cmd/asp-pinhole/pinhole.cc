@@ -135,6 +135,7 @@ void Pinhole::check_limits() const {
       throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
   };
   if (limits_.total != 0) check("in all", session::spool::count(), limits_.total);
+  if (limits_.of_user != 0) check("of one user", session::spool::count_of_user(session_.user), limits_.of_user);
   if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
 }
 

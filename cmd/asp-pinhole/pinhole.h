@@ -33,6 +33,7 @@
 struct Limits {
   unsigned total = 0;
   unsigned of_rule = 0;
+  unsigned of_user = 0;
   std::chrono::seconds lingering{0};  // after the end of its SSH session; always a limit
 };
 

@@ -99,7 +99,7 @@ void Api::guarded(const Call& call, const std::function<void()>& work) {
   } catch (const Refusal& no) {
     refuse(call, no);
   } catch (const std::exception& fault) {
-    logging::error("{} {}: {}", logging::escape(call.request().method), logging::escape(call.request().path),
+    logging::error("{} {}: {}", logging::told(call.request().method), logging::told(call.request().path),
                    logging::escape(fault.what()));
     refuse(call, Refusal("internal", "The node service could not do it; its log says why."));
   }
@@ -107,8 +107,8 @@ void Api::guarded(const Call& call, const std::function<void()>& work) {
 
 void Api::answer(const Call& call, node_api::Answer answer) {
   parts_.metrics.answered(Clock::now() - call.began);
-  logging::debug1("{} {} {} status={} user={}", call.request().client.text(), logging::escape(call.request().method),
-                  logging::escape(call.request().path), answer.status, call.user.name);
+  logging::debug1("{} {} {} status={} user={}", call.request().client.text(), logging::told(call.request().method),
+                  logging::told(call.request().path), answer.status, call.user.name);
   call.exchange->answer(std::move(answer));
 }
 

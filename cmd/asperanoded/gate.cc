@@ -199,7 +199,7 @@ void Gate::conclude(const Digest& digest, const std::string& name, const std::op
     }
   }
   if (!user)
-    logging::event("Refused login user={} address={}", name.empty() ? "?" : logging::escape(name), asked.client.text());
+    logging::event("Refused login user={} address={}", name.empty() ? "?" : logging::told(name), asked.client.text());
   for (auto& done : asked.waiting) {
     if (user) done(Outcome::accepted, *user);
     else timer_.after(kRefusalDelay, [done = std::move(done)] { done(Outcome::refused, {}); });

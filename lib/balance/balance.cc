@@ -292,7 +292,8 @@ void Choice::set_or_log(const Mark& mark) const {
   try {
     set(mark);
   } catch (const tool::Failure& failure) {
-    logging::error("Not marked {} {}: {} session={}", mark.target(), name_of(mark.state), failure.what(), session_);
+    logging::error("Not marked {} {}: {} session={}", mark.target(), name_of(mark.state), logging::told(failure.what()),
+                   session_);
   }
 }
 
@@ -312,8 +313,8 @@ void Choice::failed(const std::string& reason, Scope scope) {
     const auto there = read_mark(mark_name(State::faulty, mark.host, mark.user, mark.keyfile));
     if (!there || there->over()) {
       set_or_log(mark);
-      logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(), mark.reason,
-                     session_);
+      logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(),
+                     logging::told(mark.reason), session_);
     }
   }
   release();

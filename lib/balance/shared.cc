@@ -95,7 +95,7 @@ std::optional<Mark> take_over(const std::string& name, const Statement& said) {
   if (said.mark && !said.mark->over()) {
     write_mark(*said.mark);
     logging::event("Server {} is {}, says node {}: {}", said.mark->target(), name_of(said.mark->state),
-                   logging::escape(said.node), said.mark->reason);
+                   logging::told(said.node), said.mark->reason);
     return std::nullopt;
   }
   if (here && !here->over()) return here;

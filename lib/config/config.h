@@ -54,7 +54,12 @@ struct Rproxy {
   std::string log_directory;  // empty: syslog
   std::string known_hosts;    // absolute
   unsigned max_sessions = 0;
+  unsigned max_sessions_per_user = 0;  // 0: half of max_sessions, rounded up
   std::vector<Rule> rules;
+  // 0: no limit.
+  unsigned max_sessions_of_user() const {
+    return max_sessions_per_user != 0 ? max_sessions_per_user : max_sessions / 2 + max_sessions % 2;
+  }
   bool operator==(const Rproxy&) const = default;
 };
 

@@ -135,6 +135,13 @@ constexpr Option kRproxy[] = {
      .traits = addition,
      .low = 0,
      .high = 1000000},
+    {.name = "max_sessions_per_user",
+     .value = number,
+     .standard = "0",
+     .meaning = "sessions of one user at a time; 0: half of <max_sessions>",
+     .traits = addition,
+     .low = 0,
+     .high = 1000000},
     {.name = "rules", .children = kRules},
 };
 

@@ -194,6 +194,7 @@ well=$living
 
 fault 'group|sudo|sshd|keyfile' FAIL 'there is no group sallyport' 'cp /etc/group /root/; sed -i s/^sallyport:/other:/ /etc/group' 'cp /root/group /etc/group'
 fault 'group|sudo|sshd|keyfile' warn 'has no members' 'gpasswd -d bear sallyport; gpasswd -d bobcat sallyport' 'cp /root/group /etc/group'
+fault group FAIL 'an administrator is in the group.*: bear' 'groupadd -f lxd; usermod -aG lxd bear' 'gpasswd -d bear lxd; groupdel lxd'
 fault 'group|sshd' FAIL 'an administrator is in the group.*: bear' 'usermod -aG sudo bear' 'cp /root/group /etc/group'
 fault 'group|sudo|sshd' warn 'nobody5 is in the group, but has no account' "sed -i '/^sallyport:/s/\$/,nobody5/' /etc/group" 'cp /root/group /etc/group'
 fault group warn 'the shell of bear is not /bin/aspshell' 'usermod -s /bin/bash bear' 'usermod -s /bin/aspshell bear'

@@ -179,7 +179,9 @@ lab_furnish_dmz() {
   done
   if [ -r "$settings/sshd_config.d/sallyport.conf" ]; then
     cp "$settings/sshd_config.d/sallyport.conf" "$root/etc/ssh/sshd_config.d/"
-    [ -z "${LAB_CROWD-}" ] || printf 'MaxStartups 1000\nPerSourceMaxStartups none\n' > "$root/etc/ssh/sshd_config.d/00-crowd.conf"
+    # Of most settings sshd takes the first that it reads, of MaxStartups the last.
+    [ -z "${LAB_CROWD-}" ] || printf '%s\n' 'MaxStartups 1000' 'PerSourceMaxStartups none' 'Match Group sallyport' '  MaxSessions 1000' 'Match all' |
+      tee "$root/etc/ssh/sshd_config.d/00-crowd.conf" > "$root/etc/ssh/sshd_config.d/zz-crowd.conf"
   fi
   lab_start_sshd "$host" "$root"
 }

@@ -104,6 +104,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(nothing.log_directory.empty());
   CHECK(nothing.known_hosts == paths::kKnownHosts);
   CHECK(nothing.max_sessions == 0);
+  CHECK(nothing.max_sessions_per_user == 0);
   CHECK(nothing.rules.empty());
 
   const auto least = only_rule(rule(""));
@@ -161,13 +162,15 @@ TEST_CASE("config: of two server sections, each gives what the other does not") 
 TEST_CASE("config: every option of rproxy is read") {
   const auto all =
       parse(rproxy("<enabled>true</enabled><log_level>2</log_level><log_directory>/var/log/a</log_directory>"
-                   "<known_hosts>/etc/kh</known_hosts><max_sessions>7</max_sessions><rules/>"))
+                   "<known_hosts>/etc/kh</known_hosts><max_sessions>7</max_sessions><max_sessions_per_user>3</"
+                   "max_sessions_per_user><rules/>"))
           .rproxy;
   CHECK(all.enabled);
   CHECK(all.log_level == 2);
   CHECK(all.log_directory == "/var/log/a");
   CHECK(all.known_hosts == "/etc/kh");
   CHECK(all.max_sessions == 7);
+  CHECK(all.max_sessions_per_user == 3);
 }
 
 TEST_CASE("config: every option of a rule is read") {
