@@ -93,7 +93,7 @@ Verdicts passwords(const Patient& patient) {
     one.sentinels.clear();
     one.redis_password_file.clear();
     try {
-      redis::Client(one, kPatience, redis::Whom::anyone).ask({"PING"});
+      redis::Client(one, kPatience, redis::Ask::anyone).ask({"PING"});
       found.push_back(fail(fmt::format("{} answers without a password", end.text()), kWriteCure));
     } catch (const tool::Failure&) {
     }
