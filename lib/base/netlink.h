@@ -54,7 +54,8 @@ const Header* payload(const nlmsghdr* message) {
 template <typename Header, typename Each>
 void each_attribute(const nlmsghdr* message, Each each) {
   const auto* at = static_cast<const nlattr*>(::mnl_nlmsg_get_payload_offset(message, sizeof(Header)));
-  const auto* const end = static_cast<const char*>(::mnl_nlmsg_get_payload_tail(message));
+  // Not mnl_nlmsg_get_payload_tail(), which rounds up: the last message may lack its padding.
+  const auto* const end = reinterpret_cast<const char*>(message) + message->nlmsg_len;
   for (; ::mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at))); at = ::mnl_attr_next(at))
     each(at);
 }

@@ -130,6 +130,20 @@ TEST_CASE("netlink: a flow without its addresses is none") {
   CHECK_FALSE(flow(true, false));
 }
 
+TEST_CASE("netlink: an attribute that ends behind its message is none") {
+  netlink::Question question(RTM_NEWROUTE, 0);
+  question.header<rtmsg>();
+  ::mnl_attr_put_u32(question.get(), RTA_DST, 7);
+  const auto count = [&] {
+    int attributes = 0;
+    netlink::each_attribute<rtmsg>(question.get(), [&](const nlattr*) { ++attributes; });
+    return attributes;
+  };
+  CHECK(count() == 1);
+  --question.get()->nlmsg_len;
+  CHECK(count() == 0);
+}
+
 TEST_CASE("netlink: what is too short for its header has none") {
   netlink::Question question(RTM_GETLINK, 0);
   CHECK(netlink::payload<ifinfomsg>(question.get()) == nullptr);
