@@ -8,6 +8,7 @@
 
 #include "base/failure.h"
 #include "base/passing.h"
+#include "base/unix_socket.h"
 #include "session/trial.h"
 
 namespace channel {
@@ -31,13 +32,17 @@ void send_text(const std::string& text) {
 
 }  // namespace
 
-void check() {
+bool is_given() { return option_of(STDIN_FILENO, SO_DOMAIN) != -1; }
+
+void check(uid_t uid) {
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) {
     if (option_of(standard, SO_DOMAIN) != AF_UNIX || option_of(standard, SO_TYPE) != SOCK_SEQPACKET) {
       throw tool::Failure(tool::not_permitted,
                           "stdin and stdout must be a SOCK_SEQPACKET socket, as asperanoded(8) makes it");
     }
   }
+  if (unix_socket::peer_uid(STDIN_FILENO) != uid)
+    throw tool::Failure(tool::not_permitted, "only the account of the node service may ask for leases");
   const timeval patience{kSendSeconds, 0};
   if (::setsockopt(STDOUT_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0)
     tool::fail_errno(tool::os, "setsockopt");
