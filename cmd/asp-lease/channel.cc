@@ -48,14 +48,7 @@ void check(uid_t uid) {
     tool::fail_errno(tool::os, "setsockopt");
 }
 
-bool is_trial() {
-  const std::string question = session::trial::question().text();
-  std::string packet(question.size() + 1, '\0');
-  const ssize_t length = ::recv(STDIN_FILENO, packet.data(), packet.size(), MSG_PEEK | MSG_DONTWAIT);
-  if (length != static_cast<ssize_t>(question.size()) || !packet.starts_with(question)) return false;
-  // A packet left there would break the connection when we end, before our answer is read.
-  return ::recv(STDIN_FILENO, packet.data(), packet.size(), MSG_DONTWAIT) == length;
-}
+bool is_trial(const Packet& packet) { return packet.bytes == session::trial::question().text(); }
 
 std::optional<Packet> receive(bool& ended) {
   auto received = passing::receive(STDIN_FILENO, Record::kMaxBytes, 1);

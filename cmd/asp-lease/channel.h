@@ -25,8 +25,8 @@ bool is_given();
 // Failure{77} when stdin and stdout are not such a socket, or when somebody else than `uid` has connected to it.
 void check(uid_t uid);
 
-// True if the first packet, which was there before we were, asks for a trial (session/trial.h).
-bool is_trial();
+// True if it asks for a trial (session/trial.h).
+bool is_trial(const Packet& packet);
 
 // The next packet, if one is there now. `ended` is set when there will be no more. Failure{71}.
 std::optional<Packet> receive(bool& ended);

@@ -97,6 +97,10 @@ class Service {
     while (!ended_ && has_room()) {
       const auto packet = channel::receive(ended_);
       if (!packet) break;
+      if (channel::is_trial(*packet)) {
+        channel::send(session::trial::answer());
+        continue;
+      }
       if (!here) here = {own_addresses::read(), own_addresses::connected()};
       jobs_.push_back(job::make(*packet, settings_, *here));
     }
@@ -158,10 +162,6 @@ int run(int argc, char**) {
   session::spool::prepare();
   if (!channel::is_given() && !door::open()) return tool::yes;
   channel::check(accounts::identity_of(paths::kNodeAccount).uid);
-  if (channel::is_trial()) {
-    channel::send(session::trial::answer());
-    return tool::yes;
-  }
   Service().run();
   return tool::yes;
 }
