@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
+#include "base/await.h"
 #include "base/failure.h"
 #include "base/passing.h"
 #include "base/unix_socket.h"
@@ -49,6 +51,15 @@ void check(uid_t uid) {
 }
 
 bool is_trial(const Packet& packet) { return packet.bytes == session::trial::question().text(); }
+
+bool begins_with_trial() {
+  constexpr std::chrono::seconds kPatience{1};
+  const std::string question = session::trial::question().text();
+  std::string packet(question.size() + 1, '\0');
+  if (!await::readable(STDIN_FILENO, Deadline::in(kPatience))) return false;
+  const ssize_t length = ::recv(STDIN_FILENO, packet.data(), packet.size(), MSG_PEEK | MSG_DONTWAIT);
+  return length == static_cast<ssize_t>(question.size()) && packet.starts_with(question);
+}
 
 std::optional<Packet> receive(bool& ended) {
   auto received = passing::receive(STDIN_FILENO, Record::kMaxBytes, 1);

@@ -27,6 +27,8 @@ void check(uid_t uid);
 
 // True if it asks for a trial (session/trial.h).
 bool is_trial(const Packet& packet);
+// True if the first packet does; waits a second for it. It is not taken.
+bool begins_with_trial();
 
 // The next packet, if one is there now. `ended` is set when there will be no more. Failure{71}.
 std::optional<Packet> receive(bool& ended);

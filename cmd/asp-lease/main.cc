@@ -162,6 +162,13 @@ int run(int argc, char**) {
   session::spool::prepare();
   if (!channel::is_given() && !door::open()) return tool::yes;
   channel::check(accounts::identity_of(paths::kNodeAccount).uid);
+  // Wrong settings are another matter.
+  if (channel::begins_with_trial()) {
+    bool ended = false;
+    channel::receive(ended);
+    channel::send(session::trial::answer());
+    return tool::yes;
+  }
   Service().run();
   return tool::yes;
 }

@@ -103,7 +103,7 @@ fault 'lease_nftables|nftables' FAIL 'run /usr/sbin/nft: No such file' 'mv /usr/
 capture on dmz setpriv --bounding-set=-net_admin "$bin/asperaproxy" check
 like "$out" $'\nFAIL  lease_nftables: ' 'lease_nftables: a container without rights'
 
-fault 'node_account|node_users|node_sudo' FAIL "there is no account $node" "cp -p /etc/passwd /root/; sed -i /^$node/d /etc/passwd" 'cp -p /root/passwd /etc/passwd'
+fault 'node_account|node_users|node_lease' FAIL "there is no account $node" "cp -p /etc/passwd /root/; sed -i /^$node/d /etc/passwd" 'cp -p /root/passwd /etc/passwd'
 fault node_account FAIL 'in other groups' "gpasswd -a $node adm" "gpasswd -d $node adm"
 fault 'node_account' FAIL 'is root' "sed -i 's/^$node:x:[0-9]*:/$node:x:0:/' /etc/passwd" 'cp -p /root/passwd /etc/passwd'
 
