@@ -257,7 +257,7 @@ lab-shell: all
 # processes of his from its first instruction on (ptrace(2)): asp-dial holds keys,
 # asp-redis a password.
 D = $(DESTDIR)$(PREFIX)
-UNITS := asperaproxy.service asperanoded.service
+UNITS := asperaproxy.service asperanoded.service asp-lease.socket asp-lease@.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
 install:
 	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/balancer

@@ -77,7 +77,7 @@ Verdicts conntrackd(const Patient& patient) {
 // Redis and Sentinels that answer whoever asks. One that wants a password, or is away, is not meant.
 Verdicts passwords(const Patient& patient) {
   if (!patient.cluster || patient.cluster->redis.empty()) return {};
-  constexpr std::chrono::milliseconds kPatience{500};
+  constexpr std::chrono::milliseconds kPatience{2000};
   constexpr char kMake[] = "umask 077; openssl rand -hex 32 > /etc/redis/sallyport.password, the same on each node; ";
   if (patient.cluster->redis_password_file.empty()) {
     return {fail("<redis> without <redis_password_file>: whoever reaches the sync network reads and writes leases",

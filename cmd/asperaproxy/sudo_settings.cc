@@ -47,7 +47,7 @@ const std::vector<std::string>& superfluous() {
 
 std::string helpers() {
   std::string list;
-  for (const char* helper : {"asp-pinhole", "asp-upstream", "asp-lease"})
+  for (const char* helper : {"asp-pinhole", "asp-upstream"})
     list += fmt::format("{}{}{} \"\"", list.empty() ? "" : ", ", paths::kLibexec, helper);
   return list;
 }

@@ -23,8 +23,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// No version before TLS 1.2, and no key exchange without forward secrecy.
-constexpr char kPriorities[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE";
+// No version before TLS 1.2, no key exchange without forward secrecy, no cipher but AEAD.
+constexpr char kPriorities[] =
+    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-256-GCM:"
+    "+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE";
 constexpr std::size_t kConnectionMemory = 24 * 1024;  // holds the header, and what is sent at a time
 constexpr std::size_t kMaxDiscarded = 256 * 1024;     // of a body that is too large
 constexpr unsigned kBacklog = 512;

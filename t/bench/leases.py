@@ -59,7 +59,7 @@ def opening():
     settled()
     subprocess.run(DMZ.argv(f"{PREFIX}/bin/asnodeadmin", "-a", "-u", USER, "-x", "bear", "-p", "-"),
                    input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
-    with running(DMZ.argv(f"{PREFIX}/bin/asperanoded"), stdin=subprocess.DEVNULL) as service:
+    with running(DMZ.argv(f"{PREFIX}/libexec/asp-lease"), stdin=subprocess.DEVNULL), running(DMZ.argv("sh", "-c", f"until [ -S /run/sallyport/lease.sock ]; do sleep 0.1; done; exec {PREFIX}/bin/asperanoded"), stdin=subprocess.DEVNULL) as service:
         end = time.monotonic() + 20
         while ":2383" not in DMZ.run("cat", "/proc/net/tcp", "/proc/net/tcp6").stdout:  # 9091
             assert service.poll() is None and time.monotonic() < end, "asperanoded does not listen"

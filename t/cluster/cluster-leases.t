@@ -19,6 +19,8 @@ cluster_config() {
 api_base=http://$INSIDE_SHARED:9091
 service() {  # NODE: its node service, with alice
   printf 'alice-secret\n' | on "$1" "$LAB_PREFIX/bin/asnodeadmin" -au alice -x bear -p - > /dev/null 2>&1 || return
+  on_exec "$1" "$LAB_PREFIX/libexec/asp-lease" > /dev/null 2>&1 < /dev/null &
+  wait_until 10 on "$1" test -S /run/sallyport/lease.sock || return
   on_exec "$1" "$LAB_PREFIX/bin/asperanoded" > "$TMPDIR/asperanoded.$1" 2>&1 < /dev/null &
   wait_until 20 lab_listens "$1" 9091
 }

@@ -62,7 +62,7 @@ protection() { on dmz "$LAB_ASPERAPROXY" check | grep ' redis_password: '; }
 is "$(protection)" 'ok    redis_password: neither Redis nor a Sentinel answers without a password' 'and that both want a password'
 like "$(on dmz redis-cli -h "${sync[dmz2]}" -p 6379 CONFIG GET dir; on dmz redis-cli -h "${sync[dmz2]}" -p 26379 SENTINEL masters)" '^NOAUTH.*NOAUTH' 'so they do'
 redis dmz2 CONFIG SET protected-mode no requirepass '' > /dev/null
-is "$(protection)" "FAIL  redis_password: ${sync[dmz2]}:6379 answers without a password" 'one that does not is named'
+like "$(protection)" "^FAIL  redis_password: ${sync[dmz2]}:6379 answers without a password - " 'one that does not is named'
 on dmz redis-cli -h "${sync[dmz2]}" CONFIG SET requirepass "$CLUSTER_PASSWORD" protected-mode yes > /dev/null
 
 # --- turns and marks ---

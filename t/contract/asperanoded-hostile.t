@@ -11,6 +11,12 @@ start()
 for version, wanted in (("-tls1", False), ("-tls1_1", False), ("-tls1_2", True), ("-tls1_3", True)):
     out = run("ip", "netns", "exec", "inner", "openssl", "s_client", "-connect", PROXY4 + ":9092", version, "-cipher", "ALL:@SECLEVEL=0")
     ok(("Cipher is (NONE)" not in out[1] and "New, TLS" in out[1]) == wanted, f"openssl s_client {version}: {'taken' if wanted else 'refused'}") or print("# " + out[1] + out[2])
+taken = set()
+for suite in run("openssl", "ciphers", "-tls1_2", "-s", "ALL:COMPLEMENTOFALL:@SECLEVEL=0")[1].strip().split(":"):
+    out = run("ip", "netns", "exec", "inner", "openssl", "s_client", "-connect", PROXY4 + ":9092", "-tls1_2", "-cipher", suite + ":@SECLEVEL=0")[1]
+    if "Cipher is (NONE)" not in out and "New, TLS" in out:
+        taken.add(suite)
+ok(taken and all(suite.startswith("ECDHE-") and ("GCM" in suite or "CHACHA20" in suite) for suite in taken), "of TLS 1.2, only suites with forward secrecy and AEAD") or print(f"# {taken}")
 out = run("ip", "netns", "exec", "inner", "curl", "-sS", "--cacert", CERT, f"https://{PROXY4}:9092/ping")
 same(out[1], '{"status":"ok"}\n', "curl trusts its certificate for its address")
 names = run("openssl", "x509", "-in", CERT, "-noout", "-ext", "subjectAltName")[1]

@@ -163,8 +163,8 @@ for tool in $(make_words BIN); do
 done
 is "$(on dmz readlink -f /bin/aspshell)" "$LAB_PREFIX/bin/aspshell" '/bin/aspshell is the shell'
 # Without systemd, to be enabled is all that there is to see of a unit.
-for unit in "$stage"/usr/lib/systemd/system/*.service; do
-  [ -e "$unit" ] || continue
+for unit in "$stage"/usr/lib/systemd/system/*; do
+  case $unit in *@.*) continue ;; esac
   ok "${unit##*/} is enabled" on dmz systemctl --quiet is-enabled "${unit##*/}"
 done
 for script in "$stage"/etc/init.d/*; do

@@ -40,7 +40,7 @@ asp-upstream:
   session  keepers request rules trial
   balance  balance marks order shared statement types
 asp-lease:
-  base     boot_clock passing privilege resolve status whole_file
+  base     boot_clock passing privilege resolve signals status unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy log_place node_users
   cluster  node_name redis redis_message redis_password redis_reply
@@ -60,7 +60,7 @@ asp-reap:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     base64 boot_clock options passing process status whole_file
+  base     base64 boot_clock options passing process status unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy log_place node_users
