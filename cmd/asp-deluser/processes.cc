@@ -106,7 +106,8 @@ void kill_at_once(uid_t uid) {
   const pid_t pid = ::fork();
   if (pid < 0) tool::fail_errno(tool::os, "fork");
   if (pid == 0) {
-    if (::setresuid(kNobodys, uid, kNobodys) == 0) ::kill(-1, SIGKILL);
+    // In a user namespace of our own there may be no such number.
+    if (::setresuid(kNobodys, uid, kNobodys) == 0 || ::setresuid(uid, uid, uid) == 0) ::kill(-1, SIGKILL);
     ::_exit(0);
   }
   child::Child(pid).wait_for(kSweepTime);
@@ -134,14 +135,12 @@ std::optional<std::string> end_all_of(uid_t uid) {
   Found found = survey(uid);
   signal_each(found, uid, SIGTERM);
   for (;;) {
+    if (term.over()) signal_each(found, uid, SIGKILL);
     if (found.of_container.empty() && (term.over() || found.theirs.empty())) {
       kill_at_once(uid);
       found = survey(uid);
-    } else if (term.over()) {
-      signal_each(found, uid, SIGKILL);
     }
-    if (found.theirs.empty()) break;
-    if (end.over()) break;
+    if (found.theirs.empty() || end.over()) break;
     std::this_thread::sleep_for(kRetryPause);
     found = survey(uid);
   }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <optional>
 #include <set>
 
 #include <fmt/core.h>
@@ -134,11 +136,13 @@ bool is_own(const std::vector<Network>& own, const IpAddress& address) {
   return std::any_of(own.begin(), own.end(), [&](const Network& network) { return network.contains(address); });
 }
 
-// Between two interfaces of the side, from there to here.
-bool crosses(const Side& side, const conntrack::Flow& flow) {
-  const auto from = routes::interface_to(flow.client.ip);
-  const auto to = routes::interface_to(flow.server.ip);
-  return from && to && side.interfaces.contains(*from) && side.interfaces.contains(*to);
+// By which interfaces addresses are reached; each is asked for once.
+using Ways = std::map<IpAddress, std::optional<std::string>>;
+
+bool is_behind(const Side& side, const IpAddress& address, Ways& ways) {
+  const auto [way, fresh] = ways.try_emplace(address);
+  if (fresh) way->second = routes::interface_to(address);
+  return way->second && side.interfaces.contains(*way->second);
 }
 
 }  // namespace
@@ -165,15 +169,19 @@ std::string shown(const Plan& plan) {
 
 std::vector<std::string> cut_by(const Plan& plan) {
   constexpr std::size_t kMost = 1000;
+  constexpr std::size_t kMostAsked = 10000;  // addresses; a crowd would take long
+  Ways ways;
   const auto own = own_addresses::read();
   const conntrack::Table table;
   std::set<std::string> found;
   for (const int family : {AF_INET, AF_INET6}) {
     const Side& side = family == AF_INET ? plan.v4 : plan.v6;
     for (const auto& flow : table.list_with_tcp(family, 0)) {
-      if (found.size() == kMost) break;
+      if (found.size() == kMost || ways.size() > kMostAsked) break;
       if ((flow.mark & connmark::kSuite) != 0 || (flow.translated() && !side.strict)) continue;
-      if (is_own(own, flow.client.ip) || is_own(own, flow.server.ip) || !crosses(side, flow)) continue;
+      if (is_own(own, flow.client.ip) || is_own(own, flow.server.ip) || !is_behind(side, flow.client.ip, ways) ||
+          !is_behind(side, flow.server.ip, ways))
+        continue;
       found.insert(fmt::format("{} to {}", flow.client.ip.text(), flow.server.ip.text()));
     }
   }

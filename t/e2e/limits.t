@@ -53,6 +53,20 @@ proxy_end one
 proxy_end three
 is "$(on dmz ls /run/sallyport/users)" '' 'nothing is left of them on record'
 
+# What a user sees of others' sessions, as INSTALL has it.
+proxy_allow cat
+sees() { on dmz -u mallory sh -c 'cat /proc/[0-9]*/cmdline 2> /dev/null' | tr '\0' ' ' | grep -o '[a]scp_rproxy -- cat'; }
+proxy_session seen outside bear "$SQUASH" cat
+ok '(they are seen)' sees
+on dmz mount -t proc -o hidepid=invisible proc /proc
+is "$(sees)" '' 'with hidepid they are not'
+proxy_session hidden outside bobcat "$SQUASH" cat
+is "$(on dmz "$LAB_PREFIX/bin/asp-sessions" | grep -c -e bear -e bobcat)" 2 'sessions open there, and root sees them'
+proxy_end hidden
+is "$proxy_status" 0 'and end as they should'
+proxy_end seen
+on dmz umount /proc
+
 for family in 4 6; do
   lab_family $family
   proxy_allow cat
