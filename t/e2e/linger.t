@@ -74,7 +74,6 @@ ok "and is gone when none came" wait_until $((linger + 5)) no_rules
 linger=60
 configure
 on dmz sed -i 's|<udp_linger>60|<udp_linger_limit>3</udp_linger_limit>&|' "$LAB_PREFIX/etc/aspera.conf"
-proxy_session limited outside bear "$SQUASH" cat
 python_sender='import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for _ in range(1200):
@@ -84,7 +83,8 @@ for _ in range(1200):
         pass
     time.sleep(0.05)'
 on_exec outside python3 -c "$python_sender" &
-sender=$!
+sender=$!  # before the session, whose stdin it would hold open
+proxy_session limited outside bear "$SQUASH" cat
 ok "(a flow that is never silent)" wait_until 5 proxy_pinned '[0-9]+' 60001
 proxy_end limited
 ok "(lingers)" wait_until 5 lingering
