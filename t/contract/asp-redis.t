@@ -143,7 +143,7 @@ away "run $helper: Permission denied" 'nobody may run it'
 printf '#!/bin/sh\nexec sleep 100\n' | fake
 away 'asp-redis does not answer in time' 'it hangs' 3000
 nok 'and is no more' pgrep -x sleep
-for unit in asperaproxy asperanoded; do
+for unit in asperaproxy asp-lease@; do
   granted=$(sed -n 's/^CapabilityBoundingSet=//p' etc/systemd/$unit.service | tr ' ' '\n' | sed 's/CAP_/+/' | tr '\nA-Z' ',a-z')
   caps="setpriv --bounding-set=-all,${granted%,}" away 'asp-redis does not answer in time' "it hangs, with the rights that $unit.service has" 3000
   nok 'and is no more' pgrep -x sleep
