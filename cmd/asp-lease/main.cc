@@ -14,6 +14,8 @@
 
 #include "base/accounts.h"
 #include "base/await.h"
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/privilege.h"
@@ -151,6 +153,7 @@ class Service {
 
 int run(int argc, char**) {
   privilege::leave_limits();
+  privilege::keep_only({});
   privilege::ignore_terminal();
   ::setsid();
   if (argc != 1) throw tool::Failure(tool::usage, "asp-lease takes no arguments");
@@ -162,6 +165,8 @@ int run(int argc, char**) {
   session::spool::prepare();
   if (!channel::is_given() && !door::open()) return tool::yes;
   channel::check(accounts::identity_of(paths::kNodeAccount).uid);
+  confine::keep_capabilities(confine::kVerifiedLease);
+  confine::forbid_dangerous();
   // Wrong settings are another matter.
   if (channel::begins_with_trial()) {
     bool ended = false;

@@ -15,6 +15,9 @@ constexpr int kVerifiedPinhole[] = {CAP_SETUID,  CAP_SETGID,    CAP_KILL,   CAP_
 constexpr int kOpenPinhole[] = {CAP_NET_ADMIN, CAP_NET_RAW};
 // asp-upstream, once the server is connected: its asp-dial is of another account, and has to end with it.
 constexpr int kConnectedUpstream[] = {CAP_KILL};
+// asp-lease, once it knows who asks: the firewall, and programs under accounts without rights.
+constexpr int kVerifiedLease[] = {CAP_SETUID,  CAP_SETGID,    CAP_KILL,   CAP_SYS_ADMIN,
+                                  CAP_SETPCAP, CAP_NET_ADMIN, CAP_NET_RAW};
 // asp-reap, from its start: the firewall, processes of users and those without rights, the log's file, and who
 // holds a record.
 constexpr int kReap[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_MODULE, CAP_SETUID, CAP_SETGID,     CAP_KILL,

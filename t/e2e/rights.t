@@ -4,8 +4,9 @@
 . "${0%/*}/../lib/lab.sh"
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"
+. "$LAB_LIB/forward.sh"
 
-lab_up dmz outside inside1
+lab_up dmz outside inside1 inner outer
 proxy_allow 'cat'
 
 # CAP_KILL is bit 5, and so on; linux/capability.h
@@ -76,4 +77,12 @@ proxy_end two
 proxy_end one
 logged() { lab_log dmz | grep -q "$1"; }
 ok 'one that dies of it is in the log' wait_until 10 logged 'asp-upstream died (killed for a system call that is forbidden to it'
+
+# And of a lease.
+forward_config
+forward_user alice
+ok '(the node service starts)' forward_start
+ok '(there is a lease)' lease "$OUTER"
+has asp-lease 'caller verified' "$(forward_lessors)"
+forward_stop
 done_testing

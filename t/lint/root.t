@@ -40,7 +40,7 @@ asp-upstream:
   session  keepers request rules trial
   balance  balance marks order shared statement types
 asp-lease:
-  base     boot_clock passing privilege resolve signals status unix_socket whole_file
+  base     boot_clock confine confine_phases passing privilege resolve signals status unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy log_place node_users
   cluster  node_name redis redis_message redis_password redis_reply
