@@ -1,7 +1,6 @@
 #include "base/child.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
@@ -55,13 +54,21 @@ void default_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Async-signal-safe. The groups are changed first, while we still may; and no set-uid program leads
-// back.
+// Where ids once had 16 bits, the calls for those of 32 have a name of their own.
+#ifdef SYS_setresuid32
+constexpr long kSetGroups = SYS_setgroups32, kSetGids = SYS_setresgid32, kSetUids = SYS_setresuid32;
+#else
+constexpr long kSetGroups = SYS_setgroups, kSetGids = SYS_setresgid, kSetUids = SYS_setresuid;
+#endif
+
+// Async-signal-safe: the C library's own functions take a lock, to tell all threads, which another thread may
+// have held when we forked. The groups are changed first, while we still may; and no set-uid program leads back.
 bool become(const Identity& identity) {
   for (int each = 0; ::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) == 0; ++each) {
   }
-  return ::setgroups(0, nullptr) == 0 && ::setresgid(identity.gid, identity.gid, identity.gid) == 0 &&
-         ::setresuid(identity.uid, identity.uid, identity.uid) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  return ::syscall(kSetGroups, 0, nullptr) == 0 && ::syscall(kSetGids, identity.gid, identity.gid, identity.gid) == 0 &&
+         ::syscall(kSetUids, identity.uid, identity.uid, identity.uid) == 0 &&
+         ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 // fork(2) into a PID namespace of its own, for which the C library has no function: the child makes nothing but

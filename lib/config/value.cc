@@ -68,7 +68,7 @@ bool is_user_path(std::string_view text) {
 
 bool is_docroot(std::string_view text) {
   const auto scheme = text.find("://");
-  if (scheme == text.npos || scheme == 0) return is_user_path(text);
+  if (scheme == text.npos || scheme == 0 || text.starts_with('/')) return is_user_path(text);
   const auto plain = [](unsigned char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '+';
   };

@@ -62,11 +62,11 @@ def ping(line=b"GET /ping HTTP/1.1", headers=b"Host: x\r\n"):
     return line + b"\r\n" + headers + b"\r\n"
 
 
-def answered(data, port=9091):
+def answered(data, port=9091, patience=5):
     """The statuses of all answers, until the other end closes; the client does not. Some refusals of
     libmicrohttpd's own are a closed connection, and some have their status line twice."""
     s = connect("inner", PROXY4, port)
-    s.settimeout(5)
+    s.settimeout(patience)
     got = b""
     try:
         if port == 9092:
@@ -173,7 +173,8 @@ for name, data in {
     "a chunk with 64 KiB of extensions": b"1f;" + b"x" * 65536 + b"\r\n" + BODY + b"\r\n0\r\n\r\n",
     "64 KiB of trailers": b"1f\r\n" + BODY + b"\r\n0\r\n" + b"A: b\r\n" * 11000 + b"\r\n",
 }.items():
-    got = answered(HEAD + CHUNKED + b"\r\n" + data)
+    # Newer releases of libmicrohttpd wait for the rest of what is too large: until the request's time is over.
+    got = answered(HEAD + CHUNKED + b"\r\n" + data, patience=60)
     ok(isinstance(got, list) and all(status in (400, 413, 431, 500) for status in got), f"{name}: refused") or print(f"# {got}")
 same(count(), 0, "no lease either")
 

@@ -24,6 +24,11 @@ const Networks& own() {
   return all;
 }
 
+const Networks& connected() {
+  static const Networks all{*Network::parse("192.0.2.128/25")};
+  return all;
+}
+
 // Whether getaddrinfo(3) takes it for an address, without asking anybody.
 bool is_numeric(const std::string& text) {
   addrinfo hints{};
@@ -76,6 +81,10 @@ void judged(const Policy& policy, const Asked& asked) {
   fuzz::must(refused == !judgement.reason.empty(), "a refusal has a reason, and nothing else has");
   fuzz::must(fuzz::is_printable(judgement.reason), "a reason is printable");
   if (is_own(asked.address)) fuzz::must(refused, "an own address is refused whatever the lists say");
+  if (policy.allowed.empty())
+    for (const char* closed : {"192.0.2.128/25", "10.0.0.0/8", "fc00::/7"})
+      if (Network::parse(closed)->contains(asked.address))
+        fuzz::must(refused, "a near network is refused unless named");
   for (const auto& one : policy.denied) {
     const bool port = !one.ports || (one.ports->low <= asked.ssh_port && asked.ssh_port <= one.ports->high);
     if (port && one.network && one.network->contains(asked.address)) fuzz::must(refused, "what is denied is refused");
@@ -87,8 +96,9 @@ void judged(const Policy& policy, const Asked& asked) {
 
 void fuzz::one(std::string_view input) {
   const auto given = fuzz::parts(input, 4);
-  const auto allowed = list(given[0]);
-  const auto denied = list(given[1]);
+  config::Config config;
+  config.proxy.allowed_destinations = list(given[0]);
+  config.proxy.denied_destinations = list(given[1]);
   const auto target = Target::parse(given[2]);
   if (!target) return;
   Asked asked{target->name, target->address.value_or(*IpAddress::parse("192.0.2.80"))};
@@ -103,8 +113,10 @@ void fuzz::one(std::string_view input) {
     fuzz::must(target->name.find("localhost") != 0 || target->name.size() > 9, "localhost is refused");
   }
   if (const auto range = PortRange::parse(given[3]); range && range->high - range->low < 100) asked.udp_ports = *range;
-  const Policy policy{allowed, denied, own()};
+  const Policy policy(config, {own(), connected()});
   judged(policy, asked);
-  asked.address = *IpAddress::parse("198.51.100.33");
-  judged(policy, asked);
+  for (const char* address : {"198.51.100.33", "192.0.2.129", "10.1.2.3", "fd00::1"}) {
+    asked.address = *IpAddress::parse(address);
+    judged(policy, asked);
+  }
 }

@@ -6,9 +6,11 @@
 #include <unistd.h>
 #include <csignal>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "base/child.h"
 #include "base/failure.h"
@@ -195,6 +197,20 @@ TEST_CASE("child: the pidfd is readable once the program has ended") {
   CHECK(started.wait() == 128 + SIGTERM);
   child::Child moved = std::move(started);
   CHECK_FALSE(moved);
+}
+
+TEST_CASE("child: another account is assumed while other threads of ours run") {
+  if (::geteuid() != 0) return;
+  std::atomic<bool> over = false;
+  std::thread other([&] {
+    while (!over) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  Program program = sh("id -u; id -g; id -G");
+  program.identity = child::Identity{65534, 65534};
+  program.start_within = std::chrono::seconds(5);
+  CHECK(code_of([&] { CHECK(child::run(program, "", 100, 10).out == "65534\n65534\n65534\n"); }) == 0);
+  over = true;
+  other.join();
 }
 
 TEST_CASE("child: nothing stays open in the caller") {
