@@ -4,12 +4,12 @@
 
 #include "base/accounts.h"
 #include "base/env.h"
+#include "base/logging.h"
 #include "base/options.h"
 #include "base/paths.h"
 #include "base/tool.h"
 #include "conductor.h"
 #include "config/config.h"
-#include "config/log_place.h"
 #include "session/rules.h"
 #include "ssh/upstream_command.h"
 
@@ -32,7 +32,7 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a command is needed");
   const auto rproxy = config::load(paths::kConfig).rproxy;
-  config::log_place::follow(rproxy);
+  logging::set_level(rproxy.log_level);
   const bool udp = !options.has('n');
   const session::Request request = request_of(options.operands, udp);
   const bool by_name = session::rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}});

@@ -15,7 +15,6 @@
 #include "base/accounts.h"
 #include "base/confine.h"
 #include "base/confine_phases.h"
-#include "base/log_file.h"
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/privilege.h"
@@ -91,15 +90,6 @@ session::Session session_of(const session::Asked& asked, const caller::Caller& c
   return session::Session::from_record(session.to_record());  // runs all checks of a record
 }
 
-// Creates the log file for the sessions, which cannot make it, also after a rotation.
-void prepare_log(const config::Rproxy& rproxy) {
-  try {
-    log_file::prepare(rproxy.log_directory);
-  } catch (const tool::Failure& failure) {
-    logging::error("{}", logging::escape(failure.what()));
-  }
-}
-
 // The doctor's question, which takes the place of a request.
 int answer_doctor(Life& life) {
   const auto record = life.next_record(kRecordTime);
@@ -119,6 +109,7 @@ std::chrono::seconds dialing_time(const session::Route& route) {
 // than sessions of sshd.
 int serve() {
   const uid_t uid = privilege::sudo_uid();
+  logging::set_user(uid);
   caller::require_own_descriptors(uid);
   session::spool::prepare();
   Life life;
@@ -137,7 +128,6 @@ int serve() {
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   config::log_place::follow(rproxy);
   logging::set_context("session=" + asked.session);
-  prepare_log(rproxy);
   const session::Route route = route_for(rproxy, asked.request);
   logging::debug1("Verified {} from {} at {}: rule {}", caller.user, asked.request.client.text(),
                   asked.request.proxy.text(), route.rule);
@@ -150,7 +140,9 @@ int serve() {
   if (!second) return tool::yes;
   const Endpoint host = chosen_host(*second, route);
   confine::keep_capabilities(confine::kOpenPinhole);
-  Pinhole pinhole(session_of(asked, caller, route, host), limits_for(rproxy, route), life, std::move(sightings));
+  Pinhole pinhole(session_of(asked, caller, route, host),
+                  asked.identity() + " " + route.identity(second->require("host")), limits_for(rproxy, route), life,
+                  std::move(sightings));
   if (pinhole.open()) pinhole.hold();
   if (life.deserted()) logging::error("Closes the pinhole of session={}: {}", asked.session, life.reason());
   return tool::yes;  // the pinhole revokes itself
@@ -165,7 +157,7 @@ int run(int argc, char**) {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
     return serve();
   } catch (const tool::Failure& failure) {
-    config::log_place::follow(config::Author::root);
+    config::log_place::follow();
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"),
                    logging::escape(failure.what()));

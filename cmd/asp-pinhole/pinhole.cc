@@ -68,8 +68,10 @@ std::optional<conntrack::Counters> carried_by(const std::vector<Flow>& flows) {
 
 }  // namespace
 
-Pinhole::Pinhole(session::Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings)
+Pinhole::Pinhole(session::Session session, std::string identity, Limits limits, Life& life,
+                 std::unique_ptr<Sightings> sightings)
     : session_(std::move(session)),
+      identity_(std::move(identity)),
       backend_(firewall::backend_of(session_)),
       limits_(limits),
       life_(life),
@@ -314,6 +316,8 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
   offers_.clear();
   logging::debug1("Learned the flow from {} in {:.0f} ms: {}", flow.client.text(), milliseconds_since(start),
                   session_.route.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
+  logging::tell_of_session(
+      fmt::format("Setup UDP forwarding between {} and {} {}", flow.client.text(), flow.server.text(), identity_));
   report::line(status::Line{"flow", {}}.with("client", flow.client.text()).with("server", flow.server.text()));
   return Claim::done;
 }
@@ -352,11 +356,19 @@ void Pinhole::revoke() {
   try {
     if (must_linger()) return linger();
     carried = close_rule_and_flows();
+    tell_closed(carried);
   } catch (const std::exception& fault) {
     entry_.reset();  // releases the lock, so that asp-reap finds an orphan
     logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, logging::escape(fault.what()));
   }
   report_closed(carried);
+}
+
+void Pinhole::tell_closed(const Carried& carried) const {
+  if (!session_.flow) return;
+  logging::tell_of_session(fmt::format(
+      "Closed UDP forwarding between {} and {} {}{}", session_.flow->client.text(), session_.flow->server.text(),
+      identity_, carried ? fmt::format(" bytes={} packets={}", carried->bytes, carried->packets) : ""));
 }
 
 void Pinhole::report_closed(const Carried& carried) const {
@@ -395,7 +407,7 @@ void Pinhole::linger() {
     if (now > packets) active = Clock::now();
     packets = now;
   }
-  close_rule_and_flows();
+  tell_closed(close_rule_and_flows());
   logging::event("Revoked session={} user={} after it lingered{}", session_.id, session_.user,
                  longest.over() ? " for as long as udp_linger_limit lets it" : "");
 }

@@ -39,8 +39,9 @@ struct Limits {
 
 class Pinhole {
  public:
-  // `life` must outlive this. `sightings` are of the client's address.
-  Pinhole(session::Session session, Limits limits, Life& life, std::unique_ptr<Sightings> sightings);
+  // `identity` is for the log's file. `life` must outlive this. `sightings` are of the client's address.
+  Pinhole(session::Session session, std::string identity, Limits limits, Life& life,
+          std::unique_ptr<Sightings> sightings);
   // Revokes, if that was not done.
   ~Pinhole();
 
@@ -87,9 +88,11 @@ class Pinhole {
   // The bytes and packets of our flows.
   using Carried = std::optional<conntrack::Counters>;
   Carried close_rule_and_flows();
+  void tell_closed(const Carried& carried) const;
   void report_closed(const Carried& carried) const;
 
   session::Session session_;
+  const std::string identity_;
   firewall::Backend& backend_;
   const Limits limits_;
   Life& life_;

@@ -111,8 +111,8 @@ int run(int argc, char** argv) {
   const auto config = load_config();
   sweep_marks(config);
   session::keepers::sweep();
-  // Sessions cannot make their own log file, for instance after a rotation.
-  if (config) log_file::prepare(config->rproxy.log_directory);
+  if (const auto only = session::spool::Token::take(log_file::kShares, "reap"); config && only)
+    log_file::prepare(config->rproxy.log_directory);
   if (config) tell_others(config->cluster);
   return tool::yes;
 }

@@ -157,8 +157,13 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
 }
 
 void Attempt::note_end(const status::Line& line) {
-  if (line.event == "failed") status_ = status::failure_code(line);
-  if (line.event == "ended") status_ = upstream::End::from_line(line).exit_code();
+  if (line.event == "failed") {
+    status_ = status::failure_code(line);
+    end_ = line.get("reason");
+  } else if (line.event == "ended") {
+    status_ = upstream::End::from_line(line).exit_code();
+    end_ = "EOF";
+  }
 }
 
 int Attempt::wait_for_end() {
@@ -186,6 +191,7 @@ int Attempt::relay(ConductorLink& link) {
       io::write_all(control_.get(), "run\n");
     }
     if (!link.ended()) continue;
+    if (end_.empty()) end_ = "the session ended";
     // Without its control asp-dial ends the remote command and says goodbye.
     control_.reset();
     return wait_for_end();

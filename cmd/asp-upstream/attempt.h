@@ -50,6 +50,8 @@ class Attempt {
   // Carries "run" one way and status lines the other until asp-dial or the link
   // ends. Returns asp-dial's exit status. Failure{70}: it was killed for a forbidden system call.
   int relay(ConductorLink& link);
+  // After relay(): how the session ended, "EOF" or the reason.
+  std::string end() const { return end_.empty() ? "asp-dial died" : end_; }
 
  private:
   explicit Attempt(std::chrono::seconds patience) : patience_(patience) {}
@@ -66,5 +68,6 @@ class Attempt {
   Fd control_;
   io::LineBuffer lines_{8192};
   bool hung_up_ = false;
+  std::string end_;
   status::Line connected_;
 };

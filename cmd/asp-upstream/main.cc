@@ -32,6 +32,7 @@
 #include "session/rules.h"
 #include "session/spool.h"
 #include "session/trial.h"
+#include "story.h"
 #include "who/caller.h"
 #include "who/command_line.h"
 
@@ -139,7 +140,7 @@ std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<
 // runs, so trying the next one is safe.
 Attempt connect(const session::Route& route, const session::Asked& asked, const command_line::Words& words,
                 const caller::Caller& caller, const std::string& config, session::spool::Token& dialer,
-                ConductorLink& link) {
+                ConductorLink& link, Story& story) {
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
@@ -157,6 +158,7 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
     if (!failure) {
       choice.connected();
       balance::note_connected(dialer, {session, route.rule, *host});
+      story.connected(route, *host, attempt.connected().get("reused") == "true");
       link.say(connected(route, *host, attempt));
       return attempt;
     }
@@ -188,6 +190,7 @@ int answer_doctor(ConductorLink& link) {
 // than sessions of sshd.
 int serve(ConductorLink& link) {
   const uid_t uid = privilege::sudo_uid();
+  logging::set_user(uid);
   caller::require_own_descriptors(uid);
   link.require_socket();
   session::spool::prepare();
@@ -209,18 +212,26 @@ int serve(ConductorLink& link) {
   const auto config = config::load(paths::kConfig, config::Author::root);
   config::log_place::follow(config.rproxy);
   logging::set_context("session=" + asked.session);
+  Story story(asked);
   const auto words = words_of(config, asked.request.command);
   const session::Route route = route_for(config.rproxy, asked.request);
   confine::keep_capabilities(confine::kVerifiedUpstream);
   confine::forbid_dangerous();
   link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   balance::share(config.cluster, balance::Haste::session);
-  Attempt attempt = connect(route, asked, words, caller, config_file, *token, link);
+  Attempt attempt = connect(route, asked, words, caller, config_file, *token, link, story);
   balance::stop_sharing();  // a session may live for days
   link.release_descriptors();
   confine::keep_capabilities(confine::kConnectedUpstream);
   confine::allow_only({confine::kConnectedUpstreamCalls, {AF_UNIX, AF_NETLINK}, attempt.dialer()});
-  return attempt.relay(link);
+  try {
+    const int status = attempt.relay(link);
+    story.closed(attempt.end());
+    return status;
+  } catch (const tool::Failure& failure) {
+    story.closed(failure.what());
+    throw;
+  }
 }
 
 int run(int argc, char**) {
@@ -232,7 +243,7 @@ int run(int argc, char**) {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-upstream takes no arguments");
     return serve(link);
   } catch (const tool::Failure& failure) {
-    config::log_place::follow(config::Author::root);
+    config::log_place::follow();
     const char* sudo_user = std::getenv("SUDO_USER");
     logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"),
                    logging::escape(failure.what()));

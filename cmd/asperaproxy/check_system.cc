@@ -55,8 +55,7 @@ Verdicts log_directory(const Patient& patient) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
     return {fail(fmt::format("{} is no directory", path), "mkdir it, or take <log_directory> out")};
-  // Appends nothing, but checks everything that a session would need.
-  if (const std::string why = log_file::append(path, ""); !why.empty())
+  if (const std::string why = log_file::complaint(path); !why.empty())
     return {
         fail(why + ", so that the log is in syslog", "asp-reap mends the file; the directory must be root's alone")};
   return {ok(fmt::format("{} takes the log", path))};

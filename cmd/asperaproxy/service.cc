@@ -19,7 +19,6 @@
 #include "border_plan.h"
 #include "conductors.h"
 #include "config/config.h"
-#include "config/log_place.h"
 #include "firewall/border.h"
 #include "firewall/firewall.h"
 #include "firewall/reap.h"
@@ -181,7 +180,6 @@ int start() {
   }
   lease::reap::all();
   const std::string left_alive = with_leases(sessions_text(living), lease::local::count());
-  config::log_place::prepare();
   warn(left);
   const std::string drained =
       session::spool::drained() ? "; drained: no new sessions are taken until asperaproxy undrain" : "";

@@ -14,7 +14,6 @@
 #include "base/paths.h"
 #include "base/tool.h"
 #include "config/config.h"
-#include "config/log_place.h"
 #include "who/command_line.h"
 
 namespace {
@@ -51,7 +50,6 @@ void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); 
 
 int refuse(const std::string& command) {
   constexpr std::size_t kMaxShown = 200;
-  config::log_place::follow(config::Author::anyone);
   const std::string shown = logging::escape(command.substr(0, kMaxShown)) + (command.size() > kMaxShown ? "…" : "");
   logging::error("Command not accepted user={} from={} command={}", accounts::name_of(::getuid()),
                  logging::told(env::get("SSH_CONNECTION").value_or("-")), shown);

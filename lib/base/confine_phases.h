@@ -18,10 +18,10 @@ constexpr int kConnectedUpstream[] = {CAP_KILL};
 // asp-lease, once it knows who asks: the firewall, and programs under accounts without rights.
 constexpr int kVerifiedLease[] = {CAP_SETUID,  CAP_SETGID,    CAP_KILL,   CAP_SYS_ADMIN,
                                   CAP_SETPCAP, CAP_NET_ADMIN, CAP_NET_RAW};
-// asp-reap, from its start: the firewall, processes of users and those without rights, the log's file, and who
-// holds a record.
-constexpr int kReap[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_MODULE, CAP_SETUID, CAP_SETGID,     CAP_KILL,
-                         CAP_SYS_ADMIN, CAP_SETPCAP, CAP_CHOWN,      CAP_FOWNER, CAP_SYS_PTRACE, CAP_LINUX_IMMUTABLE};
+// asp-reap, from its start: the firewall, processes of users and those without rights, who holds a record, and an
+// older release's log.
+constexpr int kReap[] = {CAP_NET_ADMIN, CAP_NET_RAW,   CAP_SYS_MODULE, CAP_SETUID,     CAP_SETGID,
+                         CAP_KILL,      CAP_SYS_ADMIN, CAP_SETPCAP,    CAP_SYS_PTRACE, CAP_LINUX_IMMUTABLE};
 
 // What a process needs to wait for its descriptors, to compute, and to end.
 #define CONFINE_CALLS_OF_ALL                                                                                           \

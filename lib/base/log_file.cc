@@ -1,12 +1,12 @@
 #include "base/log_file.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -15,14 +15,16 @@
 
 #include "base/failure.h"
 #include "base/fd.h"
+#include "base/io.h"
 #include "base/paths.h"
 #include "base/root_only.h"
 
 namespace log_file {
 namespace {
 
-constexpr mode_t kMode = 0620;
 constexpr int kFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+
+constexpr char kMustBeRoots[] = ": must be a file that root alone may write to";
 
 std::string path_in(const std::string& directory) { return fmt::format("{}/{}", directory, kName); }
 
@@ -43,13 +45,13 @@ Fd open_directory(const std::string& directory) {
   return opened;
 }
 
+bool is_roots(const struct stat& status) { return S_ISREG(status.st_mode) && root_only::is(status); }
+
+// Not even by way of a descriptor that they had before can others write to what this opens.
 Fd open_file(const Fd& folder, const std::string& directory) {
-  Fd file(::openat(folder.get(), kName, kFlags));
+  Fd file(::openat(folder.get(), kName, kFlags | O_CREAT, 0600));
   if (!file) tool::fail_errno(tool::os, "open " + path_in(directory));
-  const auto status = status_of(file, path_in(directory));
-  if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & S_IWOTH) != 0) {
-    fail(path_in(directory) + ": must be a file of root's that not everybody may write to");
-  }
+  if (!is_roots(status_of(file, path_in(directory)))) fail(path_in(directory) + kMustBeRoots);
   return file;
 }
 
@@ -60,58 +62,66 @@ std::string host_name() {
   return whole.substr(0, whole.find('.'));
 }
 
-// False where the file system, or our rights, do not permit it.
-bool set_append_only(const Fd& file, bool on) {
+// Copies from where `from` stands to what is its end now.
+void copy(const Fd& from, const Fd& to, const std::string& path) {
+  const off_t at = ::lseek(from.get(), 0, SEEK_CUR);
+  for (off_t left = status_of(from, path).st_size - at; left > 0;) {
+    char piece[64 * 1024];
+    const ssize_t got = ::read(from.get(), piece, std::min(sizeof piece, static_cast<std::size_t>(left)));
+    if (got < 0) tool::fail_errno(tool::os, "read " + path);
+    if (got == 0) return;
+    io::write_all(to.get(), {piece, static_cast<std::size_t>(got)});
+    left -= got;
+  }
+}
+
+void clear_append_only(const Fd& file) {
   int flags = 0;
-  if (::ioctl(file.get(), FS_IOC_GETFLAGS, &flags) != 0) return false;
-  flags = on ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
-  return ::ioctl(file.get(), FS_IOC_SETFLAGS, &flags) == 0;
+  if (::ioctl(file.get(), FS_IOC_GETFLAGS, &flags) != 0 || (flags & FS_APPEND_FL) == 0) return;
+  flags &= ~FS_APPEND_FL;
+  ::ioctl(file.get(), FS_IOC_SETFLAGS, &flags);  // if it fails, so does what follows
 }
 
-bool is_append_only(const Fd& file) {
-  int flags = 0;
-  return ::ioctl(file.get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_APPEND_FL) != 0;
-}
-
-gid_t group() {
-  const ::group* entry = ::getgrnam(paths::kGroup);
-  if (!entry) fail(fmt::format("there is no group {}", paths::kGroup));
-  return entry->gr_gid;
-}
-
-void give_to_group(const Fd& file, const std::string& path) {
-  if (::fchown(file.get(), 0, group()) != 0) tool::fail_errno(tool::os, "chown " + path);
-  if (::fchmod(file.get(), kMode) != 0) tool::fail_errno(tool::os, "chmod " + path);
-}
-
-// The file is completed under another name first, so nobody sees it half made.
-void make_file(const Fd& folder, const std::string& path) {
-  const std::string fresh = fmt::format(".{}.{}", kName, ::getpid());
+// Sessions of older releases wrote to the file themselves (root:sallyport 0620, append-only), and may have it open. So
+// it is copied as long as it is append-only; what they add meanwhile follows.
+void take_over(const Fd& folder, const std::string& path) {
+  Fd old(::openat(folder.get(), kName, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+  if (!old) tool::fail_errno(tool::os, "open " + path);
+  const auto status = status_of(old, path);
+  if (!S_ISREG(status.st_mode) || status.st_uid != 0) fail(path + kMustBeRoots);
+  const std::string fresh = fmt::format(".{}.new", kName);
   ::unlinkat(folder.get(), fresh.c_str(), 0);
-  Fd file(::openat(folder.get(), fresh.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
+  const Fd file(::openat(folder.get(), fresh.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
   if (!file) tool::fail_errno(tool::os, "make " + path);
   try {
-    give_to_group(file, path);
-    if (::renameat2(folder.get(), fresh.c_str(), folder.get(), kName, RENAME_NOREPLACE) != 0 && errno != EEXIST) {
-      tool::fail_errno(tool::os, "make " + path);
-    }
-  } catch (const tool::Failure&) {
+    copy(old, file, path);
+    clear_append_only(old);
+    if (::renameat(folder.get(), fresh.c_str(), folder.get(), kName) != 0) tool::fail_errno(tool::os, "rename");
+    copy(old, file, path);
+  } catch (const tool::Failure& failure) {
     ::unlinkat(folder.get(), fresh.c_str(), 0);
-    throw;
+    fail(fmt::format("replace {}, to which others can write: {}", path, failure.what()));
   }
-  if (::unlinkat(folder.get(), fresh.c_str(), 0) == 0) return;  // another process was first
-  set_append_only(file, true);
 }
 
-// An append-only file cannot change its owner and mode, either.
-void mend_file(const Fd& folder, const std::string& directory) {
-  const Fd file = open_file(folder, directory);
-  const auto status = status_of(file, path_in(directory));
-  if ((status.st_mode & 07777) == kMode && status.st_gid == group()) return;
-  const bool append_only = is_append_only(file);
-  if (append_only) set_append_only(file, false);
-  give_to_group(file, path_in(directory));
-  if (append_only) set_append_only(file, true);
+// One byte of /run/sallyport/logged/UID stands for so many of that user's lines of today: to add to them takes no
+// lock.
+constexpr std::size_t kUnit = 256;
+
+// Empty, or why the line has no room.
+std::string take_of_share(uid_t uid, std::size_t size, std::time_t now) {
+  constexpr std::time_t kDay = 86400;
+  const std::string path = fmt::format("{}/{}/{}", paths::kRun, kShares, uid);
+  struct stat status {};
+  const bool stale = ::stat(path.c_str(), &status) == 0 && status.st_mtime / kDay != now / kDay;
+  const Fd share(::open(path.c_str(), kFlags | O_CREAT | (stale ? O_TRUNC : 0), 0600));
+  if (!share) return fmt::format("open {}: {}", path, std::strerror(errno));
+  const std::string units((size + kUnit - 1) / kUnit, '.');
+  if (static_cast<std::size_t>(status_of(share, path).st_size) + units.size() > kShare / kUnit)
+    return fmt::format("the lines of uid {} are as much today as one user may add ({} MiB)", uid, kShare >> 20);
+  if (::write(share.get(), units.data(), units.size()) < 0)
+    return fmt::format("write to {}: {}", path, std::strerror(errno));
+  return {};
 }
 
 void make_directory(const std::string& directory) {
@@ -135,9 +145,10 @@ std::string line(std::time_t now, const std::string& ident, const std::string& t
   return whole + "\n";
 }
 
-std::string append(const std::string& directory, const std::string& line) {
+std::string append(const std::string& directory, const std::string& line, std::optional<uid_t> of) {
   try {
     const Fd file = open_file(open_directory(directory), directory);
+    if (const std::string why = of ? take_of_share(*of, line.size(), ::time(nullptr)) : ""; !why.empty()) return why;
     ssize_t put = 0;
     do {
       put = ::write(file.get(), line.data(), line.size());
@@ -149,14 +160,24 @@ std::string append(const std::string& directory, const std::string& line) {
   }
 }
 
+std::string complaint(const std::string& directory) {
+  try {
+    const Fd folder = open_directory(directory);
+    struct stat status {};
+    const bool there = ::fstatat(folder.get(), kName, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    return !there || is_roots(status) ? "" : path_in(directory) + kMustBeRoots;
+  } catch (const tool::Failure& failure) {
+    return failure.what();
+  }
+}
+
 void prepare(const std::string& directory) {
   if (directory.empty()) return;
   make_directory(directory);
   const Fd folder = open_directory(directory);
   struct stat status {};
-  if (::fstatat(folder.get(), kName, &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-    make_file(folder, path_in(directory));
-  else mend_file(folder, directory);
+  if (::fstatat(folder.get(), kName, &status, AT_SYMLINK_NOFOLLOW) == 0 && !is_roots(status))
+    take_over(folder, path_in(directory));
 }
 
 }  // namespace log_file

@@ -3,6 +3,7 @@
 #include <syslog.h>
 
 #include <charconv>
+#include <optional>
 
 #include "base/log_file.h"
 
@@ -12,6 +13,7 @@ namespace {
 int level_ = 0;
 const char* ident_ = "";
 std::string directory_;
+std::optional<uid_t> of_;
 std::string context_;
 bool complained_ = false;
 
@@ -27,9 +29,9 @@ std::string on_one_line(const std::string& message) {
 }
 
 // False when the line has to go to syslog.
-bool wrote_to_file(const std::string& text) {
+bool wrote_to_file(const char* ident, const std::string& text) {
   if (directory_.empty()) return false;
-  const std::string why = log_file::append(directory_, log_file::line(::time(nullptr), ident_, text));
+  const std::string why = log_file::append(directory_, log_file::line(::time(nullptr), ident, text), of_);
   if (why.empty()) return true;
   if (!complained_) ::syslog(LOG_ERR, "ERR %s; logging to syslog instead", why.c_str());
   complained_ = true;
@@ -82,14 +84,18 @@ void set_level(int level) { level_ = level; }
 
 void set_directory(const std::string& directory) { directory_ = directory; }
 
+void set_user(uid_t uid) { of_ = uid; }
+
 void set_context(const std::string& words) { context_ = words; }
 
 bool debugging(int level) { return level <= level_; }
 
 void write(int priority, const char* word, const std::string& message) {
   const std::string text = fmt::format("{} {}", word, on_one_line(message));
-  if (!wrote_to_file(text)) ::syslog(priority, "%s", text.c_str());
+  if (!wrote_to_file(ident_, text)) ::syslog(priority, "%s", text.c_str());
 }
+
+void tell_of_session(const std::string& message) { wrote_to_file("ascp_rproxy", "LOG " + on_one_line(message)); }
 
 void debug(const char* word, const std::string& message) {
   constexpr std::size_t kMaxMessage = 3000;  // leaves room for the context

@@ -11,6 +11,8 @@
 // Failure has them unescaped.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 
@@ -39,8 +41,11 @@ void open(const char* ident);
 void set_level(int level);
 
 // From here on lines go to the file in that directory; empty: to syslog. A line that cannot be written
-// there goes to syslog, and the first such line is preceded by the reason.
+// there goes to syslog, and the first such line is preceded by the reason. For programs of root's.
 void set_directory(const std::string& directory);
+
+// From here on lines in that file are on behalf of this user, who has a share of it.
+void set_user(uid_t uid);
 
 // Sets the end of DBG1 and DBG2 lines, which tells whose they are ("session=UUID").
 void set_context(const std::string& words);
@@ -49,6 +54,10 @@ void set_context(const std::string& words);
 void write(int priority, const char* word, const std::string& message);
 bool debugging(int level);
 void debug(const char* word, const std::string& message);  // with the context
+
+// A step of a session as its helpers, which are root's, know it: in the file alone, under the name of ascp_rproxy,
+// which tells the same in syslog but cannot write to the file.
+void tell_of_session(const std::string& message);
 
 template <typename... Args>
 void event(fmt::format_string<Args...> format, Args&&... args) {

@@ -65,6 +65,11 @@ Record Asked::to_record() const {
   return record;
 }
 
+std::string Asked::identity() const {
+  return fmt::format("session={} user={} client={} proxy={}{}", session, request.user, request.client.text(),
+                     request.proxy.text(), request.domain ? " domain=" + request.domain->text() : "");
+}
+
 }  // namespace session
 
 namespace session::request {

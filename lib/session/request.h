@@ -39,6 +39,9 @@ struct Asked {
   // As strict as Request::from_record. Failure{65}.
   static Asked from_record(const Record& record);
   Record to_record() const;
+
+  // Whose session it is, for the log: "session=... user=... client=... proxy=...", and domain= if it is known.
+  std::string identity() const;
 };
 
 }  // namespace session

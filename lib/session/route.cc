@@ -4,6 +4,7 @@
 
 #include "base/decimal.h"
 #include "base/failure.h"
+#include "base/logging.h"
 #include "base/paths.h"
 
 namespace session {
@@ -89,6 +90,10 @@ Route Route::from_record(const Record& record) {
     route.forwarding = config::Forwarding::nftables;
   }
   return route;
+}
+
+std::string Route::identity(const std::string& server) const {
+  return fmt::format("rule={} server={} upstream_user={}", rule, server, logging::escape(upstream_user));
 }
 
 }  // namespace session

@@ -45,6 +45,9 @@ struct Route {
   Record to_record() const;
   // Failure{65}.
   static Route from_record(const Record& record);
+
+  // Where a session goes, for the log, `server` being one of the hosts: "rule=... server=... upstream_user=...".
+  std::string identity(const std::string& server) const;
 };
 
 }  // namespace session

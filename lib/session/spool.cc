@@ -14,6 +14,7 @@
 
 #include "base/failure.h"
 #include "base/io.h"
+#include "base/log_file.h"
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/root_only.h"
@@ -163,7 +164,8 @@ std::vector<Session> living_among(const std::vector<std::string>& ids) {
 
 void prepare() {
   make_directory(paths::kRun, 0755);
-  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kUsersDir, kOffersDir, kCallers, kTurns, kDialers})
+  for (const char* name :
+       {kSessionsDir, kClientsDir, kRulesDir, kUsersDir, kOffersDir, kCallers, kTurns, kDialers, log_file::kShares})
     make_directory(name);
 }
 

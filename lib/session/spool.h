@@ -11,6 +11,7 @@
 //   offers/UUID          a flow was handed on to this session
 //   balance/             turns and marks of internal servers (balance/balance.h)
 //   dialers/PID.START    one asp-upstream per session of sshd
+//   logged/UID           how much of the log a user has today (base/log_file.h)
 //   lock                 held while the firewall is changed
 //   drain                exists while no new sessions are taken
 //   stopped              exists while the proxy is stopped

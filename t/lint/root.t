@@ -63,7 +63,7 @@ asperaproxy:
   base     base64 boot_clock options passing process status unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
-  config   destination_policy log_place node_users
+  config   destination_policy node_users
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text

@@ -9,6 +9,7 @@
 #include "base/logging.h"
 #include "base/record.h"
 #include "session/request.h"
+#include "session/route.h"
 
 namespace {
 
@@ -60,6 +61,29 @@ TEST_CASE("log_file: a line is never longer than the limit, and says when it was
   const std::string cut = log_file::line(0, "x", fits + "a");
   CHECK(cut.size() == log_file::kMaxLine);
   CHECK(cut.ends_with("a [cut]\n"));
+}
+
+TEST_CASE("log_file: only what root alone may write to takes a line") {
+  CHECK(log_file::append("/tmp", "x\n") == "/tmp: must be a directory that root alone may write to");
+  CHECK(log_file::complaint("/tmp") == "/tmp: must be a directory that root alone may write to");
+  CHECK(log_file::complaint("/nonexistent") == "open /nonexistent: No such file or directory");
+  CHECK(log_file::complaint("/etc").empty());
+}
+
+TEST_CASE("session: the log says whose session it is, and where it goes, in fields that are ours") {
+  session::Asked asked;
+  asked.session = "3a9fd819-59c3-42bc-b0a2-d26304a1eb84";
+  asked.request.user = "bear";
+  asked.request.client = Endpoint::require("198.51.100.10:50000", "client");
+  asked.request.proxy = Endpoint::require("198.51.100.39:33001", "proxy");
+  CHECK(asked.identity() ==
+        "session=3a9fd819-59c3-42bc-b0a2-d26304a1eb84 user=bear client=198.51.100.10:50000 proxy=198.51.100.39:33001");
+  asked.request.domain = HostPort::parse("faspex.example.com:33001");
+  CHECK(asked.identity().ends_with(":33001 domain=faspex.example.com:33001"));
+  session::Route route;
+  route.rule = 2;
+  route.upstream_user = "xfer\n";
+  CHECK(route.identity("inside1:22") == "rule=2 server=inside1:22 upstream_user=xfer\\x0a");
 }
 
 TEST_CASE("log_file: without a directory there is nothing to prepare") { CHECK_NOTHROW(log_file::prepare("")); }
