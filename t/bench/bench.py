@@ -12,6 +12,7 @@ import crowd
 import crowded
 import death
 import forwarding
+import hostile
 import leases
 import machine
 import needs
@@ -27,6 +28,7 @@ ROWS = {
     "pinholes": crowded.all_rows,
     "lease": leases.opening,
     "crowd": crowd.all_rows,
+    "hostile": hostile.all_rows,
 }
 
 
