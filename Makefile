@@ -1,6 +1,7 @@
 # Sallyport. `make help` lists the targets.
 #
 #   SAN=1    build with AddressSanitizer and UndefinedBehaviorSanitizer, in build-san/
+#   FUZZ=1   the same for the harnesses of t/fuzz, with clang, in build-fuzz/
 #   PREFIX   where the suite lives (compiled in; default /opt/aspera/proxy)
 #   DESTDIR  staging directory for `make install`
 #   WERROR=1 a warning is an error, as in CI
@@ -27,13 +28,14 @@ PAGES   := $(sort $(wildcard man/*.[1-8]))
 DEPS_BUILD := g++ make pkg-config libssh-dev libexpat1-dev libfmt-dev \
               libnetfilter-conntrack-dev libmnl-dev libsrt-gnutls-dev libssl-dev \
               nlohmann-json3-dev libnftables-dev libmicrohttpd-dev libgnutls28-dev libcrypt-dev \
-              libcurl4-gnutls-dev
+              libcurl4-gnutls-dev libseccomp-dev
 DEPS_RUN   := openssh-server openssh-client sudo iptables nftables conntrack iproute2 procps cron
 DEPS_CLUSTER := keepalived conntrackd redis-server redis-sentinel redis-tools
 DEPS_PACKAGE := dpkg-dev
 DEPS_BENCH := libnginx-mod-stream nginx-light
 DEPS_TEST  := clang-format clang-tidy doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
               logrotate e2fsprogs rpm openssl curl systemd faketime redis-server xauth
+DEPS_FUZZ := clang llvm '?libclang-rt-dev'
 # Where the release has them: another sudo; what util-linux had in itself until 2.42.
 DEPS_TEST_MORE := '?sudo-rs' '?util-linux-extra'
 
@@ -53,7 +55,7 @@ CXXFLAGS += -std=c++20 -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
 CXXFLAGS += -ffile-prefix-map='$(subst ','\'',$(CURDIR))=.'
 CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
 LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lmnl -lexpat -lfmt \
-            -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL)
+            -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL) -lseccomp
 HARDEN_CXX := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
 HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 
@@ -64,6 +66,14 @@ BUILD := build-san
 HEADERS := $(BUILD)/lib/base/precompiled.h.gch
 CXXFLAGS += -O0 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=address,undefined
+else ifdef FUZZ
+BUILD := build-fuzz
+HEADERS := $(BUILD)/lib/base/precompiled.h.gch
+FUZZ_CXX ?= clang++
+override CXX := $(FUZZ_CXX)
+FUZZ_SAN := address,undefined,float-cast-overflow
+CXXFLAGS += -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -fno-sanitize-recover=all
+LDFLAGS  += -fsanitize=fuzzer,$(FUZZ_SAN)
 else
 CXXFLAGS += $(HARDEN_CXX)
 LDFLAGS  += $(HARDEN_LD)
@@ -94,6 +104,23 @@ $(BUILD)/unit-tests: $(UNIT_OBJ) $(PRIVATE_OBJ) $(BUILD)/libsallyport.a
 	@echo '  LD  $@'
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LDLIBS)
 
+# The harnesses, and what they are linked with.
+FUZZERS := $(filter-out main,$(patsubst t/fuzz/%.cc,%,$(sort $(wildcard t/fuzz/*.cc))))
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)
+
+ifdef FUZZ
+$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/t/fuzz/%.o $(BUILD)/fuzz/parsers.a
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LDLIBS)
+
+$(BUILD)/fuzz/parsers.a: $(patsubst %.cc,$(BUILD)/%.o,t/fuzz/main.cc $(shell t/fuzz/needs))
+	@mkdir -p $(@D)
+	@echo '  AR  $@'
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+endif
+
 # Tests of what is optimised need not be so themselves.
 $(UNIT_OBJ): private CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 
@@ -107,7 +134,7 @@ $(BUILD)/%.o: %.cc $(HEADERS)
 $(BUILD)/lib/base/precompiled.h.gch: lib/base/precompiled.h
 	@mkdir -p $(@D)
 	@echo '  CXX $<'
-	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -x c++-header -c -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 
@@ -123,6 +150,7 @@ help:
 	@echo 'make lean       tests on machines that are unlike this one, ROWS= T= (root)'
 	@echo 'make on RELEASE=trixie        check on a fresh Debian of that release (root);'
 	@echo '                              another target with DO=, as DO=demo'
+	@echo 'make fuzz       each parser of foreign bytes fed at random, for SECONDS=20; ONLY=status'
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
 	@echo 'make bench      what it costs, beside its rivals; ROWS= JSON= (root)'
 	@echo 'make lab-shell  a shell on each host of the lab (root)'
@@ -137,6 +165,9 @@ deps:
 
 deps-cluster:
 	@t/lib/install-packages $(DEPS_CLUSTER)
+
+deps-fuzz:
+	@t/lib/install-packages $(DEPS_FUZZ)
 
 # Stories that are told once more with forwarding_type nftables. The longer ones
 # among them stay short: ROUNDS is how often ambiguity.t does what it does.
@@ -162,6 +193,12 @@ e2e: all
 
 soak: all
 	@BUILD=$(BUILD) SOAK_SECONDS=180 t/lib/run-tests t/e2e/soak.t
+
+# What is found between the runs stays in build-fuzz/; t/fuzz/keep puts the best of it into
+# t/fuzz/corpus/.
+fuzz: deps deps-fuzz
+	@$(MAKE) --no-print-directory FUZZ=1 fuzzers
+	@t/fuzz/run $(or $(SECONDS),20) $(or $(ONLY),$(FUZZERS))
 
 check: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
@@ -220,7 +257,7 @@ lab-shell: all
 # processes of his from its first instruction on (ptrace(2)): asp-dial holds keys,
 # asp-redis a password.
 D = $(DESTDIR)$(PREFIX)
-UNITS := asperaproxy.service asperanoded.service
+UNITS := asperaproxy.service asperanoded.service asp-lease.socket asp-lease@.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
 install:
 	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/balancer
@@ -286,7 +323,7 @@ deb: all
 	$(Q)PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) etc/packaging/deb/build $(DEB_DIR)/deb $(VERSION) $(DEPS_RUN)
 
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz
 
-.PHONY: all help deps deps-cluster lint unit contract unit-contract e2e soak check test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
+.PHONY: all help deps deps-cluster deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:

@@ -58,12 +58,15 @@ int Conductor::conduct() {
   try {
     start();
   } catch (const tool::Failure& failure) {
-    throw tool::Failure(failure.code(), fmt::format("{} {}", failure.what(), identity_), failure.told());
+    throw tool::Failure(failure.code(), fmt::format("{} {}", logging::without_fields(failure.what()), identity_),
+                        failure.told());
   }
   const int status = watch();
   close_pinhole();
   log_end(lost_ ? lost_->what() : "EOF");
-  if (lost_) throw tool::Failure(lost_->code(), fmt::format("{} {}", lost_->what(), identity_), lost_->told());
+  if (lost_)
+    throw tool::Failure(lost_->code(), fmt::format("{} {}", logging::without_fields(lost_->what()), identity_),
+                        lost_->told());
   return status;
 }
 
@@ -109,7 +112,7 @@ void Conductor::connect() {
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "connected") return note_server(*line, start);
     if (line->event == "faulty")
-      logging::error("server {}: {}; trying the next {}", line->get("host"), logging::escape(line->get("reason")),
+      logging::error("server {}: {}; trying the next {}", line->get("host"), logging::told(line->get("reason")),
                      identity_);
     if (line->event == "failed")
       throw tool::Failure(status::failure_code(*line), line->get("reason"), line->get("told"));
@@ -199,8 +202,8 @@ int Conductor::watch() {
         const auto status = dialer_->wait(kLeaveTime);
         logging::debug1("asp-upstream ended with {}", status ? std::to_string(*status) : "nothing");
         if (!ended_ && !lost_)
-          lost_.emplace(tool::os,
-                        fmt::format("asp-upstream died (status {}): {}", status.value_or(-1), dialer_->complaint()));
+          lost_.emplace(tool::os, fmt::format("asp-upstream died ({}): {}", child::describe(status.value_or(-1)),
+                                              dialer_->complaint()));
         return ended_ ? ended_->exit_code() : lost_->code();
       }
     }
@@ -245,6 +248,8 @@ bool Conductor::hear_pinhole() {
                       "An administrator of this proxy ended the session.");
       } else if (line->get("reason") == "sudo ended") {
         lost_.emplace(tool::os, "sudo died, or its command_timeout was over");
+      } else if (line->get("reason").starts_with("SSH connection")) {
+        lost_.emplace(tool::temporary, line->get("reason"));
       }
       if (!line->get("bytes").empty())
         counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
@@ -266,6 +271,6 @@ void Conductor::close_pinhole() {
 
 void Conductor::log_end(const std::string& why) const {
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", logging::escape(why), identity_, flow_, seconds,
+  logging::event("Connection closed ({}) {}{} seconds={:.1f}{}", logging::told(why), identity_, flow_, seconds,
                  counters_);
 }

@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/signals.h"
+#include "who/given_uids.h"
 #include "who/proxy_account.h"
 
 namespace enrolment {
@@ -85,7 +87,11 @@ void make_account(const std::string& name, std::vector<std::string>& steps, Undo
   std::vector<std::string> argv{"/usr/sbin/useradd", "--create-home", "--home-dir",  path,
                                 "--user-group",      "--shell",       paths::kShell, "--groups",
                                 paths::kGroup,       "--password",    kNoPassword};
+  // Without numbers of its own in /etc/subuid: those would be the next account's, too.
+  for (const char* none : {"SUB_UID_COUNT=0", "SUB_GID_COUNT=0"}) argv.insert(argv.end(), {"--key", none});
   if (kept) argv.insert(argv.end(), {"--uid", std::to_string(*kept)});
+  else if (const auto highest = given_uids::highest())
+    argv.insert(argv.end(), {"--key", fmt::format("UID_MIN={}", std::max(*highest + 1, proxy_account::lowest_uid()))});
   argv.insert(argv.end(), {"--", name});
   administer(argv);
   if (kept) undo.with({"/usr/sbin/userdel", "--", name});
@@ -137,6 +143,7 @@ home::Made enrol(const std::string& name, const home::Wanted& wanted) {
     make_account(name, steps, undo);
     account = proxy_account::find(name);
     if (!account) throw tool::Failure(tool::os, name + ": the account was made, and is not there");
+    given_uids::note(account->uid);
   }
   auto made = home::furnish(*account, wanted);
   undo.keep();

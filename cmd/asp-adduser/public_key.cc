@@ -84,6 +84,7 @@ std::string clean(std::string_view comment) {
                        kCommentCharacters.find(c) != kCommentCharacters.npos;
     if (!plain) c = '_';
   }
+  out.erase(out.find_last_not_of(' ') + 1);
   return out;
 }
 

@@ -632,6 +632,18 @@ check_sudo() {
   ((listing)) || found not_judged user "$1" "sudo does not say what it grants: $(last_words "$answer")" 'visudo -c says what is wrong'
 }
 
+# As base/accounts has them: who is in one of these can become root.
+ADMINISTRATORS=' root sudo wheel admin adm shadow disk staff lxd incus incus-admin docker podman libvirt kvm '
+
+# check_groups NAME
+check_groups() {
+  local name
+  while IFS= read -r -d '' name; do
+    [[ $ADMINISTRATORS == *" $name "* ]] || continue
+    found sudo user "$1" "member of the group $name, who can become root" "gpasswd -d USER $name"
+  done < <(id -Gnz -- "$1" 2> /dev/null)
+}
+
 # check_user_files NAME UID HOME: with what sshd says.
 check_user_files() {
   local home file keys key ssh=
@@ -688,6 +700,7 @@ judge_restricted() {
   done
   [ -z "$docroot" ] || check_docroot "$1" "$3"
   check_sudo "$1"
+  check_groups "$1"
   check_user_files "$1" "$2" "$3"
 }
 

@@ -70,6 +70,8 @@ void check_version(const Record& record) {
   }
 }
 
+std::string time_text(std::int64_t seconds, long nanoseconds) { return fmt::format("{}.{:09}", seconds, nanoseconds); }
+
 // Parses SECONDS.NANOSECONDS, the second part with nine digits.
 std::timespec time_of(const Record& record) {
   constexpr std::int64_t kFarthestTime = std::int64_t{1} << 40;
@@ -86,6 +88,8 @@ std::timespec time_of(const Record& record) {
       seconds > kFarthestTime || seconds < -kFarthestTime) {
     broken("mtime is no time");
   }
+  // -0 and 007 are other spellings.
+  if (time_text(seconds, nanoseconds) != text) broken("mtime is no time");
   return {static_cast<std::time_t>(seconds), nanoseconds};
 }
 
@@ -120,6 +124,7 @@ std::string decode(std::string_view text) {
     bytes += static_cast<char>(byte);
     i += 2;
   }
+  if (encode(bytes) != text) broken("a name in another spelling than encode() has");
   return bytes;
 }
 
@@ -224,7 +229,7 @@ Record FileHead::record() const {
   record.add("path", encode(path));
   record.add("size", std::to_string(size));
   record.add("mode", std::to_string(mode));
-  record.add("mtime", fmt::format("{}.{:09}", mtime.tv_sec, mtime.tv_nsec));
+  record.add("mtime", time_text(mtime.tv_sec, mtime.tv_nsec));
   return record;
 }
 

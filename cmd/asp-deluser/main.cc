@@ -13,9 +13,11 @@
 #include "base/options.h"
 #include "base/paths.h"
 #include "base/tool.h"
+#include "leavings.h"
 #include "processes.h"
 #include "session/keepers.h"
 #include "who/as_user.h"
+#include "who/given_uids.h"
 #include "who/proxy_account.h"
 
 namespace {
@@ -51,8 +53,10 @@ void remove_keys(const Account& account) {
   try {
     as_user::run(account, [] {
       const Fd folder = as_user::open_ssh_folder(false);
-      if (folder && ::unlinkat(folder.get(), "authorized_keys", 0) != 0 && errno != ENOENT)
-        tool::fail_errno(tool::os, "remove ~/.ssh/authorized_keys");
+      for (const char* name : {"authorized_keys", "authorized_keys2"}) {  // sshd reads both
+        if (folder && ::unlinkat(folder.get(), name, 0) != 0 && errno != ENOENT)
+          tool::fail_errno(tool::os, std::string("remove ~/.ssh/") + name);
+      }
       return std::string();
     });
   } catch (const tool::Failure& failure) {
@@ -60,15 +64,18 @@ void remove_keys(const Account& account) {
   }
 }
 
-// Works from the outside to the inside: no new login, no session, no process, no account. A failure in
-// between leaves an account that nobody can use.
+// Works from the outside to the inside: no new login, nothing that starts by itself, no session, no process, no
+// account. A failure in between leaves an account that nobody can use.
 void remove(const Account& account, bool with_home) {
   administer({"/usr/sbin/usermod", "--expiredate", "1", "--", account.name});
+  leavings::remove_starters(account.name, account.uid);
   end_sessions(account.name);
   session::keepers::end_of(account.name);
-  if (!processes::end_all_of(account.uid))
-    throw tool::Failure(tool::os, account.name + ": the account is shut, but processes of it go on");
+  if (const auto left = processes::end_all_of(account.uid))
+    throw tool::Failure(tool::os, fmt::format("{}: the account is shut, but not removed: {}", account.name, *left));
+  leavings::remove_memory(account.uid);
   if (!with_home) remove_keys(account);
+  given_uids::note(account.uid);
   if (with_home) administer({"/usr/sbin/userdel", "--remove", "--", account.name});
   else administer({"/usr/sbin/userdel", "--", account.name});
   logging::event("Removed user={} uid={}", account.name, account.uid);

@@ -8,14 +8,18 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/core.h>
 
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/env.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/options.h"
+#include "base/outlet.h"
 #include "base/paths.h"
 #include "base/tool.h"
 #include "bridge.h"
@@ -29,7 +33,8 @@ namespace {
 constexpr char kUsage[] =
     "asp-dial {-i keyfile | -I fd} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] "
     "[-t seconds] "
-    "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command";
+    "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command; or only "
+    "-A fd";
 
 struct Dial {
   upstream::Server server;
@@ -127,11 +132,54 @@ upstream::End bridge(const Dial& dial, upstream::Session& session, upstream::Com
   return end;
 }
 
+// Arguments that came over a descriptor, each with a NUL behind it.
+class Arguments {
+ public:
+  Arguments(int argc, char** argv) : words_(argv, argv + argc) {
+    if (argc < 2 || std::string_view(argv[1]) != "-A") return;
+    if (argc != 3) options::fail_usage(kUsage, "-A takes a descriptor, and nothing else is given with it");
+    constexpr std::size_t kMost = 64 * 1024;
+    const Fd from(static_cast<int>(options::number(argv[2], 'A', 3, 1'000'000)));
+    text_ = io::read_all(from.get(), kMost, "arguments");
+    if (!text_.empty() && text_.back() != '\0') options::fail_usage(kUsage, "-A: an argument without an end");
+    words_ = {argv[0]};
+    for (std::size_t at = 0; at < text_.size(); at = text_.find('\0', at) + 1) words_.push_back(text_.data() + at);
+  }
+
+  int count() const { return static_cast<int>(words_.size()); }
+  // Ends with a null pointer, as main's.
+  char** values() {
+    if (words_.back() != nullptr) words_.push_back(nullptr);
+    return words_.data();
+  }
+
+ private:
+  std::string text_;
+  std::vector<char*> words_;
+};
+
+// Logged in: descriptors are all that is left.
+void confine_for_good() {
+  confine::see_only({});
+  confine::allow_only({confine::kLoggedInDial});
+}
+
+// Until then: what name servers, libraries and known_hosts need.
+void confine_until_login(const Dial& dial) {
+  const std::string& enrolled = dial.server.known_hosts;
+  confine::see_only({"/usr", "/lib", "/lib64", "/etc", "/run", "/var/lib/sss", "/dev/urandom", dial.keyfile,
+                     enrolled.substr(0, enrolled.rfind('/') + 1)});
+  confine::forbid_dangerous();
+  Outlet::prepare();
+}
+
 std::unique_ptr<upstream::Session> connect(const Dial& dial, Control& control) {
   const auto key = load_key(dial);  // 78
   const auto reached = [&](const Endpoint& address) { control.reached(address); };
   const auto silent = [&] { control.silent(); };
-  return std::make_unique<upstream::Session>(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
+  auto session = std::make_unique<upstream::Session>(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
+  confine_for_good();
+  return session;
 }
 
 int dial_and_bridge(const Dial& dial, Control& control) {
@@ -195,7 +243,10 @@ int keep(const Dial& dial) {
 int run(int argc, char** argv) {
   // All dialers share an account. Another process of it must not read the key.
   ::prctl(PR_SET_DUMPABLE, 0);
-  const Dial dial = parse_options(argc, argv);
+  Arguments arguments(argc, argv);
+  const int count = arguments.count();
+  const Dial dial = parse_options(count, arguments.values());
+  confine_until_login(dial);
   if (dial.listener >= 0) return keep(dial);
   if (dial.control >= 0) {
     Control control(dial.control, true);

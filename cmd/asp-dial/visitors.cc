@@ -22,17 +22,8 @@ bool is_from_root(int socket) {
   return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == 0;
 }
 
-void put_in_place(const std::vector<Fd>& descriptors) {
-  for (int fd = 0; fd < 3; ++fd) {
-    if (::dup2(descriptors.at(static_cast<std::size_t>(fd)).get(), fd) < 0) tool::fail_errno(tool::os, "dup2");
-  }
-}
-
-// The descriptors are the session's: their other ends wait for us to close them.
-void close_stdio() {
-  std::vector<Fd> none;
-  for (int fd = 0; fd < 3; ++fd) none.push_back(fd::open("/dev/null", O_RDWR));
-  put_in_place(none);
+void put_in_place(int from, int to) {
+  if (::dup2(from, to) < 0) tool::fail_errno(tool::os, "dup2");
 }
 
 // Absent: the visitor is not root, or the message is malformed.
@@ -45,7 +36,7 @@ std::optional<Visit> receive(Fd socket) {
     const Record record = record::parse_one(said->bytes);
     record.check_names({"command", "term"});
     Visit visit{std::move(socket), record.require("command"), record.get("term").value_or("dumb")};
-    put_in_place(said->descriptors);
+    for (int fd = 0; fd < 3; ++fd) put_in_place(said->descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
     return visit;
   } catch (const tool::Failure&) {
     return std::nullopt;
@@ -54,12 +45,15 @@ std::optional<Visit> receive(Fd socket) {
 
 }  // namespace
 
-Visitors::Visitors(int listener) : listener_(listener) { fd::set_nonblocking(listener_); }
+Visitors::Visitors(int listener) : listener_(listener), null_(fd::open("/dev/null", O_RDWR)) {
+  fd::set_nonblocking(listener_);
+}
 
 std::optional<Visit> Visitors::first() { return wait(nullptr, Deadline::in(kFirstVisitTime)); }
 
 std::optional<Visit> Visitors::next(upstream::Session& session, std::chrono::seconds patience) {
-  close_stdio();
+  // The descriptors are the session's: their other ends wait for us to close them.
+  for (int fd = 0; fd < 3; ++fd) put_in_place(null_.get(), fd);
   if (session::spool::stopped() || session::spool::drained()) return std::nullopt;
   return wait(&session, Deadline::in(patience));
 }

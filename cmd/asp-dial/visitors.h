@@ -38,5 +38,6 @@ class Visitors {
   std::optional<Visit> wait(upstream::Session* session, const Deadline& deadline);
 
   const int listener_;
+  const Fd null_;  // none can be opened once we are logged in
   Signals signals_{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 };

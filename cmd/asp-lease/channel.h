@@ -1,9 +1,11 @@
-// channel: the socket that asperanoded handed us. One packet is one record; a request may bring one
+// channel: the connection of asperanoded, as stdin and stdout. One packet is one record; a request may bring one
 // descriptor.
 #pragma once
 
 #include <optional>
 #include <string>
+
+#include <sys/types.h>
 
 #include "base/fd.h"
 #include "base/record.h"
@@ -17,11 +19,16 @@ struct Packet {
   bool whole = true;  // false: it was larger than a record, or had more descriptors
 };
 
-// Failure{77} when stdin and stdout are not such a socket.
-void check();
+// True if stdin is a connected socket, as systemd starts us.
+bool is_given();
 
-// True if the first packet, which was there before we were, asks for a trial (session/trial.h).
-bool is_trial();
+// Failure{77} when stdin and stdout are not such a socket, or when somebody else than `uid` has connected to it.
+void check(uid_t uid);
+
+// True if it asks for a trial (session/trial.h).
+bool is_trial(const Packet& packet);
+// True if the first packet does; waits a second for it. It is not taken.
+bool begins_with_trial();
 
 // The next packet, if one is there now. `ended` is set when there will be no more. Failure{71}.
 std::optional<Packet> receive(bool& ended);

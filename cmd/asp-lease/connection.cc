@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/failure.h"
+#include "kernel/conntrack.h"
 #include "refusal.h"
 
 namespace {
@@ -63,7 +64,8 @@ Connection Connection::verify(const Fd& socket, const config::Config& config, co
   if (!is_established(socket)) refuse("what came along is no established TCP connection");
   if (!is_of_this_network(socket)) refuse("the connection is of another network namespace");
   const Endpoint proxy = end_of(socket, ::getsockname);
-  const IpAddress client = end_of(socket, ::getpeername).ip;
+  const Endpoint peer = end_of(socket, ::getpeername);
+  const IpAddress client = peer.ip;
   if (!listens(config, proxy)) refuse("the connection was not made to the node service");
   const auto has_client = [&](const Network& network) { return network.contains(client); };
   if (std::any_of(own.begin(), own.end(), has_client))
@@ -72,5 +74,9 @@ Connection Connection::verify(const Fd& socket, const config::Config& config, co
       !has_client({*config.proxy.bind_ip_address, *config.proxy.netmask})) {
     throw Refusal{"forbidden", "Only clients of the proxy's own network can have a lease."};
   }
+  // The socket does not tell: the account of the node service could have connected from that port itself, to
+  // whoever listens at the client's address.
+  if (!conntrack::Table().was_begun_by(peer, proxy))
+    throw Refusal{"busy", "The proxy has lost track of your connection; connect again."};
   return {client, proxy.ip};
 }

@@ -12,7 +12,8 @@ struct Connection {
   IpAddress client;
   IpAddress proxy;  // the address of ours that the client connected to
 
-  // Refusal unless `socket` is an established TCP connection of this network namespace to one of the listeners
-  // of aspera.conf, from another host than this one (`own`), within the network that <bind_ip_netmask> names.
+  // Refusal unless `socket` is an established TCP connection of this network namespace, begun by its far end
+  // according to the kernel's table of flows, to one of the listeners of aspera.conf, from another host than this one
+  // (`own`), within the network that <bind_ip_netmask> names.
   static Connection verify(const Fd& socket, const config::Config& config, const std::vector<Network>& own);
 };

@@ -13,6 +13,7 @@
 #include "config/destination_policy.h"
 #include "config/value.h"
 #include "lease/addresses.h"
+#include "session/spool.h"
 
 namespace {
 
@@ -100,10 +101,12 @@ void aim(lease::Lease& lease, const Record& asked) {
   }
 }
 
-config::destination::Judgement judge(const lease::Lease& lease, const config::Proxy& proxy,
-                                     const std::vector<Network>& own) {
+using config::destination::Surroundings;
+
+config::destination::Judgement judge(const lease::Lease& lease, const config::Config& config,
+                                     const Surroundings& here) {
   const std::string name = IpAddress::parse(lease.destination) ? "" : lease.destination;
-  return config::destination::judge({proxy.allowed_destinations, proxy.denied_destinations, own},
+  return config::destination::judge({config, here},
                                     {name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
 }
 
@@ -117,7 +120,7 @@ IpAddress host_for(const Connection& connection, const config::Cluster& cluster)
 }
 
 void prepare_open(Job& job, const Record& asked, const config::Config& config, const Connection& connection,
-                  const std::vector<Network>& own) {
+                  const Surroundings& here) {
   const config::Proxy& proxy = config.proxy;
   lease::Lease& lease = job.lease;
   lease.client = connection.client;
@@ -126,8 +129,11 @@ void prepare_open(Job& job, const Record& asked, const config::Config& config, c
   if (lease.address.is_v4() != lease.client.is_v4()) {
     malformed(fmt::format("client and address are not both {}", lease.client.family_name()));
   }
-  const auto judgement = judge(lease, proxy, own);
-  if (judgement.verdict == config::destination::Verdict::refused) throw Refusal{"destination_denied", judgement.reason};
+  const auto judgement = judge(lease, config, here);
+  if (judgement.verdict == config::destination::Verdict::refused) {
+    logging::event("Refused a lease to {}: {}", job.owner, logging::escape(judgement.detail));
+    throw Refusal{"destination_denied", judgement.reason};
+  }
   const Terms terms = terms_of(proxy);
   lease.renew_seconds = terms.renew;
   lease.lifetime = terms.lifetime;
@@ -138,7 +144,7 @@ void prepare_open(Job& job, const Record& asked, const config::Config& config, c
   }
 }
 
-void prepare(Job& job, const channel::Packet& packet, Settings& settings, const std::vector<Network>& own) {
+void prepare(Job& job, const channel::Packet& packet, Settings& settings, const Surroundings& here) {
   if (!packet.whole) malformed("a request is one record of 8 KiB, with one connection");
   const Record asked = record::parse_one(packet.bytes);
   job.tag = asked.get("tag").value_or("");
@@ -151,11 +157,13 @@ void prepare(Job& job, const channel::Packet& packet, Settings& settings, const 
   const auto& config = settings.config();
   const bool opens = verb.kind == Job::Kind::open;
   if (opens && !config.proxy.enabled) throw Refusal{"stopped", "The forward proxy is not enabled."};
+  // Without rules the kernel tracks no connections, so this is asked before it.
+  if (opens && session::spool::stopped()) throw Refusal{"stopped", "The proxy is stopped."};
   std::optional<Connection> connection;
-  if (opens || !config.proxy.authentication) connection = Connection::verify(packet.descriptor, config, own);
+  if (opens || !config.proxy.authentication) connection = Connection::verify(packet.descriptor, config, here.own);
   identify(job, asked, settings, connection);
   if (verb.names_lease) job.lease.id = asked.require("lease");
-  if (opens) prepare_open(job, asked, config, *connection, own);
+  if (opens) prepare_open(job, asked, config, *connection, here);
 }
 
 }  // namespace
@@ -194,10 +202,10 @@ void Job::take_answer() {
 
 namespace job {
 
-Job make(const channel::Packet& packet, Settings& settings, const std::vector<Network>& own) {
+Job make(const channel::Packet& packet, Settings& settings, const Surroundings& here) {
   Job job;
   try {
-    prepare(job, packet, settings, own);
+    prepare(job, packet, settings, here);
   } catch (const Refusal& refusal) {
     logging::debug1("Refused to {}: {} ({})", job.owner.empty() ? "?" : job.owner, refusal.code,
                     logging::escape(refusal.reason));

@@ -8,6 +8,7 @@
 
 #include "base/resolve.h"
 #include "channel.h"
+#include "config/destination_policy.h"
 #include "connection.h"
 #include "lease/lease.h"
 #include "refusal.h"
@@ -44,6 +45,6 @@ struct Job {
 namespace job {
 
 // Throws only for faults of ours: whatever is wrong with a request becomes its answer.
-Job make(const channel::Packet& packet, Settings& settings, const std::vector<Network>& own);
+Job make(const channel::Packet& packet, Settings& settings, const config::destination::Surroundings& here);
 
 }  // namespace job

@@ -1,7 +1,7 @@
 // asp-lease: opens, renews and closes leases of the forward proxy for the node service; asp-lease(8).
 //
 // It is the only part of the forward proxy that runs as root. It takes no arguments and believes
-// nobody: sudo tells who calls, the kernel tells whose connection it is, and aspera.conf and
+// nobody: the kernel tells who calls and whose connection it is, and aspera.conf and
 // node_users.conf, read here once more, tell what that user may have.
 #include <unistd.h>
 
@@ -20,6 +20,7 @@
 #include "base/tool.h"
 #include "channel.h"
 #include "desk.h"
+#include "door.h"
 #include "job.h"
 #include "kernel/own_addresses.h"
 #include "lease/open.h"
@@ -92,12 +93,16 @@ class Service {
 
   // Reads everything that is there, so that it is carried out together.
   void read() {
-    std::optional<std::vector<Network>> own;
+    std::optional<config::destination::Surroundings> here;
     while (!ended_ && has_room()) {
       const auto packet = channel::receive(ended_);
       if (!packet) break;
-      if (!own) own = own_addresses::read();
-      jobs_.push_back(job::make(*packet, settings_, *own));
+      if (channel::is_trial(*packet)) {
+        channel::send(session::trial::answer());
+        continue;
+      }
+      if (!here) here = {own_addresses::read(), own_addresses::connected()};
+      jobs_.push_back(job::make(*packet, settings_, *here));
     }
   }
 
@@ -149,16 +154,21 @@ int run(int argc, char**) {
   privilege::ignore_terminal();
   ::setsid();
   if (argc != 1) throw tool::Failure(tool::usage, "asp-lease takes no arguments");
-  const uid_t uid = privilege::sudo_uid();
-  if (!accounts::exists(paths::kNodeAccount) || accounts::identity_of(paths::kNodeAccount).uid != uid) {
-    throw tool::Failure(tool::not_permitted, fmt::format("only {} may ask for leases", paths::kNodeAccount));
+  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asp-lease must be started as root");
+  if (!accounts::exists(paths::kNodeAccount)) {
+    throw tool::Failure(tool::config,
+                        fmt::format("there is no account {}: make it as INSTALL says", paths::kNodeAccount));
   }
-  channel::check();
-  if (channel::is_trial()) {
+  session::spool::prepare();
+  if (!channel::is_given() && !door::open()) return tool::yes;
+  channel::check(accounts::identity_of(paths::kNodeAccount).uid);
+  // Wrong settings are another matter.
+  if (channel::begins_with_trial()) {
+    bool ended = false;
+    channel::receive(ended);
     channel::send(session::trial::answer());
     return tool::yes;
   }
-  session::spool::prepare();
   Service().run();
   return tool::yes;
 }

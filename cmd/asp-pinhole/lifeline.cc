@@ -3,6 +3,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include <fmt/core.h>
+
 #include "base/await.h"
 #include "base/failure.h"
 #include "base/logging.h"
@@ -12,8 +16,11 @@ Life::Life() {
   if (::prctl(PR_SET_PDEATHSIG, SIGHUP) != 0) tool::fail_errno(tool::os, "prctl");
 }
 
-std::optional<Record> Life::next_record() {
-  while (records_.empty() && wait(-1, Deadline::never()) != Woken::by_end) {
+std::optional<Record> Life::next_record(std::chrono::seconds patience) {
+  const auto deadline = Deadline::in(patience);
+  while (records_.empty() && wait(-1, deadline) != Woken::by_end) {
+    if (deadline.over() && records_.empty())
+      throw tool::Failure(tool::temporary, fmt::format("nothing was asked within {} s", patience.count()));
   }
   if (records_.empty()) return std::nullopt;
   Record record = std::move(records_.front());
@@ -24,6 +31,7 @@ std::optional<Record> Life::next_record() {
 void Life::detach() {
   attached_ = false;
   caller_ = nullptr;
+  vigil_.reset();
   reason_.clear();
 }
 
@@ -32,12 +40,17 @@ Life::Woken Life::wait(int watch_fd, const Deadline& deadline) {
   await::On input(attached_ ? STDIN_FILENO : -1), signal(signals_.fd()), session(caller_ ? caller_->session.get() : -1),
       connection(caller_ ? caller_->connection.get() : -1), monitor(caller_ ? caller_->monitor.get() : -1),
       watched(watch_fd);
-  if (!await::any(deadline, input, signal, session, connection, monitor, watched)) return Woken::by_time;
+  await::any(vigil_ ? std::min(deadline, vigil_->due()) : deadline, input, signal, session, connection, monitor,
+             watched);
   if (signal) read_signal();
   else if (session) reason_ = "session process ended";
   else if (connection) reason_ = "SSH connection ended";
   else if (monitor) reason_ = "SSH session's monitor ended";
   else if (input) read_stdin();
+  if (!ended() && vigil_) {
+    reason_ = vigil_->look();
+    deserted_ = ended();
+  }
   if (ended()) return Woken::by_end;
   return watched ? Woken::by_watch : Woken::by_time;
 }

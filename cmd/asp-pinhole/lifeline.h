@@ -2,6 +2,7 @@
 // SSH connection live, and no signal ends it. Whichever ends first ends the pinhole.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <optional>
 #include <string>
@@ -18,30 +19,37 @@ class Life {
   // parent, dies: sudo itself passes no SIGKILL on.
   Life();
 
-  // From here on the caller's processes count, too. `caller` must outlive this.
+  // From here on the caller's processes count, too; once the caller is verified, their state and the client's
+  // connection as well. `caller` must outlive this.
   void depend_on(const caller::Caller& caller) { caller_ = &caller; }
+  void keep_vigil() { vigil_.emplace(*caller_); }
 
   // The next record on stdin, which may carry two; absent when the life ended first. Failure{65} when the
-  // input is not a record, or more.
-  std::optional<Record> next_record();
+  // input is not a record, or more; Failure{75} after `patience`.
+  std::optional<Record> next_record(std::chrono::seconds patience);
 
   // From here on only a signal ends it, no longer stdin and the caller.
   void detach();
 
   enum class Woken { by_watch, by_time, by_end };
-  // Waits until `watch_fd` (-1: none) is readable, `deadline` is over, or the life ends.
+  // Waits until `watch_fd` (-1: none) is readable, `deadline` is over, or the life ends; also by_time when
+  // something else happened meanwhile.
   Woken wait(int watch_fd, const Deadline& deadline);
 
   bool ended() const { return !reason_.empty(); }
   // Why it ended: "EOF", "SIGTERM", "sudo ended", "session process ended", "SSH
-  // connection ended"; empty before.
+  // connection ended", and what Vigil says; empty before.
   const std::string& reason() const { return reason_; }
+  // True if Vigil said so: then no other process need have noticed.
+  bool deserted() const { return deserted_; }
 
  private:
   void read_stdin();
   void read_signal();
 
   const caller::Caller* caller_ = nullptr;
+  std::optional<caller::Vigil> vigil_;
+  bool deserted_ = false;
   bool attached_ = true;
   Signals signals_{SIGTERM, SIGINT, SIGHUP};
   io::LineBuffer lines_{Record::kMaxBytes};

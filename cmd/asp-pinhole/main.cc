@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 
 #include <fmt/core.h>
 
 #include "base/accounts.h"
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/log_file.h"
 #include "base/logging.h"
 #include "base/paths.h"
@@ -35,6 +38,8 @@
 
 namespace {
 
+constexpr std::chrono::seconds kRecordTime{10};
+
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::not_permitted, why); }
 
 // The first record, without udp=false: a session that asks for a pinhole uses UDP.
@@ -51,7 +56,8 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
 }
 
 Limits limits_for(const config::Rproxy& rproxy, const session::Route& route) {
-  return {rproxy.max_sessions, rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1).max_sessions};
+  const auto& rule = rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1);
+  return {rproxy.max_sessions, rule.max_sessions, rproxy.max_sessions_of_user(), rule.udp_linger_limit};
 }
 
 // The second record: host=, as the route writes it, and address=, where the dialer found it. Both must
@@ -94,22 +100,39 @@ void prepare_log(const config::Rproxy& rproxy) {
   }
 }
 
+// The doctor's question, which takes the place of a request.
+int answer_doctor(Life& life) {
+  const auto record = life.next_record(kRecordTime);
+  if (!record) return tool::yes;
+  if (!session::trial::is_question(*record)) refuse("asperaproxy has no session");
+  report::line(session::trial::answer());
+  return tool::yes;
+}
+
+// The time for the second record: all servers may have to be tried.
+std::chrono::seconds dialing_time(const session::Route& route) {
+  constexpr std::chrono::seconds kMore{30};  // handshake, and what asp-upstream allows beyond that
+  return kRecordTime + static_cast<int>(route.hosts.size()) * (route.connect_timeout + kMore);
+}
+
+// All that the kernel can tell about the caller comes before anything is read, so that nobody has more helpers
+// than sessions of sshd.
 int serve() {
   const uid_t uid = privilege::sudo_uid();
+  caller::require_own_descriptors(uid);
   session::spool::prepare();
   Life life;
-  auto first = life.next_record();
-  if (!first) return tool::yes;
-  if (session::trial::is_question(*first)) {
-    report::line(session::trial::answer());
-    return tool::yes;
-  }
-  const session::Asked asked = parse_asked(*first);
-  const caller::Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
-  life.depend_on(caller);
-  if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
+  if (caller::is_doctor()) return answer_doctor(life);
+  caller::Caller caller = caller::find(uid);
   const auto only = session::spool::Token::take(session::spool::kCallers, caller.process.token());
   if (!only) refuse("this session has a pinhole already");
+  life.depend_on(caller);
+  const auto first = life.next_record(kRecordTime);
+  if (!first) return tool::yes;
+  const session::Asked asked = parse_asked(*first);
+  caller::verify(caller, asked.request.client, asked.request.proxy);
+  life.keep_vigil();
+  if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   session::spool::check_admission();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   config::log_place::follow(rproxy);
@@ -118,24 +141,28 @@ int serve() {
   const session::Route route = route_for(rproxy, asked.request);
   logging::debug1("Verified {} from {} at {}: rule {}", caller.user, asked.request.client.text(),
                   asked.request.proxy.text(), route.rule);
+  confine::keep_capabilities(confine::kVerifiedPinhole);
+  confine::forbid_dangerous();
   report::line(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   auto sightings = std::make_unique<Sightings>(asked.request.client.ip);
 
-  const auto second = life.next_record();
+  const auto second = life.next_record(dialing_time(route));
   if (!second) return tool::yes;
-  Pinhole pinhole(session_of(asked, caller, route, chosen_host(*second, route)), limits_for(rproxy, route), life,
-                  std::move(sightings));
+  const Endpoint host = chosen_host(*second, route);
+  confine::keep_capabilities(confine::kOpenPinhole);
+  Pinhole pinhole(session_of(asked, caller, route, host), limits_for(rproxy, route), life, std::move(sightings));
   if (pinhole.open()) pinhole.hold();
+  if (life.deserted()) logging::error("Closes the pinhole of session={}: {}", asked.session, life.reason());
   return tool::yes;  // the pinhole revokes itself
 }
 
 int run(int argc, char**) {
   privilege::leave_limits();
+  privilege::keep_only({"SUDO_UID", "SUDO_USER"});
   privilege::ignore_terminal();
-  ::setsid();
+  privilege::own_session();
   try {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
-    report::check_standard_descriptors();
     return serve();
   } catch (const tool::Failure& failure) {
     config::log_place::follow(config::Author::root);

@@ -135,6 +135,7 @@ void Pinhole::check_limits() const {
       throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
   };
   if (limits_.total != 0) check("in all", session::spool::count(), limits_.total);
+  if (limits_.of_user != 0) check("of one user", session::spool::count_of_user(session_.user), limits_.of_user);
   if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
 }
 
@@ -231,8 +232,8 @@ void Pinhole::renew() {
 
 void Pinhole::step(Deadline until) {
   if (!offers_.empty()) until = Deadline::in(kAnswerPoll);
-  if (const auto each = backend_.renewal()) until = std::min(until, Deadline::in(*each));
   renew();
+  if (const auto each = backend_.renewal()) until = std::min(until, Deadline::at(renewed_ + *each));
   if (life_.wait(sightings_ ? sightings_->fd() : -1, until) == Life::Woken::by_watch) {
     for (const auto& flow : learn_flows()) handle_flow(flow);
   }
@@ -384,9 +385,10 @@ void Pinhole::linger() {
 
   std::uint64_t packets = 0;
   auto active = Clock::now();
+  const auto longest = Deadline::in(limits_.lingering);
   while (!life_.ended()) {
     const bool wanted = session_.flow && has_relatives();
-    if (!wanted && Clock::now() - active >= session_.route.udp_linger) break;
+    if (!wanted && (longest.over() || Clock::now() - active >= session_.route.udp_linger)) break;
     step(Deadline::in(kLingerPoll));
     std::uint64_t now = 0;
     for (const auto& flow : list_ours()) now += flow.counters ? flow.counters->packets : packets + 1;
@@ -394,7 +396,8 @@ void Pinhole::linger() {
     packets = now;
   }
   close_rule_and_flows();
-  logging::event("Revoked session={} user={} after it lingered", session_.id, session_.user);
+  logging::event("Revoked session={} user={} after it lingered{}", session_.id, session_.user,
+                 longest.over() ? " for as long as udp_linger_limit lets it" : "");
 }
 
 // The rule goes first, then the flows: a flow goes on without its rule, but no new one can begin.

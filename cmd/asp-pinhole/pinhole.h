@@ -29,10 +29,12 @@
 #include "session/spool.h"
 #include "sightings.h"
 
-// Limits on sessions that live at once; 0: no limit.
+// Limits on sessions that live at once (0: no limit), and on how long one outlives SSH.
 struct Limits {
   unsigned total = 0;
   unsigned of_rule = 0;
+  unsigned of_user = 0;
+  std::chrono::seconds lingering{0};  // after the end of its SSH session; always a limit
 };
 
 class Pinhole {

@@ -1,13 +1,11 @@
 #include "report.h"
 
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
 
-#include "base/failure.h"
 #include "base/logging.h"
 
 namespace {
@@ -38,16 +36,6 @@ Patience::~Patience() { set_alarm(0, 0); }
 bool Patience::over() const { return rang != 0; }
 
 namespace report {
-
-void check_standard_descriptors() {
-  for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) {
-    struct stat status {};
-    if (::fstat(standard, &status) != 0) tool::fail_errno(tool::os, "fstat");
-    if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode) && !S_ISCHR(status.st_mode)) {
-      throw tool::Failure(tool::not_permitted, "stdin and stdout must be pipes, sockets or a terminal");
-    }
-  }
-}
 
 void line(const status::Line& line) {
   const std::string text = line.text();

@@ -17,9 +17,6 @@ class Patience {
 
 namespace report {
 
-// Both must be pipes, sockets or terminals: a file never tells that its user is gone. Failure{77}.
-void check_standard_descriptors();
-
 // Drops the line if nobody reads it within a second: a caller that does not read must not keep a
 // pinhole from being revoked.
 void line(const status::Line& line);

@@ -3,27 +3,35 @@
 // to do.
 #include <unistd.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "balance/balance.h"
 #include "base/child.h"
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/log_file.h"
 #include "base/logging.h"
 #include "base/options.h"
 #include "base/paths.h"
 #include "base/tool.h"
 #include "config/config.h"
+#include "firewall/border.h"
 #include "firewall/reap.h"
 #include "lease/reap.h"
+#include "session/ending.h"
 #include "session/keepers.h"
 #include "session/spool.h"
+#include "who/caller.h"
 
 namespace {
 
 constexpr char kUsage[] = "asp-reap";
 constexpr int kPatienceSeconds = 20;
+constexpr std::chrono::seconds kSecondLook{2};
 
 // Absent when the file is wrong: the programs that need it report that.
 std::optional<config::Config> load_config() {
@@ -42,9 +50,38 @@ void sweep_marks(const std::optional<config::Config>& config) {
   balance::sweep(named);
 }
 
+std::string desertion_of(const session::Session& session) {
+  return session.lingering ? "" : caller::desertion_of(session.pid, session.client, session.proxy);
+}
+
+// Ends living sessions whose user is gone, though their own helpers have not seen it, for instance those of an
+// older release. One that is just ending is none of them, so all are looked at twice.
+void end_deserted() {
+  auto deserted = session::spool::living();
+  const auto there = [](const session::Session& session) { return desertion_of(session).empty(); };
+  std::erase_if(deserted, there);
+  if (deserted.empty()) return;
+  std::this_thread::sleep_for(kSecondLook);
+  std::erase_if(deserted, there);
+  for (const auto& session : deserted)
+    logging::error("Ends session={} user={}: {}", session.id, session.user, desertion_of(session));
+  for (const auto& remains : session::ending::end(deserted, {"asp-reap", 0}).remain)
+    logging::error("{}", logging::escape(remains));
+}
+
+// The border stays while the proxy is stopped.
+void mend_border() {
+  try {
+    if (firewall::border::mend()) logging::event("Put back the border: somebody had taken it away, or changed it");
+  } catch (const tool::Failure& failure) {
+    logging::error("The border is not in force: {}", logging::escape(failure.what()));
+  }
+}
+
 void reap_sessions() {
   const session::spool::FirewallLock lock;
   firewall::reap::all();
+  mend_border();
 }
 
 // Publishes the sessions for asp-sessions --cluster on other nodes. A failure is made good in a
@@ -65,7 +102,10 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asp-reap must be run as root");
+  confine::keep_capabilities(confine::kReap);
+  confine::forbid_dangerous();
   session::spool::prepare();
+  end_deserted();
   reap_sessions();
   lease::reap::all();
   const auto config = load_config();

@@ -3,11 +3,14 @@
 // redis::Client (cluster/redis.h) runs it, for root under the account sallyport-dial. Questions come
 // on stdin, answers go to stdout (cluster/redis_message.h).
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
 
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/tool.h"
@@ -46,6 +49,8 @@ int run(int argc, char**) {
   if (argc != 1) throw tool::Failure(tool::usage, "asp-redis takes no arguments");
   if (::geteuid() == 0)
     throw tool::Failure(tool::not_permitted, "asp-redis is for an account without rights, not for root");
+  confine::see_only({});
+  confine::allow_only({confine::kRedis, {AF_INET, AF_INET6}});
   message::Inbox inbox;
   const auto terms = next(inbox);
   if (!terms) return tool::yes;

@@ -92,8 +92,8 @@ bool Parser::step() {
     case '*': {
       const auto size = size_in(rest, kMaxElements);
       if (!size) put(Reply());
-      else if (*size == 0) put(Reply(Reply::Array{}));
       else if (open_.size() == kMaxDepth) fail("is too deep");
+      else if (*size == 0) put(Reply(Reply::Array{}));
       else count_element(), open_.push_back({{}, *size});
       break;
     }

@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds kRedisPatience{3000};
+constexpr long kLongestAge = 1'000'000'000;  // seconds: thirty years
 constexpr milliseconds kListKeptMs = kListKept;
 
 std::string key_of(const std::string& node) { return "sallyport:sessions:" + node; }
@@ -34,8 +35,8 @@ Record counted_record(const Row& row) {
   return record;
 }
 
-unsigned long number_in(const Record& record, const char* name) {
-  const auto number = parse_decimal(record.require(name), 0, std::numeric_limits<long>::max());
+unsigned long number_in(const Record& record, const char* name, long high = std::numeric_limits<long>::max()) {
+  const auto number = parse_decimal(record.require(name), 0, high);
   if (!number) throw tool::Failure(tool::bad_input, fmt::format("{} is no number", name));
   return static_cast<unsigned long>(*number);
 }
@@ -44,7 +45,7 @@ Row row_of(const Record& session, const Record& counted) {
   counted.check_names({"age", "flows", "shared", "up_packets", "up_bytes", "down_packets", "down_bytes"});
   Row row;
   row.session = session::Session::from_record(session);
-  row.age = static_cast<double>(number_in(counted, "age"));
+  row.age = static_cast<double>(number_in(counted, "age", kLongestAge));
   row.flows = number_in(counted, "flows");
   row.shared = counted.require("shared") == "true";
   row.traffic.counted = counted.get("up_packets").has_value();

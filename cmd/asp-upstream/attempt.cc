@@ -1,6 +1,7 @@
 #include "attempt.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 #include <chrono>
 
@@ -21,6 +22,7 @@ using std::chrono::seconds;
 constexpr int kControl = 3;  // descriptors of asp-dial; with a kept connection, where it listens
 constexpr int kKey = 4;
 constexpr int kLock = 5;
+constexpr int kArguments = 6;
 constexpr std::chrono::milliseconds kLook{250};  // how often to look for marks of other sessions
 constexpr seconds kGrace{25};                    // for all time limits of asp-dial beyond that for connecting
 constexpr seconds kGoodbyeTime{5};               // to say goodbye to the server
@@ -45,16 +47,22 @@ child::Program program(const Attempt::Errand& errand, const HostPort& host, cons
   return {argv, env::allow({"TERM"}), {}, accounts::identity_of(paths::kDialAccount)};
 }
 
-child::Child start(const child::Program& program) {
-  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(program.argv)));
-  return child::spawn(program);
-}
-
 // A pipe holds 64 KiB, as much as a key may have.
 Fd pipe_with(const std::string& key) {
   auto pipe = fd::pipe();
   io::write_all(pipe.write.get(), key);
   return std::move(pipe.read);
+}
+
+// Everybody may read a command line in /proc, so the arguments go over a pipe.
+child::Child start(child::Program program) {
+  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(program.argv)));
+  std::string arguments;
+  for (std::size_t i = 1; i < program.argv.size(); ++i) arguments += program.argv[i] + '\0';
+  const Fd pipe = pipe_with(arguments);
+  program.argv = {program.argv[0], "-A", std::to_string(kArguments)};
+  program.mapping.emplace_back(pipe.get(), kArguments);
+  return child::spawn(program);
 }
 
 }  // namespace
@@ -137,7 +145,7 @@ std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, C
       connected_ = *line;
       return std::nullopt;
     }
-    if (hung_up_) return tool::Failure(tool::internal, "asp-dial died");
+    if (hung_up_) return tool::Failure(tool::internal, "asp-dial died: " + cause_of_death());
     link.wait(control_.get(), Deadline::in(kLook));
     if (link.ended()) {
       choice.abandon();
@@ -153,7 +161,15 @@ void Attempt::note_end(const status::Line& line) {
   if (line.event == "ended") status_ = upstream::End::from_line(line).exit_code();
 }
 
-int Attempt::wait_for_end() { return child_ ? child_.wait_for(kGoodbyeTime) : status_; }
+int Attempt::wait_for_end() {
+  const int status = child_ ? child_.wait_for(kGoodbyeTime) : status_;
+  if (status == 128 + SIGSYS) throw tool::Failure(tool::internal, "asp-dial died: " + child::describe(status));
+  return status;
+}
+
+std::string Attempt::cause_of_death() {
+  return child_ ? child::describe(child_.wait_for(kGoodbyeTime)) : "it served earlier sessions";
+}
 
 int Attempt::relay(ConductorLink& link) {
   bool told_to_run = false;

@@ -44,8 +44,11 @@ class Attempt {
   // Ends a kept connection that turned out to be useless.
   void discard();
 
+  // Its process number; not positive when it is no child of ours.
+  pid_t dialer() const { return child_.pid(); }
+
   // Carries "run" one way and status lines the other until asp-dial or the link
-  // ends. Returns asp-dial's exit status.
+  // ends. Returns asp-dial's exit status. Failure{70}: it was killed for a forbidden system call.
   int relay(ConductorLink& link);
 
  private:
@@ -54,6 +57,7 @@ class Attempt {
   std::optional<status::Line> next();
   void note_end(const status::Line& line);
   int wait_for_end();
+  std::string cause_of_death();
 
   std::chrono::seconds patience_;  // for everything up to connected
   child::Child child_;

@@ -1,14 +1,16 @@
 #include "conductor_link.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "base/await.h"
 #include "base/failure.h"
+#include "base/logging.h"
 #include "base/passing.h"
 #include "base/pidfd.h"
 
@@ -24,21 +26,12 @@ constexpr std::size_t kMaxTotalBytes = Record::kMaxBytes + sizeof "run";
 // the kernel forgets it when we read a key as the user.)
 ConductorLink::ConductorLink() : sudo_(pidfd::open(::getppid())) {}
 
-// On somebody else's socket our words could be taken for root's.
-void ConductorLink::require_owner(uid_t user) {
-  const auto option = [](int name, auto& value) {
-    socklen_t size = sizeof value;
-    return ::getsockopt(STDIN_FILENO, SOL_SOCKET, name, &value, &size) == 0 && size == sizeof value;
-  };
-  int domain = 0;
-  int type = 0;
-  ucred peer{};
-  if (!option(SO_DOMAIN, domain) || !option(SO_TYPE, type) || domain != AF_UNIX || type != SOCK_STREAM) {
+void ConductorLink::require_socket() {
+  struct stat status {};
+  if (::fstat(STDIN_FILENO, &status) != 0 || !S_ISSOCK(status.st_mode)) {
     throw tool::Failure(tool::not_permitted, "stdin must be one end of a Unix socket; sudo puts something else there "
                                              "to log it, or for a terminal (log_input, use_pty)");
   }
-  if (!option(SO_PEERCRED, peer) || peer.uid != user)
-    throw tool::Failure(tool::not_permitted, "the socket on stdin must be the caller's own");
   verified_ = true;
 }
 
@@ -71,9 +64,15 @@ bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
   await::On other(other_fd), conductor(ended_ ? -1 : STDIN_FILENO), signal(signals_.fd()), sudo(sudo_.get()),
       session(caller_ ? caller_->session.get() : -1), connection(caller_ ? caller_->connection.get() : -1),
       monitor(caller_ ? caller_->monitor.get() : -1);
-  if (!await::any(deadline, other, conductor, signal, sudo, session, connection, monitor)) return false;
+  await::any(vigil_ ? std::min(deadline, vigil_->due()) : deadline, other, conductor, signal, sudo, session, connection,
+             monitor);
   if (conductor) hear();
   if (signal || sudo || session || connection || monitor) ended_ = true;
+  const std::string why = vigil_ && !ended_ ? vigil_->look() : "";
+  if (!why.empty()) {
+    logging::error("Ends the connection to the server of {}: {}", logging::escape(caller_->user), why);
+    ended_ = true;
+  }
   return static_cast<bool>(other);
 }
 

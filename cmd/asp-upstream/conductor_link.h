@@ -25,17 +25,19 @@ class ConductorLink {
   // Blocks SIGTERM, SIGINT and SIGHUP from here on, and waits for them.
   ConductorLink();
 
-  // Must be called first: the other end must be a socket of that user, too; until then nothing is sent.
-  // Failure{77}.
-  void require_owner(uid_t user);
+  // Must be called first, and after caller::require_own_descriptors: stdin must be a Unix stream socket; until
+  // then nothing is sent. Failure{77}.
+  void require_socket();
   bool is_heard() const { return verified_; }
 
   // The record that came with the three descriptors. Absent: the conductor ended before it sent one.
   // Failure{65}; Failure{75} after 10 s.
   std::optional<Record> await_record();
 
-  // From here on the link also ends with the caller's processes.
+  // From here on the link also ends with the caller's processes; once the caller is verified, with the client's
+  // connection as well, which a line in the log says.
   void depend_on(const caller::Caller& caller) { caller_ = &caller; }
+  void keep_vigil() { vigil_.emplace(*caller_); }
 
   // stdin, stdout and stderr of the session; empty after release_descriptors().
   const std::vector<Fd>& descriptors() const { return descriptors_; }
@@ -45,7 +47,7 @@ class ConductorLink {
   // Sends a line. If it cannot be written at once, the link ends.
   void say(const status::Line& line);
 
-  // Waits until `other_fd` is readable or something has arrived. True when `other_fd` is readable.
+  // Waits until `other_fd` is readable or something has arrived or happened. True when `other_fd` is readable.
   bool wait(int other_fd, const Deadline& deadline);
   // The next whole line from the conductor; absent: none yet.
   std::optional<std::string> next();
@@ -56,6 +58,7 @@ class ConductorLink {
   void hear();
 
   const caller::Caller* caller_ = nullptr;
+  std::optional<caller::Vigil> vigil_;
   Fd sudo_;  // pidfd
   Signals signals_{SIGTERM, SIGINT, SIGHUP};
   std::vector<Fd> descriptors_;

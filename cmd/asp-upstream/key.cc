@@ -39,13 +39,15 @@ class AsUser {
 
 Fd open_key(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)); }
 
+[[noreturn]] void fail_owner(const std::string& path) {
+  throw tool::Failure(tool::config, fmt::format("key {}: must belong to root and be writable by root alone", path));
+}
+
 void check(int fd, const std::string& path, bool roots_only) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) tool::fail_errno(tool::os, "stat key " + path);
   if (!S_ISREG(status.st_mode)) throw tool::Failure(tool::config, fmt::format("key {}: not a regular file", path));
-  if (roots_only && !root_only::is(status)) {
-    throw tool::Failure(tool::config, fmt::format("key {}: must belong to root and be writable by root alone", path));
-  }
+  if (roots_only && !root_only::is(status)) fail_owner(path);
 }
 
 }  // namespace
@@ -71,6 +73,8 @@ File read(const session::Route& route, const caller::Caller& caller) {
     file = open_key(path);
     error = errno;
   }
+  // We have no right to what is others' (CAP_DAC_OVERRIDE).
+  if (roots && !file && error == EACCES) fail_owner(path);
   if (!file) {
     errno = error;
     tool::fail_errno(tool::config, "open key " + path);

@@ -5,6 +5,8 @@
 // who calls, the kernel tells from where, and aspera.conf, read here once more, tells which servers,
 // which account, which key and which commands that user may have. asp-dial speaks SSH, under an
 // account of its own that has no other rights.
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +16,8 @@
 #include "attempt.h"
 #include "balance/balance.h"
 #include "base/accounts.h"
+#include "base/confine.h"
+#include "base/confine_phases.h"
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/privilege.h"
@@ -171,24 +175,35 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
       "None of the servers behind this proxy can be reached right now. Try again later.");
 }
 
+// The doctor's question, which takes the place of a request.
+int answer_doctor(ConductorLink& link) {
+  const auto record = link.await_record();
+  if (!record) return tool::yes;
+  if (!session::trial::is_question(*record)) refuse("asperaproxy has no session");
+  link.say(session::trial::answer(paths::kDialAccount));
+  return tool::yes;
+}
+
+// All that the kernel can tell about the caller comes before anything is read, so that nobody has more helpers
+// than sessions of sshd.
 int serve(ConductorLink& link) {
   const uid_t uid = privilege::sudo_uid();
-  link.require_owner(uid);
+  caller::require_own_descriptors(uid);
+  link.require_socket();
   session::spool::prepare();
   balance::prepare();
   session::keepers::prepare();
-  const auto record = link.await_record();
-  if (!record) return tool::yes;
-  if (session::trial::is_question(*record)) {
-    link.say(session::trial::answer(paths::kDialAccount));
-    return tool::yes;
-  }
-  const session::Asked asked = session::Asked::from_record(*record);
-  const caller::Caller caller = caller::verify(uid, asked.request.client, asked.request.proxy);
-  link.depend_on(caller);
-  if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
+  if (caller::is_doctor()) return answer_doctor(link);
+  caller::Caller caller = caller::find(uid);
   auto token = session::spool::Token::take(session::spool::kDialers, caller.process.token());
   if (!token) refuse("the session has an upstream connection already");
+  link.depend_on(caller);
+  const auto record = link.await_record();
+  if (!record) return tool::yes;
+  const session::Asked asked = session::Asked::from_record(*record);
+  caller::verify(caller, asked.request.client, asked.request.proxy);
+  link.keep_vigil();
+  if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   session::spool::check_admission();
   const std::string config_file = session::keepers::identity_of(paths::kConfig);
   const auto config = config::load(paths::kConfig, config::Author::root);
@@ -196,16 +211,21 @@ int serve(ConductorLink& link) {
   logging::set_context("session=" + asked.session);
   const auto words = words_of(config, asked.request.command);
   const session::Route route = route_for(config.rproxy, asked.request);
+  confine::keep_capabilities(confine::kVerifiedUpstream);
+  confine::forbid_dangerous();
   link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   balance::share(config.cluster, balance::Haste::session);
   Attempt attempt = connect(route, asked, words, caller, config_file, *token, link);
   balance::stop_sharing();  // a session may live for days
   link.release_descriptors();
+  confine::keep_capabilities(confine::kConnectedUpstream);
+  confine::allow_only({confine::kConnectedUpstreamCalls, {AF_UNIX, AF_NETLINK}, attempt.dialer()});
   return attempt.relay(link);
 }
 
 int run(int argc, char**) {
   privilege::leave_limits();
+  privilege::keep_only({"SUDO_UID", "SUDO_USER", "TERM"});
   privilege::ignore_terminal();
   ConductorLink link;
   try {

@@ -25,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMaxLists = 4;  // answered at the same time: a list may be long
-constexpr std::chrono::seconds kOwnAddressesKept{1};
+constexpr std::chrono::seconds kSurroundingsKept{1};
 constexpr char kLeasePath[] = "/proxy/leases/";
 
 bool is_loopback(const IpAddress& address) {
@@ -73,14 +73,14 @@ Api::~Api() {
 }
 
 // Reads them at most once a second: interfaces come and go, but not a thousand times a second.
-std::vector<Network> Api::own_addresses() {
+config::destination::Surroundings Api::surroundings() {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
-  if (own_.empty() || now - own_read_ > kOwnAddressesKept) {
-    own_ = own_addresses::read();
-    own_read_ = now;
+  if (here_.own.empty() || now - here_read_ > kSurroundingsKept) {
+    here_ = {own_addresses::read(), own_addresses::connected()};
+    here_read_ = now;
   }
-  return own_;
+  return here_;
 }
 
 // --- one request ------------------------------------------------------------------
@@ -88,7 +88,7 @@ std::vector<Network> Api::own_addresses() {
 void Api::handle(std::shared_ptr<node_api::Exchange> exchange) {
   const auto call = std::make_shared<Call>();
   call->exchange = std::move(exchange);
-  call->proxy = parts_.config.proxy();
+  call->config = parts_.config.config();
   guarded(*call, [&] { admit(call); });
 }
 
@@ -99,7 +99,7 @@ void Api::guarded(const Call& call, const std::function<void()>& work) {
   } catch (const Refusal& no) {
     refuse(call, no);
   } catch (const std::exception& fault) {
-    logging::error("{} {}: {}", logging::escape(call.request().method), logging::escape(call.request().path),
+    logging::error("{} {}: {}", logging::told(call.request().method), logging::told(call.request().path),
                    logging::escape(fault.what()));
     refuse(call, Refusal("internal", "The node service could not do it; its log says why."));
   }
@@ -107,8 +107,8 @@ void Api::guarded(const Call& call, const std::function<void()>& work) {
 
 void Api::answer(const Call& call, node_api::Answer answer) {
   parts_.metrics.answered(Clock::now() - call.began);
-  logging::debug1("{} {} {} status={} user={}", call.request().client.text(), logging::escape(call.request().method),
-                  logging::escape(call.request().path), answer.status, call.user.name);
+  logging::debug1("{} {} {} status={} user={}", call.request().client.text(), logging::told(call.request().method),
+                  logging::told(call.request().path), answer.status, call.user.name);
   call.exchange->answer(std::move(answer));
 }
 
@@ -133,10 +133,11 @@ const Api::Route& Api::route_of(const std::string& path, std::string& id) {
 
 void Api::admit(const CallPointer& call) {
   const auto& request = call->request();
-  const auto& bound = call->proxy->bind_ip_address;
-  if (bound && call->proxy->netmask && !Network{*bound, *call->proxy->netmask}.contains(request.client.ip)) {
+  const auto& bound = call->proxy().bind_ip_address;
+  if (bound && call->proxy().netmask && !Network{*bound, *call->proxy().netmask}.contains(request.client.ip)) {
     throw Refusal("forbidden", "This proxy does not serve your network.");
   }
+  if (!request.fault.empty()) throw Refusal("bad_request", request.fault);
   call->route = &route_of(request.path, call->id);
   if (!offers(call->route->methods, request.method)) {
     throw Refusal("method_not_allowed", fmt::format("Here only these methods are taken: {}.", call->route->methods));
@@ -144,14 +145,13 @@ void Api::admit(const CallPointer& call) {
   if (call->is("OPTIONS")) return answer(*call, {204, {}, {}, {{"Allow", call->route->methods}}, {}});
   if (request.too_large)
     throw Refusal("payload_too_large", fmt::format("The body has more than {} bytes.", node_api::kMaxBody));
-  if (request.query) throw Refusal("bad_request", "Query parameters are not supported.");
   login(call);
 }
 
 // Every refused login gets the same answer after the same time, whatever was wrong.
 void Api::login(const CallPointer& call) {
   const bool near_metrics = std::string_view(call->route->path) == "/metrics" && is_loopback(call->request().client.ip);
-  if (call->route->open || near_metrics || !call->proxy->authentication) return dispatch(call);
+  if (call->route->open || near_metrics || !call->proxy().authentication) return dispatch(call);
   const auto& header = call->request().authorization;
   if (!header) throw Refusal("unauthorized", "A name and a password are needed.");
   parts_.gate.check(*header, call->request().client.ip,
@@ -163,7 +163,7 @@ void Api::login(const CallPointer& call) {
                           case Gate::Outcome::accepted: call->user = user; return dispatch(call);
                           case Gate::Outcome::refused: throw Refusal("unauthorized", "Wrong name or password.");
                           case Gate::Outcome::throttled:
-                            throw Refusal("busy", "Too many failed logins from your address; try again in a minute.");
+                            throw Refusal("busy", "Too many failed logins from your address; try again in a moment.");
                           case Gate::Outcome::busy: throw Refusal("busy", "Too many logins at once; try again.");
                           case Gate::Outcome::broken:
                             throw Refusal("internal", "The users of the node API cannot be read; the log says why.");
@@ -177,7 +177,7 @@ void Api::dispatch(const CallPointer& call) {
   if (path == "/ping") return answer(*call, {200, "application/json", "{\"status\":\"ok\"}\n", {}, {}});
   if (path == "/openapi.yaml") return answer(*call, {200, "application/yaml", parts_.openapi, {}, {}});
   if (path == "/info")
-    return answer(*call, {200, "application/json", api_json::info(*call->proxy, SALLYPORT_VERSION), {}, {}});
+    return answer(*call, {200, "application/json", api_json::info(call->proxy(), SALLYPORT_VERSION), {}, {}});
   if (path == "/metrics") return metrics(call);
   if (call->is("POST")) return open_lease(call);
   require_nothing(call->request().body);
@@ -216,17 +216,20 @@ void Api::open_lease(const CallPointer& call) {
 
 // The first permitted address; if there is none, the reason why the first is refused.
 IpAddress Api::choose(const Call& call, const LeaseRequest& wanted, const std::vector<IpAddress>& addresses) {
-  const auto own = own_addresses();
-  const config::destination::Policy policy{call.proxy->allowed_destinations, call.proxy->denied_destinations, own};
-  std::string why;
+  const config::destination::Policy policy(*call.config, surroundings());
+  config::destination::Judgement no;
   for (const auto& address : addresses) {
     if (address.is_v4() != call.request().client.ip.is_v4()) continue;
     const auto judged =
         config::destination::judge(policy, {wanted.target.name, address, wanted.ssh_port, wanted.udp_ports});
     if (judged.verdict != config::destination::Verdict::refused) return address;
-    if (why.empty()) why = judged.reason;
+    if (no.reason.empty()) no = judged;
   }
-  if (!why.empty()) throw Refusal("destination_denied", why);
+  if (!no.reason.empty()) {
+    logging::event("Refused a lease to user={} client={}: {}", call.user.name, call.request().client.ip.text(),
+                   logging::escape(no.detail));
+    throw Refusal("destination_denied", no.reason);
+  }
   const char* family = call.request().client.ip.family_name();
   if (wanted.target.address)
     throw Refusal("unresolvable", fmt::format("You connected by {0}, and that is not an {0} address.", family));
@@ -333,7 +336,7 @@ void Api::metrics(const CallPointer& call) {
 void Api::start_sweeping() { sweep_later(); }
 
 void Api::sweep_later() {
-  const auto interval = parts_.config.proxy()->cleanup_interval;
+  const auto interval = parts_.config.config()->proxy.cleanup_interval;
   const bool wanted = interval.count() > 0;
   parts_.timer.after(wanted ? interval : std::chrono::seconds(60), [this, wanted] {
     if (wanted) sweep();

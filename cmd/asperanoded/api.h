@@ -18,6 +18,7 @@
 
 #include "base/address.h"
 #include "config/config.h"
+#include "config/destination_policy.h"
 #include "gate.h"
 #include "http/node_api.h"
 #include "lease_link.h"
@@ -61,11 +62,12 @@ class Api {
   // A request that is being answered.
   struct Call {
     std::shared_ptr<node_api::Exchange> exchange;
-    std::shared_ptr<const config::Proxy> proxy;
+    std::shared_ptr<const config::Config> config;
     const Route* route = nullptr;
     std::string id;         // of the lease in the path
     config::NodeUser user;  // without a name: no login was needed
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+    const config::Proxy& proxy() const { return config->proxy; }
     const node_api::Request& request() const { return exchange->request(); }
     bool is(const char* method) const;
   };
@@ -74,7 +76,7 @@ class Api {
 
   static const Route kRoutes[];
   static const Route& route_of(const std::string& path, std::string& id);
-  std::vector<Network> own_addresses();
+  config::destination::Surroundings surroundings();
 
   void guarded(const Call& call, const std::function<void()>& work);
   void answer(const Call& call, node_api::Answer answer);
@@ -101,8 +103,8 @@ class Api {
 
   Parts parts_;
   std::mutex mutex_;
-  std::vector<Network> own_;
-  std::chrono::steady_clock::time_point own_read_{};
+  config::destination::Surroundings here_;
+  std::chrono::steady_clock::time_point here_read_{};
   std::atomic<int> lists_{0};
   std::atomic<bool> sweeping_{false};
   std::function<std::size_t()> connections_;

@@ -15,9 +15,9 @@ namespace asperanoded {
 namespace {
 
 constexpr unsigned kThreads = 2;
-constexpr std::size_t kQueue = 32;
+constexpr std::size_t kQueue = 128;  // more than the tokens of one address
 constexpr std::size_t kMaxRemembered = 1024;
-constexpr std::size_t kMaxBuckets = 4096;
+constexpr std::size_t kMaxKnown = 4096;
 constexpr std::size_t kMaxSame = 256;  // requests that wait for one hash
 
 const config::NodeUser* find(const std::vector<config::NodeUser>& users, const std::string& name) {
@@ -26,12 +26,10 @@ const config::NodeUser* find(const std::vector<config::NodeUser>& users, const s
   return found == users.end() ? nullptr : &*found;
 }
 
-// The address to count failures for. An IPv6 client counts as its /64 network, since it has all of its
-// addresses.
-IpAddress counted(const IpAddress& client) {
-  if (client.is_v4()) return client;
+// The IPv6 network of whole bytes that `client` is in.
+IpAddress network_of(const IpAddress& client, std::size_t size) {
   std::uint8_t bytes[16] = {};
-  std::memcpy(bytes, client.bytes(), 8);
+  std::memcpy(bytes, client.bytes(), size);
   return IpAddress::from_v6(bytes);
 }
 
@@ -67,14 +65,16 @@ void Gate::check(const std::string& header, const IpAddress& client, Done done) 
     outcome = Outcome::broken;
   } else if (const auto same = hashing_.find(digest); same != hashing_.end()) {
     if (same->second.waiting.size() < kMaxSame) return same->second.waiting.push_back(std::move(done));
-  } else if (!take_token(client)) {
-    outcome = Outcome::throttled;
-  } else if (workers_.post([this, users = users_, credentials, digest] { hash(users, credentials, digest); })) {
-    hashing_[digest] = {client, {}};
-    hashing_[digest].waiting.push_back(std::move(done));
-    return;
   } else {
-    give_back(client);
+    const Asker asker = asker_of(client, credentials.name);
+    if (const auto wait = take_tokens(asker)) {
+      hashing_[digest] = {client, asker, {}};
+      hashing_[digest].waiting.push_back(std::move(done));
+      const auto users = users_;
+      lock.unlock();
+      return hash_later(*wait, users, credentials, digest);
+    }
+    outcome = Outcome::throttled;
   }
   lock.unlock();
   done(outcome, {});
@@ -126,26 +126,53 @@ void Gate::remember(const Digest& digest, const std::string& name) {
   memory_[digest] = {name, now + kRememberedFor};
 }
 
-// Each hash takes one token; a right password gets it back.
-bool Gate::take_token(const IpAddress& client) {
-  const auto now = Clock::now();
-  const auto refilled = [&](const Bucket& bucket) {
-    return std::min(kMaxFailures,
-                    bucket.left + kForgivenPerSecond * std::chrono::duration<double>(now - bucket.at).count());
-  };
-  if (buckets_.size() >= kMaxBuckets)
-    std::erase_if(buckets_, [&](const auto& one) { return refilled(one.second) >= kMaxFailures; });
-  if (buckets_.size() >= kMaxBuckets) buckets_.clear();
-  Bucket& bucket = buckets_.try_emplace(counted(client), Bucket{kMaxFailures, now}).first->second;
-  bucket = {refilled(bucket), now};
-  if (bucket.left < 1) return false;
-  bucket.left -= 1;
-  return true;
+// What cannot be a name counts as one and the same.
+Gate::Asker Gate::asker_of(const IpAddress& client, const std::string& name) {
+  const std::string address = client.is_v4() ? client.text() : network_of(client, 8).text();
+  return {address, client.is_v4() ? "" : network_of(client, 6).text(),
+          address + " " + (config::node_users::is_name(name) ? name : "")};
 }
 
-void Gate::give_back(const IpAddress& client) {
-  const auto found = buckets_.find(counted(client));
-  if (found != buckets_.end()) found->second.left = std::min(kMaxFailures, found->second.left + 1);
+// Each hash takes a token of each kind; a right password gets them back. Whoever has logged in from there
+// before waits only because of guesses at their own name.
+std::optional<std::chrono::milliseconds> Gate::take_tokens(const Asker& asker) {
+  const auto now = Clock::now();
+  const auto of_name = of_names_.take(asker.name, now);
+  if (!of_name || known_.contains(asker.name)) return of_name;
+  const auto of_address = of_addresses_.take(asker.address, now);
+  const auto of_site = asker.site.empty() ? of_address : of_sites_.take(asker.site, now);
+  if (of_address && of_site) return std::max({*of_name, *of_address, *of_site});
+  of_names_.give_back(asker.name);
+  if (of_address) of_addresses_.give_back(asker.address);
+  return std::nullopt;
+}
+
+void Gate::give_back(const Asker& asker) {
+  of_names_.give_back(asker.name);
+  if (known_.contains(asker.name)) return;
+  of_addresses_.give_back(asker.address);
+  of_sites_.give_back(asker.site);
+}
+
+// Must not hold the lock: the answer may be given at once.
+void Gate::hash_later(std::chrono::milliseconds wait, std::shared_ptr<const Users> users,
+                      const Credentials& credentials, const Digest& digest) {
+  const auto begin = [this, users = std::move(users), credentials, digest] {
+    if (!workers_.post([this, users, credentials, digest] { hash(users, credentials, digest); })) give_up(digest);
+  };
+  if (wait.count() == 0) begin();
+  else timer_.after(wait, begin);
+}
+
+void Gate::give_up(const Digest& digest) {
+  Hashing asked;
+  {
+    const std::lock_guard lock(mutex_);
+    asked = std::move(hashing_[digest]);
+    hashing_.erase(digest);
+    give_back(asked.asker);
+  }
+  for (auto& done : asked.waiting) done(Outcome::busy, {});
 }
 
 // Runs in a worker's thread.
@@ -167,11 +194,12 @@ void Gate::conclude(const Digest& digest, const std::string& name, const std::op
     hashing_.erase(digest);
     if (user) {
       remember(digest, user->name);
-      give_back(asked.client);
+      give_back(asked.asker);
+      if (known_.size() < kMaxKnown) known_.insert(asked.asker.name);
     }
   }
   if (!user)
-    logging::event("Refused login user={} address={}", name.empty() ? "?" : logging::escape(name), asked.client.text());
+    logging::event("Refused login user={} address={}", name.empty() ? "?" : logging::told(name), asked.client.text());
   for (auto& done : asked.waiting) {
     if (user) done(Outcome::accepted, *user);
     else timer_.after(kRefusalDelay, [done = std::move(done)] { done(Outcome::refused, {}); });

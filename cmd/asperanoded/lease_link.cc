@@ -1,7 +1,5 @@
 #include "lease_link.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,18 +13,17 @@
 #include "base/failure.h"
 #include "base/logging.h"
 #include "base/passing.h"
+#include "base/unix_socket.h"
 
 namespace asperanoded {
 namespace {
 
 constexpr std::chrono::milliseconds kFirstBackOff{100};
 constexpr std::chrono::milliseconds kLongestBackOff{5000};
-constexpr std::size_t kMaxLeaving = 8;  // that still have not ended: no more are started beside them
 
 }  // namespace
 
-LeaseLink::LeaseLink(std::vector<std::string> argv)
-    : argv_(std::move(argv)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+LeaseLink::LeaseLink(std::string path) : path_(std::move(path)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) tool::fail_errno(tool::os, "eventfd");
   thread_ = std::thread([this] { run(); });
 }
@@ -63,8 +60,7 @@ void LeaseLink::run() {
       if (over_) break;
     }
     try {
-      reap();
-      if (!socket_ && leaving_.size() < kMaxLeaving && next_start_.over()) start();
+      if (!socket_ && next_start_.over()) start();
       if (!socket_) lose("is not there");
       send_queued();
       await::On woken(wake_.get()), answers(socket_.get());
@@ -78,8 +74,6 @@ void LeaseLink::run() {
     }
   }
   lose("");
-  // A process that is still there ends by itself: its socket is closed.
-  for (auto& one : leaving_) one.release();
 }
 
 // The time when there is something to do without an event.
@@ -88,21 +82,14 @@ Deadline LeaseLink::next_turn() const {
   if (!socket_) return std::max(next_start_, Deadline::in(1ms));
   const std::lock_guard lock(mutex_);
   if (!queued_.empty()) return Deadline::in(5ms);  // the socket was full
-  return sent_.empty() && leaving_.empty() ? Deadline::never() : Deadline::in(1s);
+  return sent_.empty() ? Deadline::never() : Deadline::in(1s);
 }
 
 void LeaseLink::start() {
   back_off_ = std::clamp(back_off_ * 2, kFirstBackOff, kLongestBackOff);
   next_start_ = Deadline::in(back_off_);
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
-  Fd own_end(ends[0]);
-  const Fd other_end(ends[1]);
-  fd::set_nonblocking(own_end.get());
-  child_ = child::spawn({argv_,
-                         {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-                         {{other_end.get(), STDIN_FILENO}, {other_end.get(), STDOUT_FILENO}}});
-  socket_ = std::move(own_end);
+  socket_ = unix_socket::connect(path_);
+  if (!socket_) tool::fail_errno(tool::os, "is not there: connect to " + path_);
   const std::lock_guard lock(mutex_);
   ++starts_;
 }
@@ -111,7 +98,6 @@ void LeaseLink::start() {
 void LeaseLink::lose(const std::string& why) {
   const bool was_there = static_cast<bool>(socket_);
   socket_.reset();
-  if (child_) leaving_.push_back(std::move(child_));
   std::deque<Question> lost;
   for (auto& [tag, one] : sent_) lost.push_back(std::move(one));
   sent_.clear();
@@ -175,12 +161,7 @@ void LeaseLink::take(Record answer) {
 
 void LeaseLink::check_deadlines() {
   if (sent_.empty() || !sent_.begin()->second.deadline.over()) return;
-  child_.signal(SIGKILL);  // for a sudo that hangs; asp-lease itself is root's, and ends with its socket
   throw tool::Failure(tool::temporary, "does not answer (asperaproxy check tries it)");
 }
 
-// Collects ended processes without blocking.
-void LeaseLink::reap() {
-  std::erase_if(leaving_, [](const child::Child& one) { return await::readable(one.pidfd(), Deadline::now()); });
-}
 }  // namespace asperanoded

@@ -1,6 +1,6 @@
 // lease_link: the socket to asp-lease, the only program that may touch the kernel;
-// asp-lease(8). One asp-lease runs at a time, started by sudo. Requests are sent
-// without waiting for the answers to earlier ones.
+// asp-lease(8). One connection at a time, for which systemd or asp-lease itself starts a
+// process. Requests are sent without waiting for the answers to earlier ones.
 //
 //   request=open  tag=17  user=alice  destination=server.example.com …   + the client's connection
 //   answer=lease  lease=3a9fd819-…  …  tag=17
@@ -19,7 +19,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/child.h"
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/record.h"
@@ -35,8 +34,8 @@ class LeaseLink {
   static constexpr std::size_t kMaxWaiting = 2000;      // requests without an answer yet
   static constexpr std::chrono::seconds kPatience{15};  // for one answer; the request fails then
 
-  // `argv` is the command line by which sudo runs asp-lease.
-  explicit LeaseLink(std::vector<std::string> argv);
+  // `path` is the socket of asp-lease.
+  explicit LeaseLink(std::string path);
   LeaseLink(const LeaseLink&) = delete;
   LeaseLink& operator=(const LeaseLink&) = delete;
   ~LeaseLink() { stop(); }
@@ -48,7 +47,7 @@ class LeaseLink {
   // called in the link's thread: it must be short and must not throw.
   bool ask(const Record& request, Fd connection, Done done);
 
-  // How many times asp-lease was started again.
+  // How many times the connection was made again.
   unsigned restarts() const;
 
  private:
@@ -67,10 +66,9 @@ class LeaseLink {
   void receive();
   void take(Record answer);
   void check_deadlines();
-  void reap();
   Deadline next_turn() const;
 
-  std::vector<std::string> argv_;
+  const std::string path_;
   Fd wake_;
   mutable std::mutex mutex_;
   std::deque<Question> queued_;
@@ -81,8 +79,6 @@ class LeaseLink {
   Fd socket_;
   std::map<std::uint64_t, Question> sent_;  // by tag, so the oldest comes first
   std::uint64_t last_tag_ = 0;
-  child::Child child_;
-  std::vector<child::Child> leaving_;  // their sockets are closed; they are root's, so we cannot kill them
   Deadline next_start_ = Deadline::now();
   std::chrono::milliseconds back_off_{0};
   bool complained_ = false;

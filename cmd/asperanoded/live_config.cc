@@ -14,17 +14,17 @@ struct stat status_of(const std::string& path) {
 
 }  // namespace
 
-LiveConfig::LiveConfig(std::string path, const config::Proxy& first, const struct stat& seen)
-    : path_(std::move(path)), proxy_(std::make_shared<const config::Proxy>(first)), seen_(seen) {}
+LiveConfig::LiveConfig(std::string path, const config::Config& first, const struct stat& seen)
+    : path_(std::move(path)), config_(std::make_shared<const config::Config>(first)), seen_(seen) {}
 
-std::shared_ptr<const config::Proxy> LiveConfig::proxy() {
+std::shared_ptr<const config::Config> LiveConfig::config() {
   const struct stat now = status_of(path_);
   const std::lock_guard lock(mutex_);
   if (!is_same_version(now, seen_)) {
     seen_ = now;
     read();
   }
-  return proxy_;
+  return config_;
 }
 
 void LiveConfig::reread() {
@@ -36,7 +36,7 @@ void LiveConfig::reread() {
 bool LiveConfig::read() {
   try {
     const auto config = config::load(path_, config::Author::root);
-    proxy_ = std::make_shared<const config::Proxy>(config.proxy);
+    config_ = std::make_shared<const config::Config>(config);
     logging::set_level(config.rproxy.log_level);
     return true;
   } catch (const tool::Failure& failure) {

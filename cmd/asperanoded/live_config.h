@@ -1,4 +1,4 @@
-// live_config: the current <proxy> of aspera.conf, as asp-lease follows it, too. An invalid file
+// live_config: the current aspera.conf, as asp-lease follows it, too. An invalid file
 // changes nothing.
 #pragma once
 
@@ -15,10 +15,10 @@ namespace asperanoded {
 class LiveConfig {
  public:
   // `seen` is the status of the file when `first` was read from it.
-  LiveConfig(std::string path, const config::Proxy& first, const struct stat& seen);
+  LiveConfig(std::string path, const config::Config& first, const struct stat& seen);
 
   // Checks whether the file has changed, which takes some microseconds. Thread-safe.
-  std::shared_ptr<const config::Proxy> proxy();
+  std::shared_ptr<const config::Config> config();
   // Reads the file, changed or not, and logs that.
   void reread();
 
@@ -27,7 +27,7 @@ class LiveConfig {
 
   const std::string path_;
   std::mutex mutex_;
-  std::shared_ptr<const config::Proxy> proxy_;
+  std::shared_ptr<const config::Config> config_;
   struct stat seen_;
 };
 

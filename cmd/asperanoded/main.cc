@@ -1,8 +1,8 @@
 // asperanoded: the node service. It answers the HTTP(S) API by which people inside lease ports of the
 // forward proxy; asperanoded(8).
 //
-// It starts as root, reads what only root may read, binds its sockets, and is sallyport-node from then
-// on. Only asp-lease touches the kernel.
+// What only root may do is done first: by systemd's asperanoded -p, or by the service itself, which is
+// sallyport-node from then on. Only asp-lease touches the kernel.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -26,21 +26,19 @@
 #include "config/config.h"
 #include "listeners.h"
 #include "live_config.h"
-#include "session/privileged.h"
 #include "session/spool.h"
 #include "startup.h"
 
 namespace asperanoded {
 namespace {
 
-constexpr char kUsage[] = "asperanoded [-e]";
+constexpr char kUsage[] = "asperanoded [-e | -p]";
 constexpr std::chrono::seconds kFirstAnswerTime{20};
 constexpr std::size_t kMaxDescription = 256 * 1024;
 const std::string kDescription = std::string(paths::kPrefix) + "/share/node-api.openapi.yaml";
 
 config::Config load_config() { return config::load(paths::kConfig, config::Author::root); }
 
-// What only root can prepare.
 struct Prepared {
   config::Config config;
   struct stat config_seen {};
@@ -50,6 +48,13 @@ struct Prepared {
   std::string notify_socket;
   Fd pid_file;
 };
+
+// What only root can do.
+void prepare_as_root(const config::Config& config, const startup::Account& account) {
+  session::spool::prepare();
+  startup::make_pid_file();
+  startup::write_tls(listeners::any_tls(config.node) ? certificate::load(config.node) : node_api::Tls{}, account);
+}
 
 Prepared prepare() {
   Prepared ready;
@@ -63,12 +68,13 @@ Prepared prepare() {
   const char* notify_socket = std::getenv("NOTIFY_SOCKET");
   ready.notify_socket = notify_socket ? notify_socket : "";
   startup::prepare_process();
-  session::spool::prepare();
+  if (::geteuid() == 0) prepare_as_root(ready.config, account);
   ready.pid_file = startup::take_pid_file();
-  if (listeners::any_tls(ready.config.node)) ready.tls = certificate::load(ready.config.node);
+  if (::geteuid() == 0) startup::write_pid();
   ready.sockets = listeners::bind_all(ready.config);
   ready.description = io::read_all(fd::open(kDescription, O_RDONLY).get(), kMaxDescription, kDescription);
-  startup::drop_root(account);
+  startup::drop_rights(account);
+  if (listeners::any_tls(ready.config.node)) ready.tls = startup::read_tls();
   return ready;
 }
 
@@ -80,12 +86,12 @@ void try_link(LeaseLink& link) {
   request.add("request", "count");
   link.ask(request, Fd(), [told](std::vector<Record> packets) { told->set_value(std::move(packets)); });
   if (future.wait_for(kFirstAnswerTime) != std::future_status::ready)
-    throw tool::Failure(tool::os, "asp-lease, which sudo is to start, does not answer; asperaproxy check tries it");
+    throw tool::Failure(tool::os, "asp-lease does not answer; asperaproxy check tries it");
   const auto packets = future.get();
   if (packets.empty()) {
-    throw tool::Failure(tool::os, fmt::format("asp-lease gives no answer: as {0}, \"sudo -n -u root {1}asp-lease\" "
-                                              "says why, or asperaproxy check does; sudoers.d/sallyport must permit it",
-                                              paths::kNodeAccount, paths::kLibexec));
+    throw tool::Failure(tool::os, fmt::format("asp-lease gives no answer at {}: systemctl start asp-lease.socket, or "
+                                              "/etc/init.d/asperaproxy start; asperaproxy check says why",
+                                              paths::kLeaseSocket));
   }
   if (packets.back().require("answer") == "refused")
     throw tool::Failure(tool::os, "asp-lease: " + packets.back().get("reason").value_or("refused"));
@@ -97,9 +103,9 @@ void serve(Prepared ready, const Signals& signals) {
   Metrics metrics(cluster::node_name_in(ready.config.cluster));
   Gate gate(paths::kNodeUsers, timer);
   Resolver resolver(timer);
-  LeaseLink link(session::Privileged::argv("asp-lease"));
+  LeaseLink link(paths::kLeaseSocket);
   try_link(link);
-  LiveConfig live(paths::kConfig, proxy, ready.config_seen);
+  LiveConfig live(paths::kConfig, ready.config, ready.config_seen);
   Api api({timer, gate, resolver, link, metrics, live, std::move(ready.description)});
   node_api::Service service(std::move(ready.sockets), ready.tls,
                             [&](auto exchange) { api.handle(std::move(exchange)); });
@@ -110,7 +116,7 @@ void serve(Prepared ready, const Signals& signals) {
   const std::string print =
       ready.tls.certificate.empty() ? "" : " certificate SHA-256 " + certificate::fingerprint(ready.tls.certificate);
   logging::event("Started on port(s) {}{}", listeners::text(ready.config.node), print);
-  startup::write_pid(ready.pid_file);
+  const Fd told = startup::tell_ready();
   startup::notify(ready.notify_socket, "READY=1");
   for (;;) {
     await::readable(signals.fd(), Deadline::never());
@@ -119,12 +125,21 @@ void serve(Prepared ready, const Signals& signals) {
     if (caught) live.reread();
   }
   startup::notify(ready.notify_socket, "STOPPING=1");
-  startup::erase_pid(ready.pid_file);
   logging::event("Ended; leases go on");
 }
 
+int prepare_only() {
+  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asperanoded -p must be started as root");
+  const auto config = load_config();
+  startup::check_settings(config);
+  const auto account = startup::node_account();
+  startup::prepare_process();
+  prepare_as_root(config, account);
+  return tool::yes;
+}
+
 int run(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "e", kUsage);
+  const auto options = options::parse(argc, argv, "ep", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   // Faults in the file are reported by the start itself.
   if (options.has('e')) {
@@ -134,8 +149,8 @@ int run(int argc, char** argv) {
       return tool::yes;
     }
   }
-  if (::geteuid() != 0)
-    throw tool::Failure(tool::not_permitted, "asperanoded must be started as root; it does not stay root");
+  if (options.has('p')) return prepare_only();
+  startup::check_account();
   const Signals signals({SIGHUP, SIGINT, SIGTERM});  // blocked before there are other threads, which inherit that
   try {
     serve(prepare(), signals);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <sys/file.h>
@@ -9,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/paths.h"
+#include "base/whole_file.h"
 #include "resolver.h"
 
 namespace asperanoded {
@@ -33,6 +36,8 @@ namespace {
 constexpr rlim_t kMaxOpenFiles = 16384;
 constexpr char kIptables[] = "/usr/sbin/iptables-restore";
 const std::string kPidFile = std::string(paths::kRun) + "/asperanoded.pid";
+const std::string kReadyFile = std::string(paths::kRun) + "/asperanoded.ready";
+const std::string kTlsFile = std::string(paths::kRun) + "/node_tls";
 
 [[noreturn]] void fail(const std::string& why) { throw tool::Failure(tool::config, why); }
 
@@ -63,7 +68,6 @@ void check_settings(const config::Config& config) {
 void check_programs(const config::Node& node) {
   if (!runs(kIptables))
     fail(fmt::format("{} is missing: apt-get install iptables, or yum install iptables", kIptables));
-  if (!runs(paths::kSudo)) fail(fmt::format("{} is missing: apt-get install sudo, or yum install sudo", paths::kSudo));
   const std::string helper = std::string(paths::kLibexec) + "asp-lease";
   if (!runs(helper)) fail(fmt::format("{} is missing: install the suite anew", helper));
   const std::string& path = node.iptables_path;
@@ -85,28 +89,54 @@ Account node_account() {
   return {entry->pw_uid, entry->pw_gid};
 }
 
-// A program that checks whether we run, such as /etc/init.d/asperaproxy, holds the lock for an
-// instant.
-bool lock_soon(const Fd& file) {
+void check_account() {
+  const passwd* entry = ::geteuid() == 0 ? nullptr : ::getpwnam(paths::kNodeAccount);
+  if (::geteuid() == 0 || (entry && entry->pw_uid == ::geteuid() && entry->pw_uid == ::getuid())) return;
+  throw tool::Failure(tool::not_permitted,
+                      fmt::format("asperanoded must be started as root or {}", paths::kNodeAccount));
+}
+
+// Absent: another process has locked it. A program that checks whether we run, such as
+// /etc/init.d/asperaproxy, holds the lock for an instant.
+Fd locked(const std::string& path) {
   constexpr int kMaxAttempts = 50;
+  Fd file = fd::open(path, O_RDONLY | O_NOFOLLOW);
   for (int i = 0; i < kMaxAttempts; ++i) {
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return true;
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  return false;
+  return {};
+}
+
+void make_pid_file() {
+  for (const auto& path : {kPidFile, kReadyFile}) {
+    const Fd file = fd::open(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
+    if (::fchmod(file.get(), 0644) != 0) tool::fail_errno(tool::os, "chmod " + path);
+  }
 }
 
 Fd take_pid_file() {
-  Fd file = fd::open(kPidFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
-  if (!lock_soon(file)) throw tool::Failure(tool::temporary, "asperanoded runs already: stop that one first");
-  erase_pid(file);
+  Fd file = locked(kPidFile);
+  if (!file) throw tool::Failure(tool::temporary, "asperanoded runs already: stop that one first");
   return file;
 }
 
-void write_pid(const Fd& file) { io::write_all(file.get(), fmt::format("{}\n", ::getpid())); }
+void write_pid() {
+  const Fd file = fd::open(kPidFile, O_WRONLY | O_TRUNC | O_NOFOLLOW);
+  io::write_all(file.get(), fmt::format("{}\n", ::getpid()));
+}
 
-void erase_pid(const Fd& file) {
-  if (::ftruncate(file.get(), 0) != 0) tool::fail_errno(tool::os, "truncate " + kPidFile);
+Fd tell_ready() { return locked(kReadyFile); }
+
+void write_tls(const node_api::Tls& tls, const Account& account) {
+  whole_file::write(kTlsFile, tls.certificate + "\n" + tls.key, {.mode = 0640, .group = account.gid});
+}
+
+// In PEM, each part is found by its name.
+node_api::Tls read_tls() {
+  constexpr std::size_t kMaxBytes = 1024 * 1024;
+  const std::string text = io::read_all(fd::open(kTlsFile, O_RDONLY).get(), kMaxBytes, kTlsFile);
+  return {text, text};
 }
 
 void prepare_process() {
@@ -130,12 +160,27 @@ void prepare_process() {
   ::setenv("RES_OPTIONS", Resolver::kOptions, 1);
 }
 
-void drop_root(const Account& account) {
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(account.gid, account.gid, account.gid) != 0 ||
-      ::setresuid(account.uid, account.uid, account.uid) != 0) {
+bool has_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3]{};
+  if (::syscall(SYS_capget, &header, sets) != 0) tool::fail_errno(tool::os, "capget");
+  return std::any_of(std::begin(sets), std::end(sets),
+                     [](const auto& set) { return (set.effective | set.permitted | set.inheritable) != 0; });
+}
+
+void drop_rights(const Account& account) {
+  const bool root = ::geteuid() == 0;
+  if (root && (::setgroups(0, nullptr) != 0 || ::setresgid(account.gid, account.gid, account.gid) != 0 ||
+               ::setresuid(account.uid, account.uid, account.uid) != 0)) {
     tool::fail_errno(tool::os, fmt::format("become {}", paths::kNodeAccount));
   }
-  if (::setuid(0) == 0 || ::setgid(0) == 0) throw tool::Failure(tool::internal, "root was not dropped for good");
+  if (root && (::setuid(0) == 0 || ::setgid(0) == 0))
+    throw tool::Failure(tool::internal, "root was not dropped for good");
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  if (has_capabilities() && ::syscall(SYS_capset, &header, none) != 0) tool::fail_errno(tool::os, "capset");
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) tool::fail_errno(tool::os, "prctl PR_SET_NO_NEW_PRIVS");
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 

@@ -54,6 +54,7 @@ Patient examine() {
   Patient patient;
   try {
     auto config = config::load(paths::kConfig, config::Author::root);
+    patient.config = config;
     patient.rproxy = std::move(config.rproxy);
     patient.proxy = std::move(config.proxy);
     patient.node = std::move(config.node);

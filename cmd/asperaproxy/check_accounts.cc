@@ -26,7 +26,7 @@ bool is_administrator(const std::string& user) {
   const passwd* const entry = ::getpwnam(user.c_str());
   if (entry && entry->pw_uid == 0) return true;
   for (const auto& group : accounts::groups_of(user)) {
-    if (group == "root" || group == "sudo" || group == "wheel" || group == "admin") return true;
+    if (accounts::is_of_administrators(group)) return true;
   }
   return false;
 }

@@ -74,6 +74,34 @@ Verdicts conntrackd(const Patient& patient) {
                "systemctl enable --now conntrackd; its log says why it ended")};
 }
 
+// Redis and Sentinels that answer whoever asks. One that wants a password, or is away, is not meant.
+Verdicts passwords(const Patient& patient) {
+  if (!patient.cluster || patient.cluster->redis.empty()) return {};
+  constexpr std::chrono::milliseconds kPatience{2000};
+  constexpr char kMake[] = "umask 077; openssl rand -hex 32 > /etc/redis/sallyport.password, the same on each node; ";
+  if (patient.cluster->redis_password_file.empty()) {
+    return {fail("<redis> without <redis_password_file>: whoever reaches the sync network reads and writes leases",
+                 std::string(kMake) + "<redis_password_file>/etc/redis/sallyport.password</redis_password_file>; " +
+                     kWriteCure)};
+  }
+  Verdicts found;
+  auto ends = patient.cluster->redis;
+  ends.insert(ends.end(), patient.cluster->sentinels.begin(), patient.cluster->sentinels.end());
+  for (const auto& end : ends) {
+    config::Cluster one = *patient.cluster;
+    one.redis = {end};
+    one.sentinels.clear();
+    one.redis_password_file.clear();
+    try {
+      redis::Client(one, kPatience, redis::Ask::anyone).ask({"PING"});
+      found.push_back(fail(fmt::format("{} answers without a password", end.text()), kWriteCure));
+    } catch (const tool::Failure&) {
+    }
+  }
+  if (found.empty()) found.push_back(ok("neither Redis nor a Sentinel answers without a password"));
+  return found;
+}
+
 // Redis' ROLE (redis.io/commands/role) lists the replicas of the master.
 Verdicts shared_state(const Patient& patient) {
   if (!patient.cluster || patient.cluster->redis.empty()) return {};
@@ -135,9 +163,10 @@ Verdicts sameness(const Patient& patient) {
 }  // namespace
 
 const std::vector<Condition>& cluster_conditions() {
-  static const std::vector<Condition> all{
-      {"cluster_node", node},   {"cluster_files", written},   {"keepalived", keepalived}, {"conntrackd", conntrackd},
-      {"cluster_peers", peers}, {"cluster_config", sameness}, {"redis", shared_state}};
+  static const std::vector<Condition> all{{"cluster_node", node},     {"cluster_files", written},
+                                          {"keepalived", keepalived}, {"conntrackd", conntrackd},
+                                          {"cluster_peers", peers},   {"cluster_config", sameness},
+                                          {"redis", shared_state},    {"redis_password", passwords}};
   return all;
 }
 

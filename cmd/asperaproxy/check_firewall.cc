@@ -6,7 +6,9 @@
 #include <fmt/core.h>
 
 #include "base/failure.h"
+#include "border_plan.h"
 #include "doctor.h"
+#include "firewall/border.h"
 #include "firewall/firewall.h"
 #include "judge.h"
 #include "kernel/connmark.h"
@@ -290,13 +292,51 @@ Verdicts lease_packets(const Patient& patient) {
   return found;
 }
 
+std::string counted(const std::vector<std::string>& flows) {
+  return fmt::format("{} flows that are forwarded now, such as {}", flows.size(), flows.front());
+}
+
+// What is forwarded between the proxy's networks, besides sessions and leases.
+Verdicts border(const Patient& patient) {
+  if (!patient.config) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!asperaproxy::border_plan::is_used(*patient.config)) return {};
+  std::vector<std::string> left;
+  const auto wanted = asperaproxy::border_plan::plan(*patient.config, left, asperaproxy::border_plan::Moment::later);
+  const std::string where = asperaproxy::border_plan::shown(wanted);
+  const auto recorded = firewall::border::recorded();
+  const bool closed =
+      firewall::backend(Part::nftables).is_installed() && recorded && firewall::border::is_in_force(*recorded);
+  const auto cut = closed ? std::vector<std::string>{} : asperaproxy::border_plan::cut_by(wanted);
+  const std::string would = cut.empty() ? "" : fmt::format("; it would cut {}", counted(cut));
+  if (!patient.config->border)
+    return {warn(fmt::format("off, so that others than sessions may be forwarded, {}{}", where, would),
+                 "take <border>false</border> out of aspera.conf, then asperaproxy reload")};
+  if (!firewall::backend(Part::nftables).is_installed())
+    return {fail("libnftables cannot be loaded, so that everything may be forwarded, " + where,
+                 "apt-get install nftables (dnf install nftables), then asperaproxy reload")};
+  if (!closed)
+    return {fail(fmt::format("not in force, so that everything may be forwarded, {}{}", where, would),
+                 "asperaproxy reload")};
+  Verdicts found;
+  // What was turned on since it was closed changes nothing.
+  if (!recorded->v4.covers(wanted.v4) || !recorded->v6.covers(wanted.v6))
+    found.push_back(
+        warn(fmt::format("closed, but not as aspera.conf and the routes are by now, {}", where), "asperaproxy reload"));
+  else
+    found.push_back(
+        ok(fmt::format("nothing but sessions and leases passes, {}", asperaproxy::border_plan::shown(*recorded))));
+  for (const auto& line : left) found.push_back(warn(line, "asperaproxy reload, once it has"));
+  return found;
+}
+
 }  // namespace
 
 const std::vector<Condition>& firewall_conditions() {
   static const std::vector<Condition> all{
       {"iptables", iptables},     {"ip6tables", ip6tables},   {"nftables", nftables},
       {"netlink", netlink},       {"rules", rules},           {"forward", forward},
-      {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open}, {"lease_packets", lease_packets}};
+      {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open}, {"lease_packets", lease_packets},
+      {"border", border}};
   return all;
 }
 

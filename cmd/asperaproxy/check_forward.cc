@@ -3,10 +3,14 @@
 #include <gnutls/x509.h>
 #include <ifaddrs.h>
 #include <pwd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <ctime>
 #include <memory>
 #include <set>
@@ -14,15 +18,18 @@
 #include <fmt/core.h>
 
 #include "base/accounts.h"
+#include "base/await.h"
 #include "base/failure.h"
 #include "base/paths.h"
 #include "base/root_only.h"
+#include "base/status.h"
+#include "base/unix_socket.h"
 #include "config/destination_policy.h"
 #include "config/node_users.h"
 #include "doctor.h"
 #include "judge.h"
+#include "session/trial.h"
 #include "sockets.h"
-#include "sudo_trial.h"
 #include "tried_as.h"
 
 namespace doctor {
@@ -91,12 +98,35 @@ Verdicts node_account(const Patient& patient) {
   return {ok(fmt::format("{} is there", name))};
 }
 
-Verdicts node_sudo(const Patient& patient) {
+// Asks asp-lease as the node service does; empty: it answers.
+std::string try_lease() {
+  constexpr std::chrono::seconds kPatience{10};
+  const Fd socket = unix_socket::connect(paths::kLeaseSocket);
+  if (!socket) return fmt::format("cannot connect to {}: {}", paths::kLeaseSocket, std::strerror(errno));
+  const std::string question = session::trial::question().text();
+  if (::send(socket.get(), question.data(), question.size(), MSG_NOSIGNAL) < 0) tool::fail_errno(tool::os, "send");
+  if (!await::readable(socket.get(), Deadline::in(kPatience)))
+    return fmt::format("got no answer from asp-lease within {} s", kPatience.count());
+  std::string packet(8192, '\0');
+  const ssize_t length = ::recv(socket.get(), packet.data(), packet.size(), MSG_DONTWAIT);
+  if (length <= 1) return "is turned away by asp-lease; the log says why";
+  packet.resize(static_cast<std::size_t>(length) - 1);
+  const auto line = status::parse(packet);
+  return line.event == "works" ? "" : fmt::format("{} {}", line.event, line.get("reason"));
+}
+
+Verdicts node_lease(const Patient& patient) {
   const std::string name = paths::kNodeAccount;
   if (off(patient) || !accounts::exists(name)) return {};
   if (const auto wrong = root_only::complaint(std::string(paths::kLibexec) + "asp-lease"))
     return {fail(*wrong, "make install")};
-  if (auto found = sudo_trial::of_node_service(); !found.empty()) return found;
+  if (const std::string complaint = tried_as::ask(name, try_lease, std::chrono::seconds(15)); !complaint.empty()) {
+    return {fail(fmt::format("{} {}", name, complaint),
+                 "systemctl start asp-lease.socket, or /etc/init.d/asperaproxy start")};
+  }
+  if (const auto others = other_rights(ask({paths::kSudo, "-n", "-l", "-U", name}).out, {}); !others.empty()) {
+    return {warn(fmt::format("{} may run by sudo: {}", name, others), "take that out of sudoers: it is not needed")};
+  }
   return {ok(fmt::format("asp-lease answers {}", name))};
 }
 
@@ -285,7 +315,7 @@ Verdicts nftables(const Patient& patient) {
 
 const std::vector<Condition>& forward_conditions() {
   static const std::vector<Condition> all{
-      {"lease_nftables", nftables},    {"node_account", node_account}, {"node_sudo", node_sudo},
+      {"lease_nftables", nftables},    {"node_account", node_account}, {"node_lease", node_lease},
       {"node_users", node_users_file}, {"lease_ports", lease_ports},   {"certificate", certificate},
       {"node_service", node_service},  {"plain_http", plain_http},     {"destinations", destinations}};
   return all;

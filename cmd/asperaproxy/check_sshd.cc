@@ -62,6 +62,7 @@ Verdicts sshd(const Patient& patient) {
       paths::kPrefix);
   for (const auto& [text, users] : failures) found.push_back(fail(fmt::format("{} for {}", text, listed(users)), cure));
   for (const auto& [text, users] : warnings) found.push_back(warn(fmt::format("{} for {}", text, listed(users)), cure));
+  for (const auto& text : judge_startups(patient.sshd_settings)) found.push_back(warn(text, cure));
   if (!well.empty() && failures.empty()) found.push_back(ok(fmt::format("confines {}", listed(well))));
   return found;
 }

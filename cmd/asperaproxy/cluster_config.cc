@@ -73,6 +73,11 @@ int cluster_config(const std::vector<std::string>& words) {
   const auto author = asked.config.empty() ? config::Author::root : config::Author::anyone;
   const auto cluster = config::load(asked.config.empty() ? paths::kConfig : asked.config, author).cluster;
   if (!cluster.enabled) throw tool::Failure(tool::config, "aspera.conf has no <cluster> that is enabled");
+  if (!cluster.redis.empty() && cluster.redis_password_file.empty()) {
+    throw tool::Failure(tool::config,
+                        "<redis> without <redis_password_file>: whoever reaches the sync network could read and write "
+                        "leases; set it to a file with a password, the same on each node");
+  }
   // All texts are complete before any of them is written.
   const auto files = cluster::files(cluster, cluster::require_node(cluster, asked.node));
   if (::mkdir(asked.directory.c_str(), 0755) != 0 && errno != EEXIST)

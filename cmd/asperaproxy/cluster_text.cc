@@ -199,7 +199,7 @@ std::optional<File> redis(const Cluster& cluster, const ClusterNode& node, const
   const Endpoint& first = cluster.redis.front();
   std::string text = fmt::format("{}bind {} {}\n"
                                  "port {}\n"
-                                 "protected-mode {}\n"
+                                 "protected-mode yes\n"
                                  "daemonize no\n"
                                  "supervised auto\n"
                                  "dir /var/lib/redis\n"
@@ -213,8 +213,7 @@ std::optional<File> redis(const Cluster& cluster, const ClusterNode& node, const
                                  "repl-timeout 10\n"
                                  "repl-ping-replica-period 1\n"
                                  "min-replicas-to-write 0\n",
-                                 kHead, here->ip.text(), here->ip.is_v4() ? "127.0.0.1" : "::1", here->port,
-                                 password.empty() ? "no" : "yes");
+                                 kHead, here->ip.text(), here->ip.is_v4() ? "127.0.0.1" : "::1", here->port);
   text += optional_line("requirepass", password) + optional_line("masterauth", password);
   if (*here != first) text += fmt::format("replicaof {} {}\n", first.ip.text(), first.port);
   return File{"redis.conf", text, "/etc/redis/redis.conf", "redis"};
@@ -226,12 +225,11 @@ std::optional<File> sentinel(const Cluster& cluster, const ClusterNode& node, co
   const Endpoint& first = cluster.redis.front();
   std::string text = fmt::format("{}bind {} {}\n"
                                  "port {}\n"
-                                 "protected-mode {}\n"
+                                 "protected-mode yes\n"
                                  "daemonize no\n"
                                  "supervised auto\n"
                                  "dir /var/lib/redis\n",
-                                 kHead, here->ip.text(), here->ip.is_v4() ? "127.0.0.1" : "::1", here->port,
-                                 password.empty() ? "no" : "yes");
+                                 kHead, here->ip.text(), here->ip.is_v4() ? "127.0.0.1" : "::1", here->port);
   text += optional_line("requirepass", password) + optional_line("sentinel sentinel-pass", password);
   text += fmt::format("sentinel monitor sallyport {} {} {}\n"
                       "sentinel down-after-milliseconds sallyport 1000\n"

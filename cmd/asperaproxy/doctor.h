@@ -16,6 +16,7 @@ struct Patient {
   std::optional<config::Rproxy> rproxy;  // absent: aspera.conf is wrong
   std::optional<config::Proxy> proxy;    // absent likewise
   std::optional<config::Node> node;
+  std::optional<config::Config> config;  // the whole
   std::string config_error;
   std::optional<config::Cluster> cluster;  // present: it is enabled
   std::vector<std::string> users;          // members of the group sallyport, sorted

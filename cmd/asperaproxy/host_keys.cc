@@ -108,6 +108,8 @@ std::optional<std::string> without(const std::string& text, const Entry& entry, 
       done = true;
       others.clear();
     }
+    // inside1,inside*: the key would go on being the host's.
+    if (known_hosts::names_match(others, name)) return std::nullopt;
     if (const auto at = line.find(entry.names); !others.empty() && at != line.npos) {
       left += line.substr(0, at) + others + line.substr(at + entry.names.size()) + "\n";
     }

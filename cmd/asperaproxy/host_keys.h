@@ -31,7 +31,7 @@ std::string fingerprint(const Key& key);
 bool is_fingerprint(std::string_view text);
 
 // Pure. `text`, of known_hosts, without `name` in the line of `entry`. The line stays if it has other
-// names. Absent when the line matches `name` by a pattern.
+// names. Absent when the line matches `name` by a pattern, also beside its name.
 std::optional<std::string> without(const std::string& text, const Entry& entry, const std::string& name);
 // Pure. `text` with one more line.
 std::string with(std::string text, const std::string& name, const Key& key);

@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include "base/cut.h"
+#include "base/decimal.h"
 
 namespace doctor {
 namespace {
@@ -172,6 +173,29 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
   return found;
 }
 
+// An sshd that does not know a setting does not print it; one before OpenSSH 8.5 has nothing that would help.
+std::vector<std::string> judge_startups(std::string_view settings) {
+  std::vector<std::string> found;
+  std::map<std::string, std::string> is;
+  for (auto& [keyword, value] : parse_sshd_settings(settings)) is.emplace(std::move(keyword), std::move(value));
+  const auto number = [](std::string_view text) { return parse_decimal(text, 0, 1'000'000'000); };
+  if (!is.contains("persourcemaxstartups")) return found;
+  const std::string& most = is["persourcemaxstartups"];
+  const std::string& all = is["maxstartups"];  // 100:30:300, or 100
+  const auto limit = number(most);
+  const auto begin = number(std::string_view(all).substr(0, all.find(':')));
+  if (!limit) found.push_back(fmt::format("PerSourceMaxStartups is {}: one address can keep all others out", most));
+  else if (begin && *limit >= *begin)
+    found.push_back(fmt::format("PerSourceMaxStartups {} is not below the first number of MaxStartups, {}: one address "
+                                "can keep all others out",
+                                most, all));
+  if (limit && is["persourcenetblocksize"].ends_with(":128"))
+    found.push_back(fmt::format("PerSourceNetBlockSize is {}: one IPv6 host has more addresses than can be counted",
+                                is["persourcenetblocksize"]));
+  if (is["logingracetime"] == "0") found.push_back("LoginGraceTime is 0: who does not log in may stay for ever");
+  return found;
+}
+
 std::vector<Port> ports_of(std::string_view settings) {
   std::vector<Port> ports;
   for (const auto& [keyword, value] : parse_sshd_settings(settings)) {
@@ -210,6 +234,11 @@ bool denies(const config::Destination& entry, const Network& network) {
          entry.network->contains(network.base);
 }
 
+// True if the entry is for a network that `network` is a part of: perhaps nobody has thought of that.
+bool includes(const config::Destination& entry, const Network& network) {
+  return entry.network && entry.network->prefix < network.prefix && entry.network->contains(network.base);
+}
+
 std::string network_text(const Network& network) { return fmt::format("{}/{}", network.base.text(), network.prefix); }
 
 }  // namespace
@@ -238,19 +267,24 @@ Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::
 }
 
 Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network>& near) {
-  if (!proxy.allowed_destinations.empty())
-    return ok(fmt::format("{} entries say what is allowed", proxy.allowed_destinations.size()));
+  if (proxy.allowed_destinations.empty()) return ok("anywhere but private networks and those that this host is in");
   std::string reached;
   for (const auto& network : near) {
+    const auto& allowed = proxy.allowed_destinations;
     const auto& denied = proxy.denied_destinations;
+    if (std::none_of(allowed.begin(), allowed.end(),
+                     [&](const config::Destination& entry) { return includes(entry, network); }))
+      continue;
     if (std::any_of(denied.begin(), denied.end(),
                     [&](const config::Destination& entry) { return denies(entry, network); }))
       continue;
     reached += (reached.empty() ? "" : ", ") + network_text(network);
   }
-  if (reached.empty()) return ok("anywhere but to the networks this host is in");
-  return warn(fmt::format("no <allowed_destinations>: leases may lead to networks that this host is in: {}", reached),
-              fmt::format("<denied_destinations>{}</denied_destinations>, and the other networks inside", reached));
+  const std::string count = fmt::format("{} entries say what is allowed", proxy.allowed_destinations.size());
+  if (reached.empty()) return ok(count);
+  return warn(
+      fmt::format("leases may lead to networks that this host is in: {}", reached),
+      fmt::format("narrower <allowed_destinations>, or <denied_destinations>{}</denied_destinations>", reached));
 }
 
 Verdict judge_validity(const Validity& validity, std::time_t now) {

@@ -40,13 +40,16 @@ struct Complaints {
   std::vector<std::string> warnings;
 };
 Complaints judge_sshd(std::string_view settings, const std::string& shell);
+// `sshd -T`: whether one address alone, which does not log in, keeps others from logging in. One text each.
+std::vector<std::string> judge_startups(std::string_view settings);
+
 // --- the forward proxy ---
 
 // Leased ports that the kernel may use for the host's own connections: net.ipv4.ip_local_port_range
 // ("32768\t60999"), except ip_local_reserved_ports ("5000-10000,11000").
 Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::string_view reserved);
-// The allowed destinations of leases, and which of the `near` networks are among them: the networks
-// that the host is in, except by a default route.
+// The allowed destinations of leases, and which of the `near` networks are parts of one of them: the
+// networks that the host is in, except by a default route.
 Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network>& near);
 // The validity of a certificate, in seconds since 1970.
 struct Validity {

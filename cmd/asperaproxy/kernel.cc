@@ -1,6 +1,7 @@
 #include "kernel.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -76,6 +77,15 @@ std::vector<std::string> advertised_on(const std::string& routes) {
       interfaces.push_back(fields[9]);
   }
   return interfaces;
+}
+
+bool forwards(int family) { return read(family == AF_INET ? kForward4 : kForward6) == "1\n"; }
+
+void stop_forwarding(int family) {
+  if (!forwards(family)) return;
+  const std::string path = family == AF_INET ? kForward4 : kForward6;
+  const Fd file = fd::open(path, O_WRONLY);
+  if (::write(file.get(), "0\n", 2) != 2) tool::fail_errno(tool::os, "write " + path);
 }
 
 std::vector<std::string> set_kernel() {

@@ -10,6 +10,12 @@ namespace asperaproxy {
 // the reason, one line each. Failure{71} when IPv4 cannot be forwarded.
 std::vector<std::string> set_kernel();
 
+// True if the kernel forwards packets of `family` (AF_INET, AF_INET6).
+bool forwards(int family);
+
+// Turns that off again. Failure{71}.
+void stop_forwarding(int family);
+
 // Interfaces with a default route from router advertisements, which forwarding would remove. Pure:
 // `routes` is /proc/net/ipv6_route.
 std::vector<std::string> advertised_on(const std::string& routes);

@@ -22,6 +22,7 @@ constexpr Verb kVerbs[] = {
     {"start", asperaproxy::start, nullptr, ""},
     {"stop", asperaproxy::stop, nullptr, ""},
     {"restart", asperaproxy::restart, nullptr, ""},
+    {"leave", asperaproxy::leave, nullptr, ""},
     {"reload", asperaproxy::reload, nullptr, ""},
     {"status", asperaproxy::status, nullptr, ""},
     {"check", nullptr, asperaproxy::check, " [--json]"},

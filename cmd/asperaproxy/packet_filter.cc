@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -184,9 +186,10 @@ Answer is_word(const Json& right, std::string_view word) {
 Answer is_port(const Json& right, Port port) {
   return is_among(right, [&](const Json& one) {
     if (one.is_number_unsigned()) return answer(one == port);
-    if (!one.is_object() || !one.contains("range") || !one["range"][0].is_number() || !one["range"][1].is_number())
-      return Answer::maybe;
-    return answer(one["range"][0] <= port && port <= one["range"][1]);
+    if (!one.is_object() || !one.contains("range")) return Answer::maybe;
+    const Json& ends = one["range"];
+    if (!ends.is_array() || ends.size() != 2 || !ends[0].is_number() || !ends[1].is_number()) return Answer::maybe;
+    return answer(ends[0] <= port && port <= ends[1]);
   });
 }
 
@@ -259,9 +262,9 @@ std::vector<Rule> read_map(const Json& map, const Rule& before, const Packet& pa
     return {rule};
   }
   for (const auto& element : map["data"]["set"]) {
-    if (!element.is_array() || element.size() != 2 || !element[1].is_object()) continue;
+    if (!element.is_array() || element.size() != 2 || !element[1].is_object() || element[1].empty()) continue;
     const std::string name = element[1].items().begin().key();
-    rule.matches = both(before.matches, left_matches(map["key"], element[0], packet));
+    rule.matches = both(before.matches, left_matches(map.at("key"), element[0], packet));
     rule.verdict = verdict_of(name).value_or(Verdict::unknown);
     rule.target.clear();
     if (element[1][name].is_object()) rule.target = element[1][name].value("target", "");
@@ -272,7 +275,7 @@ std::vector<Rule> read_map(const Json& map, const Rule& before, const Packet& pa
 
 std::vector<Rule> read_nft_rule(const Json& given, const Packet& packet) {
   Rule rule;
-  rule.text = fmt::format("rule with handle {}", given.value("handle", 0));
+  rule.text = fmt::format("rule with handle {}", given.value("handle", std::uint64_t{0}));
   for (const auto& expression : given.value("expr", Json::array())) {
     if (!expression.is_object() || expression.empty()) continue;
     const std::string name = expression.items().begin().key();
@@ -338,8 +341,15 @@ class Walk {
     return found == chains_.end() ? nullptr : &*found;
   }
 
-  // The kernel allows for 16 jumps.
+  // Each chain is walked once, however many rules lead there. The kernel knows no circles.
   Outcome walk(const Chain& chain, int depth) {
+    const auto [known, fresh] = walked_.try_emplace(&chain, Outcome{.fall = true, .by = {}});
+    if (fresh) known->second = walk_rules(chain, depth);
+    return known->second;
+  }
+
+  // The kernel allows for 16 jumps.
+  Outcome walk_rules(const Chain& chain, int depth) {
     Outcome all;
     for (const auto& rule : chain.rules) {
       if (rule.matches == Answer::no || rule.verdict == Verdict::none) continue;
@@ -388,6 +398,7 @@ class Walk {
   }
 
   const std::vector<Chain>& chains_;
+  std::map<const Chain*, Outcome> walked_;
 };
 
 }  // namespace

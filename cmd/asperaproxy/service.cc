@@ -1,8 +1,10 @@
 // start, stop, restart, reload: the commands of init and systemd.
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,9 +16,11 @@
 #include "base/io.h"
 #include "base/logging.h"
 #include "base/paths.h"
+#include "border_plan.h"
 #include "conductors.h"
 #include "config/config.h"
 #include "config/log_place.h"
+#include "firewall/border.h"
 #include "firewall/firewall.h"
 #include "firewall/reap.h"
 #include "kernel.h"
@@ -106,7 +110,50 @@ void lay_bases(std::vector<std::string>& left) {
   }
 }
 
+// Absent when it is wrong: the programs that need it report that.
+std::optional<config::Config> config_if_valid() {
+  try {
+    return config::load(paths::kConfig, config::Author::root);
+  } catch (const tool::Failure&) {
+    return std::nullopt;
+  }
+}
+
+void close_border(const config::Config& config, std::vector<std::string>& left) {
+  if (!config.border) {
+    const session::spool::FirewallLock lock;
+    if (firewall::border::take_away()) logging::event("Opened the border: aspera.conf has <border>false</border>");
+    return;
+  }
+  const auto plan = border_plan::plan(config, left);  // may wait for name servers
+  const session::spool::FirewallLock lock;
+  if (firewall::border::lay(plan)) logging::event("Closed the border: {}", logging::escape(border_plan::shown(plan)));
+}
+
+// The border comes first, so that there is no moment in which everything is forwarded, and no forwarding without it. A
+// host where nobody uses the proxy is left as it is.
+std::vector<std::string> prepare_host(const std::optional<config::Config>& config) {
+  std::vector<std::string> left;
+  if (!config || !border_plan::is_used(*config)) return left;
+  close_border(*config, left);
+  const auto unset = set_kernel();
+  left.insert(left.end(), unset.begin(), unset.end());
+  return left;
+}
+
 }  // namespace
+
+int leave() {
+  const int stopped = stop();
+  const session::spool::FirewallLock lock;
+  if (const auto plan = firewall::border::recorded()) {
+    if (plan->v4.strict) stop_forwarding(AF_INET);
+    if (plan->v6.strict) stop_forwarding(AF_INET6);
+  }
+  firewall::border::take_away();
+  logging::event("Left: the border is open, and forwarding as it was before the first start");
+  return stopped;
+}
 
 int stop() {
   session::spool::set_stopped(true);
@@ -122,7 +169,7 @@ int stop() {
 
 int start() {
   session::spool::prepare();
-  auto left = set_kernel();
+  auto left = prepare_host(config_if_valid());
   std::size_t living = 0;
   {
     const session::spool::FirewallLock lock;
@@ -150,13 +197,13 @@ int restart() {
 }
 
 int reload() {
-  config::load(paths::kConfig, config::Author::root);
+  const auto config = config::load(paths::kConfig, config::Author::root);
   if (session::spool::stopped()) {
     io::write_all(STDOUT_FILENO, "the configuration is valid; the proxy is stopped, so nothing else was done\n");
     return tool::yes;
   }
   session::spool::prepare();
-  std::vector<std::string> left;
+  auto left = prepare_host(config);
   std::size_t living = 0;
   {
     const session::spool::FirewallLock lock;

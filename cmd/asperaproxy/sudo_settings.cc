@@ -47,7 +47,7 @@ const std::vector<std::string>& superfluous() {
 
 std::string helpers() {
   std::string list;
-  for (const char* helper : {"asp-pinhole", "asp-upstream", "asp-lease"})
+  for (const char* helper : {"asp-pinhole", "asp-upstream"})
     list += fmt::format("{}{}{} \"\"", list.empty() ? "" : ", ", paths::kLibexec, helper);
   return list;
 }
@@ -147,7 +147,7 @@ std::vector<std::string> in_force(std::string_view listing, const std::vector<st
   for (auto at = listing.find(kCommandHeading); at != listing.npos; at = listing.find(kCommandHeading, at + 1)) {
     const auto from = at + kCommandHeading.size();
     const auto until = std::min(listing.find(kCommandHeading, from), listing.find('\n', from));
-    if (listing[from] == '!' || listing[from] == '>')
+    if (from < listing.size() && (listing[from] == '!' || listing[from] == '>'))
       note_bound(listing.substr(from + 1, std::min(until, listing.size()) - from - 1), helpers, state);
   }
   std::vector<std::string> found;

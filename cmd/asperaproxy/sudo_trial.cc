@@ -1,7 +1,5 @@
 #include "sudo_trial.h"
 
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,29 +66,6 @@ std::string try_session() {
   session::Holder holder(session::trial::question());
   const std::string first = outcome("asp-pinhole", holder, began);
   return read(first).get("complaint").empty() ? outcome("asp-upstream", dialer, began) : first;
-}
-
-// Speaks packets with asp-lease; lease_link does that for the node service.
-class Lessor : public session::Privileged {
- public:
-  static Lessor make() {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) tool::fail_errno(tool::os, "socketpair");
-    Fd own_end(ends[0]);
-    const std::string question = session::trial::question().text();
-    if (::send(own_end.get(), question.data(), question.size(), MSG_NOSIGNAL) < 0) tool::fail_errno(tool::os, "send");
-    return Lessor(std::move(own_end), Fd(ends[1]));
-  }
-
- private:
-  Lessor(Fd own_end, const Fd& other_end)
-      : session::Privileged("asp-lease", other_end.get(), other_end.get(), std::move(own_end)) {}
-};
-
-std::string try_lease() {
-  const auto began = Clock::now();
-  Lessor lessor = Lessor::make();
-  return outcome("asp-lease", lessor, began);
 }
 
 std::string helper(const char* name) { return std::string(paths::kLibexec) + name; }
@@ -209,13 +184,6 @@ Verdicts of_members(const std::vector<std::string>& users) {
   }
   for (auto at = all.rbegin(); at != all.rend(); ++at)
     found.insert(found.begin(), {at->first.grade, named(at->first.what, at->second), at->first.cure});
-  return found;
-}
-
-Verdicts of_node_service() {
-  const std::string user = paths::kNodeAccount;
-  Verdicts found = judge(user, try_lease, {helper("asp-lease")});
-  for (auto& verdict : found) verdict.what = named(verdict.what, {user});
   return found;
 }
 

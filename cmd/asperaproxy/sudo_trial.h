@@ -10,9 +10,8 @@
 
 namespace sudo_trial {
 
-// Verdicts for members of the group sallyport, and for the account of the node service. Empty when the
+// Verdicts for members of the group sallyport. Empty when the
 // helpers answer well, and sudo grants nothing else.
 doctor::Verdicts of_members(const std::vector<std::string>& users);
-doctor::Verdicts of_node_service();
 
 }  // namespace sudo_trial

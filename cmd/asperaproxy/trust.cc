@@ -1,12 +1,10 @@
 // trust: enrols the host keys of internal servers.
 #include <fcntl.h>
 #include <getopt.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +24,7 @@
 #include "config/config.h"
 #include "host_keys.h"
 #include "session/ending.h"
+#include "session/spool.h"
 #include "ssh/upstream_host_key.h"
 #include "verbs.h"
 
@@ -102,11 +101,13 @@ bool confirm(const std::string& question) {
 // Changes the file in one step for all of its readers.
 class KnownHosts {
  public:
-  // Waits for other changes by this program.
+  // Waits for other changes by this program, at most 10 s (Failure{75}).
   explicit KnownHosts(const std::string& path) : path_(resolved(path)) {
-    const std::string directory = path_.substr(0, path_.rfind('/') + 1);
-    lock_ = fd::open(directory, O_RDONLY | O_DIRECTORY);
-    if (::flock(lock_.get(), LOCK_EX) != 0) tool::fail_errno(tool::os, "lock " + directory);
+    // Where nobody else can take it: whoever may read a file or a directory may lock it.
+    session::spool::prepare();
+    const std::string lock = fmt::format("{}/known_hosts_lock", paths::kRun);
+    lock_ = fd::open(lock, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    fd::lock(lock_.get(), lock);
     text_ = host_keys::load(path_);
   }
 

@@ -15,6 +15,8 @@ void require_root();
 int start();
 int stop();
 int restart();
+// stop, and the host is again as it was before start: no border, and no forwarding if there was none.
+int leave();
 int reload();
 
 // Prints the state as a record; tool::no when living sessions lack something that they need.

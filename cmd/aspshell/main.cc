@@ -53,8 +53,8 @@ int refuse(const std::string& command) {
   constexpr std::size_t kMaxShown = 200;
   config::log_place::follow(config::Author::anyone);
   const std::string shown = logging::escape(command.substr(0, kMaxShown)) + (command.size() > kMaxShown ? "…" : "");
-  logging::error("Command not accepted: {} user={} from={}", shown, accounts::name_of(::getuid()),
-                 logging::escape(env::get("SSH_CONNECTION").value_or("-")));
+  logging::error("Command not accepted user={} from={} command={}", accounts::name_of(::getuid()),
+                 logging::told(env::get("SSH_CONNECTION").value_or("-")), shown);
   tell("Command not accepted: " + shown);
   return tool::not_permitted;
 }

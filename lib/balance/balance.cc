@@ -1,12 +1,10 @@
 #include "balance/balance.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -95,11 +93,7 @@ void prepare() {
 unsigned long take_turn(const std::string& key) {
   const std::string path = in(kTurns, digest(key));
   const Fd file = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  int locked;
-  do {
-    locked = ::flock(file.get(), LOCK_EX);
-  } while (locked != 0 && errno == EINTR);
-  if (locked != 0) tool::fail_errno(tool::os, "lock " + path);
+  fd::lock(file.get(), path);
   const auto turn = number_in(file.get());
   // The number never gets fewer digits, so one write leaves no rest of the old one. Only a broken or the
   // largest number needs to be truncated.
@@ -298,7 +292,8 @@ void Choice::set_or_log(const Mark& mark) const {
   try {
     set(mark);
   } catch (const tool::Failure& failure) {
-    logging::error("Not marked {} {}: {} session={}", mark.target(), name_of(mark.state), failure.what(), session_);
+    logging::error("Not marked {} {}: {} session={}", mark.target(), name_of(mark.state), logging::told(failure.what()),
+                   session_);
   }
 }
 
@@ -318,8 +313,8 @@ void Choice::failed(const std::string& reason, Scope scope) {
     const auto there = read_mark(mark_name(State::faulty, mark.host, mark.user, mark.keyfile));
     if (!there || there->over()) {
       set_or_log(mark);
-      logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(), mark.reason,
-                     session_);
+      logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(),
+                     logging::told(mark.reason), session_);
     }
   }
   release();

@@ -95,7 +95,7 @@ std::optional<Mark> take_over(const std::string& name, const Statement& said) {
   if (said.mark && !said.mark->over()) {
     write_mark(*said.mark);
     logging::event("Server {} is {}, says node {}: {}", said.mark->target(), name_of(said.mark->state),
-                   logging::escape(said.node), said.mark->reason);
+                   logging::told(said.node), said.mark->reason);
     return std::nullopt;
   }
   if (here && !here->over()) return here;
@@ -123,7 +123,7 @@ std::optional<Statement> statement_in(const std::string& name, const redis::Repl
 
 // The number of turns in Redis' answer.
 std::optional<unsigned long> number_in(const redis::Reply& reply, Turn turn) {
-  if (turn == Turn::take) return static_cast<unsigned long>(std::max(reply.integer() - 1, 0LL));
+  if (turn == Turn::take) return static_cast<unsigned long>(std::max(reply.integer(), 1LL) - 1);
   if (reply.is_nil()) return 0;
   const auto number = parse_decimal(reply.text(), 0, std::numeric_limits<long>::max());
   return number ? std::optional(static_cast<unsigned long>(*number)) : std::nullopt;

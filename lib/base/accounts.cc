@@ -4,6 +4,9 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/core.h>
 
 #include "base/failure.h"
@@ -25,6 +28,15 @@ child::Identity identity_of(const std::string& user) {
 std::optional<child::Identity> without_rights() {
   if (::geteuid() != 0) return std::nullopt;
   return identity_of("nobody");
+}
+
+// Those of the system, of services that start containers and machines as root, of disks; staff writes to /usr/local,
+// adm reads the logs.
+bool is_of_administrators(std::string_view group) {
+  constexpr std::string_view kGroups[] = {"root",   "sudo",        "wheel",   "admin",  "adm",
+                                          "shadow", "disk",        "staff",   "lxd",    "incus",
+                                          "docker", "incus-admin", "libvirt", "podman", "kvm"};
+  return std::find(std::begin(kGroups), std::end(kGroups), group) != std::end(kGroups);
 }
 
 bool exists(const std::string& user) { return ::getpwnam(user.c_str()) != nullptr; }

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/child.h"
@@ -22,6 +23,9 @@ child::Identity identity_of(const std::string& user);
 // The identity of a program that reads input from the network for us: nobody. Absent: we are not root,
 // and have no rights to lose. Failure{71}.
 std::optional<child::Identity> without_rights();
+
+// True if who is in that group can become root, in one step or two, or read what root alone should: "sudo", "docker".
+bool is_of_administrators(std::string_view group);
 
 // Names of the groups of `user`, the primary one included; none for an unknown user.
 std::vector<std::string> groups_of(const std::string& user);

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,8 +58,23 @@ void default_signals() {
 // Async-signal-safe. The groups are changed first, while we still may; and no set-uid program leads
 // back.
 bool become(const Identity& identity) {
+  for (int each = 0; ::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) == 0; ++each) {
+  }
   return ::setgroups(0, nullptr) == 0 && ::setresgid(identity.gid, identity.gid, identity.gid) == 0 &&
          ::setresuid(identity.uid, identity.uid, identity.uid) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+// fork(2) into a PID namespace of its own, for which the C library has no function: the child makes nothing but
+// system calls until exec. Where that is forbidden, in some containers, plain fork(2).
+pid_t fork_apart() {
+  const long pid = ::syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  return pid >= 0 ? static_cast<pid_t>(pid) : ::fork();
+}
+
+// The parent may have died before we asked to die with it. getppid(2) does not tell, from a PID namespace.
+bool is_alone(int report) {
+  pollfd parent{report, 0, 0};
+  return ::poll(&parent, 1, 0) > 0;  // nobody is left to read
 }
 
 // One nonblocking step of a bounded collection; false at EOF.
@@ -75,6 +93,13 @@ bool collect(int fd, std::string& into, std::size_t limit, const std::string& na
 
 int status_of(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+std::string describe(int status) {
+  if (status == 128 + SIGSYS)
+    return "killed for a system call that is forbidden to it; the kernel's log has its number";
+  if (status > 128 && status <= 128 + SIGRTMAX) return fmt::format("killed by signal {}", status - 128);
+  return fmt::format("status {}", status);
 }
 
 Child::Child(pid_t pid) : pid_(pid) {
@@ -149,12 +174,12 @@ Child spawn(const Program& program) {
   for (const auto& [ours, theirs] : program.mapping) above = std::max(above, theirs + 1);
   auto exec_error = fd::pipe();
 
-  const pid_t us = ::getpid();
-  const pid_t pid = ::fork();
+  const pid_t pid = program.identity ? fork_apart() : ::fork();
   if (pid < 0) tool::fail_errno(tool::os, "fork");
   if (pid == 0) {
     default_signals();
     for (const int number : program.ignored) ::signal(number, SIG_IGN);
+    ::close(exec_error.read.get());
     // The error pipe must survive the mapping, too.
     const int report = ::fcntl(exec_error.write.get(), F_DUPFD_CLOEXEC, above);
     // Must come before the next call: a change of identity clears it.
@@ -162,7 +187,7 @@ Child spawn(const Program& program) {
     // The child must not continue our work once nobody holds our locks. (exec of a set-uid program, sudo,
     // clears this: that one watches its stdin.)
     if (program.outlives_us) ::setsid();
-    else if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != us) ::_exit(tool::os);
+    else if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || is_alone(report)) ::_exit(tool::os);
     // Another account must not inherit a descriptor that we were started with.
     if (program.identity) ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     if (error == 0) error = map_descriptors(program.mapping.data(), program.mapping.size(), moved.data(), above);

@@ -12,8 +12,9 @@
 
 namespace child {
 
-// The account to run as: with its primary group, no other group, and no way to more rights
-// (PR_SET_NO_NEW_PRIVS).
+// The account to run as: with its primary group, no other group, no capability, and no way to more rights
+// (PR_SET_NO_NEW_PRIVS). It is process 1 of a PID namespace of its own where we may make one (CAP_SYS_ADMIN): no
+// other process of its account can be reached from there. Only SIGKILL and signals that it handles end it.
 struct Identity {
   uid_t uid;
   gid_t gid;
@@ -31,6 +32,8 @@ struct Program {
 
 // How a program ended: its exit status, or 128 + the signal's number.
 int status_of(int wait_status);
+// "status 3", or why it was killed.
+std::string describe(int status);
 
 // A running child. The destructor kills it (SIGKILL) and waits for it. A child that we may not kill,
 // because sudo has become it, gets 3 s to end by itself.

@@ -1,9 +1,17 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include <fmt/core.h>
+
+#include "base/deadline.h"
 #include "base/failure.h"
 
 Fd& Fd::operator=(Fd&& other) noexcept {
@@ -41,6 +49,18 @@ Fd open(const std::string& path, int flags, unsigned mode) {
 void set_nonblocking(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) tool::fail_errno(tool::os, "fcntl O_NONBLOCK");
+}
+
+void lock(int fd, const std::string& path) {
+  constexpr std::chrono::seconds kPatience{10};
+  constexpr std::chrono::milliseconds kRetryPause{2};
+  const auto deadline = Deadline::in(kPatience);
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
+    if (deadline.over())
+      throw tool::Failure(tool::temporary, fmt::format("{}: still locked after {} s", path, kPatience.count()));
+    std::this_thread::sleep_for(kRetryPause);
+  }
 }
 
 }  // namespace fd

@@ -49,6 +49,13 @@ std::string escape(std::string_view untrusted) {
   return out;
 }
 
+std::string told(std::string_view untrusted) { return without_fields(escape(untrusted)); }
+
+std::string without_fields(std::string text) {
+  for (auto at = text.find('='); at != text.npos; at = text.find('=', at)) text.replace(at, 1, "\\x3d");
+  return text;
+}
+
 std::string unescape(std::string_view escaped) {
   std::string out;
   for (; !escaped.empty(); escaped.remove_prefix(1)) {

@@ -22,6 +22,12 @@ namespace logging {
 // that no log line or terminal can be forged from outside.
 std::string escape(std::string_view untrusted);
 
+// The same, for words of somebody else's that stand in front of fields of ours (name=value): each = becomes \x3d,
+// so that they contain no field. Where they are the last of a line, escape() is enough.
+std::string told(std::string_view untrusted);
+// The same without escape(), for the reason of a Failure.
+std::string without_fields(std::string text);
+
 // Reverts escape(), for messages of another tool of the suite, which escaped them. Text that escape()
 // never writes stays as it is.
 std::string unescape(std::string_view escaped);

@@ -3,8 +3,10 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "base/await.h"
@@ -48,6 +50,16 @@ Question::Question(std::uint16_t type, std::uint16_t flags) {
   header->nlmsg_seq = kSequence;
 }
 
+// mnl_nlmsg_ok() takes a length above INT_MAX for a small one.
+void each_message(std::string_view received, const std::function<void(const nlmsghdr*)>& each) {
+  while (received.size() >= sizeof(nlmsghdr)) {
+    const auto* const message = reinterpret_cast<const nlmsghdr*>(received.data());
+    if (message->nlmsg_len < sizeof(nlmsghdr) || message->nlmsg_len > received.size()) return;
+    each(message);
+    received.remove_prefix(std::min<std::size_t>(NLMSG_ALIGN(message->nlmsg_len), received.size()));
+  }
+}
+
 // A dump ends with NLMSG_DONE; an answer without NLM_F_MULTI is all there is.
 int ask(int bus, Question& question, const std::function<void(const nlmsghdr*)>& each, bool strict) {
   const Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, bus));
@@ -61,14 +73,17 @@ int ask(int bus, Question& question, const std::function<void(const nlmsghdr*)>&
   for (;;) {
     const ssize_t got = receive(socket.get(), buffer, deadline);
     if (got < 0) return errno;
-    int left = static_cast<int>(got);
-    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data()); ::mnl_nlmsg_ok(message, left);
-         message = ::mnl_nlmsg_next(message, &left)) {
-      if (!::mnl_nlmsg_seq_ok(message, kSequence)) continue;
-      if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) return error_in(message);
+    std::optional<int> end;
+    each_message({buffer.data(), static_cast<std::size_t>(got)}, [&](const nlmsghdr* message) {
+      if (end || !::mnl_nlmsg_seq_ok(message, kSequence)) return;
+      if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
+        end = error_in(message);
+        return;
+      }
       each(message);
-      if ((message->nlmsg_flags & NLM_F_MULTI) == 0) return 0;
-    }
+      if ((message->nlmsg_flags & NLM_F_MULTI) == 0) end = 0;
+    });
+    if (end) return *end;
   }
 }
 

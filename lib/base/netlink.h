@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string_view>
 
 namespace netlink {
 
@@ -38,6 +39,10 @@ class Question {
 // kernel or the socket.
 int ask(int bus, Question& question, const std::function<void(const nlmsghdr*)>& each, bool strict = false);
 
+// Calls `each` for every whole message of a datagram, which is aligned as new aligns; ends at the first that
+// is not whole.
+void each_message(std::string_view received, const std::function<void(const nlmsghdr*)>& each);
+
 // Null when the message is too short for the header.
 template <typename Header>
 const Header* payload(const nlmsghdr* message) {
@@ -49,7 +54,8 @@ const Header* payload(const nlmsghdr* message) {
 template <typename Header, typename Each>
 void each_attribute(const nlmsghdr* message, Each each) {
   const auto* at = static_cast<const nlattr*>(::mnl_nlmsg_get_payload_offset(message, sizeof(Header)));
-  const auto* const end = static_cast<const char*>(::mnl_nlmsg_get_payload_tail(message));
+  // Not mnl_nlmsg_get_payload_tail(), which rounds up: the last message may lack its padding.
+  const auto* const end = reinterpret_cast<const char*>(message) + message->nlmsg_len;
   for (; ::mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at))); at = ::mnl_attr_next(at))
     each(at);
 }

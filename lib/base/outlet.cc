@@ -19,7 +19,14 @@ namespace {
 // pipe(7): a writable pipe accepts this many bytes without blocking.
 constexpr std::size_t kSafeWrite = 4096;
 
+const Fd& null() {
+  static const Fd opened(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  return opened;
+}
+
 }  // namespace
+
+void Outlet::prepare() { null(); }
 
 Outlet::Outlet(int fd) : fd_(fd) {
   struct stat about;
@@ -76,8 +83,7 @@ bool Outlet::flush() {
 void Outlet::close() {
   if (!open()) return;
   if (kind_ == Kind::socket) ::shutdown(fd_, SHUT_WR);
-  const Fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-  if (null) ::dup2(null.get(), fd_);
+  if (null()) ::dup2(null().get(), fd_);
   reopened_.reset();
   held_.clear();
   sent_ = 0;

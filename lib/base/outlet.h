@@ -12,6 +12,10 @@
 
 class Outlet {
  public:
+  // Opens what close() needs, for a process that will open no file any more (base/confine.h). Without the right to
+  // open it again, a pipe is written as one of another account.
+  static void prepare();
+
   // Takes over `fd`, which stays open until close().
   explicit Outlet(int fd);
   Outlet(const Outlet&) = delete;

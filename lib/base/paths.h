@@ -28,6 +28,9 @@ constexpr char kNodeAccount[] = "sallyport-node";
 constexpr char kRun[] = "/run/sallyport";
 constexpr char kSessions[] = "/run/sallyport/sessions";
 
+// Where the node service asks asp-lease for leases.
+constexpr char kLeaseSocket[] = "/run/sallyport/lease.sock";
+
 constexpr char kSudo[] = "/usr/bin/sudo";
 
 constexpr char kGroup[] = "sallyport";  // of the proxy's users

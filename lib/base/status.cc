@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
-#include <cstdlib>
-
 #include <fmt/core.h>
 
+#include "base/decimal.h"
 #include "base/failure.h"
 #include "base/logging.h"
 
@@ -107,8 +106,8 @@ Line parse(std::string_view line) {
 }
 
 tool::Exit failure_code(const Line& failed) {
-  const int code = std::atoi(failed.get("code").c_str());
-  return code >= tool::usage && tool::is_exit(code) ? static_cast<tool::Exit>(code) : tool::internal;
+  const auto code = parse_decimal(failed.get("code"), tool::usage, 255);
+  return code && tool::is_exit(static_cast<int>(*code)) ? static_cast<tool::Exit>(*code) : tool::internal;
 }
 
 }  // namespace status

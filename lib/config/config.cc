@@ -194,6 +194,7 @@ Rule read_rule(const std::string& file, Section section, int number, bool comple
   section.take("src_port_filtering", rule.src_port_filtering);
   section.take("udp_port_reuse", rule.udp_port_reuse);
   section.take("udp_linger", rule.udp_linger);
+  section.take("udp_linger_limit", rule.udp_linger_limit);
   section.take("bind_source_address", rule.bind_source_address);
   section.take("forwarding_type", rule.forwarding);
   section.take("users", rule.users);
@@ -214,6 +215,7 @@ Rproxy read_rproxy(const std::string& file, Section section) {
   section.take("log_directory", rproxy.log_directory);
   section.take("known_hosts", rproxy.known_hosts);
   section.take("max_sessions", rproxy.max_sessions);
+  section.take("max_sessions_per_user", rproxy.max_sessions_per_user);
   const auto rules = section.section("rules").sections("rule");
   section.all_taken();
   rproxy.rules.reserve(rules.size());
@@ -340,6 +342,7 @@ Config read_document(const Element& document, const std::string& file) {
   Section root(config::schema::root(), {&document});
   Section server = root.section("server");
   Config parsed;
+  server.take("border", parsed.border);
   parsed.rproxy = read_rproxy(file, server.section("rproxy"));
   parsed.proxy = read_proxy(file, server.section("proxy"));
   parsed.cluster = read_cluster(file, server.section("cluster"));

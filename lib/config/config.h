@@ -36,6 +36,7 @@ struct Rule {
   bool src_port_filtering = true;
   bool udp_port_reuse = true;
   std::chrono::seconds udp_linger{0};
+  std::chrono::seconds udp_linger_limit{604800};
   std::optional<IpAddress> bind_source_address;
   Forwarding forwarding = Forwarding::iptables;
   std::vector<std::string> users;  // both empty: everybody
@@ -53,7 +54,12 @@ struct Rproxy {
   std::string log_directory;  // empty: syslog
   std::string known_hosts;    // absolute
   unsigned max_sessions = 0;
+  unsigned max_sessions_per_user = 0;  // 0: half of max_sessions, rounded up
   std::vector<Rule> rules;
+  // 0: no limit.
+  unsigned max_sessions_of_user() const {
+    return max_sessions_per_user != 0 ? max_sessions_per_user : max_sessions / 2 + max_sessions % 2;
+  }
   bool operator==(const Rproxy&) const = default;
 };
 
@@ -126,6 +132,7 @@ struct Command {
 };
 
 struct Config {
+  bool border = true;  // nothing but sessions and leases is forwarded between the proxy's networks
   Rproxy rproxy;
   Proxy proxy;
   Node node;

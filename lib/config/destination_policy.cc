@@ -37,6 +37,20 @@ constexpr Special kSpecial[] = {
     {"ff00::/8", "is a multicast address"},
 };
 
+// Sources: RFC 1918, 6598, 4193, 3879, 6890, 2544, 7526, 6666.
+constexpr Special kPrivate[] = {
+    {"10.0.0.0/8", "private"},
+    {"172.16.0.0/12", "private"},
+    {"192.168.0.0/16", "private"},
+    {"100.64.0.0/10", "a carrier's own"},
+    {"192.0.0.0/24", "for protocols"},
+    {"198.18.0.0/15", "for benchmarks"},
+    {"192.88.99.0/24", "of 6to4 relays"},
+    {"fc00::/7", "private"},
+    {"fec0::/10", "site-local"},
+    {"100::/64", "to be discarded"},
+};
+
 struct Form {
   const char* network;
   int offset;     // of the four bytes of the IPv4 address
@@ -85,6 +99,18 @@ std::string special(const IpAddress& address, const std::vector<Network>& own) {
     if (Network::parse(one.network)->contains(address)) return one.what;
   }
   return within(own, address) ? "is the proxy's own address" : "";
+}
+
+// Why `address` needs an entry of <allowed_destinations>; empty: it does not.
+std::string closed(const IpAddress& address, const std::vector<Network>& connected) {
+  for (const auto& one : kPrivate) {
+    if (Network::parse(one.network)->contains(address)) return fmt::format("{} is {}", one.network, one.what);
+  }
+  for (const auto& network : connected) {
+    if (network.contains(address))
+      return fmt::format("this host is in the network of {}/{}", network.base.text(), network.prefix);
+  }
+  return "";
 }
 
 bool matches_name(const std::string& pattern, const std::string& name) {
@@ -157,9 +183,33 @@ std::string never_reachable(const IpAddress& address, const std::vector<Network>
   return "";
 }
 
+std::vector<Network> infrastructure(const Cluster& cluster) {
+  std::vector<Network> found;
+  const auto add = [&](const IpAddress& address) { found.push_back({address, address.is_v4() ? 32 : 128}); };
+  for (const auto& node : cluster.nodes) add(node.address);
+  for (const auto* shared : {&cluster.outside, &cluster.inside}) {
+    for (const auto& address : shared->addresses) add(address.base);
+  }
+  for (const auto* ends : {&cluster.redis, &cluster.sentinels}) {
+    for (const auto& end : *ends) add(end.ip);
+  }
+  return found;
+}
+
+Policy::Policy(const Config& config, const Surroundings& here)
+    : allowed(config.proxy.allowed_destinations),
+      denied(config.proxy.denied_destinations),
+      own(infrastructure(config.cluster)),
+      connected(here.connected) {
+  own.insert(own.end(), here.own.begin(), here.own.end());
+}
+
 Judgement judge(const Policy& policy, const Asked& asked) {
   const std::string shown = asked.name.empty() ? asked.address.text() : asked.name;
-  const auto refused = [](const std::string& reason) { return Judgement{Verdict::refused, reason}; };
+  const auto refused = [&](const std::string& reason, const std::string& why = "") {
+    const std::string about = asked.name.empty() ? "" : fmt::format(" ({})", asked.address.text());
+    return Judgement{Verdict::refused, reason, reason + about + (why.empty() ? "" : ": " + why)};
+  };
   const std::string why = never_reachable(asked.address, policy.own);
   if (!why.empty())
     return refused(
@@ -168,9 +218,20 @@ Judgement judge(const Policy& policy, const Asked& asked) {
     if (is_denied(policy.denied, asked, port))
       return refused(fmt::format("port {} of {} is among the denied destinations", port, shown));
   }
-  if (policy.allowed.empty() || !unmatched(policy.allowed, asked, By::address)) return {Verdict::permitted, ""};
+  if (policy.allowed.empty()) {
+    auto addresses = embedded_addresses(asked.address);
+    addresses.push_back(asked.address);
+    for (const auto& address : addresses) {
+      const std::string need = closed(address, policy.connected);
+      if (!need.empty())
+        return refused(fmt::format("{} is not among the allowed destinations", shown),
+                       need + ", and there are no <allowed_destinations>");
+    }
+    return {Verdict::permitted, "", ""};
+  }
+  if (!unmatched(policy.allowed, asked, By::address)) return {Verdict::permitted, "", ""};
   const auto port = unmatched(policy.allowed, asked, By::address_or_name);
-  if (!port) return {Verdict::permitted_by_name, ""};
+  if (!port) return {Verdict::permitted_by_name, "", ""};
   return refused(fmt::format("port {} of {} is not among the allowed destinations", *port, shown));
 }
 

@@ -1,6 +1,6 @@
 // config/destination_policy: where a lease of the forward proxy may lead; aspera.conf(5),
 // <allowed_destinations> and <denied_destinations>. Pure: the caller has resolved names, and read
-// the host's own addresses (kernel/own_addresses.h).
+// the host's own addresses and networks (kernel/own_addresses.h).
 #pragma once
 
 #include <optional>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "config/config.h"
 #include "config/destination.h"
 
 namespace config::destination {
@@ -31,11 +32,24 @@ struct Target {
 // 64:ff9b:1::/48 (RFC 8215) lead, so all of them are refused.
 std::string never_reachable(const IpAddress& address, const std::vector<Network>& own);
 
+// Where the host is.
+struct Surroundings {
+  std::vector<Network> own;        // its addresses
+  std::vector<Network> connected;  // the networks that it is in
+};
+
+// Every address of the proxies themselves that aspera.conf names: nodes, what they share, Redis, Sentinels.
+std::vector<Network> infrastructure(const Cluster& cluster);
+
 // The policy of <proxy>.
 struct Policy {
-  const std::vector<Destination>& allowed;  // empty: all
+  // `config` outlives it.
+  Policy(const Config& config, const Surroundings& here);
+
+  const std::vector<Destination>& allowed;  // empty: all, but for private networks and those in `connected`
   const std::vector<Destination>& denied;
-  const std::vector<Network>& own;
+  std::vector<Network> own;  // infrastructure included
+  std::vector<Network> connected;
 };
 
 // The lease that a client asks for.
@@ -56,10 +70,12 @@ struct Judgement {
   Verdict verdict = Verdict::refused;
   // For the user: one sentence, which does not tell the address that a name has.
   std::string reason;
+  std::string detail;  // for the log, instead
 };
 
-// Judges each port by itself. An allowed list must have an entry for every port; one denied port is
-// enough to refuse. Denied networks also match the IPv4 addresses that an IPv6 address embeds.
+// Judges each port by itself. Without an allowed list, a lease may lead to no private network and to none that
+// the host is in, nor to an IPv6 address that embeds such an IPv4 address. An allowed list must have an entry for every
+// port; one denied port is enough to refuse. Denied networks also match the IPv4 addresses that an IPv6 address embeds.
 Judgement judge(const Policy& policy, const Asked& asked);
 
 }  // namespace config::destination

@@ -15,14 +15,18 @@
 
 #include "base/decimal.h"
 #include "base/failure.h"
+#include "http/request_head.h"
+#include "http/shares.h"
 
 namespace node_api {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// No version before TLS 1.2, and no key exchange without forward secrecy.
-constexpr char kPriorities[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE";
+// No version before TLS 1.2, no key exchange without forward secrecy, no cipher but AEAD.
+constexpr char kPriorities[] =
+    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-256-GCM:"
+    "+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE";
 constexpr std::size_t kConnectionMemory = 24 * 1024;  // holds the header, and what is sent at a time
 constexpr std::size_t kMaxDiscarded = 256 * 1024;     // of a body that is too large
 constexpr unsigned kBacklog = 512;
@@ -54,6 +58,39 @@ std::optional<std::string> only_header(MHD_Connection* connection, const char* n
   return found.count == 1 ? found.value : std::string();
 }
 
+// Newer releases are strict themselves, in levels; with the older ones, the bytes are looked at here.
+template <typename Option>
+constexpr bool has_levels() {
+  return requires { Option::MHD_OPTION_CLIENT_DISCIPLINE_LVL; };
+}
+template <typename Option>
+constexpr Option strictness() {
+  if constexpr (has_levels<Option>()) return Option::MHD_OPTION_CLIENT_DISCIPLINE_LVL;
+  else return Option::MHD_OPTION_STRICT_FOR_CLIENT;
+}
+constexpr int kStrictest = has_levels<MHD_OPTION>() ? 3 : 1;
+
+// What is wrong with the head of a request; empty: nothing. Whatever it is, the connection is closed.
+std::string fault_of(MHD_Connection* connection, const char* url, const char* method, const char* version) {
+  request_head::Head head{method, url, version, {}};
+  MHD_get_connection_values_n(
+      connection, MHD_HEADER_KIND,
+      [](void* into, MHD_ValueKind, const char* key, std::size_t key_size, const char* value, std::size_t value_size) {
+        auto& headers = static_cast<request_head::Head*>(into)->headers;
+        headers.emplace_back(std::string_view(key, key_size),
+                             value ? std::string_view(value, value_size) : std::string_view(key + key_size, 0));
+        return MHD_YES;
+      },
+      &head);
+  if (MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, nullptr, nullptr) > 0)
+    return "Query parameters are not supported.";
+  const std::string fault = request_head::fault(head);
+  if (!fault.empty() || has_levels<MHD_OPTION>()) return fault;
+  const auto* const size = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  if (size && request_head::is_plain(head, {method, size->header_size})) return "";
+  return "The request is not plain HTTP: a byte or line end that should not be there.";
+}
+
 Endpoint local_end(int socket) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
@@ -66,12 +103,17 @@ int socket_of(MHD_Connection* connection) {
   return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
-MHD_Result send_answer(MHD_Connection* connection, const Answer& answer) {
+Endpoint client_of(MHD_Connection* connection) {
+  return Endpoint::from_sockaddr(*MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+}
+
+MHD_Result send_answer(MHD_Connection* connection, const Answer& answer, bool last) {
   MHD_Response* response =
       MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
   if (!response) return MHD_NO;
   if (!answer.body.empty()) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type.c_str());
   MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  if (last) MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
   for (const auto& [name, value] : answer.headers) MHD_add_response_header(response, name.c_str(), value.c_str());
   const MHD_Result queued = MHD_queue_response(connection, static_cast<unsigned>(answer.status), response);
   MHD_destroy_response(response);
@@ -119,17 +161,18 @@ class Connections {
                  {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kPriorities)}};
     }
     secured.push_back({MHD_OPTION_END, 0, nullptr});
-    MHD_Daemon* daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &Connections::on_request, this,               //
-                                          MHD_OPTION_LISTEN_SOCKET, owned,                                          //
-                                          MHD_OPTION_NOTIFY_CONNECTION, &Connections::on_connection, this,          //
-                                          MHD_OPTION_NOTIFY_COMPLETED, &Connections::on_completed, this,            //
-                                          MHD_OPTION_UNESCAPE_CALLBACK, &Connections::keep_escapes, nullptr,        //
-                                          MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,                             //
-                                          MHD_OPTION_PER_IP_CONNECTION_LIMIT, kMaxOfAddress,                        //
-                                          MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kIdleTime.count()),  //
-                                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,                    //
-                                          MHD_OPTION_STRICT_FOR_CLIENT, 1,                                          //
-                                          MHD_OPTION_ARRAY, secured.data(), MHD_OPTION_END);
+    auto& guests = guests_.emplace_back(std::make_unique<Guests>(Guests{*this, {}}));
+    MHD_Daemon* daemon =
+        MHD_start_daemon(flags, 0, &Connections::on_guest, guests.get(), &Connections::on_request, this,  //
+                         MHD_OPTION_LISTEN_SOCKET, owned,                                                 //
+                         MHD_OPTION_NOTIFY_CONNECTION, &Connections::on_connection, guests.get(),         //
+                         MHD_OPTION_NOTIFY_COMPLETED, &Connections::on_completed, this,                   //
+                         MHD_OPTION_UNESCAPE_CALLBACK, &Connections::keep_escapes, nullptr,               //
+                         MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,                                    //
+                         MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kIdleTime.count()),         //
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,                           //
+                         strictness<MHD_OPTION>(), kStrictest,                                            //
+                         MHD_OPTION_ARRAY, secured.data(), MHD_OPTION_END);
     if (!daemon)
       throw tool::Failure(tool::os,
                           one.tls ? "start HTTPS: libmicrohttpd refused" : "start HTTP: libmicrohttpd refused");
@@ -152,16 +195,32 @@ class Connections {
     int socket;
     Clock::time_point at;
   };
+  // Who is connected to one listening socket.
+  struct Guests {
+    Connections& all;
+    shares::Shares shares;
+  };
   struct Stop {
     void operator()(MHD_Daemon* daemon) const { MHD_stop_daemon(daemon); }
   };
 
   static std::size_t keep_escapes(void*, MHD_Connection*, char* text) { return std::char_traits<char>::length(text); }
 
-  static void on_connection(void* self, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {
-    auto& all = *static_cast<Connections*>(self);
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) all.set_deadline(connection, kRequestTime);
-    else all.forget(connection);
+  // Both are called in the thread of the listening socket.
+  static MHD_Result on_guest(void* of, const sockaddr* client, socklen_t) {
+    return static_cast<Guests*>(of)->shares.admit(IpAddress::from_sockaddr(*client)) ? MHD_YES : MHD_NO;
+  }
+
+  static void on_connection(void* of, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {
+    auto& guests = *static_cast<Guests*>(of);
+    const IpAddress client = client_of(connection).ip;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+      guests.shares.add(client);
+      guests.all.set_deadline(connection, kRequestTime);
+    } else {
+      guests.shares.remove(client);
+      guests.all.forget(connection);
+    }
   }
 
   static void on_completed(void* self, MHD_Connection* connection, void** state, MHD_RequestTerminationCode how) {
@@ -180,11 +239,11 @@ class Connections {
     all.set_deadline(connection, kIdleTime + kRequestTime);
   }
 
-  static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url, const char* method, const char*,
-                               const char* data, std::size_t* size, void** state) {
+  static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url, const char* method,
+                               const char* version, const char* data, std::size_t* size, void** state) {
     try {
       auto& all = *static_cast<Connections*>(self);
-      if (!*state) return all.begin(connection, url, method, state);
+      if (!*state) return all.begin(connection, url, method, version, state);
       auto& held = *static_cast<Held*>(*state);
       if (*size > 0) {
         const std::size_t taken = *size;
@@ -197,24 +256,23 @@ class Connections {
     }
   }
 
-  MHD_Result begin(MHD_Connection* connection, const char* url, const char* method, void** state) {
+  MHD_Result begin(MHD_Connection* connection, const char* url, const char* method, const char* version, void** state) {
     auto held = std::make_unique<Held>();
     held->exchange = std::make_shared<Exchange>();
     Request& request = held->exchange->request_;
     request.method = method;
     request.path = url;
-    request.query = MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, nullptr, nullptr) > 0;
+    request.fault = fault_of(connection, url, method, version);
     request.authorization = only_header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
     request.content_type = only_header(connection, MHD_HTTP_HEADER_CONTENT_TYPE).value_or("");
     request.socket = socket_of(connection);
-    request.client =
-        Endpoint::from_sockaddr(*MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    request.client = client_of(connection);
     request.local = local_end(request.socket);
     request.too_large = announces_too_much(connection);
     Held& kept = *held;
     *state = held.release();
     // The body is not waited for: the connection closes after the answer.
-    return kept.exchange->request_.too_large ? finish(connection, kept) : MHD_YES;
+    return request.too_large || !request.fault.empty() ? finish(connection, kept) : MHD_YES;
   }
 
   static MHD_Result take_body(Held& held, const char* data, std::size_t size) {
@@ -248,7 +306,7 @@ class Connections {
     }
     exchange.suspended_ = nullptr;
     set_deadline(connection, kAnswerTime);
-    return send_answer(connection, *exchange.answer_);
+    return send_answer(connection, *exchange.answer_, !exchange.request_.fault.empty());
   }
 
   // Moves the callback for an undelivered answer out of the exchange, since it may own the exchange that owns it.
@@ -310,6 +368,7 @@ class Connections {
   std::set<std::shared_ptr<Exchange>> open_;
   bool over_ = false;
   std::thread watch_;
+  std::vector<std::unique_ptr<Guests>> guests_;
   std::vector<std::unique_ptr<MHD_Daemon, Stop>> daemons_;
 };
 

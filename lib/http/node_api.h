@@ -26,9 +26,7 @@
 namespace node_api {
 
 constexpr std::size_t kMaxBody = 8192;
-// For each listening socket: connections in all, and from one address.
-constexpr unsigned kMaxConnections = 1000;
-constexpr unsigned kMaxOfAddress = 200;
+constexpr unsigned kMaxConnections = 1000;        // for each listening socket; http/shares.h
 constexpr std::chrono::seconds kIdleTime{15};     // between two bytes, and between two requests
 constexpr std::chrono::seconds kRequestTime{20};  // TLS, header and body of one request
 constexpr std::chrono::seconds kAnswerTime{60};   // for the client to receive the whole answer
@@ -36,7 +34,9 @@ constexpr std::chrono::seconds kAnswerTime{60};   // for the client to receive t
 struct Request {
   std::string method;  // as the client sent it; HEAD is answered like GET, without the body
   std::string path;    // as the client sent it: nothing is decoded
-  bool query = false;  // the path was followed by a '?'
+  // Why the head cannot be understood, or not in one way only (http/request_head.h), one sentence; empty: it
+  // can. The body is not read then, and the answer is the connection's last.
+  std::string fault;
   std::optional<std::string> authorization;
   std::string content_type;
   std::string body;        // at most kMaxBody bytes

@@ -7,8 +7,10 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
 
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 
@@ -32,9 +34,14 @@ Endpoint end_of(const nf_conntrack* entry, nf_conntrack_attr v4, nf_conntrack_at
   return {address_of(entry, v4, v6), ntohs(nfct_get_attr_u16(entry, port))};
 }
 
+// True if flow_of() finds its addresses.
 bool is_ip(const nf_conntrack* entry) {
   const auto family = nfct_get_attr_u8(entry, ATTR_L3PROTO);
-  return family == AF_INET || family == AF_INET6;
+  const auto has = [&](std::initializer_list<nf_conntrack_attr> all) {
+    return std::all_of(all.begin(), all.end(), [&](nf_conntrack_attr one) { return nfct_attr_is_set(entry, one) > 0; });
+  };
+  if (family == AF_INET) return has({ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV4_DST, ATTR_REPL_IPV4_SRC});
+  return family == AF_INET6 && has({ATTR_ORIG_IPV6_SRC, ATTR_ORIG_IPV6_DST, ATTR_REPL_IPV6_SRC});
 }
 bool is_udp(const nf_conntrack* entry) { return nfct_get_attr_u8(entry, ATTR_L4PROTO) == IPPROTO_UDP && is_ip(entry); }
 bool is_tcp(const nf_conntrack* entry) { return nfct_get_attr_u8(entry, ATTR_L4PROTO) == IPPROTO_TCP && is_ip(entry); }
@@ -57,6 +64,14 @@ Flow flow_of(const nf_conntrack* entry) {
         Counters{flow.to_server.packets + flow.to_client.packets, flow.to_server.bytes + flow.to_client.bytes};
   }
   return flow;
+}
+
+// Null: the message has another form.
+Entry entry_in(const nlmsghdr* message) {
+  Entry entry(::nfct_new(), nfct_destroy);
+  if (!entry) throw std::bad_alloc();
+  if (::nfct_nlmsg_parse(message, entry.get()) != 0) entry.reset();
+  return entry;
 }
 
 // Called by the library for each entry; `into` is a std::vector<Flow>.
@@ -140,7 +155,9 @@ std::vector<Flow> list_by_mark(nfct_handle* handle, int family, std::uint32_t ma
 std::vector<Flow> list_of(nfct_handle* handle, const IpAddress& client, std::uint32_t mark, Keep keep_which) {
   std::vector<Flow> flows;
   if (client.is_v4()) {
-    conntrack_dump::of_client(client, mark, [&](nf_conntrack* entry) { keep_which(NFCT_T_UPDATE, entry, &flows); });
+    conntrack_dump::of_client(client, mark, [&](const nlmsghdr* message) {
+      if (const Entry entry = entry_in(message)) keep_which(NFCT_T_UPDATE, entry.get(), &flows);
+    });
   } else {
     // The kernel (6.18) leaves out exactly the flows of the requested address.
     flows = list_by_mark(handle, client.family(), mark, keep_which);
@@ -184,12 +201,31 @@ std::optional<Flow> Table::find(const Endpoint& client, const Endpoint& proxy) c
   return flows.front();
 }
 
+// The kernel finds a flow by the ends of either direction. Of one that the peer began, these are the other's.
+bool Table::was_begun_by(const Endpoint& peer, const Endpoint& ours) const {
+  Flow wanted;
+  wanted.protocol = IPPROTO_TCP;
+  wanted.client = ours;
+  wanted.proxy = peer;
+  const Entry entry = entry_of(wanted);
+  std::vector<Flow> flows;
+  if (!query(handle_, NFCT_Q_GET, entry.get(), keep_with_tcp, flows) && errno != ENOENT)
+    tool::fail_errno(tool::os, "look into conntrack");
+  return !flows.empty() && flows.front().server == ours && flows.front().client != ours;
+}
+
 bool Table::remove(const Flow& flow) const {
   const Entry entry = entry_of(flow);
   nfct_set_attr_u32(entry.get(), ATTR_ID, flow.id);
   if (::nfct_query(handle_, NFCT_Q_DESTROY, entry.get()) == 0) return true;
   if (errno == ENOENT) return false;
   tool::fail_errno(tool::os, "remove from conntrack");
+}
+
+std::optional<Flow> flow_in(const nlmsghdr* message) {
+  const Entry entry = entry_in(message);
+  if (!entry || !(is_udp(entry.get()) || is_tcp(entry.get()))) return std::nullopt;
+  return flow_of(entry.get());
 }
 
 bool has_events() {

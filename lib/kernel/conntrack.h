@@ -14,6 +14,7 @@
 #include "base/address.h"
 
 struct nfct_handle;
+struct nlmsghdr;
 
 namespace conntrack {
 
@@ -59,12 +60,18 @@ class Table {
   // The flow between exactly these two ends, if there is one. It costs the same in a full table as in an empty
   // one.
   std::optional<Flow> find(const Endpoint& client, const Endpoint& proxy) const;
+  // True if it was `peer` that began the TCP connection between these two ends; false if `ours` did, or if the
+  // kernel does not track it.
+  bool was_begun_by(const Endpoint& peer, const Endpoint& ours) const;
   // False: it was gone already, or its tuple belongs to a younger flow.
   bool remove(const Flow& flow) const;
 
  private:
   nfct_handle* handle_;
 };
+
+// Pure. The flow of UDP or TCP that a message of the kernel has. Absent: it has another, or another form.
+std::optional<Flow> flow_in(const nlmsghdr* message);
 
 // True if the kernel reports new flows at all (net.netfilter.nf_conntrack_events).
 bool has_events();

@@ -6,10 +6,6 @@
 #include <linux/netlink.h>
 
 #include <cerrno>
-#include <memory>
-#include <new>
-
-#include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 
 #include "base/failure.h"
 #include "base/netlink.h"
@@ -35,18 +31,13 @@ void put_filter(nlmsghdr* question, const IpAddress& client, std::uint32_t mark)
 
 }  // namespace
 
-void of_client(const IpAddress& client, std::uint32_t mark, const std::function<void(nf_conntrack*)>& each) {
+void of_client(const IpAddress& client, std::uint32_t mark, const std::function<void(const nlmsghdr*)>& each) {
   netlink::Question question((NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET, NLM_F_DUMP);
   auto& family = question.header<nfgenmsg>();
   family.nfgen_family = static_cast<std::uint8_t>(client.family());
   family.version = NFNETLINK_V0;
   put_filter(question.get(), client, mark);
-  const auto take = [&](const nlmsghdr* message) {
-    const std::unique_ptr<nf_conntrack, decltype(&nfct_destroy)> entry(::nfct_new(), nfct_destroy);
-    if (!entry) throw std::bad_alloc();
-    if (::nfct_nlmsg_parse(message, entry.get()) == 0) each(entry.get());
-  };
-  errno = netlink::ask(NETLINK_NETFILTER, question, take);
+  errno = netlink::ask(NETLINK_NETFILTER, question, each);
   if (errno != 0) tool::fail_errno(tool::os, "list conntrack");
 }
 

@@ -7,12 +7,12 @@
 
 #include "base/address.h"
 
-struct nf_conntrack;
+struct nlmsghdr;
 
 namespace conntrack_dump {
 
-// Calls `each` for every flow, of whichever protocol, from `client`, and with any bit of `mark` unless
+// Calls `each` with the message of every flow, of whichever protocol, from `client`, and with any bit of `mark` unless
 // that is 0. Kernels before 5.8 return flows of other clients, too. Needs root. Failure{71}.
-void of_client(const IpAddress& client, std::uint32_t mark, const std::function<void(nf_conntrack*)>& each);
+void of_client(const IpAddress& client, std::uint32_t mark, const std::function<void(const nlmsghdr*)>& each);
 
 }  // namespace conntrack_dump

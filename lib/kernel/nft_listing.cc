@@ -1,5 +1,7 @@
 #include "kernel/nft_listing.h"
 
+#include <cstdint>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +13,18 @@ namespace {
 using Json = nlohmann::json;
 
 std::string scalar(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+// The whole number of that name; 0 when there is none.
+long number(const Json& object, const char* name, long low, long high) {
+  const auto found = object.find(name);
+  if (found == object.end()) return 0;
+  // A number above LONG_MAX is unsigned; get<long> would make it negative.
+  const bool whole = found->is_number_integer() &&
+                     !(found->is_number_unsigned() && found->get<std::uint64_t>() > static_cast<std::uint64_t>(high));
+  if (!whole || found->get<long>() < low || found->get<long>() > high)
+    throw tool::Failure(tool::bad_input, fmt::format("read what nft lists: {} is no number that can be", name));
+  return found->get<long>();
+}
 
 // A value is 33001, "203.0.113.10" or {"concat": [...]}.
 std::string words(const Json& value) {
@@ -26,7 +40,7 @@ Element element_from(const std::string& map, const Json& pair) {
   const Json& inner = key.is_object() && key.contains("elem") ? key.at("elem") : key;
   if (!inner.is_object() || !inner.contains("val")) return {map, words(inner), words(pair.at(1)), "", {}};
   return {map, words(inner.at("val")), words(pair.at(1)), inner.value("comment", ""),
-          std::chrono::seconds(inner.value("expires", 0L))};
+          std::chrono::seconds(number(inner, "expires", 0, 1L << 53))};
 }
 
 void add(Listing& listing, const Json& item) {
@@ -45,8 +59,8 @@ void add(Listing& listing, const Json& item) {
     const std::string name = chain.at("name");
     listing.chains[name];
     if (chain.contains("hook"))
-      listing.hooks.insert(
-          fmt::format("{} {} {} {}", name, chain.value("type", ""), chain.value("hook", ""), chain.value("prio", 0)));
+      listing.hooks.insert(fmt::format("{} {} {} {}", name, chain.value("type", ""), chain.value("hook", ""),
+                                       number(chain, "prio", INT32_MIN, INT32_MAX)));
   } else if (item.contains("rule")) {
     const Json& rule = item.at("rule");
     listing.chains[rule.at("chain")].push_back(rule.value("comment", ""));

@@ -42,11 +42,17 @@ IpAddress first_of(const IpAddress& address, int prefix) {
   return address.is_v4() ? IpAddress::from_v4(raw.data()) : IpAddress::from_v6(raw.data());
 }
 
-void add_interfaces(std::vector<Network>& found) {
+using Interfaces = std::unique_ptr<ifaddrs, decltype(&freeifaddrs)>;
+
+Interfaces interfaces() {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) tool::fail_errno(tool::os, "read the host's addresses");
-  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> holder(list, freeifaddrs);
-  for (const ifaddrs* i = list; i; i = i->ifa_next) {
+  return {list, freeifaddrs};
+}
+
+void add_interfaces(std::vector<Network>& found) {
+  const auto list = interfaces();
+  for (const ifaddrs* i = list.get(); i; i = i->ifa_next) {
     if (!is_ip(i->ifa_addr)) continue;
     const IpAddress address = IpAddress::from_sockaddr(*i->ifa_addr);
     found.push_back(one(address));
@@ -58,23 +64,6 @@ void add_interfaces(std::vector<Network>& found) {
   }
 }
 
-std::optional<Network> network_of(const nlmsghdr* message) {
-  const auto* const route = netlink::payload<rtmsg>(message);
-  if (message->nlmsg_type != RTM_NEWROUTE || !route) return std::nullopt;
-  if (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_BROADCAST && route->rtm_type != RTN_ANYCAST)
-    return std::nullopt;
-  const bool v4 = route->rtm_family == AF_INET;
-  // A route without a destination is for all addresses (AnyIP in tests, TPROXY). It does not tell whose they
-  // are.
-  std::optional<Network> found;
-  netlink::each_attribute<rtmsg>(message, [&](const nlattr* attribute) {
-    if (::mnl_attr_get_type(attribute) != RTA_DST || ::mnl_attr_get_payload_len(attribute) != (v4 ? 4 : 16)) return;
-    const void* const bytes = ::mnl_attr_get_payload(attribute);
-    found = Network{v4 ? IpAddress::from_v4(bytes) : IpAddress::from_v6(bytes), route->rtm_dst_len};
-  });
-  return found;
-}
-
 // Strict, so that the kernel sends only this table, not all of them.
 void add_routes(std::vector<Network>& found, std::uint8_t family) {
   netlink::Question question(RTM_GETROUTE, NLM_F_DUMP);
@@ -82,7 +71,7 @@ void add_routes(std::vector<Network>& found, std::uint8_t family) {
   route.rtm_family = family;
   route.rtm_table = RT_TABLE_LOCAL;
   const auto add = [&](const nlmsghdr* message) {
-    if (const auto network = network_of(message)) found.push_back(*network);
+    if (const auto network = own_addresses::network_in(message)) found.push_back(*network);
   };
   const int error = netlink::ask(NETLINK_ROUTE, question, add, true);
   if (error == 0 || error == ENOENT) return;  // there is no such table, as before the first interface is up
@@ -95,11 +84,45 @@ void add_routes(std::vector<Network>& found, std::uint8_t family) {
 
 namespace own_addresses {
 
+std::optional<Network> network_in(const nlmsghdr* message) {
+  const auto* const route = netlink::payload<rtmsg>(message);
+  if (message->nlmsg_type != RTM_NEWROUTE || !route) return std::nullopt;
+  if (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_BROADCAST && route->rtm_type != RTN_ANYCAST)
+    return std::nullopt;
+  const bool v4 = route->rtm_family == AF_INET;
+  if (route->rtm_dst_len > (v4 ? 32 : 128)) return std::nullopt;
+  // A route without a destination is for all addresses (AnyIP in tests, TPROXY). It does not tell whose they
+  // are.
+  std::optional<Network> found;
+  netlink::each_attribute<rtmsg>(message, [&](const nlattr* attribute) {
+    if (::mnl_attr_get_type(attribute) != RTA_DST || ::mnl_attr_get_payload_len(attribute) != (v4 ? 4 : 16)) return;
+    const void* const bytes = ::mnl_attr_get_payload(attribute);
+    const IpAddress base = v4 ? IpAddress::from_v4(bytes) : IpAddress::from_v6(bytes);
+    // An IPv4 address mapped into IPv6 is none on the wire, and the length would be another.
+    if (base.is_v4() == v4) found = Network{base, route->rtm_dst_len};
+  });
+  return found;
+}
+
 std::vector<Network> read() {
   std::vector<Network> found;
   add_interfaces(found);
   add_routes(found, AF_INET);
   add_routes(found, AF_INET6);
+  return found;
+}
+
+std::vector<Network> connected() {
+  std::vector<Network> found;
+  const auto list = interfaces();
+  for (const ifaddrs* i = list.get(); i; i = i->ifa_next) {
+    if (!is_ip(i->ifa_addr) || (i->ifa_flags & IFF_LOOPBACK)) continue;
+    const IpAddress address = IpAddress::from_sockaddr(*i->ifa_addr);
+    const int prefix = is_ip(i->ifa_netmask) ? bits(IpAddress::from_sockaddr(*i->ifa_netmask)) : 0;
+    if (prefix > 0) found.push_back({first_of(address, prefix), prefix});
+    if ((i->ifa_flags & IFF_POINTOPOINT) && is_ip(i->ifa_dstaddr))
+      found.push_back(one(IpAddress::from_sockaddr(*i->ifa_dstaddr)));
+  }
   return found;
 }
 

@@ -8,13 +8,22 @@
 // beyond that (ip-route(8), AnyIP).
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/address.h"
+
+struct nlmsghdr;
 
 namespace own_addresses {
 
 // The current ones. Failure{71}.
 std::vector<Network> read();
+
+// The networks of all interfaces, and the far ends of point-to-point links; without loopback. Failure{71}.
+std::vector<Network> connected();
+
+// Pure. The network of a route of the table "local". Absent: it has none, or the message is another.
+std::optional<Network> network_in(const nlmsghdr* message);
 
 }  // namespace own_addresses

@@ -9,7 +9,7 @@
 
 namespace lease::admission {
 
-std::string complaint(const Lease& lease, const config::Config& config, const std::vector<Network>& own) {
+std::string complaint(const Lease& lease, const config::Config& config, const config::destination::Surroundings& here) {
   constexpr std::chrono::seconds kLongestLife{86400};  // aspera.conf(5), <session_timeout>
   const auto& proxy = config.proxy;
   if (lease.lifetime > kLongestLife || lease.renew_seconds > kLongestLife) return "it lives too long";
@@ -20,13 +20,12 @@ std::string complaint(const Lease& lease, const config::Config& config, const st
     return "its address is not the shared one inside";
   if (lease.ssh_port < proxy.port_range_low || lease.udp_ports.high > proxy.port_range_high)
     return "its ports are none of the range";
-  if (std::any_of(own.begin(), own.end(), [&](const Network& each) { return each.contains(lease.client); }))
+  if (std::any_of(here.own.begin(), here.own.end(), [&](const Network& each) { return each.contains(lease.client); }))
     return "its client is this node";
   const auto target = config::destination::Target::parse(lease.destination);
   if (!target) return "its destination is neither a name nor an address";
   const auto judgement = config::destination::judge(
-      {proxy.allowed_destinations, proxy.denied_destinations, own},
-      {target->name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
+      {config, here}, {target->name, lease.address, lease.destination_ssh_port, lease.destination_udp_ports});
   return judgement.verdict == config::destination::Verdict::refused ? judgement.reason : "";
 }
 

@@ -7,12 +7,13 @@
 
 #include "base/address.h"
 #include "config/config.h"
+#include "config/destination_policy.h"
 #include "lease/lease.h"
 
 namespace lease::admission {
 
-// The reason why not, by `config` and by `own`, the addresses of this host (kernel/own_addresses.h);
+// The reason why not, by `config` and by where this host is (kernel/own_addresses.h);
 // empty when it would have.
-std::string complaint(const Lease& lease, const config::Config& config, const std::vector<Network>& own);
+std::string complaint(const Lease& lease, const config::Config& config, const config::destination::Surroundings& here);
 
 }  // namespace lease::admission

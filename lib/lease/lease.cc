@@ -23,12 +23,18 @@ T checked(const Record& record, std::string_view name, std::optional<T> (*parse)
   return *value;
 }
 
-std::chrono::seconds seconds(const Record& record, std::string_view name) {
+long number(const Record& record, std::string_view name, long high) {
   const auto text = record.get(name);
-  if (!text) return std::chrono::seconds(0);
-  const auto value = parse_decimal(*text, 0, std::numeric_limits<long>::max());
+  if (!text) return 0;
+  const auto value = parse_decimal(*text, 0, high);
   if (!value) malformed(name, *text);
-  return std::chrono::seconds(*value);
+  return *value;
+}
+
+// Thirty years at most, so that sums of such times, in nanoseconds too, are in range.
+std::chrono::seconds seconds(const Record& record, std::string_view name) {
+  constexpr long kMost = 1'000'000'000;
+  return std::chrono::seconds(number(record, name, kMost));
 }
 
 int width(const PortRange& range) { return range.high - range.low + 1; }
@@ -66,7 +72,7 @@ Lease Lease::from_record(const Record& record) {
   parsed.lifetime = seconds(record, "lifetime");
   parsed.started = record.require("started");
   parsed.deadline = seconds(record, "deadline");
-  parsed.packets = static_cast<std::uint64_t>(seconds(record, "packets").count());
+  parsed.packets = static_cast<std::uint64_t>(number(record, "packets", std::numeric_limits<long>::max()));
   parsed.ending = record.get("ending").has_value();
   check(parsed);
   return parsed;

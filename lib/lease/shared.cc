@@ -341,7 +341,7 @@ class Shared : public Store, public Peering {
   void take_in(redis::Client& client, const std::vector<std::string>& ids, std::vector<std::string>* refused) {
     if (ids.empty()) return;
     const auto config = config::load(paths::kConfig, config::Author::root);
-    const auto own = own_addresses::read();
+    const config::destination::Surroundings here{own_addresses::read(), own_addresses::connected()};
     std::size_t count = 0;
     for (std::size_t at = 0; at < ids.size(); at += kLeasesPerRoundTrip) {
       std::vector<std::string> keys;
@@ -351,7 +351,7 @@ class Shared : public Store, public Peering {
       if (found.array().size() != keys.size())
         throw tool::Failure(tool::temporary, "ask Redis for leases: it answers with something else");
       for (std::size_t i = 0; i < keys.size(); ++i) {
-        const auto why = adopt(config, own, ids[at + i], found.array()[i].text());
+        const auto why = adopt(config, here, ids[at + i], found.array()[i].text());
         if (why.empty()) ++count;
         else logging::error("Redis: {}: not laid: {}", keys[i], logging::escape(why));
         if (!why.empty() && refused) refused->push_back(keys[i]);
@@ -361,12 +361,12 @@ class Shared : public Store, public Peering {
   }
 
   // The reason why not; empty when it is on record here.
-  std::string adopt(const config::Config& config, const std::vector<Network>& own, const std::string& id,
+  std::string adopt(const config::Config& config, const config::destination::Surroundings& here, const std::string& id,
                     const std::string& text) {
     try {
       Lease lease = Lease::from_record(record::parse_one(text));
       if (lease.id != id || lease.ending) return "it is of another lease";
-      if (auto complaint = admission::complaint(lease, config, own); !complaint.empty()) return complaint;
+      if (auto complaint = admission::complaint(lease, config, here); !complaint.empty()) return complaint;
       lease.deadline = life::deadline_of(lease, boot_clock::seconds());
       lease.packets = 0;
       return local_->adopt(lease) ? "" : "another lease has its ports";

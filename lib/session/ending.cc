@@ -25,6 +25,8 @@
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/pidfd.h"
+#include "base/process.h"
+#include "session/spool.h"
 
 namespace session::ending {
 namespace {
@@ -76,7 +78,8 @@ bool is_holder(pid_t pid, const std::string& path) {
 struct Ending {
   const Session* session;
   std::string path;
-  Fd control;  // the session process that sshd started; empty: it is not waited for
+  Fd control;    // the session process that sshd started; empty: it is not waited for
+  bool is_ours;  // that process has this session's pinhole, and no later one has its number
 
   bool over() const { return is_gone(path) && (!control || pidfd::ended(control)); }
 };
@@ -99,7 +102,7 @@ std::string tell(const Session& session, const std::string& path, const Invoker&
   }
   logging::event("Killed session={} user={} rule={} client={} server={} by={} uid={}", session.id,
                  logging::escape(session.user), session.route.rule, session.client.text(), session.host.text(),
-                 logging::escape(by.name), by.uid);
+                 logging::told(by.name), by.uid);
   return {};
 }
 
@@ -142,13 +145,24 @@ Outcome end(const std::vector<Session>& doomed, const Invoker& by) {
   Outcome outcome;
   std::vector<Ending> endings;
   for (const auto& session : doomed) {
-    Ending ending{&session, record_path(session), {}};
-    if (!session.lingering) ending.control = pidfd::find(session.pid);
+    Ending ending{&session, record_path(session), {}, false};
+    if (!session.lingering) {
+      ending.control = pidfd::find(session.pid);
+      const auto process = ending.control ? process::find(session.pid) : std::nullopt;
+      ending.is_ours = process && session::spool::is_held(session::spool::kCallers, process->token());
+    }
     if (const auto why = tell(session, ending.path, by); why.empty()) endings.push_back(std::move(ending));
     else outcome.remain.push_back(fmt::format("session {}: {}", session.id, why));
   }
   const auto deadline = Deadline::in(kPatience + kPatienceEach * endings.size());
+  const auto last_word = Deadline::in((kPatience + kPatienceEach * endings.size()) / 2);
   for (;;) {
+    // It may be stopped, by its user: then it would go on with the connection to the server.
+    if (last_word.over()) {
+      for (const auto& ending : endings) {
+        if (ending.is_ours && is_gone(ending.path)) pidfd::signal(ending.control, SIGKILL);
+      }
+    }
     std::erase_if(endings, [&](const Ending& ending) {
       if (!ending.over()) return false;
       outcome.ended.push_back(*ending.session);

@@ -7,10 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include <fmt/core.h>
 
@@ -30,6 +28,7 @@ std::string in(const char* directory, const std::string& name) {
 constexpr char kSessionsDir[] = "sessions";
 constexpr char kClientsDir[] = "clients";
 constexpr char kRulesDir[] = "rules";
+constexpr char kUsersDir[] = "users";
 constexpr char kOffersDir[] = "offers";
 
 // A temporary name starts with a dot; records do not.
@@ -118,8 +117,10 @@ void set_mark(const std::string& path, bool on) {
 std::string client_directory(const IpAddress& client) { return fmt::format("{}/{}", kClientsDir, client.text()); }
 std::string rule_directory(int rule) { return fmt::format("{}/{}", kRulesDir, rule); }
 
+std::string user_directory(const std::string& user) { return fmt::format("{}/{}", kUsersDir, user); }
+
 std::vector<std::string> indexes_of(const Session& session) {
-  return {client_directory(session.client.ip), rule_directory(session.route.rule)};
+  return {client_directory(session.client.ip), rule_directory(session.route.rule), user_directory(session.user)};
 }
 
 // The last session in the directory deletes it, perhaps at this moment.
@@ -162,7 +163,7 @@ std::vector<Session> living_among(const std::vector<std::string>& ids) {
 
 void prepare() {
   make_directory(paths::kRun, 0755);
-  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kOffersDir, kCallers, kTurns, kDialers})
+  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kUsersDir, kOffersDir, kCallers, kTurns, kDialers})
     make_directory(name);
 }
 
@@ -171,14 +172,7 @@ void make_directory(const std::string& name) { make_directory(fmt::format("{}/{}
 FirewallLock::FirewallLock() {
   const std::string path = fmt::format("{}/lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  constexpr auto kRetryPause = std::chrono::milliseconds(2);
-  constexpr int kMaxAttempts = 5000;
-  for (int i = 0; i < kMaxAttempts; ++i) {
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return;
-    if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
-    std::this_thread::sleep_for(kRetryPause);
-  }
-  throw tool::Failure(tool::temporary, path + ": still locked after 10 s");
+  fd::lock(lock_.get(), path);
 }
 
 std::optional<Token> Token::take(const std::string& directory, const std::string& name) {
@@ -263,6 +257,7 @@ bool was_offered(const std::string& id) { return ::access(in(kOffersDir, id).c_s
 
 std::size_t count() { return names_in(kSessionsDir).size(); }
 std::size_t count_of_rule(int rule) { return names_in(rule_directory(rule)).size(); }
+std::size_t count_of_user(const std::string& user) { return names_in(user_directory(user)).size(); }
 
 bool drained() { return has_mark(kDrain); }
 void set_drained(bool on) { set_mark(kDrain, on); }
@@ -294,7 +289,7 @@ void remove(const Orphan& orphan) {
 }
 
 void sweep() {
-  for (const char* kind : {kClientsDir, kRulesDir}) {
+  for (const char* kind : {kClientsDir, kRulesDir, kUsersDir}) {
     for (const auto& name : names_in(kind)) {
       const std::string directory = fmt::format("{}/{}", kind, name);
       for (const auto& id : names_in(directory)) {

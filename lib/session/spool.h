@@ -5,6 +5,7 @@
 //                        a lock that can be taken means that the holder is dead
 //   clients/ADDRESS/UUID the sessions of a client address
 //   rules/NUMBER/UUID    the sessions of a rule
+//   users/NAME/UUID      the sessions of a user
 //   callers/PID.START    one pinhole per session of sshd
 //   turns/CLIENT,PROXY   the session whose turn it is to open
 //   offers/UUID          a flow was handed on to this session
@@ -108,6 +109,7 @@ bool was_offered(const std::string& id);
 // How many sessions are on record; a dead one counts until it is reaped.
 std::size_t count();
 std::size_t count_of_rule(int rule);
+std::size_t count_of_user(const std::string& user);
 
 // True if new sessions are refused (asperaproxy drain). Needs no rights.
 bool drained();

@@ -23,9 +23,6 @@ namespace {
 constexpr int kSeconds = 120;  // the account files may be locked
 constexpr std::size_t kMaxOutput = 64 * 1024;
 
-// A member of one of these groups can become root, or read the logs.
-constexpr const char* kAdministrators[] = {"root", "sudo", "wheel", "adm", "admin", "shadow", "disk", "docker"};
-
 bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -91,8 +88,9 @@ void check_may_transfer_only(const Account& account) {
   if (account.uid == 0) refuse("it is root");
   if (account.uid < lowest_uid() || account.uid == kNobody)
     refuse(fmt::format("it is an account of the system (uid {})", account.uid));
-  for (const char* group : kAdministrators) {
-    if (contains(account.groups, group)) refuse(fmt::format("it is an administrator's account (group {})", group));
+  for (const auto& group : account.groups) {
+    if (accounts::is_of_administrators(group))
+      refuse(fmt::format("it is an administrator's account (group {})", group));
   }
 }
 

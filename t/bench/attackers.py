@@ -5,7 +5,6 @@
   connections ADDRESS PORT COUNT     idle TCP connections, made anew when they are closed
   syns ADDRESS PORT NETWORK RATE     TCP SYNs from addresses of NETWORK, a /24, that nobody has
   datagrams ADDRESS PORT SOURCE RATE UDP from all ports of SOURCE, which may be somebody else's
-  flows ADDRESS PORT COUNT RATE      UDP from COUNT ports of this host's own address
   sessions COUNT SSH...              that many loops of a whole session
   held COUNT SSH...                  that many sessions that stay, tried anew when refused
   helpers COUNT HELPER               root's helpers, which are not told anything
@@ -115,16 +114,6 @@ def datagrams(address, port, source, rate):
     at_rate(int(rate), send)
 
 
-def flows(address, port, count, rate):
-    datagrams_from = itertools.cycle(range(1024, 1024 + int(count)))
-
-    def send():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            out.bind(("", next(datagrams_from)))
-            out.sendto(b"junk", (address, int(port)))
-    at_rate(int(rate), send)
-
-
 def sessions(count, *ssh):
     forever(int(count), lambda: subprocess.run(ssh, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                                stderr=subprocess.DEVNULL, check=False, timeout=60))
@@ -171,7 +160,7 @@ def requests(address, port, count):
 
 
 def main():
-    kinds = {each.__name__: each for each in (connections, syns, datagrams, flows, sessions, held, helpers, garbage, lines, requests)}
+    kinds = {each.__name__: each for each in (connections, syns, datagrams, sessions, held, helpers, garbage, lines, requests)}
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.nice(19)  # in the field their machine is another one

@@ -6,10 +6,10 @@ import contextlib
 import dataclasses
 import signal
 import subprocess
-import sys
 import threading
 import time
 
+from leases import node_service, opened_by
 from machine import DMZ, INSIDE, NAME, OUTSIDE, PREFIX, SOURCE, proxied, running, settled
 from report import Row, median
 from sessions import UDP_PORT, Host, Session, wait_until
@@ -100,10 +100,24 @@ def measure(attack, transfer):
     row = Row(f"{attack.who}: {attack.name}", "ms", median(times) * 1000, {}, {"without": median(quiet) * 1000})
     row.at_most(attack.bound, median(quiet) * 1000, "without").none(len(failures), "failures")
     row.none(int(silence > LONGEST_GAP), f"silence of {LONGEST_GAP:g} s")
-    print(f"{row.name}: {median(quiet) * 1000:.0f} -> {median(times) * 1000:.0f} ms, longest {max(times) * 1000:.0f}, {len(failures)} failures, silence {silence * 1000:.0f}", file=sys.stderr, flush=True)
     row.notes.append(f"set-up of another user's session, median of {ROUNDS}, longest {max(times) * 1000:.0f} ms; "
                      f"longest silence of another's transfer {silence * 1000:.0f} ms")
     return row
+
+
+def api_row():
+    """One host inside against another that leases."""
+    settled()
+    other = Host("inside2")
+    begin = other.argv("python3", ATTACKERS, "requests", NAME["DMZ_LAN"], "9091", "300")
+    attack = Attack("300 connections with requests without end", "a host inside", begin, 5)
+    with node_service():
+        quiet = opened_by(INSIDE, "1", str(ROUNDS))
+        with under(attack):
+            times = opened_by(INSIDE, "1", str(ROUNDS))
+    row = Row(f"{attack.who}: {attack.name}", "ms", median(times), {}, {"without": median(quiet)})
+    row.notes.append(f"opening a lease for another host, median of {ROUNDS}, longest {times[-1]:.0f} ms")
+    return row.at_most(attack.bound, median(quiet), "without")
 
 
 def attacks():
@@ -140,4 +154,4 @@ def all_rows():
         transfer = Transfer(4000)
         rows = [measure(attack, transfer) for attack in attacks()]
         assert transfer.end() == 0
-    return rows
+    return [*rows, api_row()]

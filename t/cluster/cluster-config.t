@@ -47,6 +47,7 @@ refuses 'an interface with a line of its own' 'outside_interface: .*not valid' '
 refuses 'an address with words behind it' 'outside_addresses: .*not valid' "s|$SQUASH/24|$SQUASH/24 dev lan|"
 refuses 'a node that is not called like a host' 'name .*not valid' 's/name="dmz2"/name="dmz2\&#10;script"/'
 refuses 'a Redis with a line of its own' 'redis: .*not valid' "s|<redis>$DMZ_SYNC:6379|&\&#10;loadmodule|"
+refuses 'a Redis without a password' '<redis> without <redis_password_file>' 's|<redis_password_file>.*</redis_password_file>||'
 refuses 'no cluster' 'no <cluster> that is enabled' '/<cluster>/d; s/<cluster>.*<.cluster>//'
 refuses 'a host that is no node' 'dmz: no node of the cluster; they are other, dmz2' 's/name="dmz"/name="other"/'
 root=$(lab_root dmz)

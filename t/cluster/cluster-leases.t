@@ -13,12 +13,14 @@ cluster_options="<redis>$DMZ_SYNC:6379, $DMZ2_SYNC:6379</redis>
 <sentinels>$DMZ_SYNC:26379, $DMZ2_SYNC:26379, $BALANCER_SYNC:26379</sentinels>"
 eval "only_$(declare -f cluster_config)"
 cluster_config() {
-  only_cluster_config | sed 's|</server>|<http_port>9091</http_port><enable_http>true</enable_http><enable_https>false</enable_https><proxy><enabled>true</enabled><session_timeout>60</session_timeout><keepalive_interval>3</keepalive_interval><cleanup_interval>1</cleanup_interval></proxy></server>|'
+  only_cluster_config | sed 's|</server>|<http_port>9091</http_port><enable_http>true</enable_http><enable_https>false</enable_https><proxy><enabled>true</enabled><allowed_destinations>0.0.0.0/0 ::/0</allowed_destinations><session_timeout>60</session_timeout><keepalive_interval>3</keepalive_interval><cleanup_interval>1</cleanup_interval></proxy></server>|'
 }
 
 api_base=http://$INSIDE_SHARED:9091
 service() {  # NODE: its node service, with alice
   printf 'alice-secret\n' | on "$1" "$LAB_PREFIX/bin/asnodeadmin" -au alice -x bear -p - > /dev/null 2>&1 || return
+  on_exec "$1" "$LAB_PREFIX/libexec/asp-lease" > /dev/null 2>&1 < /dev/null &
+  wait_until 10 on "$1" test -S /run/sallyport/lease.sock || return
   on_exec "$1" "$LAB_PREFIX/bin/asperanoded" > "$TMPDIR/asperanoded.$1" 2>&1 < /dev/null &
   wait_until 20 lab_listens "$1" 9091
 }
@@ -29,7 +31,7 @@ sentinel_of_balancer() {
   sed "s/^bind $DMZ2_SYNC/bind $BALANCER_SYNC/" "$(lab_root dmz2)$LAB_PREFIX/etc/cluster/sentinel.conf" > "$root/etc/redis/sentinel.conf"
   cluster_start balancer sentinel
 }
-redis_at() { on "$1" redis-cli -h "$2" -p "${3-6379}" "${@:4}" 2> /dev/null; }
+redis_at() { on "$1" env "REDISCLI_AUTH=$CLUSTER_PASSWORD" redis-cli -h "$2" -p "${3-6379}" "${@:4}" 2> /dev/null; }
 replicates() { redis_at dmz "$DMZ_SYNC" 6379 info replication | grep -q 'state=online'; }
 sentinels_meet() { redis_at balancer "$BALANCER_SYNC" 26379 sentinel master sallyport | paste - - | grep -q 'num-other-sentinels[[:space:]]2' && redis_at balancer "$BALANCER_SYNC" 26379 sentinel master sallyport | paste - - | grep -q 'num-slaves[[:space:]]1'; }
 redis_has() { [ "$(redis_at "$1" "$2" 6379 exists "sallyport:lease:$3")" = 1 ]; }

@@ -36,8 +36,8 @@ sessions() {  # NODE...: who served them
   for node; do session "$node" || echo "failed:$?"; done | xargs
 }
 sorted() { xargs -n 1 | sort | xargs; }
-redis() { on dmz redis-cli -h "${sync[$1]}" "${@:2}" 2> /dev/null; }
-sentinel() { on dmz redis-cli -h "${sync[$1]}" -p 26379 SENTINEL "${@:2}" 2> /dev/null; }
+redis() { on dmz env "REDISCLI_AUTH=$CLUSTER_PASSWORD" redis-cli -h "${sync[$1]}" "${@:2}" 2> /dev/null; }
+sentinel() { on dmz env "REDISCLI_AUTH=$CLUSTER_PASSWORD" redis-cli -h "${sync[$1]}" -p 26379 SENTINEL "${@:2}" 2> /dev/null; }
 is_named() { [ "$(for node in dmz dmz2; do sentinel $node get-master-addr-by-name sallyport | head -n 1; done | xargs)" = "${sync[$1]} ${sync[$1]}" ]; }
 one_is_named() { is_named dmz || is_named dmz2; }
 follows() { redis "$1" INFO replication | grep -q master_link_status:up; }
@@ -58,6 +58,12 @@ ok 'the Sentinels know each other' wait_until 25 meet
 for node in dmz dmz2; do count_tries "$node"; done
 diagnosis() { on dmz "$LAB_ASPERAPROXY" check | grep ' redis: '; }
 is "$(diagnosis)" 'ok    redis: the master answers, 1 other follows it' 'so says the doctor'
+protection() { on dmz "$LAB_ASPERAPROXY" check | grep ' redis_password: '; }
+is "$(protection)" 'ok    redis_password: neither Redis nor a Sentinel answers without a password' 'and that both want a password'
+like "$(on dmz redis-cli -h "${sync[dmz2]}" -p 6379 CONFIG GET dir; on dmz redis-cli -h "${sync[dmz2]}" -p 26379 SENTINEL masters)" '^NOAUTH.*NOAUTH' 'so they do'
+redis dmz2 CONFIG SET protected-mode no requirepass '' > /dev/null
+like "$(protection)" "^FAIL  redis_password: ${sync[dmz2]}:6379 answers without a password - " 'one that does not is named'
+on dmz redis-cli -h "${sync[dmz2]}" CONFIG SET requirepass "$CLUSTER_PASSWORD" protected-mode yes > /dev/null
 
 # --- turns and marks ---
 

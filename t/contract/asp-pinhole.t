@@ -18,14 +18,16 @@ cat > $conf << 'EOF_CONF'
 <rule host_ip="2001:db8:a::39"><host>[2001:db8:b::10]:22</host><keyfile>/k</keyfile><bind_source_address>2001:db8:b::2</bind_source_address></rule>
 </rules></rproxy></server></CONF>
 EOF_CONF
-for address in 198.51.100.10/32 198.51.100.11/32 198.51.100.39/32 198.51.100.40/32; do ip address add $address dev lo; done
+for address in 198.51.100.10/32 198.51.100.11/32 198.51.100.12/32 198.51.100.39/32 198.51.100.40/32; do ip address add $address dev lo; done
 for address in 2001:db8:c::10/128 2001:db8:a::39/128; do ip address add $address dev lo nodad; done
 
 cat > /opt/tmp/sshd.py << 'EOF_SSHD'
 """sshd.py [option...] PROGRAM ARG...: PROGRAM in a session as sshd makes it.
 
 Exits with PROGRAM's status. The processes, from the top: root's sshd, the
-user's sshd (its process number goes to /opt/tmp/holder), the session.
+user's sshd (its process number goes to /opt/tmp/holder), the session. The far end
+of the connection is held by a process whose number goes to /opt/tmp/keeper; with
+SIGUSR1 it closes its own direction.
 """
 import argparse, os, signal, socket, struct
 
@@ -67,7 +69,11 @@ if keeper == 0:
     os.closerange(0, 3)
     if not o.nobody_holds:
         connection.close()
-    signal.pause()
+    signal.signal(signal.SIGUSR1, lambda *_: client.shutdown(socket.SHUT_WR))
+    while True:
+        signal.pause()
+with open("/opt/tmp/keeper", "w") as note:
+    print(keeper, file=note)
 client.close()
 if o.nobody_holds:
     connection.close()
@@ -148,6 +154,20 @@ refused() {
   ok 'and nothing is open' nothing_recorded
 }
 
+# syslog, as lines in a file
+mount -t tmpfs -o mode=755 dev /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9 || exit
+ln -s /proc/self/fd /dev/fd
+mkdir /dev/pts && mount -t devpts -o newinstance,ptmxmode=666 dev /dev/pts && ln -s pts/ptmx /dev/ptmx
+: > /opt/tmp/syslog
+python -c 'import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/dev/log")
+while True:
+    print(s.recv(65535).decode(errors="replace"), flush=True)' > /opt/tmp/syslog < /dev/null &
+disown  # nobody waits for it
+until_true test -S /dev/log
+logged() { grep -qE "$1" /opt/tmp/syslog; }
+
 # --- who may call it ---------------------------------------------------------------
 
 mkdir -p /run/sallyport/{sessions,callers,turns} && chmod 700 /run/sallyport/*
@@ -166,7 +186,7 @@ for uid in '' x 1x -1 ' 1' 1.0 99999999999 0x1 $'1\n'; do
   status 77 "SUDO_UID='${uid//[!0-9a-z. -]/?}': refused" env SUDO_UID="$uid" $pinhole < <(request)
 done
 status 77 'a user that does not say so: no connection, no pinhole' env SUDO_UID=65534 $pinhole < <(request)
-like "$out" '^refused code=77 reason="no established connection from 198.51.100.10:51512 to 198.51.100.39:33001"$' 'says which was looked for'
+like "$out" "^refused code=77 reason=\"no process above is sshd's for nobody" 'says why'
 ok 'nothing is open' closed
 rm -r /run/sallyport
 
@@ -205,8 +225,8 @@ ok 'and nothing is open' closed
 refused 77 'no established connection' 'another client port' < <(request client=198.51.100.10:51513)
 refused 77 'no established connection' 'another client address' < <(request client=198.51.100.11:51512)
 refused 77 'no established connection' 'another address of the proxy' < <(request proxy=198.51.100.40:33001)
-refused 77 'not accepted by root but by uid 65534' 'a connection that the user accepted himself' --owner 65534 < <(request)
-refused 77 'no process above holds the connection' 'a connection that somebody else holds' --nobody-holds < <(request)
+refused 77 "none holds a connection that root accepted" 'a connection that the user accepted himself' --owner 65534 < <(request)
+refused 77 'none holds a connection that root accepted' 'a connection that somebody else holds' --nobody-holds < <(request)
 refused 77 'belongs to uid 1, not to nobody' "another user's connection" --holder 1 < <(request)
 refused 77 'belongs to uid 65534, not to daemon' "the connection of the user, but sudo's word for another" --uid 1 --holder 65534 < <(request user=daemon)
 refused 77 'nobody asks for root' 'a request in the name of root' < <(request user=root)
@@ -227,6 +247,67 @@ refused 78 'must belong to root' 'a configuration of the user' < <(request)
 chown 0 $conf && mv $conf $conf.away
 refused 78 'open .*aspera.conf' 'no configuration' < <(request)
 mv $conf.away $conf
+
+# --- before it reads anything ------------------------------------------------------------
+
+status 77 'without a session: refused, though nobody says anything' env SUDO_UID=65534 timeout 5 $pinhole < <(sleep 5)
+status 77 "in somebody else's session, likewise" sshd --uid 1 --holder 65534 /usr/bin/timeout 5 $pinhole < <(sleep 5)
+status 77 'for root: refused' env SUDO_UID=0 timeout 5 $pinhole < <(sleep 5)
+began=$SECONDS
+status 75 'a session that asks for nothing: given up' sshd $pinhole < <(sleep 15)
+is "$out" 'refused code=75 reason="nothing was asked within 10 s"' 'says so'
+ok 'after 10 s' test $((SECONDS - began)) -le 12
+status 75 'a request that never ends: given up, too' sshd $pinhole < <(printf 'user=nobody\n'; for i in {1..30}; do sleep 0.5; echo "#"; done)
+crowd() {
+  for _ in {1..20}; do (sleep 0.5) | $pinhole & done
+  wait
+}
+status 0 '(20 of one session at once, which say nothing)' sshd "$BASH" -c "$(declare -f crowd); pinhole=$pinhole; crowd"
+is "$(grep -c 'this session has a pinhole already' <<< "$out")" 19 'only one of them is let in to be heard'
+refused 65 'session is missing' "the doctor's question, without a doctor" < <(printf 'trial=sudo\n\n')
+
+# foreign DESCRIPTOR: the pinhole with a socket there that is root's
+cat > /opt/tmp/foreign.py << 'EOF_FOREIGN'
+"""foreign.py DESCRIPTOR KIND UID PROGRAM...: PROGRAM with a socket of that uid's for a descriptor. Prints what root says on it."""
+import os, socket, sys
+kinds = dict(stream=(socket.AF_UNIX, socket.SOCK_STREAM), datagram=(socket.AF_UNIX, socket.SOCK_DGRAM), packet=(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+os.seteuid(int(sys.argv[3]))
+ours, theirs = socket.socketpair(*kinds[sys.argv[2]])
+os.seteuid(0)
+if (child := os.fork()) == 0:
+    os.dup2(theirs.fileno(), int(sys.argv[1]))
+    os.execvp(sys.argv[4], sys.argv[4:])
+theirs.close()
+status = os.waitpid(child, 0)[1]
+ours.setblocking(False)
+try:
+    said = ours.recv(4096)
+except (BlockingIOError, ConnectionResetError):
+    said = b""
+os.write(1, b"heard: " + said + b"\n")
+os._exit(os.waitstatus_to_exitcode(status))
+EOF_FOREIGN
+for kind in stream datagram packet; do
+  for descriptor in 0 1 2; do
+    [ $descriptor = 2 ] && expected=65 || expected=77
+    status $expected "descriptor $descriptor that is a $kind socket of root's: $expected" \
+      python /opt/tmp/foreign.py $descriptor $kind 0 "$python" -IS /opt/tmp/sshd.py $pinhole < <(request user=../root)
+    is "$(grep ^heard: <<< "$out")" 'heard: ' 'and nothing is said on it'
+  done
+done
+status 65 "a stream of the caller's own for stdout: heard" \
+  python /opt/tmp/foreign.py 1 stream 65534 "$python" -IS /opt/tmp/sshd.py $pinhole < <(request user=../root)
+like "$out" 'heard: refused code=65' 'and answered on'
+status 77 'a packet socket of the caller: refused' \
+  python /opt/tmp/foreign.py 1 packet 65534 "$python" -IS /opt/tmp/sshd.py $pinhole < <(request user=../root)
+like "$out$(cat /opt/tmp/syslog)" 'Refused a pinhole to somebody: stdin and stdout must be' 'the log says why'
+
+# TZ and its like: a time of the caller's choice in root's lines of the log.
+: > /opt/tmp/syslog
+TZ=UTC-11:30 LC_ALL=C.UTF-8 status 65 '(a refusal, with the time of another place)' sshd $pinhole < <(request user=../root)
+ok '(it is logged)' until_true logged 'Refused a pinhole'
+time_in_log=$(sed -nE 's/^<[0-9]+>... .. (..:..):.*/\1/p' /opt/tmp/syslog | head -n 1)
+ok "the log has the time of this place, $(date +%H:%M), not $time_in_log" test "$time_in_log" != "$(TZ=UTC-11:30 date +%H:%M)"
 
 # --- which host -----------------------------------------------------------------------------
 
@@ -383,6 +464,59 @@ exec {first_in}>&-
 wait $session $first
 ok 'both close' closed
 
+# --- while logged in ------------------------------------------------------------------------
+# A stopped process of sshd's does not notice that the client has gone.
+
+declare -A of_stdin of_holder of_keeper
+number=0
+for what in stopped half-closed reset alive; do
+  number=$((number + 1))
+  address=198.51.100.1$((number % 3))
+  given=(session=11111111-0000-4000-8000-00000000000$number client=$address:51512)
+
+  [ $what != alive ] || { given=(session=11111111-0000-4000-8000-00000000000$number "client=[2001:db8:c::10]:51512" "proxy=[2001:db8:a::39]:33001"); address=2001:db8:c::10; }
+  [ $what != alive ] || host='[2001:db8:b::10]:22'
+  [ $what = alive ] && more=(--proxy 2001:db8:a::39) || more=()
+  ok "($what: opens)" opened --below 2 --client $address "${more[@]}"
+  of_stdin[$what]=$in of_holder[$what]=$(cat /opt/tmp/holder) of_keeper[$what]=$(cat /opt/tmp/keeper)
+done
+given=() host=
+began=$SECONDS
+kill -STOP "${of_holder[stopped]}"
+kill -USR1 "${of_keeper[half-closed]}"
+kill -KILL "${of_keeper[reset]}"
+job=$(sed -n 's/^pid=//p' /run/sallyport/sessions/11111111-0000-4000-8000-000000000004)
+kill -STOP "$job"  # as job control does
+one_left() { [ "$(ls /run/sallyport/sessions | xargs)" = 11111111-0000-4000-8000-000000000004 ]; }
+for _ in {1..6}; do until_true one_left && break; done
+ok 'all whose SSH connection is stopped, half-closed or reset are closed' one_left
+ok 'within 16 s' test $((SECONDS - began)) -le 16
+for number in 1 2 3; do
+  why="SSH connection is closed"
+  [ $number != 1 ] || why="SSH connection's process is stopped"
+  ok "the log says of $number: $why" logged "ERR Closes the pinhole of session=11111111-0000-4000-8000-00000000000$number: $why"
+done
+is "$(rules | wc -l)/$(rules6 | wc -l)" 0/1 'their rules are gone; that of a session whose own process is stopped is not'
+sleep 2
+ok '(it goes on)' one_left
+for what in stopped half-closed reset alive; do kill -CONT "${of_holder[$what]}"; kill -KILL "${of_holder[$what]}"; done 2> /dev/null
+kill -CONT "$job"
+for what in "${!of_stdin[@]}"; do eval "exec ${of_stdin[$what]}>&-"; done
+ok 'all are closed' until_true closed
+
+# asp-reap sees it, too: for sessions whose helper does not look.
+opened --below 1
+kill -STOP "$(the_pinhole)" "$(cat /opt/tmp/holder)"
+pinhole_pid=$(the_pinhole)
+{ sleep 3; kill -CONT "$pinhole_pid"; } &
+waker=$!
+status 0 'asp-reap, while one is stopped' $prefix/bin/asp-reap
+ok 'closes it' until_true closed
+ok 'and says why' logged "asp-reap.*ERR Ends session=$id user=nobody: SSH connection's process is stopped"
+kill -KILL "$(cat /opt/tmp/holder)"
+exec {in}>&-
+wait $waker $session
+
 # --- beside others of its client -------------------------------------------------------------------
 
 cat > /opt/tmp/others.py << 'EOF_OTHERS'
@@ -489,7 +623,9 @@ wait
 cat > /opt/tmp/starve.py << 'EOF_STARVE'
 """starve.py REQUEST HOST PROGRAM...: a pinhole whose stdin is a socket that poll(2) calls readable, and on which read(2) waits for more."""
 import os, signal, socket, sys, time
+os.seteuid(65534)
 ours, theirs = socket.socketpair()
+os.seteuid(0)
 if os.fork() == 0:
     os.dup2(theirs.fileno(), 0)
     os.execvp(sys.argv[3], sys.argv[3:])

@@ -228,14 +228,86 @@ status 0 'to log in' login "$INDIVIDUAL" cat
 status 0 'with -r' deluser -r newt
 nok 'the home directory goes, too' on dmz test -e /home/newt
 
-on dmz -u l1 sleep 1000 < /dev/null > /dev/null 2>&1 &
-wait_until 5 eval '[ -n "$(lab_pids dmz sleep l1)" ]'
-on_exec outside setpriv --reuid "$(on dmz id -u l1)" --clear-groups sleep 1000 < /dev/null > /dev/null 2>&1 &
+# "Removed" is true: whatever a user's processes have made of themselves ---------------------------
+
+# hides NAME COMMAND...: one that COMMAND left running, as l1, ends with the account.
+hides() {
+  local name=$1
+  shift
+  status 0 "($name: an account)" adduser -s l1
+  uid=$(on dmz id -u l1)
+  on_exec dmz -u l1 "$@" < /dev/null > /dev/null 2>&1 &
+  ok "($name: runs)" wait_until 10 lives
+  status 0 "$name: the account goes" deluser -r l1
+  nok 'and the process with it' lives
+  is "$(on dmz getent passwd l1)" '' 'nobody has the name'
+}
+lives() { [ -n "$(pgrep -f "^$mark")" ]; }
+deluser -r l1
+mark=sleep.4711$$
+stay="exec -a $mark sleep 1000"
+hides 'a process' bash -c "$stay"
+hides 'one that SIGTERM does not end' bash -c "trap '' TERM; $stay"
+hides 'of another session, stopped' setsid bash -c "($stay) & until grep -q ^$mark /proc/\$!/cmdline; do :; done; kill -STOP \$!; wait"
+hides 'in a root directory of its own' unshare -Ur /usr/sbin/chroot /usr /bin/bash -c "$stay"
+hides 'in namespaces of every kind' unshare -UrmpfinuCT --kill-child bash -c "$stay"
+hides 'in a namespace within one' unshare -Ur unshare -Ur /usr/sbin/chroot /usr /bin/bash -c "$stay"
+hides 'that forks faster than it is found' bash -c "exec -a $mark python3 -c '
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while True:
+    if os.fork(): os._exit(0)'"
+# As newuidmap(1) would: a number of /etc/subuid in the user's own namespace.
+status 0 '(an account)' adduser -s l1
+uid=$(on dmz id -u l1)
+on_exec dmz -u l1 unshare -U sleep 1000 < /dev/null > /dev/null 2>&1 &
+maker=$!
+mapped() {
+  cat > "/proc/$maker/uid_map" <<< "0 $uid 1
+1 700000 1" && echo 1 700000 1 > "/proc/$maker/gid_map"
+}
+ok '(a namespace of its own)' wait_until 10 eval 'mapped 2> /dev/null || grep -q 700000 /proc/$maker/uid_map'
+nsenter -t "$maker" -U --setuid 1 --setgid 1 bash -c "$stay" < /dev/null > /dev/null 2>&1 &
+ok '(a process with another number in it)' wait_until 10 lives
+is "$(ps -o uid= -p "$(pgrep -f "$mark")" | xargs)" 700000 '(so it is)'
+status 0 'of another number, in a namespace of the user: the account goes' deluser -r l1
+nok 'and the process with it' lives
+
+# What root has put into a container, or another host of the lab, is not the user's doing.
+status 0 '(an account)' adduser -s l1
+uid=$(on dmz id -u l1)
+on_exec outside setpriv --reuid "$uid" --clear-groups sleep 1000 < /dev/null > /dev/null 2>&1 &
 elsewhere=$!
-status 0 'processes that are no sessions' deluser -r l1 l2
-is "$(on dmz getent passwd l1 l2)$(lab_pids dmz sleep | grep -v "^$(lab_pids dmz sleep root)" | wc -l)" 0 'end, too'
-nok 'those of another host do not, whatever their number' ended "$elsewhere"
+ok '(a process of its number, elsewhere)' wait_until 10 eval '[ "$(ps -o uid= -p "$elsewhere" | xargs)" = "$uid" ]'
+status 71 "root's container has a process of that number: exit 71" deluser l1
+like "$err" "^asp-deluser: l1: the account is shut, but not removed: process $elsewhere \(sleep\), which has its number, is in a container" 'says which'
+is "$(on dmz getent shadow l1 | cut -d: -f 8)" 1 'the account is there, and shut'
+nok 'the process goes on' ended "$elsewhere"
 kill "$elsewhere"
+wait "$elsewhere"
+status 0 'once it has ended' deluser -r l1
+is "$(on dmz getent passwd l1)" '' 'the account goes'
+
+# Whatever else would start by itself, or wait for the next of that name or number.
+status 0 '(an account)' adduser -s l1
+old=$(on dmz id -u l1)
+on dmz sh -c 'mkdir -p /var/spool/cron/crontabs /var/spool/cron/atjobs /var/lib/systemd/linger
+  echo "* * * * * touch /tmp/again" > /var/spool/cron/crontabs/l1; : > /var/lib/systemd/linger/l1; : > /var/lib/systemd/linger/l2
+  echo touch /tmp/again > /var/spool/cron/atjobs/a000; : > /var/spool/cron/atjobs/a001; chown l1 /var/spool/cron/crontabs/l1 /var/spool/cron/atjobs/a000'
+on dmz -u l1 sh -c 'ipcmk -M 4096 -S 1 -Q; echo x > /dev/shm/l1; cp /dev/null .ssh/authorized_keys2' > /dev/null
+status 0 'one who left much behind' deluser l1
+is "$(on dmz ls -A /var/spool/cron/crontabs /var/spool/cron/atjobs /var/lib/systemd/linger | xargs)" \
+  '/var/lib/systemd/linger: l2 /var/spool/cron/atjobs: a001 /var/spool/cron/crontabs:' 'leaves no crontab, no job and no lingering'
+is "$(on dmz ipcs -c | awk -v uid="$old" '$3 == uid || $3 == "l1"')$(on dmz find /dev/shm -uid "$old")" '' 'and nothing in memory'
+is "$(on dmz ls -A /home/l1/.ssh)" '' 'and none of the files with keys that sshd reads'
+on dmz rm -r /home/l1
+status 0 'the next account' adduser -s l8
+ok 'has a number that nobody had' test "$(on dmz id -u l8)" -gt "$old"
+is "$(on dmz sh -c 'cat /etc/subuid /etc/subgid 2> /dev/null' | grep -c l8:)" 0 'and none in /etc/subuid'
+status 0 '(it goes)' deluser -r l8
+status 0 'and the next again' adduser -s l1
+ok 'has another' test "$(on dmz id -u l1)" -gt "$((old + 1))"
+status 0 '(an end)' deluser -r l1 l2
 is "$(on dmz cat /root/.ssh/authorized_keys)" precious 'where a link of his led, all is well'
 status 0 'a home with a link for ~/.ssh, kept' deluser l3
 

@@ -221,6 +221,12 @@ gone
 # --- sudo ------------------------------------------------------------------------------------------
 
 grant() { printf '%s\n' "$@" > "$dmz/etc/sudoers.d/planted"; chmod 440 "$dmz/etc/sudoers.d/planted"; }
+for group in docker lxd libvirt; do
+  on dmz sh -c "groupadd -f $group; usermod -aG $group bear"
+  finds "the group $group" 'sudo user bear'
+  says "member of the group $group, who can become root" 'with its name'
+  on dmz sh -c "gpasswd -d bear $group; groupdel $group" > /dev/null
+done
 grant 'bear ALL = NOPASSWD: /sbin/iptables-restore'
 finds "the guide's grant of iptables-restore" 'sudo user bear'
 says 'iptables-restore.*gives away the whole firewall' 'with its cure'

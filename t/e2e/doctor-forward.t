@@ -52,6 +52,8 @@ time.sleep(600)' "${@:2}" > "$TMPDIR/listening" &
 hush() {
   kill "$listener" && wait "$listener" 2> /dev/null
 }
+on_exec dmz "$LAB_PREFIX/libexec/asp-lease" > /dev/null 2>&1 < /dev/null &
+wait_until 10 on dmz test -S /run/sallyport/lease.sock
 service_up() {
   on_exec dmz "$bin/asperanoded" > "$TMPDIR/service" 2>&1 &
   service=$!
@@ -68,11 +70,11 @@ on dmz sysctl -q -w 'net.ipv4.ip_local_port_range=32768 60999' net.ipv4.ip_local
 check() { on dmz timeout 60 "$bin/asperaproxy" check "$@"; }
 steady() { grep -v ' clock: ' | sed -E 's/: [0-9]+ of [0-9]+ flows \(0 %\)/: few flows/; s/[0-9]+ are of sessions/some are of sessions/'; }
 lines() { check | steady; }
-ours='config|lease_nftables|node_account|node_sudo|node_users|lease_ports|certificate|node_service|plain_http|destinations|lease_packets'
+ours='config|lease_nftables|node_account|node_lease|node_users|lease_ports|certificate|node_service|plain_http|destinations|lease_packets'
 well=$(lines)
 is "$(grep -E "^[a-zA-Z]+ +($ours): " <<< "$well" | grep -v '^ok ')" '' 'all is well'
 is "$(grep -oE " ($ours):" <<< "$well" | uniq | xargs)" \
-  'config: lease_packets: lease_nftables: node_account: node_sudo: node_users: lease_ports: certificate: node_service: plain_http: destinations:' 'each condition is looked at'
+  'config: lease_packets: lease_nftables: node_account: node_lease: node_users: lease_ports: certificate: node_service: plain_http: destinations:' 'each condition is looked at'
 like "$well" "ok    config: $conf is valid; the forward proxy alone is on" 'the reverse proxy may be off'
 before=$(on dmz nft list ruleset 2> /dev/null)
 check > /dev/null
@@ -101,15 +103,16 @@ fault 'lease_nftables|nftables' FAIL 'run /usr/sbin/nft: No such file' 'mv /usr/
 capture on dmz setpriv --bounding-set=-net_admin "$bin/asperaproxy" check
 like "$out" $'\nFAIL  lease_nftables: ' 'lease_nftables: a container without rights'
 
-fault 'node_account|node_users|node_sudo' FAIL "there is no account $node" "cp -p /etc/passwd /root/; sed -i /^$node/d /etc/passwd" 'cp -p /root/passwd /etc/passwd'
+fault 'node_account|node_users|node_lease' FAIL "there is no account $node" "cp -p /etc/passwd /root/; sed -i /^$node/d /etc/passwd" 'cp -p /root/passwd /etc/passwd'
 fault node_account FAIL 'in other groups' "gpasswd -a $node adm" "gpasswd -d $node adm"
 fault 'node_account' FAIL 'is root' "sed -i 's/^$node:x:[0-9]*:/$node:x:0:/' /etc/passwd" 'cp -p /root/passwd /etc/passwd'
 
 sudoers=/etc/sudoers.d/sallyport
-fault node_sudo FAIL "$node cannot run .*asp-lease" "cp -p $sudoers /root/; sed -i '/^$node/d' $sudoers" "cp -p /root/sallyport $sudoers"
-fault node_sudo FAIL 'asp-lease is missing' "mv $LAB_PREFIX/libexec/asp-lease /root/" "mv /root/asp-lease $LAB_PREFIX/libexec/"
-fault node_sudo FAIL 'others than root can write to .*asp-lease' "chmod g+w $LAB_PREFIX/libexec/asp-lease" "chmod g-w $LAB_PREFIX/libexec/asp-lease"
-fault node_sudo warn 'may run more than asp-lease: .*/bin/ls' "echo '$node ALL = (root) NOPASSWD: /bin/ls' > /etc/sudoers.d/zz; chmod 440 /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
+fault node_lease FAIL "$node cannot connect to /run/sallyport/lease.sock: No such file" 'mv /run/sallyport/lease.sock /root/' 'mv /root/lease.sock /run/sallyport/'
+fault node_lease FAIL "$node cannot connect to /run/sallyport/lease.sock: Permission denied" 'chmod 600 /run/sallyport/lease.sock' 'chmod 660 /run/sallyport/lease.sock'
+fault node_lease FAIL 'asp-lease is missing' "mv $LAB_PREFIX/libexec/asp-lease /root/" "mv /root/asp-lease $LAB_PREFIX/libexec/"
+fault node_lease FAIL 'others than root can write to .*asp-lease' "chmod g+w $LAB_PREFIX/libexec/asp-lease" "chmod g-w $LAB_PREFIX/libexec/asp-lease"
+fault node_lease warn 'may run by sudo: .*/bin/ls' "echo '$node ALL = (root) NOPASSWD: /bin/ls' > /etc/sudoers.d/zz; chmod 440 /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
 
 on dmz cp -p $users /root/users
 mend="cp -p /root/users $users"
@@ -167,6 +170,8 @@ like "$(lines)" 'ok    certificate: asperanoded makes one at its first start' 'w
 on dmz sh -c "$back"
 
 on dmz sed -i '/denied/d' $conf
+like "$(lines)" 'ok    destinations: anywhere but private networks and those that this host is in' 'without lists: not to networks inside'
+on dmz sed -i 's|<proxy>|&<allowed_destinations>0.0.0.0/0 ::/0</allowed_destinations>|' $conf
 fault destinations warn 'leases may lead to networks that this host is in: .*203.0.113.0/24' true true
 on dmz ip route add default via 198.51.100.10
 unlike "$(lines | grep destinations:)" '198.51.100.0/24' 'not those of the way out'

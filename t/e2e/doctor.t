@@ -26,7 +26,7 @@ well=$(steady <<< "$out")
 is "$(grep -v '^ok    [a-z0-9_]*: ' <<< "$well")" '' 'each line says so' || diag "$well"
 like "$well" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
 is "$(awk '{ print $2 }' <<< "$out" | uniq | xargs)" \
-  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
+  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
   'one after the other'
 status 0 'JSON' check --json
 is "$(python3 -c 'import json, sys; d = json.load(sys.stdin); print(len(d), sorted(d[0]), {x["grade"] for x in d if x["name"] != "clock"})' <<< "$out")" \
@@ -67,10 +67,10 @@ fault 'state|rules' warn 'stopped: ' "touch $run/stopped" "rm $run/stopped"
 fault state warn 'drained: ' "touch $run/drain" "rm $run/drain"
 conf=$etc/aspera.conf
 keep="cp -p $conf /root/keep" back="cp -p /root/keep $conf"
-unlooked='config|forward|udp_in|keyfile|host_keys|ip_forward|rules|tcp_in'
+unlooked='config|border|forward|udp_in|keyfile|host_keys|ip_forward|rules|tcp_in'
 fault "$unlooked" FAIL 'aspera.conf:2:1: bogus' "$keep; printf '<CONF><server><rproxy>\n<bogus/></rproxy></server></CONF>' > $conf" "$back"
 fault "$unlooked" FAIL 'must belong to root' "chmod o+w $conf" "chmod o-w $conf"
-fault "config" FAIL 'the reverse proxy is off' "sed -i s/true/false/ $conf" "$back"
+fault "config|border" FAIL 'the reverse proxy is off' "sed -i s/true/false/ $conf" "$back"
 fault "$unlooked" FAIL 'has no rules' "sed -i '/<rules>/,/<.rules>/d' $conf" "$back"
 fault log_directory FAIL '/var/log/wide.*so that the log is in syslog' "install -d -m 777 /var/log/wide; sed -i 's|<rules>|<log_directory>/var/log/wide</log_directory>&|' $conf" "$back"
 fault log_directory FAIL '/var/log/none is no directory' "sed -i 's|<rules>|<log_directory>/var/log/none</log_directory>&|' $conf" "$back"
@@ -115,6 +115,9 @@ else
 fi
 capture on dmz setpriv --bounding-set=-net_admin "$LAB_PREFIX/bin/asperaproxy" check
 like "$out" $'\nFAIL  netlink: ' 'netlink: a container without rights'
+fault border FAIL 'not in force, so that everything may be forwarded' 'nft delete table inet sallyport_border' "$bin/asp-reap"
+fault border warn 'off, so that others than sessions may be forwarded' "sed -i 's|<server>|&<border>false</border>|' $conf; $bin/asperaproxy reload" "$back; $bin/asperaproxy reload"
+fault 'border|host_keys' warn 'closed, but not as aspera.conf and the routes are by now' 'ip link add dmz9 type dummy; ip link set dmz9 up; ip route add 192.0.2.200/32 dev dmz9; '"sed -i '0,/<host>/s|<host>[^<]*|<host>192.0.2.200|' $conf" "ip link del dmz9; $back"
 fault rules FAIL 'has taken a part' 'iptables -t nat -F SALLYPORT' "$bin/asp-reap; $bin/asperaproxy reload"
 fault rules FAIL 'has taken a part' 'ip6tables -F FORWARD' "$bin/asperaproxy reload"
 fault 'rules|state' FAIL 'rules of a stopped proxy' "touch $run/stopped" "rm $run/stopped"
@@ -191,6 +194,7 @@ well=$living
 
 fault 'group|sudo|sshd|keyfile' FAIL 'there is no group sallyport' 'cp /etc/group /root/; sed -i s/^sallyport:/other:/ /etc/group' 'cp /root/group /etc/group'
 fault 'group|sudo|sshd|keyfile' warn 'has no members' 'gpasswd -d bear sallyport; gpasswd -d bobcat sallyport' 'cp /root/group /etc/group'
+fault group FAIL 'an administrator is in the group.*: bear' 'groupadd -f lxd; usermod -aG lxd bear' 'gpasswd -d bear lxd; groupdel lxd'
 fault 'group|sshd' FAIL 'an administrator is in the group.*: bear' 'usermod -aG sudo bear' 'cp /root/group /etc/group'
 fault 'group|sudo|sshd' warn 'nobody5 is in the group, but has no account' "sed -i '/^sallyport:/s/\$/,nobody5/' /etc/group" 'cp /root/group /etc/group'
 fault group warn 'the shell of bear is not /bin/aspshell' 'usermod -s /bin/bash bear' 'usermod -s /bin/aspshell bear'

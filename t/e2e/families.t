@@ -6,6 +6,7 @@
 . "$LAB_LIB/proxy.sh"
 
 lab_up dmz outside inside1
+on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null  # behind the border
 key=$LAB_PREFIX/etc/ssh_keys/id_ed25519
 configure() {  # hosts
   lab_config << END

@@ -18,7 +18,7 @@ knock() {
 arrived() { grep -q "^$1" "$TMPDIR/arrived"; }
 reaped() { reap; forward_nothing; }
 # Somebody who was asked for is somebody new each time.
-asp_lease() { lab_pids dmz asp-lease; }
+asp_lease() { forward_lessors; }
 no_asp_lease() { [ -z "$(asp_lease)" ]; }
 
 forward_config '<cleanup_interval>1</cleanup_interval><session_timeout>30</session_timeout>'

@@ -23,6 +23,7 @@ outer_log_has() { lab_log outer | grep -q "$1"; }
 packets() { tcpdump -nr "$TMPDIR/outer.pcap" "$@" 2> /dev/null | wc -l; }
 
 forward_config '<cleanup_interval>1</cleanup_interval>'
+on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null  # behind the border
 forward_user alice
 ok 'asperanoded starts' forward_start
 like "$(lab_log dmz)" 'asperanoded.*LOG proxy service ready \(port range 5000-10000\)' 'and says so, as the original does'

@@ -90,7 +90,7 @@ refused 'no established connection' "another rule's address" "proxy=$INDIVIDUAL:
 proxy_session other outside2 bear "$SQUASH" cat
 bears=$(on dmz ss -Htn state established sport = :33001 dst "$OUTSIDE2" | awk '{ print $4 }')
 refused 'no process above holds' "another user's connection" "client=$bears"
-like "$(without "$ask user=mallory client=$bears proxy=$SQUASH:33001")" 'no process above holds' 'refused: from no session at all'
+like "$(without "$ask user=mallory client=$bears proxy=$SQUASH:33001")" "no process above is sshd's" 'refused: from no session at all'
 proxy_end other
 wait_until 10 all_gone
 like "$(within "$ask --never-run --seconds 5 > /tmp/first & until pgrep -x asp-dial > /dev/null; do sleep 0.1; done; $ask; wait")" 'failed code=77 .*has an upstream connection already' 'refused: a second one at the same time'

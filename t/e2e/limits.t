@@ -30,6 +30,43 @@ is "$proxy_status" 0 "to its end"
 on dmz rm /run/sallyport/drain
 status 0 "afterwards sessions are taken again" through bear "$SQUASH" < /dev/null
 
+# One user does not take all of them, over however many connections.
+limited() {  # elements
+  proxy_allow cat
+  on dmz sed -i "s|<rules>|$1<rules>|" "$LAB_PREFIX/etc/aspera.conf"
+}
+limited '<max_sessions>4</max_sessions>'
+proxy_session one outside bear "$SQUASH" cat
+proxy_session two outside bear "$SQUASH" cat
+status 75 'a third of four sessions for one user is refused as temporary' through bear "$SQUASH" < /dev/null
+like "$err" "$busy" 'with one line'
+like "$(lab_log dmz | grep 'ERR .*limit' | tail -1)" '2 sessions of one user are the limit.*session=[0-9a-f-]{36} user=bear' 'which syslog says'
+proxy_session three outside bobcat "$SQUASH" cat
+is "$(proxy_open_sessions)" 3 'another user has one'
+proxy_end two
+status 0 'when one ended there is room again' through bear "$SQUASH" < /dev/null
+limited '<max_sessions>4</max_sessions><max_sessions_per_user>1</max_sessions_per_user>'
+status 75 'with a limit of its own, one' through bear "$SQUASH" < /dev/null
+limited '<max_sessions_per_user>2</max_sessions_per_user>'
+status 0 'or two, without one for all' through bear "$SQUASH" < /dev/null
+proxy_end one
+proxy_end three
+is "$(on dmz ls /run/sallyport/users)" '' 'nothing is left of them on record'
+
+# What a user sees of others' sessions, as INSTALL has it.
+proxy_allow cat
+sees() { on dmz -u mallory sh -c 'cat /proc/[0-9]*/cmdline 2> /dev/null' | tr '\0' ' ' | grep -o '[a]scp_rproxy -- cat'; }
+proxy_session seen outside bear "$SQUASH" cat
+ok '(they are seen)' sees
+on dmz mount -t proc -o hidepid=invisible proc /proc
+is "$(sees)" '' 'with hidepid they are not'
+proxy_session hidden outside bobcat "$SQUASH" cat
+is "$(on dmz "$LAB_PREFIX/bin/asp-sessions" | grep -c -e bear -e bobcat)" 2 'sessions open there, and root sees them'
+proxy_end hidden
+is "$proxy_status" 0 'and end as they should'
+proxy_end seen
+on dmz umount /proc
+
 for family in 4 6; do
   lab_family $family
   proxy_allow cat

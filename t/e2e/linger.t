@@ -69,4 +69,27 @@ proxy_session killed outside bear "$SQUASH" cat
 proxy_end killed
 ok "(a session without UDP lingers for its first packet)" wait_until 5 lingering
 ok "and is gone when none came" wait_until $((linger + 5)) no_rules
+
+# However busy it is, it does not stay longer than that.
+linger=60
+configure
+on dmz sed -i 's|<udp_linger>60|<udp_linger_limit>3</udp_linger_limit>&|' "$LAB_PREFIX/etc/aspera.conf"
+python_sender='import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(1200):
+    try:
+        s.sendto(b"busy", ("'$SQUASH'", 60001))
+    except OSError:  # what a router says of it
+        pass
+    time.sleep(0.05)'
+on_exec outside python3 -c "$python_sender" &
+sender=$!  # before the session, whose stdin it would hold open
+proxy_session limited outside bear "$SQUASH" cat
+ok "(a flow that is never silent)" wait_until 5 proxy_pinned '[0-9]+' 60001
+proxy_end limited
+ok "(lingers)" wait_until 5 lingering
+ok "a busy pinhole is revoked after udp_linger_limit" wait_until 5 no_rules
+ok "(its client still sends)" kill -0 $sender
+ok "with a line in the log" wait_until 5 eval "lab_log dmz | grep -q 'after it lingered for as long as udp_linger_limit'"
+kill $sender
 done_testing

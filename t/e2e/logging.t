@@ -5,6 +5,7 @@
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"
 
+LAB_CROWD=1  # 30 at once
 lab_up dmz outside outside2 inside1
 directory=/var/log/sallyport
 log=$directory/ascp_rproxy.log
@@ -122,9 +123,17 @@ nok 'no secret of the key is there' grep -qF "${key:40:20}" "$root$log"
 # Who is refused -------------------------------------------------------------------------------
 
 ask outside bear forbidden > /dev/null 2>&1
-ok 'a refusal of aspshell is there' grep -q 'aspshell\[[0-9]*\]: ERR Command not accepted: forbidden user=bear' "$root$log"
+ok 'a refusal of aspshell is there' grep -q 'aspshell\[[0-9]*\]: ERR Command not accepted user=bear from=[0-9. ]* command=forbidden$' "$root$log"
+# What the client says is no field of ours: those come first, and its words last.
+for words in 'x user=root from=192.0.2.1 1 2 3' 'user=root' 'user=root command=ls' $'x\tuser=root' $'x\nERR Command not accepted user=root' '" user="root'; do
+  ask outside bear "$words" > /dev/null 2>&1
+done
+refused=$(grep 'aspshell.*Command not accepted' "$root$log")
+is "$(grep -c . <<< "$refused")" 7 '(six that forge fields are refused)'
+is "$(grep -cE "ERR Command not accepted user=bear from=$OUTSIDE [0-9]+ $SQUASH 33001 command=" <<< "$refused")" 7 'each line has the real fields first'
+is "$(sed 's/ command=.*//' <<< "$refused" | grep -c -e root -e 192.0.2.1)" 0 'and no others before the client'"'"'s words'
 on dmz -u mallory sudo -n "$LAB_PREFIX/libexec/asp-pinhole" < <(printf 'session=x\n\n') > /dev/null 2>&1
-ok 'and one of asp-pinhole' grep -q 'asp-pinhole\[[0-9]*\]: ERR Refused a pinhole to mallory: session: not a UUID' "$root$log"
+ok 'and one of asp-pinhole' grep -q "asp-pinhole\[[0-9]*\]: ERR Refused a pinhole to mallory: no process above is sshd's for mallory" "$root$log"
 
 on dmz -u mallory sudo -n "$LAB_PREFIX/libexec/asp-upstream" < /dev/null > /dev/null 2>&1
 ok 'and one of asp-upstream' grep -q 'asp-upstream\[[0-9]*\]: ERR No server for mallory: stdin must be one end of a Unix socket' "$root$log"
@@ -149,12 +158,40 @@ status 0 'and again' logrotate -f
 is "$(on dmz ls $directory/old | xargs)" 'ascp_rproxy.log.1.gz ascp_rproxy.log.2.gz' 'the next'
 ok 'the new one is append-only' append_only
 
+# A user who has the file open when it is rotated changes nothing that was there.
+proxy_session before outside bear "$SQUASH" cat
+session=$(on dmz ls /run/sallyport/sessions)
+proxy_end before
+kept=$(on dmz cat $log)
+on_exec dmz -u mallory python3 -c '
+import fcntl, os, sys, time
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
+print("open", flush=True)
+until = time.monotonic() + 20
+while time.monotonic() < until:
+    try:
+        fcntl.fcntl(file, fcntl.F_SETFL, 0)
+        os.pwrite(file, b"FORGED", 0)
+        os.ftruncate(file, 6)
+        os.fsync(file)
+        print("changed", flush=True)
+        break
+    except OSError:
+        pass' $log > "$TMPDIR/changer" < /dev/null &
+changer=$!
+ok '(somebody has it open)' wait_until 5 grep -q open "$TMPDIR/changer"
+status 0 'it is rotated' logrotate -f
+ok '(and what they have open is theirs to change then)' wait_until 25 grep -q changed "$TMPDIR/changer"
+wait $changer
+is "$(on dmz zcat $directory/old/ascp_rproxy.log.1.gz)" "$kept" 'what was there is there, as it was'
+is "$(on dmz cat $log)" '' 'and nothing is in the new one'
+
 # When the file cannot be used ------------------------------------------------------------------------
 
 # to_syslog WORD PATTERN NAME: a refusal is in syslog, after the reason.
 to_syslog() {
   ask outside bear "$1" > /dev/null 2>&1
-  ok "$3: the line goes to syslog" wait_until 5 syslog_has "ERR Command not accepted: $1 user=bear"
+  ok "$3: the line goes to syslog" wait_until 5 syslog_has "ERR Command not accepted user=bear .* command=$1"
   ok 'and the reason' syslog_has "aspshell.*ERR .*$2; logging to syslog instead"
 }
 on dmz chattr -a $log
@@ -198,7 +235,7 @@ echo '<CONF' | lab_config
 status 0 'a fault of aspera.conf does not keep asp-reap from its work: exit 0' reap
 is "$out$err" '' 'nor does it complain of it'
 ask outside bear broken > /dev/null 2>&1
-ok 'what does not know where the log is goes to syslog' wait_until 5 syslog_has 'ERR Command not accepted: broken user=bear'
+ok 'what does not know where the log is goes to syslog' wait_until 5 syslog_has 'ERR Command not accepted user=bear .* command=broken'
 log_to 0
 proxy_session plain outside bear "$SQUASH" cat
 proxy_end plain
@@ -213,6 +250,6 @@ on dmz sh -c 'kill "$(cat /run/rsyslogd.pid)"; while [ -e /run/rsyslogd.pid ]; d
 on dmz rsyslogd -i /run/rsyslogd.pid
 wait_until 10 test -S "$root/dev/log"
 ask outside bear separate > /dev/null 2>&1
-ok 'with it, the lines are in a file of their own' wait_until 5 grep -qs 'Command not accepted: separate' "$root/var/log/sallyport.log"
-nok 'and in no other' syslog_has 'Command not accepted: separate'
+ok 'with it, the lines are in a file of their own' wait_until 5 grep -qs 'Command not accepted .*command=separate' "$root/var/log/sallyport.log"
+nok 'and in no other' syslog_has 'Command not accepted .*command=separate'
 done_testing

@@ -156,15 +156,15 @@ ok 'there is a group' on dmz grep -q ^sallyport: /etc/group
 is "$(stat -c %a "$dmz$LAB_PREFIX/etc/known_hosts") $(on dmz stat -c %U:%G:%a "$LAB_PREFIX/etc/ssh_keys")" \
   '644 root:root:700' 'there are places for host keys and keys'
 status 0 'sudo takes its file' on dmz visudo -cq
-is "$(on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.netfilter.nf_conntrack_acct | xargs)" '1 1 1' \
-  'the kernel forwards and counts'
+is "$(on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.netfilter.nf_conntrack_acct | xargs)" '0 0 1' \
+  'the kernel counts, and forwards nothing yet'
 for tool in $(make_words BIN); do
   ok "$tool finds its libraries" on dmz sh -c "! ldd $LAB_PREFIX/bin/$tool | grep 'not found'"
 done
 is "$(on dmz readlink -f /bin/aspshell)" "$LAB_PREFIX/bin/aspshell" '/bin/aspshell is the shell'
 # Without systemd, to be enabled is all that there is to see of a unit.
-for unit in "$stage"/usr/lib/systemd/system/*.service; do
-  [ -e "$unit" ] || continue
+for unit in "$stage"/usr/lib/systemd/system/*; do
+  case $unit in *@.*) continue ;; esac
   ok "${unit##*/} is enabled" on dmz systemctl --quiet is-enabled "${unit##*/}"
 done
 for script in "$stage"/etc/init.d/*; do
@@ -181,6 +181,9 @@ lab_sshd dmz stop
 lab_sshd dmz start
 laid_again
 proxy_allow cat
+status 0 'the service takes the configuration' on dmz /etc/init.d/asperaproxy reload
+is "$(on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs)" '1 1' 'now the kernel forwards'
+like "$(rules_of_suite)" 'table inet sallyport_border' 'behind a border'
 conf=$(edited)
 like "$(on dmz sudo -l -U bear)" "NOPASSWD: $LAB_PREFIX/libexec/asp-pinhole" 'sudo lets a member open a pinhole'
 
@@ -209,6 +212,7 @@ is "$proxy_status" 0 'and it ends as it should'
 like "$(answered second)" "from=$SQUASH:33001 second" 'the UDP of the second goes through'
 did 'it is removed under a living session' -r sallyport
 is "$(rules_of_suite)" '' 'no rule of it is left'
+is "$(on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs)" '0 0' 'and forwarding is off, as it was'
 is "$(on dmz conntrack -L -p udp -m 0x8000000/0x8000000 2> /dev/null)" '' 'and no flow'
 is "$(answered ghost)" '' 'no packet is forwarded any more'
 ok "somebody else's rule is there" others_rule

@@ -184,6 +184,13 @@ wait $mute
 
 unit=/usr/lib/systemd/system/asperanoded.service
 if on dmz test -x /usr/bin/systemd-analyze; then
+  # How exposed they are, by systemd's own measure, 0 to 10. What asp-lease has beyond 2 is being root, the
+  # firewall, other accounts, and the network for its children.
+  exposure() { on dmz systemd-analyze security --offline=yes --no-pager "$1" | sed -n 's/.*exposure level for [^ ]*: \([0-9]*\)\.\([0-9]\).*/\1\2/p'; }
+  ok 'asperanoded.service is exposed by less than 2.0' test "$(exposure $unit)" -lt 20
+  ok 'asp-lease@.service by 2.5 at most' test "$(exposure /usr/lib/systemd/system/asp-lease@.service)" -le 25
+  status 0 'the units of asp-lease are valid' on dmz env SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no /usr/lib/systemd/system/asp-lease@.service /usr/lib/systemd/system/asp-lease.socket
+  is "$(grep asp-lease <<< "$err")" '' 'without a warning'
   status 0 'the unit of the node service is valid' on dmz env SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no $unit
   is "$(grep asperanoded <<< "$err")" '' 'without a warning'
 else
@@ -192,7 +199,7 @@ fi
 pid_file=$(lab_root dmz)/run/sallyport/asperanoded.pid
 ok 'it does not run: nobody has enabled it' test ! -e "$pid_file"
 node() { lab_pids dmz asperanoded; }
-lab_config <<< '<CONF version="2"><server><enable_http>true</enable_http><proxy><enabled>true</enabled><authentication>false</authentication></proxy></server></CONF>'
+lab_config <<< '<CONF version="2"><server><enable_http>true</enable_http><proxy><enabled>true</enabled><allowed_destinations>203.0.113.0/24</allowed_destinations><authentication>false</authentication></proxy></server></CONF>'
 status 0 'start, with the forward proxy: exit 0' service start
 like "$out" 'asperanoded: started$' 'starts the node service'
 first=$(node)
@@ -213,14 +220,57 @@ status 3 'status, when it was killed: exit 3' service status
 status 0 'start: exit 0' service start
 status 0 'stop: exit 0' service stop
 is "$(node)" '' 'ends it'
-granted=$(on dmz sed -n 's/^CapabilityBoundingSet=//p' $unit | tr ' ' '\n' | sed 's/CAP_/+/' | tr '\nA-Z' ',a-z')
+# What root ends is what it has started, whatever the pid file says.
 service start > /dev/null
 service_pid=$(node)
-kill "$service_pid"
-ok '(ended)' wait_until 5 ended "$service_pid"
-on_exec dmz setpriv --bounding-set="-all,${granted%,}" "$LAB_PREFIX/bin/asperanoded" &
+on_exec dmz sleep 1000 &
+bystander=$!
+on_exec dmz -u bear bash -c 'exec -a asperanoded sleep 1000' &
+namesake=$!
+number_of() { sed -n 's/^NSpid:.*\t//p' "/proc/$1/status"; }
+kept=$(cat "$pid_file")
+for pid in "$(number_of $bystander)" "$(number_of $namesake)" 1 0 -1 '' "1 $(number_of $bystander)" 'x$(touch /run/touched)'; do
+  echo "$pid" > "$pid_file"
+  status 71 "pid file with '$pid', stop: exit 71" service stop
+  like "$err" 'asperanoded runs, but .* does not name it' 'says so'
+done
+ok 'the bystander lives' kill -0 $bystander
+ok 'and who only has its name' kill -0 $namesake
+is "$(node)" "$service_pid" 'and the service'
+nok 'nothing was run' test -e "$(lab_root dmz)/run/touched"
+echo "$kept" > "$pid_file"
+kill $bystander $namesake
+is "$(for file in /proc/"$service_pid"/fdinfo/*; do
+  case $(readlink "/proc/$service_pid/fd/${file##*/}") in */run/sallyport/*) sed -n 's/^flags:.*\([0-9]\)$/\1/p' "$file" ;; esac
+done | sort -u)" 0 'the service has no file there open for writing'
+status 0 'stop: exit 0' service stop
+is "$(lab_pids dmz asp-lease)" '' 'asp-lease is gone, too'
+
+# The node service has no rights, asp-lease few.
+service start > /dev/null
+for set in CapInh CapPrm CapEff CapAmb; do
+  is "$(sed -n "s/^$set:\t//p" "/proc/$(node)/status")" 0000000000000000 "the service has no capabilities: $set"
+done
+is "$(sed -n 's/^NoNewPrivs:\t//p' "/proc/$(node)/status")" 1 'and cannot get any'
+service stop > /dev/null
+granted() { on dmz sed -n 's/^CapabilityBoundingSet=//p' "$1" | tr ' ' '\n' | sed 's/CAP_/+/' | tr '\nA-Z' ',a-z' | sed 's/,$//'; }
+lease_unit=/usr/lib/systemd/system/asp-lease@.service
+# CHOWN: the socket is systemd's there.
+on_exec dmz setpriv --bounding-set="-all,$(granted $lease_unit),+chown" --no-new-privs "$LAB_PREFIX/libexec/asp-lease" < /dev/null &
+door=$!
+ok '(asp-lease waits, with the rights that its unit has)' wait_until 10 on dmz test -S /run/sallyport/lease.sock
+on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null
+status 0 'what root prepares' on dmz "$LAB_PREFIX/bin/asperanoded" -p
+is "$(on dmz stat -c '%U:%G %a' /run/sallyport/node_tls)" 'root:sallyport-node 640' 'is for the service alone'
+status 77 'nobody else starts the service' on dmz -u bear "$LAB_PREFIX/bin/asperanoded"
+status 77 'nor prepares it' on dmz -u bear "$LAB_PREFIX/bin/asperanoded" -p
+on_exec dmz setpriv --reuid sallyport-node --regid sallyport-node --clear-groups --bounding-set='-all,+net_bind_service' \
+  --inh-caps='+net_bind_service' --ambient-caps='+net_bind_service' --no-new-privs "$LAB_PREFIX/bin/asperanoded" &
 ok 'it starts with the rights that its unit has' wait_until 10 on dmz curl -s -o /dev/null http://127.0.0.1:9091/ping
+is "$(sed -n 's/^Cap\(Prm\|Eff\|Amb\):\t//p' "/proc/$(node)/status" | sort -u)" 0000000000000000 'and gives up the one for its ports'
 like "$(on outside curl -s -H 'Content-Type: application/json' -d "{\"destination\":\"$INSIDE1\"}" "http://$SQUASH:9091/proxy/leases")" '"id":"' 'and leases'
+kill "$(node)" "$door"
+ok 'both end' wait_until 5 ended "$(node)"
 status 0 'stop: exit 0' service stop
 lab_config <<< "$config"
 status 2 'the init script refuses what it does not know: exit 2' service bogus

@@ -7,6 +7,7 @@
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"
 
+LAB_CROWD=1
 lab_up dmz outside outside2 inside1 inside2
 proxy_allow 'env -u %d cat'
 on dmz sed -i "/host_ip=\"$INDIVIDUAL\"/,/<\/rule>/s/$INSIDE1:22/$INSIDE2:22/" "$LAB_PREFIX/etc/aspera.conf"

@@ -5,7 +5,7 @@
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"
 
-lab_up dmz outside inside1
+lab_up dmz outside outside2 inside1
 proxy_allow cat
 dmz=$(lab_root dmz)
 key=$(cat "$LAB_DIR/keys/client-bear.pub")
@@ -37,6 +37,47 @@ on outside -u bear ssh-agent -a /home/bear/agent > /dev/null
 ok '(sshd takes the file)' on dmz /usr/sbin/sshd -t
 restart() { lab_sshd dmz stop; lab_sshd dmz start; }
 restart
+
+# idlers ADDRESS FROM...: 130 connections from these addresses that never log in; what is
+# closed is opened again.
+idling='
+import itertools, select, socket, sys
+to, sources = sys.argv[1], itertools.cycle(sys.argv[2:])
+family = socket.AF_INET6 if ":" in to else socket.AF_INET
+def connect():
+    one = socket.socket(family)
+    one.bind((next(sources), 0))
+    one.connect((to, 33001))
+    return one
+idle = [connect() for _ in range(130)]
+print("idle", flush=True)
+while True:
+    for one in select.select(idle, [], [], 1)[0]:
+        try:
+            said = one.recv(4096)
+        except OSError:
+            said = b""
+        if not said:
+            one.close()
+            idle.remove(one)
+            idle.append(connect())'
+idlers() {
+  on_exec outside python3 -c "$idling" "$@" > "$TMPDIR/idlers" 2> "$TMPDIR/idlers.err" < /dev/null &
+  idlers=$!
+  ok '(130 idle connections from one host)' wait_until 20 grep -q idle "$TMPDIR/idlers"
+}
+# How many of ten log-ins of somebody else, one after the other, end well.
+others_log_in() {  # ADDRESS [FROM]
+  local good=0 i
+  for i in 1 2 3 4 5 6 7 8 9 10; do
+    on outside2 -u bear timeout 20 ssh ${2:+-b "$2"} -p 33001 "bear@$1" cat < /dev/null > /dev/null 2>&1 && good=$((good + 1))
+  done
+  echo $good
+}
+end_idlers() {
+  kill $idlers
+  wait $idlers 2> /dev/null
+}
 
 log_in() { on outside -u bear timeout 20 ssh -p 33001 -o ExitOnForwardFailure=yes "$@"; }
 gets_sftp() { echo 'ls /' | on outside -u bear timeout 20 sftp -q -b - -P 33001 "bear@$SQUASH" 2> /dev/null | grep -q home; }
@@ -85,9 +126,23 @@ nok 'root does not log in' root_logs_in
 settings=$(on dmz /usr/sbin/sshd -T -C "user=bear,host=x,addr=$OUTSIDE" | sed 's/^[^ ]*/\L&/')
 for line in 'permittunnel no' 'gatewayports no' 'disableforwarding yes' 'passwordauthentication no' 'kbdinteractiveauthentication no' \
   'authenticationmethods publickey' 'clientaliveinterval 15' 'clientalivecountmax 3' 'exposeauthinfo yes' 'maxauthtries 6' 'logingracetime 30' \
-  'port 33001'; do
+  'port 33001' 'maxsessions 5' 'maxstartups 100:30:300' 'persourcemaxstartups 10' 'persourcenetblocksize 32:64'; do
   ok "in force: $line" grep -qx "$line" <<< "$settings"
 done
+
+# --- who does not log in keeps nobody out ------------------------------------------------
+
+startups() { on dmz "$LAB_PREFIX/bin/asperaproxy" check | grep ' sshd: .*\(Startups\|NetBlock\)'; }
+is "$(startups)" '' 'the doctor is content'
+idlers "$SQUASH" "$OUTSIDE"
+is "$(others_log_in "$SQUASH")" 10 'ten of ten log-ins of others go on'
+end_idlers
+on outside2 ip addr add 2001:db8:9::11/128 dev lo
+on dmz ip route add 2001:db8:9::/64 via "$OUTSIDE2_6"
+for i in {1..14}; do on outside ip addr add "2001:db8:1:0:f::$i/64" dev wan nodad; done
+idlers "$SQUASH_6" 2001:db8:1:0:f::{1..14}
+is "$(others_log_in "$SQUASH_6" 2001:db8:9::11)" 10 'also when that host has many addresses of its /64'
+end_idlers
 
 # --- the same without the file ---------------------------------------------------------
 
@@ -103,6 +158,10 @@ environment > "$TMPDIR/environment"
 like "$(cut -d = -f 1 "$TMPDIR/environment" | sort | xargs)" 'DISPLAY FROM_FILE FROM_KEY.* SSH_AUTH_SOCK' '(agent, X11 and environment)'
 ok '(rc)' on dmz test -e /tmp/rc-ran
 ok '(root)' root_logs_in
+like "$(startups)" 'warn  sshd: PerSourceMaxStartups is none: one address can keep all others out' 'the doctor names what is missing'
+idlers "$SQUASH" "$OUTSIDE"
+ok '(log-ins of others fail)' test "$(others_log_in "$SQUASH")" -lt 5
+end_idlers
 kill $target 2> /dev/null
 
 # --- sshd on another port: the doctor and keepalived ask where users reach it ----------

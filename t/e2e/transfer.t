@@ -5,6 +5,7 @@
 . "$LAB_LIB/proxy.sh"
 
 lab_up dmz outside outside2 inside1
+on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null  # behind the border
 
 copy() {  # client user asp-cp-arguments...
   local client=$1 user=$2

@@ -32,7 +32,14 @@ cluster_config() {
     { print }'
 }
 
+# Redis and Sentinels have a password.
+CLUSTER_PASSWORD=lab-password
 cluster_section() {
+  local password=
+  case $cluster_options in
+    *redis_password_file*) ;;
+    *'<redis>'*) password='<redis_password_file>/etc/redis/sallyport.password</redis_password_file>' ;;
+  esac
   cat << END
 <cluster>
 <enabled>true</enabled>
@@ -43,6 +50,7 @@ cluster_section() {
 <inside_addresses>$INSIDE_SHARED/24, $INSIDE_SHARED_6/64</inside_addresses>
 <sync_interface>sync</sync_interface>
 $cluster_options
+$password
 </cluster>
 END
 }
@@ -79,6 +87,8 @@ cluster_furnish() {
 cluster_write() {
   local root file rest place
   root=$(lab_root "$1")
+  install -d "$root/etc/redis"
+  (umask 077 && echo "$CLUSTER_PASSWORD" > "$root/etc/redis/sallyport.password") || return
   on "$1" "$LAB_ASPERAPROXY" cluster-config > "$TMPDIR/written.$1" || return
   while read -r file rest place; do
     file=${file%:}

@@ -37,6 +37,10 @@ ip address add 203.0.113.5/24 dev lan && ip address add 198.51.100.39/24 dev wan
 ip address add 2001:db8:2::5/64 dev lan nodad && ip address add 2001:db8:1::39/64 dev wan nodad
 for address in 203.0.113.5/32 198.51.100.39/32; do ip -n two address add $address dev lo; done
 sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.netfilter.nf_conntrack_acct=1 || exit
+# The kernel tracks flows, as where the suite runs: also before a story's first lease.
+for tables in iptables ip6tables; do
+  $tables -A INPUT -m conntrack --ctstate ESTABLISHED && ip netns exec two $tables -A INPUT -m conntrack --ctstate ESTABLISHED || exit
+done
 
 # proxy2: its own /run/sallyport and name, and the network two.
 nsenter --net=/run/netns/two unshare -mu bash -c 'hostname proxy2; mount -t tmpfs -o mode=755 tmpfs /run/sallyport; echo ready > '$tmp'/two; exec sleep 1000' &

@@ -12,7 +12,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 def configure(low, high, more="", redis="192.0.2.1:6379, 192.0.2.2:6379"):
     write(CONF, f"""<CONF version="2"><server><listen>9091</listen>
-<proxy><enabled>true</enabled><session_timeout>60</session_timeout><keepalive_interval>20</keepalive_interval>
+<proxy><enabled>true</enabled><allowed_destinations>0.0.0.0/0 ::/0</allowed_destinations><session_timeout>60</session_timeout><keepalive_interval>20</keepalive_interval>
 <port_range_low>{low}</port_range_low><port_range_high>{high}</port_range_high>{more}</proxy>
 <cluster><enabled>true</enabled>
 <nodes><node name="proxy1">192.0.2.1</node><node name="proxy2">192.0.2.2</node></nodes>

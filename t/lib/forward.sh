@@ -22,6 +22,11 @@ api_host=inner api_user=alice api_base=http://$DMZ_LAN_AT:9091
 
 forward_config() {
   local inside
+  # The lab's own networks are among those that no lease leads to by itself.
+  case $* in
+    *'<allowed_destinations>'*) ;;
+    *) set -- "$@" '<allowed_destinations>0.0.0.0/0 ::/0</allowed_destinations>' ;;
+  esac
   inside=$(printf '<http_port>9091</http_port><https_port>9092</https_port>%s<proxy><enabled>true</enabled>%s</proxy>' \
     '<enable_http>true</enable_http><enable_https>true</enable_https>' "$*")
   lab_guide_config |
@@ -41,7 +46,18 @@ forward_is_ready() {
   ! kill -0 "$forward_pid" 2> /dev/null || { lab_listens dmz 9091 && lab_listens dmz 9092; }
 }
 
+# forward_door: asp-lease waits for the node service, as init starts it; $forward_door_pid
+forward_door() {
+  [ -z "${forward_door_pid-}" ] || ! kill -0 "$forward_door_pid" 2> /dev/null || return 0
+  on_exec dmz "$LAB_PREFIX/libexec/asp-lease" > /dev/null 2>&1 < /dev/null &
+  forward_door_pid=$!
+  wait_until 10 on dmz test -S /run/sallyport/lease.sock
+}
+# forward_lessors: the asp-lease that serve somebody.
+forward_lessors() { lab_pids dmz asp-lease | grep -vx "${forward_door_pid-}"; }
+
 forward_start() {
+  forward_door || return
   on_exec dmz "$LAB_PREFIX/bin/asperanoded" > "$TMPDIR/asperanoded" 2>&1 < /dev/null &
   forward_pid=$!
   wait_until 20 forward_is_ready && kill -0 "$forward_pid" || {

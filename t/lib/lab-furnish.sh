@@ -3,6 +3,7 @@
 
 # People who have accounts on the clients and, of the same name, on dmz.
 # mallory's shell on dmz is bash: what could someone do who broke out of aspshell?
+# Their numbers on dmz are no others': all hosts of the lab share one list of processes.
 LAB_PEOPLE='bear bobcat mallory'
 
 lab_furnish() {
@@ -114,7 +115,10 @@ lab_furnish_inside() {
   lab_own "$root" bobcat
   lab_install_programs "$root" asp-cp
   # As INSTALL says: all users come from these.
-  sshd_where_known "PerSourcePenaltyExemptList $DMZ_LAN,$DMZ_LAN_6,$DMZ2_LAN,$DMZ2_LAN_6" > "$root/etc/ssh/sshd_config.d/proxy.conf"
+  {
+    echo "MaxStartups $([ -n "${LAB_CROWD-}" ] && echo 1000 || echo 100:30:200)"
+    sshd_where_known "PerSourcePenaltyExemptList $DMZ_LAN,$DMZ_LAN_6,$DMZ2_LAN,$DMZ2_LAN_6"
+  } > "$root/etc/ssh/sshd_config.d/proxy.conf"
   lab_start_sshd "$host" "$root"
 }
 
@@ -167,7 +171,7 @@ lab_furnish_dmz() {
   for user in $LAB_PEOPLE; do
     shell=/bin/aspshell
     [ "$user" != mallory ] || shell=/bin/bash
-    lab_add_user "$host" "$root" "$user" "$shell" -G sallyport
+    lab_add_user "$host" "$root" "$user" "$shell" -G sallyport -K UID_MIN=2000
     ssh=$root/home/$user/.ssh
     lab_put_key "dmz-$user" "$ssh/id_ed25519"
     cp "$LAB_DIR/keys/client-$user.pub" "$ssh/authorized_keys"
@@ -175,11 +179,15 @@ lab_furnish_dmz() {
   done
   if [ -r "$settings/sshd_config.d/sallyport.conf" ]; then
     cp "$settings/sshd_config.d/sallyport.conf" "$root/etc/ssh/sshd_config.d/"
+    # Of most settings sshd takes the first that it reads, of MaxStartups the last.
+    [ -z "${LAB_CROWD-}" ] || printf '%s\n' 'MaxStartups 1000' 'PerSourceMaxStartups none' 'Match Group sallyport' '  MaxSessions 1000' 'Match all' |
+      tee "$root/etc/ssh/sshd_config.d/00-crowd.conf" > "$root/etc/ssh/sshd_config.d/zz-crowd.conf"
   fi
   lab_start_sshd "$host" "$root"
 }
 
-# sshd as Debian sets it up, less what needs a person, plus room for many sessions.
+# sshd as Debian sets it up, less what needs a person; on the proxies with the suite's
+# sample before all else.
 # mallory has broken out of aspshell already, so the forced command is not for her.
 lab_start_sshd() {
   local etc=$2/etc/ssh
@@ -197,7 +205,6 @@ UsePAM yes
 KbdInteractiveAuthentication no
 PasswordAuthentication no
 PrintMotd no
-MaxStartups 1000
 Subsystem sftp /usr/lib/openssh/sftp-server
 END
   } > "$etc/sshd_config"

@@ -38,6 +38,8 @@
 # where it lies on the machine.
 # The machine's files are read-only from here, so that no slip can change them;
 # $TMPDIR is a scratch directory that vanishes with the lab.
+# LAB_CROWD=1, set before lab_up, lets one host have a thousand log-ins under way at the
+# same time; without it, sshd on the proxies has the limits that the suite's sample has.
 # uptime=SECONDS, set before this is sourced: how long ago the machine was booted.
 # LAB_VERBOSE=1 shows the hosts' logs at the end even if all went well;
 # LAB_SUITE=no raises dmz without installing the suite there;

@@ -73,14 +73,30 @@ class Server:
 ASK = dict(request="open", user="alice", destination="198.51.100.50", address="198.51.100.50", ssh_port="22", udp_ports="33001:33001")
 
 
+def as_account(uid, work):
+    """What work() returns, done by that account, whose group has its number."""
+    os.setegid(uid)
+    os.seteuid(uid)
+    try:
+        return work()
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def pair_of(uid, kind=socket.SOCK_SEQPACKET):
+    """A socket pair, of which SO_PEERCRED says that uid made it."""
+    return as_account(uid, lambda: socket.socketpair(socket.AF_UNIX, kind))
+
+
 class Lease:
-    """One asp-lease, run as sudo would."""
+    """One asp-lease, with a connection of that account, as systemd starts it."""
 
     def __init__(self, program, uid, err=None):
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket, theirs = pair_of(uid)
         self.socket.settimeout(20)
         self.process = subprocess.Popen([program], stdin=theirs, stdout=theirs, stderr=err,
-                                        env={"SUDO_UID": str(uid), "SUDO_USER": "x", "PATH": "/usr/bin:/usr/sbin"})
+                                        env={"PATH": "/usr/bin:/usr/sbin"})
         theirs.close()
 
     def send(self, descriptor=None, **fields):

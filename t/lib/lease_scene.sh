@@ -2,8 +2,7 @@
 # it, and it starts the story.
 #
 # This network namespace is the proxy. inner and inner2 are clients on its inside, outer
-# is a server beyond, with a second address. The suite is in its place, sudo knows its
-# rule, and names are those of /etc/hosts. What no lease opens is not open.
+# is a server beyond, with a second address. The suite is in its place, and names are those of /etc/hosts. What no lease opens is not open.
 . "${0%/*}/spool.sh"
 
 suite asp-lease asp-reap asp-sessions asperaproxy asperanoded
@@ -18,9 +17,6 @@ own_etc hosts << END_HOSTS
 192.0.2.9 elsewhere.example.com
 END_HOSTS
 own_etc nsswitch.conf <<< 'hosts: files'
-own_etc sudoers <<< '@includedir /etc/sudoers.d'
-mkdir $tmp/etc/sudoers.d && install -m 440 sudoers.d/sallyport $tmp/etc/sudoers.d/ && chmod 440 $tmp/etc/sudoers &&
-  mount --bind $tmp/etc/sudoers.d /etc/sudoers.d || exit
 
 join() {  # NAMESPACE PROXY4 PROXY6 ADDRESS4 ADDRESS6
   ip netns add "$1" && ip link add "to-$1" type veth peer name eth0 netns "$1" || exit
@@ -39,5 +35,7 @@ ip -n inner address add 203.0.113.3/28 dev eth0
 ip -n outer address add 198.51.100.51/24 dev eth0
 sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.netfilter.nf_conntrack_acct=1 || exit
 iptables -P FORWARD DROP && ip6tables -P FORWARD DROP || exit
+# The kernel tracks flows, as where the suite runs: also before a story's first lease.
+iptables -A INPUT -m conntrack --ctstate ESTABLISHED && ip6tables -A INPUT -m conntrack --ctstate ESTABLISHED || exit
 
 TEST_SCENE=1 TMP=$tmp exec python3 -S "$1"

@@ -10,11 +10,12 @@ over HTTP and HTTPS.
 """
 from story import *
 enter("lease_scene.sh")
-import base64, http.client, json, os, re, socket, ssl, subprocess
+import base64, fcntl, http.client, json, os, re, socket, ssl, subprocess
 from lease import done, make, ok, same, until
 
 NODE = PREFIX + "/bin/asperanoded"
 PID_FILE = "/run/sallyport/asperanoded.pid"
+READY_FILE = "/run/sallyport/asperanoded.ready"
 CERT = PREFIX + "/etc/aspera_server_cert.pem"
 KEY = PREFIX + "/etc/aspera_server_key.pem"
 PROXY4, PROXY6 = "203.0.113.1", "2001:db8:2::1"
@@ -23,7 +24,12 @@ LOGIN = b"Authorization: Basic " + base64.b64encode(b"alice:secret")
 TO_SERVER = {"destination": "198.51.100.50"}
 
 
-def configure(proxy="<enabled>true</enabled>", server="<enable_http>true</enable_http>"):
+# The story's own networks are among those that no lease leads to by itself.
+EVERYWHERE = "<allowed_destinations>0.0.0.0/0 ::/0</allowed_destinations>"
+
+
+def configure(proxy="<enabled>true</enabled>", server="<enable_http>true</enable_http>", allowed=EVERYWHERE):
+    proxy = proxy if "<allowed_destinations>" in proxy else proxy + allowed
     write(CONF, f'<CONF version="2"><server>{server}<proxy>{proxy}</proxy></server></CONF>\n')
 
 
@@ -49,9 +55,48 @@ def own_lines(since=0):
 SANE = {**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=1:thread_local_quarantine_size_kb=16"}
 
 
+def is_ready(pid):
+    """It holds the lock of a file that says so."""
+    if not os.path.exists(READY_FILE) or open(PID_FILE).read() != f"{pid}\n":
+        return False
+    with open(READY_FILE) as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+SOCKET = "/run/sallyport/lease.sock"
+door = None  # asp-lease where it waits for callers
+
+
+def open_door():
+    global door
+    if door is None or door.poll() is not None:
+        door = subprocess.Popen([PREFIX + "/libexec/asp-lease"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        assert until(lambda: is_open() or door.poll() is not None) and door.poll() is None, f"asp-lease does not start: {log()}"
+
+
+def is_open():
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        return os.path.exists(SOCKET) and s.connect_ex(SOCKET) == 0
+
+
+def close_door():
+    door.terminate()
+    return door.wait(timeout=10)
+
+
+def helpers():
+    """The asp-lease that serve somebody."""
+    return [pid for pid in map(int, run("pgrep", "-x", "asp-lease")[1].split()) if door is None or pid != door.pid]
+
+
 def start():
+    open_door()
     node = subprocess.Popen([NODE], env=SANE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    assert until(lambda: node.poll() is not None or (os.path.exists(PID_FILE) and open(PID_FILE).read() == f"{node.pid}\n")), "it does not start"
+    assert until(lambda: node.poll() is not None or is_ready(node.pid)), "it does not start"
     assert node.poll() is None, f"it ended with {node.returncode}: {log()}"
     return node
 

@@ -160,6 +160,11 @@ for keyword in $(sed -n 's/^ *\([A-Z][A-Za-z]*\) .*/\1/p' etc/sshd_config.d/sall
   ok "INSTALL says what $keyword does in sshd_config" grep -qE "^    (Port 22, )?$keyword( |\$)" INSTALL
 done
 
+# SECURITY.md says what is tested where: there it has to be. LAYER and the like are not names.
+named=$(grep -ohE '`(t|lib|cmd|man|etc)/[A-Za-z0-9_./-]+`' ./*.md t/bench/README.md | tr -d '`' | grep -vE '[A-Z]{3}' | sort -u)
+missing=$(while read -r file; do [ -e "$file" ] || echo "$file"; done <<< "$named")
+is "$missing" '' 'what the texts name is in the tree'
+
 # Nothing of the machine that somebody works on gets into the project.
 git() { command git -c safe.directory='*' "$@"; }  # whosoever it is
 if git rev-parse --git-dir > /dev/null 2>&1; then

@@ -33,6 +33,8 @@ TEST_CASE("public_key: what is taken, and how it is written") {
 TEST_CASE("public_key: comments are cleaned and bounded") {
   CHECK(public_key::parse(kKey + " a\x1b[31m\xc3\xa4\"x", "f")[0].comment == "a__31m___x");
   CHECK(public_key::parse(kKey + " " + std::string(500, 'a'), "f")[0].comment.size() == 100);
+  // Cut at a blank, it reads back without one.
+  CHECK(public_key::parse(kKey + " " + std::string(99, 'a') + " b", "f")[0].comment == std::string(99, 'a'));
 }
 
 TEST_CASE("public_key: a line is refused, with its number") {

@@ -44,7 +44,7 @@ lease::Lease good() {
 }
 
 std::string complaint(const lease::Lease& lease, const config::Config& config = node()) {
-  return lease::admission::complaint(lease, config, kOwn);
+  return lease::admission::complaint(lease, config, {kOwn, {}});
 }
 
 }  // namespace

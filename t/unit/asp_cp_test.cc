@@ -172,7 +172,7 @@ TEST_CASE("asp-cp names: any bytes but NUL cross the wire") {
   Record record;
   CHECK_NOTHROW(record.add("path", encode(every)));
   CHECK(encode("a b\n%\x7f") == "a b%0A%25%7F");
-  for (const char* text : {"%", "%0", "%0a", "%00", "a%", "%G0", "% 1"}) {
+  for (const char* text : {"%", "%0", "%0a", "%00", "a%", "%G0", "% 1", "%41", "a\nb", "%FF"}) {
     CAPTURE(text);
     CHECK(code_of([&] { decode(text); }) == tool::bad_input);
   }
@@ -319,6 +319,8 @@ TEST_CASE("asp-cp protocol: whatever breaks a message is refused") {
                           Case{in_file, "mtime", "1.-00000001", tool::bad_input},
                           Case{in_file, "mtime", "99999999999999.000000000", tool::bad_input},
                           Case{in_file, "mtime", ".000000000", tool::bad_input},
+                          Case{in_file, "mtime", "-0.000000000", tool::bad_input},
+                          Case{in_file, "mtime", "007.000000000", tool::bad_input},
                           Case{in_directory, "path", "a/..", tool::bad_input},
                           Case{in_have, "size", "0", tool::bad_input},
                           Case{in_have, "sha256", "00", tool::bad_input},

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/core.h>
+
 #include "../../cmd/asperaproxy/host_keys.h"
 #include "../../cmd/asperaproxy/kernel.h"
 
@@ -59,6 +61,12 @@ TEST_CASE("asperaproxy: one name leaves a line of known_hosts, others stay") {
   CHECK(host_keys::without(text, entry(4, "|1|x=|y="), "b") ==
         "# 1\na,b,c ssh-rsa AAAA comment a\nb ssh-rsa AAAA\n* ssh-rsa AAAA\n");
   CHECK_FALSE(host_keys::without(text, entry(5, "*"), "b"));
+  // A name that a pattern beside it covers, too: the old key would go on being the host's.
+  for (const char* names : {"b,*", "?,b", "B,b*,x"}) {
+    CAPTURE(names);
+    CHECK_FALSE(host_keys::without(fmt::format("{} ssh-rsa AAAA\n", names), entry(1, names), "b"));
+  }
+  CHECK(host_keys::without("b,x* ssh-rsa AAAA\n", entry(1, "b,x*"), "b") == "x* ssh-rsa AAAA\n");
   CHECK(host_keys::with("", "b", {"ssh-rsa", "AAAA"}) == "b ssh-rsa AAAA\n");
   CHECK(host_keys::with("x y z", "b", {"ssh-rsa", "AAAA"}) == "x y z\nb ssh-rsa AAAA\n");
 }

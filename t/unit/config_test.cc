@@ -104,6 +104,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(nothing.log_directory.empty());
   CHECK(nothing.known_hosts == paths::kKnownHosts);
   CHECK(nothing.max_sessions == 0);
+  CHECK(nothing.max_sessions_per_user == 0);
   CHECK(nothing.rules.empty());
 
   const auto least = only_rule(rule(""));
@@ -122,6 +123,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(least.src_port_filtering);
   CHECK(least.udp_port_reuse);
   CHECK(least.udp_linger == 0s);
+  CHECK(least.udp_linger_limit == std::chrono::hours(7 * 24));
   CHECK_FALSE(least.bind_source_address);
   CHECK(least.forwarding == config::Forwarding::iptables);
   CHECK(least.users.empty());
@@ -160,13 +162,15 @@ TEST_CASE("config: of two server sections, each gives what the other does not") 
 TEST_CASE("config: every option of rproxy is read") {
   const auto all =
       parse(rproxy("<enabled>true</enabled><log_level>2</log_level><log_directory>/var/log/a</log_directory>"
-                   "<known_hosts>/etc/kh</known_hosts><max_sessions>7</max_sessions><rules/>"))
+                   "<known_hosts>/etc/kh</known_hosts><max_sessions>7</max_sessions><max_sessions_per_user>3</"
+                   "max_sessions_per_user><rules/>"))
           .rproxy;
   CHECK(all.enabled);
   CHECK(all.log_level == 2);
   CHECK(all.log_directory == "/var/log/a");
   CHECK(all.known_hosts == "/etc/kh");
   CHECK(all.max_sessions == 7);
+  CHECK(all.max_sessions_per_user == 3);
 }
 
 TEST_CASE("config: every option of a rule is read") {
@@ -182,6 +186,7 @@ TEST_CASE("config: every option of a rule is read") {
     <udp_port_range>40000:40010</udp_port_range>
     <src_port_filtering>false</src_port_filtering>
     <udp_linger>30</udp_linger>
+    <udp_linger_limit>31</udp_linger_limit>
     <forwarding_type>nftables</forwarding_type>
     <users>bear, bobcat</users>
     <groups>partners
@@ -205,6 +210,7 @@ TEST_CASE("config: every option of a rule is read") {
   CHECK(all.udp_port_range == PortRange{40000, 40010});
   CHECK_FALSE(all.src_port_filtering);
   CHECK(all.udp_linger == 30s);
+  CHECK(all.udp_linger_limit == 31s);
   CHECK(only_rule(rule("<bind_source_address>10.0.0.1</bind_source_address>")).bind_source_address ==
         IpAddress::parse("10.0.0.1"));
   CHECK_FALSE(only_rule(rule("<udp_port_reuse>false</udp_port_reuse>")).udp_port_reuse);
@@ -273,6 +279,10 @@ TEST_CASE("config: values at the edge of what is valid") {
       {"udp_linger", "0", true},
       {"udp_linger", "86400", true},
       {"udp_linger", "86401", false},
+      {"udp_linger_limit", "0", false},
+      {"udp_linger_limit", "1", true},
+      {"udp_linger_limit", "2592000", true},
+      {"udp_linger_limit", "2592001", false},
       {"faulty_interval", "1", true},
       {"faulty_interval", "0", false},
       {"faulty_interval", "86401", false},

@@ -177,9 +177,17 @@ std::vector<config::Destination> list(const std::string& text) { return config::
 
 // "refused: …", "permitted", "permitted_by_name"
 std::string judged(const std::string& allowed, const std::string& denied, const Asked& asked) {
-  const auto allowing = list(allowed);
-  const auto denying = list(denied);
-  const auto judgement = config::destination::judge({allowing, denying, kOwn}, asked);
+  config::Config config;
+  config.proxy.allowed_destinations = list(allowed);
+  config.proxy.denied_destinations = list(denied);
+  config.cluster.nodes = {{"proxy1", ip("192.0.2.11")}, {"proxy2", ip("192.0.2.12")}};
+  config.cluster.outside = {"wan", {*Network::parse("198.51.100.39/24"), *Network::parse("2001:db8:1::39/64")}};
+  config.cluster.inside = {"lan", {*Network::parse("203.0.113.5/24")}};
+  config.cluster.redis = {*Endpoint::parse("192.0.2.11:6379"), *Endpoint::parse("[2001:db8:4::6]:6379")};
+  config.cluster.sentinels = {*Endpoint::parse("192.0.2.13:26379")};
+  const config::destination::Surroundings here{
+      kOwn, {*Network::parse("203.0.113.0/24"), *Network::parse("2001:db8:2::/64"), *Network::parse("192.0.2.130")}};
+  const auto judgement = config::destination::judge({config, here}, asked);
   if (judgement.verdict == Verdict::permitted) return "permitted" + judgement.reason;
   if (judgement.verdict == Verdict::permitted_by_name) return "permitted_by_name" + judgement.reason;
   return "refused: " + judgement.reason;
@@ -202,6 +210,80 @@ TEST_CASE("destination: what is never reachable is not, in whatever writing") {
     CHECK(config::destination::never_reachable(target->address.value(), kOwn) == one.why);
   }
   CHECK(refused > 100);
+}
+
+TEST_CASE("destination: no lease leads to the proxies themselves, whatever is allowed, in no writing") {
+  for (const char* address :
+       {"192.0.2.11", "192.0.2.12", "192.0.2.13", "198.51.100.39", "203.0.113.5", "2001:db8:1::39", "2001:db8:4::6",
+        "::ffff:192.0.2.12", "64:ff9b::192.0.2.12", "64:ff9b::c000:20d", "2002:c000:20c::1", "::192.0.2.12",
+        "::ffff:0:192.0.2.12", "2001:db8::5efe:192.0.2.12", "2001:0:c000:20c::1", "2001::3fff:fdf3"}) {
+    for (const char* allowed : {"", "0.0.0.0/0 ::/0", "192.0.2.0/24 2000::/3 server.example.com"}) {
+      CAPTURE(address);
+      CAPTURE(allowed);
+      CHECK(judged(allowed, "", {"", ip(address), 22, {33001, 33001}}).starts_with("refused: "));
+      CHECK(judged(allowed, "", {"server.example.com", ip(address), 6379, {33001, 33001}}).starts_with("refused: "));
+    }
+  }
+  CHECK(judged("0.0.0.0/0", "", {"", ip("192.0.2.14"), 22, {33001, 33001}}) == "permitted");
+}
+
+TEST_CASE("destination: without a list, no lease leads to private networks, nor to those that the host is in") {
+  for (const char* address : {"10.0.0.0",
+                              "10.255.255.255",
+                              "172.16.0.0",
+                              "172.31.255.255",
+                              "192.168.0.0",
+                              "192.168.255.255",
+                              "100.64.0.0",
+                              "100.127.255.255",
+                              "192.0.0.8",
+                              "198.18.0.1",
+                              "198.19.255.255",
+                              "192.88.99.1",
+                              "fc00::1",
+                              "fdff::1",
+                              "fec0::1",
+                              "100::1",
+                              "203.0.113.7",
+                              "203.0.113.254",
+
+                              "2001:db8:2::7",
+                              "64:ff9b::10.0.0.1",
+                              "64:ff9b::203.0.113.7",
+                              "2002:a00:1::1",
+                              "2002:c0a8:101::",
+                              "2002:cb00:7107::1",
+                              "2001:db8::5efe:10.0.0.1",
+                              "2001:db8::200:5efe:192.168.0.1",
+                              "2001:0:c633:6432::f5ff:fffe",
+                              "::ffff:10.0.0.1",
+                              "::ffff:203.0.113.7"}) {
+    CAPTURE(address);
+    CHECK(judged("", "", {"", ip(address), 22, {33001, 33001}}) ==
+          "refused: " + ip(address).text() + " is not among the allowed destinations");
+    CHECK(judged("", "", {"server.example.com", ip(address), 22, {33001, 33001}}) ==
+          "refused: server.example.com is not among the allowed destinations");
+    CHECK(judged("0.0.0.0/0 ::/0", "", {"", ip(address), 22, {33001, 33001}}) == "permitted");
+    CHECK(judged("server.example.com", "", {"server.example.com", ip(address), 22, {33001, 33001}}) ==
+          "permitted_by_name");
+  }
+  for (const char* address :
+       {"9.255.255.255", "11.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0", "100.63.255.255",
+        "100.128.0.0", "198.17.255.255", "198.20.0.0", "203.0.114.1", "fbff::1", "2001:db8:3::1",
+        "64:ff9b::198.51.100.7", "2002:c633:6407::1"}) {
+    CAPTURE(address);
+    CHECK(judged("", "", {"", ip(address), 22, {33001, 33001}}) == "permitted");
+  }
+}
+
+TEST_CASE("destination: the log says why, the user does not learn the address of a name") {
+  config::Config config;
+  const auto no = config::destination::judge({config, {{}, {*Network::parse("203.0.113.0/24")}}},
+                                             {"server.example.com", ip("203.0.113.7"), 22, {33001, 33001}});
+  CHECK(no.reason == "server.example.com is not among the allowed destinations");
+  CHECK(no.detail ==
+        "server.example.com is not among the allowed destinations (203.0.113.7): this host is in the network of "
+        "203.0.113.0/24, and there are no <allowed_destinations>");
 }
 
 TEST_CASE("destination: what getaddrinfo takes for an address without asking anybody is never taken for a name") {
@@ -282,10 +364,10 @@ TEST_CASE("destination: the never reachable is refused, whatever the lists say")
   }
   Asked asked = kByAddress;
   asked.address = ip("127.0.0.1");
-  CHECK(judged("", "", asked) == "refused: 127.0.0.1 is a loopback address, where no lease may lead");
+  CHECK(judged("0.0.0.0/0 ::/0", "", asked) == "refused: 127.0.0.1 is a loopback address, where no lease may lead");
   asked.name = "evil.example.com";
   asked.address = ip("203.0.113.1");
-  CHECK(judged("", "", asked) ==
+  CHECK(judged("0.0.0.0/0 ::/0", "", asked) ==
         "refused: evil.example.com has an address that is the proxy's own address, where no lease may lead");
 }
 
@@ -362,9 +444,9 @@ TEST_CASE(
                               "2001:db8:9::5efe:10.1.2.3", "::ffff:10.1.2.3"}) {
     CAPTURE(address);
     asked.address = ip(address);
-    CHECK(judged("", "", asked) == "permitted");
+    CHECK(judged("0.0.0.0/0 ::/0", "", asked) == "permitted");
     CHECK(judged("", "10.0.0.0/8", asked).starts_with("refused"));
-    CHECK(judged("", "11.0.0.0/8", asked) == "permitted");
+    CHECK(judged("0.0.0.0/0 ::/0", "11.0.0.0/8", asked) == "permitted");
     if (!asked.address.is_v4()) CHECK(judged("10.0.0.0/8", "", asked).starts_with("refused"));
   }
 }

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/core.h>
+
 #include "../../cmd/asperaproxy/judge.h"
 #include "../../cmd/asperaproxy/packet_filter.h"
 #include "../../cmd/asperaproxy/sockets.h"
@@ -165,6 +167,34 @@ TEST_CASE("packet filter: what rules of nft do") {
   }
 }
 
+TEST_CASE("packet filter: an nft that prints something else than nft does") {
+  const std::string dport = R"({"payload":{"protocol":"udp","field":"dport"}})";
+  for (const char* range : {"{}", "[]", "[1]", "[1,2,3]", R"(["a","b"])", "7", "null", R"({"0":1,"1":65535})"}) {
+    CAPTURE(range);
+    const std::string right = fmt::format(R"({{"range":{}}})", range);
+    CHECK(by_nft("accept", {fmt::format(R"({{"match":{{"op":"==","left":{},"right":{}}}}},{{"drop":null}})", dport,
+                                        right)}) == Answer::maybe);
+  }
+  CHECK(by_nft("accept", {R"({"vmap":{"key":{"ct":{"key":"state"}},"data":{"set":[["new",{}]]}}})"}) == Answer::no);
+  const std::string keyless = nft("forward", "accept", {R"({"vmap":{"data":{"set":[["new",{"drop":null}]]}}})"});
+  CHECK_THROWS_AS(packet_filter::read_nft(keyless, kInside, true), tool::Failure);
+}
+
+TEST_CASE("packet filter: chains that lead to each other in many ways are walked once") {
+  const auto lines = [](int levels, bool circle) {
+    std::string text = ":FORWARD ACCEPT [0:0]\n";
+    for (int level = 0; level < levels; ++level) text += fmt::format(":c{} - [0:0]\n", level);
+    text += "-A FORWARD -j c0\n";
+    for (int level = 0; level < levels; ++level) {
+      const int next = circle ? (level + 1) % levels : level + 1;
+      for (int rule = 0; rule < 20; ++rule) text += fmt::format("-A c{} -s 10.0.0.{} -j c{}\n", level, rule, next);
+    }
+    return text + fmt::format("-A c{} -j DROP\n", levels - 1);
+  };
+  CHECK(iptables(lines(14, false), kInside, "forward").dropped == Answer::maybe);
+  CHECK(iptables(lines(14, true), kInside, "forward").dropped != Answer::no);
+}
+
 TEST_CASE("packet filter: tables of iptables-nft are iptables' own") {
   const std::string text =
       R"({"nftables":[{"chain":{"family":"ip","table":"filter","name":"FORWARD","type":"filter","hook":"forward","prio":0,"policy":"drop"}},
@@ -267,6 +297,21 @@ TEST_CASE("doctor: what sshd applies to a user") {
     CHECK(doctor::judge_sshd(settings, "/x/aspshell").warnings.size() == one.warnings);
   }
   CHECK(doctor::judge_sshd("", "/x/aspshell").failures.size() >= 8);
+  const struct {
+    const char* settings;
+    std::size_t complaints;
+  } startups[] = {
+      {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
+      {"maxstartups 100\npersourcemaxstartups 99\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
+      {"maxstartups 10:30:100\n", 0},  // before OpenSSH 8.5
+      {"maxstartups 10:30:100\npersourcemaxstartups none\npersourcenetblocksize 32:128\n", 1},
+      {"maxstartups 10:30:100\npersourcemaxstartups 10\npersourcenetblocksize 32:64\n", 1},
+      {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:128\n", 1},
+      {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:64\nlogingracetime 0\n", 1}};
+  for (const auto& one : startups) {
+    CAPTURE(std::string(one.settings));
+    CHECK(doctor::judge_startups(one.settings).size() == one.complaints);
+  }
   // OpenSSH 10.6
   CHECK(doctor::judge_sshd("ForceCommand /x/aspshell\n" + good.substr(good.find('\n') + 1), "/x/aspshell")
             .failures.empty());
@@ -303,8 +348,15 @@ TEST_CASE("doctor: where leases may lead") {
   config::Proxy proxy;
   const std::vector<Network> near{*Network::parse("203.0.113.0/24"), *Network::parse("2001:db8:2::/64")};
   CHECK(doctor::judge_destinations(proxy, {}).grade == Grade::ok);
+  CHECK(doctor::judge_destinations(proxy, near).what == "anywhere but private networks and those that this host is in");
+  for (const char* allowed : {"203.0.113.0/24 2001:db8:2::/64", "203.0.113.7 2001:db8:2::/80", "lan.example.com"}) {
+    proxy.allowed_destinations = *config::destination::parse_list(allowed);
+    CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);
+  }
+  proxy.allowed_destinations = *config::destination::parse_list("0.0.0.0/0 ::/0");
+  CHECK(doctor::judge_destinations(proxy, near).grade == Grade::warn);
   CHECK(doctor::judge_destinations(proxy, near)
-            .cure.starts_with("<denied_destinations>203.0.113.0/24, 2001:db8:2::/64</denied_destinations>"));
+            .cure.ends_with("<denied_destinations>203.0.113.0/24, 2001:db8:2::/64</denied_destinations>"));
   for (const char* denied : {"203.0.113.0/24 2001:db8::/32", "0.0.0.0/0 ::/0"}) {
     proxy.denied_destinations = *config::destination::parse_list(denied);
     CHECK(doctor::judge_destinations(proxy, near).grade == Grade::ok);

@@ -73,6 +73,9 @@ TEST_CASE("a lease record that cannot be is refused") {
                                     {"destination_udp_ports", "1:100"},
                                     {"deadline", "-1"},
                                     {"lifetime", "1.5"},
+                                    {"lifetime", "9223372036854775807"},  // now and this are more than there is
+                                    {"renew_seconds", "1000000001"},
+                                    {"deadline", "9223372036854775807"},
                                     {"colour", "red"}}) {
     CAPTURE(name);
     Record record = make_lease().to_record();

@@ -63,3 +63,10 @@ TEST_CASE("log_file: a line is never longer than the limit, and says when it was
 }
 
 TEST_CASE("log_file: without a directory there is nothing to prepare") { CHECK_NOTHROW(log_file::prepare("")); }
+
+TEST_CASE("logging: words of others contain no field") {
+  CHECK(logging::told("no user=root here\n") == "no user\\x3droot here\\x0a");
+  CHECK(logging::told("a==b") == "a\\x3d\\x3db");
+  CHECK(logging::told("") == "");
+  CHECK(logging::unescape(logging::told("user=root \\ \x1b")) == "user=root \\ \x1b");
+}

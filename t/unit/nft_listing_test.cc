@@ -48,11 +48,18 @@ TEST_CASE("nft listing: maps and their elements, sets, chains and their rules") 
 TEST_CASE("nft listing: there is no such table, or what there is is no listing") {
   CHECK(nft_listing::parse("").maps.empty());
   CHECK(nft_listing::parse(R"({"nftables": []})").chains.empty());
-  for (const char* const text :
-       {"{", "[]", "{}", "3", R"({"nftables": [{"map": {}}]})", R"({"nftables": [{"rule": {}}]})",
-        R"({"nftables": [{"map": {"name": "m", "elem": [3]}}]})",
-        R"({"nftables": [{"map": {"name": "m", "elem": [[]]}}]})",
-        R"({"nftables": [{"chain": {"name": "c", "hook": 3}}]})"}) {
+  for (
+      const char* const text :
+      {"{", "[]", "{}", "3", R"({"nftables": [{"map": {}}]})", R"({"nftables": [{"rule": {}}]})",
+       R"({"nftables": [{"map": {"name": "m", "elem": [3]}}]})",
+       R"({"nftables": [{"map": {"name": "m", "elem": [[]]}}]})",
+       R"({"nftables": [{"chain": {"name": "c", "hook": 3}}]})",
+       R"({"nftables": [{"chain": {"name": "c", "hook": "h", "type": "t", "prio": 4294967186}}]})",
+       R"({"nftables": [{"chain": {"name": "c", "hook": "h", "type": "t", "prio": -110.5}}]})",
+       R"({"nftables": [{"chain": {"name": "c", "hook": "h", "type": "t", "prio": 18446744073709551506}}]})",
+       R"({"nftables": [{"map": {"name": "m", "elem": [[{"elem": {"val": 1, "expires": -1}}, 2]]}}]})",
+       R"({"nftables": [{"map": {"name": "m", "elem": [[{"elem": {"val": 1, "expires": 1.5}}, 2]]}}]})",
+       R"({"nftables": [{"map": {"name": "m", "elem": [[{"elem": {"val": 1, "expires": 18446744073709551615}}, 2]]}}]})"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(nft_listing::parse(text), tool::Failure);
   }

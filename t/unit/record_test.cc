@@ -70,6 +70,17 @@ TEST_CASE("status: words survive quoting") {
   CHECK(again.get("absent").empty());
 }
 
+TEST_CASE("status: a code that is none of ours, however it is written, is a fault") {
+  const auto code = [](const std::string& text) { return status::failure_code({"failed", {{"code", text}}}); };
+  CHECK(code("77") == tool::not_permitted);
+  // The last ones are 77 in the lowest 32 bits.
+  for (const char* text :
+       {"", "0", "1", "63", "79", "077", " 77", "77x", "-179", "+77", "4294967373", "18446744073709551693"}) {
+    CAPTURE(text);
+    CHECK(code(text) == tool::internal);
+  }
+}
+
 TEST_CASE("status: malformed lines are refused") {
   for (const char* text : {"", " a=b", "a=b", "open  a=b", "open a", "open a=\"b", "open a=\"b\"c", "open a=\"\\y\"",
                            "open a=b ", "open a=\"\\x1\""}) {

@@ -242,11 +242,16 @@ TEST_CASE("resp: what is no answer, or too large a one, is refused") {
        {std::string("hello\r\n"), std::string("\r\n"), std::string(":1x\r\n"), std::string(":\r\n"),
         std::string("$x\r\n"), std::string("$-2\r\n"), std::string("$99999999999999999999\r\n"),
         std::string("$3\r\nabcde"), std::string("$99999999\r\n"), std::string("*99999999\r\n"), std::string("*-2\r\n"),
-        std::string("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"), std::string("+") + std::string(5000, 'x'),
-        std::string("*1\r\n-ERR no\r\n"), std::string("%1\r\n"), std::string("\x16\x03\x01\r\n")}) {
+        std::string("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"), std::string("*1\r\n*1\r\n*1\r\n*1\r\n*0\r\n"),
+        std::string("+") + std::string(5000, 'x'), std::string("*1\r\n-ERR no\r\n"), std::string("%1\r\n"),
+        std::string("\x16\x03\x01\r\n")}) {
     CAPTURE(text);
     CHECK(failure_of([&] { parsed(text); }) != "");
   }
+  // The deepest that is accepted can be handed on.
+  redis::message::Inbox inbox;
+  inbox.add(redis::message::pack({"", {*parsed("*1\r\n*1\r\n*1\r\n*0\r\n")}}));
+  CHECK(inbox.pop());
   // Each of these lists is small enough, but not all together.
   std::string list = "*20\r\n";
   for (int i = 0; i < 20; ++i) list += "$-1\r\n";

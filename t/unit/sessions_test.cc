@@ -161,6 +161,7 @@ TEST_CASE("sessions: what a node tells of its sessions is what others read") {
   CHECK(fails(head + text.substr(text.find("age="))));
   CHECK(fails(text + "more=1\n\nage=1\nflows=0\nshared=false\n"));
   CHECK(fails(text.substr(0, text.rfind("age=")) + "age=1\nflows=0\nshared=false\nevil=1\n"));
+  CHECK(fails(text.substr(0, text.rfind("age=")) + "age=9223372036854775807\nflows=0\nshared=false\n"));
   CHECK(fails(text + std::string(sessions::kMaxView, '\n')));
 }
 

@@ -50,6 +50,8 @@ TEST_CASE("sudo settings: what sudo lists as on for a helper, the last one that 
     CHECK(in_force(one.generic, one.bound) == one.expected);
   }
   CHECK(sudo_settings::in_force("", {"/x/asp-pinhole"}).empty());
+  CHECK(sudo_settings::in_force("    Defaults", {"/x/asp-pinhole"}).empty());
+  CHECK(sudo_settings::in_force("x\n    Defaults!    Defaults", {"/x/asp-pinhole"}).empty());
   CHECK(sudo_settings::in_force("Matching Defaults entries for bear", {"/x/asp-pinhole"}).empty());
   CHECK(sudo_settings::in_force("User bear may run the following commands on dmz:\n    (root) NOPASSWD: " + kOurs,
                                 {"/x/asp-pinhole"})

@@ -1,0 +1,200 @@
+#include "base/confine.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/failure.h"
+#include "base/fd.h"
+
+namespace confine {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kConfines = false;  // its runtime looks into its own process
+#else
+constexpr bool kConfines = true;
+#endif
+
+constexpr const char* kDangerous[] = {"_sysctl",
+                                      "acct",
+                                      "add_key",
+                                      "adjtimex",
+                                      "bpf",
+                                      "chroot",
+                                      "clock_adjtime",
+                                      "clock_settime",
+
+                                      "fsconfig",
+                                      "fsmount",
+                                      "fsopen",
+                                      "fspick",
+
+                                      "io_uring_enter",
+                                      "io_uring_register",
+                                      "io_uring_setup",
+                                      "ioperm",
+                                      "iopl",
+                                      "kcmp",
+                                      "kexec_file_load",
+                                      "kexec_load",
+                                      "keyctl",
+                                      "lookup_dcookie",
+                                      "migrate_pages",
+                                      "mknod",
+                                      "mknodat",
+                                      "modify_ldt",
+                                      "mount",
+                                      "mount_setattr",
+                                      "move_mount",
+                                      "move_pages",
+                                      "open_by_handle_at",
+                                      "open_tree",
+                                      "perf_event_open",
+                                      "pidfd_getfd",
+                                      "pivot_root",
+                                      "process_madvise",
+                                      "process_vm_readv",
+                                      "process_vm_writev",
+                                      "ptrace",
+                                      "quotactl",
+                                      "quotactl_fd",
+                                      "reboot",
+                                      "request_key",
+                                      "setdomainname",
+                                      "sethostname",
+                                      "setns",
+                                      "settimeofday",
+                                      "stime",
+                                      "swapoff",
+                                      "swapon",
+                                      "syslog",
+                                      "umount",
+                                      "umount2",
+                                      "unshare",
+                                      "uselib",
+                                      "userfaultfd",
+                                      "vhangup",
+                                      "vm86",
+                                      "vm86old"};
+constexpr std::uint64_t kNamespaces[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWNET,
+                                         CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP};
+constexpr const char* kOpen[] = {"open", "openat", "openat2", "creat"};
+
+// A list of system calls that is being made.
+class List {
+ public:
+  explicit List(std::uint32_t otherwise) : filter_(::seccomp_init(otherwise), ::seccomp_release) {
+    if (!filter_ || ::seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_TSYNC, 1) != 0) fail(ENOMEM);
+  }
+
+  template <typename... Conditions>
+  void add(std::uint32_t action, const char* name, Conditions... conditions) {
+    const int number = ::seccomp_syscall_resolve_name(name);
+    if (number == __NR_SCMP_ERROR) return;
+    const int error = ::seccomp_rule_add(filter_.get(), action, number, sizeof...(conditions), conditions...);
+    // -EDOM: this architecture has no such call.
+    if (error != 0 && error != -EDOM) fail(-error);
+  }
+
+  void load() {
+    if (const int error = ::seccomp_load(filter_.get()); error != 0) fail(-error);
+  }
+
+ private:
+  [[noreturn]] static void fail(int error) {
+    errno = error;
+    tool::fail_errno(tool::os, "confine the system calls");
+  }
+
+  std::unique_ptr<void, void (*)(scmp_filter_ctx)> filter_;
+};
+
+int set_capabilities(std::uint64_t kept) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return -1;
+  for (unsigned i = 0; i < sets.size(); ++i) {
+    sets[i].permitted &= static_cast<std::uint32_t>(kept >> (32 * i));
+    sets[i].effective = sets[i].permitted;
+    sets[i].inheritable = 0;
+  }
+  return static_cast<int>(::syscall(SYS_capset, &header, sets.data()));
+}
+
+bool has_in_bounding_set(int capability) { return ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1; }
+
+}  // namespace
+
+void keep_capabilities(std::span<const int> kept) {
+  std::uint64_t bits = 0;
+  for (const int each : kept) bits |= std::uint64_t{1} << each;
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  for (int each = 0; ::prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each) {
+    if ((bits >> each & 1) == 0 && has_in_bounding_set(each) && ::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0)
+      tool::fail_errno(tool::os, "drop capabilities");
+  }
+  if (set_capabilities(bits) != 0 || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    tool::fail_errno(tool::os, "drop capabilities");
+}
+
+void forbid_dangerous() {
+  if (!kConfines) return;
+  List list(SCMP_ACT_ALLOW);
+  for (const char* const name : kDangerous) list.add(SCMP_ACT_KILL_PROCESS, name);
+  for (const auto flag : kNamespaces) list.add(SCMP_ACT_KILL_PROCESS, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
+  list.add(SCMP_ACT_ERRNO(ENOSYS), "clone3");  // whose flags cannot be seen; glibc then uses clone
+  list.load();
+}
+
+void allow_only(const Calls& calls) {
+  if (!kConfines) return;
+  List list(SCMP_ACT_KILL_PROCESS);
+  const auto has = [&](std::string_view wanted) {
+    return std::find(calls.names.begin(), calls.names.end(), wanted) != calls.names.end();
+  };
+  for (const char* const name : calls.names) list.add(SCMP_ACT_ALLOW, name);
+  for (const char* const name : kOpen) {
+    if (!has(name)) list.add(SCMP_ACT_ERRNO(EACCES), name);
+  }
+  for (const int family : calls.families)
+    list.add(SCMP_ACT_ALLOW, "socket", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
+  const auto self = static_cast<scmp_datum_t>(::getpid());
+  list.add(SCMP_ACT_ALLOW, "tgkill", SCMP_A0(SCMP_CMP_EQ, self));  // abort(3)
+  if (calls.victim > 0) list.add(SCMP_ACT_ALLOW, "kill", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(calls.victim)));
+  list.load();
+}
+
+void see_only(std::initializer_list<std::string> readable) {
+  if (!kConfines) return;
+  constexpr std::uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+  landlock_ruleset_attr all{};
+  all.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;  // what the first version has
+  const Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &all, sizeof all.handled_access_fs, 0)));
+  if (!rules) return;
+  const auto allow = [&](const std::string& path, std::uint64_t access) {
+    const Fd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+    landlock_path_beneath_attr rule{access, place.get()};
+    if (!place || ::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0) return;
+    rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;  // it is no directory
+    ::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+  };
+  for (const auto& path : readable) allow(path, kRead);
+  allow("/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)
+    tool::fail_errno(tool::os, "confine the files");
+}
+
+}  // namespace confine

@@ -1,0 +1,158 @@
+#include "firewall/border.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include "base/cut.h"
+#include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/paths.h"
+#include "base/record.h"
+#include "base/whole_file.h"
+#include "kernel/connmark.h"
+#include "kernel/nft.h"
+#include "kernel/nft_listing.h"
+
+namespace firewall::border {
+namespace {
+
+constexpr char kTable[] = "inet sallyport_border";
+constexpr char kChain[] = "forwarded";
+constexpr char kHook[] = "filter forward 10";
+constexpr std::size_t kMaxRecord = 8192;
+
+std::string record_path() { return fmt::format("{}/border", paths::kRun); }
+
+// nft takes a * at the end for any name that begins so, and a quotation mark for the end of the name.
+bool is_plain(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-' || c == '@' || c == ':';
+  });
+}
+
+bool is_bridge(const std::string& interface) {
+  return ::access(fmt::format("/sys/class/net/{}/bridge", interface).c_str(), F_OK) == 0;
+}
+
+struct Rule {
+  std::string text;
+  std::string comment;  // by which it is recognized, whole
+};
+
+void add_side(std::vector<Rule>& rules, const Side& side, const char* family) {
+  if (side.interfaces.empty()) return;
+  for (const char* by : {"snat", "dnat"}) {
+    if (!side.strict)
+      rules.push_back(
+          {fmt::format("meta nfproto {} ct status {} accept", family, by), fmt::format("{} {}", family, by)});
+  }
+  for (const auto& from : side.interfaces) {
+    std::vector<std::string> to;
+    for (const auto& name : side.interfaces) {
+      if (is_plain(name) && (name != from || !is_bridge(from))) to.push_back(name);
+    }
+    if (!is_plain(from) || to.empty()) continue;
+    constexpr std::size_t kMaxComment = 120;  // the kernel's is 127
+    rules.push_back(
+        {fmt::format("meta nfproto {} iifname \"{}\" oifname {{ \"{}\" }} drop", family, from, fmt::join(to, "\", \"")),
+         fmt::format("{} {} to {}", family, from, fmt::join(to, " ")).substr(0, kMaxComment)});
+  }
+}
+
+std::vector<Rule> rules_of(const Plan& plan) {
+  std::vector<Rule> rules;
+  rules.push_back({fmt::format("ct mark & {0:#x} == {0:#x} accept", connmark::kSuite), "sallyport"});
+  add_side(rules, plan.v4, "ipv4");
+  add_side(rules, plan.v6, "ipv6");
+  return rules;
+}
+
+std::string purge() { return fmt::format("add table {0}\ndelete table {0}\n", kTable); }
+
+void add_side(Record& record, const Side& side, const char* family) {
+  record.add(fmt::format("{}_strict", family), side.strict ? "yes" : "no");
+  record.add(fmt::format("{}_interfaces", family), fmt::format("{}", fmt::join(side.interfaces, " ")));
+}
+
+Side side_of(const Record& record, const char* family) {
+  Side side;
+  side.strict = record.require(fmt::format("{}_strict", family)) == "yes";
+  const std::string interfaces = record.require(fmt::format("{}_interfaces", family));
+  for (const auto interface : cut::words(interfaces)) side.interfaces.emplace(interface);
+  return side;
+}
+
+void put_on_record(const Plan& plan) {
+  Record record;
+  add_side(record, plan.v4, "ipv4");
+  add_side(record, plan.v6, "ipv6");
+  whole_file::write(record_path(), record.text());
+}
+
+}  // namespace
+
+bool Side::covers(const Side& other) const {
+  return (strict || !other.strict) &&
+         std::includes(interfaces.begin(), interfaces.end(), other.interfaces.begin(), other.interfaces.end());
+}
+
+std::string text(const Plan& plan) {
+  std::string text = purge() + fmt::format("add table {0}\nadd chain {0} {1} {{ type filter hook forward priority 10; "
+                                           "policy accept; }}\n",
+                                           kTable, kChain);
+  for (const auto& rule : rules_of(plan))
+    text += fmt::format("add rule {} {} {} comment \"{}\"\n", kTable, kChain, rule.text, rule.comment);
+  return text;
+}
+
+std::optional<Plan> recorded() {
+  const Fd file(::open(record_path().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file && errno == ENOENT) return std::nullopt;
+  if (!file) tool::fail_errno(tool::os, "open " + record_path());
+  const Record record = record::parse_one(io::read_all(file.get(), kMaxRecord, record_path()));
+  return Plan{side_of(record, "ipv4"), side_of(record, "ipv6")};
+}
+
+bool is_in_force(const Plan& plan) {
+  const auto there = nft_listing::parse(nft::list(std::string("table ") + kTable));
+  std::vector<std::string> comments;
+  for (const auto& rule : rules_of(plan)) comments.push_back(rule.comment);
+  return there.hooks == std::set<std::string>{fmt::format("{} {}", kChain, kHook)} &&
+         there.chains == std::map<std::string, std::vector<std::string>>{{kChain, comments}};
+}
+
+bool lay(const Plan& plan) {
+  put_on_record(plan);
+  if (is_in_force(plan)) return false;
+  nft::apply(text(plan));
+  return true;
+}
+
+bool mend() {
+  const auto plan = recorded();
+  if (!plan || is_in_force(*plan)) return false;
+  nft::apply(text(*plan));
+  return true;
+}
+
+bool take_away() {
+  const bool was_there = recorded().has_value();
+  if (::unlink(record_path().c_str()) != 0 && errno != ENOENT) tool::fail_errno(tool::os, "remove " + record_path());
+  if (!nft::is_installed() || nft::list(std::string("table ") + kTable).empty()) return was_there;
+  nft::apply(purge());
+  return true;
+}
+
+}  // namespace firewall::border

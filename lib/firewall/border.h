@@ -1,0 +1,56 @@
+// firewall/border: the proxy is not a router. A table of our own drops what is forwarded between the proxy's
+// interfaces and is neither a session's nor a lease's; sallyport(7), "The border".
+//
+//   table inet sallyport_border {
+//     chain forwarded {
+//       type filter hook forward priority 10; policy accept;
+//       ct mark & 0x08000000 == 0x08000000 accept
+//       meta nfproto ipv4 iifname "wan" oifname { "lan", "wan" } drop
+//
+// It is after the administrator's own rules, which it cannot overrule, and stays while the proxy is stopped. What it
+// should be is in /run/sallyport/border, so that asp-reap can put it back.
+//
+// Needs root; the caller holds a session::spool::FirewallLock. Failure{71}.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+
+namespace firewall::border {
+
+struct Side {
+  std::set<std::string> interfaces;
+  // Nothing was forwarded before we came. Otherwise, what the host's own NAT rules translate may pass, too.
+  bool strict = false;
+  bool operator==(const Side&) const = default;
+  // True if nothing that `other` keeps from passing may pass.
+  bool covers(const Side& other) const;
+};
+
+struct Plan {
+  Side v4;
+  Side v6;
+  bool operator==(const Plan&) const = default;
+};
+
+// What is on record since the last boot. Absent: nothing.
+std::optional<Plan> recorded();
+
+// Puts it in force and on record, if it is not already. True: something had to be done.
+bool lay(const Plan& plan);
+
+// True if exactly that is in force.
+bool is_in_force(const Plan& plan);
+
+// Puts what is on record back in force, if it is not. True: it was not.
+bool mend();
+
+// Takes table and record away. False: there was nothing.
+bool take_away();
+
+// The table as nft(8) takes it. Pure but for this: an interface that is a bridge is not closed against itself, since
+// the kernel may show its own frames to this chain (br_netfilter).
+std::string text(const Plan& plan);
+
+}  // namespace firewall::border
