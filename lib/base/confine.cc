@@ -143,8 +143,10 @@ void keep_capabilities(std::span<const int> kept) {
   for (const int each : kept) bits |= std::uint64_t{1} << each;
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   for (int each = 0; ::prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each) {
-    if ((bits >> each & 1) == 0 && has_in_bounding_set(each) && ::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0)
-      tool::fail_errno(tool::os, "drop capabilities");
+    if ((bits >> each & 1) != 0 || !has_in_bounding_set(each)) continue;
+    // Without SETPCAP, as under a unit of systemd's, the bounding set stays. PR_SET_NO_NEW_PRIVS, below, still
+    // gives no program what we do not have.
+    if (::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0 && errno != EPERM) tool::fail_errno(tool::os, "drop capabilities");
   }
   if (set_capabilities(bits) != 0 || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
     tool::fail_errno(tool::os, "drop capabilities");
