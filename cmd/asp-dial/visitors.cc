@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/passing.h"
 #include "base/record.h"
+#include "base/unix_socket.h"
 #include "session/spool.h"
 
 namespace {
@@ -16,19 +17,13 @@ namespace {
 constexpr std::chrono::seconds kFirstVisitTime{10};
 constexpr std::chrono::seconds kRequest{2};  // root's side says all at once
 
-bool is_from_root(int socket) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == 0;
-}
-
 void put_in_place(int from, int to) {
   if (::dup2(from, to) < 0) tool::fail_errno(tool::os, "dup2");
 }
 
 // Absent: the visitor is not root, or the message is malformed.
 std::optional<Visit> receive(Fd socket) {
-  if (!is_from_root(socket.get())) return std::nullopt;
+  if (unix_socket::peer_uid(socket.get()) != 0) return std::nullopt;
   try {
     if (!await::readable(socket.get(), Deadline::in(kRequest))) return std::nullopt;
     const auto said = passing::receive(socket.get(), Record::kMaxBytes, 3);

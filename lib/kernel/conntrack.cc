@@ -167,6 +167,17 @@ std::vector<Flow> list_of(nfct_handle* handle, const IpAddress& client, std::uin
   return flows;
 }
 
+// The flow that the kernel finds by the ends of `wanted`, in either direction. Absent: there is none, or
+// `keep_which` does not accept it.
+std::optional<Flow> look_up(nfct_handle* handle, const Flow& wanted, Keep keep_which) {
+  const Entry entry = entry_of(wanted);
+  std::vector<Flow> flows;
+  if (!query(handle, NFCT_Q_GET, entry.get(), keep_which, flows) && errno != ENOENT)
+    tool::fail_errno(tool::os, "look into conntrack");
+  if (flows.empty()) return std::nullopt;
+  return flows.front();
+}
+
 }  // namespace
 
 Table::Table() : handle_(open_handle(0)) {}
@@ -193,25 +204,17 @@ std::optional<Flow> Table::find(const Endpoint& client, const Endpoint& proxy) c
   Flow wanted;
   wanted.client = client;
   wanted.proxy = proxy;
-  const Entry entry = entry_of(wanted);
-  std::vector<Flow> flows;
-  if (!query(handle_, NFCT_Q_GET, entry.get(), keep, flows) && errno != ENOENT)
-    tool::fail_errno(tool::os, "look into conntrack");
-  if (flows.empty()) return std::nullopt;
-  return flows.front();
+  return look_up(handle_, wanted, keep);
 }
 
-// The kernel finds a flow by the ends of either direction. Of one that the peer began, these are the other's.
+// Of a flow that the peer began, these are the ends of the other direction.
 bool Table::was_begun_by(const Endpoint& peer, const Endpoint& ours) const {
   Flow wanted;
   wanted.protocol = IPPROTO_TCP;
   wanted.client = ours;
   wanted.proxy = peer;
-  const Entry entry = entry_of(wanted);
-  std::vector<Flow> flows;
-  if (!query(handle_, NFCT_Q_GET, entry.get(), keep_with_tcp, flows) && errno != ENOENT)
-    tool::fail_errno(tool::os, "look into conntrack");
-  return !flows.empty() && flows.front().server == ours && flows.front().client != ours;
+  const auto flow = look_up(handle_, wanted, keep_with_tcp);
+  return flow && flow->server == ours && flow->client != ours;
 }
 
 bool Table::remove(const Flow& flow) const {

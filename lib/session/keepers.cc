@@ -24,6 +24,7 @@
 #include "base/pidfd.h"
 #include "base/process.h"
 #include "base/record.h"
+#include "base/unix_socket.h"
 #include "base/uuid.h"
 
 namespace session::keepers {
@@ -61,15 +62,7 @@ std::string in(const std::string& directory, const std::string& name) {
 }
 std::string socket_path(const std::string& directory, const std::string& id) { return in(directory, id + ".socket"); }
 
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) throw tool::Failure(tool::os, path + ": too long for a socket");
-  std::memcpy(address.sun_path, path.c_str(), path.size());
-  return address;
-}
-
-Fd unix_socket() {
+Fd stream_socket() {
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) tool::fail_errno(tool::os, "socket");
   return socket;
@@ -131,11 +124,12 @@ std::size_t end_in(const std::string& directory) {
 }
 
 Fd connect_to(const std::string& path) {
-  Fd socket = unix_socket();
-  const sockaddr_un address = address_of(path);
+  Fd socket = stream_socket();
+  sockaddr_un address{};
+  const socklen_t size = unix_socket::name_of(path, address);
   // A full queue means that the keeper does not answer.
   fd::set_nonblocking(socket.get());
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return Fd();
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) return Fd();
   return socket;
 }
 
@@ -189,9 +183,10 @@ std::optional<Place> Place::make(const Terms& terms) {
   if (::flock(place.lock_.get(), LOCK_EX | LOCK_NB) != 0) tool::fail_errno(tool::os, "lock " + fresh);
   // The count includes ours, so that of several at the same time none counts too few.
   if (count_in(place.directory_) > kMaxPerRule) return std::nullopt;
-  place.listener_ = unix_socket();
-  const sockaddr_un address = address_of(socket_path(place.directory_, place.id_));
-  if (::bind(place.listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+  place.listener_ = stream_socket();
+  sockaddr_un address{};
+  const socklen_t size = unix_socket::name_of(socket_path(place.directory_, place.id_), address);
+  if (::bind(place.listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
       ::listen(place.listener_.get(), 4) != 0) {
     tool::fail_errno(tool::os, "listen for sessions");
   }

@@ -1,7 +1,6 @@
 #include "who/given_uids.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -41,7 +40,7 @@ std::optional<uid_t> highest() {
 void note(uid_t uid) {
   if (::mkdir(kFolder, 0700) != 0 && errno != EEXIST) tool::fail_errno(tool::os, std::string("make ") + kFolder);
   const Fd folder = fd::open(kFolder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (::flock(folder.get(), LOCK_EX) != 0) tool::fail_errno(tool::os, std::string("lock ") + kFolder);
+  fd::lock(folder.get(), kFolder);
   const auto noted = highest();
   if (noted && *noted >= uid) return;
   whole_file::write(kName, fmt::format("{}\n", uid),

@@ -32,7 +32,7 @@ asp-pinhole:
   session  request rules trial
   firewall backend firewall flows iptables nft_text nftables text
 asp-upstream:
-  base     confine confine_phases boot_clock passing privilege process signals status
+  base     confine confine_phases boot_clock passing privilege process signals status unix_socket
   ssh      upstream_command
   config   log_place
   who      caller command_line
@@ -49,7 +49,7 @@ asp-lease:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asp-reap:
-  base     confine confine_phases boot_clock options process whole_file
+  base     confine confine_phases boot_clock options process unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
   who      caller
