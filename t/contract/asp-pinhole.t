@@ -258,11 +258,17 @@ status 75 'a session that asks for nothing: given up' sshd $pinhole < <(sleep 15
 is "$out" 'refused code=75 reason="nothing was asked within 10 s"' 'says so'
 ok 'after 10 s' test $((SECONDS - began)) -le 12
 status 75 'a request that never ends: given up, too' sshd $pinhole < <(printf 'user=nobody\n'; for i in {1..30}; do sleep 0.5; echo "#"; done)
+# crowd: the one that is let in hears nothing until the others have been refused, however slowly the machine starts them.
 crowd() {
-  for _ in {1..20}; do (sleep 0.5) | $pinhole & done
+  local said=/opt/tmp/crowd
+  mkfifo $said.silence && exec 9<> $said.silence
+  for _ in {1..20}; do $pinhole < $said.silence 9>&- | cat >> $said 9>&- & done
+  for _ in {1..80}; do [ "$(grep -c 'pinhole already' $said)" -lt 19 ] || break; sleep 0.1; done
+  exec 9>&-
   wait
+  cat $said
 }
-status 0 '(20 of one session at once, which say nothing)' sshd "$BASH" -c "$(declare -f crowd); pinhole=$pinhole; crowd"
+status 0 '(20 of one session at once, which hear nothing)' sshd "$BASH" -c "$(declare -f crowd); pinhole=$pinhole; crowd"
 is "$(grep -c 'this session has a pinhole already' <<< "$out")" 19 'only one of them is let in to be heard'
 refused 65 'session is missing' "the doctor's question, without a doctor" < <(printf 'trial=sudo\n\n')
 

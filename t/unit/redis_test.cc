@@ -174,6 +174,11 @@ class Server {
     std::filesystem::remove_all(directory_);
   }
   const Endpoint& end() const { return end_; }
+  // What is in its log so far.
+  std::string log() const {
+    std::ifstream file(directory_ + "/log");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
   const child::Child& process() const { return child_; }
   void end_it() { child_.end(); }
 
@@ -424,11 +429,12 @@ TEST_CASE("redis: real Sentinels name another master when the first dies") {
   const Server second(lines);
   CHECK(failure_of([&] { get(terms_of({second.end()})); }).find("it is not master") != std::string::npos);
   CHECK(alone.ask({"SET", "sallyport:x", "kept"}).text() == "OK");
-  // A Sentinel looks for replicas at its start, and every 10 s.
   REQUIRE(eventually([&] { return alone.ask({"WAIT", "1", "100"}).integer() == 1; }));
   const Server sentinel({fmt::format("sentinel monitor sallyport 127.0.0.1 {} 1", first.end().port),
                          "sentinel down-after-milliseconds sallyport 200", "sentinel failover-timeout sallyport 2000"},
                         true);
+  // A Sentinel looks for replicas at its start, and every 10 s. Of one that it never saw it makes no master.
+  REQUIRE(eventually([&] { return sentinel.log().find("+slave slave ") != std::string::npos; }));
   Asker client(terms_of({first.end(), second.end()}, {sentinel.end()}), 30s);
   CHECK(client.ask({"GET", "sallyport:x"}).text() == "kept");
   first.end_it();
