@@ -442,9 +442,14 @@ wait $session
 
 twice() {
   : > /opt/tmp/said
-  { request; sleep 0.5; } | $pinhole | cat > /opt/tmp/said &
+  rm -f /opt/tmp/first && mkfifo /opt/tmp/first && exec 9<> /opt/tmp/first
+  $pinhole < /opt/tmp/first 9>&- | cat > /opt/tmp/said 9>&- &
+  request >&9
   wait_for '^verified'
-  request session=11111111-0000-4000-8000-000000000002 | $pinhole
+  request session=11111111-0000-4000-8000-000000000002 | $pinhole 9>&-
+  local code=$?
+  exec 9>&-
+  return $code
 }
 status 77 'a second pinhole of one session: refused' \
   sshd "$BASH" -c "$(declare -f request wait_for twice); id=$id pinhole=$pinhole; twice"
