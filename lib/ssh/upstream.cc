@@ -79,7 +79,7 @@ void Session::Deleter::operator()(ssh_session_struct* session) const {
 void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_free(event); }
 
 Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached,
-                 const Silence& on_silence) {
+                 const Event& on_verified, const Event& on_silence) {
   const auto start = steady_clock::now();
   const auto deadline = Deadline::in(timeout);
   const auto since = [](steady_clock::time_point then) {
@@ -96,7 +96,8 @@ Session::Session(const Server& server, const Key& key, std::chrono::seconds time
   host_key_ = verify_host_key(session_.get(), server.host, server.known_hosts);
   steps_.handshake = since(connected);
   const auto verified = steady_clock::now();
-  authenticate(key, deadline);
+  if (on_verified) on_verified();
+  authenticate(key, server.user, deadline);
   steps_.login = since(verified);
   event_.reset(::ssh_event_new());
   if (!event_ || ::ssh_event_add_session(event_.get(), session_.get()) != SSH_OK) throw std::bad_alloc();
@@ -150,18 +151,21 @@ void Session::handshake(const Deadline& deadline) {
   fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
 }
 
-void Session::authenticate(const Key& key, const Deadline& deadline) {
-  const std::string doing = "authenticate at " + address().text();
+// The other end is the right server. So whatever it does, in whatever words, it does to this account or this key: a
+// module of PAM ends a log-in by a disconnect with or without a message, by EOF, or by silence.
+void Session::authenticate(const Key& key, const std::string& user, const Deadline& deadline) {
+  const std::string doing = fmt::format("log in at {} as {}", address().text(), user);
   const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), nullptr, key.get()); };
   const int result = repeat(*this, step, SSH_AUTH_AGAIN, deadline, doing);
   if (result == SSH_AUTH_SUCCESS) return;
-  if (result == SSH_AUTH_DENIED) fail(tool::not_permitted, doing, "server refuses our key");
-  if (result == SSH_AUTH_PARTIAL) fail(tool::not_permitted, doing, "server wants more than our key");
-  // A server answers the last allowed attempt by a disconnect (MaxAuthTries).
+  if (result == SSH_AUTH_PARTIAL) fail(tool::not_permitted, doing, "server wants more than our key " + key.name());
   const std::string why = lost_reason();
-  const bool refused = why.find("authentication failures") != why.npos;
-  if (refused) fail(tool::not_permitted, doing, "server refuses our key (" + why + ")");
-  fail(tool::unavailable, doing, why);
+  if (!connected())
+    fail(tool::not_permitted, doing, fmt::format("server hangs up on our key {} ({})", key.name(), why));
+  // libssh denies by itself, without asking the server, what it will not sign with.
+  const bool asked = result == SSH_AUTH_DENIED && why.starts_with("Access denied");
+  if (asked) fail(tool::not_permitted, doing, "server refuses our key " + key.name());
+  fail(tool::config, "sign with key " + key.name(), why);
 }
 
 bool Session::sending() const { return (::ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0; }
@@ -250,11 +254,12 @@ void Command::Deleter::operator()(State* state) const { delete state; }
 void Command::Deleter::operator()(ssh_channel_struct* channel) const { ::ssh_channel_free(channel); }
 
 template <typename Step>
-void Command::request(Step step, const std::string& doing) {
+void Command::request(Step step, const std::string& doing, bool logged_in) {
   const std::string what = fmt::format("{} at {}", doing, session_.address().text());
-  if (repeat(session_, step, SSH_AGAIN, Deadline::in(kRequestTimeout), what) != SSH_OK) {
-    fail(tool::unavailable, what, session_.lost_reason());
-  }
+  if (repeat(session_, step, SSH_AGAIN, Deadline::in(kRequestTimeout), what) == SSH_OK) return;
+  // Until the channel is there, who hangs up refuses the account.
+  const bool refused = session_.connected() || !logged_in;
+  fail(refused ? tool::not_permitted : tool::unavailable, what, session_.lost_reason());
 }
 
 Command::Command(Session& session) : session_(session), state_(new State), channel_(::ssh_channel_new(session.get())) {
@@ -268,7 +273,7 @@ Command::Command(Session& session) : session_(session), state_(new State), chann
   callbacks.channel_exit_signal_function = State::on_signal;
   ssh_callbacks_init(&callbacks);
   if (::ssh_set_channel_callbacks(channel_.get(), &callbacks) != SSH_OK) throw std::bad_alloc();
-  request([this] { return ::ssh_channel_open_session(channel_.get()); }, "open channel");
+  request([this] { return ::ssh_channel_open_session(channel_.get()); }, "open channel", false);
 }
 
 Command::~Command() {
@@ -285,13 +290,13 @@ Command::~Command() {
 
 void Command::request_terminal(const std::string& term, WindowSize size) {
   request([&] { return ::ssh_channel_request_pty_size(channel_.get(), term.c_str(), size.columns, size.rows); },
-          "request terminal");
+          "request terminal", true);
 }
 
 void Command::resize(WindowSize size) { ::ssh_channel_change_pty_size(channel_.get(), size.columns, size.rows); }
 
 void Command::start(const std::string& command_line) {
-  request([&] { return ::ssh_channel_request_exec(channel_.get(), command_line.c_str()); }, "run command");
+  request([&] { return ::ssh_channel_request_exec(channel_.get(), command_line.c_str()); }, "run command", true);
   started_ = true;
 }
 
