@@ -70,7 +70,7 @@ std::string hosts_of(const std::vector<balance::Mark>& marks) {
   std::string text;
   for (const auto& mark : marks)
     text += fmt::format("{}{} ({}: {})", text.empty() ? "" : ", ", mark.host.text(), balance::name_of(mark.state),
-                        mark.reason);
+                        logging::unescape(mark.reason));
   return text;
 }
 

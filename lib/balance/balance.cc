@@ -326,7 +326,7 @@ void Choice::mark_faulty(const std::string& reason, bool for_account) {
   if (there && !there->over()) return;
   set_or_log(mark);
   logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(),
-                 logging::told(mark.reason), session_);
+                 logging::without_fields(mark.reason), session_);
 }
 
 void Choice::note_refusal(const std::string& reason) {

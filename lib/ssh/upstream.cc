@@ -32,9 +32,12 @@ constexpr std::chrono::seconds kRequestTimeout{10};  // channel open, pty, exec:
 constexpr milliseconds kDisconnectTime{500};         // to get the last messages out
 constexpr std::size_t kMaxTakenAhead = 256 * 1024;   // beyond this, bytes wait in libssh, and the window closes
 constexpr std::size_t kMaxPut = 128 * 1024;
+constexpr std::string_view kSocketError = "Socket error: ";
 
 // The text of libssh's error comes in part from the server.
 std::string libssh_error(ssh_session session) { return ::ssh_get_error(session); }
+
+std::string errno_text(int number) { return std::strerror(number); }
 
 [[noreturn]] void fail(tool::Exit code, const std::string& doing, const std::string& why) {
   throw tool::Failure(code, fmt::format("{}: {}", doing, why));
@@ -66,8 +69,34 @@ std::string first_line(int socket) {
   char text[200];
   const ssize_t length = ::recv(socket, text, sizeof text, MSG_PEEK | MSG_DONTWAIT);
   const std::string_view said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
-  return std::string(said.substr(0, said.find_first_of("\r\n")));
+  const auto line = said.substr(0, std::min(said.find_first_of("\r\n"), said.find('\0')));
+  return line.empty() && !said.empty() ? "bytes that are not SSH" : std::string(line);
 }
+
+// That there is no common algorithm is the last that libssh should say of it, and is written over by what happens
+// when it then closes the socket: "Socket error: Permission denied". What it traces has it.
+class KexError {
+ public:
+  KexError() {
+    ::ssh_set_log_callback(&KexError::hear);
+    ::ssh_set_log_userdata(this);
+    ::ssh_set_log_level(SSH_LOG_TRACE);
+  }
+  KexError(const KexError&) = delete;
+  ~KexError() {
+    ::ssh_set_log_level(SSH_LOG_NONE);
+    ::ssh_set_log_userdata(nullptr);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  static void hear(int, const char*, const char* line, void* self) noexcept {
+    auto* const error = static_cast<KexError*>(self);
+    const char* const begin = error ? std::strstr(line, "kex error") : nullptr;
+    if (begin && error->text_.empty()) error->text_.assign(begin);
+  }
+  std::string text_;
+};
 
 }  // namespace
 
@@ -133,6 +162,7 @@ void Session::wait(const Deadline& deadline, const std::string& doing) {
 
 void Session::handshake(const Deadline& deadline) {
   const std::string doing = "handshake with " + address().text();
+  const KexError kex_error;
   std::string greeting;
   const auto step = [&] {
     if (greeting.empty()) greeting = first_line(fd());
@@ -144,11 +174,12 @@ void Session::handshake(const Deadline& deadline) {
     fd::set_nonblocking(fd());
     return;
   }
+  if (!kex_error.text().empty()) fail(tool::untrusted, doing, kex_error.text());
   // libssh hangs up in any case. Only its banner tells a server that does not understand us from one that is
   // gone.
   const bool greeted = ::ssh_get_serverbanner(session_.get()) != nullptr;
   const std::string why = greeted || greeting.empty() ? lost_reason() : "server says: " + greeting;
-  fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
+  fail(tool::unavailable, doing, why);
 }
 
 // The other end is the right server. So whatever it does, in whatever words, it does to this account or this key: a
@@ -190,7 +221,13 @@ std::string Session::lost_reason() const {
   if (const char* said = ::ssh_get_disconnect_message(session_.get())) {
     return fmt::format("server says: {}", said);
   }
-  return error.empty() ? "connection closed" : error;
+  // Where the other end has closed it, libssh shows whatever errno there was before.
+  const std::string_view cause =
+      std::string_view(error).substr(error.starts_with(kSocketError) ? kSocketError.size() : 0);
+  for (const std::string& stale : {std::string(), std::string("disconnected"), errno_text(0), errno_text(EINPROGRESS),
+                                   errno_text(EAGAIN), errno_text(EACCES)})
+    if (cause == stale) return "server hung up";
+  return error;
 }
 
 void Session::send_keepalive() {

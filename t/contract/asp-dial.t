@@ -727,7 +727,7 @@ is "$(see control_refusals)" "$(cat << 'END'
 ('connected', 'failed code=65 reason="line longer than 64 bytes"', b'', b'', 65)
 ('connected', 'running\nended signal=KILL', b'', b'', 137)
 ('failed', '', b'', b'', 78)
-('connected', 'running\nfailed code=69 reason="connection to HOST lost: Socket error: disconnected"', b'', b'', 69)
+('connected', 'running\nfailed code=69 reason="connection to HOST lost: server hung up"', b'', b'', 69)
 not run
 END
 )" "control: every failure is a line there, with the exit status, and stderr stays silent"
