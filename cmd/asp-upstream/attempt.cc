@@ -187,6 +187,8 @@ status::Line Attempt::for_conductor(const status::Line& line) const {
 }
 
 int Attempt::wait_for_end() {
+  // Its last word is how the session ended, unless it was killed.
+  if (end_.empty()) throw tool::Failure(tool::internal, "asp-dial died: " + cause_of_death());
   const int status = child_ ? child_.wait_for(kGoodbyeTime) : status_;
   if (status == 128 + SIGSYS) throw tool::Failure(tool::internal, "asp-dial died: " + child::describe(status));
   return status;

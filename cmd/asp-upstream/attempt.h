@@ -57,7 +57,7 @@ class Attempt {
   // ends. Returns asp-dial's exit status. Failure{70}: it was killed for a forbidden system call.
   int relay(ConductorLink& link);
   // After relay(): how the session ended, "EOF" or the reason.
-  std::string end() const { return end_.empty() ? "asp-dial died" : end_; }
+  const std::string& end() const { return end_; }
 
  private:
   explicit Attempt(std::chrono::seconds patience) : patience_(patience) {}

@@ -70,11 +70,12 @@ bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
   if (session) end_by(tool::os, "ascp_rproxy died");
   if (conductor) hear();
   if (sudo) end_by(tool::os, "sudo died, or its command_timeout was over");
-  if (signal) end_by(tool::temporary, "told to end by a signal");
+  if (signal) end_by(tool::os, "asp-upstream was told to end, as sudo does when its command_timeout is over");
   const std::string why = vigil_ && !ended() ? vigil_->look() : "";
   if (!why.empty()) {
     logging::error("Ends the connection to the server of {}: {}", logging::escape(caller_->user), why);
     end_by(tool::temporary, why.c_str());
+    end_ = end_->as_logged();
   }
   return static_cast<bool>(other);
 }
