@@ -44,7 +44,10 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
   const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, [](const std::string& line) {
                                                                      logging::debug1("{}", logging::escape(line));
                                                                    }});
-  if (!route) refuse(fmt::format("no rule is for {} at {} (see asp-match -e)", request.user, request.proxy.text()));
+  if (!route) {
+    refuse(fmt::format("no rule is for {} at {} (see asp-match -e){}", request.user, request.proxy.text(),
+                       session::rules::hint(rproxy, request)));
+  }
   return *route;
 }
 
@@ -157,7 +160,7 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
     const auto failure = kept ? std::nullopt : attempt.await_connected(choice, link);
     if (!failure) {
       choice.connected();
-      balance::note_connected(dialer, {session, route.rule, *host});
+      balance::note_connected(dialer, {session, route.rule, *host}, attempt.connected().get("address"));
       story.connected(route, *host, attempt.connected().get("reused") == "true");
       link.say(connected(route, *host, attempt));
       return attempt;

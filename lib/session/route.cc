@@ -93,7 +93,7 @@ Route Route::from_record(const Record& record) {
 }
 
 std::string Route::identity(const std::string& server) const {
-  return fmt::format("rule={} server={} upstream_user={}", rule, server, logging::escape(upstream_user));
+  return fmt::format("rule={} server={} upstream_user={}", rule, server, logging::field(upstream_user));
 }
 
 }  // namespace session

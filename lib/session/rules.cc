@@ -150,6 +150,16 @@ std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& re
   return std::nullopt;
 }
 
+std::string hint(const config::Rproxy& rproxy, const Request& request) {
+  const bool known = std::any_of(rproxy.rules.begin(), rproxy.rules.end(),
+                                 [&](const Rule& rule) { return address_mismatch(rule, request).empty(); });
+  if (!rproxy.enabled || rproxy.rules.empty() || known) return "";
+  if (request.client.ip.is_loopback())
+    return "; the client is this host itself, as when something here (sslh, HAProxy) passes its connection on";
+  return "; no rule has that address: a REDIRECT in a firewall leads to the interface's first one, where DNAT could "
+         "lead to a rule's";
+}
+
 bool depends_on_domain(const config::Rproxy& rproxy, const Request& request, const Facts& facts) {
   if (!rproxy.enabled) return false;
   for (const auto& rule : rproxy.rules) {

@@ -96,7 +96,7 @@ Session::Session(const Server& server, const Key& key, std::chrono::seconds time
   host_key_ = verify_host_key(session_.get(), server.host, server.known_hosts);
   steps_.handshake = since(connected);
   const auto verified = steady_clock::now();
-  authenticate(key, deadline);
+  authenticate(key, server.user, deadline);
   steps_.login = since(verified);
   event_.reset(::ssh_event_new());
   if (!event_ || ::ssh_event_add_session(event_.get(), session_.get()) != SSH_OK) throw std::bad_alloc();
@@ -110,12 +110,12 @@ Session::~Session() {
 
 void Session::set_options(const Server& server) {
   const bool no = false;
-  const unsigned port = server.host.port;
   const int fd = socket_.fd.get();
   set_option(session_.get(), SSH_OPTIONS_PROCESS_CONFIG, &no);
-  set_option(session_.get(), SSH_OPTIONS_HOST, server.host.host.c_str());
-  set_option(session_.get(), SSH_OPTIONS_PORT, &port);
-  set_option(session_.get(), SSH_OPTIONS_USER, server.user.c_str());
+  // Only for the command lines of its own configuration, which it never reads; so it refuses what a shell could
+  // mistake, and names with an underscore. The connection is made already, and the login has the real name.
+  set_option(session_.get(), SSH_OPTIONS_HOST, "server");
+  set_option(session_.get(), SSH_OPTIONS_USER, "user");
   set_option(session_.get(), SSH_OPTIONS_SSH_DIR, "/nonexistent");
   set_option(session_.get(), SSH_OPTIONS_FD, &fd);
   set_option(session_.get(), SSH_OPTIONS_CIPHERS_C_S, kCiphers);
@@ -150,9 +150,9 @@ void Session::handshake(const Deadline& deadline) {
   fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
 }
 
-void Session::authenticate(const Key& key, const Deadline& deadline) {
+void Session::authenticate(const Key& key, const std::string& user, const Deadline& deadline) {
   const std::string doing = "authenticate at " + address().text();
-  const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), nullptr, key.get()); };
+  const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), user.c_str(), key.get()); };
   const int result = repeat(*this, step, SSH_AUTH_AGAIN, deadline, doing);
   if (result == SSH_AUTH_SUCCESS) return;
   if (result == SSH_AUTH_DENIED) fail(tool::not_permitted, doing, "server refuses our key");

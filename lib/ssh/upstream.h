@@ -91,7 +91,7 @@ class Session {
   };
   void set_options(const Server& server);
   void handshake(const Deadline& deadline);
-  void authenticate(const Key& key, const Deadline& deadline);
+  void authenticate(const Key& key, const std::string& user, const Deadline& deadline);
 
   Socket socket_;  // outlives session_, which borrows it
   std::unique_ptr<ssh_session_struct, Deleter> session_;
