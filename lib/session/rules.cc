@@ -123,6 +123,7 @@ Route route_of(const config::Rproxy& rproxy, const Rule& rule, std::vector<HostP
   route.forwarding = rule.forwarding;
   route.faulty_interval = rule.faulty_interval;
   route.upstream_reuse = rule.upstream_reuse;
+  route.old_algorithms = rule.old_algorithms;
   route.keyfile_of_user = route.keyfile != rule.keyfile;
   return route;
 }

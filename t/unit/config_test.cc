@@ -132,6 +132,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(least.connect_timeout == 10s);
   CHECK(least.max_sessions == 0);
   CHECK_FALSE(least.upstream_reuse);
+  CHECK_FALSE(least.old_algorithms);
 }
 
 // Code makes values of these types itself, too; the file's defaults are the table's.
@@ -195,6 +196,7 @@ TEST_CASE("config: every option of a rule is read") {
     <connect_timeout>5</connect_timeout>
     <max_sessions>9</max_sessions>
     <upstream_reuse>true</upstream_reuse>
+    <old_algorithms>true</old_algorithms>
   </rule></rules></rproxy></server></conf>)");
   CHECK(all.host_ip->contains(*IpAddress::parse("7.7.8.9")));
   CHECK(all.host_domain == HostPort{"faspex.example.com", 33001});
@@ -221,6 +223,7 @@ TEST_CASE("config: every option of a rule is read") {
   CHECK(all.connect_timeout == 5s);
   CHECK(all.max_sessions == 9);
   CHECK(all.upstream_reuse);
+  CHECK(all.old_algorithms);
 }
 
 TEST_CASE("config: the guide's other spelling of src_port_filtering works") {
@@ -299,6 +302,8 @@ TEST_CASE("config: values at the edge of what is valid") {
       {"src_port_filtering", "1", false},
       {"upstream_reuse", "true", true},
       {"upstream_reuse", "1", false},
+      {"old_algorithms", "true", true},
+      {"old_algorithms", "sha1", false},
       {"src_port_filtering", "yes", false},
       {"udp_port_reuse", "false", true},
       {"udp_port_reuse", "FALSE", false},
