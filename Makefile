@@ -18,7 +18,7 @@ VERSION := $(shell sed -n 's/^.. \([0-9][0-9a-z.+~]*\) [0-9-]*$$/\1/p' CHANGELOG
 # The tools, once: those that people run, and those that only tools run.
 BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-forward asp-sessions \
            asperaproxy asperanoded asnodeadmin asp-adduser asp-deluser asuserdata asconfigurator
-LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease asp-redis
+LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease asp-name asp-redis
 SCRIPTS := asp-check.sh
 TOOLS   := $(BIN) $(LIBEXEC)
 PAGES   := $(sort $(wildcard man/*.[1-8]))
@@ -257,7 +257,8 @@ lab-shell: all
 # processes of his from its first instruction on (ptrace(2)): asp-dial holds keys,
 # asp-redis a password.
 D = $(DESTDIR)$(PREFIX)
-UNITS := asperaproxy.service asperanoded.service asp-lease.socket asp-lease@.service
+UNITS := asperaproxy.service asperanoded.service asp-lease.socket asp-lease@.service \
+         asp-name.socket asp-name@.service asp-redis.socket asp-redis@.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
 install:
 	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/balancer

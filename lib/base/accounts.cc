@@ -70,6 +70,12 @@ bool is_of_administrators(std::string_view group) {
   return std::find(std::begin(kGroups), std::end(kGroups), group) != std::end(kGroups);
 }
 
+std::string home_of(const std::string& user) {
+  const passwd* entry = ::getpwnam(user.c_str());
+  if (!entry) throw tool::Failure(tool::os, fmt::format("there is no account {}", user));
+  return entry->pw_dir;
+}
+
 bool exists(const std::string& user) { return ::getpwnam(user.c_str()) != nullptr; }
 
 std::vector<std::string> groups_of(const std::string& user) {

@@ -22,6 +22,9 @@ std::string name_of(uid_t uid);
 
 bool exists(const std::string& user);
 
+// The home directory that passwd(5) has for `user`. Failure{71} when there is no such account.
+std::string home_of(const std::string& user);
+
 // Uid and primary group of `user`. Failure{71} when there is no such account.
 child::Identity identity_of(const std::string& user);
 

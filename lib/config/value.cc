@@ -70,6 +70,9 @@ bool is_user_path(std::string_view text) {
 }
 
 bool is_docroot(std::string_view text) {
+  constexpr std::string_view kHome = "$(home)";
+  if (text == kHome) return true;
+  if (text.starts_with(kHome)) return is_user_path(text.substr(kHome.size()));
   const auto scheme = text.find("://");
   if (scheme == text.npos || scheme == 0 || text.starts_with('/')) return is_user_path(text);
   const auto plain = [](unsigned char c) {

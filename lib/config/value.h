@@ -30,7 +30,7 @@ bool is_account(std::string_view text);
 bool is_path(std::string_view text);
 // Like is_path; the only variables $(…) are user and name, and each is closed.
 bool is_user_path(std::string_view text);
-// Like is_user_path, or scheme://….
+// Like is_user_path, also with $(home) in the place of its beginning, or scheme://….
 bool is_docroot(std::string_view text);
 // The number of ones in an IPv4 netmask: ones, then zeros, as a dotted quad.
 std::optional<int> netmask(std::string_view text);

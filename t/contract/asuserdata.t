@@ -103,7 +103,9 @@ absolute: \"$tmp/link/$me/none\"
 canonical_absolute: \"$tmp/real/$me/none\"
 read_allowed: \"true\"
 write_allowed: \"false\"
-dir_allowed: \"\"" 'his own, then those of his group, then of all; links followed; no secret shown'
+dir_allowed: \"\"
+role: \"\"
+confinement: \"required\"" 'his own, then those of his group, then of all; links followed; no secret shown'
 status 1 'an unknown user is an error' "$asuserdata" -u no-such-user -c "$tmp/values.conf"
 like "$err" '^asuserdata: no-such-user: no such user$' 'that says so'
 status 0 '-b and -t, which scripts give, change nothing' "$asuserdata" -b -t -u "$me" -c "$tmp/values.conf"

@@ -32,7 +32,7 @@ asp-pinhole:
   session  request rules trial
   firewall backend firewall flows iptables nft_text nftables text
 asp-upstream:
-  base     confine confine_phases boot_clock passing privilege process signals status unix_socket
+  base     aside confine confine_phases boot_clock passing privilege process signals status unix_socket
   ssh      upstream_command
   config   log_place
   who      caller command_line
@@ -40,7 +40,7 @@ asp-upstream:
   session  keepers request rules trial
   balance  balance marks order shared statement types
 asp-lease:
-  base     boot_clock confine confine_phases passing privilege resolve signals status unix_socket whole_file
+  base     aside boot_clock confine confine_phases passing privilege resolve signals status unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy log_place node_users
   cluster  node_name redis redis_message redis_password redis_reply
@@ -49,7 +49,7 @@ asp-lease:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asp-reap:
-  base     confine confine_phases boot_clock options process unix_socket whole_file
+  base     aside confine confine_phases boot_clock options process unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
   who      caller
@@ -60,7 +60,7 @@ asp-reap:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     base64 boot_clock options passing process status unix_socket whole_file
+  base     aside base64 boot_clock options passing process resolve status unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy node_users

@@ -60,8 +60,10 @@ TEST_CASE("value: a path is absolute, and its variables are the user's") {
   check(config::value::is_path, {"/", "/a b", "/$(x)"}, {"", "a", "./a", " /a", "/a\n"});
   check(config::value::is_user_path, {"/", "/home/$(user)/.ssh/id", "/$(name)$(user)", "/$", "/$x", "/()"},
         {"", "a", "/$(", "/$(user", "/$(home)", "/$(user)/$(x)", "/$(USER)", "/$(user )"});
-  check(config::value::is_docroot, {"/home/$(name)", "s3://bucket/$(user)", "a-1+://", "file:///x", "/srv/a://b"},
-        {"", "://x", "S3://bucket", "s3:/bucket", "a_b://x", "s3://a\nb", "/$(x)"});
+  check(
+      config::value::is_docroot,
+      {"/home/$(name)", "$(home)", "$(home)/data/$(user)", "s3://bucket/$(user)", "a-1+://", "file:///x", "/srv/a://b"},
+      {"", "://x", "S3://bucket", "s3:/bucket", "a_b://x", "s3://a\nb", "/$(x)"});
 }
 
 TEST_CASE("value: a netmask is ones, then zeros") {
