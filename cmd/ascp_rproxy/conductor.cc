@@ -50,7 +50,7 @@ Conductor::Conductor(session::Request request, std::vector<std::string> words, b
       started_(std::chrono::steady_clock::now()) {
   const std::string key = auth_info::of_this_session();
   logging::set_context("session=" + session_);
-  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, request_.user,
+  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, logging::field(request_.user),
                           key.empty() ? "-" : key, request_.client.text(), request_.proxy.text());
 }
 
@@ -139,7 +139,7 @@ void Conductor::note_server(const status::Line& connected, SteadyClock::time_poi
                   host_address_, milliseconds_since(start), connected.get("connect_ms"), connected.get("handshake_ms"),
                   connected.get("login_ms"));
   identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_,
-                           logging::escape(connected.get("upstream_user")));
+                           logging::field(connected.get("upstream_user")));
   logging::event("Established SSH connection with server {} {}{}", host_, identity_,
                  connected.get("reused") == "true" ? " reused=true" : "");
 }

@@ -53,7 +53,8 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
   if (request.domain) name = ", who asks for " + request.domain->text();
   else if (session::rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}}))
     name = ", who asks for no name";
-  refuse(fmt::format("no rule is for {} at {}{} (see asp-match -e)", request.user, request.proxy.text(), name));
+  refuse(fmt::format("no rule is for {} at {}{} (see asp-match -e){}", request.user, request.proxy.text(), name,
+                     session::rules::hint(rproxy, request)));
 }
 
 // aspshell has accepted the command already, but somebody who broke out of it could call us directly.
@@ -185,7 +186,7 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
     const auto trouble = kept ? std::nullopt : attempt.await_connected(choice, link);
     if (!trouble) {
       choice.connected();
-      balance::note_connected(dialer, {session, route.rule, *host});
+      balance::note_connected(dialer, {session, route.rule, *host}, attempt.connected().get("address"));
       story.connected(route, *host, attempt.connected().get("reused") == "true");
       link.say(connected(route, *host, attempt));
       return attempt;

@@ -1,5 +1,7 @@
 #include "effective.h"
 
+#include <grp.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -120,6 +122,14 @@ std::string of_user(const std::string& path, const std::string& user) {
   if (!accounts::exists(user)) throw tool::Failure(tool::no, fmt::format("{}: no such user", user));
   const Element document = config::load_document(path);
   return line("user", user) + of_account(file_access::sections(document, user), user);
+}
+
+std::string of_group(const std::string& path, const std::string& group) {
+  const Element document = config::load_document(path);
+  const Elements sections = named(config::schema::find(document, kGroups), group);
+  if (sections.empty() && ::getgrnam(group.c_str()) == nullptr)
+    throw tool::Failure(tool::no, fmt::format("{}: no such group", group));
+  return line("group", group) + of_account({sections, config::schema::find(document, {"default"})}, "");
 }
 
 std::string everything(const std::string& path) {

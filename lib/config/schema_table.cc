@@ -104,6 +104,11 @@ constexpr Option kRule[] = {
      .standard = "false",
      .meaning = "keep the connection inside for the user's next session",
      .traits = addition},
+    {.name = "old_algorithms",
+     .value = boolean,
+     .standard = "false",
+     .meaning = "also SHA-1 and CBC, for servers that know nothing else",
+     .traits = addition},
 };
 
 constexpr Option kRules[] = {

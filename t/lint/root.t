@@ -25,7 +25,7 @@ all:
   config   config destination forwarding schema value xml
   session  route session spool
 asp-pinhole:
-  base     aside confine confine_phases privilege process resolve signals status unix_socket
+  base     confine confine_phases privilege process signals status
   kernel   connmark conntrack conntrack_dump nft nft_listing
   config   log_place
   who      caller
