@@ -108,6 +108,20 @@ std::string program_of(const std::string& name) {
 // ascp speaks over TCP with whoever has a management port (-M).
 bool needs_tcp(const Words& words) { return std::find(words.begin(), words.end(), "-M") != words.end(); }
 
+// What our own programs are told, who see the docroot, where they begin, as /.
+void add_options(std::vector<std::string>& argv, const Access& access) {
+  if (argv[0] != std::string(paths::kBin) + "ascmd") return;
+  std::string rights;
+  const auto add = [&](bool Area::*right, const char* letter) {
+    if (std::any_of(access.areas.begin(), access.areas.end(), [&](const Area& area) { return area.*right; }))
+      rights += letter;
+  };
+  add(&Area::read, "r");
+  add(&Area::write, "w");
+  add(&Area::list, "l");
+  argv.insert(argv.end(), {"-a", rights, "-d", "."});
+}
+
 void confine_to(const std::string& program, Places places, const Access& access, bool tcp) {
   if (!confine::has_landlock()) {
     if (access.landlock_required)
@@ -156,6 +170,7 @@ void serve_here(const Words& words, const Access& access, const std::string& use
   served.environment.push_back("USER=" + user);
   served.environment.push_back("HOME=" + access.areas[0].path);
   served.argv[0] = program;
+  add_options(served.argv, access);
   confine_to(program, std::move(places), access, needs_tcp(words));
   // What we were given leads anywhere.
   if (::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) tool::fail_errno(tool::os, "close descriptors");
