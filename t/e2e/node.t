@@ -16,10 +16,10 @@ for node in inside1 inside2; do
   on "$node" install -d -o bobcat -g bobcat /srv/bobcat /srv/bobcat/mine
   on "$node" sh -c 'echo secret > /srv/secret; chmod 644 /srv/secret; ln -s /srv /srv/xfer/up'
 done
-node() {  # MORE-IN-PATH
+node() {  # MORE-IN-PATH [AUTHORIZATION]
   for node in inside1 inside2; do
     lab_config "$node" << END
-<CONF version="2"><default><file_system><access><paths><path><absolute>/srv/\$(name)</absolute>${1-}</path></paths></access></file_system></default></CONF>
+<CONF version="2"><default>${2:+<authorization><transfer>$2</transfer></authorization>}<file_system><access><paths><path><absolute>/srv/\$(name)</absolute>${1-}</path></paths></access></file_system></default></CONF>
 END
   done
 }
@@ -64,18 +64,30 @@ error 2
 error 2
 error 2
 error 2' 'and nothing beside it'
-  status 0 'a file goes up' copy bear /home/bear/report "bear@$SQUASH_AT:in/"
+  status 0 'a file goes up, to a path from the docroot' copy bear /home/bear/report "bear@$SQUASH_AT:/in/"
   is "$(browse bear "$SQUASH" 'as_ls /in; as_md5sum /in/report')" "dir report
 md5sum $md5" 'is listed, and whole'
   is "$(on inside1 stat -c %U /srv/xfer/in/report)" xfer 'and belongs to the squash user'
-  on outside -u bear rm -f down
-  status 0 'and comes down' copy bear "bear@$SQUASH_AT:in/report" /home/bear/down
+  on outside -u bear rm -rf down tree
+  status 0 'and comes down' copy bear "bear@$SQUASH_AT:/in/../in/report" /home/bear/down
   is "$(sum outside /home/bear/down)" "$(sum outside /home/bear/report)" 'whole'
+  status 0 '.. ends at the docroot' copy bear /home/bear/report "bear@$SQUASH_AT:../../in/second"
+  is "$(browse bear "$SQUASH" 'as_ls in')" 'dir report second' ''
+  on outside -u bear sh -c 'mkdir -p tree/sub; cp report tree/sub; echo x > tree/x'
+  status 0 'a tree goes up' copy bear -r /home/bear/tree "bear@$SQUASH_AT:in"
+  on outside -u bear rm -rf tree
+  on inside1 ln -sf /srv/secret /srv/xfer/in/tree/out
+  status 74 'and comes down' copy bear -r "bear@$SQUASH_AT:/in/tree" /home/bear
+  like "$err" '/in/tree/out: No such file or directory' 'but for a link that leads out'
+  is "$(on outside find /home/bear/tree -type f -printf '%P\n' | sort | xargs)" 'sub/report x' ''
+  on outside -u bear rm -rf tree
   nok 'a file elsewhere does not go up' copy bear /home/bear/report "bear@$SQUASH_AT:/tmp/report"
   nok 'nor through a link' copy bear /home/bear/report "bear@$SQUASH_AT:up/report"
   nok 'and none comes down' copy bear "bear@$SQUASH_AT:../secret" /home/bear/secret
+  nok 'nor through a link' copy bear "bear@$SQUASH_AT:/up/secret" /home/bear/secret
   nok 'nothing is there' on inside1 ls /tmp/report /srv/report
   nok 'neither here nor there' on outside ls /home/bear/secret
+  browse bear "$SQUASH" 'as_rm /in/second; as_rm /in/tree' > /dev/null
   is "$(browse bear "$SQUASH" 'as_rm /in/report; as_ls /in')" 'success
 dir' 'and is deleted'
 
@@ -91,7 +103,23 @@ success' 'individual: the user has a docroot of their own'
 error 13
 error 13' 'where nothing may be written, nothing is'
   nok 'nor is anything sent' copy bobcat /home/bobcat/report "bobcat@$INDIVIDUAL_AT:mine/again"
-  on inside1 rm /srv/bobcat/mine/report
+  status 77 'which is said' copy bobcat /home/bobcat/report "bobcat@$INDIVIDUAL_AT:mine/again"
+  like "$err" 'uploads are not permitted on this server' ''
+  on outside -u bobcat rm -f down
+  status 0 'it is read' copy bobcat "bobcat@$INDIVIDUAL_AT:/mine/report" /home/bobcat/down
+
+  node '<read_allowed>false</read_allowed><dir_allowed>false</dir_allowed>'
+  status 0 'where files may only be written, they are' copy bobcat -r /home/bobcat/report /home/bobcat/.ssh "bobcat@$INDIVIDUAL_AT:mine"
+  ok 'whole, with their directories' on inside1 sh -c 'test -s /srv/bobcat/mine/report && test -s /srv/bobcat/mine/.ssh/config'
+  status 77 'but not read' copy bobcat "bobcat@$INDIVIDUAL_AT:mine/report" /home/bobcat/down
+  like "$err" 'downloads are not permitted on this server' 'which is said'
+
+  node '' '<in><value>token</value></in><out><value>deny</value></out>'
+  status 77 'uploads that need a token are refused' copy bobcat /home/bobcat/report "bobcat@$INDIVIDUAL_AT:mine"
+  like "$err" 'uploads need a token on this server, and asp-cp has none' 'and why'
+  status 77 'downloads that are denied are refused' copy bobcat "bobcat@$INDIVIDUAL_AT:mine/report" /home/bobcat/down
+  like "$err" 'downloads are not permitted on this server' 'and why'
+  on inside1 rm -r /srv/bobcat/mine/report /srv/bobcat/mine/.ssh
 done
 like "$(lab_log inside1)" 'aspshell.*LOG Serving user=xfer from=.* docroot=/srv/xfer command=ascmd -V2' 'the log of the server has each command'
 like "$(lab_log inside1)" 'ascmd.*LOG Done: as_mkdir /in/to day' 'and what it did'
