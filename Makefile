@@ -16,7 +16,7 @@ DOCDIR  ?= /usr/share/doc/sallyport
 VERSION := $(shell sed -n 's/^.. \([0-9][0-9a-z.+~]*\) [0-9-]*$$/\1/p' CHANGELOG.md | head -n 1)
 
 # The tools, once: those that people run, and those that only tools run.
-BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-forward asp-sessions \
+BIN     := aspshell ascmd asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-forward asp-sessions \
            asperaproxy asperanoded asnodeadmin asp-adduser asp-deluser asuserdata asconfigurator
 LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease asp-name asp-redis
 SCRIPTS := asp-check.sh
@@ -124,7 +124,7 @@ endif
 # Tests of what is optimised need not be so themselves.
 $(UNIT_OBJ): private CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 
-$(BUILD)/cmd/asperanoded/api.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
+$(BUILD)/cmd/asperanoded/api.o $(BUILD)/cmd/ascmd/main.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.cc $(HEADERS)
 	@mkdir -p $(@D)
