@@ -79,6 +79,7 @@ void Conductor::start() {
   if (udp_) holder_.emplace(asked);
   connect();
   if (udp_) open_pinhole();
+  tell_of_slow_sudo();
   dialer_->run();
   logging::debug1("Command told to run after {:.0f} ms in all", milliseconds_since(started_));
   close_stdio();
@@ -157,6 +158,16 @@ void Conductor::check_pinhole(const status::Line& line, const char* event) {
 
 void Conductor::pinhole_lost(const char* event) {
   throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
+}
+
+void Conductor::tell_of_slow_sudo() const {
+  constexpr std::chrono::seconds kSlow{3};
+  const auto after =
+      std::max(dialer_->first_word_after(), holder_ ? holder_->first_word_after() : std::chrono::milliseconds(0));
+  if (after < kSlow) return;
+  logging::event("Slow: sudo took {:.1f} s to start a helper {}; is the host busy, or does sudo wait for name servers, "
+                 "PAM or syslog? asperaproxy check tries it",
+                 std::chrono::duration<double>(after).count(), identity_);
 }
 
 // The rule is in force before the command starts, so that no packet of the command can come too early.
