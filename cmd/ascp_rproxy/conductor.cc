@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "base/await.h"
+#include "base/decimal.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/logging.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr std::chrono::seconds kOpenTime{30};  // its turn, the firewall's lock, iptables
 constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
 constexpr std::chrono::seconds kRevoke{20};
+constexpr std::chrono::seconds kMaxDialing{24 * 3600};
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -97,21 +99,26 @@ void Conductor::find_name() {
 // asp-upstream tells which server it is; when a server fails, it tries the next.
 void Conductor::connect() {
   const auto start = SteadyClock::now();
+  auto connected_by = Deadline::never();
   for (;;) {
     const auto line = dialer_->next();
     if (!line && dialer_->hung_up())
       throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
     if (!line) {
       await::On dialer(dialer_->fd()), signal(signals_.fd()), holder(holder_ ? holder_->fd() : -1);
-      await::any(first_words(), dialer, signal, holder);
+      await::any(std::min(first_words(), connected_by), dialer, signal, holder);
       if (signal) throw tool::Failure(tool::temporary, "told to end while connecting");
       if (holder) hear_verified();
+      if (connected_by.over())
+        throw tool::Failure(tool::os, "asp-upstream, which is slower than all servers together may be, is given up");
       if (dialer_->overdue()) never_started("asp-upstream", *dialer_);
       if (holder_ && holder_->overdue()) never_started("asp-pinhole", *holder_);
       continue;
     }
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "connected") return note_server(*line, start);
+    const auto within = parse_decimal(line->get("within"), 1, kMaxDialing.count());
+    if (line->event == "verified" && within) connected_by = Deadline::in(std::chrono::seconds(*within));
     if (line->event == "faulty")
       logging::error("server {}: {}; trying the next {}", line->get("host"), logging::told(line->get("reason")),
                      identity_);
