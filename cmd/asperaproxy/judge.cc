@@ -210,11 +210,15 @@ std::vector<std::string> judge_startups(std::string_view settings) {
   std::map<std::string, std::string> is;
   for (auto& [keyword, value] : parse_sshd_settings(settings)) is.emplace(std::move(keyword), std::move(value));
   const auto number = [](std::string_view text) { return parse_decimal(text, 0, 1'000'000'000); };
+  const std::string& all = is["maxstartups"];  // 300:30:600, or 300
+  const auto begin = number(std::string_view(all).substr(0, all.find(':')));
+  constexpr long kMany = 100;
+  if (begin && *begin < kMany)
+    found.push_back(
+        fmt::format("MaxStartups is {}: when more than {} clients come at once, some are turned away", all, *begin));
   if (!is.contains("persourcemaxstartups")) return found;
   const std::string& most = is["persourcemaxstartups"];
-  const std::string& all = is["maxstartups"];  // 100:30:300, or 100
   const auto limit = number(most);
-  const auto begin = number(std::string_view(all).substr(0, all.find(':')));
   if (!limit) found.push_back(fmt::format("PerSourceMaxStartups is {}: one address can keep all others out", most));
   else if (begin && *limit >= *begin)
     found.push_back(fmt::format("PerSourceMaxStartups {} is not below the first number of MaxStartups, {}: one address "

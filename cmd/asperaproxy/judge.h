@@ -51,7 +51,8 @@ struct Complaints {
   std::vector<std::string> warnings;
 };
 Complaints judge_sshd(std::string_view settings, const std::string& shell);
-// `sshd -T`: whether one address alone, which does not log in, keeps others from logging in. One text each.
+// `sshd -T`: whether few clients at once are too many, and whether one address alone, which does not log in, keeps
+// others from logging in. One text each.
 std::vector<std::string> judge_startups(std::string_view settings);
 
 // --- the forward proxy ---

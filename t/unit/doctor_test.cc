@@ -303,9 +303,11 @@ TEST_CASE("doctor: what sshd applies to a user") {
   } startups[] = {
       {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
       {"maxstartups 100\npersourcemaxstartups 99\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
-      {"maxstartups 10:30:100\n", 0},  // before OpenSSH 8.5
-      {"maxstartups 10:30:100\npersourcemaxstartups none\npersourcenetblocksize 32:128\n", 1},
-      {"maxstartups 10:30:100\npersourcemaxstartups 10\npersourcenetblocksize 32:64\n", 1},
+      {"maxstartups 300:30:600\npersourcemaxstartups 50\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
+      {"maxstartups 100:30:300\n", 0},  // before OpenSSH 8.5
+      {"maxstartups 99:30:300\n", 1},
+      {"maxstartups 10:30:100\npersourcemaxstartups none\npersourcenetblocksize 32:128\n", 2},
+      {"maxstartups 10:30:100\npersourcemaxstartups 10\npersourcenetblocksize 32:64\n", 2},
       {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:128\n", 1},
       {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:64\nlogingracetime 0\n", 1}};
   for (const auto& one : startups) {
