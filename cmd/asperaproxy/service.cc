@@ -146,6 +146,18 @@ std::vector<std::string> prepare_host(const std::optional<config::Config>& confi
   return left;
 }
 
+// Absent: new sessions are refused. Where there is no room for the mark, there is none for a session's record, either.
+std::optional<tool::Failure> refuse_new() {
+  try {
+    session::spool::set_stopped(true);
+    return std::nullopt;
+  } catch (const tool::Failure& failure) {
+    return tool::Failure(failure.code(), fmt::format("all sessions are ended, but as soon as there is room, new ones "
+                                                     "will be taken: {}",
+                                                     failure.what()));
+  }
+}
+
 }  // namespace
 
 int leave() {
@@ -161,12 +173,13 @@ int leave() {
 }
 
 int stop() {
-  session::spool::set_stopped(true);
+  const auto unmarked = refuse_new();
   const auto result = end_all();
   const std::string ended = with_leases(sessions_text(result.ended), lease::reap::end_all());
   session::keepers::end_all();  // keepers that end a session after this see the mark
   balance::remove_fault_marks();
   warn(result.remain);
+  if (unmarked) throw *unmarked;
   logging::event("Stopped: ended {}, all rules are purged", ended);
   io::write_all(STDOUT_FILENO, fmt::format("stopped: no new sessions are taken; {} ended\n", ended));
   return result.remain.empty() ? tool::yes : tool::os;

@@ -26,7 +26,7 @@ well=$(steady <<< "$out")
 is "$(grep -v '^ok    [a-z0-9_]*: ' <<< "$well")" '' 'each line says so' || diag "$well"
 like "$well" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
 is "$(awk '{ print $2 }' <<< "$out" | uniq | xargs)" \
-  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys: logins:' \
+  'state: config: room: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys: logins:' \
   'one after the other'
 status 0 'JSON' check --json
 is "$(python3 -c 'import json, sys; d = json.load(sys.stdin); print(len(d), sorted(d[0]), {x["grade"] for x in d if x["name"] != "clock"})' <<< "$out")" \
