@@ -26,7 +26,7 @@ well=$(steady <<< "$out")
 is "$(grep -v '^ok    [a-z0-9_]*: ' <<< "$well")" '' 'each line says so' || diag "$well"
 like "$well" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
 is "$(awk '{ print $2 }' <<< "$out" | uniq | xargs)" \
-  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: client_flows: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
+  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: client_flows: group: authorized_keys: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
   'one after the other'
 status 0 'JSON' check --json
 is "$(python3 -c 'import json, sys; d = json.load(sys.stdin); print(len(d), sorted(d[0]), {x["grade"] for x in d if x["name"] != "clock"})' <<< "$out")" \
@@ -201,8 +201,8 @@ well=$living
 
 # Accounts, sudo, sshd ----------------------------------------------------------------------------
 
-fault 'group|sudo|sshd|keyfile' FAIL 'there is no group sallyport' 'cp /etc/group /root/; sed -i s/^sallyport:/other:/ /etc/group' 'cp /root/group /etc/group'
-fault 'group|sudo|sshd|keyfile' warn 'has no members' 'gpasswd -d bear sallyport; gpasswd -d bobcat sallyport' 'cp /root/group /etc/group'
+fault 'group|authorized_keys|sudo|sshd|keyfile' FAIL 'there is no group sallyport' 'cp /etc/group /root/; sed -i s/^sallyport:/other:/ /etc/group' 'cp /root/group /etc/group'
+fault 'group|authorized_keys|sudo|sshd|keyfile' warn 'has no members' 'gpasswd -d bear sallyport; gpasswd -d bobcat sallyport' 'cp /root/group /etc/group'
 fault group FAIL 'an administrator is in the group.*: bear' 'groupadd -f lxd; usermod -aG lxd bear' 'gpasswd -d bear lxd; groupdel lxd'
 fault 'group|sshd' FAIL 'an administrator is in the group.*: bear' 'usermod -aG sudo bear' 'cp /root/group /etc/group'
 fault 'group|sudo|sshd' warn 'nobody5 is in the group, but has no account' "sed -i '/^sallyport:/s/\$/,nobody5/' /etc/group" 'cp /root/group /etc/group'
@@ -236,7 +236,17 @@ loosen warn 'PasswordAuthentication is yes' "sed -i 's/PasswordAuthentication no
 loosen warn 'ExposeAuthInfo is no' "sed -i '/ExposeAuth/d' $sshd"
 loosen warn 'no keep-alives' "sed -i '/ClientAliveInterval/d' $sshd"
 loosen warn 'PermitRootLogin is (without|prohibit)-password' "sed -i '/PermitRootLogin/d' $sshd"
-fault 'sshd|tcp_in' FAIL 'Bad configuration option: Bogus' "echo Bogus yes >> $sshd" "cp /root/sshd.conf $sshd"
+fault 'sshd|tcp_in|authorized_keys' FAIL 'Bad configuration option: Bogus' "echo Bogus yes >> $sshd" "cp /root/sshd.conf $sshd"
+open=/etc/ssh/authorized_keys
+for damage in "chmod g+w $open/bear" "chown bear $open/bear" "chmod o+w $open"; do
+  fault authorized_keys FAIL 'can write there can log in as bear' "$damage" "chown root $open/bear; chmod 644 $open/bear; chmod 755 $open"
+done
+fault authorized_keys warn 'keys of bear are in ~/.ssh alone, where sshd does not read them - asp-adduser -s -m' "mv $open/bear /home/bear/.ssh/authorized_keys" "mv /home/bear/.ssh/authorized_keys $open/bear"
+unread=" sshd does not read the keys of bear, bobcat in $open - .*sshd takes keys from the home of bear, bobcat, where"
+fault authorized_keys warn "$unread" "sed -i /AuthorizedKeysFile/d $sshd" "cp /root/sshd.conf $sshd"
+fault authorized_keys warn ' sshd takes keys from the home of bobcat, where' "sed -i 's|^Match Group|Match User bobcat\n AuthorizedKeysFile $open/%u %h/.ssh/keys\n&|' $sshd" "cp /root/sshd.conf $sshd"
+fine 'a directory of the site'"'"'s own that is root'"'"'s' "cp -rp $open /etc/ssh/ours; mv $open /root/; sed -i 's|AuthorizedKeysFile .*|AuthorizedKeysFile /etc/ssh/ours/%u|' $sshd" "mv /root/authorized_keys $open; cp /root/sshd.conf $sshd"
+fault authorized_keys FAIL 'can write there can log in as bear' "cp -rp $open /etc/ssh/ours; chmod 666 /etc/ssh/ours/bear; mv $open /root/; sed -i 's|AuthorizedKeysFile .*|AuthorizedKeysFile /etc/ssh/ours/%u|' $sshd" "mv /root/authorized_keys $open; rm -r /etc/ssh/ours; cp /root/sshd.conf $sshd"
 lab_sshd dmz stop
 fault ssh_port FAIL 'sshd is to listen on TCP 33001, but does not' true true
 fault 'ssh_port|tcp_in' FAIL 'nobody listens on TCP 33001' "sed -i '/33001/d' $sshd" "cp /root/sshd.conf $sshd"
