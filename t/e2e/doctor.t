@@ -241,7 +241,7 @@ open=/etc/ssh/authorized_keys
 for damage in "chmod g+w $open/bear" "chown bear $open/bear" "chmod o+w $open"; do
   fault authorized_keys FAIL 'can write there can log in as bear' "$damage" "chown root $open/bear; chmod 644 $open/bear; chmod 755 $open"
 done
-fault authorized_keys warn 'keys of bear are in ~/.ssh alone, where sshd does not read them - asp-adduser -s -m' "mv $open/bear /home/bear/.ssh/authorized_keys" "mv /home/bear/.ssh/authorized_keys $open/bear"
+fault authorized_keys warn 'keys of bear are in ~/.ssh alone, where sshd does not read them' "mv $open/bear /home/bear/.ssh/authorized_keys" "mv /home/bear/.ssh/authorized_keys $open/bear"
 unread=" sshd does not read the keys of bear, bobcat in $open - .*sshd takes keys from the home of bear, bobcat, where"
 fault authorized_keys warn "$unread" "sed -i /AuthorizedKeysFile/d $sshd" "cp /root/sshd.conf $sshd"
 fault authorized_keys warn ' sshd takes keys from the home of bobcat, where' "sed -i 's|^Match Group|Match User bobcat\n AuthorizedKeysFile $open/%u %h/.ssh/keys\n&|' $sshd" "cp /root/sshd.conf $sshd"
