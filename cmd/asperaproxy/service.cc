@@ -124,15 +124,29 @@ std::optional<config::Config> config_if_valid() {
   }
 }
 
-void close_border(const config::Config& config, std::vector<std::string>& left) {
-  if (!config.border) {
-    const session::spool::FirewallLock lock;
-    if (firewall::border::take_away()) logging::event("Opened the border: aspera.conf has <border>false</border>");
-    return;
+// Without a bound where the kernel cannot count: the border matters more.
+bool lay(firewall::border::Plan plan, std::vector<std::string>& left) {
+  try {
+    return firewall::border::lay(plan);
+  } catch (const tool::Failure& failure) {
+    if (plan.flows_per_client == 0) throw;
+    plan.flows_per_client = 0;
+    const bool laid = firewall::border::lay(plan);
+    left.push_back(fmt::format("no bound for the flows of a client: {}", failure.what()));
+    return laid;
   }
-  const auto plan = border_plan::plan(config, left);  // may wait for name servers
+}
+
+// With <border>false</border> only the bound is left of it.
+void close_border(const config::Config& config, std::vector<std::string>& left) {
+  auto plan = config.border ? border_plan::plan(config, left) : firewall::border::Plan{};  // may wait for name servers
+  plan.flows_per_client = config.max_flows_per_client;
   const session::spool::FirewallLock lock;
-  if (firewall::border::lay(plan)) logging::event("Closed the border: {}", logging::escape(border_plan::shown(plan)));
+  const auto before = firewall::border::recorded();
+  const bool done = lay(plan, left);
+  if (config.border && done) logging::event("Closed the border: {}", logging::escape(border_plan::shown(plan)));
+  if (!config.border && before && !before->is_open())
+    logging::event("Opened the border: aspera.conf has <border>false</border>");
 }
 
 // The border comes first, so that there is no moment in which everything is forwarded, and no forwarding without it. A

@@ -175,8 +175,8 @@ lab_furnish_dmz() {
     lab_add_user "$host" "$root" "$user" "$shell" -G sallyport -K UID_MIN=2000
     ssh=$root/home/$user/.ssh
     lab_put_key "dmz-$user" "$ssh/id_ed25519"
-    cp "$LAB_DIR/keys/client-$user.pub" "$ssh/authorized_keys"
     lab_own "$root" "$user"
+    install -D -m 644 "$LAB_DIR/keys/client-$user.pub" "$root/etc/ssh/authorized_keys/$user"
   done
   if [ -r "$settings/sshd_config.d/sallyport.conf" ]; then
     cp "$settings/sshd_config.d/sallyport.conf" "$root/etc/ssh/sshd_config.d/"

@@ -64,6 +64,7 @@ asperaproxy:
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy node_users
+  who      authorized_keys
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text
