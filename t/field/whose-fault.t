@@ -109,9 +109,7 @@ fails() {
   [ "$2" = account ] && own="refused-bear@$at" || own=
   is "$(marked)" "$own" "${2/host/nothing} is marked"
   log=$(log_since)
-  like "$(grep ' ERR ' <<< "$log")" "^[^
-]* ERR (No server for bear: )?$5 session=[0-9a-f-]{36} user=bear [^
-]*\(exit $3\)\$" 'the log has one line of it, with the real cause'
+  like "$(grep -c ' ERR ' <<< "$log") $(grep ' ERR ' <<< "$log")" "^1 .* ERR (No server for bear: )?$5 session=[0-9a-f-]{36} user=bear .*\(exit $3\)$" 'the log has one line of it, with the real cause'
 }
 while IFS='|' read -r mode mark code told log; do
   [ -z "$mode" ] || fails ${mode// /} ${mark// /} ${code// /} "$(sed 's/^ *//; s/ *$//' <<< "$told")" "${log# }"
