@@ -9,11 +9,12 @@ root=$(lab_root dmz)
 marks=$root/run/sallyport/balance/marks
 squash_key=$LAB_PREFIX/etc/ssh_keys/id_ed25519
 
+patience=10  # seconds
 # configure HOST...: for the squash key, and for each user's own
 configure() {
   local hosts='' host
   for host; do hosts+="<host>$host</host>"; done
-  local rest="<hosts>$hosts</hosts><connect_timeout>1</connect_timeout><faulty_interval>60</faulty_interval>"
+  local rest="<hosts>$hosts</hosts><connect_timeout>$patience</connect_timeout><faulty_interval>60</faulty_interval>"
   lab_config << END
 <CONF version="2"><server><rproxy><enabled>true</enabled><rules>
   <rule host_ip="$SQUASH">$rest<squash_user>xfer</squash_user><keyfile>$squash_key</keyfile></rule>
@@ -75,7 +76,8 @@ run-nothing  | none    | 69 | $lost       | command at $INSIDE1:22: channel clos
 "
 ask_for() {  # MODE: the server fails so from now on; sets $at
   echo "$1" > "$orders"
-  at=$INSIDE1:22
+  at=$INSIDE1:22 patience=10
+  [[ $1 != *silence ]] || patience=2
   [ "$1" != refuse ] || at=$INSIDE1:2222
 }
 
@@ -142,8 +144,24 @@ ask_for fine
 is "$(session bear "$INDIVIDUAL")" served 'after one failure nobody waits'
 is "$(marked)" '' 'and it is forgotten'
 
+# Of several sessions at once that may ask again, one does.
+configure "$INSIDE1:22"
+lab_config < <(sed 's|<connect_timeout>10<|<connect_timeout>3<|; s|<faulty_interval>60<|<faulty_interval>1<|' "$root$LAB_PREFIX/etc/aspera.conf")
+ask_for deny
+for _ in 1 2; do session bear "$INDIVIDUAL" 2> /dev/null; done
+ask_for login-silence
+asked=$(wc -l < "$orders.log")
+is_asked() { [ "$(wc -l < "$orders.log")" -gt "$asked" ]; }
+tries() { until is_asked; do session bear "$INDIVIDUAL" 2> /dev/null; done; }
+tries &
+ok '(the wait is over, and one asks)' wait_until 20 is_asked
+status 75 'another that comes meanwhile is told to wait' session bear "$INDIVIDUAL"
+wait $!
+is "$(wc -l < "$orders.log")" $((asked + 1)) 'and does not ask'
+
 # --- an account that PAM does not let in --------------------------------------------------
 
+ask_for fine
 configure "$INSIDE2:22" "$INSIDE1:22"
 session bear "$SQUASH" > /dev/null
 forget
