@@ -31,12 +31,12 @@ log_from
 living() { lab_pids dmz asp-dial | wc -l; }
 is_living() { [ "$(living)" = "$1" ]; }
 mkfifo "$TMPDIR/open"
-exec {open}<> "$TMPDIR/open"  # their stdin, which does not end
+exec 9<> "$TMPDIR/open"  # their stdin, which does not end
 for round in 1 2 3; do
   clients=()
   for n in 1 2 3 4 5 6 7 8; do
-    if [ $n = 1 ]; then command=cat; else command='sleep 1000'; fi
-    on_exec outside -u bear ssh -p 33001 "bear@$SQUASH" "$command" < "$TMPDIR/open" > /dev/null 2>&1 &
+    if [ $n = 1 ]; then runs='cat'; else runs='sleep 1000'; fi
+    on_exec outside -u bear ssh -p 33001 "bear@$SQUASH" "$runs" < "$TMPDIR/open" > /dev/null 2>&1 &
     clients+=($!)
   done
   ok "(8 sessions live, round $round)" wait_until 20 is_living 8 || diag "$(living)"
