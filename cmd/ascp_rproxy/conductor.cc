@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 
 #include "base/await.h"
+#include "base/decimal.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/logging.h"
@@ -27,6 +28,7 @@ constexpr std::chrono::seconds kOpenTime{30};  // its turn, the firewall's lock,
 constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
 constexpr std::chrono::seconds kRevoke{20};
 constexpr std::chrono::seconds kSameTime{2};  // by which asp-upstream is behind asp-pinhole
+constexpr std::chrono::seconds kMaxDialing{24 * 3600};
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -51,7 +53,7 @@ Conductor::Conductor(session::Request request, std::vector<std::string> words, b
       started_(std::chrono::steady_clock::now()) {
   const std::string key = auth_info::of_this_session();
   logging::set_context("session=" + session_);
-  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, request_.user,
+  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, logging::field(request_.user),
                           key.empty() ? "-" : key, request_.client.text(), request_.proxy.text());
 }
 
@@ -86,6 +88,7 @@ void Conductor::start() {
   if (udp_) holder_.emplace(asked);
   connect();
   if (udp_) open_pinhole();
+  tell_of_slow_sudo();
   dialer_->run();
   logging::debug1("Command told to run after {:.0f} ms in all", milliseconds_since(started_));
   close_stdio();
@@ -103,21 +106,26 @@ void Conductor::find_name() {
 // asp-upstream tells which server it is; when a server fails, it tries the next.
 void Conductor::connect() {
   const auto start = SteadyClock::now();
+  auto connected_by = Deadline::never();
   for (;;) {
     const auto line = dialer_->next();
     if (!line && dialer_->hung_up())
       throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
     if (!line) {
       await::On dialer(dialer_->fd()), signal(signals_.fd()), holder(holder_ ? holder_->fd() : -1);
-      await::any(first_words(), dialer, signal, holder);
+      await::any(std::min(first_words(), connected_by), dialer, signal, holder);
       if (signal) throw ended_by_signal();
       if (holder) hear_verified();
+      if (connected_by.over())
+        throw tool::Failure(tool::os, "asp-upstream, which is slower than all servers together may be, is given up");
       if (dialer_->overdue()) never_started("asp-upstream", *dialer_);
       if (holder_ && holder_->overdue()) never_started("asp-pinhole", *holder_);
       continue;
     }
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "connected") return note_server(*line, start);
+    const auto within = parse_decimal(line->get("within"), 1, kMaxDialing.count());
+    if (line->event == "verified" && within) connected_by = Deadline::in(std::chrono::seconds(*within));
     if (line->event == "failed") throw status::failure_of(*line);
   }
 }
@@ -140,7 +148,7 @@ void Conductor::note_server(const status::Line& connected, SteadyClock::time_poi
                   host_address_, milliseconds_since(start), connected.get("connect_ms"), connected.get("handshake_ms"),
                   connected.get("login_ms"));
   identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_,
-                           logging::escape(connected.get("upstream_user")));
+                           logging::field(connected.get("upstream_user")));
   logging::event("Established SSH connection with server {} {}{}", host_, identity_,
                  connected.get("reused") == "true" ? " reused=true" : "");
 }
@@ -171,6 +179,16 @@ void Conductor::hear_same_of_upstream() {
 
 void Conductor::pinhole_lost(const char* event) {
   throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
+}
+
+void Conductor::tell_of_slow_sudo() const {
+  constexpr std::chrono::seconds kSlow{3};
+  const auto after =
+      std::max(dialer_->first_word_after(), holder_ ? holder_->first_word_after() : std::chrono::milliseconds(0));
+  if (after < kSlow) return;
+  logging::event("Slow: sudo took {:.1f} s to start a helper {}; is the host busy, or does sudo wait for name servers, "
+                 "PAM or syslog? asperaproxy check tries it",
+                 std::chrono::duration<double>(after).count(), identity_);
 }
 
 // The rule is in force before the command starts, so that no packet of the command can come too early.

@@ -40,6 +40,7 @@ class Conductor {
   void hear_same_of_upstream();
   [[noreturn]] void pinhole_lost(const char* event);
   void open_pinhole();
+  void tell_of_slow_sudo() const;
   void close_stdio() const;
   // Returns the exit status that the session ended with.
   int watch();

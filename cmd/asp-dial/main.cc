@@ -32,7 +32,7 @@ namespace {
 
 constexpr char kUsage[] =
     "asp-dial {-i keyfile | -I fd [-n keyname]} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k "
-    "known_hosts] [-l user] "
+    "known_hosts] [-l user] [-O] "
     "[-t seconds] "
     "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command; or only "
     "-A fd";
@@ -85,7 +85,7 @@ upstream::Key load_key(const Dial& dial) {
 }
 
 Dial parse_options(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:n:R:t:vw:", kUsage);
+  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:n:OR:t:vw:", kUsage);
   auto words = options.operands;
   if (words.empty()) options::fail_usage(kUsage, "no host given");
   const auto host = HostPort::parse(words[0]);
@@ -106,9 +106,11 @@ Dial parse_options(int argc, char** argv) {
   Dial dial;
   dial.server.host = {host->host, host->port == 0 ? Port{22} : host->port};
   dial.server.user = options.has('l') ? options.get('l', "") : own_name();
+  if (dial.server.user.empty()) options::fail_usage(kUsage, "-l: no name");
   dial.server.known_hosts = options.get('k', paths::kKnownHosts);
   dial.server.family = family(options);
   dial.server.source = source_address(options);
+  dial.server.old_algorithms = options.has('O');
   dial.keyfile = options.get('i', "");
   dial.key_name = options.get('n', "on descriptor");
   dial.words = std::move(words);

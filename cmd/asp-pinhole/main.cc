@@ -18,7 +18,6 @@
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/privilege.h"
-#include "base/resolve.h"
 #include "base/status.h"
 #include "base/tool.h"
 #include "base/wall_clock.h"
@@ -50,7 +49,10 @@ session::Asked parse_asked(const Record& record) {
 
 session::Route route_for(const config::Rproxy& rproxy, const session::Request& request) {
   const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, {}});
-  if (!route) refuse(fmt::format("no rule of aspera.conf is for {} at {}", request.user, request.proxy.text()));
+  if (!route) {
+    refuse(fmt::format("no rule of aspera.conf is for {} at {}{}", request.user, request.proxy.text(),
+                       session::rules::hint(rproxy, request)));
+  }
   return *route;
 }
 
@@ -59,19 +61,29 @@ Limits limits_for(const config::Rproxy& rproxy, const session::Route& route) {
   return {rproxy.max_sessions, rule.max_sessions, rproxy.max_sessions_of_user(), rule.udp_linger_limit};
 }
 
-// The second record: host=, as the route writes it, and address=, where the dialer found it. Both must
-// be among the route's.
-Endpoint chosen_host(const Record& record, const session::Route& route) {
+// Where the host of that name was found: root's asp-upstream of this session has noted it, once the host key
+// there was the enrolled one. A look-up of our own might be answered with another of its addresses.
+std::string noted_address(const caller::Caller& caller, const session::Asked& asked, const HostPort& host) {
+  const auto note = session::spool::note(session::spool::kDialers, caller.process.token());
+  const Record connected = note ? record::parse_one(*note) : Record();
+  if (connected.get("session") != asked.session || connected.get("host") != host.text())
+    refuse(fmt::format("asp-upstream of this session is not connected to {}", host.text()));
+  return connected.get("address").value_or("");
+}
+
+// The second record: host=, one of the route's, and address=, where asp-upstream found it.
+Endpoint chosen_host(const Record& record, const session::Route& route, const caller::Caller& caller,
+                     const session::Asked& asked) {
   record.check_names({"host", "address"});
-  const std::string asked = record.require("host");
-  const auto host = HostPort::parse(asked);
+  const std::string chosen = record.require("host");
+  const auto host = HostPort::parse(chosen);
   if (!host || std::find(route.hosts.begin(), route.hosts.end(), *host) == route.hosts.end()) {
-    refuse(fmt::format("rule {} does not lead to {}", route.rule, asked));
+    refuse(fmt::format("rule {} does not lead to {}", route.rule, chosen));
   }
   const auto address = Endpoint::require(record.require("address"), "address");
-  const bool same =
-      address.port == host->port && (address.ip.text() == host->host || resolve::leads_to(host->host, address.ip));
-  if (!same) refuse(fmt::format("{} is not {}", address.text(), asked));
+  const bool named = !IpAddress::parse(host->host);
+  if (address.text() != (named ? noted_address(caller, asked, *host) : host->text()))
+    refuse(fmt::format("{} is not {}", address.text(), chosen));
   return address;
 }
 
@@ -149,8 +161,7 @@ int serve(Client& client) {
 
   const auto second = life.next_record(dialing_time(route));
   if (!second) return tool::yes;
-  const Endpoint host = chosen_host(*second, route);
-  confine::keep_capabilities(confine::kOpenPinhole);
+  const Endpoint host = chosen_host(*second, route, caller, asked);
   Pinhole pinhole(session_of(asked, caller, route, host),
                   asked.identity() + " " + route.identity(second->require("host")), limits_for(rproxy, route), life,
                   std::move(sightings));

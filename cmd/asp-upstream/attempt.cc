@@ -44,6 +44,7 @@ child::Program program(const Attempt::Errand& errand, const HostPort& host, cons
                                 "-t",
                                 std::to_string(route.connect_timeout.count())};
   if (errand.family != AF_UNSPEC) argv.push_back(errand.family == AF_INET ? "-4" : "-6");
+  if (route.old_algorithms) argv.push_back("-O");
   if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
   argv.push_back(host.text());
   return {argv, env::allow({"TERM"}), {}, accounts::identity_of(paths::kDialAccount)};
@@ -68,6 +69,11 @@ child::Child start(child::Program program) {
 }
 
 }  // namespace
+
+seconds Attempt::longest(const session::Route& route) {
+  constexpr seconds kBesides{10};  // marks of other nodes, the key
+  return kBesides + static_cast<int>(route.hosts.size()) * (kReuseTime + route.connect_timeout + kGrace);
+}
 
 Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
   Attempt attempt(errand.route.connect_timeout + kGrace);

@@ -53,7 +53,8 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
   if (request.domain) name = ", who asks for " + request.domain->text();
   else if (session::rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}}))
     name = ", who asks for no name";
-  refuse(fmt::format("no rule is for {} at {}{} (see asp-match -e)", request.user, request.proxy.text(), name));
+  refuse(fmt::format("no rule is for {} at {}{} (see asp-match -e){}", request.user, request.proxy.text(), name,
+                     session::rules::hint(rproxy, request)));
 }
 
 // aspshell has accepted the command already, but somebody who broke out of it could call us directly.
@@ -186,7 +187,7 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
     const auto trouble = kept ? std::nullopt : attempt.await_connected(choice, link);
     if (!trouble) {
       choice.connected();
-      balance::note_connected(dialer, {session, route.rule, *host});
+      balance::note_connected(dialer, {session, route.rule, *host}, attempt.connected().get("address"));
       story.connected(route, *host, attempt.connected().get("reused") == "true");
       link.say(connected(route, *host, attempt));
       return attempt;
@@ -252,7 +253,9 @@ int serve(ConductorLink& link, Client& client) {
   const session::Route route = route_for(config.rproxy, asked.request);
   confine::keep_capabilities(confine::kVerifiedUpstream);
   confine::forbid_dangerous();
-  link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
+  link.say(status::Line{"verified", {}}
+               .with("rule", std::to_string(route.rule))
+               .with("within", std::to_string(Attempt::longest(route).count())));
   balance::share(config.cluster, balance::Haste::session);
   Attempt attempt = connect(route, asked, words, caller, config_file, *token, link, story);
   client.connected = true;

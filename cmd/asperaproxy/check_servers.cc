@@ -148,10 +148,24 @@ Verdicts logins(const Patient&) {
   return found;
 }
 
+Verdicts old_algorithms(const Patient& patient) {
+  Verdicts found;
+  if (!patient.rproxy) return found;
+  for (const auto& rule : patient.rproxy->rules) {
+    if (!rule.old_algorithms) continue;
+    found.push_back(warn(fmt::format("rule {} (line {}) lets its servers use SHA-1 and CBC, which can be broken with "
+                                     "effort",
+                                     rule.number, rule.line),
+                         "update the servers, and take <old_algorithms> out of the rule"));
+  }
+  return found;
+}
+
 }  // namespace
 
 const std::vector<Condition>& server_conditions() {
-  static const std::vector<Condition> all{{"keyfile", keyfiles}, {"host_keys", host_keys_enrolled}, {"logins", logins}};
+  static const std::vector<Condition> all{
+      {"keyfile", keyfiles}, {"host_keys", host_keys_enrolled}, {"logins", logins}, {"old_algorithms", old_algorithms}};
   return all;
 }
 

@@ -164,11 +164,12 @@ void sweep(const std::optional<std::vector<HostPort>>& named) {
   }
 }
 
-void note_connected(session::spool::Token& dialer, const Connection& connection) {
+void note_connected(session::spool::Token& dialer, const Connection& connection, const std::string& address) {
   Record record;
   record.add("session", connection.session);
   record.add("rule", std::to_string(connection.rule));
   record.add("host", connection.host.text());
+  record.add("address", address);
   dialer.note(record.text());
 }
 

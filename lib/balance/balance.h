@@ -77,8 +77,9 @@ struct Connection {
   int rule = 0;
   HostPort host;
 };
-// Written into the token in session::spool::kDialers that each connected session holds.
-void note_connected(session::spool::Token& dialer, const Connection& connection);
+// Written into the token in session::spool::kDialers that each connected session holds. `address` is where
+// the host was found: asp-pinhole of the same session asks for it.
+void note_connected(session::spool::Token& dialer, const Connection& connection, const std::string& address);
 std::vector<Connection> connections();
 
 // One session's way through the hosts of its route.

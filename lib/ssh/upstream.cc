@@ -27,6 +27,17 @@ using std::chrono::steady_clock;
 // with ChaCha20, the default of both.
 constexpr char kCiphers[] =
     "aes256-gcm@openssh.com,aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
+// With what servers of about 2010 know, behind all else. libssh leaves out what it does not know.
+constexpr char kOldCiphers[] = ",aes256-cbc,aes192-cbc,aes128-cbc";
+constexpr char kKeyExchangesAndOld[] =
+    "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,"
+    "curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
+    "diffie-hellman-group18-sha512,diffie-hellman-group16-sha512,diffie-hellman-group-exchange-sha256,"
+    "diffie-hellman-group14-sha256,diffie-hellman-group14-sha1";
+constexpr char kMacsAndOld[] =
+    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1";
+constexpr char kSignaturesAndOld[] =
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa";
 
 constexpr std::chrono::seconds kRequestTimeout{10};  // channel open, pty, exec: each
 constexpr milliseconds kDisconnectTime{500};         // to get the last messages out
@@ -140,17 +151,24 @@ Session::~Session() {
 
 void Session::set_options(const Server& server) {
   const bool no = false;
-  const unsigned port = server.host.port;
   const int fd = socket_.fd.get();
   set_option(session_.get(), SSH_OPTIONS_PROCESS_CONFIG, &no);
-  set_option(session_.get(), SSH_OPTIONS_HOST, server.host.host.c_str());
-  set_option(session_.get(), SSH_OPTIONS_PORT, &port);
-  set_option(session_.get(), SSH_OPTIONS_USER, server.user.c_str());
+  // Only for the command lines of its own configuration, which it never reads; so it refuses what a shell could
+  // mistake, and names with an underscore. The connection is made already, and the login has the real name.
+  set_option(session_.get(), SSH_OPTIONS_HOST, "server");
+  set_option(session_.get(), SSH_OPTIONS_USER, "user");
   set_option(session_.get(), SSH_OPTIONS_SSH_DIR, "/nonexistent");
   set_option(session_.get(), SSH_OPTIONS_FD, &fd);
-  set_option(session_.get(), SSH_OPTIONS_CIPHERS_C_S, kCiphers);
-  set_option(session_.get(), SSH_OPTIONS_CIPHERS_S_C, kCiphers);
-  prefer_enrolled(session_.get(), server.host, server.known_hosts);
+  const std::string ciphers = std::string(kCiphers) + (server.old_algorithms ? kOldCiphers : "");
+  set_option(session_.get(), SSH_OPTIONS_CIPHERS_C_S, ciphers.c_str());
+  set_option(session_.get(), SSH_OPTIONS_CIPHERS_S_C, ciphers.c_str());
+  if (server.old_algorithms) {
+    set_option(session_.get(), SSH_OPTIONS_KEY_EXCHANGE, kKeyExchangesAndOld);
+    set_option(session_.get(), SSH_OPTIONS_HMAC_C_S, kMacsAndOld);
+    set_option(session_.get(), SSH_OPTIONS_HMAC_S_C, kMacsAndOld);
+    set_option(session_.get(), SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES, kSignaturesAndOld);
+  }
+  prefer_enrolled(session_.get(), server.host, server.known_hosts, server.old_algorithms);
   ::ssh_set_blocking(session_.get(), 0);
 }
 
@@ -186,7 +204,7 @@ void Session::handshake(const Deadline& deadline) {
 // module of PAM ends a log-in by a disconnect with or without a message, by EOF, or by silence.
 void Session::authenticate(const Key& key, const std::string& user, const Deadline& deadline) {
   const std::string doing = fmt::format("log in at {} as {}", address().text(), user);
-  const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), nullptr, key.get()); };
+  const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), user.c_str(), key.get()); };
   const int result = repeat(*this, step, SSH_AUTH_AGAIN, deadline, doing);
   if (result == SSH_AUTH_SUCCESS) return;
   if (result == SSH_AUTH_PARTIAL) fail(tool::not_permitted, doing, "server wants more than our key " + key.name());

@@ -38,6 +38,7 @@ struct Server {
   std::string known_hosts;          // path
   std::optional<IpAddress> source;  // the address to connect from
   int family = AF_UNSPEC;           // AF_INET, AF_INET6: connect only to such an address
+  bool old_algorithms = false;      // also SHA-1 and CBC, when the server knows nothing better
 };
 
 // How long each step took.
