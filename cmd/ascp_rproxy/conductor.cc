@@ -27,6 +27,7 @@ namespace {
 constexpr std::chrono::seconds kOpenTime{30};  // its turn, the firewall's lock, iptables
 constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
 constexpr std::chrono::seconds kRevoke{20};
+constexpr std::chrono::seconds kSameTime{2};  // by which asp-upstream is behind asp-pinhole
 constexpr std::chrono::seconds kMaxDialing{24 * 3600};
 
 using SteadyClock = std::chrono::steady_clock;
@@ -160,8 +161,20 @@ void Conductor::hear_verified() {
 
 void Conductor::check_pinhole(const status::Line& line, const char* event) {
   logging::debug2("asp-pinhole: {}", words_of(line));
-  if (line.event != event) throw status::failure_of(line, fmt::format("asp-pinhole {}: ", line.event));
+  if (line.event != event) {
+    const auto refused = status::failure_of(line, fmt::format("asp-pinhole {}: ", line.event));
+    if (!refused.logged()) hear_same_of_upstream();
+    throw refused;
+  }
   verified_ = true;
+}
+
+// What asp-pinhole did not log asp-upstream mostly meets at the same time, and logs.
+void Conductor::hear_same_of_upstream() {
+  const auto patience = Deadline::in(kSameTime);
+  while (const auto line = dialer_->await(patience)) {
+    if (line->event == "failed") throw status::failure_of(*line);
+  }
 }
 
 void Conductor::pinhole_lost(const char* event) {

@@ -37,6 +37,7 @@ class Conductor {
   void note_server(const status::Line& connected, std::chrono::steady_clock::time_point start);
   void hear_verified();
   void check_pinhole(const status::Line& line, const char* event);
+  void hear_same_of_upstream();
   [[noreturn]] void pinhole_lost(const char* event);
   void open_pinhole();
   void tell_of_slow_sudo() const;

@@ -20,7 +20,8 @@ constexpr char kUsage[] = "asp-balance [-n] < route";
 
 // "10.0.0.11:22: faulty since 2026-11-22T15:04:05Z, 87 s left: connect 10.0.0.11:22: Connection refused"
 std::string why(const balance::Mark& mark) {
-  const std::string left = mark.state == balance::State::faulty ? fmt::format(", {} s left", mark.left().count()) : "";
+  const std::string left =
+      mark.state != balance::State::maintenance ? fmt::format(", {} s left", mark.left().count()) : "";
   return fmt::format("{}: {} since {}{}: {}", mark.target(), balance::name_of(mark.state), mark.since, left,
                      mark.reason);
 }

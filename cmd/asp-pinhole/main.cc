@@ -121,6 +121,8 @@ std::chrono::seconds dialing_time(const session::Route& route) {
 struct Client {
   std::string identity;  // of a request whose caller is verified
   bool served = false;   // the pinhole was open
+  // Until the rule is found, asp-upstream meets the same for that session, and tells of it.
+  bool told_by_upstream = false;
 };
 
 // All that the kernel can tell about the caller comes before anything is read, so that nobody has more helpers
@@ -143,6 +145,7 @@ int serve(Client& client) {
   life.keep_vigil();
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   client.identity = " " + asked.identity();
+  client.told_by_upstream = true;
   session::spool::check_admission();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   config::log_place::follow(rproxy);
@@ -152,6 +155,7 @@ int serve(Client& client) {
                   asked.request.proxy.text(), route.rule);
   confine::keep_capabilities(confine::kVerifiedPinhole);
   confine::forbid_dangerous();
+  client.told_by_upstream = false;
   report::line(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   auto sightings = std::make_unique<Sightings>(asked.request.client.ip);
 
@@ -181,10 +185,11 @@ int run(int argc, char**) {
   } catch (const tool::Failure& failure) {
     config::log_place::follow();
     const char* sudo_user = std::getenv("SUDO_USER");
-    logging::error("{} {}: {}{} (exit {})", client.served ? "Lost the pinhole of" : "Refused a pinhole to",
-                   logging::escape(sudo_user ? sudo_user : "?"), logging::told(failure.what()), client.identity,
-                   static_cast<int>(failure.code()));
-    status::Line line = status::failed(failure.as_logged());
+    if (!client.told_by_upstream)
+      logging::error("{} {}: {}{} (exit {})", client.served ? "Lost the pinhole of" : "Refused a pinhole to",
+                     logging::escape(sudo_user ? sudo_user : "?"), logging::told(failure.what()), client.identity,
+                     static_cast<int>(failure.code()));
+    status::Line line = status::failed(failure.as_logged(!client.told_by_upstream));
     line.event = "refused";
     report::line(line);
     return failure.code();

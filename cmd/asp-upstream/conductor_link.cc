@@ -73,7 +73,8 @@ bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
   if (signal) end_by(tool::os, "asp-upstream was told to end, as sudo does when its command_timeout is over");
   const std::string why = vigil_ && !ended() ? vigil_->look() : "";
   if (!why.empty()) {
-    logging::error("Ends the connection to the server of {}: {}", logging::escape(caller_->user), why);
+    logging::error("Ends the connection to the server of {}: {} session={}", logging::escape(caller_->user), why,
+                   session_);
     end_by(tool::temporary, why.c_str());
     end_ = end_->as_logged();
   }

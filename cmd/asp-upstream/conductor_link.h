@@ -38,7 +38,10 @@ class ConductorLink {
   // From here on the link also ends with the caller's processes; once the caller is verified, with the client's
   // connection as well, which a line in the log says.
   void depend_on(const caller::Caller& caller) { caller_ = &caller; }
-  void keep_vigil() { vigil_.emplace(*caller_); }
+  void keep_vigil(const std::string& session) {
+    session_ = session;
+    vigil_.emplace(*caller_);
+  }
 
   // stdin, stdout and stderr of the session; empty after release_descriptors().
   const std::vector<Fd>& descriptors() const { return descriptors_; }
@@ -63,7 +66,8 @@ class ConductorLink {
 
   const caller::Caller* caller_ = nullptr;
   std::optional<caller::Vigil> vigil_;
-  Fd sudo_;  // pidfd
+  std::string session_;  // its id, for the log
+  Fd sudo_;              // pidfd
   Signals signals_{SIGTERM, SIGINT, SIGHUP};
   std::vector<Fd> descriptors_;
   io::LineBuffer lines_{Record::kMaxBytes};

@@ -178,6 +178,7 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
   balance::Choice choice(route, session);
   Outcome outcome;
   while (const auto host = choice.next()) {
+    choice.hold_others_back();
     logging::debug1("Tries server {} as {}", host->text(), logging::escape(route.upstream_user));
     std::optional<session::keepers::Terms> terms;
     if (route.upstream_reuse) terms = with_host(terms_of(route, caller, family, key, config), *host);
@@ -239,7 +240,7 @@ int serve(ConductorLink& link, Client& client) {
   if (!record) return tool::yes;
   const session::Asked asked = session::Asked::from_record(*record);
   caller::verify(caller, asked.request.client, asked.request.proxy);
-  link.keep_vigil();
+  link.keep_vigil(asked.session);
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
   client.identity = " " + asked.identity();
   session::spool::check_admission();

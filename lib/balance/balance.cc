@@ -247,7 +247,6 @@ std::optional<HostPort> Choice::next() {
   if (!picked) return std::nullopt;
   current_ = untried[*picked];
   tried_.push_back(*current_);
-  hold_others_back();
   return current_;
 }
 
@@ -343,7 +342,6 @@ void Choice::note_refusal(const std::string& reason) {
                    pause.count(), mark.failures, session_);
 }
 
-// Of several sessions of an account that was refused, one asks the server again.
 void Choice::hold_others_back() {
   auto refused = read_mark(mark_name(State::refused, *current_, user_, keyfile_));
   if (!refused || refused->failures < 2) return;

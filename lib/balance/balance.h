@@ -85,7 +85,7 @@ std::vector<Connection> connections();
 // One session's way through the hosts of its route.
 //
 //   Choice choice(route, id);
-//   while (auto host = choice.next()) { … choice.connected() or choice.failed(…) }
+//   while (auto host = choice.next()) { choice.hold_others_back(); … choice.connected() or choice.failed(…) }
 //
 // A single host is never marked faulty, since there is no other to go to. An account that it refuses again and again
 // is made to wait all the same: it would end up refusing the proxy's address.
@@ -98,6 +98,8 @@ class Choice {
   // good ones in turn; then those that others wait for. Absent: none is left.
   std::optional<HostPort> next();
 
+  // Called before a host is tried: of several sessions of an account that it has refused again and again, one asks.
+  void hold_others_back();
   // Called while a host is being tried and is silent. True if this session is to wait all the same: one
   // session does, and marks it suspect; others go elsewhere, if they can.
   bool waits_though_silent();
@@ -122,7 +124,6 @@ class Choice {
   void set_or_log(const Mark& mark) const;
   void mark_faulty(const std::string& reason, bool for_account);
   void note_refusal(const std::string& reason);
-  void hold_others_back();
   void release();
 
   const std::vector<HostPort> hosts_;

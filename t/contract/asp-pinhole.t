@@ -192,13 +192,13 @@ export SUDO_UID=65534
 for args in 'x' '-h' '--help' '-- x' "$id"; do
   # shellcheck disable=SC2086
   status 64 "asp-pinhole $args: no arguments are taken" $pinhole $args < /dev/null
-  is "$out" 'refused code=64 reason="asp-pinhole takes no arguments"' 'refused, on stdout'
+  is "$out" 'refused code=64 reason="asp-pinhole takes no arguments" logged=true' 'refused, on stdout'
 done
 status 77 'not root: refused' setpriv --reuid=65534 --regid=65534 --clear-groups $pinhole < <(request)
-is "$out" 'refused code=77 reason="must be run as root, through sudo"' 'says so'
+is "$out" 'refused code=77 reason="must be run as root, through sudo" logged=true' 'says so'
 unset SUDO_UID
 status 77 'root, but not through sudo: refused' $pinhole < <(request)
-is "$out" 'refused code=77 reason="must be run through sudo: SUDO_UID is not set"' 'says so'
+is "$out" 'refused code=77 reason="must be run through sudo: SUDO_UID is not set" logged=true' 'says so'
 for uid in '' x 1x -1 ' 1' 1.0 99999999999 0x1 $'1\n'; do
   status 77 "SUDO_UID='${uid//[!0-9a-z. -]/?}': refused" env SUDO_UID="$uid" $pinhole < <(request)
 done
@@ -234,7 +234,7 @@ refused 65 'not address:port' 'a client that is a name' < <(request client=local
 refused 65 'no account name' 'a user with a path in it' < <(request user=../root)
 status 65 'a second request instead of a host: refused with 65' sshd $pinhole < <(request; request)
 is "$out" 'verified rule=1
-refused code=65 reason="record: client does not belong here"' 'after the first was verified'
+refused code=65 reason="record: client does not belong here" logged=true' 'after the first was verified'
 ok 'and nothing is open' closed
 
 # --- whom it believes -------------------------------------------------------------------
@@ -272,7 +272,7 @@ status 77 "in somebody else's session, likewise" sshd --uid 1 --holder 65534 /us
 status 77 'for root: refused' env SUDO_UID=0 timeout 5 $pinhole < <(sleep 5)
 began=$SECONDS
 status 75 'a session that asks for nothing: given up' sshd $pinhole < <(sleep 15)
-is "$out" 'refused code=75 reason="nothing was asked within 10 s"' 'says so'
+is "$out" 'refused code=75 reason="nothing was asked within 10 s" logged=true' 'says so'
 ok 'after 10 s' test $((SECONDS - began)) -le 12
 status 75 'a request that never ends: given up, too' sshd $pinhole < <(printf 'user=nobody\n'; for i in {1..30}; do sleep 0.5; echo "#"; done)
 # crowd: the one that is let in hears nothing until the others have been refused, however slowly the machine starts them.
@@ -432,7 +432,7 @@ host=
 opened
 echo more >&$in
 wait $session
-is "$?/$(tail -n1 /opt/tmp/said)" '65/refused code=65 reason="nothing more is expected on stdin"' 'anything more on stdin: closed'
+is "$?/$(tail -n1 /opt/tmp/said)" '65/refused code=65 reason="nothing more is expected on stdin" logged=true' 'anything more on stdin: closed'
 exec {in}>&-
 ok 'and gone' closed
 

@@ -275,10 +275,10 @@ fine 'a rule that is not for him' "sed -i 's|<keyfile>/home/|<users>bobcat</user
 # mark LINES: what a session leaves that failed
 mark() { echo "mkdir -p -m 700 /run/sallyport/balance /run/sallyport/balance/marks; printf 'host=$INSIDE1:22\n$1since=2026-11-22T15:04:05Z\nby=x\n\n' > /run/sallyport/balance/marks/one"; }
 unmark='rm -r /run/sallyport/balance'
-fault logins warn "$INSIDE1:22 does not let bear in: server refuses our key /k - mend that; asperaproxy heal $INSIDE1:22" \
+fault logins warn "$INSIDE1:22 does not let bear in: server refuses our key /k" \
   "$(mark 'user=bear\nkeyfile=/k\nstate=refused\nuntil=1\nreason=server refuses our key /k\nfailures=2\n')" "$unmark"
 fault logins warn "$INSIDE1:22 is faulty: timed out" "$(mark 'state=faulty\nuntil=99999999\nreason=timed out\n')" "$unmark"
-fault logins FAIL "$INSIDE1:22 refuses this proxy, since log-ins from it have failed - PerSourcePenaltyExemptList" \
+fault logins FAIL "$INSIDE1:22 refuses this proxy, since log-ins from it have failed" \
   "$(mark 'state=faulty\nuntil=99999999\nreason=handshake: server says: Not allowed at this time\n')" "$unmark"
 fine 'one log-in that failed' "$(mark 'user=bear\nkeyfile=/k\nstate=refused\nuntil=1\nreason=refused\nfailures=1\n')" "$unmark"
 fault host_keys FAIL "$INSIDE1 is not in .*known_hosts - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i '/^$INSIDE1,/d' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"

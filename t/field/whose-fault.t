@@ -9,15 +9,17 @@ root=$(lab_root dmz)
 marks=$root/run/sallyport/balance/marks
 squash_key=$LAB_PREFIX/etc/ssh_keys/id_ed25519
 
-# configure HOST...: for the squash key, and for each user's own
+patience=10  # seconds
+# configure HOST...: for the squash key, for each user's own, and the first as the only one
 configure() {
-  local hosts='' host
+  local hosts='' host only=$1
   for host; do hosts+="<host>$host</host>"; done
-  local rest="<hosts>$hosts</hosts><connect_timeout>1</connect_timeout><faulty_interval>60</faulty_interval>"
+  local rest="<hosts>$hosts</hosts><connect_timeout>$patience</connect_timeout><faulty_interval>60</faulty_interval>"
   lab_config << END
 <CONF version="2"><server><rproxy><enabled>true</enabled><rules>
   <rule host_ip="$SQUASH">$rest<squash_user>xfer</squash_user><keyfile>$squash_key</keyfile></rule>
   <rule host_ip="$INDIVIDUAL">$rest<keyfile>/home/\$(user)/.ssh/id_ed25519</keyfile></rule>
+  <rule host_ip="$DMZ"><hosts><host>$only</host></hosts>${rest#*</hosts>}<keyfile>/home/\$(user)/.ssh/id_ed25519</keyfile></rule>
 </rules></rproxy></server>
 <default><aspshell_commands><command udp="false">hostname</command></aspshell_commands></default></CONF>
 END
@@ -75,43 +77,38 @@ run-nothing  | none    | 69 | $lost       | command at $INSIDE1:22: channel clos
 "
 ask_for() {  # MODE: the server fails so from now on; sets $at
   echo "$1" > "$orders"
-  at=$INSIDE1:22
+  at=$INSIDE1:22 patience=10
+  [[ $1 != *silence ]] || patience=2
   [ "$1" != refuse ] || at=$INSIDE1:2222
 }
 
-# fails MODE MARK STATUS TOLD LOG
+# fails MODE MARK STATUS TOLD LOG: of two servers, and as the only one, at the same time
 fails() {
-  local mode=$1 mark=$2 own
+  local mode=$1 expected=() only
   ask_for "$mode"
-  own=$mark
-  case $mark in
-    host) mark="faulty-$at" own=$mark ;;
-    account) mark="faulty-xfer@$at" own="refused-bobcat@$at" ;;
-    none) mark='' own='' ;;
+  case $2 in
+    host) expected=("faulty-$at") ;;
+    account) expected=("faulty-xfer@$at" "refused-bear@$at") ;;
   esac
-  if [ "$2" != none ]; then
-    configure "$at" "$INSIDE2:22"
-    [ "$mode" != refuse ] || session bear "$SQUASH" > /dev/null
-    forget
-    first_turn
-    is "$(session bear "$SQUASH" 2>&1) $(marked)" "inside2 $mark" "$mode, squash key: the session goes to the other server, and $2 is marked"
-  fi
-  if [ "$2" = account ]; then
-    forget
-    first_turn
-    is "$(session bobcat "$INDIVIDUAL" 2>&1) $(marked)" "inside2 $own" "the user's own key: so does it, and no server is marked for others"
-  fi
-  configure "$at"
+  configure "$at" "$INSIDE2:22"
+  [ "$mode" != refuse ] || session bear "$SQUASH" > /dev/null  # makes the list's turns
   forget
+  first_turn
   log_from
-  status "$3" "$mode, the only server: exit $3" session bear "$INDIVIDUAL"
-  is "$out|$err" "|$4" "the user reads: $4"
-  [ "$2" = account ] && own="refused-bear@$at" || own=
-  is "$(marked)" "$own" "${2/host/nothing} is marked"
-  log=$(log_since)
-  like "$(grep ' ERR ' <<< "$log")" "^[^
-]* ERR (No server for bear: )?$5 session=[0-9a-f-]{36} user=bear [^
-]*\(exit $3\)\$" 'the log has one line of it, with the real cause'
+  session bear "$DMZ" > "$TMPDIR/only.out" 2> "$TMPDIR/only.err" &
+  only=$!
+  if [ "$2" != none ]; then
+    is "$(session bobcat "$SQUASH" 2>&1)" inside2 "$mode, one of two servers: the session goes to the other"
+  fi
+  wait $only
+  is "$?|$(cat "$TMPDIR/only.out" "$TMPDIR/only.err")" "$3|$4" "the only one: exit $3, and the user reads: $4"
+  is "$(marked)" "${expected[*]-}" "what is marked: $2"
+  log=$(log_since | grep ' ERR ' | grep -v 'Marked server')
+  like "$(wc -l <<< "$log") $log" "^1 .* ERR (No server for bear: )?$5 session=[0-9a-f-]{36} user=bear .*\\(exit $3\\)$" 'the log has one line of it, with the real cause'
+  [ "$2" = account ] || return 0
+  forget
+  first_turn
+  is "$(session bobcat "$INDIVIDUAL" 2>&1) $(marked)" "inside2 refused-bobcat@$at" "the user's own key, one of two servers: no server is marked for others"
 }
 while IFS='|' read -r mode mark code told log; do
   [ -z "$mode" ] || fails ${mode// /} ${mark// /} ${code// /} "$(sed 's/^ *//; s/ *$//' <<< "$told")" "${log# }"
@@ -144,8 +141,24 @@ ask_for fine
 is "$(session bear "$INDIVIDUAL")" served 'after one failure nobody waits'
 is "$(marked)" '' 'and it is forgotten'
 
+# Of several sessions at once that may ask again, one does.
+configure "$INSIDE1:22"
+lab_config < <(sed 's|<connect_timeout>10<|<connect_timeout>3<|; s|<faulty_interval>60<|<faulty_interval>1<|' "$root$LAB_PREFIX/etc/aspera.conf")
+ask_for deny
+for _ in 1 2; do session bear "$INDIVIDUAL" 2> /dev/null; done
+ask_for login-silence
+asked=$(wc -l < "$orders.log")
+is_asked() { [ "$(wc -l < "$orders.log")" -gt "$asked" ]; }
+tries() { until is_asked; do session bear "$INDIVIDUAL" 2> /dev/null; done; }
+tries &
+ok '(the wait is over, and one asks)' wait_until 20 is_asked
+status 75 'another that comes meanwhile is told to wait' session bear "$INDIVIDUAL"
+wait $!
+is "$(wc -l < "$orders.log")" $((asked + 1)) 'and does not ask'
+
 # --- an account that PAM does not let in --------------------------------------------------
 
+ask_for fine
 configure "$INSIDE2:22" "$INSIDE1:22"
 session bear "$SQUASH" > /dev/null
 forget
