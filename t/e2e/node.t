@@ -43,6 +43,8 @@ copy() { on outside -u "$1" timeout 120 asp-cp -P 33001 "${@:2}"; }
 sum() { on "$1" sha256sum "$2" | cut -d ' ' -f 1; }
 on outside -u bear bash -c 'head -c 3M /dev/urandom > report'
 on outside -u bobcat bash -c 'head -c 3M /dev/urandom > report'
+# Two names that lead to the proxy, under which its host key is known.
+named() { printf 'Host node2.example.com\n  HostName %s\n  HostKeyAlias [%s]:33001\n' "$SQUASH" "$SQUASH"; }
 md5=$(on outside md5sum /home/bear/report | cut -d ' ' -f 1)
 
 for family in 4 6; do
@@ -90,6 +92,34 @@ md5sum $md5" 'is listed, and whole'
   browse bear "$SQUASH" 'as_rm /in/second; as_rm /in/tree' > /dev/null
   is "$(browse bear "$SQUASH" 'as_rm /in/report; as_ls /in')" 'success
 dir' 'and is deleted'
+
+  # The suite's own client.
+  # names OPERAND...: of what --ls prints, without the sizes and times.
+  names() { copy bear --ls "$@" | sed -E 's/^(.{10}) +xfer +xfer +[0-9]+ [-0-9]{10} [:0-9]{8}Z /\1 /'; }
+  status 0 'asp-cp makes directories' copy bear --mkdir "bear@$SQUASH_AT:/in/a b" "bear@$SQUASH_AT:in/ü"
+  is "$out$err" '' 'silently'
+  is "$(names "bear@$SQUASH_AT:/in")" 'drwxr-xr-x a b
+drwxr-xr-x ü' 'lists them'
+  status 0 'renames' copy bear --mv "bear@$SQUASH_AT:/in/a b" "bear@$SQUASH_AT:/in/ü/c"
+  status 0 'lists several places' names "bear@$SQUASH_AT:in" "bear@$SQUASH_AT:in/ü"
+  is "$out" 'in:
+drwxr-xr-x ü
+
+in/ü:
+drwxr-xr-x c' 'each under its name'
+  on inside1 sh -c 'printf 12345 > /srv/xfer/in/five; touch "/srv/xfer/in/$(printf "bad\\033[31m\\302\\233")"'
+  is "$(copy bear --du "bear@$SQUASH_AT:in")" '5 bytes, 2 files, 3 directories: in' 'says how much there is'
+  is "$(copy bear --ls --json "bear@$SQUASH_AT:in/five" | python3 -c 'import json,sys; e=json.load(sys.stdin)[0]; print(e["path"], [(x["name"], x["type"], x["size"], x["mode"]) for x in e["entries"]])')" \
+    "in/five [('five', 'file', 5, '-rw-r--r--')]" 'as JSON, too'
+  like "$(copy bear --ls "bear@$SQUASH_AT:in")" '\\x1b\[31m' 'a name cannot write on the terminal'
+  status 74 'a path that is not there' copy bear --rm "bear@$SQUASH_AT:/in/none" "bear@$SQUASH_AT:/in/five"
+  is "$err" "asp-cp: $SQUASH: /in/none: No such file or directory" 'is told in a line'
+  nok 'and the other is removed' on inside1 ls /srv/xfer/in/five
+  status 0 'all of it' copy bear --rm "bear@$SQUASH_AT:in"
+  { named; cat "$(lab_root outside)/home/bear/.ssh/config"; } > "$(lab_root outside)/home/bear/named"
+  status 0 'from another server, by its name' copy bear --ls -F /home/bear/named bear@node2.example.com:/
+  like "$out" 'of inside2' ''
+  on inside1 install -d -o xfer -g xfer /srv/xfer/in
 
   is "$(browse bobcat "$INDIVIDUAL" 'as_ls /; as_mkdir mine/a; as_ls mine; as_rm mine/a')" 'dir mine
 success
