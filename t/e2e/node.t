@@ -23,6 +23,7 @@ node() {  # MORE-IN-PATH [AUTHORIZATION]
 END
   done
 }
+check() { on inside1 "$LAB_PREFIX/bin/asperaproxy" check; }
 squash="<keyfile>$LAB_PREFIX/etc/ssh_keys/id_ed25519</keyfile><squash_user>xfer</squash_user>"
 proxy() {
   {
@@ -153,7 +154,13 @@ error 13' 'where nothing may be written, nothing is'
 done
 like "$(lab_log inside1)" 'aspshell.*LOG Serving user=xfer from=.* docroot=/srv/xfer command=ascmd -V2' 'the log of the server has each command'
 like "$(lab_log inside1)" 'ascmd.*LOG Done: as_mkdir /in/to day' 'and what it did'
+node
+status 0 'asperaproxy check on the node: all is well' check
+is "$out" 'ok    node: serves bobcat, xfer in their docroots' 'and nothing of a proxy is asked for'
+is "$(on inside1 "$LAB_PREFIX/bin/asuserdata" -u xfer | tail -n 1)" 'docroot_enforced_by: "kernel"' 'asuserdata knows who keeps them there'
 on inside1 mv /srv/xfer /srv/elsewhere
+status 1 'a docroot that is missing' check
+is "$out" 'FAIL  node: docroot /srv/xfer of xfer: No such file or directory - install -d -m 700 -o xfer -g xfer /srv/xfer' 'is found, with the cure'
 like "$(browse bear "$SQUASH" 'as_ls /' 2>&1)" 'The docroot of this account cannot be used' 'a docroot that is missing is told through the proxy'
 nok 'and not made' on inside1 ls /srv/xfer
 done_testing
