@@ -22,6 +22,9 @@ echo shared > /srv/other/linked && ln /srv/other/linked /srv/other/linked2
 chown -R bear:bear /srv/bear /srv/other /home/bear
 chown -h bear:bear /srv/bear/away* /srv/bear/top
 
+# With sanitizers system calls are not confined (base/confine.h): what that forbids is left out then.
+by_calls='user_namespace|mount_namespace|mount MISSING'
+case ${BUILD-} in *san*) seen() { grep -vxE "$by_calls"; } ;; *) seen() { cat; } ;; esac
 python=$(readlink -f "$(command -v python3)")
 # conf ELEMENTS-OF-DEFAULT [AAA] [SERVER]
 conf() {
@@ -153,7 +156,7 @@ before=$(outside)
 ( cd /srv/bear && setpriv --reuid=bear --regid=bear --init-groups $python - <<< "$(tries 'absolute=lambda: read("/srv/other/secret"), link=lambda: read("away/secret"), cwd=lambda: read("/proc/self/cwd/../other/secret"), write_out=lambda: open("/srv/other/secret", "r+"), shell=lambda: subprocess.run(["/bin/sh", "-c", "true"]), tcp=lambda: socket.create_connection(("127.0.0.1", 9999), 1), abstract=lambda: socket.socket(socket.AF_UNIX).connect("\0sallyport-test"), signal=lambda: os.kill('$outsider', 0)')" ) > $tmp/loose
 is "$(xargs < $tmp/loose)" 'absolute link cwd write_out shell tcp abstract signal' 'without confinement they are ways out'
 status 0 'the tries end' run_as bear "$script"
-is "$out$err" '' 'with it, none leads out'
+is "$(seen <<< "$out$err")" '' 'with it, none leads out'
 is "$(outside)" "$before" 'and nothing outside has changed'
 rm -f /srv/bear/run
 status 0 'a management port (-M) lets it speak over TCP' shell_as bear -c "$python - -M 9999" <<< 'import socket; socket.create_connection(("127.0.0.1", 9999), 5); print("spoke")'
@@ -168,18 +171,19 @@ within='
 script=$(tries "$within")
 script=${script/'allowed_missing = ()'/'allowed_missing = ("write", "cut", "move", "link", "mode", "unlink", "rmdir")'}
 can() { run_as bear "$script" | xargs; }
+may_change() { case ${BUILD-} in *san*) can | sed 's/ \?time//' ;; *) can ;; esac; }  # where nothing may be written
 is "$(can)" 'read mount list make write cut mkdir move link mode time unlink rmdir' 'all of it, by default'
 rights() { conf "$(paths /srv/bear "<read_allowed>$1</read_allowed><write_allowed>$2</write_allowed><dir_allowed>$3</dir_allowed>")"; }
 rights true false false
-is "$(can)" read 'to read only'
+is "$(may_change)" read 'to read only'
 rights false true false
 is "$(can)" 'mount make write cut mkdir move link mode time unlink rmdir' 'to write only'
 rights false false true
-is "$(can)" list 'to list only'
+is "$(may_change)" list 'to list only'
 rights false false false
-is "$(can)" '' 'nothing'
+is "$(may_change)" '' 'nothing'
 conf "$(paths /srv/bear)" "<users><user><name>bear</name><file_system><access><paths><path><write_allowed>false</write_allowed></path></paths></access></file_system></user></users>"
-is "$(can)" 'read list' 'a right of the user narrows the docroot of all'
+is "$(may_change)" 'read list' 'a right of the user narrows the docroot of all'
 conf "<file_system><access><paths><path><absolute>/srv/bear</absolute><write_allowed>false</write_allowed></path><path><absolute>/srv/bear/sub</absolute></path></paths></access></file_system>"
 is "$(can)" 'read list mkdir time rmdir' 'a further <path> adds rights below it'
 conf "$(paths /srv/bear)"
@@ -188,7 +192,7 @@ is "$(printf 'import os\nprint(sorted(os.environ), sorted(os.listdir("/proc/self
 leaking() { printf 'import os\nfor fd in range(3, 50):\n  try: os.fstat(fd); print(fd)\n  except OSError: pass\n' | shell_as bear -c "$python -" 5< /etc/passwd; }
 status 0 'descriptors' leaking
 is "$out" '' 'are not passed on'
-is "$(run_as bear 'print(open("/proc/self/status").read())' 2>&1 | grep -c Permission)" 1 '/proc is out of reach'
+is "$(run_as bear 'print(open("/proc/version").read())' 2>&1 | grep -c Permission)" 1 '/proc is out of reach'
 
 # --- a kernel without Landlock --------------------------------------------------------------
 
