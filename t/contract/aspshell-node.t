@@ -58,14 +58,14 @@ status 0 'a docroot, and no proxy: served here' run_as bear 'import os; print(os
 is "$out" '/srv/bear inside' 'in the docroot'
 conf '' "<users><user><name>bear</name>$(paths /srv/bear '' '<role>node</role>')</user></users>" '<rproxy><enabled>true</enabled></rproxy>'
 status 0 'role node for one user of a proxy: served here' run_as bear 'print("here")'
-is "$out" here ''
+is "$out" here 'and says so'
 status 42 'the others are conducted' shell_as bobcat -c "$python -"
 conf "$(paths /nowhere)" "<groups><group><name>staffers</name>$(paths /srv/other)</group></groups><users><user><name>bear</name>$(paths '$(home)/data')</user></users>"
 status 0 '$(home), and a user before all' run_as bear 'import os; print(os.getcwd())'
-is "$out" /home/bear/data ''
+is "$out" /home/bear/data 'is theirs'
 chmod 755 /srv/other
 status 0 'a group before all' run_as bobcat 'import os; print(os.getcwd())'
-is "$out" /srv/other ''
+is "$out" /srv/other 'is theirs'
 
 # --- what there must be ---------------------------------------------------------------------
 
@@ -83,7 +83,7 @@ status 77 'a docroot that the account may not enter is refused' shell_as bear -c
 ln -s /srv/bear /srv/link && ln -s / /srv/bear/sub/hers && chown -h bear /srv/bear/sub/hers
 conf "$(paths /srv/link)"
 status 0 "an administrator's link leads to the docroot" run_as bear 'import os; print(os.getcwd())'
-is "$out" /srv/bear ''
+is "$out" /srv/bear 'which is it'
 conf "$(paths /srv/bear/sub/hers/home)"
 status 78 "somebody else's link does not" shell_as bear -c "$python -"
 conf '<file_system><access><role>node</role></access></file_system>'
@@ -160,7 +160,7 @@ is "$(seen <<< "$out$err")" '' 'with it, none leads out'
 is "$(outside)" "$before" 'and nothing outside has changed'
 rm -f /srv/bear/run
 status 0 'a management port (-M) lets it speak over TCP' shell_as bear -c "$python - -M 9999" <<< 'import socket; socket.create_connection(("127.0.0.1", 9999), 5); print("spoke")'
-is "$out" spoke ''
+is "$out" spoke 'and is heard'
 
 # --- what may be done within ---------------------------------------------------------------
 
@@ -202,9 +202,9 @@ status 78 'there, nobody is served' old_kernel 'print("served")'
 is "$out/$err" '/This server cannot confine the transfer. Tell the administrator.' 'and one line says so'
 conf "$(paths /srv/bear '' '<confinement>if_possible</confinement>')"
 status 0 'unless aspera.conf says otherwise' old_kernel 'print("served")'
-is "$out" served ''
+is "$out" served 'and runs'
 status 1 'which changes nothing where there is one' run_as bear 'open("/srv/other/secret")'
-like "$err" 'PermissionError' ''
+like "$err" 'PermissionError' 'and keeps it in'
 conf "<file_system><access><paths><path><absolute>/srv/bear</absolute></path><path><absolute>/srv/bear/sub</absolute></path></paths><confinement>if_possible</confinement></access></file_system>"
 status 78 'several <path> need it' old_kernel 'print("served")'
 kill $outsider $server

@@ -75,14 +75,14 @@ md5sum $md5" 'is listed, and whole'
   status 0 'and comes down' copy bear "bear@$SQUASH_AT:/in/../in/report" /home/bear/down
   is "$(sum outside /home/bear/down)" "$(sum outside /home/bear/report)" 'whole'
   status 0 '.. ends at the docroot' copy bear /home/bear/report "bear@$SQUASH_AT:../../in/second"
-  is "$(browse bear "$SQUASH" 'as_ls in')" 'dir report second' ''
+  is "$(browse bear "$SQUASH" 'as_ls in')" 'dir report second' 'with the other'
   on outside -u bear sh -c 'mkdir -p tree/sub; cp report tree/sub; echo x > tree/x'
   status 0 'a tree goes up' copy bear -r /home/bear/tree "bear@$SQUASH_AT:in"
   on outside -u bear rm -rf tree
   on inside1 ln -sf /srv/secret /srv/xfer/in/tree/out
   status 74 'and comes down' copy bear -r "bear@$SQUASH_AT:/in/tree" /home/bear
   like "$err" '/in/tree/out: No such file or directory' 'but for a link that leads out'
-  is "$(on outside find /home/bear/tree -type f -printf '%P\n' | sort | xargs)" 'sub/report x' ''
+  is "$(on outside find /home/bear/tree -type f -printf '%P\n' | sort | xargs)" 'sub/report x' 'all else is there'
   on outside -u bear rm -rf tree
   nok 'a file elsewhere does not go up' copy bear /home/bear/report "bear@$SQUASH_AT:/tmp/report"
   nok 'nor through a link' copy bear /home/bear/report "bear@$SQUASH_AT:up/report"
@@ -119,7 +119,7 @@ drwxr-xr-x c' 'each under its name'
   status 0 'all of it' copy bear --rm "bear@$SQUASH_AT:in"
   { named; cat "$(lab_root outside)/home/bear/.ssh/config"; } > "$(lab_root outside)/home/bear/named"
   status 0 'from another server, by its name' copy bear --ls -F /home/bear/named bear@node2.example.com:/
-  like "$out" 'of inside2' ''
+  like "$out" 'of inside2' 'which is another'
   on inside1 install -d -o xfer -g xfer /srv/xfer/in
 
   is "$(browse bobcat "$INDIVIDUAL" 'as_ls /; as_mkdir mine/a; as_ls mine; as_rm mine/a')" 'dir mine
@@ -135,7 +135,7 @@ error 13
 error 13' 'where nothing may be written, nothing is'
   nok 'nor is anything sent' copy bobcat /home/bobcat/report "bobcat@$INDIVIDUAL_AT:mine/again"
   status 77 'which is said' copy bobcat /home/bobcat/report "bobcat@$INDIVIDUAL_AT:mine/again"
-  like "$err" 'uploads are not permitted on this server' ''
+  like "$err" 'uploads are not permitted on this server' 'and why'
   on outside -u bobcat rm -f down
   status 0 'it is read' copy bobcat "bobcat@$INDIVIDUAL_AT:/mine/report" /home/bobcat/down
 
