@@ -53,7 +53,7 @@ void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); 
 int refuse(const std::string& command) {
   constexpr std::size_t kMaxShown = 200;
   const std::string shown = logging::escape(command.substr(0, kMaxShown)) + (command.size() > kMaxShown ? "…" : "");
-  logging::error("Command not accepted user={} from={} command={}", accounts::name_of(::getuid()),
+  logging::error("Command not accepted user={} from={} command={}", logging::field(accounts::name_of(::getuid())),
                  logging::told(env::get("SSH_CONNECTION").value_or("-")), shown);
   tell("Command not accepted: " + shown);
   return tool::not_permitted;

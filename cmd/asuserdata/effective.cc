@@ -1,5 +1,7 @@
 #include "effective.h"
 
+#include <grp.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -121,6 +123,15 @@ std::string of_user(const std::string& path, const std::string& user) {
   const Element document = config::load_document(path);
   return line("user", user) + of_account(file_access::sections(document, user), user) +
          line("docroot_enforced_by", file_access::enforced_by(file_access::of_user(document, user)));
+}
+
+std::string of_group(const std::string& path, const std::string& group) {
+  const Element document = config::load_document(path);
+  Elements sections = file_access::all_groups(document);
+  std::erase_if(sections, [&](const Element* each) { return file_access::name_of(*each) != group; });
+  if (sections.empty() && ::getgrnam(group.c_str()) == nullptr)
+    throw tool::Failure(tool::no, fmt::format("{}: no such group", group));
+  return line("group", group) + of_account({sections, config::schema::find(document, {"default"})}, "");
 }
 
 std::string everything(const std::string& path) {

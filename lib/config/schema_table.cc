@@ -104,6 +104,11 @@ constexpr Option kRule[] = {
      .standard = "false",
      .meaning = "keep the connection inside for the user's next session",
      .traits = addition},
+    {.name = "old_algorithms",
+     .value = boolean,
+     .standard = "false",
+     .meaning = "also SHA-1 and CBC, for servers that know nothing else",
+     .traits = addition},
 };
 
 constexpr Option kRules[] = {
@@ -249,6 +254,14 @@ constexpr Option kServer[] = {
      .standard = "true",
      .meaning = "let nothing but sessions and leases through",
      .traits = addition},
+    {.name = "max_flows_per_client",
+     .value = number,
+     .standard = "512",
+     .meaning =
+         "UDP flows and connections of one client at a time, through all of its sessions and leases; 0: no limit",
+     .traits = addition,
+     .low = 0,
+     .high = 1000000},
     {.name = "rproxy", .meaning = "reverse proxy", .children = kRproxy},
     {.name = "proxy", .meaning = "forward proxy", .children = kProxy},
     {.name = "cluster", .meaning = "several proxy hosts", .children = kCluster},

@@ -116,6 +116,14 @@ like "$("$asuserdata" -u "$me" -c "$tmp/node.conf")" $'\ndocroot_enforced_by: "k
 is "$("$asuserdata" -u "$me" -c t/corpus/good-ascii.conf | tail -n 1)" 'docroot_enforced_by: ""' 'and that there is none'
 status 1 'an unknown user is an error' "$asuserdata" -u no-such-user -c "$tmp/values.conf"
 like "$err" '^asuserdata: no-such-user: no such user$' 'that says so'
+status 0 '-b and -t, which scripts give, change nothing' "$asuserdata" -b -t -u "$me" -c "$tmp/values.conf"
+like "$out" "^user: \"$me\"" 'the values of the account'
+status 0 '-g: values for a group' "$asuserdata" -g "$(id -gn)" -c "$tmp/values.conf"
+like "$out" "^group: \"$(id -gn)\"" 'names it'
+status 0 '-g: a group of which the file says nothing' "$asuserdata" -g "$(id -gn)" -c t/corpus/good-ascii.conf
+status 1 'an unknown group is an error' "$asuserdata" -g nosuchgroup -c "$tmp/values.conf"
+is "$err" 'asuserdata: nosuchgroup: no such group' 'that says so'
+status 64 '-b alone asks for nothing' "$asuserdata" -b -t
 status 78 'a file with a fault has no values in force' "$asuserdata" -a -c t/corpus/bad-no-host.conf
 
 # --- usage ----------------------------------------------------------------------
