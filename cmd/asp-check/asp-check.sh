@@ -30,12 +30,13 @@ USAGE='usage: asp-check.sh [-v | --verbose] [--json]'
 
 # Checks: the three of the guide first. Name in JSON, and words in the text.
 CHECKS=(no_restricted_shell docroot_above_home ssh_tunneling
-  sftp agent_forwarding x11_forwarding streamlocal_forwarding
+  docroot_unconfined sftp agent_forwarding x11_forwarding streamlocal_forwarding
   environment sudo private_keys writable sshd_version not_judged)
 declare -A WORDS=(
   [no_restricted_shell]='no restricted shell (aspshell)'
   [docroot_above_home]='docroot above home directory'
   [ssh_tunneling]='ssh tunneling enabled'
+  [docroot_unconfined]='docroot without confinement by the kernel'
   [sftp]='internal-sftp within reach'
   [agent_forwarding]='agent forwarding enabled'
   [x11_forwarding]='X11 forwarding enabled'
@@ -446,19 +447,26 @@ read_aspera_conf() {
   done <<< "$answer"
 }
 
-# docroot_of NAME: set $docroot, links resolved; empty if none.
+# docroot_of NAME: set $docroot, links resolved, empty if none; $enforced_by, as asuserdata(8) has it;
+# and $reaches_files, if files in it can be read or written.
 docroot_of() {
-  local answer line value said=
-  docroot=
+  local answer line value said='' closed=''
+  docroot='' enforced_by='' reaches_files=1
   ((docroots)) || return
   if answer=$(timeout 30 "$PREFIX/bin/asuserdata" -u "$1" 2>&1 < /dev/null); then
     while IFS= read -r line; do
       if value_of canonical_absolute "$line"; then
         docroot=$value
         said=1
+      elif value_of docroot_enforced_by "$line"; then
+        enforced_by=$value
+      elif { value_of read_allowed "$line" || value_of write_allowed "$line"; } && [ "$value" = false ]; then
+        closed+=1
       fi
     done <<< "$answer"
   fi
+  # What asuserdata prints is of the first <path>; others may have more rights, on a node that has them.
+  [ "$enforced_by/$closed" != kernel/11 ] || reaches_files=
   [ -n "$said" ] || found not_judged user "$1" "asuserdata does not say the docroot: $(last_words "$answer")" 'asuserdata -v says what is wrong'
 }
 
@@ -495,6 +503,11 @@ within() {
 check_docroot() {
   local home
   home=$(realpath -m -- "${2:-/}")
+  if [ "$enforced_by" = programs ]; then
+    found docroot_unconfined user "$1" 'the kernel lacks Landlock, so that programs of other makers reach all files' \
+      'a kernel with Landlock, or <confinement>required</confinement>'
+  fi
+  [ -n "$reaches_files" ] || return
   if within "$home" "$docroot" || within "$docroot" "$home/.ssh"; then
     found docroot_above_home user "$1" "the docroot $docroot reaches the home directory $home, and so .ssh" \
       "set a docroot below the home directory, or elsewhere"
@@ -717,7 +730,7 @@ judge_restricted() {
 
 # judge_account NAME UID GID HOME SHELL: set $class.
 judge_account() {
-  local before=$user_findings restricted=0 docroot=
+  local before=$user_findings restricted=0 docroot='' enforced_by='' reaches_files=1
   class='no login'
   if in_group "$1" "$3" || [[ ${5##*/} == aspshell ]] || is_aspshell "$5"; then
     restricted=1
@@ -725,6 +738,7 @@ judge_account() {
   if ((restricted)) || { [ "$2" != 0 ] && may_log_in "$5"; }; then
     docroot_of "$1"
     [ -z "$docroot" ] || restricted=1
+    [ "$enforced_by" != server ] || elsewhere=$((elsewhere + 1))
   fi
   if ((restricted)); then
     class=restricted
@@ -742,6 +756,7 @@ judge_account() {
 
 u_name=() u_class=()
 full_users=0 restricted_users=0 insecure_users=0
+elsewhere=0  # docroots that nothing on this host enforces
 
 judge_accounts() {
   local name _ uid gid home shell class
@@ -785,6 +800,7 @@ write_text() {
   for check in "${CHECKS[@]}"; do
     printf -- '- %s: %d\n' "${WORDS[$check]}" "${count[$check]-0}"
   done
+  ((elsewhere == 0)) || printf 'Docroots that nothing on this host enforces, but internal servers may: %d\n' "$elsewhere"
   if ((verbose)); then
     printf '\nUsers:\n'
     for i in "${!u_name[@]}"; do
@@ -800,8 +816,8 @@ write_text() {
 
 write_json() {
   local check i separator=
-  printf '{"secure":%s,"full_access":%d,"restricted":%d,"insecure":%d,"checks":{' \
-    "$( ((${#f_check[@]})) && echo false || echo true)" "$full_users" "$restricted_users" "$insecure_users"
+  printf '{"secure":%s,"full_access":%d,"restricted":%d,"insecure":%d,"docroots_elsewhere":%d,"checks":{' \
+    "$( ((${#f_check[@]})) && echo false || echo true)" "$full_users" "$restricted_users" "$insecure_users" "$elsewhere"
   for check in "${CHECKS[@]}"; do
     printf '%s"%s":%d' "$separator" "$check" "${count[$check]-0}"
     separator=,

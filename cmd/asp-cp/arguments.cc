@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include <getopt.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -68,6 +70,48 @@ Permission to_permission(const std::string& word) {
   if (word == "deny") return Permission::deny;
   if (word == "token") return Permission::token;
   wrong(fmt::format("'{}': allow, deny or token is expected", word));
+}
+
+struct LongOption {
+  char letter;
+  Browse browse;
+};
+constexpr LongOption kBrowse[] = {
+    {'A', Browse::ls}, {'B', Browse::du}, {'C', Browse::mkdir}, {'D', Browse::rm}, {'E', Browse::mv}};
+constexpr char kJson = 'J';
+constexpr ::option kLongOptions[] = {
+    {"ls", no_argument, nullptr, 'A'}, {"du", no_argument, nullptr, 'B'}, {"mkdir", no_argument, nullptr, 'C'},
+    {"rm", no_argument, nullptr, 'D'}, {"mv", no_argument, nullptr, 'E'}, {"json", no_argument, nullptr, kJson},
+    {nullptr, 0, nullptr, 0}};
+
+void take_browse(Command& command, const Options& given) {
+  for (const auto& [letter, browse] : kBrowse) {
+    if (!given.has(letter)) continue;
+    if (command.browse != Browse::no) options::fail_usage(kUsage, "one of --ls, --du, --mkdir, --rm and --mv is taken");
+    command.browse = browse;
+  }
+  command.json = given.has(kJson);
+  if (command.json && command.browse != Browse::ls && command.browse != Browse::du)
+    options::fail_usage(kUsage, "--json goes with --ls and --du");
+  if (command.browse == Browse::no) return;
+  for (const char letter : {'O', 'R', 'l', 'q', 'r', 'v'}) {
+    if (given.has(letter)) options::fail_usage(kUsage, fmt::format("-{} is for transfers", letter));
+  }
+}
+
+// All paths are on one host.
+void sort_paths(Command& command, const std::vector<std::string>& operands) {
+  const bool mv = command.browse == Browse::mv;
+  if (mv ? operands.size() != 2 : operands.empty())
+    options::fail_usage(kUsage, mv ? "two paths are needed" : "a path is needed");
+  for (const auto& operand : operands) {
+    const Place place = Place::parse(operand);
+    if (!place.remote()) wrong(fmt::format("'{}': host:path is needed", operand));
+    if (command.sources.empty()) command.far = place;
+    else if (!place.same_end(command.far)) wrong("the paths are on different hosts");
+    command.sources.push_back(place.path.empty() ? "." : place.path);
+  }
+  command.far.path.clear();
 }
 
 Command server_command(const Options& given) {
@@ -159,12 +203,13 @@ std::string base_name(const std::string& path) {
 }
 
 Command Command::parse(int argc, char** argv) {
-  const auto given = options::parse(argc, argv, "F:O:P:R:Sd:i:l:qru:vw:", kUsage);
+  const auto given = options::parse(argc, argv, "F:O:P:R:Sd:i:l:qru:vw:", kLongOptions, kUsage);
   if (given.has('S')) return server_command(given);
   for (const char letter : {'d', 'u', 'w'}) {
     if (given.has(letter)) options::fail_usage(kUsage, fmt::format("-{} goes with -S only", letter));
   }
   Command command;
+  take_browse(command, given);
   command.quiet = given.has('q');
   command.verbose = given.has('v');
   command.recursive = given.has('r');
@@ -174,7 +219,8 @@ Command Command::parse(int argc, char** argv) {
   if (given.has('O')) command.udp_port = static_cast<Port>(options::number(given.get('O', ""), 'O', 1, 65535));
   if (given.has('R')) command.retries = static_cast<unsigned>(options::number(given.get('R', ""), 'R', 0, 1000000));
   if (given.has('l')) command.rate = parse_rate(given.get('l', ""));
-  sort_operands(command, given.operands);
+  if (command.browse != Browse::no) sort_paths(command, given.operands);
+  else sort_operands(command, given.operands);
   return command;
 }
 

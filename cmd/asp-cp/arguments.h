@@ -18,6 +18,8 @@ constexpr Port kUdpPort = 33001;
 constexpr char kUsage[] = "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] [-R tries] "
                           "source... [user@]host:target | "
                           "[user@]host:source... target | "
+                          "asp-cp --ls|--du|--mkdir|--rm [--json] [-F ssh_config] [-i key] [-P ssh_port] "
+                          "[user@]host:path... | asp-cp --mv ... [user@]host:source [user@]host:target | "
                           "asp-cp -S [-d docroot] [-u allow|deny|token] [-w allow|deny|token]";
 
 // One operand. A name with a colon before its first slash is remote, as for
@@ -37,9 +39,14 @@ struct Place {
 // Whether a server takes part in transfers of one direction; asp-cp has no tokens.
 enum class Permission { allow, deny, token };
 
+// What is asked of the server's ascmd instead of a transfer.
+enum class Browse { no, ls, du, mkdir, rm, mv };
+
 struct Command {
-  bool server = false;  // -S
-  std::string docroot;  // of the server: stands for /; empty: none
+  Browse browse = Browse::no;  // then `sources` are the paths, all of `far`
+  bool json = false;           // of ls and du
+  bool server = false;         // -S
+  std::string docroot;         // of the server: stands for /; empty: none
   Permission uploads = Permission::allow;
   Permission downloads = Permission::allow;
   bool quiet = false;

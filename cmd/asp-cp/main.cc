@@ -3,6 +3,7 @@
 #include "arguments.h"
 #include "base/tool.h"
 #include "client.h"
+#include "remote_files.h"
 #include "server.h"
 #include "transport.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 int run(int argc, char** argv) {
   const auto command = asp_cp::Command::parse(argc, argv);
+  if (command.browse != asp_cp::Browse::no) return asp_cp::browse(command);
   return command.server ? asp_cp::serve(command) : asp_cp::transfer(command);
 }
 

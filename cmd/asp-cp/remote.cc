@@ -64,7 +64,7 @@ bool is_hopeless(std::string_view line) {
 
 }  // namespace
 
-Remote::Remote(const Command& command) : lines_(kMaxLine) {
+Remote::Remote(const Command& command, const std::vector<std::string>& program) : lines_(kMaxLine) {
   // A dead connection is noticed within 12 s.
   child::Program ssh{{kSsh, "-T", "-x", "-o", "ServerAliveInterval=4", "-o", "ServerAliveCountMax=2", "-o",
                       "ClearAllForwardings=yes", "-o", "RemoteCommand=none"},
@@ -72,7 +72,7 @@ Remote::Remote(const Command& command) : lines_(kMaxLine) {
                      {}};
   add_host_key_alias(ssh.argv);
   add_destination(ssh.argv, command);
-  ssh.argv.insert(ssh.argv.end(), {"asp-cp", "-S"});
+  ssh.argv.insert(ssh.argv.end(), program.begin(), program.end());
   auto in = fd::pipe();
   auto out = fd::pipe();
   auto err = fd::pipe();

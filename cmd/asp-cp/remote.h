@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "arguments.h"
 #include "base/child.h"
@@ -14,9 +15,9 @@ namespace asp_cp {
 
 class Remote {
  public:
-  // Starts `ssh ... host asp-cp -S`. ssh asks for passwords and host keys on
+  // Starts `ssh ... host PROGRAM`. ssh asks for passwords and host keys on
   // the terminal by itself, and reads the user's own configuration.
-  explicit Remote(const Command& command);
+  explicit Remote(const Command& command, const std::vector<std::string>& program = {"asp-cp", "-S"});
 
   int input() const { return from_.get(); }
   int output() const { return to_.get(); }
@@ -28,6 +29,9 @@ class Remote {
 
   // True if ssh's message would be the same next time: a key or a name is wrong.
   bool hopeless() const { return hopeless_; }
+
+  // No more will be written to output().
+  void close_output() { to_.reset(); }
 
   // After the control channel closed: waits for ssh and shows its last messages. Returns ssh's exit status:
   // the server's, 255 for ssh's own failure, 128+n.

@@ -117,10 +117,12 @@ int check(const std::vector<std::string>& words) {
   require_root();
   const auto patient = doctor::examine();
   std::vector<doctor::Finding> findings;
-  for (const auto* conditions :
-       {&doctor::system_conditions(), &doctor::firewall_conditions(), &doctor::account_conditions(),
-        &doctor::sshd_conditions(), &doctor::server_conditions(), &doctor::forward_conditions(),
-        &doctor::cluster_conditions()}) {
+  std::vector<const std::vector<doctor::Condition>*> subjects{&doctor::node_conditions()};
+  if (!doctor::is_node_only(patient))
+    subjects = {&doctor::system_conditions(),  &doctor::firewall_conditions(), &doctor::account_conditions(),
+                &doctor::sshd_conditions(),    &doctor::server_conditions(),   &doctor::forward_conditions(),
+                &doctor::cluster_conditions(), &doctor::node_conditions()};
+  for (const auto* conditions : subjects) {
     for (const auto& condition : *conditions) {
       try {
         for (auto& verdict : condition.look(patient)) findings.push_back({condition.name, std::move(verdict)});

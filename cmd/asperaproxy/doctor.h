@@ -37,7 +37,7 @@ struct Condition {
 };
 
 // The conditions by subject, one file each: check_system.cc, check_firewall.cc, check_accounts.cc,
-// check_sshd.cc, check_servers.cc, check_forward.cc, check_cluster.cc.
+// check_sshd.cc, check_servers.cc, check_forward.cc, check_cluster.cc, check_node.cc.
 const std::vector<Condition>& system_conditions();
 const std::vector<Condition>& firewall_conditions();
 const std::vector<Condition>& account_conditions();
@@ -45,6 +45,10 @@ const std::vector<Condition>& sshd_conditions();
 const std::vector<Condition>& server_conditions();
 const std::vector<Condition>& forward_conditions();
 const std::vector<Condition>& cluster_conditions();
+const std::vector<Condition>& node_conditions();
+
+// True where accounts are served on this host, and it is no proxy: then no other condition is looked at.
+bool is_node_only(const Patient& patient);
 
 // --- for the conditions ---
 

@@ -61,7 +61,7 @@ constexpr const char* kReadable[] = {"/usr/lib",
                                      "/opt/aspera/etc",
                                      "/proc/sys/crypto/fips_enabled"};
 #if defined(__SANITIZE_ADDRESS__)
-constexpr const char* kOfSanitizer = "/proc";  // its runtime looks into its own process
+constexpr const char* kOfSanitizer = "/proc/self";  // its runtime looks into its own process
 #else
 constexpr const char* kOfSanitizer = nullptr;
 #endif

@@ -4,6 +4,9 @@
 
 #include <fmt/core.h>
 
+#include "config/schema.h"
+#include "who/file_access.h"
+
 namespace asuserdata {
 namespace {
 
@@ -32,7 +35,30 @@ bool serves_nobody(const config::Rule& rule) {
   });
 }
 
+const config::xml::Element* at(const config::xml::Element& section, const config::schema::Path& path) {
+  return config::schema::first_given(config::schema::find(section, path));
+}
+
 }  // namespace
+
+std::vector<Advice> docroot_advice(const config::xml::Element& document) {
+  const auto* const enabled = at(document, {"server", "rproxy", "enabled"});
+  const std::string standard = enabled && enabled->text == "true" ? "proxy" : "node";
+  config::schema::Elements sections = config::schema::find(document, {"default"});
+  const auto* const role_of_all = sections.empty() ? nullptr : at(*sections[0], {"file_system", "access", "role"});
+  for (const auto& more : {file_access::all_groups(document), file_access::all_users(document)})
+    sections.insert(sections.end(), more.begin(), more.end());
+  std::vector<Advice> found;
+  for (const auto* section : sections) {
+    const auto* const docroot = at(*section, {"file_system", "access", "paths", "path", "absolute"});
+    const auto* role = at(*section, {"file_system", "access", "role"});
+    if (!role) role = role_of_all;
+    if (docroot && (role ? role->text : standard) == "proxy")
+      found.push_back({docroot->position.line,
+                       "absolute: nothing on this host enforces the docroot: commands run on the internal server"});
+  }
+  return found;
+}
 
 std::vector<Advice> advice(const config::Rproxy& rproxy) {
   std::vector<Advice> found;

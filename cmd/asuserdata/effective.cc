@@ -121,7 +121,8 @@ std::string of_account(const std::vector<Elements>& sections, const std::string&
 std::string of_user(const std::string& path, const std::string& user) {
   if (!accounts::exists(user)) throw tool::Failure(tool::no, fmt::format("{}: no such user", user));
   const Element document = config::load_document(path);
-  return line("user", user) + of_account(file_access::sections(document, user), user);
+  return line("user", user) + of_account(file_access::sections(document, user), user) +
+         line("docroot_enforced_by", file_access::enforced_by(file_access::of_user(document, user)));
 }
 
 std::string of_group(const std::string& path, const std::string& group) {

@@ -20,8 +20,9 @@ constexpr char kUsage[] = "asuserdata [-b] [-t] {-s | -+ | -v | -a | -u user | -
 
 int validate(const std::string& path) {
   const auto config = config::load(path);
-  for (const auto& line : asuserdata::advice(config.rproxy))
-    fmt::print(stderr, "{}:{}: {}\n", path, line.at, line.text);
+  auto advice = asuserdata::advice(config.rproxy);
+  for (auto& more : asuserdata::docroot_advice(config::load_document(path))) advice.push_back(std::move(more));
+  for (const auto& line : advice) fmt::print(stderr, "{}:{}: {}\n", path, line.at, line.text);
   io::write_all(STDOUT_FILENO, path + ": valid\n");
   return tool::yes;
 }

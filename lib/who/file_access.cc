@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/accounts.h"
+#include "base/confine.h"
 #include "config/value.h"
 
 namespace file_access {
@@ -104,6 +105,14 @@ std::string expand(const std::string& path, const std::string& user) {
   replace_all(out, "$(user)", user);
   replace_all(out, "$(name)", user);
   return out;
+}
+
+std::string enforced_by(const Access& access) {
+  if (access.areas.empty()) return "";
+  if (!access.here) return "server";
+  if (!access.areas[0].path.starts_with('/')) return "refusal";
+  if (confine::has_landlock()) return "kernel";
+  return access.landlock_required || access.areas.size() > 1 ? "refusal" : "programs";
 }
 
 std::vector<Elements> sections(const Element& document, const std::string& user) {

@@ -36,6 +36,16 @@ struct Access {
 // What `document`, a valid aspera.conf, says for `user`, who has an account. Failure{71}.
 Access of_user(const config::xml::Element& document, const std::string& user);
 
+// What keeps the account in its docroot:
+//
+//   kernel     Landlock, on this host
+//   programs   asp-cp and ascmd themselves, on this host, whose kernel has no Landlock
+//   refusal    nothing is run: this host's kernel has no Landlock, or the docroot is no directory
+//   server     the internal server, if anything; nothing on this host
+//
+// Empty: there is no docroot.
+std::string enforced_by(const Access& access);
+
 // Where values for `user` may stand, in the order of precedence: <user>, each of the user's groups in the order of the
 // file, <default>.
 std::vector<config::schema::Elements> sections(const config::xml::Element& document, const std::string& user);

@@ -21,6 +21,7 @@ import report
 ROWS = {
     "udp": forwarding.one_flow,
     "setup": control.set_up,
+    "browse": control.browse,
     "bulk-up": control.bulk_up,
     "bulk-down": control.bulk_down,
     "memory": control.memory,

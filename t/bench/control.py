@@ -40,6 +40,25 @@ def set_up():
     return [row, again]
 
 
+def browse():
+    """One as_ls of a small directory, from the start of the client's ssh to its end, and one `ls -l`."""
+    settled()
+    asked = b'as_session_init --protocol=2\nas_ls "/etc/ssh"\nas_exit\n\n'
+    commands = {"as_ls": (WAYS["ours"]("ascmd -V2"), asked), "ls -l": (WAYS["ours"]("ls -l /etc/ssh"), b"")}
+    times = {name: [] for name in commands}
+    for round_number in range(2 * ROUNDS + 1):
+        for name, (argv, text) in commands.items():
+            start = time.monotonic()
+            subprocess.run(argv, check=True, input=text, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if round_number:
+                times[name].append((time.monotonic() - start) * 1000)
+    figures = {name: median(each) for name, each in times.items()}
+    row = Row("a small directory listed", "ms", figures["as_ls"], {"ssh ls -l": figures["ls -l"]})
+    row.at_most(1.05, figures["ls -l"], "ls -l")
+    row.notes.append(f"as_ls in a session of protocol 2; median of {2 * ROUNDS} runs each, in turn")
+    return row
+
+
 def processes_of_ours():
     return [process.pid for process in DMZ.processes().values() if process.name in OURS]
 

@@ -22,6 +22,9 @@ echo shared > /srv/other/linked && ln /srv/other/linked /srv/other/linked2
 chown -R bear:bear /srv/bear /srv/other /home/bear
 chown -h bear:bear /srv/bear/away* /srv/bear/top
 
+# With sanitizers system calls are not confined (base/confine.h): what that forbids is left out then.
+by_calls='user_namespace|mount_namespace|mount MISSING'
+case ${BUILD-} in *san*) seen() { grep -vxE "$by_calls"; } ;; *) seen() { cat; } ;; esac
 python=$(readlink -f "$(command -v python3)")
 # conf ELEMENTS-OF-DEFAULT [AAA] [SERVER]
 conf() {
@@ -55,14 +58,14 @@ status 0 'a docroot, and no proxy: served here' run_as bear 'import os; print(os
 is "$out" '/srv/bear inside' 'in the docroot'
 conf '' "<users><user><name>bear</name>$(paths /srv/bear '' '<role>node</role>')</user></users>" '<rproxy><enabled>true</enabled></rproxy>'
 status 0 'role node for one user of a proxy: served here' run_as bear 'print("here")'
-is "$out" here ''
+is "$out" here 'and says so'
 status 42 'the others are conducted' shell_as bobcat -c "$python -"
 conf "$(paths /nowhere)" "<groups><group><name>staffers</name>$(paths /srv/other)</group></groups><users><user><name>bear</name>$(paths '$(home)/data')</user></users>"
 status 0 '$(home), and a user before all' run_as bear 'import os; print(os.getcwd())'
-is "$out" /home/bear/data ''
+is "$out" /home/bear/data 'is theirs'
 chmod 755 /srv/other
 status 0 'a group before all' run_as bobcat 'import os; print(os.getcwd())'
-is "$out" /srv/other ''
+is "$out" /srv/other 'is theirs'
 
 # --- what there must be ---------------------------------------------------------------------
 
@@ -80,7 +83,7 @@ status 77 'a docroot that the account may not enter is refused' shell_as bear -c
 ln -s /srv/bear /srv/link && ln -s / /srv/bear/sub/hers && chown -h bear /srv/bear/sub/hers
 conf "$(paths /srv/link)"
 status 0 "an administrator's link leads to the docroot" run_as bear 'import os; print(os.getcwd())'
-is "$out" /srv/bear ''
+is "$out" /srv/bear 'which is it'
 conf "$(paths /srv/bear/sub/hers/home)"
 status 78 "somebody else's link does not" shell_as bear -c "$python -"
 conf '<file_system><access><role>node</role></access></file_system>'
@@ -153,11 +156,11 @@ before=$(outside)
 ( cd /srv/bear && setpriv --reuid=bear --regid=bear --init-groups $python - <<< "$(tries 'absolute=lambda: read("/srv/other/secret"), link=lambda: read("away/secret"), cwd=lambda: read("/proc/self/cwd/../other/secret"), write_out=lambda: open("/srv/other/secret", "r+"), shell=lambda: subprocess.run(["/bin/sh", "-c", "true"]), tcp=lambda: socket.create_connection(("127.0.0.1", 9999), 1), abstract=lambda: socket.socket(socket.AF_UNIX).connect("\0sallyport-test"), signal=lambda: os.kill('$outsider', 0)')" ) > $tmp/loose
 is "$(xargs < $tmp/loose)" 'absolute link cwd write_out shell tcp abstract signal' 'without confinement they are ways out'
 status 0 'the tries end' run_as bear "$script"
-is "$out$err" '' 'with it, none leads out'
+is "$(seen <<< "$out$err")" '' 'with it, none leads out'
 is "$(outside)" "$before" 'and nothing outside has changed'
 rm -f /srv/bear/run
 status 0 'a management port (-M) lets it speak over TCP' shell_as bear -c "$python - -M 9999" <<< 'import socket; socket.create_connection(("127.0.0.1", 9999), 5); print("spoke")'
-is "$out" spoke ''
+is "$out" spoke 'and is heard'
 
 # --- what may be done within ---------------------------------------------------------------
 
@@ -168,18 +171,19 @@ within='
 script=$(tries "$within")
 script=${script/'allowed_missing = ()'/'allowed_missing = ("write", "cut", "move", "link", "mode", "unlink", "rmdir")'}
 can() { run_as bear "$script" | xargs; }
+may_change() { case ${BUILD-} in *san*) can | sed 's/ \?time//' ;; *) can ;; esac; }  # where nothing may be written
 is "$(can)" 'read mount list make write cut mkdir move link mode time unlink rmdir' 'all of it, by default'
 rights() { conf "$(paths /srv/bear "<read_allowed>$1</read_allowed><write_allowed>$2</write_allowed><dir_allowed>$3</dir_allowed>")"; }
 rights true false false
-is "$(can)" read 'to read only'
+is "$(may_change)" read 'to read only'
 rights false true false
 is "$(can)" 'mount make write cut mkdir move link mode time unlink rmdir' 'to write only'
 rights false false true
-is "$(can)" list 'to list only'
+is "$(may_change)" list 'to list only'
 rights false false false
-is "$(can)" '' 'nothing'
+is "$(may_change)" '' 'nothing'
 conf "$(paths /srv/bear)" "<users><user><name>bear</name><file_system><access><paths><path><write_allowed>false</write_allowed></path></paths></access></file_system></user></users>"
-is "$(can)" 'read list' 'a right of the user narrows the docroot of all'
+is "$(may_change)" 'read list' 'a right of the user narrows the docroot of all'
 conf "<file_system><access><paths><path><absolute>/srv/bear</absolute><write_allowed>false</write_allowed></path><path><absolute>/srv/bear/sub</absolute></path></paths></access></file_system>"
 is "$(can)" 'read list mkdir time rmdir' 'a further <path> adds rights below it'
 conf "$(paths /srv/bear)"
@@ -188,7 +192,7 @@ is "$(printf 'import os\nprint(sorted(os.environ), sorted(os.listdir("/proc/self
 leaking() { printf 'import os\nfor fd in range(3, 50):\n  try: os.fstat(fd); print(fd)\n  except OSError: pass\n' | shell_as bear -c "$python -" 5< /etc/passwd; }
 status 0 'descriptors' leaking
 is "$out" '' 'are not passed on'
-is "$(run_as bear 'print(open("/proc/self/status").read())' 2>&1 | grep -c Permission)" 1 '/proc is out of reach'
+is "$(run_as bear 'print(open("/proc/version").read())' 2>&1 | grep -c Permission)" 1 '/proc is out of reach'
 
 # --- a kernel without Landlock --------------------------------------------------------------
 
@@ -198,9 +202,9 @@ status 78 'there, nobody is served' old_kernel 'print("served")'
 is "$out/$err" '/This server cannot confine the transfer. Tell the administrator.' 'and one line says so'
 conf "$(paths /srv/bear '' '<confinement>if_possible</confinement>')"
 status 0 'unless aspera.conf says otherwise' old_kernel 'print("served")'
-is "$out" served ''
+is "$out" served 'and runs'
 status 1 'which changes nothing where there is one' run_as bear 'open("/srv/other/secret")'
-like "$err" 'PermissionError' ''
+like "$err" 'PermissionError' 'and keeps it in'
 conf "<file_system><access><paths><path><absolute>/srv/bear</absolute></path><path><absolute>/srv/bear/sub</absolute></path></paths><confinement>if_possible</confinement></access></file_system>"
 status 78 'several <path> need it' old_kernel 'print("served")'
 kill $outsider $server

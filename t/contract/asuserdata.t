@@ -105,7 +105,15 @@ read_allowed: \"true\"
 write_allowed: \"false\"
 dir_allowed: \"\"
 role: \"\"
-confinement: \"required\"" 'his own, then those of his group, then of all; links followed; no secret shown'
+confinement: \"required\"
+docroot_enforced_by: \"server\"" 'his own, then those of his group, then of all; links followed; no secret shown'
+status 0 'a docroot on a proxy is valid' "$asuserdata" -v -c "$tmp/values.conf"
+like "$err" ':4: absolute: nothing on this host enforces the docroot: commands run on the internal server$' 'but nothing there enforces it, which is said'
+sed 's|<access>|<access><role>node</role>|' "$tmp/values.conf" > "$tmp/node.conf"
+status 0 'on a node' "$asuserdata" -v -c "$tmp/node.conf"
+is "$err" '' 'there is nothing to say'
+like "$("$asuserdata" -u "$me" -c "$tmp/node.conf")" $'\ndocroot_enforced_by: "kernel"$' '-u says who does'
+is "$("$asuserdata" -u "$me" -c t/corpus/good-ascii.conf | tail -n 1)" 'docroot_enforced_by: ""' 'and that there is none'
 status 1 'an unknown user is an error' "$asuserdata" -u no-such-user -c "$tmp/values.conf"
 like "$err" '^asuserdata: no-such-user: no such user$' 'that says so'
 status 0 '-b and -t, which scripts give, change nothing' "$asuserdata" -b -t -u "$me" -c "$tmp/values.conf"

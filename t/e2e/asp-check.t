@@ -145,12 +145,37 @@ capture on dmz "$check" -v
 like "$out" $'\nroot: full access\n' "a docroot for all is not root's"
 docroot '/srv/$(name)' bear
 clean 'a docroot elsewhere: fine'
+capture on dmz "$check"
+like "$out" $'\nDocroots that nothing on this host enforces, but internal servers may: 1$' 'but nothing on a proxy enforces it, which is said'
+is "$(on dmz "$check" --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["docroots_elsewhere"])')" 1 'in JSON, too'
 docroot '/home/$(name)/data' bear
 clean 'a docroot below the home: fine'
 for path in '/home/$(name)' /home / '/home/$(name)/.ssh/keys'; do
   docroot "$path" bear
   finds "docroot $path" 'docroot_above_home user bear'
 done
+# node RIGHTS [CONFINEMENT]: bear is served on this host, in his home.
+node() {
+  { lab_guide_config | sed '$d'
+    printf '%s' "<aaa><realms><realm><users><user><name>bear</name><file_system><access><role>node</role>${2-}<paths><path><absolute>/home/bear</absolute>$1</path></paths></access></file_system></user></users></realm></realms></aaa></CONF>"
+  } | lab_config
+}
+node ''
+finds 'on a node: a docroot that is the home' 'docroot_above_home user bear'
+capture on dmz "$check"
+unlike "$out" 'nothing on this host enforces' 'which this host enforces'
+node '<write_allowed>false</write_allowed>'
+finds 'where keys can be read' 'docroot_above_home user bear'
+node '<read_allowed>false</read_allowed><write_allowed>false</write_allowed>'
+clean 'where they can be neither read nor written: fine'
+node '<read_allowed>false</read_allowed><write_allowed>false</write_allowed>' '<confinement>if_possible</confinement>'
+clean 'a kernel with Landlock confines, whatever else would do: fine'
+old_kernel() { "$LAB_LIB/without-syscall.py" 444 nsenter -t "$(cat "$LAB_DIR/hosts/dmz")" -m -u -n -- "$@"; }
+is "$(old_kernel "$check" --json | python3 -c 'import json,sys; print(*sorted(f["check"] for f in json.load(sys.stdin)["findings"] if f.get("user") == "bear"))')" \
+  'docroot_above_home docroot_unconfined' 'one without it does not'
+node ''
+is "$(old_kernel "$check" --json | python3 -c 'import json,sys; print(*sorted(f["check"] for f in json.load(sys.stdin)["findings"] if f.get("user") == "bear"))')" \
+  docroot_above_home 'and where confinement is required, nothing is run'
 ln -s ../home "$dmz/srv/safe"
 docroot '/srv/safe/$(name)' bear
 finds 'docroot that a link leads home' 'docroot_above_home user bear'

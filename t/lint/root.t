@@ -60,11 +60,11 @@ asp-reap:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     aside base64 boot_clock options passing process resolve status whole_file
+  base     aside base64 boot_clock confine options passing process resolve status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy node_users
-  who      authorized_keys
+  who      authorized_keys file_access
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text

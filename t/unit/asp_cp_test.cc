@@ -109,6 +109,12 @@ TEST_CASE("asp-cp command line: one end is remote, and only one") {
   CHECK(parse({"--", "-a", "host:"}).sources[0] == "-a");
   CHECK(parse({"-S"}).server);
   CHECK(parse({"-S", "-d", "."}).docroot == ".");
+  const auto ls = parse({"--ls", "--json", "-P", "33001", "bear@h:/a", "bear@h:"});
+  CHECK(ls.browse == asp_cp::Browse::ls);
+  CHECK(ls.json);
+  CHECK(ls.sources == std::vector<std::string>{"/a", "."});
+  CHECK(ls.far.user == "bear");
+  CHECK(parse({"--mv", "h:a", "h:b"}).sources == std::vector<std::string>{"a", "b"});
   CHECK(parse({"-S", "-u", "token"}).uploads == asp_cp::Permission::token);
   CHECK(parse({"-S", "-u", "token"}).downloads == asp_cp::Permission::allow);
   CHECK(parse({"-S", "-w", "deny"}).downloads == asp_cp::Permission::deny);
@@ -127,6 +133,16 @@ TEST_CASE("asp-cp command line: one end is remote, and only one") {
                                                 {"-S", "x"},
                                                 {"-S", "-q"},
                                                 {"-S", "-u", "x"},
+                                                {"-S", "--ls"},
+                                                {"--ls"},
+                                                {"--ls", "a"},
+                                                {"--ls", "h:a", "g:b"},
+                                                {"--ls", "--rm", "h:a"},
+                                                {"--ls", "-r", "h:a"},
+                                                {"--mv", "h:a"},
+                                                {"--mv", "h:a", "h:b", "h:c"},
+                                                {"--rm", "--json", "h:a"},
+                                                {"--json", "a", "h:b"},
                                                 {"-u", "allow", "a", "h:"},
                                                 {"-d", ".", "a", "h:"},
                                                 {"-O", "0", "a", "h:"},

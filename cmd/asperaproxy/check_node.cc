@@ -1,0 +1,121 @@
+// Checks of a transfer node: of those accounts whose commands run on this host.
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "base/accounts.h"
+#include "base/confine.h"
+#include "base/paths.h"
+#include "config/config.h"
+#include "doctor.h"
+#include "tried_as.h"
+#include "who/file_access.h"
+
+namespace doctor {
+namespace {
+
+constexpr std::size_t kMostTried = 100;
+
+bool has_aspshell(const passwd& entry) {
+  const std::string shell = entry.pw_shell;
+  return shell == paths::kShell || shell == "/usr/bin/aspshell" || shell == std::string(paths::kBin) + "aspshell";
+}
+
+// Those with aspshell as their shell, and those that aspera.conf names.
+std::set<std::string> candidates(const config::xml::Element& document) {
+  std::set<std::string> found;
+  ::setpwent();
+  while (const passwd* entry = ::getpwent()) {
+    if (has_aspshell(*entry)) found.insert(entry->pw_name);
+  }
+  ::endpwent();
+  for (const auto* user : file_access::all_users(document)) {
+    if (const auto name = file_access::name_of(*user); accounts::exists(name)) found.insert(name);
+  }
+  return found;
+}
+
+// What keeps `user` from the docroot; empty: nothing.
+std::string complaint(const std::string& user, const std::string& docroot) {
+  return tried_as::ask(user, [&]() -> std::string {
+    struct stat status {};
+    if (::stat(docroot.c_str(), &status) != 0) return std::strerror(errno);
+    if (!S_ISDIR(status.st_mode)) return "is not a directory";
+    return ::access(docroot.c_str(), X_OK) == 0 ? "" : std::strerror(errno);
+  });
+}
+
+Verdicts of_user(const std::string& user, const file_access::Access& access) {
+  if (access.areas.empty())
+    return {fail(fmt::format("{} is to be served on this host, and has no docroot", user),
+                 fmt::format("write <absolute> for {}, aspera.conf(5)", user))};
+  Verdicts found;
+  for (const auto& area : access.areas) {
+    const std::string why = area.path.starts_with('/') ? complaint(user, area.path) : "is no directory of this host";
+    if (!why.empty())
+      found.push_back(fail(fmt::format("docroot {} of {}: {}", area.path, user, why),
+                           fmt::format("install -d -m 700 -o {0} -g {0} {1}", user, area.path)));
+  }
+  const passwd* const entry = ::getpwnam(user.c_str());
+  if (entry && !has_aspshell(*entry) && entry->pw_uid != 0)
+    found.push_back(warn(
+        fmt::format("the shell of {} is not {}: nothing confines it, unless ForceCommand does", user, paths::kShell),
+        fmt::format("chsh -s {} {}", paths::kShell, user)));
+  return found;
+}
+
+Verdicts landlock(const std::vector<file_access::Access>& served) {
+  if (confine::has_landlock()) return {};
+  for (const auto& access : served) {
+    if (access.landlock_required)
+      return {fail("the kernel has no Landlock, so that nobody is served",
+                   "a kernel from 5.13 on, with landlock among the lsm= of its command line")};
+  }
+  return {warn("the kernel has no Landlock: programs of other makers reach all files",
+               "a kernel from 5.13 on, with landlock among the lsm= of its command line")};
+}
+
+Verdicts node(const Patient& patient) {
+  if (!patient.config) return {};
+  const auto document = config::load_document(paths::kConfig, config::Author::root);
+  std::vector<std::string> users;
+  std::vector<file_access::Access> served;
+  Verdicts found;
+  for (const auto& user : candidates(document)) {
+    auto access = file_access::of_user(document, user);
+    if (!access.here) continue;
+    users.push_back(user);
+    if (users.size() <= kMostTried) {
+      for (auto& verdict : of_user(user, access)) found.push_back(std::move(verdict));
+    }
+    served.push_back(std::move(access));
+  }
+  if (users.empty()) return {};
+  for (auto& verdict : landlock(served)) found.push_back(std::move(verdict));
+  for (const char* const program : {"ascmd", "asp-cp"}) {
+    if (::access((paths::kBin + std::string(program)).c_str(), X_OK) != 0)
+      found.push_back(fail(fmt::format("{}{} is missing", paths::kBin, program), "install the suite again"));
+  }
+  if (found.empty()) found.push_back(ok(fmt::format("serves {} in their docroots", listed(users))));
+  return found;
+}
+
+}  // namespace
+
+bool is_node_only(const Patient& patient) {
+  if (!patient.config || patient.rproxy->enabled || patient.proxy->enabled || patient.cluster) return false;
+  return !node(patient).empty();
+}
+
+const std::vector<Condition>& node_conditions() {
+  static const std::vector<Condition> conditions{{"node", node}};
+  return conditions;
+}
+
+}  // namespace doctor
