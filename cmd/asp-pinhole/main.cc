@@ -117,9 +117,15 @@ std::chrono::seconds dialing_time(const session::Route& route) {
   return kRecordTime + static_cast<int>(route.hosts.size()) * (route.connect_timeout + kMore);
 }
 
+// What the log is to say of whom.
+struct Client {
+  std::string identity;  // of a request whose caller is verified
+  bool served = false;   // the pinhole was open
+};
+
 // All that the kernel can tell about the caller comes before anything is read, so that nobody has more helpers
 // than sessions of sshd.
-int serve() {
+int serve(Client& client) {
   const uid_t uid = privilege::sudo_uid();
   logging::set_user(uid);
   caller::require_own_descriptors(uid);
@@ -136,6 +142,7 @@ int serve() {
   caller::verify(caller, asked.request.client, asked.request.proxy);
   life.keep_vigil();
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
+  client.identity = " " + asked.identity();
   session::spool::check_admission();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   config::log_place::follow(rproxy);
@@ -154,7 +161,10 @@ int serve() {
   Pinhole pinhole(session_of(asked, caller, route, host),
                   asked.identity() + " " + route.identity(second->require("host")), limits_for(rproxy, route), life,
                   std::move(sightings));
-  if (pinhole.open()) pinhole.hold();
+  if (pinhole.open()) {
+    client.served = true;
+    pinhole.hold();
+  }
   if (life.deserted()) logging::error("Closes the pinhole of session={}: {}", asked.session, life.reason());
   return tool::yes;  // the pinhole revokes itself
 }
@@ -164,16 +174,19 @@ int run(int argc, char**) {
   privilege::keep_only({"SUDO_UID", "SUDO_USER"});
   privilege::ignore_terminal();
   privilege::own_session();
+  Client client;
   try {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
-    return serve();
+    return serve(client);
   } catch (const tool::Failure& failure) {
     config::log_place::follow();
     const char* sudo_user = std::getenv("SUDO_USER");
-    logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"),
-                   logging::escape(failure.what()));
-    report::line(
-        status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()));
+    logging::error("{} {}: {}{} (exit {})", client.served ? "Lost the pinhole of" : "Refused a pinhole to",
+                   logging::escape(sudo_user ? sudo_user : "?"), logging::told(failure.what()), client.identity,
+                   static_cast<int>(failure.code()));
+    status::Line line = status::failed(failure.as_logged());
+    line.event = "refused";
+    report::line(line);
     return failure.code();
   }
 }

@@ -132,13 +132,15 @@ bool Pinhole::wait_for_turn() {
 }
 
 void Pinhole::check_limits() const {
-  const auto check = [](const char* what, std::size_t count, unsigned limit) {
+  const auto check = [](const char* option, std::size_t count, unsigned limit) {
     if (limit != 0 && count >= limit)
-      throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
+      throw tool::Failure(tool::temporary, fmt::format("the limit is reached: {} is {}", option, limit));
   };
-  if (limits_.total != 0) check("in all", session::spool::count(), limits_.total);
-  if (limits_.of_user != 0) check("of one user", session::spool::count_of_user(session_.user), limits_.of_user);
-  if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
+  if (limits_.total != 0) check("max_sessions of all rules", session::spool::count(), limits_.total);
+  if (limits_.of_user != 0)
+    check("max_sessions_per_user", session::spool::count_of_user(session_.user), limits_.of_user);
+  const std::string rule = fmt::format("max_sessions of rule {}", session_.route.rule);
+  if (limits_.of_rule != 0) check(rule.c_str(), session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
 }
 
 bool Pinhole::open() {

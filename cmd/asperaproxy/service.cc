@@ -195,12 +195,6 @@ int start() {
   return tool::yes;
 }
 
-int restart() {
-  const int stopped = stop();
-  const int started = start();
-  return stopped == tool::yes ? started : stopped;
-}
-
 int reload() {
   const auto config = config::load(paths::kConfig, config::Author::root);
   if (session::spool::stopped()) {

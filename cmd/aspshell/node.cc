@@ -108,6 +108,28 @@ std::string program_of(const std::string& name) {
 // ascp speaks over TCP with whoever has a management port (-M).
 bool needs_tcp(const Words& words) { return std::find(words.begin(), words.end(), "-M") != words.end(); }
 
+bool any(const Access& access, bool Area::*right) {
+  return std::any_of(access.areas.begin(), access.areas.end(), [&](const Area& area) { return area.*right; });
+}
+
+// As asp-cp has it: `right` is that of a direction.
+std::string permission(const Access& access, bool Area::*right, file_access::Transfer transfer) {
+  if (!any(access, right) || transfer == file_access::Transfer::deny) return "deny";
+  return transfer == file_access::Transfer::token ? "token" : "allow";
+}
+
+// What our own programs are told, who see the docroot, where they begin, as /.
+void add_options(std::vector<std::string>& argv, const Access& access) {
+  if (argv[0] == std::string(paths::kBin) + "ascmd") {
+    const std::string rights = std::string(any(access, &Area::read) ? "r" : "") +
+                               (any(access, &Area::write) ? "w" : "") + (any(access, &Area::list) ? "l" : "");
+    argv.insert(argv.end(), {"-a", rights, "-d", "."});
+  } else if (argv[0] == std::string(paths::kBin) + "asp-cp") {
+    argv.insert(argv.end(), {"-d", ".", "-u", permission(access, &Area::write, access.uploads), "-w",
+                             permission(access, &Area::read, access.downloads)});
+  }
+}
+
 void confine_to(const std::string& program, Places places, const Access& access, bool tcp) {
   if (!confine::has_landlock()) {
     if (access.landlock_required)
@@ -156,6 +178,7 @@ void serve_here(const Words& words, const Access& access, const std::string& use
   served.environment.push_back("USER=" + user);
   served.environment.push_back("HOME=" + access.areas[0].path);
   served.argv[0] = program;
+  add_options(served.argv, access);
   confine_to(program, std::move(places), access, needs_tcp(words));
   // What we were given leads anywhere.
   if (::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) tool::fail_errno(tool::os, "close descriptors");

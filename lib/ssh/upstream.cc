@@ -43,9 +43,12 @@ constexpr std::chrono::seconds kRequestTimeout{10};  // channel open, pty, exec:
 constexpr milliseconds kDisconnectTime{500};         // to get the last messages out
 constexpr std::size_t kMaxTakenAhead = 256 * 1024;   // beyond this, bytes wait in libssh, and the window closes
 constexpr std::size_t kMaxPut = 128 * 1024;
+constexpr std::string_view kSocketError = "Socket error: ";
 
 // The text of libssh's error comes in part from the server.
 std::string libssh_error(ssh_session session) { return ::ssh_get_error(session); }
+
+std::string errno_text(int number) { return std::strerror(number); }
 
 [[noreturn]] void fail(tool::Exit code, const std::string& doing, const std::string& why) {
   throw tool::Failure(code, fmt::format("{}: {}", doing, why));
@@ -77,8 +80,34 @@ std::string first_line(int socket) {
   char text[200];
   const ssize_t length = ::recv(socket, text, sizeof text, MSG_PEEK | MSG_DONTWAIT);
   const std::string_view said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
-  return std::string(said.substr(0, said.find_first_of("\r\n")));
+  const auto line = said.substr(0, std::min(said.find_first_of("\r\n"), said.find('\0')));
+  return line.empty() && !said.empty() ? "bytes that are not SSH" : std::string(line);
 }
+
+// That there is no common algorithm is the last that libssh should say of it, and is written over by what happens
+// when it then closes the socket: "Socket error: Permission denied". What it traces has it.
+class KexError {
+ public:
+  KexError() {
+    ::ssh_set_log_callback(&KexError::hear);
+    ::ssh_set_log_userdata(this);
+    ::ssh_set_log_level(SSH_LOG_TRACE);
+  }
+  KexError(const KexError&) = delete;
+  ~KexError() {
+    ::ssh_set_log_level(SSH_LOG_NONE);
+    ::ssh_set_log_userdata(nullptr);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  static void hear(int, const char*, const char* line, void* self) noexcept {
+    auto* const error = static_cast<KexError*>(self);
+    const char* const begin = error ? std::strstr(line, "kex error") : nullptr;
+    if (begin && error->text_.empty()) error->text_.assign(begin);
+  }
+  std::string text_;
+};
 
 }  // namespace
 
@@ -90,7 +119,7 @@ void Session::Deleter::operator()(ssh_session_struct* session) const {
 void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_free(event); }
 
 Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached,
-                 const Silence& on_silence) {
+                 const Event& on_verified, const Event& on_silence) {
   const auto start = steady_clock::now();
   const auto deadline = Deadline::in(timeout);
   const auto since = [](steady_clock::time_point then) {
@@ -107,6 +136,7 @@ Session::Session(const Server& server, const Key& key, std::chrono::seconds time
   host_key_ = verify_host_key(session_.get(), server.host, server.known_hosts);
   steps_.handshake = since(connected);
   const auto verified = steady_clock::now();
+  if (on_verified) on_verified();
   authenticate(key, server.user, deadline);
   steps_.login = since(verified);
   event_.reset(::ssh_event_new());
@@ -150,6 +180,7 @@ void Session::wait(const Deadline& deadline, const std::string& doing) {
 
 void Session::handshake(const Deadline& deadline) {
   const std::string doing = "handshake with " + address().text();
+  const KexError kex_error;
   std::string greeting;
   const auto step = [&] {
     if (greeting.empty()) greeting = first_line(fd());
@@ -161,25 +192,29 @@ void Session::handshake(const Deadline& deadline) {
     fd::set_nonblocking(fd());
     return;
   }
+  if (!kex_error.text().empty()) fail(tool::untrusted, doing, kex_error.text());
   // libssh hangs up in any case. Only its banner tells a server that does not understand us from one that is
   // gone.
   const bool greeted = ::ssh_get_serverbanner(session_.get()) != nullptr;
   const std::string why = greeted || greeting.empty() ? lost_reason() : "server says: " + greeting;
-  fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
+  fail(tool::unavailable, doing, why);
 }
 
+// The other end is the right server. So whatever it does, in whatever words, it does to this account or this key: a
+// module of PAM ends a log-in by a disconnect with or without a message, by EOF, or by silence.
 void Session::authenticate(const Key& key, const std::string& user, const Deadline& deadline) {
-  const std::string doing = "authenticate at " + address().text();
+  const std::string doing = fmt::format("log in at {} as {}", address().text(), user);
   const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), user.c_str(), key.get()); };
   const int result = repeat(*this, step, SSH_AUTH_AGAIN, deadline, doing);
   if (result == SSH_AUTH_SUCCESS) return;
-  if (result == SSH_AUTH_DENIED) fail(tool::not_permitted, doing, "server refuses our key");
-  if (result == SSH_AUTH_PARTIAL) fail(tool::not_permitted, doing, "server wants more than our key");
-  // A server answers the last allowed attempt by a disconnect (MaxAuthTries).
+  if (result == SSH_AUTH_PARTIAL) fail(tool::not_permitted, doing, "server wants more than our key " + key.name());
   const std::string why = lost_reason();
-  const bool refused = why.find("authentication failures") != why.npos;
-  if (refused) fail(tool::not_permitted, doing, "server refuses our key (" + why + ")");
-  fail(tool::unavailable, doing, why);
+  if (!connected())
+    fail(tool::not_permitted, doing, fmt::format("server hangs up on our key {} ({})", key.name(), why));
+  // libssh denies by itself, without asking the server, what it will not sign with.
+  const bool asked = result == SSH_AUTH_DENIED && why.starts_with("Access denied");
+  if (asked) fail(tool::not_permitted, doing, "server refuses our key " + key.name());
+  fail(tool::config, "sign with key " + key.name(), why);
 }
 
 bool Session::sending() const { return (::ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0; }
@@ -204,7 +239,13 @@ std::string Session::lost_reason() const {
   if (const char* said = ::ssh_get_disconnect_message(session_.get())) {
     return fmt::format("server says: {}", said);
   }
-  return error.empty() ? "connection closed" : error;
+  // Where the other end has closed it, libssh shows whatever errno there was before.
+  const std::string_view cause =
+      std::string_view(error).substr(error.starts_with(kSocketError) ? kSocketError.size() : 0);
+  for (const std::string& stale : {std::string(), std::string("disconnected"), errno_text(0), errno_text(EINPROGRESS),
+                                   errno_text(EAGAIN), errno_text(EACCES)})
+    if (cause == stale) return "server hung up";
+  return error;
 }
 
 void Session::send_keepalive() {
@@ -268,11 +309,12 @@ void Command::Deleter::operator()(State* state) const { delete state; }
 void Command::Deleter::operator()(ssh_channel_struct* channel) const { ::ssh_channel_free(channel); }
 
 template <typename Step>
-void Command::request(Step step, const std::string& doing) {
+void Command::request(Step step, const std::string& doing, bool logged_in) {
   const std::string what = fmt::format("{} at {}", doing, session_.address().text());
-  if (repeat(session_, step, SSH_AGAIN, Deadline::in(kRequestTimeout), what) != SSH_OK) {
-    fail(tool::unavailable, what, session_.lost_reason());
-  }
+  if (repeat(session_, step, SSH_AGAIN, Deadline::in(kRequestTimeout), what) == SSH_OK) return;
+  // Until the channel is there, who hangs up refuses the account.
+  const bool refused = session_.connected() || !logged_in;
+  fail(refused ? tool::not_permitted : tool::unavailable, what, session_.lost_reason());
 }
 
 Command::Command(Session& session) : session_(session), state_(new State), channel_(::ssh_channel_new(session.get())) {
@@ -286,7 +328,7 @@ Command::Command(Session& session) : session_(session), state_(new State), chann
   callbacks.channel_exit_signal_function = State::on_signal;
   ssh_callbacks_init(&callbacks);
   if (::ssh_set_channel_callbacks(channel_.get(), &callbacks) != SSH_OK) throw std::bad_alloc();
-  request([this] { return ::ssh_channel_open_session(channel_.get()); }, "open channel");
+  request([this] { return ::ssh_channel_open_session(channel_.get()); }, "open channel", false);
 }
 
 Command::~Command() {
@@ -303,13 +345,13 @@ Command::~Command() {
 
 void Command::request_terminal(const std::string& term, WindowSize size) {
   request([&] { return ::ssh_channel_request_pty_size(channel_.get(), term.c_str(), size.columns, size.rows); },
-          "request terminal");
+          "request terminal", true);
 }
 
 void Command::resize(WindowSize size) { ::ssh_channel_change_pty_size(channel_.get(), size.columns, size.rows); }
 
 void Command::start(const std::string& command_line) {
-  request([&] { return ::ssh_channel_request_exec(channel_.get(), command_line.c_str()); }, "run command");
+  request([&] { return ::ssh_channel_request_exec(channel_.get(), command_line.c_str()); }, "run command", true);
   started_ = true;
 }
 
