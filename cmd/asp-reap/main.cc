@@ -111,9 +111,10 @@ int run(int argc, char** argv) {
   const auto config = load_config();
   sweep_marks(config);
   session::keepers::sweep();
+  if (config) tell_others(config->cluster);
+  // What could fail for want of room comes last.
   if (const auto only = session::spool::Token::take(log_file::kShares, "reap"); config && only)
     log_file::prepare(config->rproxy.log_directory);
-  if (config) tell_others(config->cluster);
   return tool::yes;
 }
 
