@@ -112,9 +112,12 @@ uid=5000
 for name in "${outside[@]}" 'no,name' $'latin\374'; do
   uid=$((uid + 1))
   add_as dmz "$name" $uid /bin/aspshell
+  cp "$LAB_DIR/keys/client-bear.pub" "$root/etc/ssh/authorized_keys/$name"
   sed -i "s/^sallyport:.*/&,${name//\\/\\\\}/; s/^\(sallyport:[^:]*:[^:]*:\),/\1/" "$root/etc/group"
   printf 'own%s:x:%s:%s\n' $uid $uid 'x' >> "$root/etc/group"
 done
+# A comma parts members of a group; as a primary group it can have such a name.
+sed -i "s/^\(no,name:x:[0-9]*\):[0-9]*/\1:$(on dmz getent group sallyport | cut -d : -f 3)/" "$root/etc/passwd"
 sed -i 's/^own5002:x:5002:.*/domain users:x:5002:domain bear/' "$root/etc/group"
 {
   rule "$INSIDE1" xfer '<groups>"domain users"</groups>'
