@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <iterator>
 
@@ -79,7 +80,10 @@ std::vector<std::string> advertised_on(const std::string& routes) {
   return interfaces;
 }
 
-bool has_ipv6() { return is_there("/proc/sys/net/ipv6"); }
+bool has_ipv6() {
+  const Fd socket(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return socket || errno != EAFNOSUPPORT;
+}
 
 bool forwards(int family) { return read(family == AF_INET ? kForward4 : kForward6) == "1\n"; }
 

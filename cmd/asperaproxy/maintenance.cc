@@ -89,7 +89,7 @@ int fault(const std::vector<std::string>& words) {
   const auto mark = balance::mark_now(host, balance::State::maintenance, std::chrono::seconds(0), reason, by.name);
   balance::set(mark);
   logging::event("Server {} is taken out of service: {} by={} uid={}", host.text(), mark.reason,
-                 logging::escape(by.name), by.uid);
+                 logging::field(by.name), by.uid);
   const std::size_t left = sessions_on(host);
   io::write_all(STDOUT_FILENO, fmt::format("{}: no new sessions go there until asperaproxy heal {}; {} {} left\n",
                                            host.text(), host.text(), left, left == 1 ? "is" : "are"));
@@ -108,7 +108,7 @@ int heal(const std::vector<std::string>& words) {
     return told_others();
   }
   const auto by = session::ending::invoker();
-  logging::event("Server {} is back in service by={} uid={}", host.text(), logging::escape(by.name), by.uid);
+  logging::event("Server {} is back in service by={} uid={}", host.text(), logging::field(by.name), by.uid);
   io::write_all(STDOUT_FILENO, fmt::format("{}: new sessions go there again\n", host.text()));
   return told_others();
 }

@@ -247,12 +247,12 @@ class Enrolment {
     std::string text;
     for (const auto& entry : old) {
       logging::event("Removed the host key of {}: {} {} by={} uid={}", name_, entry.key.type,
-                     host_keys::fingerprint(entry.key), logging::escape(by.name), by.uid);
+                     host_keys::fingerprint(entry.key), logging::field(by.name), by.uid);
       text += fmt::format("removed: {} {} {}\n", name_, entry.key.type, host_keys::fingerprint(entry.key));
     }
     for (const auto& offered : offered_) {
       logging::event("Enrolled the host key of {}: {} {} by={} uid={}", name_, offered.key.type, offered.fingerprint,
-                     logging::escape(by.name), by.uid);
+                     logging::field(by.name), by.uid);
       text += fmt::format("enrolled: {} {} {}\n", name_, offered.key.type, offered.fingerprint);
     }
     say(text);

@@ -102,7 +102,7 @@ std::string tell(const Session& session, const std::string& path, const Invoker&
   }
   logging::event("Killed session={} user={} rule={} client={} server={} by={} uid={}", session.id,
                  logging::field(session.user), session.route.rule, session.client.text(), session.host.text(),
-                 logging::told(by.name), by.uid);
+                 logging::field(by.name), by.uid);
   return {};
 }
 

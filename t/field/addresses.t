@@ -109,4 +109,16 @@ on dmz conntrack -D -p udp --orig-port-src 40001 > /dev/null 2>&1  # in the plac
 proxy_end changed
 nok '(another port is not let in)' grep -q two "$TMPDIR/inside"
 like "$(lab_log dmz)" "LOG The UDP flow from $OUTSIDE:40001 was over before its session: .* a NAT on the way" 'the log says what it may have been'
+# A kernel without IPv6 ------------------------------------------------------------------------
+without() { on dmz python3 "$LAB_SOURCE/t/hosts/no-ipv6.py" "$LAB_PREFIX/bin/asperaproxy" "$@" 2>&1; }
+like "$(without start)" 'the kernel has no IPv6, but aspera.conf has rules for it' 'start says that rules for IPv6 cannot work'
+is "$(without start | grep -c IPv6)" 1 'once'
+like "$(without check)" 'FAIL +ip6tables: the kernel has no IPv6, but aspera.conf has rules for it - boot without' 'the doctor says what would help'
+lab_config << END
+<CONF><server><rproxy><enabled>true</enabled><rules>
+<rule host_ip="$SQUASH"><host>$INSIDE1</host><squash_user>xfer</squash_user><keyfile>$LAB_PREFIX/etc/ssh_keys/id_ed25519</keyfile></rule>
+</rules></rproxy></server></CONF>
+END
+unlike "$(without start)" 'IPv6' 'where no rule needs it, start is silent'
+like "$(without check)" 'ok +ip6tables: the kernel has no IPv6; no rule of aspera.conf needs it' 'and the doctor content'
 done_testing

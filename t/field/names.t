@@ -39,23 +39,31 @@ for name in weighted.example.net once.example.net in_side.example.net _1; do
   awk -v name="$name" '{ print name, $2, $3 }' "$known_hosts"
 done > "$TMPDIR/more"
 cat "$TMPDIR/more" >> "$known_hosts"
+led=
+# lead NUMBER...: a session each
+lead() {
+  local i address expected
+  for i; do
+    proxy_session "w$i" outside bear "$SQUASH" whereami
+    address=$(on dmz sh -c 'sed -n "s/^host=\(.*\):22$/\1/p" /run/sallyport/sessions/*')
+    case $address in
+      "$INSIDE1") expected=inside1 ;;
+      *) expected=inside2 ;;
+    esac
+    wait_until 10 grep -q . "$TMPDIR/w$i.out"
+    is "$(cat "$TMPDIR/w$i.out")" "xfer@$expected" "the UDP of session $i goes to the server that its SSH is with ($expected)"
+    proxy_end "w$i"
+    led+=" $expected"
+  done
+}
 rule weighted.example.net xfer | configure
 before=$(grep -c weighted "$TMPDIR/dns.log")
-led=
-for i in {1..6}; do
-  proxy_session "w$i" outside bear "$SQUASH" whereami
-  address=$(on dmz sh -c 'sed -n "s/^host=\(.*\):22$/\1/p" /run/sallyport/sessions/*')
-  case $address in
-    "$INSIDE1") expected=inside1 ;;
-    *) expected=inside2 ;;
-  esac
-  wait_until 10 grep -q . "$TMPDIR/w$i.out"
-  is "$(cat "$TMPDIR/w$i.out")" "xfer@$expected" "the UDP of session $i goes to the server that its SSH is with ($expected)"
-  proxy_end "w$i"
-  led+=" $expected"
-done
+lead {1..6}
 like "$led" 'inside1.*inside2|inside2.*inside1' '(each answer has the other address)'
 is "$(($(grep -c weighted "$TMPDIR/dns.log") - before))" 6 'the name is looked up once for each session'
+rule weighted.example.net xfer '<upstream_reuse>true</upstream_reuse>' | configure
+lead 7 8
+like "$(lab_log dmz)" 'reused=true' '(and so it is over a connection that was kept)'
 rule once.example.net xfer | configure
 is "$(through)" xfer@inside1 'name servers that fall silent after that are not waited for'
 
@@ -104,9 +112,12 @@ uid=5000
 for name in "${outside[@]}" 'no,name' $'latin\374'; do
   uid=$((uid + 1))
   add_as dmz "$name" $uid /bin/aspshell
+  cp "$LAB_DIR/keys/client-bear.pub" "$root/etc/ssh/authorized_keys/$name"
   sed -i "s/^sallyport:.*/&,${name//\\/\\\\}/; s/^\(sallyport:[^:]*:[^:]*:\),/\1/" "$root/etc/group"
   printf 'own%s:x:%s:%s\n' $uid $uid 'x' >> "$root/etc/group"
 done
+# A comma parts members of a group; as a primary group it can have such a name.
+sed -i "s/^\(no,name:x:[0-9]*\):[0-9]*/\1:$(on dmz getent group sallyport | cut -d : -f 3)/" "$root/etc/passwd"
 sed -i 's/^own5002:x:5002:.*/domain users:x:5002:domain bear/' "$root/etc/group"
 {
   rule "$INSIDE1" xfer '<groups>"domain users"</groups>'
@@ -117,6 +128,10 @@ for name in "${outside[@]}"; do
   [ "$name" != 'domain bear' ] || expected=xfer@inside1
   is "$(through "$name")" $expected "${name:0:30} transfers, by the rule for that name or group"
 done
+own=$root/home/u5001/.ssh/CORP\\bear
+install -m 600 "$root$key" "$own" && chown 5001:5001 "$own"
+rule "$INSIDE1" xfer | sed "s|<keyfile>.*</keyfile>|<keyfile>/home/u5001/.ssh/\$(user)</keyfile>|" | configure
+is "$(through 'CORP\bear')" xfer@inside1 '$(user) in a key file stands for such a name, too'
 unlike "$(lab_log dmz)" 'is not kept' 'a connection is kept for a long name, too'
 log=$(lab_log dmz)
 like "$log" 'Received .* user=CORP\\\\bear key=' 'the log has the name, escaped'
