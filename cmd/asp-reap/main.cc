@@ -64,7 +64,7 @@ void end_deserted() {
   std::this_thread::sleep_for(kSecondLook);
   std::erase_if(deserted, there);
   for (const auto& session : deserted)
-    logging::error("Ends session={} user={}: {}", session.id, session.user, desertion_of(session));
+    logging::error("Ends session={} user={}: {}", session.id, logging::field(session.user), desertion_of(session));
   for (const auto& remains : session::ending::end(deserted, {"asp-reap", 0}).remain)
     logging::error("{}", logging::escape(remains));
 }
@@ -111,9 +111,10 @@ int run(int argc, char** argv) {
   const auto config = load_config();
   sweep_marks(config);
   session::keepers::sweep();
+  if (config) tell_others(config->cluster);
+  // What could fail for want of room comes last.
   if (const auto only = session::spool::Token::take(log_file::kShares, "reap"); config && only)
     log_file::prepare(config->rproxy.log_directory);
-  if (config) tell_others(config->cluster);
   return tool::yes;
 }
 

@@ -1,5 +1,7 @@
 #include "judge.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <bit>
 #include <cctype>
@@ -66,6 +68,35 @@ Verdict judge_hosts(std::string_view text) {
     if (std::find(words.begin() + 1, words.end(), "localhost") != words.end()) return ok("127.0.0.1 is localhost");
   }
   return warn("/etc/hosts does not say that 127.0.0.1 is localhost", "add the line: 127.0.0.1 localhost");
+}
+
+std::optional<Verdict> judge_own_name(std::string_view hosts, std::string_view nsswitch, const std::string& name) {
+  const auto is_name = [&](std::string_view word) {
+    return word.size() == name.size() && ::strncasecmp(word.data(), name.data(), name.size()) == 0;
+  };
+  const auto knows_itself = [](std::string_view module) { return module == "myhostname" || module == "resolve"; };
+  for (const auto line : cut::lines(hosts)) {
+    const auto words = cut::words(line.substr(0, line.find('#')));
+    if (words.size() > 1 && std::any_of(words.begin() + 1, words.end(), is_name)) return std::nullopt;
+  }
+  for (const auto line : cut::lines(nsswitch)) {
+    const auto words = cut::words(line.substr(0, line.find('#')));
+    if (words.empty() || words[0] != "hosts:") continue;
+    if (std::any_of(words.begin() + 1, words.end(), knows_itself)) return std::nullopt;
+  }
+  return warn(fmt::format("/etc/hosts does not have this host's own name, {}: sudo waits for name servers that are "
+                          "silent",
+                          name),
+              fmt::format("echo '127.0.1.1 {}' >> /etc/hosts", name));
+}
+
+std::optional<Verdict> judge_room(const std::string& directory, Room blocks, Room inodes, const std::string& cure) {
+  constexpr std::uint64_t kMuch = 95;  // percent
+  const auto used = [](const Room& room) { return room.all == 0 ? 0 : 100 - room.free * 100 / room.all; };
+  if (used(blocks) >= kMuch) return warn(fmt::format("{} is full to {} %", directory, used(blocks)), cure);
+  if (used(inodes) >= kMuch)
+    return warn(fmt::format("{} has {} % of its inodes in use", directory, used(inodes)), cure);
+  return std::nullopt;
 }
 
 Verdict judge_cron(std::string_view text, const std::string& reaper) {
@@ -197,11 +228,15 @@ std::vector<std::string> judge_startups(std::string_view settings) {
   std::map<std::string, std::string> is;
   for (auto& [keyword, value] : parse_sshd_settings(settings)) is.emplace(std::move(keyword), std::move(value));
   const auto number = [](std::string_view text) { return parse_decimal(text, 0, 1'000'000'000); };
+  const std::string& all = is["maxstartups"];  // 300:30:600, or 300
+  const auto begin = number(std::string_view(all).substr(0, all.find(':')));
+  constexpr long kMany = 100;
+  if (begin && *begin < kMany)
+    found.push_back(
+        fmt::format("MaxStartups is {}: when more than {} clients come at once, some are turned away", all, *begin));
   if (!is.contains("persourcemaxstartups")) return found;
   const std::string& most = is["persourcemaxstartups"];
-  const std::string& all = is["maxstartups"];  // 100:30:300, or 100
   const auto limit = number(most);
-  const auto begin = number(std::string_view(all).substr(0, all.find(':')));
   if (!limit) found.push_back(fmt::format("PerSourceMaxStartups is {}: one address can keep all others out", most));
   else if (begin && *limit >= *begin)
     found.push_back(fmt::format("PerSourceMaxStartups {} is not below the first number of MaxStartups, {}: one address "

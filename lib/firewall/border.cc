@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <fmt/core.h>
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/cut.h"
 #include "base/decimal.h"

@@ -211,15 +211,20 @@ bool is_held(const std::string& directory, const std::string& name) {
   return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
-std::vector<std::string> notes(const std::string& directory) {
+std::optional<std::string> note(const std::string& directory, const std::string& name) {
   constexpr std::size_t kMaxNote = 4096;
+  const Fd file(::open(in(directory.c_str(), name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return std::nullopt;
+  // A token without a note may be about to be taken: our lock must not interfere.
+  std::string text = io::read_all(file.get(), kMaxNote, name);
+  if (text.empty() || ::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+  return text;
+}
+
+std::vector<std::string> notes(const std::string& directory) {
   std::vector<std::string> found;
   for (const auto& name : names_in(directory)) {
-    const Fd file(::open(in(directory.c_str(), name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!file) continue;
-    // A token without a note may be about to be taken: our lock must not interfere.
-    std::string text = io::read_all(file.get(), kMaxNote, name);
-    if (!text.empty() && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0) found.push_back(std::move(text));
+    if (auto text = note(directory, name)) found.push_back(std::move(*text));
   }
   return found;
 }
@@ -238,7 +243,7 @@ void Entry::update(const Session& session) {
   const std::string fresh = temporary(session.id);
   Fd file = fd::open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) tool::fail_errno(tool::os, "lock " + fresh);
-  io::write_all(file.get(), session.to_record().text());
+  io::write_all(file.get(), session.to_record().text(), fresh);
   if (::rename(fresh.c_str(), path_.c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
   lock_ = std::move(file);
 }

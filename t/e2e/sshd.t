@@ -130,7 +130,7 @@ nok 'root does not log in' root_logs_in
 settings=$(on dmz /usr/sbin/sshd -T -C "user=bear,host=x,addr=$OUTSIDE" | sed 's/^[^ ]*/\L&/')
 for line in 'permittunnel no' 'gatewayports no' 'disableforwarding yes' 'passwordauthentication no' 'kbdinteractiveauthentication no' \
   'authenticationmethods publickey' 'authorizedkeysfile /etc/ssh/authorized_keys/%u' 'clientaliveinterval 15' 'clientalivecountmax 3' 'exposeauthinfo yes' 'maxauthtries 6' 'logingracetime 30' \
-  'port 33001' 'maxsessions 5' 'maxstartups 100:30:300' 'persourcemaxstartups 10' 'persourcenetblocksize 32:64'; do
+  'port 33001' 'maxsessions 5' 'maxstartups 300:30:600' 'persourcemaxstartups 50' 'persourcenetblocksize 32:64'; do
   ok "in force: $line" grep -qx "$line" <<< "$settings"
 done
 

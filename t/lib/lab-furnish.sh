@@ -9,6 +9,7 @@ LAB_PEOPLE='bear bobcat mallory'
 lab_furnish() {
   local root
   root=$(lab_root "$1")
+  ! lab_is_booted "$1" || wait_until 60 lab_is_up "$1"
   lab_write_hosts "$root"
   lab_start_syslog "$1" "$root"
   "lab_furnish_$(lab_role "$1")" "$1" "$root"
@@ -32,8 +33,8 @@ module(load="imuxsock" SysSock.Use="on" SysSock.RateLimit.Interval="0")
 *.* action(type="omfile" file="/var/log/syslog" fileCreateMode="0644" template="RSYSLOG_FileFormat")
 END
   : > "$2/var/log/syslog"
-  on "$1" rsyslogd -i /run/rsyslogd.pid
-  wait_until 10 test -S "$2/dev/log"
+  if lab_is_booted "$1"; then on "$1" systemctl restart rsyslog; else on "$1" rsyslogd -i /run/rsyslogd.pid; fi
+  wait_until 10 on "$1" test -S /dev/log
 }
 
 # lab_add_user HOST ROOT NAME SHELL [USERADD-OPTIONS...]
@@ -116,7 +117,7 @@ lab_furnish_inside() {
   lab_install_programs "$root" asp-cp
   # As INSTALL says: all users come from these.
   {
-    echo "MaxStartups $([ -n "${LAB_CROWD-}" ] && echo 1000 || echo 100:30:200)"
+    echo "MaxStartups $([ -n "${LAB_CROWD-}" ] && echo 1500 || echo 300:30:600)"
     sshd_where_known "PerSourcePenaltyExemptList $DMZ_LAN,$DMZ_LAN_6,$DMZ2_LAN,$DMZ2_LAN_6"
   } > "$root/etc/ssh/sshd_config.d/proxy.conf"
   lab_start_sshd "$host" "$root"
@@ -180,7 +181,7 @@ lab_furnish_dmz() {
   if [ -r "$settings/sshd_config.d/sallyport.conf" ]; then
     cp "$settings/sshd_config.d/sallyport.conf" "$root/etc/ssh/sshd_config.d/"
     # Of most settings sshd takes the first that it reads, of MaxStartups the last.
-    [ -z "${LAB_CROWD-}" ] || printf '%s\n' 'MaxStartups 1000' 'PerSourceMaxStartups none' 'Match Group sallyport' '  MaxSessions 1000' 'Match all' |
+    [ -z "${LAB_CROWD-}" ] || printf '%s\n' 'MaxStartups 1500' 'PerSourceMaxStartups none' 'Match Group sallyport' '  MaxSessions 1000' 'Match all' |
       tee "$root/etc/ssh/sshd_config.d/00-crowd.conf" > "$root/etc/ssh/sshd_config.d/zz-crowd.conf"
   fi
   lab_start_sshd "$host" "$root"
@@ -209,6 +210,7 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 END
   } > "$etc/sshd_config"
   lab_put_key "$(lab_host_key "$1")" "$etc/ssh_host_ed25519_key"
+  ! lab_is_booted "$1" || on "$1" systemctl -q enable ssh 2> /dev/null
   lab_sshd "$1" start
 }
 
