@@ -72,6 +72,23 @@ is "$(head -c 3000000 /dev/urandom | tee "$TMPDIR/piped" | in_ssh -p 33001 bobca
   "$(sha256sum "$TMPDIR/piped" | cut -d ' ' -f 1)" 'with every byte of its input, on another port too'
 status 3 'and the exit status of the command' in_ssh bobcat@outer.example.com 'exit 3'
 ok '(its leases are over)' wait_until 10 forward_nothing
+
+# No client fills the kernel's table of flows through its lease.
+bound() {  # elements
+  on dmz sed -i "s|<max_flows.*_client>||; s|<server>|&$1|" "$LAB_PREFIX/etc/aspera.conf"
+  on dmz "$LAB_PREFIX/bin/asperaproxy" reload > /dev/null
+}
+lab_udp outer echo "$OUTER_AT:33001" "$TMPDIR/echoed"
+ok '(a lease)' lease
+bound '<max_flows_per_client>4</max_flows_per_client>'
+read -r answered _ <<< "$(on inner python3 "$LAB_LIB/flows.py" "$DMZ_LAN" "$udp_port" 50)"
+is "$answered" 4 'of 50 flows through a lease its client has as many as it may'
+bound ''
+api DELETE "/proxy/leases/$lease"
+kill "$LAB_UDP"
+wait "$LAB_UDP"
+ok '(the lease is over)' wait_until 10 forward_nothing
+
 sed -i 's/^outer.example.com \(.*\)/outer.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl/; s/^\([^ ]*\),outer.example.com /\1 /' \
   "$(lab_root inner)/home/bobcat/.ssh/known_hosts"
 in_ssh bobcat@outer.example.com true 2> "$TMPDIR/strict"

