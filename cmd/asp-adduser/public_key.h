@@ -21,11 +21,15 @@ struct Key {
   bool operator==(const Key& other) const { return type == other.type && base64 == other.base64; }
 };
 
-// One key a line. Empty lines, and those that begin with #, are skipped; a repeated key counts once.
-// Options in front of a key are refused, since they could run a command; so is an RSA key of less than
-// 2048 bits. Failure{65} "NAME:LINE: why", also when there is no key at all. `name` is where the text
-// comes from.
+// One key a line, or several lines in the form of RFC 4716 ("---- BEGIN SSH2 PUBLIC KEY ----"). Empty lines, and those
+// that begin with #, are skipped; a repeated key counts once. Options in front of a key are refused, since they could
+// run a command; so is an RSA key of less than 2048 bits. Failure{65} "NAME:LINE: why", also when there is no key at
+// all. `name` is where the text comes from.
 std::vector<Key> parse(std::string_view text, const std::string& name);
+
+// The lines of an authorized_keys file that have a key, as they are, options included; others are left out, and so are
+// those with control characters. Failure{65} when there are more than kMaxKeys.
+std::vector<std::string> lines_of(std::string_view text);
 
 // True if `line`, of an authorized_keys file, has `key`, with options or not.
 bool holds(std::string_view line, const Key& key);

@@ -139,7 +139,7 @@ void prepare_open(Job& job, const Record& asked, const config::Config& config, c
   lease.lifetime = terms.lifetime;
   lease.id = uuid::random();
   if (judgement.verdict == config::destination::Verdict::permitted_by_name) {
-    job.lookup.emplace(lease.destination, lease.address, kPatience);
+    job.lookup.emplace(lease.destination, lease.address.family(), kPatience);
     job.state = Job::State::waiting;
   }
 }
@@ -193,10 +193,10 @@ void Job::refuse(const Refusal& refusal) {
 
 void Job::take_answer() {
   if (state != State::waiting) return;
-  const auto said = lookup->look();
-  if (said == resolve::Lookup::Answer::none_yet) return;
+  const auto addresses = lookup->look();
+  if (!addresses) return;
   lookup.reset();
-  if (said == resolve::Lookup::Answer::yes) state = State::ready;
+  if (std::find(addresses->begin(), addresses->end(), lease.address) != addresses->end()) state = State::ready;
   else refuse({"destination_denied", fmt::format("{} does not have that address.", lease.destination)});
 }
 

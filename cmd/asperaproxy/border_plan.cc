@@ -9,14 +9,10 @@
 #include <set>
 
 #include <fmt/core.h>
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "base/accounts.h"
-#include "base/child.h"
-#include "base/cut.h"
 #include "base/deadline.h"
-#include "base/env.h"
-#include "base/failure.h"
+#include "base/resolve.h"
 #include "doctor.h"
 #include "kernel.h"
 #include "kernel/connmark.h"
@@ -33,24 +29,10 @@ using Names = std::set<std::string>;
 
 constexpr auto kNamesTime = std::chrono::seconds(5);  // for all names
 
-// What getent(1), as nobody, says of a name: lines that begin with an address.
-std::vector<IpAddress> addresses_of(const std::string& name, const Deadline& deadline) {
-  if (const auto ip = IpAddress::parse(name)) return {*ip};
-  std::vector<IpAddress> found;
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(deadline.left()).count();
-  if (seconds <= 0) return found;
-  try {
-    child::Program program{{"/usr/bin/getent", "ahosts", "--", name}, env::allow({}), {}};
-    program.identity = accounts::without_rights();
-    const auto answer = child::run(program, "", 16384, static_cast<int>(seconds));
-    for (const auto line : cut::lines(answer.out)) {
-      const auto words = cut::words(line);
-      const auto ip = words.empty() ? std::nullopt : IpAddress::parse(words[0]);
-      if (ip) found.push_back(*ip);
-    }
-  } catch (const tool::Failure&) {
-  }
-  return found;
+std::vector<IpAddress> addresses_of(const std::string& host, const Deadline& deadline) {
+  if (const auto ip = IpAddress::parse(host)) return {*ip};
+  if (deadline.over()) return {};
+  return resolve::addresses_of(host, AF_UNSPEC, std::chrono::duration_cast<std::chrono::milliseconds>(deadline.left()));
 }
 
 void add_route(Names& names, const IpAddress& address) {

@@ -21,11 +21,14 @@ struct Patient {
   std::optional<config::Cluster> cluster;  // present: it is enabled
   std::vector<std::string> users;          // members of the group sallyport, sorted
   bool has_group = false;
-  bool uses_ipv6 = false;     // some rule may serve IPv6
+  bool uses_ipv6 = false;     // may_serve_ipv6
   std::string sshd_settings;  // sshd -T
   std::string sshd_error;
 };
 Patient examine();
+
+// True if some rule may serve clients by IPv6.
+bool may_serve_ipv6(const config::Rproxy& rproxy);
 
 using Verdicts = std::vector<Verdict>;
 struct Condition {
@@ -58,6 +61,8 @@ Answer ask(const std::vector<std::string>& argv);
 std::string read_file(const std::string& path);
 // True if a program listens on that TCP port, on whatever address.
 bool listens(Port port);
+// What sshd applies to that user: `sshd -T -C`.
+std::string settings_of(const std::string& user);
 // True if a program listens on a port where users reach sshd.
 bool sshd_listens();
 // "bear, bobcat and 3 more"

@@ -43,6 +43,24 @@ Verdict judge_conntrack(std::uint64_t count, std::uint64_t max) {
   return ok(what);
 }
 
+Verdict judge_client_flows(const config::Config& config, std::uint64_t max) {
+  const std::uint64_t bound = config.max_flows_per_client;
+  if (bound == 0)
+    return warn(fmt::format("no bound, so that one client may have all {} that the kernel tracks", max),
+                "take <max_flows_per_client>0</max_flows_per_client> out of aspera.conf, then asperaproxy reload");
+  constexpr unsigned kForSession = 3;  // SSH of the client's and of the server's, and UDP
+  const std::uint64_t sessions = config.rproxy.max_sessions;
+  const std::uint64_t of_user = config.rproxy.max_sessions_of_user();
+  const std::uint64_t needed = kForSession * sessions + bound * std::max<std::uint64_t>(of_user, 1);
+  const std::string what = fmt::format("{} at most", bound);
+  if (needed <= max) return ok(what);
+  const std::string user = of_user > 1 ? fmt::format(" for each of the {} sessions that a user may have", of_user) : "";
+  return warn(fmt::format("{}{}, and nf_conntrack_max is {}: one user can fill that", what, user, max),
+              fmt::format("sysctl -w net.netfilter.nf_conntrack_max={}, for the next boot in /etc/sysctl.d; or a lower "
+                          "<max_flows_per_client> or <max_sessions_per_user>",
+                          needed));
+}
+
 Verdict judge_hosts(std::string_view text) {
   for (const auto line : cut::lines(text)) {
     const auto words = cut::words(line.substr(0, line.find('#')));

@@ -21,6 +21,8 @@ namespace doctor {
 Verdict judge_iptables(std::string_view version, std::string_view others);
 // nf_conntrack_count and nf_conntrack_max.
 Verdict judge_conntrack(std::uint64_t count, std::uint64_t max);
+// <max_flows_per_client>, in force, against nf_conntrack_max.
+Verdict judge_client_flows(const config::Config& config, std::uint64_t max);
 // /etc/hosts: 127.0.0.1 must be localhost (guide, "Configuring the kernel").
 Verdict judge_hosts(std::string_view text);
 // Whether this host's own name is known without name servers, by /etc/hosts or a module that /etc/nsswitch.conf has

@@ -19,6 +19,7 @@
 #include "border_plan.h"
 #include "conductors.h"
 #include "config/config.h"
+#include "doctor.h"
 #include "firewall/border.h"
 #include "firewall/firewall.h"
 #include "firewall/reap.h"
@@ -97,11 +98,16 @@ bool is_wanted(config::Forwarding forwarding) {
 }
 
 // Neither IPv6 nor each of the firewalls is everywhere, or needed everywhere.
-void lay_bases(std::vector<std::string>& left) {
+void lay_bases(const std::optional<config::Config>& config, std::vector<std::string>& left) {
   const auto living = session::spool::living();
   if (is_wanted(config::Forwarding::nftables)) lay_base(Part::nftables, living);
   if (!is_wanted(config::Forwarding::iptables)) return;
   lay_base(Part::iptables, living);
+  if (!has_ipv6()) {
+    if (config && doctor::may_serve_ipv6(config->rproxy))
+      left.push_back("the kernel has no IPv6, but aspera.conf has rules for it");
+    return;
+  }
   try {
     lay_base(Part::ip6tables, living);
   } catch (const tool::Failure& failure) {
@@ -118,15 +124,29 @@ std::optional<config::Config> config_if_valid() {
   }
 }
 
-void close_border(const config::Config& config, std::vector<std::string>& left) {
-  if (!config.border) {
-    const session::spool::FirewallLock lock;
-    if (firewall::border::take_away()) logging::event("Opened the border: aspera.conf has <border>false</border>");
-    return;
+// Without a bound where the kernel cannot count: the border matters more.
+bool lay(firewall::border::Plan plan, std::vector<std::string>& left) {
+  try {
+    return firewall::border::lay(plan);
+  } catch (const tool::Failure& failure) {
+    if (plan.flows_per_client == 0) throw;
+    plan.flows_per_client = 0;
+    const bool laid = firewall::border::lay(plan);
+    left.push_back(fmt::format("no bound for the flows of a client: {}", failure.what()));
+    return laid;
   }
-  const auto plan = border_plan::plan(config, left);  // may wait for name servers
+}
+
+// With <border>false</border> only the bound is left of it.
+void close_border(const config::Config& config, std::vector<std::string>& left) {
+  auto plan = config.border ? border_plan::plan(config, left) : firewall::border::Plan{};  // may wait for name servers
+  plan.flows_per_client = config.max_flows_per_client;
   const session::spool::FirewallLock lock;
-  if (firewall::border::lay(plan)) logging::event("Closed the border: {}", logging::escape(border_plan::shown(plan)));
+  const auto before = firewall::border::recorded();
+  const bool done = lay(plan, left);
+  if (config.border && done) logging::event("Closed the border: {}", logging::escape(border_plan::shown(plan)));
+  if (!config.border && before && !before->is_open())
+    logging::event("Opened the border: aspera.conf has <border>false</border>");
 }
 
 // The border comes first, so that there is no moment in which everything is forwarded, and no forwarding without it. A
@@ -181,11 +201,12 @@ int stop() {
 
 int start() {
   session::spool::prepare();
-  auto left = prepare_host(config_if_valid());
+  const auto config = config_if_valid();
+  auto left = prepare_host(config);
   std::size_t living = 0;
   {
     const session::spool::FirewallLock lock;
-    lay_bases(left);
+    lay_bases(config, left);
     // This comes last, so that a proxy that cannot start stays stopped.
     session::spool::set_stopped(false);
     firewall::reap::all();
@@ -201,12 +222,6 @@ int start() {
   return tool::yes;
 }
 
-int restart() {
-  const int stopped = stop();
-  const int started = start();
-  return stopped == tool::yes ? started : stopped;
-}
-
 int reload() {
   const auto config = config::load(paths::kConfig, config::Author::root);
   if (session::spool::stopped()) {
@@ -218,7 +233,7 @@ int reload() {
   std::size_t living = 0;
   {
     const session::spool::FirewallLock lock;
-    lay_bases(left);
+    lay_bases(config, left);
     firewall::reap::all();
     living = session::spool::living().size();
   }

@@ -75,6 +75,11 @@ void write_to(const char* path, std::string_view text) {
 // work for a set-uid program. With preserve_groups it leaves us the caller's groups.
 void be_root() {
   if (::geteuid() != 0) return;
+  uid_t real, effective, saved;
+  gid_t real_group, group, saved_group;
+  if (::getresuid(&real, &effective, &saved) == 0 && ::getresgid(&real_group, &group, &saved_group) == 0 &&
+      (real | saved) == 0 && (real_group | group | saved_group) == 0 && ::getgroups(0, nullptr) == 0)
+    return;  // also where we may not change them
   if (::setresgid(0, 0, 0) != 0 || ::setgroups(0, nullptr) != 0 || ::setresuid(0, 0, 0) != 0)
     tool::fail_errno(tool::os, "become root");
 }

@@ -16,10 +16,10 @@ socklen_t name_of(const std::string& path, sockaddr_un& into) {
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
 }
 
-Fd connect(const std::string& path) {
+Fd connect(const std::string& path, int type) {
   sockaddr_un name{};
   const socklen_t size = name_of(path, name);
-  Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) tool::fail_errno(tool::os, "socket");
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), size) == 0) return socket;
   const int error = errno;

@@ -1,4 +1,4 @@
-// base/unix_socket: a socket of packets in the file system (SOCK_SEQPACKET, unix(7)), and who is at its other end.
+// base/unix_socket: a socket in the file system (unix(7)), and who is at its other end.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ namespace unix_socket {
 socklen_t name_of(const std::string& path, sockaddr_un& into);
 
 // A connection, close-on-exec and nonblocking. Without one, errno says why; nothing waits.
-Fd connect(const std::string& path);
+Fd connect(const std::string& path, int type = SOCK_SEQPACKET);
 
 // The effective uid of whoever connected, at that time; -1 when the kernel does not say.
 uid_t peer_uid(int socket);

@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "base/accounts.h"
+#include "base/aside.h"
 #include "base/await.h"
 #include "base/child.h"
 #include "base/deadline.h"
@@ -39,17 +40,8 @@ class Helper {
  public:
   explicit Helper(const Terms& terms) {
     const auto deadline = Deadline::in(kStartTime);
-    auto ends = fd::socket_pair();
-    const Fd null = fd::open("/dev/null", O_RDWR);
-    child::Program program{
-        {std::string(paths::kLibexec) + "asp-redis"},
-        env::allow({}),
-        {{ends.write.get(), STDIN_FILENO}, {ends.write.get(), STDOUT_FILENO}, {null.get(), STDERR_FILENO}}};
-    if (::geteuid() == 0) program.identity = accounts::identity_of(paths::kDialAccount);
-    program.start_within = kStartTime;
-    child_ = child::spawn(program);
-    ends.write.reset();  // otherwise we would not see it end
-    socket_ = std::move(ends.read);
+    if (auto socket = aside::reach("asp-redis")) socket_ = std::move(*socket);
+    else start();
     say(message::pack(terms), deadline);
     if (!hear(deadline).is_nil()) fail("asp-redis says something else than that it is ready");
   }
@@ -64,6 +56,20 @@ class Helper {
   }
 
  private:
+  void start() {
+    auto ends = fd::socket_pair();
+    const Fd null = fd::open("/dev/null", O_RDWR);
+    child::Program program{
+        {std::string(paths::kLibexec) + "asp-redis"},
+        env::allow({}),
+        {{ends.write.get(), STDIN_FILENO}, {ends.write.get(), STDOUT_FILENO}, {null.get(), STDERR_FILENO}}};
+    if (::geteuid() == 0) program.identity = accounts::identity_of(paths::kDialAccount);
+    program.start_within = kStartTime;
+    child_ = child::spawn(program);
+    ends.write.reset();  // otherwise we would not see it end
+    socket_ = std::move(ends.read);
+  }
+
   void wait_for(short events, const Deadline& deadline) const {
     await::On socket(socket_.get(), events);
     if (!await::any(deadline, socket) || deadline.over()) fail("asp-redis does not answer in time");
@@ -90,11 +96,12 @@ class Helper {
   }
 
   [[noreturn]] void fail_ended() {
+    if (!child_) fail("asp-redis hung up; its unit's log may say why");
     const auto status = child_.wait_at_most(kGrace);  // it ends just after its descriptors are closed
     fail(status ? fmt::format("asp-redis ended with status {}", *status) : "asp-redis hung up");
   }
 
-  child::Child child_;
+  child::Child child_;  // none where systemd has started it
   Fd socket_;
   message::Inbox heard_;
 };

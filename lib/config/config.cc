@@ -203,6 +203,7 @@ Rule read_rule(const std::string& file, Section section, int number, bool comple
   section.take("connect_timeout", rule.connect_timeout);
   section.take("max_sessions", rule.max_sessions);
   section.take("upstream_reuse", rule.upstream_reuse);
+  section.take("old_algorithms", rule.old_algorithms);
   section.all_taken();
   check_rule(file, section.element(), rule, complete);
   return rule;
@@ -343,6 +344,7 @@ Config read_document(const Element& document, const std::string& file) {
   Section server = root.section("server");
   Config parsed;
   server.take("border", parsed.border);
+  server.take("max_flows_per_client", parsed.max_flows_per_client);
   parsed.rproxy = read_rproxy(file, server.section("rproxy"));
   parsed.proxy = read_proxy(file, server.section("proxy"));
   parsed.cluster = read_cluster(file, server.section("cluster"));

@@ -6,7 +6,7 @@
 install_tools asp-balance asp-sessions
 . t/lib/nodes.sh
 helper=$prefix/libexec/asp-redis
-cp t/lib/redis_talk.py $tmp/
+cp t/lib/redis_talk.py t/lib/accept.py $tmp/
 server="['$redis']"
 
 # --- alone -------------------------------------------------------------------------------
@@ -68,6 +68,35 @@ unlike "$(tr '\0' ' ' < "/proc/$pid/cmdline" && tr '\0' ' ' < "/proc/$pid/enviro
 nok 'nor can another process of that account look for it' as_dialer cat "/proc/$pid/environ" 2> /dev/null
 kill -KILL $asker
 ok 'it dies with whom it serves' wait_until 5 eval '! helpers > /dev/null'
+
+# as_unit UNIT: what runs a program with the rights that it has there
+as_unit() {
+  local granted
+  granted=$(sed -n 's/^CapabilityBoundingSet=//p' etc/systemd/$1.service | tr ' ' '\n' | sed 's/CAP_/+/' | tr '\nA-Z' ',a-z')
+  echo "setpriv --bounding-set=-all,${granted%,} --no-new-privs"
+}
+# systemd COMMAND: starts it for whoever connects to asp-redis.socket
+systemd() {
+  [ -z "${systemd-}" ] || kill $systemd
+  python3 -IS $tmp/accept.py /run/sallyport/asp-redis.sock "$@" > $tmp/systemd &
+  systemd=$!
+  disown
+  wait_until 5 grep -q listens $tmp/systemd
+}
+
+# A program that may not change the account, as a unit of systemd's, connects to it.
+kill -CONT $redis_pid
+ask CONFIG SET requirepass secret-1 > /dev/null
+systemd setpriv --reuid 64322 --regid 64322 --clear-groups $helper
+# shellcheck disable=SC2046  # a command
+capture timeout 20 $(as_unit asp-lease@) $sessions --cluster
+is "$err" 'asp-sessions: not known: node2: it has told nothing for 150 s' 'with the rights of asp-lease@.service, at a socket: Redis answers'
+ok 'it ends with its connection' wait_until 5 eval '! helpers > /dev/null'
+kill $systemd
+rm /run/sallyport/asp-redis.sock
+systemd=
+redis-cli -h 192.0.2.11 -a secret-1 CONFIG SET requirepass '' > /dev/null 2>&1
+kill -STOP $redis_pid
 
 # hurt SIGNAL: asp-sessions --cluster, while it waits for Redis and that happens to asp-redis
 hurt() {
@@ -143,11 +172,15 @@ away "run $helper: Permission denied" 'nobody may run it'
 printf '#!/bin/sh\nexec sleep 100\n' | fake
 away 'asp-redis does not answer in time' 'it hangs' 3000
 nok 'and is no more' pgrep -x sleep
-for unit in asperaproxy asp-lease@; do
-  granted=$(sed -n 's/^CapabilityBoundingSet=//p' etc/systemd/$unit.service | tr ' ' '\n' | sed 's/CAP_/+/' | tr '\nA-Z' ',a-z')
-  caps="setpriv --bounding-set=-all,${granted%,}" away 'asp-redis does not answer in time' "it hangs, with the rights that $unit.service has" 3000
-  nok 'and is no more' pgrep -x sleep
-done
+caps=$(as_unit asperaproxy) away 'asp-redis does not answer in time' 'it hangs, with the rights that asperaproxy.service has' 3000
+nok 'and is no more' pgrep -x sleep
+caps=$(as_unit asp-lease@) away "connect to /run/sallyport/asp-redis.sock: No such file or directory" 'nobody listens, for asp-lease@.service' 3000
+systemd setpriv --reuid 64322 --regid 64322 --clear-groups $helper
+caps=$(as_unit asp-lease@) away 'asp-redis does not answer in time' 'it hangs, at the socket' 3000
+systemd /bin/true
+caps=$(as_unit asp-lease@) away 'asp-redis hung up' 'it ends at once, at the socket' 3000
+kill $systemd
+pkill -x sleep
 printf '#!/bin/sh\nexec sleep 100 < /dev/null > /dev/null\n' | fake
 away 'asp-redis hung up' 'it hangs up'
 
@@ -183,7 +216,7 @@ printf '#!/bin/sh\ncat %s\nwhile printf x; do sleep 0.01; done\n' $tmp/said | fa
 away 'asp-redis does not answer in time' 'one byte at a time' 3000
 
 cp $tmp/asp-redis $helper && chmod 711 $helper
-caps='setpriv --bounding-set -setuid' away "run $helper: Operation not permitted" 'we may not become it'
+caps='setpriv --bounding-set -setgid' away "run $helper: Operation not permitted" 'we may not become it'
 no_account sallyport-dial
 away 'there is no account sallyport-dial; see INSTALL' 'its account is missing'
 account sallyport-dial 64322

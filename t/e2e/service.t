@@ -184,13 +184,16 @@ wait $mute
 
 unit=/usr/lib/systemd/system/asperanoded.service
 if on dmz test -x /usr/bin/systemd-analyze; then
-  # How exposed they are, by systemd's own measure, 0 to 10. What asp-lease has beyond 2 is being root, the
-  # firewall, other accounts, and the network for its children.
+  # How exposed they are, by systemd's own measure, 0 to 10.
   exposure() { on dmz systemd-analyze security --offline=yes --no-pager "$1" | sed -n 's/.*exposure level for [^ ]*: \([0-9]*\)\.\([0-9]\).*/\1\2/p'; }
-  ok 'asperanoded.service is exposed by less than 2.0' test "$(exposure $unit)" -lt 20
-  ok 'asp-lease@.service by 2.5 at most' test "$(exposure /usr/lib/systemd/system/asp-lease@.service)" -le 25
-  status 0 'the units of asp-lease are valid' on dmz env SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no /usr/lib/systemd/system/asp-lease@.service /usr/lib/systemd/system/asp-lease.socket
-  is "$(grep asp-lease <<< "$err")" '' 'without a warning'
+  units=/usr/lib/systemd/system
+  for each in asperanoded asp-lease@ asp-name@ asp-redis@; do
+    ok "$each.service is exposed by less than 2.0" test "$(exposure $units/$each.service)" -lt 20
+  done
+  for each in asp-lease asp-name asp-redis; do
+    status 0 "the units of $each are valid" on dmz env SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no "$units/$each@.service" "$units/$each.socket"
+    is "$(grep asp- <<< "$err")" '' 'without a warning'
+  done
   status 0 'the unit of the node service is valid' on dmz env SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no $unit
   is "$(grep asperanoded <<< "$err")" '' 'without a warning'
 else
@@ -256,7 +259,7 @@ service stop > /dev/null
 granted() { on dmz sed -n 's/^CapabilityBoundingSet=//p' "$1" | tr ' ' '\n' | sed 's/CAP_/+/' | tr '\nA-Z' ',a-z' | sed 's/,$//'; }
 lease_unit=/usr/lib/systemd/system/asp-lease@.service
 # CHOWN: the socket is systemd's there.
-on_exec dmz setpriv --bounding-set="-all,$(granted $lease_unit),+chown" --no-new-privs "$LAB_PREFIX/libexec/asp-lease" < /dev/null &
+on_exec dmz setpriv --clear-groups --bounding-set="-all,$(granted $lease_unit),+chown" --no-new-privs "$LAB_PREFIX/libexec/asp-lease" < /dev/null &
 door=$!
 ok '(asp-lease waits, with the rights that its unit has)' wait_until 10 on dmz test -S /run/sallyport/lease.sock
 on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null

@@ -5,7 +5,7 @@
 # is a server beyond, with a second address. The suite is in its place, and names are those of /etc/hosts. What no lease opens is not open.
 . "${0%/*}/spool.sh"
 
-suite asp-lease asp-reap asp-sessions asperaproxy asperanoded
+suite asp-lease asp-name asp-reap asp-sessions asperaproxy asperanoded
 mkdir $prefix/share && install -m 644 etc/node-api.openapi.yaml $prefix/share/
 
 account sallyport-node 64321

@@ -25,22 +25,22 @@ all:
   config   config destination forwarding schema value xml
   session  route session spool
 asp-pinhole:
-  base     confine confine_phases privilege process resolve signals status
+  base     confine confine_phases privilege process signals status
   kernel   connmark conntrack conntrack_dump nft nft_listing
   config   log_place
   who      caller
   session  request rules trial
   firewall backend firewall flows iptables nft_text nftables text
 asp-upstream:
-  base     confine confine_phases boot_clock passing privilege process signals status
+  base     aside confine confine_phases boot_clock passing privilege process signals status
   ssh      upstream_command
   config   log_place
   who      caller command_line
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  keepers request rules trial
-  balance  balance marks order shared statement types
+  balance  balance blame marks order shared statement types
 asp-lease:
-  base     boot_clock confine confine_phases passing privilege resolve signals status whole_file
+  base     aside boot_clock confine confine_phases passing privilege resolve signals status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy log_place node_users
   cluster  node_name redis redis_message redis_password redis_reply
@@ -49,25 +49,26 @@ asp-lease:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asp-reap:
-  base     confine confine_phases boot_clock options process whole_file
+  base     aside confine confine_phases boot_clock options process whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
   who      caller
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  ending keepers
   firewall backend border firewall flows iptables nft_text nftables reap text
-  balance  balance marks order shared statement types
+  balance  balance blame marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     base64 boot_clock options passing process status whole_file
+  base     aside base64 boot_clock options passing process resolve status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy node_users
+  who      authorized_keys
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text
-  balance  balance marks order shared statement types
+  balance  balance blame marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 '

@@ -213,6 +213,15 @@ TEST_CASE("doctor: verdicts at their limits") {
   CHECK(doctor::judge_conntrack(949, 1000).grade == Grade::warn);
   CHECK(doctor::judge_conntrack(950, 1000).grade == Grade::fail);
   CHECK(doctor::judge_conntrack(0, 0).grade == Grade::ok);
+  config::Config bounded;  // 512, any number of sessions
+  CHECK(doctor::judge_client_flows(bounded, 512).grade == Grade::ok);
+  CHECK(doctor::judge_client_flows(bounded, 511).grade == Grade::warn);
+  bounded.rproxy.max_sessions = 1000;  // 500 for one user
+  CHECK(doctor::judge_client_flows(bounded, 500 * 512 + 3000).grade == Grade::ok);
+  CHECK(doctor::judge_client_flows(bounded, 500 * 512 + 2999)
+            .cure.starts_with("sysctl -w net.netfilter.nf_conntrack_max=259000,"));
+  bounded.max_flows_per_client = 0;
+  CHECK(doctor::judge_client_flows(bounded, 262144).grade == Grade::warn);
   CHECK(doctor::judge_clock(1577836799, true).grade == Grade::fail);
   CHECK(doctor::judge_clock(1577836800, true).grade == Grade::ok);
   CHECK(doctor::judge_clock(4102444800, true).grade == Grade::ok);
