@@ -32,9 +32,11 @@ constexpr char kHead[] = "# Sallyport: what this host's sudo is to leave alone w
                          "# The name is a late one: of two settings for one command, sudo takes the later.\n";
 
 const std::vector<std::string>& harmful() {
-  static const std::vector<std::string> all{"use_pty",     "requiretty", "log_input",      "log_stdin",  "log_ttyin",
-                                            "log_output",  "log_stdout", "log_stderr",     "log_ttyout", "intercept",
-                                            "log_subcmds", "runcwd",     "command_timeout"};
+  static const std::vector<std::string> all{
+      "use_pty",         "requiretty",    "log_input",    "log_stdin",  "log_ttyin",   "log_output",
+      "log_stdout",      "log_stderr",    "log_ttyout",   "intercept",  "log_subcmds", "runcwd",
+      "command_timeout", "log_servers",   "rlimit_as",    "rlimit_cpu", "rlimit_data", "rlimit_fsize",
+      "rlimit_memlock",  "rlimit_nofile", "rlimit_nproc", "rlimit_rss", "rlimit_stack"};
   return all;
 }
 

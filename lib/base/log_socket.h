@@ -20,7 +20,7 @@ namespace log_socket {
 std::string line(int priority, std::time_t when, const std::string& ident, const std::string& text);
 
 // So long does a line wait for room. Once one has waited in vain, the next ones are only tried, until one is taken.
-constexpr std::chrono::milliseconds kPatience{500};
+constexpr std::chrono::milliseconds kPatience{2000};
 
 enum class Daemon { absent, hangs, listens };
 

@@ -62,7 +62,7 @@ class Later {
   ~Later();
 };
 
-// Writes one line, waiting for syslog for half a second at most (base/log_socket.h). Unprintable bytes that are still
+// Writes one line, waiting for syslog for 2 s at most (base/log_socket.h). Unprintable bytes that are still
 // in `message` are escaped.
 void write(int priority, const char* word, const std::string& message);
 bool debugging(int level);

@@ -138,7 +138,11 @@ pam
 settings=(log_input log_output log_stdin log_stdout log_stderr log_ttyin log_ttyout use_pty requiretty noexec
   log_subcmds intercept command_timeout=1 runas_default=nobody runcwd=/nowhere secure_path=/nowhere
   'env_keep+="LD_PRELOAD PATH IFS"' '!env_reset' setenv umask=0777 umask_override stay_setuid lecture=always
+  log_servers=127.0.0.1:30343 rlimit_as=1000 rlimit_data=1000 rlimit_fsize=0 rlimit_nofile=4 rlimit_nproc=1 rlimit_stack=1000
   'passprompt="Well? "' targetpw rootpw timestamp_timeout=0 log_exit_status pam_session fqdn)
+# A log server that never answers.
+on_exec dmz python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 30343)); time.sleep(1000)' &
+logger=$!
 known=()
 for setting in "${settings[@]}"; do
   knows "$setting" || continue
@@ -155,6 +159,7 @@ whole 'for an account'
 site "$late" "$(sed 's/Defaults/Defaults>root/' "$TMPDIR/all")"
 whole 'for all that is run as root'
 rm "$late"
+kill $logger
 site "$early" "$(sed 's/Defaults/Defaults!ALL/' "$TMPDIR/all")"
 whole 'for all commands, in a file that sorts before zz-sallyport'
 ok 'and the doctor is content' well

@@ -5,13 +5,15 @@
 #
 #   LAB_MANY=1000 make test T=t/field/many-at-once.t
 #
-# tries so many as well, with MaxStartups as high as that.
+# tries so many as well, with MaxStartups as high as that. Those many have no UDP: how long
+# many wait for the firewall is for the row `crowd` of the bench.
 . "${0%/*}/../lib/lab.sh"
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"
 
 lab_up dmz outside outside2 inside1
 proxy_allow cat
+on dmz sed -i 's|<aspshell_commands>|&<command udp="false">true</command>|' "$LAB_PREFIX/etc/aspera.conf"
 dmz=$(lab_root dmz) inside1=$(lab_root inside1)
 addresses=(198.51.100.{100..199})
 for address in "${addresses[@]}"; do on outside ip addr add "$address/24" dev wan; done
@@ -21,12 +23,12 @@ packet() { on outside2 timeout 30 python3 "$LAB_LIB/udp.py" send "0.0.0.0:5001" 
 ok '(a transfer runs)' packet before
 
 dropped() { grep -c 'drop connection' "$dmz/var/log/syslog" "$inside1/var/log/syslog" | sed 's/.*://' | xargs; }
-# burst CLIENTS ADDRESSES [SECONDS]; the transfer goes on meanwhile.
+# burst CLIENTS ADDRESSES COMMAND [SECONDS]; the transfer goes on meanwhile.
 burst() {
   local crowd
   : > "$dmz/var/log/syslog"
   : > "$inside1/var/log/syslog"
-  on outside -u bear python3 "$LAB_LIB/burst.py" "$1" "${3-90}" "bear@$SQUASH" "${addresses[@]:0:$2}" > "$TMPDIR/burst" &
+  on outside -u bear python3 "$LAB_LIB/burst.py" "$1" "${4-90}" "bear@$SQUASH" "$3" "${addresses[@]:0:$2}" > "$TMPDIR/burst" &
   crowd=$!
   ok "$1 clients at once, of $2 addresses: the transfer goes on" packet "$1"
   wait $crowd
@@ -37,8 +39,8 @@ burst() {
   is "$(dropped)" '0 0' 'none is turned away, here or inside'
   diag "$out"
 }
-burst 40 1
-burst 200 20
+burst 40 1 cat
+burst 200 20 true
 
 # What INSTALL says for more.
 if [ -n "${LAB_MANY-}" ]; then
@@ -48,7 +50,7 @@ if [ -n "${LAB_MANY-}" ]; then
     lab_sshd $host stop
     lab_sshd $host start
   done
-  burst "$LAB_MANY" 100 280
+  burst "$LAB_MANY" 100 true 280
 fi
 proxy_end old
 is "$proxy_status" 0 'the transfer ends as it should'

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """burst.py: so many clients at once, each a real ssh.
 
-  burst.py CLIENTS SECONDS TARGET ADDRESS...
+  burst.py CLIENTS SECONDS TARGET COMMAND ADDRESS...
 
-Each logs in from the next of the ADDRESSes, runs `cat` with nothing to read, and
+Each logs in from the next of the ADDRESSes, runs COMMAND with nothing to read, and
 ends. Those that have not after SECONDS are killed. Prints, one a line:
 
   40 of 40 ended well
@@ -18,10 +18,10 @@ import sys
 import time
 
 
-async def client(target, address, seconds):
+async def client(target, command, address, seconds):
     began = time.monotonic()
     ssh = await asyncio.create_subprocess_exec(
-        "ssh", "-b", address, "-p", "33001", target, "cat",
+        "ssh", "-b", address, "-p", "33001", target, command,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
     try:
         _, said = await asyncio.wait_for(ssh.communicate(), seconds)
@@ -34,9 +34,10 @@ async def client(target, address, seconds):
 
 
 async def main():
-    count, seconds, target, addresses = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4:]
+    count, seconds, target, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4]
+    addresses = sys.argv[5:]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
-    ends = await asyncio.gather(*(client(target, addresses[i % len(addresses)], seconds) for i in range(count)))
+    ends = await asyncio.gather(*(client(target, command, addresses[i % len(addresses)], seconds) for i in range(count)))
     times = sorted(took for why, took in ends if not why) or [0]
     failures = collections.Counter(why for why, _ in ends if why)
     print(f"{count - sum(failures.values())} of {count} ended well")
