@@ -51,14 +51,12 @@ void set_nonblocking(int fd) {
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) tool::fail_errno(tool::os, "fcntl O_NONBLOCK");
 }
 
-void lock(int fd, const std::string& path) {
-  constexpr std::chrono::seconds kPatience{10};
-  constexpr std::chrono::milliseconds kRetryPause{2};
-  const auto deadline = Deadline::in(kPatience);
+void lock(int fd, const std::string& path, const Deadline& deadline) {
+  constexpr std::chrono::milliseconds kRetryPause{1};
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
     if (deadline.over())
-      throw tool::Failure(tool::temporary, fmt::format("{}: still locked after {} s", path, kPatience.count()));
+      throw tool::Failure(tool::temporary, fmt::format("{}: still locked after {} s", path, kLockPatience.count()));
     std::this_thread::sleep_for(kRetryPause);
   }
 }

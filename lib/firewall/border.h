@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace firewall::border {
 
@@ -33,6 +34,9 @@ struct Plan {
   Side v6;
   bool operator==(const Plan&) const = default;
 };
+
+// Whether the table can name the interface. The kernel lets others exist (lan*), which are left out.
+bool can_name(std::string_view interface);
 
 // What is on record since the last boot. Absent: nothing.
 std::optional<Plan> recorded();
