@@ -116,7 +116,7 @@ one_session() {
   on outside timeout 20 python3 "$LAB_LIB/udp.py" send "0.0.0.0:500$1" "$SQUASH:33001" x > /dev/null
   wait_until 5 grep -q "Setup UDP.*:500$1 " "$root$log"
   proxy_end "level$1"
-  lines=$(lines | tail -n +$((seen + 1)) | cut -d ' ' -f 4-)
+  lines=$(lines | tail -n +$((seen + 1)) | cut -c 17-)
 }
 one_session 0
 steps=$(cut -d ' ' -f 3-5 <<< "${lines//dmz ascp_rproxy/x x}")
