@@ -16,7 +16,7 @@ DOCDIR  ?= /usr/share/doc/sallyport
 VERSION := $(shell sed -n 's/^.. \([0-9][0-9a-z.+~]*\) [0-9-]*$$/\1/p' CHANGELOG.md | head -n 1)
 
 # The tools, once: those that people run, and those that only tools run.
-BIN     := aspshell asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-forward asp-sessions \
+BIN     := aspshell ascmd asp-match asp-balance asp-dial asp-rules asp-reap asp-cp asp-forward asp-sessions \
            asperaproxy asperanoded asnodeadmin asp-adduser asp-deluser asuserdata asconfigurator
 LIBEXEC := ascp_rproxy asp-pinhole asp-upstream asp-lease asp-name asp-redis
 SCRIPTS := asp-check.sh
@@ -34,7 +34,7 @@ DEPS_CLUSTER := keepalived conntrackd redis-server redis-sentinel redis-tools
 DEPS_PACKAGE := dpkg-dev
 DEPS_BENCH := libnginx-mod-stream nginx-light
 DEPS_TEST  := clang-format clang-tidy doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
-              logrotate e2fsprogs rpm openssl curl systemd faketime redis-server xauth
+              logrotate e2fsprogs rpm openssl curl systemd faketime redis-server xauth python3-paramiko
 DEPS_FUZZ := clang llvm '?libclang-rt-dev'
 # Where the release has them: another sudo; what util-linux had in itself until 2.42.
 DEPS_TEST_MORE := '?sudo-rs' '?util-linux-extra'
@@ -124,7 +124,7 @@ endif
 # Tests of what is optimised need not be so themselves.
 $(UNIT_OBJ): private CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 
-$(BUILD)/cmd/asperanoded/api.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
+$(BUILD)/cmd/asperanoded/api.o $(BUILD)/cmd/ascmd/main.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.cc $(HEADERS)
 	@mkdir -p $(@D)
@@ -189,7 +189,7 @@ unit-contract: all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) t/lib/run-tests t/unit/unit.t t/contract/*.t
 
 e2e: all
-	@BUILD=$(BUILD) t/lib/run-tests $(wildcard t/field/*.t) t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
+	@BUILD=$(BUILD) t/lib/run-tests t/hosts/*.t $(wildcard t/field/*.t) t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
 
 soak: all
 	@BUILD=$(BUILD) SOAK_SECONDS=180 t/lib/run-tests t/e2e/soak.t
@@ -202,7 +202,7 @@ fuzz: deps deps-fuzz
 
 check: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
-	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t $(wildcard t/field/*.t) t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
+	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t t/hosts/*.t $(wildcard t/field/*.t) t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
 
 # Some of the tests: make test T='t/e2e/keys.t nftables:t/e2e/death.t', or unit tests
 # by their names: make test T=unit CASE='known_hosts*'.

@@ -58,10 +58,17 @@ std::vector<std::string> parts_of(std::string_view text) {
   return parts;
 }
 
+// user for set_user_data
+std::string_view short_name(const Command& command) {
+  constexpr std::size_t kBefore = std::string_view("set_").size();
+  constexpr std::size_t kBehind = std::string_view("_data").size();
+  return command.name.substr(kBefore, command.name.size() - kBefore - kBehind);
+}
+
 const Command& command_of(const std::string& name) {
   std::vector<std::string> names;
   for (const auto& command : commands()) {
-    if (command.name == name) return command;
+    if (command.name == name || short_name(command) == name) return command;
     names.emplace_back(command.name);
   }
   fail(fmt::format("'{}' is no command; there are {}, as in set_server_data;rproxy_enabled,true", name,
@@ -156,13 +163,17 @@ std::optional<std::string> value_of(const Item& item, const std::string& given) 
 
 std::vector<Change> parse_item(std::string_view text) {
   if (!config::value::is_text(text)) fail("control characters in an item; a file with DOS line ends has them");
-  const auto parts = parts_of(text);
+  auto parts = parts_of(text);
+  for (auto& part : parts) part.erase(0, part.find_first_not_of(' '));
+  if (parts.size() > 1 && parts.back().empty()) parts.pop_back();
+  parts[0].erase(parts[0].find_last_not_of(' ') + 1);
   const Command& command = command_of(parts[0]);
   std::string account;
   std::vector<Change> changes;
   for (auto part = parts.begin() + 1; part != parts.end(); ++part) {
     const auto comma = part->find(',');
-    const std::string name = part->substr(0, comma);
+    std::string name = part->substr(0, comma);
+    name.erase(name.find_last_not_of(' ') + 1);
     if (comma == part->npos)
       fail(fmt::format("'{}' lacks a value: NAME,VALUE is needed (a semicolon in a value has a backslash before it)",
                        name));

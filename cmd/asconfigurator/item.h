@@ -6,7 +6,8 @@
 //
 // A command, then pairs of name and value. A value extends from the first comma to
 // the next semicolon; \; stands for a semicolon in it, any other backslash for
-// itself. White space around a value is ignored, as in the file.
+// itself. White space around a value is ignored, as in the file, and so are blanks
+// around a name, and a semicolon at the end. user stands for set_user_data, and so on.
 #pragma once
 
 #include <optional>

@@ -24,7 +24,8 @@ namespace {
 
 using asconfigurator::Change;
 
-constexpr char kUsage[] = "asconfigurator {-x item | -F item | -f file}... [-c aspera.conf]";
+constexpr char kUsage[] =
+    "asconfigurator {-x item | -F item | -f file}... [[-c] aspera.conf]; or without items, with one a line on stdin";
 constexpr char kEmpty[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CONF version=\"2\">\n</CONF>\n";
 constexpr std::size_t kMaxInput = 64 * 1024;
 constexpr std::size_t kMaxChanges = 1000;
@@ -55,9 +56,12 @@ void append_lines(std::vector<Change>& changes, const std::string& path) {
 
 std::vector<Change> changes_of(const Options& options) {
   std::vector<Change> changes;
+  if (!options.has('x') && !options.has('F') && !options.has('f')) append_lines(changes, "-");
   for (const auto& [letter, argument] : options.in_order) {
-    if (letter == 'x' || letter == 'F') append(changes, asconfigurator::parse_item(argument));
-    if (letter == 'f') append_lines(changes, argument);
+    // The original's -f is followed by an item, too.
+    const bool item = letter == 'x' || letter == 'F' || (letter == 'f' && argument.find(';') != argument.npos);
+    if (item) append(changes, asconfigurator::parse_item(argument));
+    else if (letter == 'f') append_lines(changes, argument);
   }
   if (changes.size() > kMaxChanges)
     throw tool::Failure(tool::usage, fmt::format("more than {} values at once", kMaxChanges));
@@ -115,10 +119,13 @@ void warn_of_secrets(const std::vector<Change>& changes, const std::string& file
 
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "x:F:f:c:", kUsage);
-  if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken; put the item in quotes");
-  if (!options.has('x') && !options.has('F') && !options.has('f')) options::fail_usage(kUsage, "an item is needed");
+  if (options.operands.size() > 1 || (options.has('c') && !options.operands.empty()))
+    options::fail_usage(kUsage, "one file can be given; put the item in quotes");
+  const bool given = options.has('x') || options.has('F') || options.has('f');
+  if (!given && ::isatty(STDIN_FILENO) == 1) options::fail_usage(kUsage, "an item is needed");
   const auto changes = changes_of(options);
-  const std::string path = options.get('c', paths::kConfig);
+  if (changes.empty()) options::fail_usage(kUsage, "an item is needed");
+  const std::string path = options.operands.empty() ? options.get('c', paths::kConfig) : options.operands[0];
 
   // Exceeding a limit on file sizes then is an error like a full file system.
   std::signal(SIGXFSZ, SIG_IGN);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <cstring>
 #include <sstream>
 
 #include <fmt/core.h>
@@ -48,7 +50,7 @@ Conductor::Conductor(session::Request request, std::vector<std::string> words, b
       started_(std::chrono::steady_clock::now()) {
   const std::string key = auth_info::of_this_session();
   logging::set_context("session=" + session_);
-  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, request_.user,
+  identity_ = fmt::format("session={} user={} key={} client={} proxy={}", session_, logging::field(request_.user),
                           key.empty() ? "-" : key, request_.client.text(), request_.proxy.text());
 }
 
@@ -58,16 +60,20 @@ int Conductor::conduct() {
   try {
     start();
   } catch (const tool::Failure& failure) {
-    throw tool::Failure(failure.code(), fmt::format("{} {}", logging::without_fields(failure.what()), identity_),
-                        failure.told());
+    throw identified(failure);
   }
   const int status = watch();
   close_pinhole();
   log_end(lost_ ? lost_->what() : "EOF");
-  if (lost_)
-    throw tool::Failure(lost_->code(), fmt::format("{} {}", logging::without_fields(lost_->what()), identity_),
-                        lost_->told());
+  // That the client left, or somebody ended the session, is no failure; the line before says it.
+  if (lost_) throw identified(lost_->as_logged(lost_->logged() || lost_->code() == tool::io || ended_by_somebody_));
   return status;
+}
+
+tool::Failure Conductor::identified(const tool::Failure& failure) const {
+  return tool::Failure(failure.code(), fmt::format("{} {}", logging::without_fields(failure.what()), identity_),
+                       failure.told())
+      .as_logged(failure.logged());
 }
 
 void Conductor::start() {
@@ -103,7 +109,7 @@ void Conductor::connect() {
     if (!line) {
       await::On dialer(dialer_->fd()), signal(signals_.fd()), holder(holder_ ? holder_->fd() : -1);
       await::any(first_words(), dialer, signal, holder);
-      if (signal) throw tool::Failure(tool::temporary, "told to end while connecting");
+      if (signal) throw ended_by_signal();
       if (holder) hear_verified();
       if (dialer_->overdue()) never_started("asp-upstream", *dialer_);
       if (holder_ && holder_->overdue()) never_started("asp-pinhole", *holder_);
@@ -111,11 +117,7 @@ void Conductor::connect() {
     }
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "connected") return note_server(*line, start);
-    if (line->event == "faulty")
-      logging::error("server {}: {}; trying the next {}", line->get("host"), logging::told(line->get("reason")),
-                     identity_);
-    if (line->event == "failed")
-      throw tool::Failure(status::failure_code(*line), line->get("reason"), line->get("told"));
+    if (line->event == "failed") throw status::failure_of(*line);
   }
 }
 
@@ -137,7 +139,7 @@ void Conductor::note_server(const status::Line& connected, SteadyClock::time_poi
                   host_address_, milliseconds_since(start), connected.get("connect_ms"), connected.get("handshake_ms"),
                   connected.get("login_ms"));
   identity_ += fmt::format(" rule={} server={} upstream_user={}", connected.get("rule"), host_,
-                           logging::escape(connected.get("upstream_user")));
+                           logging::field(connected.get("upstream_user")));
   logging::event("Established SSH connection with server {} {}{}", host_, identity_,
                  connected.get("reused") == "true" ? " reused=true" : "");
 }
@@ -150,8 +152,7 @@ void Conductor::hear_verified() {
 
 void Conductor::check_pinhole(const status::Line& line, const char* event) {
   logging::debug2("asp-pinhole: {}", words_of(line));
-  if (line.event != event)
-    throw tool::Failure(status::failure_code(line), fmt::format("asp-pinhole {}: {}", line.event, line.get("reason")));
+  if (line.event != event) throw status::failure_of(line, fmt::format("asp-pinhole {}: ", line.event));
   verified_ = true;
 }
 
@@ -168,8 +169,8 @@ void Conductor::open_pinhole() {
     if (line) return check_pinhole(*line, event);
     // asp-upstream waits only for the command, so it speaks only to report a failure.
     if (const auto lost = dialer_->next(); lost || dialer_->hung_up()) {
-      throw tool::Failure(lost ? status::failure_code(*lost) : tool::internal,
-                          fmt::format("server {}: {}", host_, lost ? lost->get("reason") : "asp-upstream died"));
+      if (!lost) throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
+      throw status::failure_of(*lost, fmt::format("server {}: ", host_));
     }
     if (holder_->overdue()) never_started("asp-pinhole", *holder_);
     pinhole_lost(event);
@@ -208,7 +209,7 @@ int Conductor::watch() {
       }
     }
     if (signal) {
-      lost_.emplace(tool::temporary, "told to end");
+      lost_.emplace(ended_by_signal());
     } else if (holder && !hear_pinhole() && !lost_ && !ended_) {
       // Without its holder the rule would outlive the session.
       lost_.emplace(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule", holder_->complaint()));
@@ -221,6 +222,14 @@ int Conductor::watch() {
   }
 }
 
+// The kernel sends SIGHUP when the terminal is gone, since its client has left.
+tool::Failure Conductor::ended_by_signal() {
+  const auto caught = signals_.take();
+  if (caught && caught->number == SIGHUP && !caught->from_process) return {tool::io, "client hung up"};
+  ended_by_somebody_ = true;
+  return {tool::temporary, fmt::format("ended by SIG{}", ::sigabbrev_np(caught ? caught->number : SIGTERM))};
+}
+
 void Conductor::hear_dialer() {
   while (const auto line = dialer_->next()) {
     logging::debug2("asp-upstream: {}", words_of(*line));
@@ -230,7 +239,7 @@ void Conductor::hear_dialer() {
     }
     // All output is written. The rule is revoked while the dialer says goodbye.
     if (ended_ && holder_) holder_->release();
-    if (line->event == "failed") lost_.emplace(status::failure_code(*line), line->get("reason"));
+    if (line->event == "failed" && !lost_) lost_.emplace(status::failure_of(*line));
   }
 }
 
@@ -246,10 +255,13 @@ bool Conductor::hear_pinhole() {
       if (line->get("reason") == "SIGTERM") {
         lost_.emplace(tool::temporary, "ended by an administrator",
                       "An administrator of this proxy ended the session.");
+        ended_by_somebody_ = true;
       } else if (line->get("reason") == "sudo ended") {
         lost_.emplace(tool::os, "sudo died, or its command_timeout was over");
+      } else if (line->get("reason").starts_with("SSH ") && line->get("reason").ends_with(" ended")) {
+        lost_.emplace(tool::io, "client hung up");
       } else if (line->get("reason").starts_with("SSH connection")) {
-        lost_.emplace(tool::temporary, line->get("reason"));
+        lost_.emplace(tool::Failure(tool::temporary, line->get("reason")).as_logged());
       }
       if (!line->get("bytes").empty())
         counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));

@@ -45,6 +45,8 @@ class Conductor {
   // Until a helper that has said its last word may take its leave; -1: none has.
   void hear_dialer();
   bool hear_pinhole();
+  tool::Failure ended_by_signal();
+  tool::Failure identified(const tool::Failure& failure) const;
   void close_pinhole();
   void log_end(const std::string& why) const;
 
@@ -64,6 +66,7 @@ class Conductor {
   Deadline leave_by_ = Deadline::never();
   bool closed_ = false;                // asp-pinhole has closed the pinhole
   std::optional<tool::Failure> lost_;  // why the connection broke while the command ran
+  bool ended_by_somebody_ = false;     // by an administrator, or a signal
   std::string host_;                   // as the route writes it
   std::string host_address_;
   // Text for the log: who and where; the flow and its size once known.

@@ -2,6 +2,8 @@
 // ascp_rproxy(8). aspshell runs it inside a session of sshd.
 #include <unistd.h>
 
+#include <fmt/core.h>
+
 #include "base/accounts.h"
 #include "base/env.h"
 #include "base/logging.h"
@@ -22,6 +24,12 @@ session::Request request_of(const std::vector<std::string>& words, bool udp) {
   if (!connection) throw tool::Failure(tool::bad_input, "SSH_CONNECTION is not set: run by sshd only");
   session::Request request;
   request.user = accounts::name_of(::getuid());
+  if (!accounts::is_name(request.user)) {
+    throw tool::Failure(tool::not_permitted,
+                        fmt::format("the account's name '{}' cannot be used: it has over 200 bytes, or / : , or a "
+                                    "control character in it, or is not UTF-8 (INSTALL, step 3)",
+                                    request.user));
+  }
   session::request::read_ssh_connection(*connection, request);
   request.command = upstream::shell_command(words);
   request.udp = udp;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include <fmt/core.h>
 
@@ -133,6 +134,29 @@ Key parse_line(std::string_view line, const std::string& where) {
   return {type->name, std::string(base64), clean(rest)};
 }
 
+constexpr std::string_view kBegin = "---- BEGIN SSH2 PUBLIC KEY ----";
+constexpr std::string_view kEnd = "---- END SSH2 PUBLIC KEY ----";
+
+// The key behind kBegin, RFC 4716 section 3, as a line of authorized_keys; `lines` then begins with kEnd, or is
+// empty. Of the headers only the comment is taken.
+std::string line_of_rfc4716(std::span<const std::string_view>& lines) {
+  constexpr std::string_view kComment = "Comment:";
+  std::string base64;
+  std::string comment;
+  bool continued = false;
+  for (; !lines.empty() && cut::trimmed(lines.front(), kSpace) != kEnd; lines = lines.subspan(1)) {
+    auto line = cut::trimmed(lines.front(), kSpace);
+    const bool header = continued || line.find(':') != line.npos;
+    continued = header && line.ends_with('\\');
+    if (!header) base64 += line;
+    else if (line.starts_with(kComment)) comment = cut::trimmed(line.substr(kComment.size()), " \t\"\\");
+  }
+  const auto blob = base64::decode(base64);
+  std::string_view rest = blob ? std::string_view(*blob) : std::string_view();
+  const auto type = take_string(rest);
+  return fmt::format("{} {} {}", type ? *type : "-", base64, comment);
+}
+
 }  // namespace
 
 std::string Key::line() const { return fmt::format("{} {}{}{}", type, base64, comment.empty() ? "" : " ", comment); }
@@ -144,11 +168,17 @@ std::vector<Key> parse(std::string_view text, const std::string& name) {
   if (text.size() > kMaxText) refuse(fmt::format("more than {} bytes", kMaxText));
   if (text.find('\0') != text.npos) refuse("NUL byte");
   std::vector<Key> keys;
-  int number = 0;
-  for (const auto each : cut::lines(text)) {
-    ++number;
-    const auto line = cut::trimmed(each, kSpace);
+  const auto all = cut::lines(text);
+  for (std::span<const std::string_view> rest(all); !rest.empty(); rest = rest.subspan(1)) {
+    const auto number = all.size() - rest.size() + 1;
+    std::string_view line = cut::trimmed(rest.front(), kSpace);
     if (line.empty() || line[0] == '#') continue;
+    std::string translated;
+    if (line == kBegin) {
+      rest = rest.subspan(1);
+      line = translated = line_of_rfc4716(rest);
+      if (rest.empty()) refuse(fmt::format("{}: {} without an end", number, kBegin));
+    }
     const Key key = parse_line(line, fmt::format("{}:{}", name, number));
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
     if (keys.size() > kMaxKeys) refuse(fmt::format("more than {} keys", kMaxKeys));

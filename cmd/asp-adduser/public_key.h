@@ -21,10 +21,10 @@ struct Key {
   bool operator==(const Key& other) const { return type == other.type && base64 == other.base64; }
 };
 
-// One key a line. Empty lines, and those that begin with #, are skipped; a repeated key counts once.
-// Options in front of a key are refused, since they could run a command; so is an RSA key of less than
-// 2048 bits. Failure{65} "NAME:LINE: why", also when there is no key at all. `name` is where the text
-// comes from.
+// One key a line, or several lines in the form of RFC 4716 ("---- BEGIN SSH2 PUBLIC KEY ----"). Empty lines, and those
+// that begin with #, are skipped; a repeated key counts once. Options in front of a key are refused, since they could
+// run a command; so is an RSA key of less than 2048 bits. Failure{65} "NAME:LINE: why", also when there is no key at
+// all. `name` is where the text comes from.
 std::vector<Key> parse(std::string_view text, const std::string& name);
 
 // True if `line`, of an authorized_keys file, has `key`, with options or not.

@@ -63,6 +63,26 @@ void sort_operands(Command& command, const std::vector<std::string>& operands) {
   command.far.path.clear();
 }
 
+Permission to_permission(const std::string& word) {
+  if (word == "allow") return Permission::allow;
+  if (word == "deny") return Permission::deny;
+  if (word == "token") return Permission::token;
+  wrong(fmt::format("'{}': allow, deny or token is expected", word));
+}
+
+Command server_command(const Options& given) {
+  constexpr std::string_view kOfServer = "Sduw";
+  const bool others = std::any_of(given.given.begin(), given.given.end(),
+                                  [&](const auto& each) { return kOfServer.find(each.first) == kOfServer.npos; });
+  if (others || !given.operands.empty()) options::fail_usage(kUsage, "-S goes with -d, -u and -w only");
+  Command command;
+  command.server = true;
+  command.docroot = given.get('d', "");
+  command.uploads = to_permission(given.get('u', "allow"));
+  command.downloads = to_permission(given.get('w', "allow"));
+  return command;
+}
+
 }  // namespace
 
 Place Place::parse(const std::string& operand) {
@@ -139,13 +159,12 @@ std::string base_name(const std::string& path) {
 }
 
 Command Command::parse(int argc, char** argv) {
-  const auto given = options::parse(argc, argv, "F:O:P:R:Si:l:qrv", kUsage);
-  Command command;
-  if (given.has('S')) {
-    if (given.given.size() > 1 || !given.operands.empty()) options::fail_usage(kUsage, "-S stands alone");
-    command.server = true;
-    return command;
+  const auto given = options::parse(argc, argv, "F:O:P:R:Sd:i:l:qru:vw:", kUsage);
+  if (given.has('S')) return server_command(given);
+  for (const char letter : {'d', 'u', 'w'}) {
+    if (given.has(letter)) options::fail_usage(kUsage, fmt::format("-{} goes with -S only", letter));
   }
+  Command command;
   command.quiet = given.has('q');
   command.verbose = given.has('v');
   command.recursive = given.has('r');

@@ -17,7 +17,8 @@ namespace asp_cp {
 constexpr Port kUdpPort = 33001;
 constexpr char kUsage[] = "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] [-R tries] "
                           "source... [user@]host:target | "
-                          "[user@]host:source... target | asp-cp -S";
+                          "[user@]host:source... target | "
+                          "asp-cp -S [-d docroot] [-u allow|deny|token] [-w allow|deny|token]";
 
 // One operand. A name with a colon before its first slash is remote, as for
 // scp(1); `./a:b` is a local file.
@@ -33,8 +34,14 @@ struct Place {
   bool same_end(const Place& other) const { return user == other.user && host == other.host; }
 };
 
+// Whether a server takes part in transfers of one direction; asp-cp has no tokens.
+enum class Permission { allow, deny, token };
+
 struct Command {
   bool server = false;  // -S
+  std::string docroot;  // of the server: stands for /; empty: none
+  Permission uploads = Permission::allow;
+  Permission downloads = Permission::allow;
   bool quiet = false;
   bool verbose = false;
   bool recursive = false;

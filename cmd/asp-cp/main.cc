@@ -10,7 +10,7 @@ namespace {
 
 int run(int argc, char** argv) {
   const auto command = asp_cp::Command::parse(argc, argv);
-  return command.server ? asp_cp::serve() : asp_cp::transfer(command);
+  return command.server ? asp_cp::serve(command) : asp_cp::transfer(command);
 }
 
 }  // namespace

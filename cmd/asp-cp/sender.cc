@@ -17,8 +17,12 @@ constexpr std::chrono::milliseconds kGlanceTime{10};
 
 }  // namespace
 
-Sender::Sender(Session& session, Observer& observer, bool recursive)
-    : session_(session), observer_(observer), recursive_(recursive), chunk_(std::make_unique<char[]>(kChunk)) {}
+Sender::Sender(Session& session, Observer& observer, bool recursive, const Rooted* root)
+    : session_(session),
+      observer_(observer),
+      recursive_(recursive),
+      root_(root),
+      chunk_(std::make_unique<char[]>(kChunk)) {}
 
 void Sender::trouble(const tool::Failure& failure) {
   const Complaint complaint{failure.code(), failure.what()};
@@ -29,7 +33,7 @@ void Sender::trouble(const tool::Failure& failure) {
 void Sender::send(const std::string& path) {
   std::optional<Source> source;
   try {
-    source = Source::open(path);
+    source = Source::open(path, root_);
     if (source->directory() && !recursive_) throw tool::Failure(tool::io, "read " + path + ": a directory (see -r)");
   } catch (const tool::Failure& failure) {
     return trouble(failure);
@@ -59,7 +63,7 @@ void Sender::send_directory(const Source& source, const std::string& name) {
   for (const auto& entry : names) {
     std::optional<Source> inner;
     try {
-      inner = Source::open_in(source, entry);
+      inner = Source::open_in(source, entry, root_);
     } catch (const tool::Failure& failure) {
       trouble(failure);
       continue;

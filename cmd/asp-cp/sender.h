@@ -14,7 +14,8 @@ namespace asp_cp {
 
 class Sender {
  public:
-  Sender(Session& session, Observer& observer, bool recursive);
+  // `root`: what stands for /, also for symbolic links; nullptr: nothing does.
+  Sender(Session& session, Observer& observer, bool recursive, const Rooted* root = nullptr);
 
   // Sends the file or directory `path`, under its own last component. A failure of one file goes to the
   // observer and to the other end; a Failure thrown from here ends the session.
@@ -35,6 +36,7 @@ class Sender {
   Session& session_;
   Observer& observer_;
   bool recursive_;
+  const Rooted* root_;
   std::unique_ptr<char[]> chunk_;
   std::uint64_t shown_ = 0;
 };

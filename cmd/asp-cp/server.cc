@@ -1,5 +1,6 @@
 #include "server.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <optional>
@@ -7,6 +8,7 @@
 #include "arguments.h"
 #include "base/env.h"
 #include "base/logging.h"
+#include "base/rooted.h"
 #include "channels.h"
 #include "control.h"
 #include "digest.h"
@@ -70,9 +72,9 @@ void receive_upload(Session& session, const Open& open, const Target& target) {
   }
 }
 
-void send_download(Session& session, const Open& open) {
+void send_download(Session& session, const Open& open, const Rooted* root) {
   Observer nobody;
-  Sender sender(session, nobody, open.recursive);
+  Sender sender(session, nobody, open.recursive, root);
   for (;;) {
     const Record message = session.next();
     if (word_of(message) == "bye") return check_plain(message);
@@ -88,22 +90,34 @@ void send_download(Session& session, const Open& open) {
   }
 }
 
-void converse(Control& control) {
+void check(Permission permission, const std::string& what) {
+  if (permission == Permission::deny)
+    throw tool::Failure(tool::not_permitted, what + " are not permitted on this server");
+  if (permission == Permission::token)
+    throw tool::Failure(tool::not_permitted, what + " need a token on this server, and asp-cp has none");
+}
+
+void converse(Control& control, const Command& command) {
   const Open open = Open::parse(await(control, kFirstMessageTime));
+  if (open.upload) check(command.uploads, "uploads");
+  else check(command.downloads, "downloads");
+  std::optional<Rooted> root;
+  if (!command.docroot.empty()) root.emplace(fd::open(command.docroot, O_PATH | O_DIRECTORY));
+  const Rooted* const files = root ? &*root : nullptr;
   std::optional<Target> target;
-  if (open.upload) target = Target::open(open.target, open.into_directory);
+  if (open.upload) target = Target::open(open.target, open.into_directory, files);
   Link link = meet(control, open);
   Session session(control, link);
   if (open.upload) receive_upload(session, open, *target);
-  else send_download(session, open);
+  else send_download(session, open, files);
 }
 
 }  // namespace
 
-int serve() {
+int serve(const Command& command) {
   Control control(STDIN_FILENO, STDOUT_FILENO);
   try {
-    converse(control);
+    converse(control, command);
     return tool::yes;
   } catch (const Gone&) {
     logging::event("the client went away");

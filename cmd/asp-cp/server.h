@@ -3,8 +3,10 @@
 
 namespace asp_cp {
 
+struct Command;
+
 // Serves one session on stdin and stdout. Returns the exit code; the client has been told why, and
 // stderr stays empty.
-int serve();
+int serve(const Command& command);
 
 }  // namespace asp_cp

@@ -36,17 +36,17 @@ Source Source::examine(Fd fd, const std::string& shown) {
   return source;
 }
 
-Source Source::open(const std::string& path) {
-  Fd fd(path.find('\0') == path.npos ? ::open(path.c_str(), kReadFlags) : (errno = EINVAL, -1));
+Source Source::open(const std::string& path, const Rooted* root) {
+  Fd fd = open_path(path, kReadFlags, root);
   if (!fd) fail_file("read " + path);
   return examine(std::move(fd), path);
 }
 
-Source Source::open_in(const Source& directory, const std::string& name) {
+Source Source::open_in(const Source& directory, const std::string& name, const Rooted* root) {
   const std::string shown = directory.shown() + (directory.shown().ends_with('/') ? "" : "/") + name;
   struct stat link {};
   if (::fstatat(directory.fd_.get(), name.c_str(), &link, AT_SYMLINK_NOFOLLOW) != 0) fail_file("read " + shown);
-  Fd fd(::openat(directory.fd_.get(), name.c_str(), kReadFlags));
+  Fd fd = root ? root->open(shown, kReadFlags) : Fd(::openat(directory.fd_.get(), name.c_str(), kReadFlags));
   if (!fd) fail_file("read " + shown);
   Source source = examine(std::move(fd), shown);
   if (source.directory() && !S_ISDIR(link.st_mode)) {

@@ -8,17 +8,18 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/rooted.h"
 
 namespace asp_cp {
 
 class Source {
  public:
-  // Follows symbolic links. Failure{74, 77}: unreadable, or neither a file nor a directory. It never waits for
-  // a pipe or device.
-  static Source open(const std::string& path);
+  // Follows symbolic links, with a `root` as they are seen from there. Failure{74, 77}: unreadable, or neither a
+  // file nor a directory. It never waits for a pipe or device.
+  static Source open(const std::string& path, const Rooted* root = nullptr);
   // Opens an entry of an opened directory. A symbolic link to a directory is Failure{74}, so no tree is
   // endless.
-  static Source open_in(const Source& directory, const std::string& name);
+  static Source open_in(const Source& directory, const std::string& name, const Rooted* root = nullptr);
 
   bool directory() const { return directory_; }
   std::uint64_t size() const { return size_; }

@@ -17,16 +17,25 @@ namespace {
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 constexpr std::size_t kChunk = 256 * 1024;
 
-bool is_directory(const std::string& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) == 0) return S_ISDIR(found.st_mode);
-  if (errno != ENOENT) fail_file(path);
-  return false;
+bool is_directory(const std::string& path, const Rooted* root) {
+  const Fd found = open_path(path, O_PATH | O_DIRECTORY, root);
+  if (!found && errno != ENOENT && errno != ENOTDIR) fail_file(path);
+  return static_cast<bool>(found);
 }
 
-Fd open_directory(int at, const std::string& name, int more, const std::string& shown) {
-  Fd directory(::openat(at, name.c_str(), kDirectoryFlags | more));
+// Where directories may not be read, files can be put into them all the same.
+Fd open_directory(int at, const std::string& name, const std::string& shown) {
+  Fd directory(::openat(at, name.c_str(), kDirectoryFlags | O_NOFOLLOW));
+  if (!directory && errno == EACCES)
+    directory = Fd(::openat(at, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory) fail_file("open directory " + shown);
+  return directory;
+}
+
+Fd open_first(const std::string& path, const Rooted* root) {
+  Fd directory = open_path(path, O_RDONLY | O_DIRECTORY, root);
+  if (!directory && errno == EACCES) directory = open_path(path, O_PATH | O_DIRECTORY, root);
+  if (!directory) fail_file("open directory " + path);
   return directory;
 }
 
@@ -37,6 +46,13 @@ void fail_file(const std::string& verb_and_object) {
   tool::fail_errno(forbidden ? tool::not_permitted : tool::io, verb_and_object);
 }
 
+Fd open_path(const std::string& path, int flags, const Rooted* root) {
+  if (root) return root->open(path, flags);
+  if (path.find('\0') == path.npos) return Fd(::open(path.c_str(), flags | O_CLOEXEC));
+  errno = EINVAL;
+  return Fd();
+}
+
 std::string partial_name(const std::string& name) {
   constexpr std::string_view kPartialSuffix = ".asp-part";
   if (name.size() + 1 + kPartialSuffix.size() <= kMaxName) return fmt::format(".{}{}", name, kPartialSuffix);
@@ -45,12 +61,12 @@ std::string partial_name(const std::string& name) {
   return fmt::format(".{}.{}{}", name.substr(0, 160), digest.hex().substr(0, 32), kPartialSuffix);
 }
 
-Target Target::open(const std::string& path, bool must_be_directory) {
+Target Target::open(const std::string& path, bool must_be_directory, const Rooted* root) {
   Target target;
   const std::string given = path.empty() ? "." : path;
   if (given.find('\0') != given.npos) throw tool::Failure(tool::bad_input, "a NUL in a path");
-  if (must_be_directory || given.back() == '/' || is_directory(given)) {
-    target.directory_ = open_directory(AT_FDCWD, given, 0, given);
+  if (must_be_directory || given.back() == '/' || is_directory(given, root)) {
+    target.directory_ = open_first(given, root);
     target.shown_ = given.back() == '/' ? given : given + "/";
     return target;
   }
@@ -58,7 +74,7 @@ Target Target::open(const std::string& path, bool must_be_directory) {
   const std::string parent = slash == given.npos ? "." : given.substr(0, slash + 1);
   target.name_ = given.substr(slash == given.npos ? 0 : slash + 1);
   if (target.name_->size() > kMaxName) throw tool::Failure(tool::io, "a file name of more than 255 bytes");
-  target.directory_ = open_directory(AT_FDCWD, parent, 0, parent);
+  target.directory_ = open_first(parent, root);
   target.shown_ = slash == given.npos ? "" : parent;
   return target;
 }
@@ -70,7 +86,7 @@ Target::Slot Target::place(const std::string& path) const {
   if (!slot.directory) tool::fail_errno(tool::os, "dup");
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
     slot.shown += parts[i] + "/";
-    slot.directory = open_directory(slot.directory.get(), parts[i], O_NOFOLLOW, slot.shown);
+    slot.directory = open_directory(slot.directory.get(), parts[i], slot.shown);
   }
   slot.shown += slot.name;
   return slot;
@@ -79,11 +95,12 @@ Target::Slot Target::place(const std::string& path) const {
 void Target::make_directory(const DirectoryHead& head) const {
   const Slot slot = place(head.path);
   const mode_t mode = (head.mode & 0777) | 0700;
-  if (::mkdirat(slot.directory.get(), slot.name.c_str(), 0700) == 0) {
-    const Fd made = open_directory(slot.directory.get(), slot.name, O_NOFOLLOW, slot.shown);
-    if (::fchmod(made.get(), mode) != 0) fail_file("chmod " + slot.shown);
+  if (::mkdirat(slot.directory.get(), slot.name.c_str(), mode) == 0) {
+    // What may not be read keeps the mode that it was made with.
+    const Fd made = open_directory(slot.directory.get(), slot.name, slot.shown);
+    if (::fchmod(made.get(), mode) != 0 && errno != EBADF) fail_file("chmod " + slot.shown);
   } else if (errno == EEXIST) {
-    open_directory(slot.directory.get(), slot.name, O_NOFOLLOW, slot.shown);
+    open_directory(slot.directory.get(), slot.name, slot.shown);
   } else {
     fail_file("create directory " + slot.shown);
   }
@@ -112,7 +129,11 @@ void Incoming::open_partial() {
 // pipe) is a trap and is removed.
 bool Incoming::try_open() {
   const int at = slot_.directory.get();
-  file_ = Fd(::openat(at, partial_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  constexpr int kFlags = O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  file_ = Fd(::openat(at, partial_.c_str(), O_RDWR | kFlags, 0600));
+  readable_ = static_cast<bool>(file_);
+  // Where files may not be read, a transfer that broke off begins anew.
+  if (!file_ && errno == EACCES) file_ = Fd(::openat(at, partial_.c_str(), O_WRONLY | kFlags, 0600));
   struct stat opened {};
   const bool usable = file_ && ::fstat(file_.get(), &opened) == 0 && S_ISREG(opened.st_mode) &&
                       opened.st_uid == ::geteuid() && opened.st_nlink == 1;
@@ -135,7 +156,7 @@ Have Incoming::examine(const std::function<void()>& tick) {
   struct stat found {};
   if (::fstat(file_.get(), &found) != 0) fail_file("read " + slot_.shown);
   const auto size = static_cast<std::uint64_t>(found.st_size);
-  if (size == 0 || size > head_.size) return {};
+  if (size == 0 || size > head_.size || !readable_) return {};
   const auto chunk = std::make_unique<char[]>(kChunk);
   std::uint64_t done = 0;
   while (done < size) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "base/rooted.h"
 #include "digest.h"
 #include "protocol.h"
 
@@ -19,6 +20,9 @@ namespace asp_cp {
 
 // Throws Failure{77} for EACCES and EPERM, else {74}: "verb object: why".
 [[noreturn]] void fail_file(const std::string& verb_and_object);
+
+// Opens `path` as open(2) does, or, with a `root`, as it is seen from there. No descriptor: errno says why.
+Fd open_path(const std::string& path, int flags, const Rooted* root);
 
 // `report.pdf` -> `.report.pdf.asp-part`; a name that would be too long is cut and made unique by its
 // digest.
@@ -29,7 +33,8 @@ class Target {
  public:
   // `path` comes from the user: an existing directory, or a new name for the single source in an existing
   // directory. Empty: the working directory. Failure{74, 77}.
-  static Target open(const std::string& path, bool must_be_directory);
+  // `root`: what stands for /; nullptr: nothing does.
+  static Target open(const std::string& path, bool must_be_directory, const Rooted* root = nullptr);
 
   struct Slot {
     Fd directory;
@@ -77,6 +82,7 @@ class Incoming {
   FileHead head_;
   std::string partial_;
   Fd file_;
+  bool readable_ = false;
   Sha256 digest_;
   std::uint64_t examined_ = 0;
   std::uint64_t position_ = 0;

@@ -29,6 +29,10 @@ void Control::reached(const Endpoint& address) {
   if (conducted_) say(status::Line{"reached", {}}.with("address", address.text()).text());
 }
 
+void Control::verified() {
+  if (conducted_) say(status::Line{"verified", {}}.text());
+}
+
 void Control::connected(const upstream::Session& session, bool reused) {
   const upstream::Steps steps = reused ? upstream::Steps{} : session.steps();
   status::Line line{"connected", {}};
@@ -71,6 +75,9 @@ void Control::ended(const upstream::End& end) {
   say(line.text());
 }
 
-void Control::failed(int code, const std::string& reason) {
-  say(status::Line{"failed", {}}.with("code", std::to_string(code)).with("reason", reason).text());
+void Control::failed(int code, const std::string& reason, bool of_client) {
+  status::Line line{"failed", {}};
+  line.with("code", std::to_string(code)).with("reason", reason);
+  if (of_client) line.with("fault", "client");
+  say(line.text());
 }

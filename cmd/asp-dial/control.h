@@ -3,6 +3,7 @@
 //
 //   > silent
 //   > reached address=10.0.0.10:22
+//   > verified
 //   > connected address=10.0.0.10:22 host_key="ssh-ed25519 SHA256:…"
 //     connect_ms=1 handshake_ms=25 login_ms=12
 //   < run
@@ -23,8 +24,9 @@ class Control {
   int fd() const { return conducted_ ? output_ : -1; }
   // TCP takes suspiciously long; only a conductor is told.
   void silent();
-  // TCP is connected; only a conductor is told.
+  // TCP is connected; the host key is the enrolled one. Only a conductor is told.
   void reached(const Endpoint& address);
+  void verified();
   // `reused`: the connection was there before this session.
   void connected(const upstream::Session& session, bool reused = false);
   // If conducted, waits for `run`, and meanwhile watches the connection. Failure{75}: the conductor is gone,
@@ -32,7 +34,8 @@ class Control {
   void await_run(upstream::Session& session);
   void running();
   void ended(const upstream::End& end);
-  void failed(int code, const std::string& reason);
+  // `of_client`: the server would do for another client.
+  void failed(int code, const std::string& reason, bool of_client);
 
  private:
   void say(const std::string& line);

@@ -31,7 +31,8 @@
 namespace {
 
 constexpr char kUsage[] =
-    "asp-dial {-i keyfile | -I fd} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k known_hosts] [-l user] "
+    "asp-dial {-i keyfile | -I fd [-n keyname]} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k "
+    "known_hosts] [-l user] [-O] "
     "[-t seconds] "
     "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command; or only "
     "-A fd";
@@ -39,6 +40,7 @@ constexpr char kUsage[] =
 struct Dial {
   upstream::Server server;
   std::string keyfile;
+  std::string key_name;            // for messages, with a descriptor
   int key_descriptor = -1;         // instead of the key file
   std::vector<std::string> words;  // empty with a listener
   std::chrono::seconds timeout;
@@ -79,11 +81,11 @@ upstream::Key load_key(const Dial& dial) {
   constexpr std::size_t kMaxKey = 64 * 1024;
   if (dial.key_descriptor < 0) return upstream::Key::load(dial.keyfile);
   const Fd key(dial.key_descriptor);
-  return upstream::Key::parse(io::read_all(key.get(), kMaxKey, "key"), "on descriptor");
+  return upstream::Key::parse(io::read_all(key.get(), kMaxKey, "key"), dial.key_name);
 }
 
 Dial parse_options(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:R:t:vw:", kUsage);
+  const auto options = options::parse(argc, argv, "46b:C:I:i:K:k:l:n:OR:t:vw:", kUsage);
   auto words = options.operands;
   if (words.empty()) options::fail_usage(kUsage, "no host given");
   const auto host = HostPort::parse(words[0]);
@@ -99,14 +101,18 @@ Dial parse_options(int argc, char** argv) {
     if (words.empty()) options::fail_usage(kUsage, "no command given");
   }
   if (options.has('i') == options.has('I')) options::fail_usage(kUsage, "one of -i and -I is needed");
+  if (options.has('n') && !options.has('I')) options::fail_usage(kUsage, "-n without -I");
 
   Dial dial;
   dial.server.host = {host->host, host->port == 0 ? Port{22} : host->port};
   dial.server.user = options.has('l') ? options.get('l', "") : own_name();
+  if (dial.server.user.empty()) options::fail_usage(kUsage, "-l: no name");
   dial.server.known_hosts = options.get('k', paths::kKnownHosts);
   dial.server.family = family(options);
   dial.server.source = source_address(options);
+  dial.server.old_algorithms = options.has('O');
   dial.keyfile = options.get('i', "");
+  dial.key_name = options.get('n', "on descriptor");
   dial.words = std::move(words);
   dial.timeout = std::chrono::seconds(options::number(options.get('t', "10"), 't', 1, 3600));
   dial.silence = std::chrono::seconds(options::number(options.get('K', "15"), 'K', 1, 3600));
@@ -176,16 +182,18 @@ void confine_until_login(const Dial& dial) {
 std::unique_ptr<upstream::Session> connect(const Dial& dial, Control& control) {
   const auto key = load_key(dial);  // 78
   const auto reached = [&](const Endpoint& address) { control.reached(address); };
+  const auto verified = [&] { control.verified(); };
   const auto silent = [&] { control.silent(); };
-  auto session = std::make_unique<upstream::Session>(dial.server, key, dial.timeout, reached, silent);  // 69 76 77
+  auto session =
+      std::make_unique<upstream::Session>(dial.server, key, dial.timeout, reached, verified, silent);  // 69 76 77 78
   confine_for_good();
   return session;
 }
 
 int dial_and_bridge(const Dial& dial, Control& control) {
   const auto session = connect(dial, control);
-  control.connected(*session);
   upstream::Command command(*session);
+  control.connected(*session);
   return bridge(dial, *session, command, upstream::shell_command(dial.words), env::get("TERM").value_or("dumb"),
                 control)
       .exit_code();
@@ -197,8 +205,13 @@ template <typename Work>
 int conducted(Control& control, Work work) {
   int code = tool::internal;
   std::string reason;
+  bool of_client = false;
   try {
     return work();
+  } catch (const upstream::NoAddress& failure) {
+    code = failure.code();
+    reason = failure.what();
+    of_client = true;
   } catch (const tool::Failure& failure) {
     code = failure.code();
     reason = failure.what();
@@ -206,7 +219,7 @@ int conducted(Control& control, Work work) {
     reason = std::string("internal error: ") + fault.what();
   }
   try {
-    control.failed(code, reason);
+    control.failed(code, reason, of_client);
   } catch (const tool::Failure&) {  // nobody is left to tell
   }
   return code;
@@ -224,12 +237,9 @@ int keep(const Dial& dial) {
     bool well = false;
     const int code = conducted(control, [&] {
       const bool reused = session != nullptr;
-      if (!reused) {
-        session = connect(dial, control);
-        control.connected(*session);
-      }
+      if (!reused) session = connect(dial, control);
       upstream::Command command(*session);
-      if (reused) control.connected(*session, true);
+      control.connected(*session, reused);
       const auto end = bridge(dial, *session, command, visit->command, visit->term, control);
       well = true;
       return end.exit_code();

@@ -47,7 +47,9 @@ std::optional<std::string> percent_decode(std::string_view text) {
 ProxyUrl ProxyUrl::parse(std::string_view text) {
   ProxyUrl url;
   const auto starts = [&](std::string_view scheme) {
-    if (!text.starts_with(scheme)) return false;
+    const auto same = [](char wanted, char c) { return wanted == std::tolower(static_cast<unsigned char>(c)); };
+    const auto head = text.substr(0, scheme.size());
+    if (!std::equal(scheme.begin(), scheme.end(), head.begin(), head.end(), same)) return false;
     text.remove_prefix(scheme.size());
     return true;
   };

@@ -2,6 +2,7 @@
 //
 //   dnats://alice@proxy.example.com          HTTPS, port 9092
 //   dnat://alice:s%3Acret@[2001:db8::1]:80   HTTP; 9091 where no port is given
+//   DNATS://proxy                            as a URL's scheme may be written (RFC 3986 section 3.1)
 #pragma once
 
 #include <optional>

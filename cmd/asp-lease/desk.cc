@@ -238,9 +238,9 @@ void Desk::close_opened() {
 
 void Desk::log_done() const {
   for (const auto& lease : change_.opened) {
-    logging::event("Leased lease={} {} client={} port={} destination={} address={}:{} udp={}: {}", lease.id,
-                   lease.owner(), lease.client.text(), lease.ssh_port, lease.destination, lease.address.text(),
-                   lease.destination_ssh_port, lease.destination_udp_ports.text(),
+    logging::event("Leased lease={} user={} client={} port={} destination={} address={}:{} udp={}: {}", lease.id,
+                   lease.user.empty() ? "-" : lease.user, lease.client.text(), lease.ssh_port, lease.destination,
+                   lease.address.text(), lease.destination_ssh_port, lease.destination_udp_ports.text(),
                    lease.lives_by_flows() ? "while it is used" : fmt::format("{} s", lease.lifetime.count()));
   }
   for (const auto& lease : change_.renewed) logging::debug1("Renewed lease={} {}", lease.id, lease.owner());

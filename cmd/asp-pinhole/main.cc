@@ -18,7 +18,6 @@
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/privilege.h"
-#include "base/resolve.h"
 #include "base/status.h"
 #include "base/tool.h"
 #include "base/wall_clock.h"
@@ -50,7 +49,10 @@ session::Asked parse_asked(const Record& record) {
 
 session::Route route_for(const config::Rproxy& rproxy, const session::Request& request) {
   const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, {}});
-  if (!route) refuse(fmt::format("no rule of aspera.conf is for {} at {}", request.user, request.proxy.text()));
+  if (!route) {
+    refuse(fmt::format("no rule of aspera.conf is for {} at {}{}", request.user, request.proxy.text(),
+                       session::rules::hint(rproxy, request)));
+  }
   return *route;
 }
 
@@ -59,19 +61,29 @@ Limits limits_for(const config::Rproxy& rproxy, const session::Route& route) {
   return {rproxy.max_sessions, rule.max_sessions, rproxy.max_sessions_of_user(), rule.udp_linger_limit};
 }
 
-// The second record: host=, as the route writes it, and address=, where the dialer found it. Both must
-// be among the route's.
-Endpoint chosen_host(const Record& record, const session::Route& route) {
+// Where the host of that name was found: root's asp-upstream of this session has noted it, once the host key
+// there was the enrolled one. A look-up of our own might be answered with another of its addresses.
+std::string noted_address(const caller::Caller& caller, const session::Asked& asked, const HostPort& host) {
+  const auto note = session::spool::note(session::spool::kDialers, caller.process.token());
+  const Record connected = note ? record::parse_one(*note) : Record();
+  if (connected.get("session") != asked.session || connected.get("host") != host.text())
+    refuse(fmt::format("asp-upstream of this session is not connected to {}", host.text()));
+  return connected.get("address").value_or("");
+}
+
+// The second record: host=, one of the route's, and address=, where asp-upstream found it.
+Endpoint chosen_host(const Record& record, const session::Route& route, const caller::Caller& caller,
+                     const session::Asked& asked) {
   record.check_names({"host", "address"});
-  const std::string asked = record.require("host");
-  const auto host = HostPort::parse(asked);
+  const std::string chosen = record.require("host");
+  const auto host = HostPort::parse(chosen);
   if (!host || std::find(route.hosts.begin(), route.hosts.end(), *host) == route.hosts.end()) {
-    refuse(fmt::format("rule {} does not lead to {}", route.rule, asked));
+    refuse(fmt::format("rule {} does not lead to {}", route.rule, chosen));
   }
   const auto address = Endpoint::require(record.require("address"), "address");
-  const bool same =
-      address.port == host->port && (address.ip.text() == host->host || resolve::leads_to(host->host, address.ip));
-  if (!same) refuse(fmt::format("{} is not {}", address.text(), asked));
+  const bool named = !IpAddress::parse(host->host);
+  if (address.text() != (named ? noted_address(caller, asked, *host) : host->text()))
+    refuse(fmt::format("{} is not {}", address.text(), chosen));
   return address;
 }
 
@@ -105,9 +117,15 @@ std::chrono::seconds dialing_time(const session::Route& route) {
   return kRecordTime + static_cast<int>(route.hosts.size()) * (route.connect_timeout + kMore);
 }
 
+// What the log is to say of whom.
+struct Client {
+  std::string identity;  // of a request whose caller is verified
+  bool served = false;   // the pinhole was open
+};
+
 // All that the kernel can tell about the caller comes before anything is read, so that nobody has more helpers
 // than sessions of sshd.
-int serve() {
+int serve(Client& client) {
   const uid_t uid = privilege::sudo_uid();
   logging::set_user(uid);
   caller::require_own_descriptors(uid);
@@ -124,6 +142,7 @@ int serve() {
   caller::verify(caller, asked.request.client, asked.request.proxy);
   life.keep_vigil();
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
+  client.identity = " " + asked.identity();
   session::spool::check_admission();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   config::log_place::follow(rproxy);
@@ -138,12 +157,14 @@ int serve() {
 
   const auto second = life.next_record(dialing_time(route));
   if (!second) return tool::yes;
-  const Endpoint host = chosen_host(*second, route);
-  confine::keep_capabilities(confine::kOpenPinhole);
+  const Endpoint host = chosen_host(*second, route, caller, asked);
   Pinhole pinhole(session_of(asked, caller, route, host),
                   asked.identity() + " " + route.identity(second->require("host")), limits_for(rproxy, route), life,
                   std::move(sightings));
-  if (pinhole.open()) pinhole.hold();
+  if (pinhole.open()) {
+    client.served = true;
+    pinhole.hold();
+  }
   if (life.deserted()) logging::error("Closes the pinhole of session={}: {}", asked.session, life.reason());
   return tool::yes;  // the pinhole revokes itself
 }
@@ -153,16 +174,19 @@ int run(int argc, char**) {
   privilege::keep_only({"SUDO_UID", "SUDO_USER"});
   privilege::ignore_terminal();
   privilege::own_session();
+  Client client;
   try {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
-    return serve();
+    return serve(client);
   } catch (const tool::Failure& failure) {
     config::log_place::follow();
     const char* sudo_user = std::getenv("SUDO_USER");
-    logging::error("Refused a pinhole to {}: {}", logging::escape(sudo_user ? sudo_user : "?"),
-                   logging::escape(failure.what()));
-    report::line(
-        status::Line{"refused", {}}.with("code", std::to_string(failure.code())).with("reason", failure.what()));
+    logging::error("{} {}: {}{} (exit {})", client.served ? "Lost the pinhole of" : "Refused a pinhole to",
+                   logging::escape(sudo_user ? sudo_user : "?"), logging::told(failure.what()), client.identity,
+                   static_cast<int>(failure.code()));
+    status::Line line = status::failed(failure.as_logged());
+    line.event = "refused";
+    report::line(line);
     return failure.code();
   }
 }

@@ -132,13 +132,15 @@ bool Pinhole::wait_for_turn() {
 }
 
 void Pinhole::check_limits() const {
-  const auto check = [](const char* what, std::size_t count, unsigned limit) {
+  const auto check = [](const char* option, std::size_t count, unsigned limit) {
     if (limit != 0 && count >= limit)
-      throw tool::Failure(tool::temporary, fmt::format("{} sessions {} are the limit", limit, what));
+      throw tool::Failure(tool::temporary, fmt::format("the limit is reached: {} is {}", option, limit));
   };
-  if (limits_.total != 0) check("in all", session::spool::count(), limits_.total);
-  if (limits_.of_user != 0) check("of one user", session::spool::count_of_user(session_.user), limits_.of_user);
-  if (limits_.of_rule != 0) check("of this rule", session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
+  if (limits_.total != 0) check("max_sessions of all rules", session::spool::count(), limits_.total);
+  if (limits_.of_user != 0)
+    check("max_sessions_per_user", session::spool::count_of_user(session_.user), limits_.of_user);
+  const std::string rule = fmt::format("max_sessions of rule {}", session_.route.rule);
+  if (limits_.of_rule != 0) check(rule.c_str(), session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
 }
 
 bool Pinhole::open() {
@@ -408,8 +410,30 @@ void Pinhole::linger() {
     packets = now;
   }
   tell_closed(close_rule_and_flows());
-  logging::event("Revoked session={} user={} after it lingered{}", session_.id, session_.user,
+  logging::event("Revoked session={} user={} after it lingered{}", session_.id, logging::field(session_.user),
                  longest.over() ? " for as long as udp_linger_limit lets it" : "");
+}
+
+// An end without UDP looks like a slow or broken transfer to its user, and like nothing at all here.
+void Pinhole::tell_what_was_missing(bool has_flow_now) const {
+  constexpr auto kPatience = 5s;  // clients send at once
+  if (session_.opened == 0) return;
+  const std::chrono::nanoseconds open{monotonic_now() - session_.opened};
+  const std::string client = session_.client.ip.text();
+  if (session_.pinned() && !has_flow_now) {
+    logging::event("The UDP flow from {} was over before its session: its client was silent, or a NAT on the way gave "
+                   "it another port, which src_port_filtering does not let in session={}",
+                   session_.flow->client.text(), session_.id);
+  } else if (!session_.flow && session_.client.ip.is_loopback()) {
+    logging::event(
+        "No UDP came from {}, which is this host itself: what passes the client's SSH on here (sslh, HAProxy) "
+        "does not pass its UDP on session={}",
+        client, session_.id);
+  } else if (!session_.flow && open >= kPatience) {
+    logging::event("No UDP came from {} in {} s: is it blocked on the way, or does the client's UDP come from another "
+                   "address than its SSH? session={}",
+                   client, std::chrono::duration_cast<std::chrono::seconds>(open).count(), session_.id);
+  }
 }
 
 // The rule goes first, then the flows: a flow goes on without its rule, but no new one can begin.
@@ -425,6 +449,7 @@ Pinhole::Carried Pinhole::close_rule_and_flows() {
   if (sightings_) learn_flows();
   const auto others = peers();
   const auto ours = list_ours();
+  tell_what_was_missing(!ours.empty());
   const conntrack::Table table;
   int removed = 0;
   for (const auto& flow : ours) {

@@ -88,6 +88,7 @@ class Pinhole {
   // The bytes and packets of our flows.
   using Carried = std::optional<conntrack::Counters>;
   Carried close_rule_and_flows();
+  void tell_what_was_missing(bool has_flow_now) const;
   void tell_closed(const Carried& carried) const;
   void report_closed(const Carried& carried) const;
 

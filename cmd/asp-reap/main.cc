@@ -67,7 +67,7 @@ void end_deserted() {
   std::this_thread::sleep_for(kSecondLook);
   std::erase_if(deserted, there);
   for (const auto& session : deserted)
-    logging::error("Ends session={} user={}: {}", session.id, session.user, desertion_of(session));
+    logging::error("Ends session={} user={}: {}", session.id, logging::field(session.user), desertion_of(session));
   for (const auto& remains : session::ending::end(deserted, {"asp-reap", 0}).remain)
     logging::error("{}", logging::escape(remains));
 }

@@ -25,7 +25,8 @@ const Mark* heaviest(const std::vector<Mark>& marks, const HostPort& host) {
 }
 
 std::string state_of(const Mark& mark, const Known& known) {
-  if (mark.state != State::faulty || !mark.over()) return balance::name_of(mark.state);
+  const bool ends = mark.state == State::faulty || mark.state == State::refused;
+  if (!ends || !mark.over()) return balance::name_of(mark.state);
   return known.is_probed(mark.host) ? "probing" : "due";
 }
 

@@ -35,6 +35,8 @@ child::Program program(const Attempt::Errand& errand, const HostPort& host, cons
                                 std::to_string(kControl),
                                 "-I",
                                 std::to_string(kKey),
+                                "-n",
+                                route.keyfile,
                                 "-l",
                                 route.upstream_user,
                                 "-k",
@@ -42,6 +44,7 @@ child::Program program(const Attempt::Errand& errand, const HostPort& host, cons
                                 "-t",
                                 std::to_string(route.connect_timeout.count())};
   if (errand.family != AF_UNSPEC) argv.push_back(errand.family == AF_INET ? "-4" : "-6");
+  if (route.old_algorithms) argv.push_back("-O");
   if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
   argv.push_back(host.text());
   return {argv, env::allow({"TERM"}), {}, accounts::identity_of(paths::kDialAccount)};
@@ -134,25 +137,36 @@ std::optional<status::Line> Attempt::next() {
   return status::parse(*line);
 }
 
-std::optional<tool::Failure> Attempt::await_connected(balance::Choice& choice, ConductorLink& link) {
+Attempt::Trouble Attempt::trouble(tool::Exit code, const std::string& reason, bool of_client) const {
+  auto verdict = balance::blame::judge({phase_, code, of_client});
+  tool::Failure failure(code, reason, verdict.told);
+  return {std::move(failure), std::move(verdict)};
+}
+
+std::optional<Attempt::Trouble> Attempt::await_connected(balance::Choice& choice, ConductorLink& link) {
+  using balance::blame::Phase;
   const auto deadline = Deadline::in(patience_);
   for (;;) {
     while (const auto line = next()) {
-      if (line->event == "failed") return tool::Failure(status::failure_code(*line), line->get("reason"));
+      if (line->event == "failed")
+        return trouble(status::failure_code(*line), line->get("reason"), line->get("fault") == "client");
       if (line->event == "silent" && !choice.waits_though_silent())
-        return tool::Failure(tool::unavailable, "it does not answer, and another session waits for it");
+        return trouble(tool::unavailable, "it does not answer, and another session waits for it");
+      if (line->event == "reached") phase_ = Phase::handshake;
+      if (line->event == "verified") phase_ = Phase::login;
       if (line->event != "connected") continue;
+      phase_ = Phase::run;
       connected_ = *line;
       return std::nullopt;
     }
-    if (hung_up_) return tool::Failure(tool::internal, "asp-dial died: " + cause_of_death());
+    if (hung_up_) return trouble(tool::internal, "asp-dial died: " + cause_of_death());
     link.wait(control_.get(), Deadline::in(kLook));
     if (link.ended()) {
       choice.abandon();
-      throw tool::Failure(tool::temporary, "the session ended while connecting");
+      throw link.end();
     }
-    if (deadline.over()) return tool::Failure(tool::internal, "asp-dial does not answer");
-    if (choice.given_up_by_others()) return tool::Failure(tool::unavailable, "another session found it faulty");
+    if (deadline.over()) return trouble(tool::internal, "asp-dial does not answer");
+    if (choice.given_up_by_others()) return trouble(tool::unavailable, "another session found it faulty");
   }
 }
 
@@ -166,7 +180,16 @@ void Attempt::note_end(const status::Line& line) {
   }
 }
 
+// asp-dial's words, and with a failure what the user reads.
+status::Line Attempt::for_conductor(const status::Line& line) const {
+  if (line.event != "failed") return line;
+  const auto known = trouble(status::failure_code(line), line.get("reason"));
+  return status::failed(known.failure);
+}
+
 int Attempt::wait_for_end() {
+  // Its last word is how the session ended, unless it was killed.
+  if (end_.empty()) throw tool::Failure(tool::internal, "asp-dial died: " + cause_of_death());
   const int status = child_ ? child_.wait_for(kGoodbyeTime) : status_;
   if (status == 128 + SIGSYS) throw tool::Failure(tool::internal, "asp-dial died: " + child::describe(status));
   return status;
@@ -181,7 +204,7 @@ int Attempt::relay(ConductorLink& link) {
   while (!hung_up_) {
     while (const auto line = next()) {
       note_end(*line);
-      link.say(*line);
+      link.say(for_conductor(*line));
     }
     if (hung_up_) break;
     link.wait(control_.get(), Deadline::never());
@@ -191,7 +214,10 @@ int Attempt::relay(ConductorLink& link) {
       io::write_all(control_.get(), "run\n");
     }
     if (!link.ended()) continue;
-    if (end_.empty()) end_ = "the session ended";
+    if (end_.empty()) {
+      end_ = link.end().what();
+      link.say(status::failed(link.end()));
+    }
     // Without its control asp-dial ends the remote command and says goodbye.
     control_.reset();
     return wait_for_end();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "balance/balance.h"
+#include "balance/blame.h"
 #include "base/child.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -36,9 +37,14 @@ class Attempt {
   // Uses a connection that an earlier session made.
   static Attempt reuse(const Errand& errand, session::keepers::Hold hold);
 
-  // Absent: it is connected. Otherwise the reason why not; also when another session finds the host faulty
-  // meanwhile. Failure{75} when the link ends.
-  std::optional<tool::Failure> await_connected(balance::Choice& choice, ConductorLink& link);
+  // Why it is not connected, and whose fault that is.
+  struct Trouble {
+    tool::Failure failure;
+    balance::blame::Verdict verdict;
+  };
+  // Absent: it is connected. Trouble{69} also when another session finds the host faulty meanwhile.
+  // Failure{74, 75} when the link ends.
+  std::optional<Trouble> await_connected(balance::Choice& choice, ConductorLink& link);
   // asp-dial's line about the connection: address, host key, and how long each step took.
   const status::Line& connected() const { return connected_; }
   // Ends a kept connection that turned out to be useless.
@@ -51,13 +57,15 @@ class Attempt {
   // ends. Returns asp-dial's exit status. Failure{70}: it was killed for a forbidden system call.
   int relay(ConductorLink& link);
   // After relay(): how the session ended, "EOF" or the reason.
-  std::string end() const { return end_.empty() ? "asp-dial died" : end_; }
+  const std::string& end() const { return end_; }
 
  private:
   explicit Attempt(std::chrono::seconds patience) : patience_(patience) {}
   void hand_session(const Errand& errand, session::keepers::Hold hold);
   std::optional<status::Line> next();
+  Trouble trouble(tool::Exit code, const std::string& reason, bool of_client = false) const;
   void note_end(const status::Line& line);
+  status::Line for_conductor(const status::Line& line) const;
   int wait_for_end();
   std::string cause_of_death();
 
@@ -69,5 +77,6 @@ class Attempt {
   io::LineBuffer lines_{8192};
   bool hung_up_ = false;
   std::string end_;
+  balance::blame::Phase phase_ = balance::blame::Phase::reach;
   status::Line connected_;
 };

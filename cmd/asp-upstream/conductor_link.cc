@@ -46,7 +46,7 @@ std::optional<Record> ConductorLink::await_record() {
         throw tool::Failure(tool::bad_input, "three descriptors are needed");
       return record;
     }
-    if (ended_) return std::nullopt;
+    if (ended()) return std::nullopt;
     if (deadline.over()) throw tool::Failure(tool::temporary, "nothing was asked within 10 s");
     wait(-1, deadline);
   }
@@ -55,32 +55,40 @@ std::optional<Record> ConductorLink::await_record() {
 void ConductorLink::say(const status::Line& line) {
   if (!verified_) return;
   const std::string text = line.text();
-  if (!ended_ &&
-      ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
-    ended_ = true;
+  if (::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
+    end_by(tool::temporary, "ascp_rproxy does not listen any more");
 }
 
 bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
-  await::On other(other_fd), conductor(ended_ ? -1 : STDIN_FILENO), signal(signals_.fd()), sudo(sudo_.get()),
+  await::On other(other_fd), conductor(ended() ? -1 : STDIN_FILENO), signal(signals_.fd()), sudo(sudo_.get()),
       session(caller_ ? caller_->session.get() : -1), connection(caller_ ? caller_->connection.get() : -1),
       monitor(caller_ ? caller_->monitor.get() : -1);
   await::any(vigil_ ? std::min(deadline, vigil_->due()) : deadline, other, conductor, signal, sudo, session, connection,
              monitor);
+  // Of several things that happen at once, the client's leaving is behind the others.
+  if (connection || monitor) end_by(tool::io, "client hung up");
+  if (session) end_by(tool::os, "ascp_rproxy died");
   if (conductor) hear();
-  if (signal || sudo || session || connection || monitor) ended_ = true;
-  const std::string why = vigil_ && !ended_ ? vigil_->look() : "";
+  if (sudo) end_by(tool::os, "sudo died, or its command_timeout was over");
+  if (signal) end_by(tool::os, "asp-upstream was told to end, as sudo does when its command_timeout is over");
+  const std::string why = vigil_ && !ended() ? vigil_->look() : "";
   if (!why.empty()) {
     logging::error("Ends the connection to the server of {}: {}", logging::escape(caller_->user), why);
-    ended_ = true;
+    end_by(tool::temporary, why.c_str());
+    end_ = end_->as_logged();
   }
   return static_cast<bool>(other);
+}
+
+void ConductorLink::end_by(tool::Exit code, const char* why) {
+  if (!end_) end_.emplace(code, why);
 }
 
 void ConductorLink::hear() {
   auto received = passing::receive(STDIN_FILENO, 4096, kStandardDescriptors);
   if (!received) return;
   if (received->bytes.empty()) {
-    ended_ = true;
+    end_by(tool::temporary, "the session ended");
     return;
   }
   received_ += received->bytes.size();

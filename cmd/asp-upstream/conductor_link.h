@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/record.h"
@@ -44,7 +45,7 @@ class ConductorLink {
   // Closes our copies, which would keep sshd from seeing that the remote command closed its output.
   void release_descriptors() { descriptors_.clear(); }
 
-  // Sends a line. If it cannot be written at once, the link ends.
+  // Sends a line. If it cannot be written at once, the link ends. A last word may come when it has ended.
   void say(const status::Line& line);
 
   // Waits until `other_fd` is readable or something has arrived or happened. True when `other_fd` is readable.
@@ -52,10 +53,13 @@ class ConductorLink {
   // The next whole line from the conductor; absent: none yet.
   std::optional<std::string> next();
   // True when the conductor is gone, or the session is to end.
-  bool ended() const { return ended_; }
+  bool ended() const { return end_.has_value(); }
+  // Why; only once it has ended. Failure{74}: the client has left; {71}, {75}: something of ours ended it.
+  const tool::Failure& end() const { return *end_; }
 
  private:
   void hear();
+  void end_by(tool::Exit code, const char* why);
 
   const caller::Caller* caller_ = nullptr;
   std::optional<caller::Vigil> vigil_;
@@ -66,5 +70,5 @@ class ConductorLink {
   std::size_t received_ = 0;  // bytes
   bool descriptors_came_ = false;
   bool verified_ = false;
-  bool ended_ = false;
+  std::optional<tool::Failure> end_;
 };

@@ -81,7 +81,11 @@ File read(const session::Route& route, const caller::Caller& caller) {
   }
   check(file.get(), path, roots);
   const std::string identity = session::keepers::identity_of(file.get());
-  return {io::read_all(file.get(), kMaxKey, path), identity};
+  try {
+    return {io::read_all(file.get(), kMaxKey, path), identity};
+  } catch (const tool::Failure& failure) {  // it is too long
+    throw tool::Failure(tool::config, fmt::format("key {}", failure.what()));
+  }
 }
 
 }  // namespace key

@@ -8,13 +8,17 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <set>
 
 #include <fmt/core.h>
 
 #include "attempt.h"
 #include "balance/balance.h"
+#include "balance/blame.h"
 #include "base/accounts.h"
 #include "base/confine.h"
 #include "base/confine_phases.h"
@@ -44,8 +48,13 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
   const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, [](const std::string& line) {
                                                                      logging::debug1("{}", logging::escape(line));
                                                                    }});
-  if (!route) refuse(fmt::format("no rule is for {} at {} (see asp-match -e)", request.user, request.proxy.text()));
-  return *route;
+  if (route) return *route;
+  std::string name;
+  if (request.domain) name = ", who asks for " + request.domain->text();
+  else if (session::rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}}))
+    name = ", who asks for no name";
+  refuse(fmt::format("no rule is for {} at {}{} (see asp-match -e){}", request.user, request.proxy.text(), name,
+                     session::rules::hint(rproxy, request)));
 }
 
 // aspshell has accepted the command already, but somebody who broke out of it could call us directly.
@@ -58,16 +67,11 @@ command_line::Words words_of(const config::Config& config, const std::string& co
   return *words;
 }
 
-// True if another server may be tried, since this one is at fault and not our side.
-bool is_servers_fault(tool::Exit code) {
-  return code == tool::unavailable || code == tool::untrusted || code == tool::not_permitted;
-}
-
 std::string hosts_of(const std::vector<balance::Mark>& marks) {
   std::string text;
   for (const auto& mark : marks)
     text += fmt::format("{}{} ({}: {})", text.empty() ? "" : ", ", mark.host.text(), balance::name_of(mark.state),
-                        mark.reason);
+                        logging::unescape(mark.reason));
   return text;
 }
 
@@ -79,14 +83,6 @@ status::Line connected(const session::Route& route, const HostPort& host, const 
     line.with(name, attempt.connected().get(name));
   if (attempt.connected().get("reused") == "true") line.with("reused", "true");
   return line;
-}
-
-// Other sessions pass over a server that fails for a while. A refused key of the user's own does not
-// count: otherwise the user could make all servers look faulty.
-void note_failure(const session::Route& route, const tool::Failure& failure, balance::Choice& choice) {
-  const bool refused = failure.code() == tool::not_permitted;
-  if (!is_servers_fault(failure.code()) || (refused && route.keyfile_of_user)) choice.abandon();
-  else choice.failed(failure.what(), refused ? balance::Choice::Scope::account : balance::Choice::Scope::host);
 }
 
 // Everything of this session that a connection depends on. Taken before and after aspera.conf is read,
@@ -131,9 +127,42 @@ std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<
     const auto failure = attempt.await_connected(choice, link);
     if (!failure) return attempt;
     attempt.discard();
-    logging::debug1("A connection that was kept is of no use: {}", logging::escape(failure->what()));
+    logging::debug1("A connection that was kept is of no use: {}", logging::escape(failure->failure.what()));
   }
   return std::nullopt;
+}
+
+// What a session found on its way through the servers, for its last word.
+struct Outcome {
+  std::optional<tool::Failure> last;  // with the server's name
+  std::set<balance::blame::Party> parties;
+};
+
+// None is left, or would do better.
+[[noreturn]] void give_up(const session::Route& route, Outcome& outcome,
+                          const std::vector<balance::Mark>& passed_over) {
+  using balance::blame::Party;
+  if (outcome.last && route.hosts.size() == 1) throw *outcome.last;
+  auto wait = std::chrono::seconds::max();
+  for (const auto& mark : passed_over) {
+    outcome.parties.insert(mark.user.empty() ? Party::server : Party::account);
+    wait = std::min(wait, std::max(mark.left(), std::chrono::seconds(1)));
+  }
+  const bool of_account = outcome.parties == std::set{Party::account};
+  const std::string reasons = fmt::format("{}{}{}{}", passed_over.empty() ? "" : ": ", hosts_of(passed_over),
+                                          outcome.last ? "; just now " : "", outcome.last ? outcome.last->what() : "");
+  if (of_account && !outcome.last)
+    throw tool::Failure(tool::temporary,
+                        fmt::format("the servers of rule {} are not asked again yet{}", route.rule, reasons),
+                        fmt::format("The server behind this proxy has refused this account again and again. Try again "
+                                    "in {} seconds.",
+                                    wait.count()));
+  // One sentence fits all of them.
+  if (outcome.last && (of_account || outcome.parties == std::set{Party::client}))
+    throw tool::Failure(outcome.last->code(), fmt::format("no server of rule {} will do{}", route.rule, reasons),
+                        outcome.last->told());
+  throw tool::Failure(tool::temporary, fmt::format("all servers of rule {} are faulty{}", route.rule, reasons),
+                      "None of the servers behind this proxy can be reached right now. Try again later.");
 }
 
 // Tries hosts until one is connected. Not one byte of the client's stream is read before the command
@@ -147,34 +176,32 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
   const key::File key = key::read(route, caller);
   const Attempt::Errand errand{route, family, key.text, words, link.descriptors()};
   balance::Choice choice(route, session);
-  std::optional<tool::Failure> last;
+  Outcome outcome;
   while (const auto host = choice.next()) {
     logging::debug1("Tries server {} as {}", host->text(), logging::escape(route.upstream_user));
     std::optional<session::keepers::Terms> terms;
     if (route.upstream_reuse) terms = with_host(terms_of(route, caller, family, key, config), *host);
     auto kept = reuse(errand, terms, choice, link);
     Attempt attempt = kept ? std::move(*kept) : dial(errand, *host, terms);
-    const auto failure = kept ? std::nullopt : attempt.await_connected(choice, link);
-    if (!failure) {
+    const auto trouble = kept ? std::nullopt : attempt.await_connected(choice, link);
+    if (!trouble) {
       choice.connected();
-      balance::note_connected(dialer, {session, route.rule, *host});
+      balance::note_connected(dialer, {session, route.rule, *host}, attempt.connected().get("address"));
       story.connected(route, *host, attempt.connected().get("reused") == "true");
       link.say(connected(route, *host, attempt));
       return attempt;
     }
-    last.emplace(failure->code(), fmt::format("server {}: {}", host->text(), failure->what()));
-    note_failure(route, *failure, choice);
-    if (!is_servers_fault(failure->code())) break;
-    link.say(status::Line{"faulty", {}}.with("host", host->text()).with("reason", failure->what()));
+    const auto& [failure, verdict] = *trouble;
+    choice.failed(failure.what(), verdict.mark);
+    outcome.last.emplace(failure.code(), fmt::format("server {}: {}", host->text(), failure.what()), failure.told());
+    outcome.parties.insert(verdict.party);
+    if (!verdict.next) throw *outcome.last;
+    link.say(status::Line{"faulty", {}}
+                 .with("host", host->text())
+                 .with("fault", balance::blame::name_of(verdict.party))
+                 .with("reason", failure.what()));
   }
-  if (route.hosts.size() == 1 && last) throw *last;
-  if (last && !is_servers_fault(last->code())) throw *last;
-  const std::string passed_over = hosts_of(choice.passed_over());
-  throw tool::Failure(
-      tool::temporary,
-      fmt::format("all servers of rule {} are faulty{}{}{}{}", route.rule, passed_over.empty() ? "" : ": ", passed_over,
-                  last ? "; just now " : "", last ? last->what() : ""),
-      "None of the servers behind this proxy can be reached right now. Try again later.");
+  give_up(route, outcome, choice.passed_over());
 }
 
 // The doctor's question, which takes the place of a request.
@@ -186,9 +213,16 @@ int answer_doctor(ConductorLink& link) {
   return tool::yes;
 }
 
+// Whom the log is to name, as far as they are known.
+struct Client {
+  std::string name;      // of sudo
+  std::string identity;  // of a request whose caller is verified
+  bool connected = false;
+};
+
 // All that the kernel can tell about the caller comes before anything is read, so that nobody has more helpers
 // than sessions of sshd.
-int serve(ConductorLink& link) {
+int serve(ConductorLink& link, Client& client) {
   const uid_t uid = privilege::sudo_uid();
   logging::set_user(uid);
   caller::require_own_descriptors(uid);
@@ -207,6 +241,7 @@ int serve(ConductorLink& link) {
   caller::verify(caller, asked.request.client, asked.request.proxy);
   link.keep_vigil();
   if (asked.request.user != caller.user) refuse(fmt::format("{} asks for {}", caller.user, asked.request.user));
+  client.identity = " " + asked.identity();
   session::spool::check_admission();
   const std::string config_file = session::keepers::identity_of(paths::kConfig);
   const auto config = config::load(paths::kConfig, config::Author::root);
@@ -220,6 +255,7 @@ int serve(ConductorLink& link) {
   link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
   balance::share(config.cluster, balance::Haste::session);
   Attempt attempt = connect(route, asked, words, caller, config_file, *token, link, story);
+  client.connected = true;
   balance::stop_sharing();  // a session may live for days
   link.release_descriptors();
   confine::keep_capabilities(confine::kConnectedUpstream);
@@ -239,18 +275,21 @@ int run(int argc, char**) {
   privilege::keep_only({"SUDO_UID", "SUDO_USER", "TERM"});
   privilege::ignore_terminal();
   ConductorLink link;
+  Client client;
+  const char* sudo_user = std::getenv("SUDO_USER");
+  client.name = sudo_user ? sudo_user : "?";
   try {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-upstream takes no arguments");
-    return serve(link);
+    return serve(link, client);
   } catch (const tool::Failure& failure) {
     config::log_place::follow();
-    const char* sudo_user = std::getenv("SUDO_USER");
-    logging::error("No server for {}: {}", logging::escape(sudo_user ? sudo_user : "?"),
-                   logging::escape(failure.what()));
-    link.say(status::Line{"failed", {}}
-                 .with("code", std::to_string(failure.code()))
-                 .with("reason", failure.what())
-                 .with("told", failure.told()));
+    const std::string line = fmt::format(
+        "{} {}: {}{} (exit {})", client.connected ? "Ends the session of" : "No server for",
+        logging::escape(client.name), logging::told(failure.what()), client.identity, static_cast<int>(failure.code()));
+    // That a client leaves is no failure.
+    if (failure.code() == tool::io) logging::event("{}", line);
+    else logging::error("{}", line);
+    link.say(status::failed(failure.as_logged()));
     if (!link.is_heard()) std::fprintf(stderr, "%s\n", logging::escape(failure.what()).c_str());
     return failure.code();
   }

@@ -50,6 +50,11 @@ bool may_serve_ipv6(const config::Rule& rule) {
 
 }  // namespace
 
+bool may_serve_ipv6(const config::Rproxy& rproxy) {
+  return std::any_of(rproxy.rules.begin(), rproxy.rules.end(),
+                     [](const config::Rule& rule) { return may_serve_ipv6(rule); });
+}
+
 Patient examine() {
   Patient patient;
   try {
@@ -59,7 +64,7 @@ Patient examine() {
     patient.proxy = std::move(config.proxy);
     patient.node = std::move(config.node);
     if (config.cluster.enabled) patient.cluster = std::move(config.cluster);
-    patient.uses_ipv6 = std::any_of(patient.rproxy->rules.begin(), patient.rproxy->rules.end(), may_serve_ipv6);
+    patient.uses_ipv6 = may_serve_ipv6(*patient.rproxy);
   } catch (const tool::Failure& failure) {
     patient.config_error = failure.what();
   }

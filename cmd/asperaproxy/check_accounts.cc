@@ -39,7 +39,9 @@ Verdicts group(const Patient& patient) {
   Verdicts found;
   std::vector<std::string> administrators;
   std::vector<std::string> shells;
+  std::vector<std::string> unusable;
   for (const auto& user : patient.users) {
+    if (!accounts::is_name(user)) unusable.push_back(user);
     const passwd* const entry = ::getpwnam(user.c_str());
     if (!entry) {
       found.push_back(warn(fmt::format("{} is in the group, but has no account", user),
@@ -55,6 +57,11 @@ Verdicts group(const Patient& patient) {
     found.push_back(
         fail(fmt::format("an administrator is in the group, and has no shell by SSH: {}", listed(administrators)),
              "gpasswd -d USER sallyport"));
+  }
+  if (!unusable.empty()) {
+    found.push_back(
+        fail(fmt::format("names that cannot be used (over 200 bytes, / : , in them, not UTF-8): {}", listed(unusable)),
+             "have SSSD or winbind write them otherwise: INSTALL, step 3"));
   }
   if (!shells.empty()) {
     found.push_back(warn(

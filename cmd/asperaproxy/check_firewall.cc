@@ -11,6 +11,7 @@
 #include "firewall/border.h"
 #include "firewall/firewall.h"
 #include "judge.h"
+#include "kernel.h"
 #include "kernel/connmark.h"
 #include "kernel/conntrack.h"
 #include "session/spool.h"
@@ -83,6 +84,11 @@ Verdicts iptables(const Patient& patient) {
 }
 
 Verdicts ip6tables(const Patient& patient) {
+  if (!asperaproxy::has_ipv6()) {
+    if (!patient.uses_ipv6) return {ok("the kernel has no IPv6; no rule of aspera.conf needs it")};
+    return {fail("the kernel has no IPv6, but aspera.conf has rules for it",
+                 "boot without ipv6.disable=1, or take those rules out")};
+  }
   return usable_for(Family::v6, patient.uses_ipv6 && wants(patient, config::Forwarding::iptables));
 }
 
@@ -137,8 +143,8 @@ Verdicts rules(const Patient& patient) {
           return firewall::part_of(session) == part;
         }));
     // Unused firewalls are not reported; the usual one always is.
-    if (part == Part::ip6tables &&
-        (!patient.uses_ipv6 || (count == 0 && !wants(patient, config::Forwarding::iptables))))
+    if (part == Part::ip6tables && (!patient.uses_ipv6 || !asperaproxy::has_ipv6() ||
+                                    (count == 0 && !wants(patient, config::Forwarding::iptables))))
       continue;
     if (part == Part::iptables && count == 0 && !wants(patient, config::Forwarding::iptables)) continue;
     if (part == Part::nftables && count == 0 && !wants(patient, config::Forwarding::nftables)) continue;

@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "balance/balance.h"
 #include "base/accounts.h"
 #include "base/failure.h"
 #include "base/root_only.h"
@@ -122,10 +123,51 @@ Verdicts host_keys_enrolled(const Patient& patient) {
   return found;
 }
 
+// What sessions have met lately. A server that says this in the place of its version has had enough of log-ins that
+// fail, and so refuses everybody: PerSourcePenalties of OpenSSH 9.8 and later.
+constexpr char kPenalty[] = "Not allowed at this time";
+
+Verdict judge_mark(const balance::Mark& mark) {
+  const std::string host = mark.host.text();
+  const std::string heal = "asperaproxy heal " + host;
+  if (mark.reason.find(kPenalty) != std::string::npos)
+    return fail(fmt::format("{} refuses this proxy, since log-ins from it have failed", host),
+                "PerSourcePenaltyExemptList in sshd_config there, with the address of this proxy; " + heal);
+  if (!mark.user.empty())
+    return warn(fmt::format("{} does not let {} in: {}", host, mark.user, mark.reason), "mend that; " + heal);
+  return warn(fmt::format("{} is faulty: {}", host, mark.reason), "mend that; " + heal);
+}
+
+Verdicts logins(const Patient&) {
+  Verdicts found;
+  for (const auto& mark : balance::marks()) {
+    const bool again = mark.state == balance::State::refused && mark.failures > 1;
+    if (again || (mark.state == balance::State::faulty && !mark.over())) found.push_back(judge_mark(mark));
+  }
+  if (found.empty()) found.push_back(ok("no server has just failed, or refused an account again and again"));
+  return found;
+}
+
+Verdicts old_algorithms(const Patient& patient) {
+  Verdicts found;
+  if (!patient.rproxy) return found;
+  for (const auto& rule : patient.rproxy->rules) {
+    if (!rule.old_algorithms) continue;
+    found.push_back(warn(fmt::format("rule {} (line {}) lets its servers use SHA-1 and CBC, which can be broken with "
+                                     "effort",
+                                     rule.number, rule.line),
+                         "update the servers, and take <old_algorithms> out of the rule"));
+  }
+  return found;
+}
+
 }  // namespace
 
 const std::vector<Condition>& server_conditions() {
-  static const std::vector<Condition> all{{"keyfile", keyfiles}, {"host_keys", host_keys_enrolled}};
+  static const std::vector<Condition> all{{"keyfile", keyfiles},
+                                          {"host_keys", host_keys_enrolled},
+                                          {"logins", logins},
+                                          {"old_algorithms", old_algorithms}};
   return all;
 }
 

@@ -15,6 +15,7 @@
 #include "base/root_only.h"
 #include "doctor.h"
 #include "judge.h"
+#include "kernel.h"
 #include "session/spool.h"
 
 namespace doctor {
@@ -99,7 +100,7 @@ Verdicts ip_forward(const Patient& patient) {
                            fmt::format("sysctl -w net.ipv4.conf.{}.forwarding=1", interface)));
     }
   }
-  if (read_file("/proc/sys/net/ipv6/conf/all/forwarding") != "1\n" && patient.uses_ipv6) {
+  if (read_file("/proc/sys/net/ipv6/conf/all/forwarding") != "1\n" && patient.uses_ipv6 && asperaproxy::has_ipv6()) {
     found.push_back(fail("net.ipv6.conf.all.forwarding is not 1, but aspera.conf has rules for IPv6", kStartCure));
   }
   if (found.empty()) found.push_back(ok(patient.uses_ipv6 ? "on, for IPv6 too" : "on"));

@@ -21,11 +21,14 @@ struct Patient {
   std::optional<config::Cluster> cluster;  // present: it is enabled
   std::vector<std::string> users;          // members of the group sallyport, sorted
   bool has_group = false;
-  bool uses_ipv6 = false;     // some rule may serve IPv6
+  bool uses_ipv6 = false;     // may_serve_ipv6
   std::string sshd_settings;  // sshd -T
   std::string sshd_error;
 };
 Patient examine();
+
+// True if some rule may serve clients by IPv6.
+bool may_serve_ipv6(const config::Rproxy& rproxy);
 
 using Verdicts = std::vector<Verdict>;
 struct Condition {

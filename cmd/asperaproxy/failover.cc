@@ -50,6 +50,7 @@ void lay_bases() {
   const session::spool::FirewallLock lock;
   const auto living = session::spool::living();
   for (const auto part : {firewall::Part::iptables, firewall::Part::ip6tables}) {
+    if (part == firewall::Part::ip6tables && !has_ipv6()) continue;
     try {
       auto& backend = firewall::backend(part);
       if (backend.inspect_base() != firewall::text::Base::present) backend.lay(living);

@@ -79,6 +79,8 @@ std::vector<std::string> advertised_on(const std::string& routes) {
   return interfaces;
 }
 
+bool has_ipv6() { return is_there("/proc/sys/net/ipv6"); }
+
 bool forwards(int family) { return read(family == AF_INET ? kForward4 : kForward6) == "1\n"; }
 
 void stop_forwarding(int family) {

@@ -10,6 +10,9 @@ namespace asperaproxy {
 // the reason, one line each. Failure{71} when IPv4 cannot be forwarded.
 std::vector<std::string> set_kernel();
 
+// False where the kernel has no IPv6 (booted with ipv6.disable=1).
+bool has_ipv6();
+
 // True if the kernel forwards packets of `family` (AF_INET, AF_INET6).
 bool forwards(int family);
 

@@ -6,6 +6,7 @@
 
 #include "base/options.h"
 #include "base/tool.h"
+#include "unit.h"
 #include "verbs.h"
 
 namespace {
@@ -18,10 +19,29 @@ struct Verb {
   int (*with)(const Words&);
   const char* words;
 };
+// What is done by hand is done here, where its outcome is seen; systemd follows.
+int start() {
+  const int code = asperaproxy::start();
+  asperaproxy::unit::follow("start");
+  return code;
+}
+
+int stop() {
+  const int code = asperaproxy::stop();
+  asperaproxy::unit::follow("stop");
+  return code;
+}
+
+int restart() {
+  const int stopped = stop();
+  const int started = start();
+  return stopped == tool::yes ? started : stopped;
+}
+
 constexpr Verb kVerbs[] = {
-    {"start", asperaproxy::start, nullptr, ""},
-    {"stop", asperaproxy::stop, nullptr, ""},
-    {"restart", asperaproxy::restart, nullptr, ""},
+    {"start", start, nullptr, ""},
+    {"stop", stop, nullptr, ""},
+    {"restart", restart, nullptr, ""},
     {"leave", asperaproxy::leave, nullptr, ""},
     {"reload", asperaproxy::reload, nullptr, ""},
     {"status", asperaproxy::status, nullptr, ""},

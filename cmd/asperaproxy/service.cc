@@ -19,6 +19,7 @@
 #include "border_plan.h"
 #include "conductors.h"
 #include "config/config.h"
+#include "doctor.h"
 #include "firewall/border.h"
 #include "firewall/firewall.h"
 #include "firewall/reap.h"
@@ -97,11 +98,16 @@ bool is_wanted(config::Forwarding forwarding) {
 }
 
 // Neither IPv6 nor each of the firewalls is everywhere, or needed everywhere.
-void lay_bases(std::vector<std::string>& left) {
+void lay_bases(const std::optional<config::Config>& config, std::vector<std::string>& left) {
   const auto living = session::spool::living();
   if (is_wanted(config::Forwarding::nftables)) lay_base(Part::nftables, living);
   if (!is_wanted(config::Forwarding::iptables)) return;
   lay_base(Part::iptables, living);
+  if (!has_ipv6()) {
+    if (config && doctor::may_serve_ipv6(config->rproxy))
+      left.push_back("the kernel has no IPv6, but aspera.conf has rules for it");
+    return;
+  }
   try {
     lay_base(Part::ip6tables, living);
   } catch (const tool::Failure& failure) {
@@ -168,11 +174,12 @@ int stop() {
 
 int start() {
   session::spool::prepare();
-  auto left = prepare_host(config_if_valid());
+  const auto config = config_if_valid();
+  auto left = prepare_host(config);
   std::size_t living = 0;
   {
     const session::spool::FirewallLock lock;
-    lay_bases(left);
+    lay_bases(config, left);
     // This comes last, so that a proxy that cannot start stays stopped.
     session::spool::set_stopped(false);
     firewall::reap::all();
@@ -188,12 +195,6 @@ int start() {
   return tool::yes;
 }
 
-int restart() {
-  const int stopped = stop();
-  const int started = start();
-  return stopped == tool::yes ? started : stopped;
-}
-
 int reload() {
   const auto config = config::load(paths::kConfig, config::Author::root);
   if (session::spool::stopped()) {
@@ -205,7 +206,7 @@ int reload() {
   std::size_t living = 0;
   {
     const session::spool::FirewallLock lock;
-    lay_bases(left);
+    lay_bases(config, left);
     firewall::reap::all();
     living = session::spool::living().size();
   }

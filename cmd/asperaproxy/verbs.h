@@ -14,7 +14,6 @@ void require_root();
 // aspera.conf is wrong.
 int start();
 int stop();
-int restart();
 // stop, and the host is again as it was before start: no border, and no forwarding if there was none.
 int leave();
 int reload();

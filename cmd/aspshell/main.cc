@@ -1,6 +1,6 @@
 // aspshell: accepts exactly the allowed command lines and refuses everything else; aspshell(1). sshd
-// runs it as login shell (-c COMMAND) or as ForceCommand (SSH_ORIGINAL_COMMAND). It execs ascp_rproxy,
-// never a shell.
+// runs it as login shell (-c COMMAND) or as ForceCommand (SSH_ORIGINAL_COMMAND). It execs ascp_rproxy, or, on a
+// transfer node, the command itself, never a shell.
 #include <unistd.h>
 
 #include <cstdio>
@@ -14,7 +14,9 @@
 #include "base/paths.h"
 #include "base/tool.h"
 #include "config/config.h"
+#include "node.h"
 #include "who/command_line.h"
+#include "who/file_access.h"
 
 namespace {
 
@@ -51,7 +53,7 @@ void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); 
 int refuse(const std::string& command) {
   constexpr std::size_t kMaxShown = 200;
   const std::string shown = logging::escape(command.substr(0, kMaxShown)) + (command.size() > kMaxShown ? "…" : "");
-  logging::error("Command not accepted user={} from={} command={}", accounts::name_of(::getuid()),
+  logging::error("Command not accepted user={} from={} command={}", logging::field(accounts::name_of(::getuid())),
                  logging::told(env::get("SSH_CONNECTION").value_or("-")), shown);
   tell("Command not accepted: " + shown);
   return tool::not_permitted;
@@ -61,6 +63,18 @@ int refuse_login() {
   const int code = refuse("interactive login");
   tell("This account only transfers files: use a transfer client, such as asp-cp.");
   return code;
+}
+
+// What aspera.conf has for us, if it says that our commands run on this host. Only a file of root's can say so; what
+// is wrong with the file, ascp_rproxy's helpers find, too, and say.
+std::optional<file_access::Access> access_here(const std::string& user) {
+  try {
+    auto found = file_access::of_user(config::load_document(paths::kConfig, config::Author::root), user);
+    if (found.here) return found;
+  } catch (const tool::Failure& failure) {
+    logging::error("Nobody is served on this host: {}", logging::escape(failure.what()));
+  }
+  return std::nullopt;
 }
 
 [[noreturn]] void conduct(const Words& words, bool udp) {
@@ -80,6 +94,8 @@ int run(int argc, char** argv) {
   const auto words = command_line::split(*command);
   const auto found = words ? allowed(*words) : std::nullopt;
   if (!found) return refuse(*command);
+  const std::string user = accounts::name_of(::getuid());
+  if (const auto here = access_here(user)) aspshell::serve_here(*words, *here, user);
   conduct(*words, found->udp);
 }
 

@@ -1,5 +1,7 @@
 #include "effective.h"
 
+#include <grp.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -12,7 +14,7 @@
 #include "base/logging.h"
 #include "config/config.h"
 #include "config/schema.h"
-#include "session/rules.h"
+#include "who/file_access.h"
 
 namespace asuserdata {
 namespace {
@@ -92,6 +94,11 @@ std::string canonical(const std::string& docroot) {
   return error ? docroot : resolved.string();
 }
 
+// A user in the file may have no account, and so no home directory.
+std::string expanded(const std::string& docroot, const std::string& user) {
+  return docroot.starts_with("$(home)") && !accounts::exists(user) ? docroot : file_access::expand(docroot, user);
+}
+
 // `sections` is in the order of precedence. If `user` is empty, $(user) stays.
 std::string of_account(const std::vector<Elements>& sections, const std::string& user) {
   std::string text;
@@ -102,27 +109,11 @@ std::string of_account(const std::vector<Elements>& sections, const std::string&
     }
     std::string value = value_of(found, item.option());
     const bool docroot = item.option().value == Value::docroot;
-    if (docroot && !user.empty()) value = session::rules::expand_user(value, user);
+    if (docroot && !user.empty()) value = expanded(value, user);
     text += line(item.name, value);
-    if (docroot)
-      text += line("canonical_absolute", user.empty() && value.find("$(") != value.npos ? value : canonical(value));
+    if (docroot) text += line("canonical_absolute", value.find("$(") != value.npos ? value : canonical(value));
   }
   return text;
-}
-
-std::string name_of(const Element& account) {
-  const Element* name = account.child("name");
-  return name ? name->text : "";
-}
-
-const config::schema::Path kUsers = {"aaa", "realms", "realm", "users", "user"};
-const config::schema::Path kGroups = {"aaa", "realms", "realm", "groups", "group"};
-
-Elements named(const Elements& accounts, const std::string& name) {
-  Elements found;
-  std::copy_if(accounts.begin(), accounts.end(), std::back_inserter(found),
-               [&](const Element* each) { return name_of(*each) == name; });
-  return found;
 }
 
 }  // namespace
@@ -130,24 +121,27 @@ Elements named(const Elements& accounts, const std::string& name) {
 std::string of_user(const std::string& path, const std::string& user) {
   if (!accounts::exists(user)) throw tool::Failure(tool::no, fmt::format("{}: no such user", user));
   const Element document = config::load_document(path);
-  const auto groups = accounts::groups_of(user);
-  std::vector<Elements> sections{named(config::schema::find(document, kUsers), user)};
-  for (const auto* group : config::schema::find(document, kGroups)) {
-    if (std::find(groups.begin(), groups.end(), name_of(*group)) != groups.end()) sections.push_back({group});
-  }
-  sections.push_back(config::schema::find(document, {"default"}));
-  return line("user", user) + of_account(sections, user);
+  return line("user", user) + of_account(file_access::sections(document, user), user);
+}
+
+std::string of_group(const std::string& path, const std::string& group) {
+  const Element document = config::load_document(path);
+  const Elements sections = named(config::schema::find(document, kGroups), group);
+  if (sections.empty() && ::getgrnam(group.c_str()) == nullptr)
+    throw tool::Failure(tool::no, fmt::format("{}: no such group", group));
+  return line("group", group) + of_account({sections, config::schema::find(document, {"default"})}, "");
 }
 
 std::string everything(const std::string& path) {
   const Element document = config::load_document(path);
   const Elements defaults = config::schema::find(document, {"default"});
   std::string text = of_server(document) + of_account({defaults}, "");
-  for (const auto* user : config::schema::find(document, kUsers)) {
-    text += "\n" + line("user", name_of(*user)) + of_account({{user}, defaults}, name_of(*user));
+  for (const auto* user : file_access::all_users(document)) {
+    const std::string name = file_access::name_of(*user);
+    text += "\n" + line("user", name) + of_account({{user}, defaults}, name);
   }
-  for (const auto* group : config::schema::find(document, kGroups)) {
-    text += "\n" + line("group", name_of(*group)) + of_account({{group}, defaults}, "");
+  for (const auto* group : file_access::all_groups(document)) {
+    text += "\n" + line("group", file_access::name_of(*group)) + of_account({{group}, defaults}, "");
   }
   return text;
 }

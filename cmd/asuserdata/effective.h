@@ -19,4 +19,8 @@ std::string everything(const std::string& path);
 // for all. Failure{1} when there is no such account; Failure{78}.
 std::string of_user(const std::string& path, const std::string& user);
 
+// The values for the members of one group: those that the file has for it, then for all. Failure{1} when neither
+// the system nor the file has such a group; Failure{78}.
+std::string of_group(const std::string& path, const std::string& group);
+
 }  // namespace asuserdata

@@ -16,7 +16,7 @@
 
 namespace {
 
-constexpr char kUsage[] = "asuserdata {-s | -+ | -v | -a | -u user} [-c aspera.conf]";
+constexpr char kUsage[] = "asuserdata [-b] [-t] {-s | -+ | -v | -a | -u user | -g group} [-c aspera.conf]";
 
 int validate(const std::string& path) {
   const auto config = config::load(path);
@@ -27,11 +27,13 @@ int validate(const std::string& path) {
 }
 
 int run(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "svau:c:+", kUsage);
+  const auto options = options::parse(argc, argv, "svau:g:btc:+", kUsage);
   const std::string path = options.get('c', paths::kConfig);
-  const std::size_t asked = options.given.size() - (options.has('c') ? 1 : 0);
+  const auto count = [&](char letter) { return options.has(letter) ? 1U : 0U; };
+  const std::size_t others = count('c') + count('b') + count('t');  // -b and -t change nothing
+  const std::size_t asked = options.given.size() - others;
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
-  if (asked != 1) options::fail_usage(kUsage, "one of -s, -+, -v, -a and -u is needed");
+  if (asked != 1) options::fail_usage(kUsage, "one of -s, -+, -v, -a, -u and -g is needed");
 
   if (options.has('v')) return validate(path);
   std::string answer;
@@ -39,6 +41,7 @@ int run(int argc, char** argv) {
   if (options.has('+')) answer = asuserdata::spec(asuserdata::Names::yes);
   if (options.has('a')) answer = asuserdata::everything(path);
   if (options.has('u')) answer = asuserdata::of_user(path, options.get('u', ""));
+  if (options.has('g')) answer = asuserdata::of_group(path, options.get('g', ""));
   io::write_all(STDOUT_FILENO, answer);
   return tool::yes;
 }

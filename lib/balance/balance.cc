@@ -164,11 +164,12 @@ void sweep(const std::optional<std::vector<HostPort>>& named) {
   }
 }
 
-void note_connected(session::spool::Token& dialer, const Connection& connection) {
+void note_connected(session::spool::Token& dialer, const Connection& connection, const std::string& address) {
   Record record;
   record.add("session", connection.session);
   record.add("rule", std::to_string(connection.rule));
   record.add("host", connection.host.text());
+  record.add("address", address);
   dialer.note(record.text());
 }
 
@@ -184,6 +185,7 @@ Choice::Choice(const session::Route& route, std::string session, Turn turn)
     : hosts_(route.hosts),
       user_(route.upstream_user),
       keyfile_(route.keyfile),
+      own_key_(route.keyfile_of_user),
       interval_(route.faulty_interval),
       patience_(route.connect_timeout),
       session_(std::move(session)) {
@@ -209,6 +211,7 @@ std::vector<std::string> Choice::mark_names() const {
 Standing Choice::standing_of(const HostPort& host) const {
   HeededMarks marks;
   marks.maintenance = read_mark(mark_name(State::maintenance, host));
+  marks.refused = read_mark(mark_name(State::refused, host, user_, keyfile_));
   if (!is_alone()) {
     marks.faulty = read_mark(mark_name(State::faulty, host));
     marks.faulty_for_account = read_mark(mark_name(State::faulty, host, user_, keyfile_));
@@ -244,6 +247,7 @@ std::optional<HostPort> Choice::next() {
   if (!picked) return std::nullopt;
   current_ = untried[*picked];
   tried_.push_back(*current_);
+  hold_others_back();
   return current_;
 }
 
@@ -298,28 +302,53 @@ void Choice::set_or_log(const Mark& mark) const {
 }
 
 void Choice::connected() {
-  for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_)}) {
+  for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_),
+                           mark_name(State::refused, *current_, user_, keyfile_)}) {
     const auto mark = read_mark(name);
     if (mark && heal_mark(*mark))
-      logging::event("Server {} is back: no longer faulty session={}", mark->target(), session_);
+      logging::event("Server {} is back: no longer {} session={}", mark->target(), name_of(mark->state), session_);
   }
   release();
 }
 
-void Choice::failed(const std::string& reason, Scope scope) {
-  if (!is_alone() && !gave_way_) {
-    Mark mark = mark_now(*current_, State::faulty, interval_, reason, session_);
-    if (scope == Scope::account) std::tie(mark.user, mark.keyfile) = std::tie(user_, keyfile_);
-    const auto there = read_mark(mark_name(State::faulty, mark.host, mark.user, mark.keyfile));
-    if (!there || there->over()) {
-      set_or_log(mark);
-      logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(),
-                     logging::told(mark.reason), session_);
-    }
-  }
+void Choice::failed(const std::string& reason, blame::Mark what) {
+  const bool of_account = what == blame::Mark::account;
+  if (of_account && (own_key_ || is_alone())) note_refusal(reason);
+  else if (what != blame::Mark::nothing && !is_alone() && !gave_way_) mark_faulty(reason, of_account);
   release();
 }
 
 void Choice::abandon() { release(); }
+
+void Choice::mark_faulty(const std::string& reason, bool for_account) {
+  Mark mark = mark_now(*current_, State::faulty, interval_, reason, session_);
+  if (for_account) std::tie(mark.user, mark.keyfile) = std::tie(user_, keyfile_);
+  const auto there = read_mark(mark_name(mark));
+  if (there && !there->over()) return;
+  set_or_log(mark);
+  logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(),
+                 logging::without_fields(mark.reason), session_);
+}
+
+void Choice::note_refusal(const std::string& reason) {
+  Mark mark = mark_now(*current_, State::refused, std::chrono::seconds(0), reason, session_);
+  std::tie(mark.user, mark.keyfile) = std::tie(user_, keyfile_);
+  const auto before = read_mark(mark_name(mark));
+  mark.failures = (before ? before->failures : 0) + 1;
+  const auto pause = blame::pause_after(mark.failures, interval_);
+  mark.until += pause;
+  set_or_log(mark);
+  if (pause.count() > 0)
+    logging::event("Server {} is not asked for {} s: it has refused {} log-ins in a row session={}", mark.target(),
+                   pause.count(), mark.failures, session_);
+}
+
+// Of several sessions of an account that was refused, one asks the server again.
+void Choice::hold_others_back() {
+  auto refused = read_mark(mark_name(State::refused, *current_, user_, keyfile_));
+  if (!refused || refused->failures < 2) return;
+  refused->until = boot_clock::seconds() + patience_;
+  set_or_log(*refused);
+}
 
 }  // namespace balance

@@ -7,7 +7,9 @@
 //   turns/KEY          how many turns a list of hosts has given
 //   marks/STATE-HOST   a mark (record). Each state has its own file, so that nobody
 //                      removes, by a mark of their own, what somebody else has set
-//   marks/faulty-USER@HOST-KEY   for one account and key there: the host refuses it
+//   marks/faulty-USER@HOST-KEY   for one account and a key of root's there: the host refuses it
+//   marks/refused-USER@HOST-KEY  how often in a row it has refused them, where nobody else has that key or there
+//                      is no other host: then it is not asked again for a while (balance/blame.h)
 //   healed/STATE-HOST   a mark was removed while other nodes could not be told
 //   probes/HOST        locked by the one session that waits for a host that may
 //                      not answer: its time as faulty is over, or it is silent
@@ -25,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "balance/blame.h"
 #include "balance/order.h"
 #include "balance/types.h"
 #include "base/address.h"
@@ -74,8 +77,9 @@ struct Connection {
   int rule = 0;
   HostPort host;
 };
-// Written into the token in session::spool::kDialers that each connected session holds.
-void note_connected(session::spool::Token& dialer, const Connection& connection);
+// Written into the token in session::spool::kDialers that each connected session holds. `address` is where
+// the host was found: asp-pinhole of the same session asks for it.
+void note_connected(session::spool::Token& dialer, const Connection& connection, const std::string& address);
 std::vector<Connection> connections();
 
 // One session's way through the hosts of its route.
@@ -83,7 +87,8 @@ std::vector<Connection> connections();
 //   Choice choice(route, id);
 //   while (auto host = choice.next()) { … choice.connected() or choice.failed(…) }
 //
-// A single host is never marked faulty, since there is no other to go to.
+// A single host is never marked faulty, since there is no other to go to. An account that it refuses again and again
+// is made to wait all the same: it would end up refusing the proxy's address.
 class Choice {
  public:
   // Takes a turn if there is more than one host; or looks at the next turn.
@@ -101,10 +106,9 @@ class Choice {
 
   // Report the result.
   void connected();
-  enum class Scope { host, account };
   // Nothing is marked when the host was left to others, or others have marked it.
-  void failed(const std::string& reason, Scope scope);
-  // Reports a result that does not concern others.
+  void failed(const std::string& reason, blame::Mark what);
+  // Reports that the session ended meanwhile.
   void abandon();
 
   // The hosts that were passed over, with the reasons, for the message that none is left.
@@ -116,11 +120,15 @@ class Choice {
   bool is_alone() const { return hosts_.size() < 2; }
   bool has_alternative() const;
   void set_or_log(const Mark& mark) const;
+  void mark_faulty(const std::string& reason, bool for_account);
+  void note_refusal(const std::string& reason);
+  void hold_others_back();
   void release();
 
   const std::vector<HostPort> hosts_;
   const std::string user_;
   const std::string keyfile_;
+  const bool own_key_;  // the user's own
   const std::chrono::seconds interval_;
   const std::chrono::seconds patience_;
   const std::string session_;

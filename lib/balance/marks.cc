@@ -27,7 +27,7 @@ std::string path_in(const char* directory, const std::string& name) {
 std::string path_of(const std::string& name) { return path_in(kMarks, name); }
 
 std::optional<State> state_of(const std::string& name) {
-  for (const auto state : {State::faulty, State::suspect, State::maintenance}) {
+  for (const auto state : {State::faulty, State::suspect, State::maintenance, State::refused}) {
     if (name == name_of(state)) return state;
   }
   return std::nullopt;
@@ -70,6 +70,7 @@ Record to_record(const Mark& mark) {
   record.add("until", std::to_string(mark.until.count()));
   record.add("reason", mark.reason);
   record.add("by", mark.by);
+  if (mark.failures != 0) record.add("failures", std::to_string(mark.failures));
   return record;
 }
 
@@ -77,7 +78,9 @@ Mark from_record(const Record& record) {
   const auto host = HostPort::parse(record.require("host"));
   const auto state = state_of(record.require("state"));
   const auto until = parse_decimal(record.require("until"), 0, std::numeric_limits<int>::max());
-  if (!host || !state || !until) throw tool::Failure(tool::bad_input, "host, state or until is not valid");
+  const auto failures = parse_decimal(record.get("failures").value_or("0"), 0, std::numeric_limits<int>::max());
+  if (!host || !state || !until || !failures)
+    throw tool::Failure(tool::bad_input, "host, state, until or failures is not valid");
   return {*host,
           record.get("user").value_or(""),
           record.get("keyfile").value_or(""),
@@ -85,7 +88,8 @@ Mark from_record(const Record& record) {
           record.require("since"),
           std::chrono::seconds(*until),
           record.require("reason"),
-          record.require("by")};
+          record.require("by"),
+          static_cast<unsigned long>(*failures)};
 }
 
 std::optional<Mark> read_mark(const std::string& name) {

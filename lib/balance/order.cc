@@ -6,6 +6,7 @@ namespace balance {
 
 Standing judge(const HeededMarks& marks, std::chrono::seconds now) {
   if (marks.maintenance) return {marks.maintenance};
+  if (marks.refused && !marks.refused->over(now)) return {marks.refused};
   Standing standing;
   for (const auto* faulty : {&marks.faulty, &marks.faulty_for_account}) {
     if (!*faulty) continue;

@@ -5,7 +5,7 @@
 //   faulty, and its time is over              retry, if no other session is trying it; before all others
 //   suspect, or being tried by another, or    last resort: in its turn when no other is left
 //   left to sessions that wait for it
-//   faulty, maintenance                       excluded
+//   faulty, maintenance, refused              excluded
 #pragma once
 
 #include <chrono>
@@ -23,6 +23,7 @@ struct HeededMarks {
   std::optional<Mark> faulty;              // for all accounts
   std::optional<Mark> faulty_for_account;  // for the session's account and key
   bool suspect = false;                    // and a session waits for the server
+  std::optional<Mark> refused{};           // for that account and key: it was refused again and again
 };
 
 struct Standing {

@@ -236,7 +236,7 @@ void update_all() {
       if (statement::is_name(each.text())) all.insert(each.text());
     }
     for (const auto& mark : all_marks()) {
-      if (mark.state != State::suspect) all.insert(mark_name(mark));
+      if (is_shared(mark.state)) all.insert(mark_name(mark));
     }
     for (const auto& name : session::spool::names_in(kHealed)) all.insert(name);
     const std::vector<std::string> names(all.begin(), all.end());
@@ -254,11 +254,11 @@ void update_all() {
 }
 
 void tell(const Mark& mark) {
-  if (is_on() && mark.state != State::suspect) unless_it_fails([&] { tell_all({mark}); });
+  if (is_on() && is_shared(mark.state)) unless_it_fails([&] { tell_all({mark}); });
 }
 
 void tell_healed(const Mark& mark) {
-  if (!sharing.wanted || mark.state == State::suspect) return;
+  if (!sharing.wanted || !is_shared(mark.state)) return;
   unless_it_fails([&] {
     const std::string name = mark_name(mark);
     if (!tell_healed(name, statement::id_of(mark))) write_healed(name, statement::id_of(mark));

@@ -72,7 +72,7 @@ std::optional<Statement> parse(const std::string& name, const std::string& text,
     Statement said{{}, record.get("healed").value_or(""), record.get("node").value_or("?")};
     if (!said.healed.empty()) return said;
     said.mark = mark_in(record, left, now);
-    if (mark_name(*said.mark) == name && said.mark->state != State::suspect) return said;
+    if (mark_name(*said.mark) == name && is_shared(said.mark->state)) return said;
   } catch (const tool::Failure&) {
   }
   return std::nullopt;

@@ -9,6 +9,7 @@ const char* name_of(State state) {
     case State::faulty: return "faulty";
     case State::suspect: return "suspect";
     case State::maintenance: return "maintenance";
+    case State::refused: return "refused";
   }
   return "";
 }

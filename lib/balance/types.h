@@ -12,8 +12,11 @@ enum class State {
   faulty,       // it failed; passed over until its time is over
   suspect,      // it does not answer, and a session waits for it; valid while that session does
   maintenance,  // an administrator set it; until it is healed
+  refused,      // the server lets one account with one key not in, and is not asked again for a while
 };
 const char* name_of(State state);
+// Whether the other nodes of a cluster are told of such a mark.
+constexpr bool is_shared(State state) { return state == State::faulty || state == State::maintenance; }
 
 struct Mark {
   HostPort host;
@@ -23,7 +26,8 @@ struct Mark {
   std::string since;              // RFC 3339
   std::chrono::seconds until{0};  // since boot; meaningless for maintenance
   std::string reason;
-  std::string by;  // a session's id, or the administrator
+  std::string by;              // a session's id, or the administrator
+  unsigned long failures = 0;  // refused: how many log-ins in a row
 
   // True if its time is over, at `now` (boot_clock::seconds()): the next session may try the host.
   bool over(std::chrono::seconds now) const { return state != State::maintenance && now >= until; }

@@ -12,10 +12,18 @@
 
 namespace accounts {
 
+// True for what names accounts and groups of any kind: bear, CORP\bear, "domain users", host$, a name in UTF-8.
+// 1 to 200 bytes, without control characters, slashes, colons and commas; no dash and no blank in front, no blank
+// at the end, and not . or .. So it may be a file's name, and a field of a record.
+bool is_name(std::string_view text);
+
 // Failure{71} when `uid` has no account.
 std::string name_of(uid_t uid);
 
 bool exists(const std::string& user);
+
+// The home directory that passwd(5) has for `user`. Failure{71} when there is no such account.
+std::string home_of(const std::string& user);
 
 // Uid and primary group of `user`. Failure{71} when there is no such account.
 child::Identity identity_of(const std::string& user);

@@ -88,6 +88,11 @@ IpAddress IpAddress::from_sockaddr(const sockaddr& address) {
   throw tool::Failure(tool::os, fmt::format("address family {} is neither IPv4 nor IPv6", address.sa_family));
 }
 
+bool IpAddress::is_loopback() const {
+  static constexpr std::array<std::uint8_t, 16> kOne{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  return v4_ ? bytes_[0] == 127 : bytes_ == kOne;
+}
+
 std::string IpAddress::text() const {
   char buffer[INET6_ADDRSTRLEN];
   return ::inet_ntop(family(), bytes(), buffer, sizeof buffer);

@@ -34,6 +34,7 @@ class IpAddress {
   const char* family_name() const { return v4_ ? "IPv4" : "IPv6"; }
   // In network order; the first 4 or 16 bytes count.
   const std::uint8_t* bytes() const { return bytes_.data(); }
+  bool is_loopback() const;  // 127.0.0.0/8, ::1
   std::string text() const;
   auto operator<=>(const IpAddress&) const = default;
 

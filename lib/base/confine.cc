@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -92,6 +93,42 @@ constexpr const char* kDangerous[] = {"_sysctl",
 constexpr std::uint64_t kNamespaces[] = {CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWNET,
                                          CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP};
 constexpr const char* kOpen[] = {"open", "openat", "openat2", "creat"};
+// What Landlock does not see: changes of a file's mode, owner, times and attributes.
+constexpr const char* kChange[] = {"chmod",     "chown",       "chown32",          "fchmod",   "fchmodat",
+                                   "fchmodat2", "fchown",      "fchown32",         "fchownat", "fremovexattr",
+                                   "fsetxattr", "futimesat",   "lchown",           "lchown32", "lremovexattr",
+                                   "lsetxattr", "removexattr", "removexattrat",    "setxattr", "setxattrat",
+                                   "utime",     "utimensat",   "utimensat_time64", "utimes",   "file_setattr"};
+// And, before its third version, that a file is cut off.
+constexpr const char* kTruncate[] = {"truncate", "truncate64"};
+
+// Newer than the kernel's header may be. An older kernel is not asked for what it does not know.
+constexpr std::uint64_t kFirstVersion = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+constexpr std::uint64_t kMoves = 1ULL << 13;           // between directories; version 2
+constexpr std::uint64_t kTruncates = 1ULL << 14;       // version 3
+constexpr std::uint64_t kBindsTcp = 1ULL << 0;         // version 4
+constexpr std::uint64_t kConnectsTcp = 1ULL << 1;      // version 4
+constexpr std::uint64_t kCallsDevices = 1ULL << 15;    // ioctl(2); version 5
+constexpr std::uint64_t kAbstractSockets = 1ULL << 0;  // version 6
+constexpr std::uint64_t kSignals = 1ULL << 1;          // version 6
+struct Ruleset {
+  std::uint64_t files;
+  std::uint64_t tcp;
+  std::uint64_t scopes;
+};
+constexpr std::uint64_t kOfFiles = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
+                                   LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncates;  // all that a rule for a file may have
+
+std::uint64_t access_of(unsigned rights) {
+  std::uint64_t access = 0;
+  if (rights & may_read) access |= LANDLOCK_ACCESS_FS_READ_FILE;
+  if (rights & may_list) access |= LANDLOCK_ACCESS_FS_READ_DIR;
+  if (rights & may_run) access |= LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE;
+  if (rights & may_write)
+    access |= LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |
+              LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | kMoves | kTruncates;
+  return access;
+}
 
 // A list of system calls that is being made.
 class List {
@@ -134,6 +171,15 @@ int set_capabilities(std::uint64_t kept) {
   return static_cast<int>(::syscall(SYS_capset, &header, sets.data()));
 }
 
+void load_dangerous(std::uint32_t action) {
+  if (!kConfines) return;
+  List list(SCMP_ACT_ALLOW);
+  for (const char* const name : kDangerous) list.add(action, name);
+  for (const auto flag : kNamespaces) list.add(action, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
+  list.add(SCMP_ACT_ERRNO(ENOSYS), "clone3");  // whose flags cannot be seen; glibc then uses clone
+  list.load();
+}
+
 bool has_in_bounding_set(int capability) { return ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1; }
 
 }  // namespace
@@ -152,14 +198,9 @@ void keep_capabilities(std::span<const int> kept) {
     tool::fail_errno(tool::os, "drop capabilities");
 }
 
-void forbid_dangerous() {
-  if (!kConfines) return;
-  List list(SCMP_ACT_ALLOW);
-  for (const char* const name : kDangerous) list.add(SCMP_ACT_KILL_PROCESS, name);
-  for (const auto flag : kNamespaces) list.add(SCMP_ACT_KILL_PROCESS, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
-  list.add(SCMP_ACT_ERRNO(ENOSYS), "clone3");  // whose flags cannot be seen; glibc then uses clone
-  list.load();
-}
+void forbid_dangerous() { load_dangerous(SCMP_ACT_KILL_PROCESS); }
+
+void refuse_dangerous() { load_dangerous(SCMP_ACT_ERRNO(EPERM)); }
 
 void allow_only(const Calls& calls) {
   if (!kConfines) return;
@@ -197,6 +238,69 @@ void see_only(std::initializer_list<std::string> readable) {
   allow("/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)
     tool::fail_errno(tool::os, "confine the files");
+}
+
+namespace {
+
+// 0: there is none.
+long landlock_version() {
+  return std::max(0L, ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION));
+}
+
+Ruleset handled(long version, bool tcp) {
+  Ruleset all{kFirstVersion, 0, 0};
+  if (version >= 2) all.files |= kMoves;
+  if (version >= 3) all.files |= kTruncates;
+  if (version >= 4 && !tcp) all.tcp = kBindsTcp | kConnectsTcp;
+  if (version >= 5) all.files |= kCallsDevices;
+  if (version >= 6) all.scopes = kAbstractSockets | kSignals;
+  return all;
+}
+
+// Whether something below a directory may be written.
+bool allow(int rules, const Place& place, std::uint64_t known) {
+  struct stat status {};
+  if (::fstat(place.fd, &status) != 0) tool::fail_errno(tool::os, "confine the files");
+  landlock_path_beneath_attr rule{access_of(place.rights) & known, place.fd};
+  if (!S_ISDIR(status.st_mode)) rule.allowed_access &= kOfFiles;
+  // The kernel takes no rule that allows nothing.
+  if (rule.allowed_access != 0 && ::syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+    tool::fail_errno(tool::os, "confine the files");
+  return S_ISDIR(status.st_mode) && (place.rights & may_write) != 0;
+}
+
+// What Landlock does not see of what it should. Calls that this architecture lacks are skipped.
+void forbid_unseen(long version, bool writes) {
+  if (!kConfines) return;
+  List list(SCMP_ACT_ALLOW);
+  if (!writes) {
+    for (const char* const name : kChange) list.add(SCMP_ACT_ERRNO(EACCES), name);
+  }
+  if (version < 3) {
+    for (const char* const name : kTruncate) list.add(SCMP_ACT_ERRNO(EACCES), name);
+    // To cut a file off while it is opened for reading. What openat2(2) is asked cannot be seen.
+    constexpr scmp_datum_t kMask = O_ACCMODE | O_TRUNC;
+    list.add(SCMP_ACT_ERRNO(EACCES), "open", SCMP_A1(SCMP_CMP_MASKED_EQ, kMask, O_RDONLY | O_TRUNC));
+    list.add(SCMP_ACT_ERRNO(EACCES), "openat", SCMP_A2(SCMP_CMP_MASKED_EQ, kMask, O_RDONLY | O_TRUNC));
+  }
+  list.load();
+}
+
+}  // namespace
+
+bool has_landlock() { return landlock_version() > 0; }
+
+void stay_in(const std::vector<Place>& places, bool tcp) {
+  const long version = landlock_version();
+  if (version == 0) throw tool::Failure(tool::os, "confine the files: this kernel has no Landlock");
+  const Ruleset all = handled(version, tcp);
+  const Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0)));
+  if (!rules) tool::fail_errno(tool::os, "confine the files");
+  bool writes = false;
+  for (const auto& place : places) writes = allow(rules.get(), place, all.files) || writes;
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)
+    tool::fail_errno(tool::os, "confine the files");
+  forbid_unseen(version, writes);
 }
 
 }  // namespace confine

@@ -14,6 +14,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace confine {
 
@@ -25,6 +26,8 @@ void keep_capabilities(std::span<const int> kept);
 // Forbids the system calls by which one process reaches into another, or into the kernel, and those that make
 // namespaces, but for that of process numbers: for programs that run others. Failure{71}.
 void forbid_dangerous();
+// Has them fail (EPERM): for programs that are not ours.
+void refuse_dangerous();
 
 // Forbids all system calls but these. To open a file fails (EACCES) where it is not among them: libraries look
 // for files that they can do without. Names that the kernel or libseccomp does not know are skipped. `kill` is
@@ -39,5 +42,22 @@ void allow_only(const Calls& calls);
 // Lets files be opened for reading below these paths only, /dev/null also for writing, and none be executed, made
 // or removed (landlock(7)). Paths that do not exist are skipped. On a kernel without Landlock nothing changes.
 void see_only(std::initializer_list<std::string> readable);
+
+// What may be done with the files below a place. To write is to change, make, move and remove files and directories;
+// neither links nor devices are made. To list is to read directories.
+enum Right : unsigned { may_read = 1, may_write = 2, may_list = 4, may_run = 8 };
+struct Place {
+  int fd;  // of a directory or file, O_PATH
+  unsigned rights;
+};
+
+// True if the kernel can do what stay_in does.
+bool has_landlock();
+
+// Nothing can be opened, run, made or removed but below `places`, for any program that is run from here on. Nor are
+// TCP connections made or accepted, unless `tcp`, nor processes outside signalled, as far as the kernel can see to it.
+// No program gives more rights. Where nothing may be written, no mode, owner, time or attribute is changed either.
+// Failure{71} also on a kernel without Landlock.
+void stay_in(const std::vector<Place>& places, bool tcp);
 
 }  // namespace confine

@@ -6,13 +6,11 @@
 
 namespace confine {
 
-// asp-pinhole and asp-upstream, once they know who calls: to run programs under accounts without rights, each among
-// process numbers of its own, and to end them.
+// asp-upstream, once it knows who calls: to run programs under accounts without rights, each among process numbers
+// of its own, and to end them.
 constexpr int kVerifiedUpstream[] = {CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_SYS_ADMIN, CAP_SETPCAP};
-constexpr int kVerifiedPinhole[] = {CAP_SETUID,  CAP_SETGID,    CAP_KILL,   CAP_SYS_ADMIN,
-                                    CAP_SETPCAP, CAP_NET_ADMIN, CAP_NET_RAW};
-// asp-pinhole, once it knows the server: the firewall.
-constexpr int kOpenPinhole[] = {CAP_NET_ADMIN, CAP_NET_RAW};
+// asp-pinhole, once it knows who calls: the firewall.
+constexpr int kVerifiedPinhole[] = {CAP_NET_ADMIN, CAP_NET_RAW};
 // asp-upstream, once the server is connected: its asp-dial is of another account, and has to end with it.
 constexpr int kConnectedUpstream[] = {CAP_KILL};
 // asp-lease, once it knows who asks: the firewall, and programs under accounts without rights.

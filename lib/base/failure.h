@@ -38,10 +38,18 @@ class Failure : public std::runtime_error {
       : std::runtime_error(reason), code_(code), told_(std::move(told)) {}
   Exit code() const { return code_; }
   const std::string& told() const { return told_; }
+  // It is in the log already, or has no line of its own there.
+  bool logged() const { return logged_; }
+  Failure as_logged(bool logged = true) const {
+    Failure copy = *this;
+    copy.logged_ = logged;
+    return copy;
+  }
 
  private:
   Exit code_;
   std::string told_;
+  bool logged_ = false;
 };
 
 // Throws Failure{code, "verb object: strerror(errno)"}.

@@ -53,10 +53,19 @@ std::string escape(std::string_view untrusted) {
 
 std::string told(std::string_view untrusted) { return without_fields(escape(untrusted)); }
 
-std::string without_fields(std::string text) {
-  for (auto at = text.find('='); at != text.npos; at = text.find('=', at)) text.replace(at, 1, "\\x3d");
+namespace {
+
+std::string without(char byte, std::string text) {
+  for (auto at = text.find(byte); at != text.npos; at = text.find(byte, at))
+    text.replace(at, 1, fmt::format("\\x{:02x}", static_cast<unsigned char>(byte)));
   return text;
 }
+
+}  // namespace
+
+std::string without_fields(std::string text) { return without('=', std::move(text)); }
+
+std::string field(std::string_view untrusted) { return without(' ', told(untrusted)); }
 
 std::string unescape(std::string_view escaped) {
   std::string out;

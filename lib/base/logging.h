@@ -30,6 +30,9 @@ std::string told(std::string_view untrusted);
 // The same without escape(), for the reason of a Failure.
 std::string without_fields(std::string text);
 
+// The same, for the value of a field: it has no blank, either, and a field can follow.
+std::string field(std::string_view untrusted);
+
 // Reverts escape(), for messages of another tool of the suite, which escaped them. Text that escape()
 // never writes stays as it is.
 std::string unescape(std::string_view escaped);

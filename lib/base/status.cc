@@ -105,6 +105,19 @@ Line parse(std::string_view line) {
   return parsed;
 }
 
+Line failed(const tool::Failure& failure) {
+  Line line{"failed", {}};
+  line.with("code", std::to_string(failure.code())).with("reason", failure.what());
+  if (!failure.told().empty()) line.with("told", failure.told());
+  if (failure.logged()) line.with("logged", "true");
+  return line;
+}
+
+tool::Failure failure_of(const Line& failed, const std::string& before) {
+  const tool::Failure failure(failure_code(failed), before + failed.get("reason"), failed.get("told"));
+  return failure.as_logged(failed.get("logged") == "true");
+}
+
 tool::Exit failure_code(const Line& failed) {
   const auto code = parse_decimal(failed.get("code"), tool::usage, 255);
   return code && tool::is_exit(static_cast<int>(*code)) ? static_cast<tool::Exit>(*code) : tool::internal;

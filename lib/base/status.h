@@ -33,6 +33,12 @@ struct Line {
 // code that a client would take for success.
 tool::Exit failure_code(const Line& failed);
 
+// "failed code=69 reason=... told=... logged=true", as helpers report it.
+Line failed(const tool::Failure& failure);
+
+// Such a line as a failure again; `before` stands before its reason.
+tool::Failure failure_of(const Line& failed, const std::string& before = {});
+
 // `line` has no newline. Failure{65} when it is malformed.
 Line parse(std::string_view line);
 

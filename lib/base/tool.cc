@@ -27,11 +27,12 @@ void open_standard_descriptors() {
 // Nobody may be reading stderr; then a failure to write does not matter.
 void complain(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
-int report(const char* name, Exit code, const std::string& reason, Audience audience, const std::string& told = {}) {
-  const std::string shown = logging::escape(reason);
+int report(const char* name, const Failure& failure, Audience audience) {
+  const std::string shown = logging::escape(failure.what());
+  const Exit code = failure.code();
   if (audience == Audience::remote) {
-    logging::error("{} (exit {})", shown, static_cast<int>(code));
-    complain(told.empty() ? remote_line(code) : told);
+    if (!failure.logged()) logging::error("{} (exit {})", shown, static_cast<int>(code));
+    complain(failure.told().empty() ? remote_line(code) : failure.told());
   } else {
     complain(fmt::format("{}: {}", name, shown));
   }
@@ -60,11 +61,11 @@ int guard(const char* name, int (*run)(int, char**), int argc, char** argv, Audi
   try {
     return run(argc, argv);
   } catch (const Failure& failure) {
-    return report(name, failure.code(), failure.what(), audience, failure.told());
+    return report(name, failure, audience);
   } catch (const std::bad_alloc&) {
-    return report(name, os, "out of memory", audience);
+    return report(name, Failure(os, "out of memory"), audience);
   } catch (const std::exception& fault) {
-    return report(name, internal, std::string("internal error: ") + fault.what(), audience);
+    return report(name, Failure(internal, std::string("internal error: ") + fault.what()), audience);
   }
 }
 

@@ -203,6 +203,7 @@ Rule read_rule(const std::string& file, Section section, int number, bool comple
   section.take("connect_timeout", rule.connect_timeout);
   section.take("max_sessions", rule.max_sessions);
   section.take("upstream_reuse", rule.upstream_reuse);
+  section.take("old_algorithms", rule.old_algorithms);
   section.all_taken();
   check_rule(file, section.element(), rule, complete);
   return rule;

@@ -45,6 +45,7 @@ struct Rule {
   std::chrono::seconds connect_timeout{10};
   unsigned max_sessions = 0;  // 0: no limit
   bool upstream_reuse = false;
+  bool old_algorithms = false;
   bool operator==(const Rule&) const = default;
 };
 

@@ -51,7 +51,12 @@ bool NodeUser::is_admin() const { return std::find(acls.begin(), acls.end(), kAd
 
 namespace config::node_users {
 
-bool is_name(std::string_view text) { return config::value::is_account(text) && text.front() != '#'; }
+bool is_name(std::string_view text) {
+  constexpr std::size_t kMaxName = 64;
+  return !text.empty() && text.size() <= kMaxName && text[0] != '-' && text[0] != '#' &&
+         std::none_of(text.begin(), text.end(),
+                      [](unsigned char c) { return c <= ' ' || c >= 0x7f || c == '/' || c == ':' || c == ','; });
+}
 
 bool is_hash(std::string_view text) {
   if (!text.starts_with(kSetting)) return false;

@@ -16,7 +16,7 @@
 namespace config {
 
 struct NodeUser {
-  std::string name;  // config::value::is_account
+  std::string name;  // is_name
   std::string hash;  // crypt(5), yescrypt
   std::string system_user;
   std::vector<std::string> acls;  // only "admin" exists
@@ -31,7 +31,7 @@ namespace config::node_users {
 // A thousand times the size to be expected.
 constexpr std::size_t kMaxBytes = 1024 * 1024;
 
-// A name that config::value::is_account accepts, without # in front.
+// 1 to 64 printable ASCII characters without blank, slash, colon and comma, and no dash or # in front.
 bool is_name(std::string_view text);
 // True for a hash as config/node_passwords.h makes it: yescrypt, of only one cost.
 bool is_hash(std::string_view text);

@@ -132,11 +132,11 @@ std::string expected(const Option& option) {
     case Value::network: return "an address or address/bits";
     case Value::domain: return "name or name:port";
     case Value::host: return "address[:port] or name[:port], an IPv6 address with port in brackets";
-    case Value::account: return "an account name";
-    case Value::names: return "names separated by commas";
+    case Value::account: return "an account name (no / : , in it)";
+    case Value::names: return "names separated by commas, those with blanks in \"quotes\"";
     case Value::path: return "an absolute path";
     case Value::key_path: return "an absolute path, in which $(user) may stand for the user's name";
-    case Value::docroot: return "an absolute path or a URL";
+    case Value::docroot: return "an absolute path, $(home) or a path below it, or a URL";
     case Value::listen: return "[address:]port[s], separated by commas, such as 9091,9092s";
     case Value::destinations: return "addresses, networks or names, each with [:port[-port]], separated by commas";
     case Value::command: return "a command line";

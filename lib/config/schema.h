@@ -40,7 +40,7 @@ enum class Value {
   names,          // account names, separated by commas or white space
   path,           // absolute
   key_path,       // like path; $(user) and $(name) stand for the user
-  docroot,        // like path, or a URL
+  docroot,        // like key_path, or $(home)[/...], or a URL
   listen,         // [address:]port[s], separated by commas; s: HTTPS
   destinations,   // addresses, networks, names or *.names, each with [:port[-port]]
   command,        // a command line

@@ -104,6 +104,11 @@ constexpr Option kRule[] = {
      .standard = "false",
      .meaning = "keep the connection inside for the user's next session",
      .traits = addition},
+    {.name = "old_algorithms",
+     .value = boolean,
+     .standard = "false",
+     .meaning = "also SHA-1 and CBC, for servers that know nothing else",
+     .traits = addition},
 };
 
 constexpr Option kRules[] = {
@@ -259,14 +264,29 @@ constexpr Option kServer[] = {
 constexpr Option kPath[] = {
     {.name = "absolute",
      .value = docroot,
-     .meaning = "docroot; $(user) and $(name) stand for the user",
+     .meaning = "docroot; $(user), $(name): the user, $(home) in front: the home directory",
      .item = "absolute"},
     {.name = "read_allowed", .value = boolean, .meaning = "downloads", .item = "read_allowed"},
     {.name = "write_allowed", .value = boolean, .meaning = "uploads", .item = "write_allowed"},
     {.name = "dir_allowed", .value = boolean, .meaning = "browsing", .item = "dir_allowed"},
 };
 constexpr Option kPaths[] = {{.name = "path", .traits = repeats | foreign, .children = kPath}};
-constexpr Option kAccess[] = {{.name = "paths", .traits = foreign, .children = kPaths}};
+constexpr Option kAccess[] = {
+    {.name = "paths", .traits = foreign, .children = kPaths},
+    {.name = "role",
+     .value = word,
+     .meaning = "node: serve the account here, in its docroot; proxy: inside; absent: node, if <rproxy> is off",
+     .traits = addition,
+     .words = "node|proxy",
+     .item = "role"},
+    {.name = "confinement",
+     .value = word,
+     .standard = "required",
+     .meaning = "whether a kernel without Landlock may serve it here",
+     .traits = addition,
+     .words = "required|if_possible",
+     .item = "confinement"},
+};
 constexpr Option kFileSystem[] = {{.name = "access", .traits = foreign, .children = kAccess}};
 constexpr Option kIn[] = {{.name = "value",
                            .value = word,

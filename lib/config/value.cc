@@ -3,17 +3,14 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/accounts.h"
 #include "base/cut.h"
 
 namespace config::value {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
-
-template <typename Accepts>
-bool all_of(const std::vector<std::string_view>& found, Accepts accepts) {
-  return !found.empty() && std::all_of(found.begin(), found.end(), accepts);
-}
+constexpr std::string_view kBetweenNames = ", \t\r\n";
 
 std::optional<Listen> listener(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
@@ -40,20 +37,26 @@ std::optional<bool> boolean(std::string_view text) {
 }
 
 std::vector<std::string> names(std::string_view text) {
-  const auto found = cut::words(text, ", \t\r\n");
-  if (!all_of(found, is_account)) return {};
-  return {found.begin(), found.end()};
+  std::vector<std::string> found;
+  for (;;) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBetweenNames), text.size()));
+    if (text.empty()) return found;
+    const bool quoted = text.front() == '"';
+    const auto end = quoted ? text.find('"', 1) : std::min(text.find_first_of(kBetweenNames), text.size());
+    if (end == text.npos) return {};
+    const auto name = text.substr(quoted ? 1 : 0, quoted ? end - 1 : end);
+    text.remove_prefix(quoted ? end + 1 : end);
+    const bool apart = text.empty() || kBetweenNames.find(text.front()) != kBetweenNames.npos;
+    if (!apart || !is_account(name)) return {};
+    found.emplace_back(name);
+  }
 }
 
 bool is_text(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
-bool is_account(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && text[0] != '-' &&
-         std::none_of(text.begin(), text.end(),
-                      [](unsigned char c) { return c <= ' ' || c >= 0x7f || c == '/' || c == ':' || c == ','; });
-}
+bool is_account(std::string_view text) { return accounts::is_name(text); }
 
 bool is_path(std::string_view text) { return text.starts_with('/') && is_text(text); }
 
@@ -67,6 +70,9 @@ bool is_user_path(std::string_view text) {
 }
 
 bool is_docroot(std::string_view text) {
+  constexpr std::string_view kHome = "$(home)";
+  if (text == kHome) return true;
+  if (text.starts_with(kHome)) return is_user_path(text.substr(kHome.size()));
   const auto scheme = text.find("://");
   if (scheme == text.npos || scheme == 0 || text.starts_with('/')) return is_user_path(text);
   const auto plain = [](unsigned char c) {

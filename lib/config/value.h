@@ -18,19 +18,19 @@ namespace config::value {
 
 std::optional<bool> boolean(std::string_view text);
 inline std::optional<long> number(std::string_view text, long low, long high) { return parse_decimal(text, low, high); }
-// Account names separated by commas or white space; empty if one of them is not valid.
+// Names of accounts or groups, separated by commas or white space; one with a blank in it stands between
+// double quotes. Empty if one of them is not valid.
 std::vector<std::string> names(std::string_view text);
 
 // True for a text without control characters.
 bool is_text(std::string_view text);
-// A name that useradd(8) might have made: 1 to 64 printable ASCII characters
-// without space, slash and colon, and no dash in front.
+// accounts::is_name
 bool is_account(std::string_view text);
 // True for an absolute path without control characters.
 bool is_path(std::string_view text);
 // Like is_path; the only variables $(…) are user and name, and each is closed.
 bool is_user_path(std::string_view text);
-// Like is_user_path, or scheme://….
+// Like is_user_path, also with $(home) in the place of its beginning, or scheme://….
 bool is_docroot(std::string_view text);
 // The number of ones in an IPv4 netmask: ones, then zeros, as a dotted quad.
 std::optional<int> netmask(std::string_view text);

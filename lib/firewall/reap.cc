@@ -25,8 +25,8 @@ void reap_orphans() {
     const session::Session& session = orphan.session;
     backend_of(session).close(session);
     session::spool::remove(orphan);
-    logging::event("Reaped session={} user={} client={} host={}: its holder is dead", session.id, session.user,
-                   session.client.text(), session.host.text());
+    logging::event("Reaped session={} user={} client={} host={}: its holder is dead", session.id,
+                   logging::field(session.user), session.client.text(), session.host.text());
   }
 }
 

@@ -15,8 +15,9 @@ using Seconds = std::chrono::seconds;
 void log_end(const Lease& lease, const flows::Traffic& carried, std::string_view why) {
   const std::string traffic =
       carried.counted ? fmt::format(" packets={} bytes={}", carried.counters.packets, carried.counters.bytes) : "";
-  logging::event("Ended lease={} {} client={} port={} address={} flows={}{}: {}", lease.id, lease.owner(),
-                 lease.client.text(), lease.ssh_port, lease.address.text(), carried.flows, traffic, why);
+  logging::event("Ended lease={} user={} client={} port={} address={} flows={}{}: {}", lease.id,
+                 lease.user.empty() ? "-" : lease.user, lease.client.text(), lease.ssh_port, lease.address.text(),
+                 carried.flows, traffic, why);
 }
 
 // The leases that are to end now.

@@ -101,7 +101,7 @@ std::string tell(const Session& session, const std::string& path, const Invoker&
     return fmt::format("signal process {}: {}", session.holder, std::strerror(errno));
   }
   logging::event("Killed session={} user={} rule={} client={} server={} by={} uid={}", session.id,
-                 logging::escape(session.user), session.route.rule, session.client.text(), session.host.text(),
+                 logging::field(session.user), session.route.rule, session.client.text(), session.host.text(),
                  logging::told(by.name), by.uid);
   return {};
 }

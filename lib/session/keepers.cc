@@ -68,6 +68,15 @@ Fd stream_socket() {
   return socket;
 }
 
+// The name of a socket has 107 bytes, and that of a user may have more.
+struct ShortPath {
+  explicit ShortPath(const std::string& path)
+      : folder(fd::open(path.substr(0, path.rfind('/')), O_PATH | O_DIRECTORY)),
+        text(fmt::format("/proc/self/fd/{}{}", folder.get(), path.substr(path.rfind('/')))) {}
+  Fd folder;
+  std::string text;
+};
+
 void remove_files(const std::string& directory, const std::string& id) {
   for (const auto& name : {id, id + ".socket", "." + id}) ::unlink(in(directory, name).c_str());
 }
@@ -126,7 +135,8 @@ std::size_t end_in(const std::string& directory) {
 Fd connect_to(const std::string& path) {
   Fd socket = stream_socket();
   sockaddr_un address{};
-  const socklen_t size = unix_socket::name_of(path, address);
+  const ShortPath place(path);
+  const socklen_t size = unix_socket::name_of(place.text, address);
   // A full queue means that the keeper does not answer.
   fd::set_nonblocking(socket.get());
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) return Fd();
@@ -185,7 +195,8 @@ std::optional<Place> Place::make(const Terms& terms) {
   if (count_in(place.directory_) > kMaxPerRule) return std::nullopt;
   place.listener_ = stream_socket();
   sockaddr_un address{};
-  const socklen_t size = unix_socket::name_of(socket_path(place.directory_, place.id_), address);
+  const ShortPath path(socket_path(place.directory_, place.id_));
+  const socklen_t size = unix_socket::name_of(path.text, address);
   if (::bind(place.listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
       ::listen(place.listener_.get(), 4) != 0) {
     tool::fail_errno(tool::os, "listen for sessions");

@@ -1,11 +1,12 @@
 #include "session/request.h"
 
-#include <algorithm>
 #include <vector>
 
 #include <fmt/core.h>
 
+#include "base/accounts.h"
 #include "base/failure.h"
+#include "base/logging.h"
 #include "base/uuid.h"
 
 namespace session {
@@ -14,7 +15,7 @@ Request Request::from_record(const Record& record) {
   record.check_names({"user", "client", "proxy", "domain", "command", "udp"});
   Request parsed;
   parsed.user = record.require("user");
-  if (!session::request::is_user(parsed.user)) {
+  if (!accounts::is_name(parsed.user)) {
     throw tool::Failure(tool::bad_input, fmt::format("user: '{}' is no account name", parsed.user));
   }
   parsed.client = Endpoint::require(record.require("client"), "client");
@@ -66,8 +67,9 @@ Record Asked::to_record() const {
 }
 
 std::string Asked::identity() const {
-  return fmt::format("session={} user={} client={} proxy={}{}", session, request.user, request.client.text(),
-                     request.proxy.text(), request.domain ? " domain=" + request.domain->text() : "");
+  return fmt::format("session={} user={} client={} proxy={}{}", session, logging::field(request.user),
+                     request.client.text(), request.proxy.text(),
+                     request.domain ? " domain=" + request.domain->text() : "");
 }
 
 }  // namespace session
@@ -95,14 +97,14 @@ void read_ssh_connection(const std::string& value, Request& into) {
       return;
     }
   }
+  if (value.find('%') != value.npos) {
+    throw tool::Failure(tool::not_permitted,
+                        fmt::format("SSH_CONNECTION '{}' is of a link-local address, from which the kernel forwards "
+                                    "nothing; let the client come from another one",
+                                    value),
+                        "This proxy serves no client that comes from a link-local address (fe80::).");
+  }
   throw tool::Failure(tool::bad_input, fmt::format("SSH_CONNECTION '{}' is not 'address port address port'", value));
-}
-
-bool is_user(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && name[0] != '-' && name[0] != '.' &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return c > 0x20 && c < 0x7f && c != '/' && c != ':' && c != ',' && c != '"' && c != '\\' && c != '$';
-         });
 }
 
 }  // namespace session::request

@@ -17,7 +17,7 @@
 namespace session {
 
 struct Request {
-  std::string user;                // the account on the proxy
+  std::string user;                // the account on the proxy; accounts::is_name
   Endpoint client;                 // the client's end of the SSH connection
   Endpoint proxy;                  // our end of it
   std::optional<HostPort> domain;  // the name that the client asked for, if known
@@ -49,10 +49,7 @@ struct Asked {
 namespace session::request {
 
 // sshd's SSH_CONNECTION ("client port proxy port", sshd(8) ENVIRONMENT).
-// Failure{65} when it does not have that form.
+// Failure{65} when it does not have that form; Failure{77} for a link-local client (%zone).
 void read_ssh_connection(const std::string& value, Request& into);
-
-// An account name that may stand in a path: no slash, no leading dot or dash.
-bool is_user(std::string_view name);
 
 }  // namespace session::request

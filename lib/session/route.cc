@@ -50,13 +50,14 @@ Record Route::to_record() const {
   if (bind_source_address) record.add("bind_source_address", bind_source_address->text());
   if (forwarding == config::Forwarding::nftables) record.add("forwarding", "nftables");
   if (upstream_reuse) record.add("upstream_reuse", "true");
+  if (old_algorithms) record.add("old_algorithms", "true");
   return record;
 }
 
 Route Route::from_record(const Record& record) {
   record.check_names({"rule", "upstream_user", "keyfile", "proxy_port", "udp_port", "udp_port_range",
                       "src_port_filtering", "udp_linger", "connect_timeout", "known_hosts", "bind_source_address",
-                      "forwarding", "faulty_interval", "upstream_reuse"},
+                      "forwarding", "faulty_interval", "upstream_reuse", "old_algorithms"},
                      {"host"});
   Route route;
   route.rule = static_cast<int>(number(record, "rule", 0, 1000000));
@@ -77,6 +78,7 @@ Route Route::from_record(const Record& record) {
   }
   route.src_port_filtering = boolean(record, "src_port_filtering", true);
   route.upstream_reuse = boolean(record, "upstream_reuse", false);
+  route.old_algorithms = boolean(record, "old_algorithms", false);
   route.udp_linger = std::chrono::seconds(number(record, "udp_linger", 0, 86400));
   route.connect_timeout = std::chrono::seconds(number(record, "connect_timeout", 10, 86400));
   route.faulty_interval = std::chrono::seconds(number(record, "faulty_interval", 120, 86400));
@@ -93,7 +95,7 @@ Route Route::from_record(const Record& record) {
 }
 
 std::string Route::identity(const std::string& server) const {
-  return fmt::format("rule={} server={} upstream_user={}", rule, server, logging::escape(upstream_user));
+  return fmt::format("rule={} server={} upstream_user={}", rule, server, logging::field(upstream_user));
 }
 
 }  // namespace session

@@ -40,6 +40,7 @@ struct Route {
   config::Forwarding forwarding = config::Forwarding::iptables;
   std::chrono::seconds faulty_interval{120};
   bool upstream_reuse = false;
+  bool old_algorithms = false;
   bool keyfile_of_user = false;  // the path depends on the user's name; not in the record
 
   Record to_record() const;

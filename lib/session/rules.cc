@@ -123,6 +123,7 @@ Route route_of(const config::Rproxy& rproxy, const Rule& rule, std::vector<HostP
   route.forwarding = rule.forwarding;
   route.faulty_interval = rule.faulty_interval;
   route.upstream_reuse = rule.upstream_reuse;
+  route.old_algorithms = rule.old_algorithms;
   route.keyfile_of_user = route.keyfile != rule.keyfile;
   return route;
 }
@@ -148,6 +149,16 @@ std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& re
   }
   explain(rproxy.rules.empty() ? "there are no rules" : "no rule matches");
   return std::nullopt;
+}
+
+std::string hint(const config::Rproxy& rproxy, const Request& request) {
+  const bool known = std::any_of(rproxy.rules.begin(), rproxy.rules.end(),
+                                 [&](const Rule& rule) { return address_mismatch(rule, request).empty(); });
+  if (!rproxy.enabled || rproxy.rules.empty() || known) return "";
+  if (request.client.ip.is_loopback())
+    return "; the client is this host itself, as when something here (sslh, HAProxy) passes its connection on";
+  return "; no rule has that address: a REDIRECT in a firewall leads to the interface's first one, where DNAT could "
+         "lead to a rule's";
 }
 
 bool depends_on_domain(const config::Rproxy& rproxy, const Request& request, const Facts& facts) {

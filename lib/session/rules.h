@@ -31,6 +31,10 @@ struct Facts {
 // a rule lead to its hosts all the same.
 std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
 
+// What may be wrong on the way of a request that no rule is for, as the end of a sentence: "; no rule has that
+// address: …". Empty: nothing is to be seen.
+std::string hint(const config::Rproxy& rproxy, const Request& request);
+
 // True if the name that the client asked for decides which rule applies, so that it has to be found
 // out; `request.domain` is ignored. False when a rule that requires no name comes first, or no rule
 // that requires one is for this address and user.

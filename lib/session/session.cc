@@ -118,7 +118,7 @@ Record Session::to_record() const {
   // belongs on record.
   const auto& [rule, upstream_user, keyfile, hosts, proxy_port, udp_port, udp_port_range, src_port_filtering,
                udp_linger, connect_timeout, known_hosts, bind_source_address, forwarding, faulty_interval,
-               upstream_reuse, keyfile_of_user] = route;
+               upstream_reuse, old_algorithms, keyfile_of_user] = route;
   Record record;
   record.add("session", id);
   record.add("user", user);

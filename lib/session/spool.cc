@@ -211,15 +211,20 @@ bool is_held(const std::string& directory, const std::string& name) {
   return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
-std::vector<std::string> notes(const std::string& directory) {
+std::optional<std::string> note(const std::string& directory, const std::string& name) {
   constexpr std::size_t kMaxNote = 4096;
+  const Fd file(::open(in(directory.c_str(), name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return std::nullopt;
+  // A token without a note may be about to be taken: our lock must not interfere.
+  std::string text = io::read_all(file.get(), kMaxNote, name);
+  if (text.empty() || ::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+  return text;
+}
+
+std::vector<std::string> notes(const std::string& directory) {
   std::vector<std::string> found;
   for (const auto& name : names_in(directory)) {
-    const Fd file(::open(in(directory.c_str(), name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!file) continue;
-    // A token without a note may be about to be taken: our lock must not interfere.
-    std::string text = io::read_all(file.get(), kMaxNote, name);
-    if (!text.empty() && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0) found.push_back(std::move(text));
+    if (auto text = note(directory, name)) found.push_back(std::move(*text));
   }
   return found;
 }

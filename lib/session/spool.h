@@ -10,7 +10,8 @@
 //   turns/CLIENT,PROXY   the session whose turn it is to open
 //   offers/UUID          a flow was handed on to this session
 //   balance/             turns and marks of internal servers (balance/balance.h)
-//   dialers/PID.START    one asp-upstream per session of sshd
+//   dialers/PID.START    one asp-upstream per session of sshd; once connected, it notes
+//                        the session, its rule, the server and the server's address
 //   logged/UID           how much of the log a user has today (base/log_file.h)
 //   lock                 held while the firewall is changed
 //   drain                exists while no new sessions are taken
@@ -71,7 +72,9 @@ constexpr char kCallers[] = "callers";
 constexpr char kTurns[] = "turns";
 constexpr char kDialers[] = "dialers";
 
-// The notes of all tokens there that are held and have one; see Token::note.
+// The note of the token `name`, if it is held and has one; see Token::note.
+std::optional<std::string> note(const std::string& directory, const std::string& name);
+// The notes of all tokens there that are held and have one.
 std::vector<std::string> notes(const std::string& directory);
 
 // The holder's own record.

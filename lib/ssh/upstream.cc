@@ -27,14 +27,28 @@ using std::chrono::steady_clock;
 // with ChaCha20, the default of both.
 constexpr char kCiphers[] =
     "aes256-gcm@openssh.com,aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
+// With what servers of about 2010 know, behind all else. libssh leaves out what it does not know.
+constexpr char kOldCiphers[] = ",aes256-cbc,aes192-cbc,aes128-cbc";
+constexpr char kKeyExchangesAndOld[] =
+    "mlkem768x25519-sha256,sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,"
+    "curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
+    "diffie-hellman-group18-sha512,diffie-hellman-group16-sha512,diffie-hellman-group-exchange-sha256,"
+    "diffie-hellman-group14-sha256,diffie-hellman-group14-sha1";
+constexpr char kMacsAndOld[] =
+    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1";
+constexpr char kSignaturesAndOld[] =
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa";
 
 constexpr std::chrono::seconds kRequestTimeout{10};  // channel open, pty, exec: each
 constexpr milliseconds kDisconnectTime{500};         // to get the last messages out
 constexpr std::size_t kMaxTakenAhead = 256 * 1024;   // beyond this, bytes wait in libssh, and the window closes
 constexpr std::size_t kMaxPut = 128 * 1024;
+constexpr std::string_view kSocketError = "Socket error: ";
 
 // The text of libssh's error comes in part from the server.
 std::string libssh_error(ssh_session session) { return ::ssh_get_error(session); }
+
+std::string errno_text(int number) { return std::strerror(number); }
 
 [[noreturn]] void fail(tool::Exit code, const std::string& doing, const std::string& why) {
   throw tool::Failure(code, fmt::format("{}: {}", doing, why));
@@ -66,8 +80,34 @@ std::string first_line(int socket) {
   char text[200];
   const ssize_t length = ::recv(socket, text, sizeof text, MSG_PEEK | MSG_DONTWAIT);
   const std::string_view said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
-  return std::string(said.substr(0, said.find_first_of("\r\n")));
+  const auto line = said.substr(0, std::min(said.find_first_of("\r\n"), said.find('\0')));
+  return line.empty() && !said.empty() ? "bytes that are not SSH" : std::string(line);
 }
+
+// That there is no common algorithm is the last that libssh should say of it, and is written over by what happens
+// when it then closes the socket: "Socket error: Permission denied". What it traces has it.
+class KexError {
+ public:
+  KexError() {
+    ::ssh_set_log_callback(&KexError::hear);
+    ::ssh_set_log_userdata(this);
+    ::ssh_set_log_level(SSH_LOG_TRACE);
+  }
+  KexError(const KexError&) = delete;
+  ~KexError() {
+    ::ssh_set_log_level(SSH_LOG_NONE);
+    ::ssh_set_log_userdata(nullptr);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  static void hear(int, const char*, const char* line, void* self) noexcept {
+    auto* const error = static_cast<KexError*>(self);
+    const char* const begin = error ? std::strstr(line, "kex error") : nullptr;
+    if (begin && error->text_.empty()) error->text_.assign(begin);
+  }
+  std::string text_;
+};
 
 }  // namespace
 
@@ -79,7 +119,7 @@ void Session::Deleter::operator()(ssh_session_struct* session) const {
 void Session::Deleter::operator()(ssh_event_struct* event) const { ::ssh_event_free(event); }
 
 Session::Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached,
-                 const Silence& on_silence) {
+                 const Event& on_verified, const Event& on_silence) {
   const auto start = steady_clock::now();
   const auto deadline = Deadline::in(timeout);
   const auto since = [](steady_clock::time_point then) {
@@ -96,7 +136,8 @@ Session::Session(const Server& server, const Key& key, std::chrono::seconds time
   host_key_ = verify_host_key(session_.get(), server.host, server.known_hosts);
   steps_.handshake = since(connected);
   const auto verified = steady_clock::now();
-  authenticate(key, deadline);
+  if (on_verified) on_verified();
+  authenticate(key, server.user, deadline);
   steps_.login = since(verified);
   event_.reset(::ssh_event_new());
   if (!event_ || ::ssh_event_add_session(event_.get(), session_.get()) != SSH_OK) throw std::bad_alloc();
@@ -110,17 +151,24 @@ Session::~Session() {
 
 void Session::set_options(const Server& server) {
   const bool no = false;
-  const unsigned port = server.host.port;
   const int fd = socket_.fd.get();
   set_option(session_.get(), SSH_OPTIONS_PROCESS_CONFIG, &no);
-  set_option(session_.get(), SSH_OPTIONS_HOST, server.host.host.c_str());
-  set_option(session_.get(), SSH_OPTIONS_PORT, &port);
-  set_option(session_.get(), SSH_OPTIONS_USER, server.user.c_str());
+  // Only for the command lines of its own configuration, which it never reads; so it refuses what a shell could
+  // mistake, and names with an underscore. The connection is made already, and the login has the real name.
+  set_option(session_.get(), SSH_OPTIONS_HOST, "server");
+  set_option(session_.get(), SSH_OPTIONS_USER, "user");
   set_option(session_.get(), SSH_OPTIONS_SSH_DIR, "/nonexistent");
   set_option(session_.get(), SSH_OPTIONS_FD, &fd);
-  set_option(session_.get(), SSH_OPTIONS_CIPHERS_C_S, kCiphers);
-  set_option(session_.get(), SSH_OPTIONS_CIPHERS_S_C, kCiphers);
-  prefer_enrolled(session_.get(), server.host, server.known_hosts);
+  const std::string ciphers = std::string(kCiphers) + (server.old_algorithms ? kOldCiphers : "");
+  set_option(session_.get(), SSH_OPTIONS_CIPHERS_C_S, ciphers.c_str());
+  set_option(session_.get(), SSH_OPTIONS_CIPHERS_S_C, ciphers.c_str());
+  if (server.old_algorithms) {
+    set_option(session_.get(), SSH_OPTIONS_KEY_EXCHANGE, kKeyExchangesAndOld);
+    set_option(session_.get(), SSH_OPTIONS_HMAC_C_S, kMacsAndOld);
+    set_option(session_.get(), SSH_OPTIONS_HMAC_S_C, kMacsAndOld);
+    set_option(session_.get(), SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES, kSignaturesAndOld);
+  }
+  prefer_enrolled(session_.get(), server.host, server.known_hosts, server.old_algorithms);
   ::ssh_set_blocking(session_.get(), 0);
 }
 
@@ -132,6 +180,7 @@ void Session::wait(const Deadline& deadline, const std::string& doing) {
 
 void Session::handshake(const Deadline& deadline) {
   const std::string doing = "handshake with " + address().text();
+  const KexError kex_error;
   std::string greeting;
   const auto step = [&] {
     if (greeting.empty()) greeting = first_line(fd());
@@ -143,25 +192,29 @@ void Session::handshake(const Deadline& deadline) {
     fd::set_nonblocking(fd());
     return;
   }
+  if (!kex_error.text().empty()) fail(tool::untrusted, doing, kex_error.text());
   // libssh hangs up in any case. Only its banner tells a server that does not understand us from one that is
   // gone.
   const bool greeted = ::ssh_get_serverbanner(session_.get()) != nullptr;
   const std::string why = greeted || greeting.empty() ? lost_reason() : "server says: " + greeting;
-  fail(why.starts_with("kex error") ? tool::untrusted : tool::unavailable, doing, why);
+  fail(tool::unavailable, doing, why);
 }
 
-void Session::authenticate(const Key& key, const Deadline& deadline) {
-  const std::string doing = "authenticate at " + address().text();
-  const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), nullptr, key.get()); };
+// The other end is the right server. So whatever it does, in whatever words, it does to this account or this key: a
+// module of PAM ends a log-in by a disconnect with or without a message, by EOF, or by silence.
+void Session::authenticate(const Key& key, const std::string& user, const Deadline& deadline) {
+  const std::string doing = fmt::format("log in at {} as {}", address().text(), user);
+  const auto step = [&] { return ::ssh_userauth_publickey(session_.get(), user.c_str(), key.get()); };
   const int result = repeat(*this, step, SSH_AUTH_AGAIN, deadline, doing);
   if (result == SSH_AUTH_SUCCESS) return;
-  if (result == SSH_AUTH_DENIED) fail(tool::not_permitted, doing, "server refuses our key");
-  if (result == SSH_AUTH_PARTIAL) fail(tool::not_permitted, doing, "server wants more than our key");
-  // A server answers the last allowed attempt by a disconnect (MaxAuthTries).
+  if (result == SSH_AUTH_PARTIAL) fail(tool::not_permitted, doing, "server wants more than our key " + key.name());
   const std::string why = lost_reason();
-  const bool refused = why.find("authentication failures") != why.npos;
-  if (refused) fail(tool::not_permitted, doing, "server refuses our key (" + why + ")");
-  fail(tool::unavailable, doing, why);
+  if (!connected())
+    fail(tool::not_permitted, doing, fmt::format("server hangs up on our key {} ({})", key.name(), why));
+  // libssh denies by itself, without asking the server, what it will not sign with.
+  const bool asked = result == SSH_AUTH_DENIED && why.starts_with("Access denied");
+  if (asked) fail(tool::not_permitted, doing, "server refuses our key " + key.name());
+  fail(tool::config, "sign with key " + key.name(), why);
 }
 
 bool Session::sending() const { return (::ssh_get_poll_flags(session_.get()) & SSH_WRITE_PENDING) != 0; }
@@ -186,7 +239,13 @@ std::string Session::lost_reason() const {
   if (const char* said = ::ssh_get_disconnect_message(session_.get())) {
     return fmt::format("server says: {}", said);
   }
-  return error.empty() ? "connection closed" : error;
+  // Where the other end has closed it, libssh shows whatever errno there was before.
+  const std::string_view cause =
+      std::string_view(error).substr(error.starts_with(kSocketError) ? kSocketError.size() : 0);
+  for (const std::string& stale : {std::string(), std::string("disconnected"), errno_text(0), errno_text(EINPROGRESS),
+                                   errno_text(EAGAIN), errno_text(EACCES)})
+    if (cause == stale) return "server hung up";
+  return error;
 }
 
 void Session::send_keepalive() {
@@ -250,11 +309,12 @@ void Command::Deleter::operator()(State* state) const { delete state; }
 void Command::Deleter::operator()(ssh_channel_struct* channel) const { ::ssh_channel_free(channel); }
 
 template <typename Step>
-void Command::request(Step step, const std::string& doing) {
+void Command::request(Step step, const std::string& doing, bool logged_in) {
   const std::string what = fmt::format("{} at {}", doing, session_.address().text());
-  if (repeat(session_, step, SSH_AGAIN, Deadline::in(kRequestTimeout), what) != SSH_OK) {
-    fail(tool::unavailable, what, session_.lost_reason());
-  }
+  if (repeat(session_, step, SSH_AGAIN, Deadline::in(kRequestTimeout), what) == SSH_OK) return;
+  // Until the channel is there, who hangs up refuses the account.
+  const bool refused = session_.connected() || !logged_in;
+  fail(refused ? tool::not_permitted : tool::unavailable, what, session_.lost_reason());
 }
 
 Command::Command(Session& session) : session_(session), state_(new State), channel_(::ssh_channel_new(session.get())) {
@@ -268,7 +328,7 @@ Command::Command(Session& session) : session_(session), state_(new State), chann
   callbacks.channel_exit_signal_function = State::on_signal;
   ssh_callbacks_init(&callbacks);
   if (::ssh_set_channel_callbacks(channel_.get(), &callbacks) != SSH_OK) throw std::bad_alloc();
-  request([this] { return ::ssh_channel_open_session(channel_.get()); }, "open channel");
+  request([this] { return ::ssh_channel_open_session(channel_.get()); }, "open channel", false);
 }
 
 Command::~Command() {
@@ -285,13 +345,13 @@ Command::~Command() {
 
 void Command::request_terminal(const std::string& term, WindowSize size) {
   request([&] { return ::ssh_channel_request_pty_size(channel_.get(), term.c_str(), size.columns, size.rows); },
-          "request terminal");
+          "request terminal", true);
 }
 
 void Command::resize(WindowSize size) { ::ssh_channel_change_pty_size(channel_.get(), size.columns, size.rows); }
 
 void Command::start(const std::string& command_line) {
-  request([&] { return ::ssh_channel_request_exec(channel_.get(), command_line.c_str()); }, "run command");
+  request([&] { return ::ssh_channel_request_exec(channel_.get(), command_line.c_str()); }, "run command", true);
   started_ = true;
 }
 

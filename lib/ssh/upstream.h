@@ -38,6 +38,7 @@ struct Server {
   std::string known_hosts;          // path
   std::optional<IpAddress> source;  // the address to connect from
   int family = AF_UNSPEC;           // AF_INET, AF_INET6: connect only to such an address
+  bool old_algorithms = false;      // also SHA-1 and CBC, when the server knows nothing better
 };
 
 // How long each step took.
@@ -50,14 +51,15 @@ struct Steps {
 // A connection to a server that was verified, and that has authenticated us.
 class Session {
  public:
-  // Connects by TCP, verifies the host key and authenticates, all within `timeout`. Failure{69}: refused,
-  // timed out, lost. Failure{76}: host key, or no common algorithm. Failure{77}: the server refuses our key.
-  // `on_reached`, if given, is called as soon as TCP is connected; `on_silence` when that takes suspiciously
-  // long (ssh/upstream_socket.h).
+  // Connects by TCP, verifies the host key and authenticates, all within `timeout`. Failure{69}: not reached, silent,
+  // lost before its host key was verified. Failure{76}: host key, or no common algorithm. Failure{77}: the server
+  // refuses account or key, in whatever words. Failure{78}: the key cannot sign.
+  // `on_reached`, if given, is called as soon as TCP is connected; `on_verified` when the host key is the enrolled
+  // one; `on_silence` when TCP takes suspiciously long (ssh/upstream_socket.h).
   using Reached = std::function<void(const Endpoint& address)>;
-  using Silence = std::function<void()>;
+  using Event = std::function<void()>;
   Session(const Server& server, const Key& key, std::chrono::seconds timeout, const Reached& on_reached = {},
-          const Silence& on_silence = {});
+          const Event& on_verified = {}, const Event& on_silence = {});
   Session(const Session&) = delete;
   // Says good-bye (RFC 4253 section 11.1) and closes.
   ~Session();
@@ -91,7 +93,7 @@ class Session {
   };
   void set_options(const Server& server);
   void handshake(const Deadline& deadline);
-  void authenticate(const Key& key, const Deadline& deadline);
+  void authenticate(const Key& key, const std::string& user, const Deadline& deadline);
 
   Socket socket_;  // outlives session_, which borrows it
   std::unique_ptr<ssh_session_struct, Deleter> session_;
@@ -114,17 +116,17 @@ struct WindowSize {
 // when take() has emptied it.
 class Command {
  public:
-  // Opens the channel; nothing runs yet. Failure{69}: the server refuses, or is silent for 10 s.
+  // Opens the channel; nothing runs yet. Failure{77}: the server refuses. Failure{69}: it is silent for 10 s.
   explicit Command(Session& session);
   Command(const Command&) = delete;
   // If the command still runs, sends it SIGHUP (RFC 4254 section 6.9), as a terminal that hangs up does, and
   // closes the channel.
   ~Command();
 
-  // Must come before start(). Failure{69} when refused.
+  // Must come before start(). Failure as start().
   void request_terminal(const std::string& term, WindowSize size);
   void resize(WindowSize size);
-  // Failure{69} when the server refuses, or is silent for 10 s.
+  // Failure{77} when the server refuses; Failure{69} when it is silent for 10 s, or the connection is lost.
   void start(const std::string& command_line);
 
   // All bytes of `from` that have arrived, at most about 3 MiB; empty if there are none.
@@ -157,7 +159,7 @@ class Command {
     void operator()(State* state) const;
   };
   template <typename Step>
-  void request(Step step, const std::string& doing);
+  void request(Step step, const std::string& doing, bool logged_in);
 
   Session& session_;
   bool started_ = false;

@@ -82,7 +82,7 @@ std::string objection(const known_hosts::Entries& entries, const known_hosts::Ke
 
 std::string known_hosts_name(const HostPort& server) { return server.known_hosts_text(); }
 
-void prefer_enrolled(ssh_session session, const HostPort& server, const std::string& path) {
+void prefer_enrolled(ssh_session session, const HostPort& server, const std::string& path, bool old_algorithms) {
   std::vector<std::string> enrolled;
   try {
     enrolled = known_hosts::types(known_hosts::find(known_hosts::load(path), known_hosts_name(server)).of_host);
@@ -93,7 +93,7 @@ void prefer_enrolled(ssh_session session, const HostPort& server, const std::str
     const bool known = std::find(enrolled.begin(), enrolled.end(), key_type(algorithm)) != enrolled.end();
     (known ? first : rest) += std::string(",") + algorithm;
   }
-  const std::string order = (first + rest).substr(1);
+  const std::string order = (first + rest + (old_algorithms ? ",ssh-rsa" : "")).substr(1);
   if (::ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") != SSH_OK ||
       ::ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") != SSH_OK ||
       ::ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, order.c_str()) != SSH_OK) {

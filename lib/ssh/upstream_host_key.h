@@ -26,8 +26,9 @@ std::string known_hosts_name(const HostPort& server);
 
 // Before `session` connects, makes it prefer key types that are enrolled for `server` over other types
 // that the server has, and read no known_hosts file of its own. A file that cannot be read leads to no
-// preference.
-void prefer_enrolled(ssh_session_struct* session, const HostPort& server, const std::string& known_hosts);
+// preference. With `old_algorithms`, RSA keys may sign with SHA-1, if the server cannot do better.
+void prefer_enrolled(ssh_session_struct* session, const HostPort& server, const std::string& known_hosts,
+                     bool old_algorithms);
 
 // The key by which the connected server proved its identity. Failure{76}, naming the host, the type
 // and the fingerprint, when it is unknown, changed, revoked, of a type that is not enrolled, or

@@ -16,6 +16,18 @@ namespace {
   throw tool::Failure(tool::config, fmt::format("read key {}: {}", name, why));
 }
 
+constexpr char kUseless[] =
+    "it cannot sign, since libssh does not read the public half of an Ed25519 key in PKCS#8 form; write it in "
+    "OpenSSH's form by OpenSSH 9.6 or later (ssh-keygen -p -f FILE), or make another (ssh-keygen -t ed25519)";
+
+// What a log-in sends and signs. libssh tells of a key without it only then: "Out of memory".
+bool has_public_half(ssh_key_struct* key) {
+  char* text = nullptr;
+  const bool has = ::ssh_pki_export_pubkey_base64(key, &text) == SSH_OK;
+  ::ssh_string_free_char(text);
+  return has;
+}
+
 }  // namespace
 
 void Key::Deleter::operator()(ssh_key_struct* key) const { ::ssh_key_free(key); }
@@ -44,6 +56,8 @@ Key Key::parse(const std::string& text, const std::string& name) {
   key.key_.reset(raw);
   if (encrypted) fail(name, "it is encrypted, and there is nobody to ask for a passphrase");
   if (result != SSH_OK || !key.key_) fail(name, "not a private key");
+  if (!has_public_half(key.get())) fail(name, kUseless);
+  key.name_ = name;
   return key;
 }
 

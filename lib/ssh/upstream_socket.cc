@@ -24,6 +24,16 @@ namespace {
   throw tool::Failure(tool::unavailable, fmt::format("{}: {}", what, why));
 }
 
+// Every address is of another family than the client's, or than the one that we are to connect from.
+[[noreturn]] void fail_family(const HostPort& server, const std::optional<IpAddress>& source, int family) {
+  const auto name = [](int which) { return which == AF_INET ? "IPv4" : "IPv6"; };
+  if (source && (family == AF_UNSPEC || source->family() == family))
+    throw tool::Failure(tool::config, fmt::format("connect {}: it has no {} address, as bind_source_address is",
+                                                  server.text(), name(source->family())));
+  throw NoAddress(tool::unavailable, fmt::format("connect {}: it has no {} address, by which the client came",
+                                                 server.text(), name(family)));
+}
+
 std::string errno_text(int number) { return std::strerror(number); }
 
 // One look-up in the background, since getaddrinfo(3) has no time limit.
@@ -56,6 +66,7 @@ std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline
     ::gai_suspend(list, 1, &left);
     error = 0;
   }
+  if ((error == EAI_NODATA || error == EAI_ADDRFAMILY) && family != AF_UNSPEC) return {};
   if (error != 0) fail("resolve " + server.host, ::gai_strerror(error));
   std::vector<Endpoint> found;
   for (const addrinfo* each = lookup->request.ar_result; each != nullptr; each = each->ai_next) {
@@ -117,12 +128,15 @@ void acknowledge_at_once(int fd) {
 Socket connect(const HostPort& server, const std::optional<IpAddress>& source, int family, const Deadline& deadline,
                const std::function<void()>& on_silence) {
   const auto addresses = resolve(server, source ? source->family() : family, deadline);
+  const auto fits = [&](const Endpoint& each) {
+    return (!source || source->family() == each.ip.family()) && (family == AF_UNSPEC || family == each.ip.family());
+  };
+  if (std::none_of(addresses.begin(), addresses.end(), fits)) fail_family(server, source, family);
   int error = EAFNOSUPPORT;
   std::string tried = server.text();
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     const Endpoint& to = addresses[i];
-    if (source && source->family() != to.ip.family()) continue;
-    if (family != AF_UNSPEC && family != to.ip.family()) continue;
+    if (!fits(to)) continue;
     Fd fd(::socket(to.ip.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) tool::fail_errno(tool::os, "socket");
     set_options(fd.get());

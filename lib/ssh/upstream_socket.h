@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "base/deadline.h"
+#include "base/failure.h"
 #include "base/fd.h"
 
 namespace upstream {
@@ -16,10 +17,16 @@ struct Socket {
   Endpoint address;
 };
 
+// Failure{69}: the server has no address of the family that is asked for. It would do for another client.
+struct NoAddress : tool::Failure {
+  using Failure::Failure;
+};
+
 // Resolves `server` (its port must not be 0) and tries each of its addresses of `family` (AF_UNSPEC:
 // any), in the order of the resolver, from `source` if given. Each address gets an equal share of the
 // time left. The kernel notices within 45 s, idle or not, when a peer vanishes. Failure{69} with the
-// reason of the last address tried; Failure{71} when `source` cannot be bound.
+// reason of the last address tried; NoAddress; Failure{71} when `source` cannot be bound, {78} when it is of
+// another family than all addresses.
 //
 // `on_silence`, if given, is called when an address has not answered TCP for kSuspiciousSilence. Only the
 // kernels at the two ends take part in that, so a busy machine is not silent. One lost SYN, which is

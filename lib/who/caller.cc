@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -92,11 +93,13 @@ Fd hold_living(const process::Process& process) {
 struct Connection {
   std::uint32_t inode;
   uid_t owner;
+  unsigned interface;
 };
 
 // Makes one exact look-up in the kernel's socket table, sock_diag(7). A listener on :: holds IPv4
-// connections too; asking with AF_INET finds both.
-std::optional<Connection> established(const Endpoint& local, const Endpoint& remote) {
+// connections too; asking with AF_INET finds both. A socket that is bound to an interface or VRF is found by the
+// number of that alone, any other by 0.
+std::optional<Connection> established(const Endpoint& local, const Endpoint& remote, unsigned interface) {
   netlink::Question question(SOCK_DIAG_BY_FAMILY, 0);
   auto& wanted = question.header<inet_diag_req_v2>();
   wanted.sdiag_family = static_cast<__u8>(local.ip.family());
@@ -107,6 +110,7 @@ std::optional<Connection> established(const Endpoint& local, const Endpoint& rem
   const std::size_t width = local.ip.is_v4() ? 4 : 16;
   std::memcpy(wanted.id.idiag_src, local.ip.bytes(), width);
   std::memcpy(wanted.id.idiag_dst, remote.ip.bytes(), width);
+  wanted.id.idiag_if = interface;
   wanted.id.idiag_cookie[0] = wanted.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 
   std::optional<inet_diag_msg> found;
@@ -119,14 +123,25 @@ std::optional<Connection> established(const Endpoint& local, const Endpoint& rem
   if (!found) throw tool::Failure(tool::os, "sock_diag: short answer");
   // An exact look-up falls back to a listener when there is no connection.
   if (found->idiag_state != TCP_ESTABLISHED) return std::nullopt;
-  return Connection{found->idiag_inode, found->idiag_uid};
+  return Connection{found->idiag_inode, found->idiag_uid, interface};
+}
+
+// Tries each interface: which one an sshd is bound to, if any, only the owner of the socket could say. The
+// numbers of a thousand interfaces are asked within some milliseconds.
+std::optional<Connection> established(const Endpoint& local, const Endpoint& remote) {
+  if (auto found = established(local, remote, 0)) return found;
+  const std::unique_ptr<struct if_nameindex, void (*)(struct if_nameindex*)> all(::if_nameindex(), ::if_freenameindex);
+  if (!all) tool::fail_errno(tool::os, "list interfaces");
+  for (const struct if_nameindex* each = all.get(); each->if_index != 0; ++each) {
+    if (auto found = established(local, remote, each->if_index)) return found;
+  }
+  return std::nullopt;
 }
 
 // What an end to the session may look like that no pidfd tells.
-std::string desertion(char holder, const Endpoint& client, const Endpoint& proxy,
+std::string desertion(char holder, const std::optional<Connection>& connection,
                       const std::vector<std::uint32_t>& sockets) {
   if (is_stopped(holder)) return kConnectionStopped;
-  const auto connection = established(proxy, client);
   const bool same = connection && std::find(sockets.begin(), sockets.end(), connection->inode) != sockets.end();
   return same ? "" : kConnectionClosed;
 }
@@ -193,6 +208,7 @@ void verify(Caller& caller, const Endpoint& client, const Endpoint& proxy) {
   caller.client = client;
   caller.proxy = proxy;
   caller.socket = connection->inode;
+  caller.interface = connection->interface;
 }
 
 bool is_doctor() {
@@ -211,13 +227,13 @@ std::string Vigil::look() {
   due_ = next();
   const char holder = state_now(caller_.state);
   if (holder == '\0') return kConnectionClosed;
-  return desertion(holder, caller_.client, caller_.proxy, {caller_.socket});
+  return desertion(holder, established(caller_.proxy, caller_.client, caller_.interface), {caller_.socket});
 }
 
 std::string desertion_of(pid_t pid, const Endpoint& client, const Endpoint& proxy) {
   const auto session = pid > 1 ? process::find(pid) : std::nullopt;
   const auto holder = session && session->parent > 1 ? process::find(session->parent) : std::nullopt;
-  return holder ? desertion(holder->state, client, proxy, roots_tcp_sockets(holder->pid)) : std::string();
+  return holder ? desertion(holder->state, established(proxy, client), roots_tcp_sockets(holder->pid)) : std::string();
 }
 
 void require_own_descriptors(uid_t uid) {

@@ -39,6 +39,7 @@ struct Caller {
   std::vector<std::uint32_t> sockets;  // inodes of the TCP sockets of root's that `holder` has
   Endpoint client, proxy;              // the ends of the client's connection, and which socket it is; by verify()
   std::uint32_t socket = 0;
+  unsigned interface = 0;  // that the socket is bound to; 0: none
 };
 
 // Failure{77} unless an ancestor of this process, running as `uid`, has a TCP socket of root's, and a

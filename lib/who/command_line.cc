@@ -46,6 +46,7 @@ Words split_pattern(std::string_view pattern) {
 }  // namespace
 
 std::optional<Words> split(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(text.ends_with("\r\n") ? 2 : 1);
   if (text.size() > kMaxBytes || std::any_of(text.begin(), text.end(), is_control)) return std::nullopt;
   Words words;
   std::string word;

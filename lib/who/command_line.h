@@ -20,9 +20,9 @@ using Words = std::vector<std::string>;
 
 constexpr std::size_t kMaxBytes = 4096;
 
-// Absent when `text` is longer than kMaxBytes, holds a control character, does
-// not close a quote, ends in a backslash, or holds one of ; & | < > ( ) ` $ #
-// outside single quotes. Empty text gives no words.
+// One line end behind the command is ignored: some clients send it. Absent when `text` is longer than kMaxBytes, holds
+// a control character, does not close a quote, ends in a backslash, or holds one of ; & | < > ( ) ` $ # outside single
+// quotes. Empty text gives no words.
 std::optional<Words> split(std::string_view text);
 
 // True if `words` match `pattern` exactly. In a pattern %d stands for one decimal number of up to 10

@@ -55,6 +55,21 @@ mkdir /run/held
 ) &
 giving_up=$!
 
+# --- what scripts for the original send ------------------------------------------------
+
+fresh
+status 0 'items on stdin' set_conf <<< $'# a comment\nset_server_data;http_port,83\n\nset_node_data;read_allowed,true'
+is "$(grep -c 'http_port: "[0-9]*" -> "83"\|read_allowed: not set -> "true"' <<< "$out")" 2 'each is done'
+status 0 'a command without set_ and _data, blanks, a semicolon at the end' set_conf -x 'user; user_name, faspex; absolute , /srv/a b; read_allowed,false;'
+like "$out" 'user faspex: absolute: not set -> "/srv/a b"' 'is understood'
+status 0 '-f with an item' set_conf -f 'set_server_data;http_port,84'
+like "$out" 'http_port: "83" -> "84"' 'is one'
+cp $conf $tmp/other.conf
+status 0 'the file as an operand' $tmp/asconfigurator -F 'set_server_data;http_port,85' $tmp/other.conf
+like "$(cat $tmp/other.conf)" '>85' 'is changed'
+status 64 'two files: exit 64' $tmp/asconfigurator -F 'set_server_data;http_port,86' $tmp/other.conf $tmp/new.conf
+rm $tmp/other.conf*
+
 # --- 64 -----------------------------------------------------------------------------
 
 fresh

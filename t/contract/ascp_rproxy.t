@@ -100,13 +100,16 @@ status 65 'no SSH_CONNECTION: exit 65' "$env" -i $prefix/libexec/ascp_rproxy -- 
 line "$unserved"
 for connection in '' ' ' 'x' '198.51.100.10 51512 198.51.100.39' '198.51.100.10 51512 198.51.100.39 33001 x' '198.51.100.10  51512 198.51.100.39 33001' \
   ' 198.51.100.10 51512 198.51.100.39 33001' '198.51.100.10 51512 198.51.100.39 33001 ' '198.51.100.10 0 198.51.100.39 33001' '198.51.100.10 51512 198.51.100.39 65536' \
-  '198.51.100.10 -1 198.51.100.39 33001' '198.51.100 51512 198.51.100.39 33001' 'localhost 51512 198.51.100.39 33001' '[::1] 1 [::1] 2' 'fe80::1%eth0 1 ::1 2' \
+  '198.51.100.10 -1 198.51.100.39 33001' '198.51.100 51512 198.51.100.39 33001' 'localhost 51512 198.51.100.39 33001' '[::1] 1 [::1] 2' \
   '198.51.100.10:51512 198.51.100.39:33001' $'198.51.100.10\t51512\t198.51.100.39\t33001' $'198.51.100.10 51512 198.51.100.39 33001\n' \
   $'\e[2J 1 198.51.100.39 2' "$(printf '%5000s' x)" '1.1.1.1 1 $(id) 1' '1.1.1.1 1 1.1.1.1 1;id'; do
   printf -v shown '%q' "$connection"
   status 65 "SSH_CONNECTION=${shown:0:60}: exit 65" rproxy -- ascmd < /dev/null
   line "$unserved"
 done
+connection='fe80::1%eth0 1 fe80::2%eth0 2'
+status 77 'a link-local client: exit 77' rproxy -- ascmd < /dev/null
+line 'This proxy serves no client that comes from a link-local address (fe80::).'
 connection='198.51.100.10 51512 198.51.100.39 33001'
 nameless() { "$env" -i SSH_CONNECTION="$connection" setpriv --reuid=4242 --regid=4242 --clear-groups $prefix/libexec/ascp_rproxy -- ascmd < /dev/null; }
 status 71 'a user without an account: exit 71' nameless

@@ -362,8 +362,8 @@ def control():
     p = subprocess.Popen(command("cat", options=["-C", str(n)]), stdin=r, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, pass_fds=[n])
     theirs.close()
-    print(lines.readline().strip())
-    print(lines.readline().strip())
+    for _ in range(3):
+        print(lines.readline().strip())
     time.sleep(0.3)
     unread = struct.unpack("i", fcntl.ioctl(r, termios.FIONREAD, b"\0" * 4))[0]
     quiet_until_run = not select.select([ours], [], [], 0)[0]
@@ -384,7 +384,7 @@ def conducted(words, answer, options=(), then_close=True):
     theirs.close()
     lines = ours.makefile("r")
     first = lines.readline()
-    if first.startswith("reached "):
+    while first.split()[0] in ("reached", "verified"):
         first = lines.readline()
     if answer is None:
         ours.shutdown(socket.SHUT_WR)
@@ -620,24 +620,36 @@ status 0 "a path is only a path" d -k "$tmp/100%h d/%u" "$main" -- true
 # --- our own key ------------------------------------------------------------------
 
 status 77 "a key that the server does not know is 77" d -i "$tmp/id_other" "$main" -- true
-is "$err" "asp-dial: authenticate at $main: server refuses our key" "and said so"
+is "$err" "asp-dial: log in at $main as $user: server refuses our key $tmp/id_other" "and said so"
 status 77 "also to a server that hangs up at the first wrong one" d -i "$tmp/id_other" "$impatient" -- true
-like "$err" "^asp-dial: authenticate at $impatient: server refuses our key" "and said so"
+like "$err" "^asp-dial: log in at $impatient as $user: server hangs up on our key $tmp/id_other .*Too many authentication failures" "and said so"
 status 77 "a server that wants more than a key is 77" d "$demanding" -- true
-is "$err" "asp-dial: authenticate at $demanding: server wants more than our key" "and said so"
+is "$err" "asp-dial: log in at $demanding as $user: server wants more than our key $tmp/id" "and said so"
 status 77 "so is a user that it does not know" d -l nosuchuser "$main" -- true
 status 0 "an RSA key does, too" d -i "$tmp/id_rsa" "$main" -- true
 status 78 "a missing key file is 78" d -i "$tmp/nosuch" "$main" -- true
 is "$err" "asp-dial: open key $tmp/nosuch: No such file or directory" "and named"
 status 78 "an encrypted key is 78" d -i "$tmp/id_encrypted" "$main" -- true < /dev/null
 like "$err" "id_encrypted: it is encrypted" "and called so"
+openssl genpkey -algorithm ed25519 -out "$tmp/id_pkcs8" 2> /dev/null
+status 78 "an Ed25519 key in PKCS#8 form, with which libssh cannot sign, is 78" d -i "$tmp/id_pkcs8" "$main" -- true
+like "$err" "^asp-dial: read key $tmp/id_pkcs8: it cannot sign, .*PKCS#8 form; write it in OpenSSH's form .*ssh-keygen" "and what to do is said, before anybody is asked"
+openssl genrsa -traditional -out "$tmp/id_small" 768 2> /dev/null
+status 78 "so is an RSA key that is too short to sign with" d -i "$tmp/id_small" "$main" -- true
+like "$err" "^asp-dial: (read|sign with) key $tmp/id_small: " "and it is not the server that refused it"
+for each in rsa ec; do
+  openssl genpkey -algorithm "$each" -pkeyopt "$([ $each = ec ] && echo ec_paramgen_curve:P-256 || echo rsa_keygen_bits:2048)" -out "$tmp/id_pkcs8_$each" 2> /dev/null
+  chmod 600 "$tmp/id_pkcs8_$each"
+  ssh-keygen -y -f "$tmp/id_pkcs8_$each" >> "$tmp/authorized_keys"
+  status 0 "PKCS#8 form is right for others ($each)" d -i "$tmp/id_pkcs8_$each" "$main" -- true
+done
 status 78 "a file that is no key is 78" d -i "$tmp/known_hosts" "$main" -- true
 
 # --- reaching it --------------------------------------------------------------------
 
 status 69 "a closed port is 69" d "127.0.0.1:$(free_port)" -- true
 like "$err" "^asp-dial: connect 127.0.0.1:[0-9]+: Connection refused$" "with the address and the reason"
-status 69 "a refused channel is 69" d "$closed" -- true
+status 77 "a refused channel is 77" d "$closed" -- true
 like "$err" "^asp-dial: open channel at $closed: " "and said so"
 cat > "$tmp/deaf.py" << 'END'
 import socket, threading, time
@@ -683,7 +695,7 @@ status 71 "a source address that is not ours is refused" d -b 192.0.2.7 "$main" 
 is "$err" "asp-dial: connect from 192.0.2.7 (bind_source_address), which is no address of this host: Cannot assign requested address" "and said so"
 status 0 "-4 reaches an IPv4 address" d -4 "$main" -- true
 status 69 "-6 does not" d -6 "$main" -- true
-like "$err" "^asp-dial: connect $main: Address family not supported" "and said so"
+like "$err" "^asp-dial: connect $main: it has no IPv6 address, by which the client came" "and said so"
 status 64 "both together are refused" d -4 -6 "$main" -- true
 
 if [ -n "$namespace" ]; then
@@ -699,20 +711,23 @@ keyed() { timeout -k 1 30 "$dial" -I 5 -k "$tmp/known_hosts" -l "$user" "$main" 
 status 0 "-I: the key is read from a descriptor" keyed "$tmp/id"
 status 78 "-I: what is no key there is refused" keyed "$tmp/known_hosts"
 like "$err" "read key on descriptor: not a private key" "and said"
+status 78 "-n: and by its name, if it has one" timeout 30 "$dial" -I 5 -n /etc/keys/bear -k "$tmp/known_hosts" -l "$user" "$main" -- true 5< "$tmp/known_hosts"
+like "$err" "read key /etc/keys/bear: not a private key" "which is said"
+status 64 "-n without -I" d -n x "$main" -- true
 status 64 "-I and -i together" d -I 5 "$main" -- true
 status 64 "-I: a descriptor that is not open" timeout 5 "$dial" -I 77 "$main" -- true
 
 # --- control descriptor -----------------------------------------------------------
 
-is "$(see control | sed -E '2s/ connect_ms=[0-9]+ handshake_ms=[0-9]+ login_ms=[0-9]+$/ (each step)/')" "$(printf '%s\n' "reached address=$main" "connected address=$main host_key=\"ssh-ed25519 $(fingerprint "$tmp/host.pub")\" (each step)" \
-  "unread 5 True" running "ended status=0 True b'input' b'' 0")" "control: reached, connected, run, running, ended, and no byte read before run"
+is "$(see control | sed -E '3s/ connect_ms=[0-9]+ handshake_ms=[0-9]+ login_ms=[0-9]+$/ (each step)/')" "$(printf '%s\n' "reached address=$main" verified "connected address=$main host_key=\"ssh-ed25519 $(fingerprint "$tmp/host.pub")\" (each step)" \
+  "unread 5 True" running "ended status=0 True b'input' b'' 0")" "control: reached, verified, connected, run, running, ended, and no byte read before run"
 is "$(see control_refusals)" "$(cat << 'END'
 ('connected', 'failed code=75 reason="read control descriptor: closed before \'run\'"', b'', b'', 75)
 ('connected', 'failed code=65 reason="read control descriptor: expected \'run\'"', b'', b'', 65)
 ('connected', 'failed code=65 reason="line longer than 64 bytes"', b'', b'', 65)
 ('connected', 'running\nended signal=KILL', b'', b'', 137)
 ('failed', '', b'', b'', 78)
-('connected', 'running\nfailed code=69 reason="connection to HOST lost: Socket error: disconnected"', b'', b'', 69)
+('connected', 'running\nfailed code=69 reason="connection to HOST lost: server hung up"', b'', b'', 69)
 not run
 END
 )" "control: every failure is a line there, with the exit status, and stderr stays silent"

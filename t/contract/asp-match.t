@@ -163,7 +163,7 @@ bad 'no name' "${good}=x\n" 'is no field name'
 bad 'an upper-case name' "${good}USER=x\n" 'is no field name'
 bad 'a user with a slash' 'user=../../root\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
 bad 'a user with a dash in front' 'user=-l\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
-bad 'a user to expand' 'user=$(user)\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
+bad 'a user with a comma' 'user=a,b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
 bad 'an empty user' 'user=\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
 bad 'an address without port' 'user=bear\nclient=1.1.1.1\nproxy=2.2.2.2:2\n' "client: '1.1.1.1' is not address:port"
 bad 'port 0' 'user=bear\nclient=1.1.1.1:0\nproxy=2.2.2.2:2\n' 'not address:port'

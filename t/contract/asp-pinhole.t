@@ -29,7 +29,7 @@ user's sshd (its process number goes to /opt/tmp/holder), the session. The far e
 of the connection is held by a process whose number goes to /opt/tmp/keeper; with
 SIGUSR1 it closes its own direction.
 """
-import argparse, os, signal, socket, struct
+import argparse, fcntl, os, signal, socket, struct, time
 
 p = argparse.ArgumentParser()
 p.add_argument("--uid", type=int, default=65534, help="whom sudo names")
@@ -37,6 +37,8 @@ p.add_argument("--owner", type=int, default=0, help="who accepts the connection"
 p.add_argument("--holder", type=int, help="whose process holds it, if not the user's")
 p.add_argument("--nobody-holds", action="store_true")
 p.add_argument("--below", type=int, default=0, help="processes between session and PROGRAM")
+p.add_argument("--noted", help="what asp-upstream of the session has noted, with ; between the lines")
+p.add_argument("--unheld", action="store_true", help="an asp-upstream that is dead")
 p.add_argument("--client", default="198.51.100.10")
 p.add_argument("--proxy", default="198.51.100.39")
 p.add_argument("program", nargs=argparse.REMAINDER)
@@ -90,6 +92,21 @@ if session:
     wait(session)
 os.closerange(3, 100)
 os.setresuid(0, 0, 0)
+if o.noted:
+    with open("/proc/self/stat") as stat:
+        started = stat.read().rpartition(")")[2].split()[19]
+    os.makedirs("/run/sallyport/dialers", mode=0o700, exist_ok=True)
+    dialer = os.open(f"/run/sallyport/dialers/{os.getpid()}.{started}", os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(dialer, o.noted.replace(";", "\n").encode() + b"\n\n")
+    if not o.unheld:
+        fcntl.flock(dialer, fcntl.LOCK_EX)
+        session = os.getpid()
+        if os.fork() == 0:  # asp-upstream, as long as the session lives
+            os.closerange(0, 3)
+            while os.getppid() == session:
+                time.sleep(0.02)
+            os._exit(0)
+    os.close(dialer)
 os.environ.update(SUDO_UID=str(o.uid), SUDO_USER="somebody")
 for _ in range(o.below):
     child = os.fork()
@@ -317,9 +334,9 @@ like "$time_in_log" "^($(date -d '1 minute ago' +%H:%M)|$(date +%H:%M))$" 'the l
 
 # --- which host -----------------------------------------------------------------------------
 
-# chosen CODE PATTERN NAME TEXT: what comes of TEXT as the second record
+# chosen CODE PATTERN NAME TEXT [sshd's options]: what comes of TEXT as the second record
 chosen() {
-  said < <(dialogue "$(request)" "$4")
+  said "${@:5}" < <(dialogue "$(request)" "$4")
   is "$?" "$1" "$3: refused with $1"
   like "$(tail -n1 /opt/tmp/said)" "^refused code=$1 reason=.*$2" 'says why'
   is "$(head -n1 /opt/tmp/said)" 'verified rule=1' 'after it was verified'
@@ -330,7 +347,16 @@ chosen 77 'does not lead to 203.0.113.10:2222' 'a port outside the rule' 'host=2
 chosen 77 'does not lead to 203.0.113.10' 'a host without its port' 'host=203.0.113.10\naddress=203.0.113.10:22\n\n'
 chosen 77 'is not 203.0.113.10:22' "a host of the rule with another's address" 'host=203.0.113.10:22\naddress=203.0.113.11:22\n\n'
 chosen 77 'is not 203.0.113.10:22' 'a host with another port' 'host=203.0.113.10:22\naddress=203.0.113.10:2222\n\n'
-chosen 77 'is not localhost:22' 'a name that is elsewhere' 'host=localhost:22\naddress=203.0.113.10:22\n\n'
+by_name='host=localhost:22\naddress=203.0.113.10:22\n\n'
+noted="session=$id;rule=1;host=localhost:22;address=203.0.113.10:22"
+chosen 77 'not connected to localhost:22' 'a name, without asp-upstream' "$by_name"
+chosen 77 '203.0.113.10:22 is not localhost:22' 'a name that asp-upstream found elsewhere' "$by_name" --noted "${noted/113.10/113.11}"
+chosen 77 'is not localhost:22' 'where it found another port' "$by_name" --noted "${noted%22}2222"
+chosen 77 'not connected to localhost:22' 'while it is connected to another host' "$by_name" --noted "${noted/localhost/localhorst}"
+chosen 77 'not connected to localhost:22' 'for another session' "$by_name" --noted "${noted/1;/2;}"
+chosen 77 'not connected to localhost:22' 'before it died' "$by_name" --noted "$noted" --unheld
+chosen 77 'is not localhost:22' 'by an older release, which noted no address' "$by_name" --noted "${noted%;*}"
+chosen 65 'record: ' 'what it never writes' "$by_name" --noted garbage
 chosen 77 'does not lead to' 'a host of the other rule' 'host=[2001:db8:b::10]:22\naddress=[2001:db8:b::10]:22\n\n'
 chosen 65 'not address:port' 'a name for an address' 'host=203.0.113.10:22\naddress=localhost:22\n\n'
 chosen 65 'host is missing' 'no host' 'address=203.0.113.10:22\n\n'
@@ -398,10 +424,9 @@ ok 'IPv6: closed' closed
 is "$(ip6tables -t nat -S SALLYPORT-BIND-10 | grep -c '^-A')" 0 'with both its rules'
 given=()
 
-host=127.0.0.1:22
 given=()
-said < <(dialogue "$(request)" 'host=localhost:22\naddress=127.0.0.1:22\n\n')
-is "$?/$(sed -n 2p /opt/tmp/said)" "0/open session=$id host=127.0.0.1:22" 'a host that is a name is resolved anew'
+said --noted "$noted" < <(dialogue "$(request)" "$by_name")
+is "$?/$(sed -n 2p /opt/tmp/said)" "0/open session=$id host=203.0.113.10:22" 'a host that is a name is where asp-upstream found it, whatever name servers say'
 host=
 
 opened
@@ -442,9 +467,14 @@ wait $session
 
 twice() {
   : > /opt/tmp/said
-  { request; sleep 0.5; } | $pinhole | cat > /opt/tmp/said &
+  rm -f /opt/tmp/first && mkfifo /opt/tmp/first && exec 9<> /opt/tmp/first
+  $pinhole < /opt/tmp/first 9>&- | cat > /opt/tmp/said 9>&- &
+  request >&9
   wait_for '^verified'
-  request session=11111111-0000-4000-8000-000000000002 | $pinhole
+  request session=11111111-0000-4000-8000-000000000002 | $pinhole 9>&-
+  local code=$?
+  exec 9>&-
+  return $code
 }
 status 77 'a second pinhole of one session: refused' \
   sshd "$BASH" -c "$(declare -f request wait_for twice); id=$id pinhole=$pinhole; twice"

@@ -109,7 +109,7 @@ hostile=(
   'ascp -S. -V[1]' 'ascp -S. -V?' 'asc? -S. -V1' '* -S. -V1' 'ascp -S. -V1 *' '~/ascp -S. -V1' 'ascp -S. -V1 ~' '! ascp -S. -V1' 'ascp -S. -V1;' ';'
   '&' '|' '&&' '>' '<' '$' '`' '(' ')' '!!' "\"ascp -S. -V1; $t\"" "'ascp -S. -V1; $t'" "ascp -S. -V1 '; $t'" "ascp '-S. -V1'" "ascp \"-S. -V1\""
   # lines, tabs, escapes
-  $'ascp -S. -V1\n'"$t" $'ascp -S. -V1\n' $'\nascp -S. -V1' $'ascp -S.\n-V1' $'ascp -S. -V1\r' $'ascp -S. -V1\r\n'"$t" $'ascp\t-S.\t-V1' $'\tascmd' $'ascmd\v'
+  $'ascp -S. -V1\n'"$t" $'ascp -S. -V1\n\n' $'\nascp -S. -V1' $'ascp -S.\n-V1' $'ascp -S. -V1\r' $'ascp -S. -V1\r\n'"$t" $'ascp\t-S.\t-V1' $'\tascmd' $'ascmd\v'
   $'ascmd\f' $'ascp -S. -V1\e[2J' $'\e]0;owned\a' $'\e[31mascmd\e[0m' $'ascmd\b\b\b\b\bid' $'ascmd\x7f' $'ascmd\x01' $'\x1b' $'ascmd \e' $'"ascmd\n"' $'ascmd\\\n'
   $'%s%n%x' $'\xff\xfe' $'ascmd\x80' $'\xc2\x9b31mascmd'
   # quotes that do not close, backslashes at the end

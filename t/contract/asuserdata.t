@@ -103,9 +103,19 @@ absolute: \"$tmp/link/$me/none\"
 canonical_absolute: \"$tmp/real/$me/none\"
 read_allowed: \"true\"
 write_allowed: \"false\"
-dir_allowed: \"\"" 'his own, then those of his group, then of all; links followed; no secret shown'
+dir_allowed: \"\"
+role: \"\"
+confinement: \"required\"" 'his own, then those of his group, then of all; links followed; no secret shown'
 status 1 'an unknown user is an error' "$asuserdata" -u no-such-user -c "$tmp/values.conf"
 like "$err" '^asuserdata: no-such-user: no such user$' 'that says so'
+status 0 '-b and -t, which scripts give, change nothing' "$asuserdata" -b -t -u "$me" -c "$tmp/values.conf"
+like "$out" "^user: \"$me\"" 'the values of the account'
+status 0 '-g: values for a group' "$asuserdata" -g "$(id -gn)" -c "$tmp/values.conf"
+like "$out" "^group: \"$(id -gn)\"" 'names it'
+status 0 '-g: a group of which the file says nothing' "$asuserdata" -g "$(id -gn)" -c t/corpus/good-ascii.conf
+status 1 'an unknown group is an error' "$asuserdata" -g nosuchgroup -c "$tmp/values.conf"
+is "$err" 'asuserdata: nosuchgroup: no such group' 'that says so'
+status 64 '-b alone asks for nothing' "$asuserdata" -b -t
 status 78 'a file with a fault has no values in force' "$asuserdata" -a -c t/corpus/bad-no-host.conf
 
 # --- usage ----------------------------------------------------------------------

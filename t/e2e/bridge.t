@@ -61,7 +61,7 @@ ok "(a server that serves)" wait_until 5 alive sleep
 ok "(all that serves is killed)" lab_cut inside1
 proxy_end vanish
 ok "a server killed gives the client a failure" test "$proxy_status" -ne 0
-like "$(cat "$TMPDIR/vanish.err")" '^The server behind this proxy cannot be reached.$' "and one line that says so" 
+like "$(cat "$TMPDIR/vanish.err")" '^The connection to the server behind this proxy was lost\.$' "and one line that says so" 
 ok "and the rule is gone" wait_until $second no_rules
 
 # A terminal ----------------------------------------------------------------------------

@@ -26,7 +26,7 @@ well=$(steady <<< "$out")
 is "$(grep -v '^ok    [a-z0-9_]*: ' <<< "$well")" '' 'each line says so' || diag "$well"
 like "$well" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
 is "$(awk '{ print $2 }' <<< "$out" | uniq | xargs)" \
-  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys:' \
+  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys: logins:' \
   'one after the other'
 status 0 'JSON' check --json
 is "$(python3 -c 'import json, sys; d = json.load(sys.stdin); print(len(d), sorted(d[0]), {x["grade"] for x in d if x["name"] != "clock"})' <<< "$out")" \
@@ -248,10 +248,20 @@ fault 'dial_account|host_keys' FAIL 'sallyport-dial cannot read' "chmod 600 $etc
 spoil 'No such file' "rm $key"
 spoil 'it is encrypted' "cat /root/locked > $key"
 spoil 'not a private key' "echo hello > $key"
+spoil 'it cannot sign, .*PKCS#8 form; .*ssh-keygen' "openssl genpkey -algorithm ed25519 > $key 2> /dev/null"
 own=/home/bobcat/.ssh/id_ed25519
 fault keyfile FAIL "bobcat: open key $own: Permission denied" "chown root $own" "chown bobcat $own"
 fault keyfile FAIL "bobcat: read key $own: not a private key" "mv $own $own.away; mkfifo -m 666 $own" "mv -f $own.away $own"
 fine 'a rule that is not for him' "sed -i 's|<keyfile>/home/|<users>bobcat</users>&|' $conf; chown root /home/bear/.ssh/id_ed25519" "$back; chown bear /home/bear/.ssh/id_ed25519"
+# mark LINES: what a session leaves that failed
+mark() { echo "mkdir -p -m 700 /run/sallyport/balance /run/sallyport/balance/marks; printf 'host=$INSIDE1:22\n$1since=2026-11-22T15:04:05Z\nby=x\n\n' > /run/sallyport/balance/marks/one"; }
+unmark='rm -r /run/sallyport/balance'
+fault logins warn "$INSIDE1:22 does not let bear in: server refuses our key /k - mend that; asperaproxy heal $INSIDE1:22" \
+  "$(mark 'user=bear\nkeyfile=/k\nstate=refused\nuntil=1\nreason=server refuses our key /k\nfailures=2\n')" "$unmark"
+fault logins warn "$INSIDE1:22 is faulty: timed out" "$(mark 'state=faulty\nuntil=99999999\nreason=timed out\n')" "$unmark"
+fault logins FAIL "$INSIDE1:22 refuses this proxy, since log-ins from it have failed - PerSourcePenaltyExemptList" \
+  "$(mark 'state=faulty\nuntil=99999999\nreason=handshake: server says: Not allowed at this time\n')" "$unmark"
+fine 'one log-in that failed' "$(mark 'user=bear\nkeyfile=/k\nstate=refused\nuntil=1\nreason=refused\nfailures=1\n')" "$unmark"
 fault host_keys FAIL "$INSIDE1 is not in .*known_hosts - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i '/^$INSIDE1,/d' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
 fault host_keys FAIL "$INSIDE1 is not in .*known_hosts; 1 of its lines cannot be read, the first is [0-9]* - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i 's/^\($INSIDE1,[^ ]*\) .*/\1 ssh-ed25519 AAAAbroken/' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
 fault host_keys FAIL "$INSIDE1 is not in .*known_hosts - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i 's/^$INSIDE1,/@revoked &/' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"

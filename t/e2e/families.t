@@ -20,7 +20,7 @@ END
 }
 through() { on outside -u bear ssh -p 33001 "bear@$SQUASH" "$1" < /dev/null; }
 ours() { through "bash -c 'echo \$SSH_CONNECTION'" | cut -d ' ' -f 3; }
-errors() { lab_log dmz | grep 'ascp_rproxy.*ERR ' | tail -1; }
+errors() { lab_log dmz | grep ' ERR ' | tail -1; }
 
 for family in 4 6; do
   lab_family $family

@@ -131,7 +131,7 @@ like "$(within "$ask")" 'failed code=78 .*others than root may change a director
 without "rm $mine; mkfifo $mine" > /dev/null
 like "$(within "$ask" "$INDIVIDUAL")" 'failed code=78 .*not a regular file' 'a pipe there holds nobody up'
 without "rm $mine; head -c 100K /dev/zero > $mine" > /dev/null
-like "$(within "$ask" "$INDIVIDUAL")" 'failed code=65 .*more than 65536 bytes' 'nor does too long a file'
+like "$(within "$ask" "$INDIVIDUAL")" 'failed code=78 .*key /home/mallory/.*more than 65536 bytes' 'nor does too long a file'
 proxy_allow cat
 on dmz chmod 666 "$key" && on dmz chmod 711 "${key%/*}" && on dmz chown bear "$key" && on dmz chmod 600 "$key"
 like "$(within "$ask")" 'failed code=78 .*must belong to root' "nobody else's key is read for her"

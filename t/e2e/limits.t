@@ -16,7 +16,7 @@ like "$err" "$busy" "with one line"
 proxy_session two outside bobcat "$INDIVIDUAL" cat
 is "$(proxy_rules)" 2 "another rule is not affected"
 status 75 "but the limit for all is reached now" through bobcat "$INDIVIDUAL" < /dev/null
-like "$(lab_log dmz | grep 'ERR .*limit' | tail -1)" '2 sessions in all are the limit.*session=[0-9a-f-]{36} user=bobcat' "which syslog says"
+like "$(lab_log dmz | grep 'ERR .*limit' | tail -1)" 'Refused a pinhole to bobcat: the limit is reached: max_sessions of all rules is 2 session=[0-9a-f-]{36} user=bobcat' "which syslog says"
 proxy_end one
 status 0 "when one ended there is room again" through bear "$SQUASH" < /dev/null
 
@@ -40,7 +40,7 @@ proxy_session one outside bear "$SQUASH" cat
 proxy_session two outside bear "$SQUASH" cat
 status 75 'a third of four sessions for one user is refused as temporary' through bear "$SQUASH" < /dev/null
 like "$err" "$busy" 'with one line'
-like "$(lab_log dmz | grep 'ERR .*limit' | tail -1)" '2 sessions of one user are the limit.*session=[0-9a-f-]{36} user=bear' 'which syslog says'
+like "$(lab_log dmz | grep 'ERR .*limit' | tail -1)" 'Refused a pinhole to bear: the limit is reached: max_sessions_per_user is 2 session=[0-9a-f-]{36} user=bear' 'which syslog says'
 proxy_session three outside bobcat "$SQUASH" cat
 is "$(proxy_open_sessions)" 3 'another user has one'
 proxy_end two

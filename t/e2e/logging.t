@@ -116,7 +116,7 @@ one_session() {
   on outside timeout 20 python3 "$LAB_LIB/udp.py" send "0.0.0.0:500$1" "$SQUASH:33001" x > /dev/null
   wait_until 5 grep -q "Setup UDP.*:500$1 " "$root$log"
   proxy_end "level$1"
-  lines=$(lines | tail -n +$((seen + 1)) | cut -c 17-)
+  lines=$(lines | tail -n +$((seen + 1)) | cut -c 17-)  # without the time, whose day may have a blank
 }
 one_session 0
 steps=$(cut -d ' ' -f 3-5 <<< "${lines//dmz ascp_rproxy/x x}")
@@ -140,7 +140,7 @@ is "$(grep DBG1 <<< "$lines" | grep -vc 'session=[0-9a-f-]*$')" 0 'each line nam
 one_session 2
 is "$(grep -c LOG <<< "$lines")" 5 'level 2: these'
 like "$lines" 'DBG1 Tries' 'those of level 1'
-like "$lines" "DBG2 Runs: $LAB_PREFIX/bin/asp-dial -C 3 -I 4 -l xfer .* $INSIDE1:22 -- cat session=" 'what it runs'
+like "$lines" "DBG2 Runs: $LAB_PREFIX/bin/asp-dial -C 3 -I 4 -n $LAB_PREFIX/etc/ssh_keys/id_ed25519 -l xfer .* $INSIDE1:22 -- cat session=" 'what it runs'
 like "$(lab_log dmz)" 'DBG2 asp-upstream: ended status=0 session=' 'and what is said between them'
 like "$lines" 'asp-pinhole\[[0-9]+\]: DBG2 Hears: host=' 'on both'
 like "$lines" "asp-pinhole\[[0-9]+\]: DBG1 Verified bear from $OUTSIDE:[0-9]+ at $SQUASH:33001: rule 1" 'what was verified'

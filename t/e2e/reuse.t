@@ -257,6 +257,6 @@ if not uid:
 END_PYTHON
 on dmz install -d -m 755 /tmp/a /tmp/b
 visit() { on dmz timeout 20 python3 /tmp/visit.py "$@" "$LAB_PREFIX/bin/asp-dial" -w 1 -i "$key" -l xfer "$INSIDE1" 2>&1 | xargs; }
-is "$(visit /tmp/a 0)" 'reached connected running ended connected reused running ended exit 0' 'asp-dial -R serves root, until nobody came for -w seconds'
+is "$(visit /tmp/a 0)" 'reached verified connected running ended connected reused running ended exit 0' 'asp-dial -R serves root, until nobody came for -w seconds'
 is "$(visit /tmp/b "$(on dmz id -u mallory)")" 'nothing nothing' 'and nobody else, even where he could reach it'
 done_testing

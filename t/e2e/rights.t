@@ -43,7 +43,7 @@ has() {
 proxy_session one outside bear "$SQUASH" cat
 pinhole=$(lab_pids dmz asp-pinhole) upstream=$(lab_pids dmz asp-upstream) dial=$(lab_pids dmz asp-dial)
 for each in pinhole upstream dial; do like "${!each}" '^[0-9]+$' "(there is one $each)"; done
-has asp-pinhole 'server known' "$pinhole"
+has asp-pinhole 'caller verified' "$pinhole"
 has asp-upstream 'server connected' "$upstream"
 has asp-dial 'logged in' "$dial"
 is "$(tr '\0' ' ' < "/proc/$dial/cmdline")" "$LAB_PREFIX/bin/asp-dial -A 6 " 'the command line of a dialer tells nothing'

@@ -34,7 +34,7 @@ for client in gone there; do
   kill -STOP "$holder"
   [ $client = there ] || gone one
   ok "sshd's process is stopped, the client is $client: the session is over within 17 s" wait_until 17 all_gone
-  ok 'asp-pinhole says why' logged "asp-pinhole.*ERR Closes the pinhole of session=[0-9a-f-]+: SSH connection('s process is stopped| is closed)"
+  ok 'the first helper that sees it says why' logged "(asp-pinhole.*ERR Closes the pinhole of session=[0-9a-f-]+|asp-upstream.*ERR Ends the connection to the server of bear): SSH connection('s process is stopped| is closed)"
   kill -CONT "$holder" 2> /dev/null
   [ $client = gone ] || { proxy_end one; ok "the client hears of it" test "$proxy_status" != 0; }
 done

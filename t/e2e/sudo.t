@@ -213,7 +213,7 @@ insists log_input 'asp-upstream died: stdin must be one end of a Unix socket; .*
 insists log_stdin 'asp-upstream died: stdin must be one end of a Unix socket; .*log_input'
 insists requiretty 'sudo: sorry, you must have a tty to run sudo'
 insists runcwd=/nowhere 'sudo: unable to change directory to /nowhere'
-insists command_timeout=1 '(sudo died, or its command_timeout was over|asp-upstream died)' 3
+insists command_timeout=1 '(sudo died, or its command_timeout was over|asp-upstream died|asp-upstream was told to end, as sudo does when its command_timeout is over)' 3
 
 # What was to be left alone is not said -------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 // options: -max_len=4096
 #include "../../cmd/asconfigurator/item.h"
 #include "../../cmd/asp-sessions/selector.h"
+#include "base/accounts.h"
 #include "cluster/redis_password.h"
 #include "config/node_passwords.h"
 #include "config/node_users.h"
@@ -11,7 +12,6 @@
 #include "config/value.h"
 #include "fuzz.h"
 #include "http/node_client.h"
-#include "session/request.h"
 
 void fuzz::one(std::string_view input) {
   const std::string text(input);
@@ -35,9 +35,9 @@ void fuzz::one(std::string_view input) {
   if (config::node_users::is_password(text))
     fuzz::must(text.size() <= config::node_users::kMaxPassword, "and is short");
   for (const auto& name : config::value::names(text))
-    fuzz::must(config::value::is_account(name) && fuzz::is_printable(name), "a name is one of an account");
-  if (session::request::is_user(text))
-    fuzz::must(config::value::is_account(text) && text.find('/') == text.npos, "a user may stand in a path");
+    fuzz::must(config::value::is_account(name), "a name is one of an account");
+  if (accounts::is_name(text))
+    fuzz::must(text.find('/') == text.npos && text != "." && text != "..", "a user may stand in a path");
   if (config::value::is_user_path(text)) fuzz::must(config::value::is_docroot(text), "a path is a docroot");
   fuzz::accepted(tool::usage, [&] { return sessions::Selector::parse(text); });
 }

@@ -9,6 +9,7 @@ LAB_PEOPLE='bear bobcat mallory'
 lab_furnish() {
   local root
   root=$(lab_root "$1")
+  ! lab_is_booted "$1" || wait_until 60 lab_is_up "$1"
   lab_write_hosts "$root"
   lab_start_syslog "$1" "$root"
   "lab_furnish_$(lab_role "$1")" "$1" "$root"
@@ -32,8 +33,8 @@ module(load="imuxsock" SysSock.Use="on" SysSock.RateLimit.Interval="0")
 *.* action(type="omfile" file="/var/log/syslog" fileCreateMode="0644" template="RSYSLOG_FileFormat")
 END
   : > "$2/var/log/syslog"
-  on "$1" rsyslogd -i /run/rsyslogd.pid
-  wait_until 10 test -S "$2/dev/log"
+  if lab_is_booted "$1"; then on "$1" systemctl restart rsyslog; else on "$1" rsyslogd -i /run/rsyslogd.pid; fi
+  wait_until 10 on "$1" test -S /dev/log
 }
 
 # lab_add_user HOST ROOT NAME SHELL [USERADD-OPTIONS...]
@@ -209,6 +210,7 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 END
   } > "$etc/sshd_config"
   lab_put_key "$(lab_host_key "$1")" "$etc/ssh_host_ed25519_key"
+  ! lab_is_booted "$1" || on "$1" systemctl -q enable ssh 2> /dev/null
   lab_sshd "$1" start
 }
 

@@ -5,6 +5,10 @@
 # The host's / is a tmpfs of its own. The machine's programs and their settings
 # (/usr, /etc, /var/lib) lie under it as overlays, so writing there changes
 # nothing but this host; the machine's other folders are not to be seen at all.
+#
+# With LAB_BOOT=1, and namespaces of its own for processes, IPC and control groups, too,
+# it becomes systemd(1), process 1 of the host. Then / is in the lab's memory, and still
+# there at the next boot; /run, /tmp and the network are not.
 set -eu
 umask 022
 name=$1
@@ -22,7 +26,11 @@ overlay() {
 make_root() {
   local entry
   mkdir -p "$root"
-  mount -t tmpfs -o mode=755 lab "$root"
+  if [ -n "${LAB_BOOT-}" ]; then
+    mount --bind "$root" "$root"
+  else
+    mount -t tmpfs -o mode=755 lab "$root"
+  fi
   for entry in bin sbin lib lib32 lib64 libx32; do
     if [ -L "/$entry" ]; then
       cp -P "/$entry" "$root/$entry"
@@ -33,18 +41,22 @@ make_root() {
   overlay usr
   overlay etc
   overlay var/lib
+  [ ! -d "$root/proc" ] || return 0
   cd "$root"
-  mkdir -p home opt srv mnt media boot run/sshd run/lock \
+  mkdir -p home opt srv mnt media boot run/sshd run/lock proc sys dev \
     var/log var/cache var/mail var/spool/cron/crontabs
   mkdir -m 700 root
   mkdir -m 1777 tmp var/tmp
   ln -s ../run ../run/lock var/
   cp /etc/skel/.bashrc /etc/skel/.profile root/ 2> /dev/null || true
+  make_etc
+  [ -z "${LAB_BOOT-}" ] || make_services
 }
 
 make_devices() {
   cd "$root"
-  mkdir dev dev/pts dev/shm
+  mount -t tmpfs -o mode=755 lab dev
+  mkdir dev/pts dev/shm
   mknod -m 666 dev/null c 1 3
   mknod -m 666 dev/zero c 1 5
   mknod -m 666 dev/full c 1 7
@@ -57,13 +69,38 @@ make_devices() {
   ln -s /proc/self/fd/1 dev/stdout
   ln -s /proc/self/fd/2 dev/stderr
   mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 lab dev/pts
-  mkdir proc sys
   mount -t proc lab proc
   mount -t sysfs -o ro lab sys
 }
 
+# What systemd takes for a container's: its own control groups, nothing of the kernel
+# to be set but the network.
+make_bootable() {
+  cd "$root"
+  mount -t tmpfs -o mode=755 lab run
+  mount -t tmpfs -o mode=1777 lab tmp
+  mkdir run/lock run/sshd
+  mount -t cgroup2 lab sys/fs/cgroup
+  mount --bind proc/sys proc/sys
+  mount --bind proc/sys/net proc/sys/net
+  mount -o remount,bind,ro proc/sys
+}
+# Of the machine's services those that a host has; each of them can be started there.
+make_services() {
+  local unit
+  cd "$root/etc/systemd/system"
+  rm -rf ./*.wants ./*.requires
+  mkdir multi-user.target.wants
+  for unit in rsyslog cron; do
+    ln -s "/lib/systemd/system/$unit.service" multi-user.target.wants/
+  done
+  rm -f ./*.service ../../rc?.d/*
+  ln -s /lib/systemd/system/rsyslog.service syslog.service
+  ln -s /dev/null user@.service  # people who log in have no systemd of their own
+}
+
 show_source() {
-  mkdir "$root/run/source"
+  mkdir -p "$root/run/source"
   mount --bind /run/source "$root/run/source"
   mount -o remount,bind,ro "$root/run/source"
 }
@@ -80,6 +117,7 @@ make_etc() {
     resolv.conf
   : > resolv.conf
   echo "$name" > hostname
+  tr -d - < /proc/sys/kernel/random/uuid > machine-id  # without one systemd(1) enables what it finds
   cat > nsswitch.conf << 'END'
 passwd: files
 group: files
@@ -109,14 +147,18 @@ set_network() {
 
 echo "$name" > /proc/sys/kernel/hostname
 set_network
+read -r holder _ < /proc/self/stat  # our number in the lab, whatever it is here
 make_root
 make_devices
+[ -z "${LAB_BOOT-}" ] || make_bootable
 show_source
-make_etc
-echo "$$" > "/run/lab/hosts/$name"
+echo "$holder" > "/run/lab/hosts/$name"
 cd "$root"
 pivot_root . .
 umount -l .
 cd /
 echo ready
+[ -z "${LAB_BOOT-}" ] || exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  setpriv --bounding-set=-sys_time,-sys_boot,-sys_module,-sys_rawio /lib/systemd/systemd --log-target=journal \
+  > /dev/null 2>&1 < /dev/null
 exec env -i /usr/bin/sleep infinity > /dev/null 2>&1 < /dev/null

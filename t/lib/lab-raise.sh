@@ -19,14 +19,14 @@ lab_raise() {
   keys=$!
   # The hosts make their mounts side by side; each says when it is done.
   for host; do
-    exec {ready}< <(exec unshare --mount --net --uts "$BASH" "$LAB_LIB/lab-host.sh" "$host")
+    exec {ready}< <(lab_hold "$host")
     holder_outputs+=("$ready")
   done
   for host; do
     read -r -u "${holder_outputs[index]}" ready || lab_die "$host has no namespaces of its own"
     index=$((index + 1))
   done
-  lab_wire "$@" || lab_die "the network could not be laid"
+  lab_lay_networks && lab_wire "$@" || lab_die "the network could not be laid"
   wait "$keys" || lab_die "no SSH keys"
   for host; do
     (set -e; lab_furnish "$host") &
@@ -37,6 +37,30 @@ lab_raise() {
     wait "${jobs[index]}" || lab_die "$host could not be furnished"
     index=$((index + 1))
   done
+}
+
+# lab_hold HOST: become its holder, or its systemd, with namespaces of its own.
+lab_hold() {
+  local group
+  lab_is_booted "$1" || exec unshare --mount --net --uts "$BASH" "$LAB_LIB/lab-host.sh" "$1"
+  # Below the control group that process 1 begins in it makes its own.
+  mkdir -p "$LAB_DIR/groups"
+  mountpoint -q "$LAB_DIR/groups" || mount -t cgroup2 lab "$LAB_DIR/groups" || return
+  find "$LAB_DIR/groups"/lab.* -depth -type d -mmin +5 -exec rmdir {} + 2> /dev/null  # of labs that ended
+  group=$(mktemp -d "$LAB_DIR/groups/lab.XXXXXX") && echo "$BASHPID" > "$group/cgroup.procs" || return
+  LAB_BOOT=1 exec unshare --mount --net --uts --ipc --pid --cgroup --fork --kill-child "$BASH" "$LAB_LIB/lab-host.sh" "$1"
+}
+lab_is_booted() { [[ " ${LAB_BOOTED-} " = *" $1 "* ]]; }
+lab_is_up() { [[ $(on "$1" systemctl is-system-running 2> /dev/null) = @(running|degraded) ]]; }
+
+# lab_reboot HOST: as its administrator does; returns when it is up again.
+lab_reboot() {
+  local holder ready
+  lab_holder "$1"
+  on "$1" systemctl reboot
+  wait_until 60 test ! -e "/proc/$holder" || lab_die "$1 does not end"
+  exec {ready}< <(lab_hold "$1")
+  read -r -t 30 -u "$ready" && lab_wire "$1" && wait_until 60 lab_is_up "$1" || lab_die "$1 does not boot"
 }
 
 # lab_make_keys HOST...: all SSH keys of the lab, in $LAB_DIR/keys.
@@ -54,20 +78,23 @@ lab_make_keys() {
   done
 }
 
-# lab_wire HOST...: a bridge for each network, a cable from it to each host on it,
-# and the addresses. The bridge's end is called NETWORK.HOST.
+# lab_lay_networks: a bridge for each.
+lab_lay_networks() {
+  local network
+  for network in $(lab_table | awk '{ print $3 }' | sort -u); do
+    echo "link add $network type bridge mcast_snooping 0"
+    echo "link set $network up"
+  done | ip -batch -
+}
+
+# lab_wire HOST...: a cable from each of its networks to the host, and the addresses. The bridge's end is called NETWORK.HOST.
 lab_wire() {
-  local networks host holder
-  networks=$(lab_table | awk '{ print $3 }' | sort -u)
+  local network host holder
   {
-    for network in $networks; do
-      echo "link add $network type bridge mcast_snooping 0"
-      echo "link set $network up"
-    done
     for host; do
       lab_holder "$host"
       for network in $(lab_networks "$host"); do
-        echo "link add $network.$host type veth peer name $network netns $holder"
+        echo "link add $network.$host type veth peer name $network address $(lab_mac "$host" "$network") netns $holder"
         echo "link set $network.$host master $network up"
       done
     done
@@ -86,6 +113,15 @@ lab_wire() {
       lab_extra_routes "$host"
     } | nsenter -t "$holder" -n ip -batch - || return
   done
+}
+
+# lab_mac HOST NETWORK: of its first address there; the same at each boot, as of a real card.
+lab_mac() {
+  lab_table | awk -v host="$1" -v network="$2" '$1 == host && $3 == network {
+    split($4, byte, ".")
+    printf "02:00:%02x:%02x:%02x:%02x\n", byte[1], byte[2], byte[3], byte[4]
+    exit
+  }'
 }
 
 lab_networks() {

@@ -43,6 +43,8 @@
 # uptime=SECONDS, set before this is sourced: how long ago the machine was booted.
 # LAB_VERBOSE=1 shows the hosts' logs at the end even if all went well;
 # LAB_SUITE=no raises dmz without installing the suite there;
+# LAB_BOOTED='dmz ...' boots these with systemd(1), which starts their sshd, syslog and cron;
+# lab_reboot HOST reboots one. All other hosts have none.
 # LAB_SUDO=sudo-rs has that in the place of sudo, and its visudo, on the proxies.
 set -u
 
@@ -106,8 +108,9 @@ lab_enter_host() {
   [ -d "/proc/$holder/root$home" ] || home=/
   # nsenter and setpriv, not runuser: no PAM session, so a call costs 5 ms.
   # Background commands of a script begin with SIGINT ignored; nobody expects that.
-  lab_argv=(nsenter -t "$holder" -m -u -n "--wdns=$home" --
-    setpriv --reuid "$uid" --regid "$gid" --init-groups --reset-env --
+  lab_argv=(nsenter -t "$holder" -m -u -n)
+  ! lab_is_booted "$host" || lab_argv+=(-i -p -C)
+  lab_argv+=("--wdns=$home" -- setpriv --reuid "$uid" --regid "$gid" --init-groups --reset-env --
     env '--default-signal=INT,QUIT' -- "$@")
 }
 
@@ -167,8 +170,15 @@ lab_silent() {
 lab_sshd() {
   local host=$1 port
   case $2 in
-    start) on "$host" /usr/sbin/sshd || return ;;
-    stop) on "$host" sh -c 'kill "$(cat /run/sshd.pid)"' || return ;;
+    start | stop)
+      if lab_is_booted "$host"; then
+        on "$host" systemctl -q "$2" ssh || return
+      elif [ "$2" = start ]; then
+        on "$host" /usr/sbin/sshd || return
+      else
+        on "$host" sh -c 'kill "$(cat /run/sshd.pid)"' || return
+      fi
+      ;;
     *) lab_die "lab_sshd $1: start or stop, not '$2'" ;;
   esac
   for port in $(lab_ssh_ports "$host"); do

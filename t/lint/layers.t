@@ -12,6 +12,7 @@ firewall session kernel base
 session config base
 cluster config base
 who config base
+browse base
 config base
 kernel base
 ssh base

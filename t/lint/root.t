@@ -25,7 +25,7 @@ all:
   config   config destination forwarding schema value xml
   session  route session spool
 asp-pinhole:
-  base     aside confine confine_phases privilege process resolve signals status unix_socket
+  base     confine confine_phases privilege process signals status
   kernel   connmark conntrack conntrack_dump nft nft_listing
   config   log_place
   who      caller
@@ -38,7 +38,7 @@ asp-upstream:
   who      caller command_line
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  keepers request rules trial
-  balance  balance marks order shared statement types
+  balance  balance blame marks order shared statement types
 asp-lease:
   base     aside boot_clock confine confine_phases passing privilege resolve signals status unix_socket whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
@@ -56,7 +56,7 @@ asp-reap:
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  ending keepers
   firewall backend border firewall flows iptables nft_text nftables reap text
-  balance  balance marks order shared statement types
+  balance  balance blame marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
@@ -67,7 +67,7 @@ asperaproxy:
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text
-  balance  balance marks order shared statement types
+  balance  balance blame marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 '

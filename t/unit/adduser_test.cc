@@ -30,6 +30,19 @@ TEST_CASE("public_key: what is taken, and how it is written") {
   CHECK(public_key::parse(kKey, "f")[0].line() == kKey);
 }
 
+TEST_CASE("public_key: the form of RFC 4716 is taken, too") {
+  const std::string begin = "---- BEGIN SSH2 PUBLIC KEY ----\r\n", end = "---- END SSH2 PUBLIC KEY ----\r\n";
+  const std::string body = kBlob.substr(0, 40) + "\r\n" + kBlob.substr(40) + "\r\n";
+  CHECK(public_key::parse(begin + body + end, "f")[0].line() == kKey);
+  CHECK(public_key::parse(begin + "Comment: \"bear@laptop, 256 bits\"\r\n" + body + end, "f")[0].line() ==
+        kKey + " bear@laptop_ 256 bits");
+  const auto keys = public_key::parse(
+      "# two\n" + begin + "Subject: a\nX-command: id \\\n and: more \\\n of it\n" + body + end + kKey + " again\n",
+      "f");
+  REQUIRE(keys.size() == 1);
+  CHECK(keys[0].comment.empty());
+}
+
 TEST_CASE("public_key: comments are cleaned and bounded") {
   CHECK(public_key::parse(kKey + " a\x1b[31m\xc3\xa4\"x", "f")[0].comment == "a__31m___x");
   CHECK(public_key::parse(kKey + " " + std::string(500, 'a'), "f")[0].comment.size() == 100);
@@ -48,6 +61,11 @@ TEST_CASE("public_key: a line is refused, with its number") {
   CHECK(refusal("ssh-ed25519 =" + kBlob) == "f:1: the key is not base64");
   CHECK(refusal("ssh-ed25519") == "f:1: the key is not base64");
   CHECK(refusal("-----BEGIN OPENSSH PRIVATE KEY-----").find("private key") != std::string::npos);
+  CHECK(refusal("---- BEGIN SSH2 PUBLIC KEY ----\n" + kBlob + "\n") ==
+        "f: 1: ---- BEGIN SSH2 PUBLIC KEY ---- without an end");
+  CHECK(refusal("---- BEGIN SSH2 PUBLIC KEY ----\n---- END SSH2 PUBLIC KEY ----") ==
+        "f:1: not a public key of a type that is known (ssh-ed25519, ecdsa-sha2-*, ssh-rsa, sk-*)");
+  CHECK(refusal("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA=\n---- END SSH2 PUBLIC KEY ----").find("f:1: not a") == 0);
   CHECK(refusal("") == "f: no public key in it");
   CHECK(refusal("# nothing\n") == "f: no public key in it");
   CHECK(refusal(std::string(public_key::kMaxText + 1, '\n')).find("more than") != std::string::npos);

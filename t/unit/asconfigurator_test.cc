@@ -230,6 +230,15 @@ TEST_CASE("asconfigurator: an item is a command and names with values") {
   CHECK(user[1].account == "faspex");
   CHECK(user[1].value == "a\\;b\\");
   CHECK(asconfigurator::parse_item("set_group_data;absolute,/x;group_name,a b")[0].account == "a b");
+  for (const char* item : {"user;user_name,a b;absolute,/x", " user ; user_name , a b ; absolute , /x ; "}) {
+    const auto same = asconfigurator::parse_item(item);
+    REQUIRE(same.size() == 1);
+    CHECK(same[0].account == "a b");
+    CHECK(same[0].value == "/x");
+    CHECK(same[0].section.back() == "user");
+  }
+  CHECK(asconfigurator::parse_item("server;http_port,1")[0].section == config::schema::Path{"server"});
+  CHECK(asconfigurator::parse_item("node;absolute,/x")[0].section == config::schema::Path{"default"});
   CHECK(asconfigurator::parse_item("set_node_data;absolute,/x")[0].section == config::schema::Path{"default"});
 }
 
@@ -237,10 +246,11 @@ TEST_CASE("asconfigurator: what is wrong with an item is said") {
   const std::pair<const char*, const char*> cases[] = {
       {"", "'' is no command; there are set_server_data, set_node_data, set_user_data and set_group_data"},
       {"set_server", "'set_server' is no command"},
-      {" set_server_data;http_port,1", "' set_server_data' is no command"},
+      {"set_server_data_;http_port,1", "'set_server_data_' is no command"},
+      {"servers;http_port,1", "'servers' is no command"},
       {"set_server_data", "set_server_data has nothing to set"},
-      {"set_server_data;", "'' lacks a value"},
-      {"set_server_data;http_port,1;", "'' lacks a value"},
+      {"set_server_data;", "set_server_data has nothing to set"},
+      {"set_server_data;http_port,1;;", "'' lacks a value"},
       {"set_server_data;http_port", "'http_port' lacks a value"},
       {"set_server_data;http_port,", "http_port has no value; AS_NULL resets"},
       {"set_server_data;http_port, \t", "control characters"},

@@ -108,6 +108,10 @@ TEST_CASE("asp-cp command line: one end is remote, and only one") {
   CHECK(down.udp_port == 33001);
   CHECK(parse({"--", "-a", "host:"}).sources[0] == "-a");
   CHECK(parse({"-S"}).server);
+  CHECK(parse({"-S", "-d", "."}).docroot == ".");
+  CHECK(parse({"-S", "-u", "token"}).uploads == asp_cp::Permission::token);
+  CHECK(parse({"-S", "-u", "token"}).downloads == asp_cp::Permission::allow);
+  CHECK(parse({"-S", "-w", "deny"}).downloads == asp_cp::Permission::deny);
 
   for (const std::vector<std::string>& words : {std::vector<std::string>{},
                                                 {"a"},
@@ -122,6 +126,9 @@ TEST_CASE("asp-cp command line: one end is remote, and only one") {
                                                 {".", "h:"},
                                                 {"-S", "x"},
                                                 {"-S", "-q"},
+                                                {"-S", "-u", "x"},
+                                                {"-u", "allow", "a", "h:"},
+                                                {"-d", ".", "a", "h:"},
                                                 {"-O", "0", "a", "h:"},
                                                 {"-O", "65536", "a", "h:"},
                                                 {"-P", "x", "a", "h:"},

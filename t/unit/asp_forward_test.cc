@@ -51,6 +51,9 @@ TEST_CASE("the URL of a proxy has scheme, user, password, host and port") {
   CHECK(clear.host == HostPort{"2001:db8::1", 80});
   CHECK(ProxyUrl::parse("dnat://203.0.113.1").host.port == 9091);
   CHECK(ProxyUrl::parse("dnat://[2001:db8::1]").host.port == 9091);
+  CHECK_FALSE(ProxyUrl::parse("DNAT://h").tls);
+  CHECK(ProxyUrl::parse("DNATS://h").tls);
+  CHECK(ProxyUrl::parse("DnatS://a@h").user == "a");
   CHECK(ProxyUrl::parse("dnat://a:@h").password == "");
   CHECK(ProxyUrl::parse("dnat://a:b:c@h").password == "b:c");
   CHECK(ProxyUrl::parse("dnat://a:b@c@h").password == "b@c");
@@ -61,7 +64,8 @@ TEST_CASE("what is no URL of a proxy is refused, and its password is in no messa
   for (const char* text : {"",
                            "dnat",
                            "dnats:/h",
-                           "DNAT://h",
+                           "DNATX://h",
+                           "dnat\xd3://h",
                            "http://h",
                            "dnat://",
                            "dnat:///",

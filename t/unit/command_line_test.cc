@@ -67,6 +67,14 @@ TEST_CASE("command line: whatever would need a shell, or never ends, is refused"
   }
 }
 
+TEST_CASE("command line: one line end behind the command is ignored") {
+  CHECK(command_line::split("ascp -S. -V1\n") == Words{"ascp", "-S.", "-V1"});
+  CHECK(command_line::split("ascmd\r\n") == Words{"ascmd"});
+  CHECK(command_line::split("'a b'\n") == Words{"a b"});
+  for (const std::string text : {"a\n\n", "a\r", "a\n\r", "a\r\r\n", "\na", "'a\n", "a\\\n", "a\nb\n", "\n\n"})
+    CHECK_FALSE(command_line::split(text));
+}
+
 TEST_CASE("command line: every control character is refused, quoted or not") {
   for (int c = 0; c < 256; ++c) {
     if (c >= 0x20 && c != 0x7f) continue;
@@ -76,6 +84,7 @@ TEST_CASE("command line: every control character is refused, quoted or not") {
     CHECK_FALSE(command_line::split("'a" + byte + "b'"));
     CHECK_FALSE(command_line::split("\"a" + byte + "b\""));
     CHECK_FALSE(command_line::split("a\\" + byte));
+    if (c == '\n') continue;
     CHECK_FALSE(command_line::split(byte));
     CHECK_FALSE(command_line::split("ascmd" + byte));
   }

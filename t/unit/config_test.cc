@@ -132,6 +132,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(least.connect_timeout == 10s);
   CHECK(least.max_sessions == 0);
   CHECK_FALSE(least.upstream_reuse);
+  CHECK_FALSE(least.old_algorithms);
 }
 
 // Code makes values of these types itself, too; the file's defaults are the table's.
@@ -195,6 +196,7 @@ TEST_CASE("config: every option of a rule is read") {
     <connect_timeout>5</connect_timeout>
     <max_sessions>9</max_sessions>
     <upstream_reuse>true</upstream_reuse>
+    <old_algorithms>true</old_algorithms>
   </rule></rules></rproxy></server></conf>)");
   CHECK(all.host_ip->contains(*IpAddress::parse("7.7.8.9")));
   CHECK(all.host_domain == HostPort{"faspex.example.com", 33001});
@@ -221,6 +223,7 @@ TEST_CASE("config: every option of a rule is read") {
   CHECK(all.connect_timeout == 5s);
   CHECK(all.max_sessions == 9);
   CHECK(all.upstream_reuse);
+  CHECK(all.old_algorithms);
 }
 
 TEST_CASE("config: the guide's other spelling of src_port_filtering works") {
@@ -299,6 +302,8 @@ TEST_CASE("config: values at the edge of what is valid") {
       {"src_port_filtering", "1", false},
       {"upstream_reuse", "true", true},
       {"upstream_reuse", "1", false},
+      {"old_algorithms", "true", true},
+      {"old_algorithms", "sha1", false},
       {"src_port_filtering", "yes", false},
       {"udp_port_reuse", "false", true},
       {"udp_port_reuse", "FALSE", false},
@@ -312,9 +317,10 @@ TEST_CASE("config: values at the edge of what is valid") {
       {"squash_user", "xfer", true},
       {"squash_user", "-x", false},
       {"squash_user", "a/b", false},
-      {"squash_user", "a b", false},
+      {"squash_user", "a b", true},
       {"squash_user", "a:b", false},
-      {"squash_user", "x\xC3\xA4", false},
+      {"squash_user", "x\xC3\xA4", true},
+      {"squash_user", "CORP\\xfer", true},
       {"users", ",", false},
       {"groups", " , ,", false},
       {"connect_timeout", "5s", false},
@@ -329,8 +335,8 @@ TEST_CASE("config: values at the edge of what is valid") {
     CAPTURE(complaint(text));
     CHECK((complaint(text) == "(nothing)") == c.valid);
   }
-  CHECK_NOTHROW(parse(rule("<squash_user>" + std::string(64, 'a') + "</squash_user>")));
-  CHECK_THROWS(parse(rule("<squash_user>" + std::string(65, 'a') + "</squash_user>")));
+  CHECK_NOTHROW(parse(rule("<squash_user>" + std::string(200, 'a') + "</squash_user>")));
+  CHECK_THROWS(parse(rule("<squash_user>" + std::string(201, 'a') + "</squash_user>")));
 }
 
 TEST_CASE("config: each mistake is named with file, line, column and element") {
@@ -369,7 +375,8 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {enabled("<rule> <hosts>10.0.0.10</hosts><keyfile>/k</keyfile></rule>"),
        "3:8: hosts: text between its elements: '10.0.0.10'"},
       {enabled("<rule><hosts/><keyfile>/k</keyfile></rule>"), "3:1: rule: needs a <host> (or <hosts>)"},
-      {rule("<squash_user>a b</squash_user>"), "5:1: squash_user: 'a b' is not valid; expected an account name"},
+      {rule("<squash_user>a/b</squash_user>"),
+       "5:1: squash_user: 'a/b' is not valid; expected an account name (no / : , in it)"},
       {rule("<proxy_port>65536</proxy_port>"),
        "5:1: proxy_port: '65536' is not valid; expected a number from 0 to 65535"},
       {rule("<udp_port>x</udp_port>"), "5:1: udp_port: 'x' is not valid; expected a number from 1 to 65535"},
@@ -382,14 +389,15 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {rule("<forwarding_type>pf</forwarding_type>"),
        "5:1: forwarding_type: 'pf' is not valid; expected iptables or nftables"},
       {rule("<balancing>least</balancing>"), "5:1: balancing: 'least' is not valid; expected round_robin"},
-      {rule("<users>,</users>"), "5:1: users: ',' is not valid; expected names separated by commas"},
+      {rule("<users>,</users>"),
+       "5:1: users: ',' is not valid; expected names separated by commas, those with blanks in \"quotes\""},
       {rule("\t<udp_linger>1m</udp_linger>"), "5:2: udp_linger: '1m' is not valid; expected a number from 0 to 86400"},
       {rule("", " host_ip=\"7.7.7\""), "3:1: rule: host_ip '7.7.7' is not valid; expected an address or address/bits"},
       {rule("", " host_ip=\"name\""), "3:1: rule: host_ip 'name' is not valid; expected an address or address/bits"},
       {rule("", " host_domain=\"a b\""), "3:1: rule: host_domain 'a b' is not valid; expected name or name:port"},
       {rule("", " hostip=\"7.7.7.7\""), "3:1: rule: unknown attribute 'hostip'; expected host_ip or host_domain"},
       {rule("<squash_user>x\x7fy\\z</squash_user>"),
-       "5:1: squash_user: 'x\x7fy\\z' is not valid; expected an account name"},
+       "5:1: squash_user: 'x\x7fy\\z' is not valid; expected an account name (no / : , in it)"},
       {"<CONF><default><aspshell_commands>\n<cmd/></aspshell_commands></default></CONF>",
        "2:1: cmd: unknown element in aspshell_commands"},
       {"<CONF><default><aspshell_commands>\n<command/></aspshell_commands></default></CONF>",

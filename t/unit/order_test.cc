@@ -29,6 +29,8 @@ Mark mark(State state, seconds until, const std::string& user = "") {
 const Mark kMaintained = mark(State::maintenance, seconds(0));
 const Mark kFaulty = mark(State::faulty, kNow + seconds(1));
 const Mark kFaultyForXfer = mark(State::faulty, kNow + seconds(1), "xfer");
+const Mark kRefused = mark(State::refused, kNow + seconds(1), "bear");
+const Mark kRefusedBefore = mark(State::refused, kNow, "bear");
 const Mark kOver = mark(State::faulty, kNow);
 
 // "excluded by maintenance 10.0.0.10:22", "due", "due suspect", "suspect", "good"
@@ -80,7 +82,10 @@ TEST_CASE("order: how a server stands is judged by what is worst of its marks") 
         Case{{{}, kOver, kFaultyForXfer, false}, "excluded by faulty xfer@10.0.0.10:22"},
         Case{{{}, kFaulty, kOver, true}, "excluded by faulty 10.0.0.10:22"},
         Case{{kMaintained, {}, {}, false}, "excluded by maintenance 10.0.0.10:22"},
-        Case{{kMaintained, kFaulty, kOver, true}, "excluded by maintenance 10.0.0.10:22"}}) {
+        Case{{kMaintained, kFaulty, kOver, true}, "excluded by maintenance 10.0.0.10:22"},
+        Case{{{}, {}, {}, false, kRefused}, "excluded by refused bear@10.0.0.10:22"},
+        Case{{{}, kOver, {}, true, kRefused}, "excluded by refused bear@10.0.0.10:22"},
+        Case{{{}, {}, {}, false, kRefusedBefore}, "good"}, Case{{{}, kOver, {}, false, kRefusedBefore}, "due"}}) {
     CHECK(text_of(balance::judge(each.marks, kNow)) == each.standing);
   }
 }

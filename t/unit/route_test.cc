@@ -61,7 +61,7 @@ TEST_CASE("route: what has its default is left out, and what has not is in the o
   const std::string text =
       "rule=1\nupstream_user=xfer\nkeyfile=/key\nhost=h:22\nproxy_port=0\nudp_port_range=40000:40010\n"
       "src_port_filtering=false\nudp_linger=30\nconnect_timeout=5\nfaulty_interval=60\nknown_hosts=/known\n"
-      "bind_source_address=10.0.0.1\nforwarding=nftables\nupstream_reuse=true\n\n";
+      "bind_source_address=10.0.0.1\nforwarding=nftables\nupstream_reuse=true\nold_algorithms=true\n\n";
   const session::Route route = session::Route::from_record(record::parse_one(text));
   CHECK(route.proxy_port == 0);
   CHECK(route.udp_port_range == PortRange{40000, 40010});
@@ -73,6 +73,7 @@ TEST_CASE("route: what has its default is left out, and what has not is in the o
   CHECK(route.bind_source_address == IpAddress::parse("10.0.0.1"));
   CHECK(route.forwarding == config::Forwarding::nftables);
   CHECK(route.upstream_reuse);
+  CHECK(route.old_algorithms);
   CHECK(route.to_record().text() == text);
 }
 
@@ -140,6 +141,7 @@ TEST_CASE("route: each value has its form and its limits") {
       {"src_port_filtering", "", false},
       {"upstream_reuse", "false", true},
       {"upstream_reuse", "yes", false},
+      {"old_algorithms", "yes", false},
       {"udp_linger", "0", true},
       {"udp_linger", "86400", true},
       {"udp_linger", "86401", false},

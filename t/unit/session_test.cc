@@ -115,6 +115,7 @@ TEST_CASE("session: of its route, what concerns UDP is on record, and nothing el
                              .forwarding = config::Forwarding::nftables,
                              .faulty_interval = std::chrono::seconds(9),
                              .upstream_reuse = true,
+                             .old_algorithms = true,
                              .keyfile_of_user = true};
   session.route = route;
   const session::Route read = session::Session::from_record(session.to_record()).route;
@@ -133,6 +134,7 @@ TEST_CASE("session: of its route, what concerns UDP is on record, and nothing el
   CHECK(read.known_hosts.empty());
   CHECK(read.faulty_interval == session::Route{}.faulty_interval);
   CHECK_FALSE(read.upstream_reuse);
+  CHECK_FALSE(read.old_algorithms);
   CHECK_FALSE(read.keyfile_of_user);
 }
 
