@@ -87,7 +87,7 @@ door = subprocess.Popen([PROGRAM], stdin=subprocess.DEVNULL)
 ok(until(calls), "one that waits for callers answers them")
 same(number(), door.pid, "its number is on record")
 same(reap(), (0, "", ""), "asp-reap leaves it alone")
-same(number(), door.pid, "(indeed)")
+same((number(), "Started asp-lease" in log()), (door.pid, False), "(indeed)")
 same(run(PROGRAM)[0], 75, "a second one is refused")
 same(number(), door.pid, "and is not on record")
 caller = service.Lease(PROGRAM, NODE_UID)  # as those that it starts
