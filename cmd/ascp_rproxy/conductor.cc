@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 
 #include "base/await.h"
+#include "base/decimal.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/logging.h"
@@ -26,6 +27,7 @@ namespace {
 constexpr std::chrono::seconds kOpenTime{30};  // its turn, the firewall's lock, iptables
 constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
 constexpr std::chrono::seconds kRevoke{20};
+constexpr std::chrono::seconds kMaxDialing{24 * 3600};
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -85,6 +87,7 @@ void Conductor::start() {
   if (udp_) holder_.emplace(asked);
   connect();
   if (udp_) open_pinhole();
+  tell_of_slow_sudo();
   dialer_->run();
   logging::debug1("Command told to run after {:.0f} ms in all", milliseconds_since(started_));
   close_stdio();
@@ -102,21 +105,26 @@ void Conductor::find_name() {
 // asp-upstream tells which server it is; when a server fails, it tries the next.
 void Conductor::connect() {
   const auto start = SteadyClock::now();
+  auto connected_by = Deadline::never();
   for (;;) {
     const auto line = dialer_->next();
     if (!line && dialer_->hung_up())
       throw tool::Failure(tool::os, fmt::format("asp-upstream died: {}", dialer_->complaint()));
     if (!line) {
       await::On dialer(dialer_->fd()), signal(signals_.fd()), holder(holder_ ? holder_->fd() : -1);
-      await::any(first_words(), dialer, signal, holder);
+      await::any(std::min(first_words(), connected_by), dialer, signal, holder);
       if (signal) throw ended_by_signal();
       if (holder) hear_verified();
+      if (connected_by.over())
+        throw tool::Failure(tool::os, "asp-upstream, which is slower than all servers together may be, is given up");
       if (dialer_->overdue()) never_started("asp-upstream", *dialer_);
       if (holder_ && holder_->overdue()) never_started("asp-pinhole", *holder_);
       continue;
     }
     logging::debug2("asp-upstream: {}", words_of(*line));
     if (line->event == "connected") return note_server(*line, start);
+    const auto within = parse_decimal(line->get("within"), 1, kMaxDialing.count());
+    if (line->event == "verified" && within) connected_by = Deadline::in(std::chrono::seconds(*within));
     if (line->event == "failed") throw status::failure_of(*line);
   }
 }
@@ -158,6 +166,16 @@ void Conductor::check_pinhole(const status::Line& line, const char* event) {
 
 void Conductor::pinhole_lost(const char* event) {
   throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
+}
+
+void Conductor::tell_of_slow_sudo() const {
+  constexpr std::chrono::seconds kSlow{3};
+  const auto after =
+      std::max(dialer_->first_word_after(), holder_ ? holder_->first_word_after() : std::chrono::milliseconds(0));
+  if (after < kSlow) return;
+  logging::event("Slow: sudo took {:.1f} s to start a helper {}; is the host busy, or does sudo wait for name servers, "
+                 "PAM or syslog? asperaproxy check tries it",
+                 std::chrono::duration<double>(after).count(), identity_);
 }
 
 // The rule is in force before the command starts, so that no packet of the command can come too early.

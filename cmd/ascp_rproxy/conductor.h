@@ -39,6 +39,7 @@ class Conductor {
   void check_pinhole(const status::Line& line, const char* event);
   [[noreturn]] void pinhole_lost(const char* event);
   void open_pinhole();
+  void tell_of_slow_sudo() const;
   void close_stdio() const;
   // Returns the exit status that the session ended with.
   int watch();

@@ -10,11 +10,14 @@
 
 #include <fmt/core.h>
 
+#include "base/child.h"
 #include "base/cut.h"
+#include "base/env.h"
 #include "base/failure.h"
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/signals.h"
+#include "who/authorized_keys.h"
 #include "who/given_uids.h"
 #include "who/proxy_account.h"
 
@@ -126,6 +129,58 @@ void update_account(const Account& account, std::vector<std::string>& steps) {
   administer(argv);
 }
 
+// As ssh-keygen shows it; empty when it does not take the line.
+std::string fingerprint(const std::string& line) {
+  constexpr int kSeconds = 10;
+  const auto answer =
+      child::run({{"/usr/bin/ssh-keygen", "-l", "-f", "-"}, env::allow({}), {}}, line + "\n", 64 * 1024, kSeconds);
+  return answer.status == 0 ? answer.out.substr(0, answer.out.find('\n')) : "";
+}
+
+// The given keys, and those of the home directory, go to the file of root's.
+void authorize(const Account& account, const home::Wanted& wanted, std::vector<std::string>& steps) {
+  if (wanted.keys.empty() && !wanted.move) return;
+  const std::string path = authorized_keys::path_of(account.name);
+  std::string text = authorized_keys::read(account.name).value_or("");
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  const std::string before = text;
+  std::size_t added = 0;
+  for (const auto& key : wanted.keys) {
+    const auto lines = cut::lines(text);
+    if (std::any_of(lines.begin(), lines.end(), [&](std::string_view line) { return public_key::holds(line, key); }))
+      continue;
+    text += key.line() + "\n";
+    ++added;
+  }
+  if (added > 0) steps.push_back(fmt::format("added {} key{} to {}", added, added == 1 ? "" : "s", path));
+  const std::string at_home = wanted.move ? home::keys_at_home(account) : "";
+  for (const auto& line : public_key::lines_of(at_home)) {
+    const auto lines = cut::lines(text);
+    if (std::find(lines.begin(), lines.end(), line) != lines.end()) continue;
+    const std::string shown = fingerprint(line);
+    if (shown.empty()) continue;
+    text += line + "\n";
+    steps.push_back(fmt::format("took over from ~/.ssh, to {}: {}", path, shown));
+  }
+  if (text != before) authorized_keys::write(account.name, text);
+}
+
+// Absent: it does, or cannot be asked.
+std::optional<std::string> sshd_reads_elsewhere(const Account& account) {
+  constexpr int kSeconds = 10;
+  const auto answer =
+      child::run({{"/usr/sbin/sshd", "-T", "-C", fmt::format("user={},host=localhost,addr=127.0.0.1", account.name)},
+                  env::allow({}),
+                  {}},
+                 "", 1024 * 1024, kSeconds);
+  if (answer.status != 0) return std::nullopt;
+  const auto files = authorized_keys::read_by_sshd(answer.out, account.name, account.home);
+  const std::string path = authorized_keys::path_of(account.name);
+  if (std::find(files.begin(), files.end(), path) != files.end()) return std::nullopt;
+  return fmt::format("sshd does not read {}: {}/etc/sshd_config.d/sallyport.conf is not in force", path,
+                     paths::kPrefix);
+}
+
 }  // namespace
 
 home::Made enrol(const std::string& name, const home::Wanted& wanted) {
@@ -140,16 +195,21 @@ home::Made enrol(const std::string& name, const home::Wanted& wanted) {
     update_account(*account, steps);
     undo.keep();  // stricter settings stay
   } else {
+    if (authorized_keys::read(name))
+      throw tool::Failure(tool::not_permitted, fmt::format("{}: {} is there, of an account that is gone: remove it",
+                                                           name, authorized_keys::path_of(name)));
     make_account(name, steps, undo);
     account = proxy_account::find(name);
     if (!account) throw tool::Failure(tool::os, name + ": the account was made, and is not there");
     given_uids::note(account->uid);
   }
   auto made = home::furnish(*account, wanted);
+  authorize(*account, wanted, made.steps);
   undo.keep();
   steps.insert(steps.end(), made.steps.begin(), made.steps.end());
   made.steps = std::move(steps);
   if (!made.steps.empty()) logging::event("Enrolled user={} uid={} keys={}", name, account->uid, wanted.keys.size());
+  if (!wanted.keys.empty() || wanted.move) made.warning = sshd_reads_elsewhere(*account).value_or("");
   return made;
 }
 

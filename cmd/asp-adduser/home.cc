@@ -23,7 +23,6 @@ namespace home {
 namespace {
 
 constexpr char kKeygen[] = "/usr/bin/ssh-keygen";
-constexpr char kAuthorized[] = "authorized_keys";
 constexpr std::size_t kMaxFile = 1024 * 1024;
 constexpr int kKeygenSeconds = 45;
 
@@ -60,24 +59,12 @@ void write_file(const std::string& name, const std::string& text, mode_t mode) {
   whole_file::write(name, text, {.mode = mode, .durable = true, .beside = temporary(name), .shown = shown(name)});
 }
 
-bool holds(const std::string& text, const public_key::Key& key) {
-  const auto lines = cut::lines(text);
-  return std::any_of(lines.begin(), lines.end(), [&](std::string_view line) { return public_key::holds(line, key); });
-}
-
-void authorize(const std::vector<public_key::Key>& keys, std::vector<std::string>& steps) {
-  const Fd file = open_own(kAuthorized, 0644, steps);
-  std::string text = file ? io::read_all(file.get(), kMaxFile, shown(kAuthorized)) : "";
-  int added = 0;
-  for (const auto& key : keys) {
-    if (holds(text, key)) continue;
-    if (!text.empty() && text.back() != '\n') text += '\n';
-    text += key.line() + "\n";
-    ++added;
-  }
-  if (added == 0) return;
-  write_file(kAuthorized, text, 0600);
-  steps.push_back(fmt::format("added {} key{} to {}", added, added == 1 ? "" : "s", shown(kAuthorized)));
+std::string read_own(const std::string& name) {
+  std::vector<std::string> steps;
+  const Fd file = open_own(name, 07777, steps);
+  std::string text = file ? io::read_all(file.get(), kMaxFile, shown(name)) : "";
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  return text;
 }
 
 child::Output keygen(std::vector<std::string> arguments) {
@@ -139,7 +126,6 @@ std::string work(const std::string& user, const Wanted& wanted) {
   if (::fchdir(folder.get()) != 0) tool::fail_errno(tool::os, "chdir ~/.ssh");
   Record made;
   if (wanted.own_pair) made.add("key", provide_pair(user, wanted.type, steps));
-  if (!wanted.keys.empty()) authorize(wanted.keys, steps);
   for (const auto& step : steps) made.add("step", step);
   return made.text();
 }
@@ -156,6 +142,15 @@ Made furnish(const proxy_account::Account& account, const Wanted& wanted) {
   if (wanted.own_pair)
     made.public_key = public_key::parse(record.require("key"), account.name + ": key pair").at(0).line();
   return made;
+}
+
+std::string keys_at_home(const proxy_account::Account& account) {
+  return as_user::run(account, [] {
+    const Fd folder = as_user::open_ssh_folder(false);
+    if (!folder) return std::string();
+    if (::fchdir(folder.get()) != 0) tool::fail_errno(tool::os, "chdir ~/.ssh");
+    return read_own("authorized_keys") + read_own("authorized_keys2");
+  });
 }
 
 }  // namespace home

@@ -1,4 +1,4 @@
-// home: makes the files in a user's ~/.ssh for asp-adduser, with the user's rights.
+// home: makes and reads the files in a user's ~/.ssh for asp-adduser, with the user's rights.
 #pragma once
 
 #include <string>
@@ -10,7 +10,8 @@
 namespace home {
 
 struct Wanted {
-  std::vector<public_key::Key> keys;  // to be in authorized_keys
+  std::vector<public_key::Key> keys;  // that open the account
+  bool move = false;                  // those of ~/.ssh, too
   bool own_pair = true;               // a key pair, for rules without squash_user
   std::string type = "ed25519";       // of that pair
 };
@@ -18,10 +19,15 @@ struct Wanted {
 struct Made {
   std::vector<std::string> steps;  // what was done; empty: everything was there
   std::string public_key;          // of the pair, one line; empty without one
+  std::string warning;             // empty: none
 };
 
 // Failure{77} where something is not the user's own file or directory,
 // Failure{71} when the system or ssh-keygen refuses.
 Made furnish(const proxy_account::Account& account, const Wanted& wanted);
+
+// The text of ~/.ssh/authorized_keys and authorized_keys2, which the user may have written; empty without them. The
+// same failures.
+std::string keys_at_home(const proxy_account::Account& account);
 
 }  // namespace home

@@ -21,7 +21,7 @@
 
 namespace {
 
-constexpr char kUsage[] = "asp-adduser [-s] [-k public_key_file] [-t ed25519|rsa] name ...";
+constexpr char kUsage[] = "asp-adduser [-ms] [-k public_key_file] [-t ed25519|rsa] name ...";
 
 // Reads a regular file. A pipe or a device could make us wait, or never end.
 std::string read_file(const std::string& path) {
@@ -60,6 +60,7 @@ std::vector<public_key::Key> read_keys(const std::string& path) {
 home::Wanted wanted_by(const Options& options) {
   home::Wanted wanted;
   wanted.own_pair = !options.has('s');
+  wanted.move = options.has('m');
   wanted.type = options.get('t', wanted.type);
   if (wanted.type != "ed25519" && wanted.type != "rsa")
     options::fail_usage(kUsage, fmt::format("-t {}: not ed25519 or rsa", wanted.type));
@@ -80,11 +81,12 @@ void check_names(const std::vector<std::string>& names) {
 void tell(const std::string& name, const home::Made& made) {
   for (const auto& step : made.steps) fmt::print(stderr, "{}: {}\n", name, logging::escape(step));
   if (made.steps.empty()) fmt::print(stderr, "{}: nothing to do\n", name);
+  if (!made.warning.empty()) fmt::print(stderr, "{}: {}\n", name, logging::escape(made.warning));
   if (!made.public_key.empty()) io::write_all(STDOUT_FILENO, made.public_key + "\n");
 }
 
 int run(int argc, char** argv) {
-  const auto options = options::parse(argc, argv, "k:st:", kUsage);
+  const auto options = options::parse(argc, argv, "k:mst:", kUsage);
   check_names(options.operands);
   auto wanted = wanted_by(options);
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "accounts are root's: run it as root, or with sudo");

@@ -187,6 +187,25 @@ std::vector<Key> parse(std::string_view text, const std::string& name) {
   return keys;
 }
 
+std::vector<std::string> lines_of(std::string_view text) {
+  const auto is_control = [](unsigned char c) { return (c < ' ' && c != '\t') || c == 0x7f; };
+  const auto has_key = [](std::string_view line) {
+    const auto words = words_of(line);
+    const auto type = std::find_if(words.begin(), words.end(), [](std::string_view word) { return type_of(word); });
+    if (type == words.end() || type + 1 == words.end()) return false;
+    const auto blob = base64::decode(*(type + 1));
+    return blob && fault_of(*type_of(*type), *blob).empty();
+  };
+  std::vector<std::string> lines;
+  for (const auto each : cut::lines(text)) {
+    const std::string line(cut::trimmed(each, kSpace));
+    if (line.starts_with('#') || std::any_of(line.begin(), line.end(), is_control) || !has_key(line)) continue;
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+    if (lines.size() > kMaxKeys) throw tool::Failure(tool::bad_input, fmt::format("more than {} keys", kMaxKeys));
+  }
+  return lines;
+}
+
 bool holds(std::string_view line, const Key& key) {
   const auto text = cut::trimmed(line, kSpace);
   if (text.empty() || text[0] == '#') return false;

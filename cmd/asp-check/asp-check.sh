@@ -198,7 +198,7 @@ check_user_path() {
     return 1
   fi
   if [ "$owner" != 0 ] && [ "$owner" != "$2" ]; then
-    found writable user "$1" "$3 belongs to uid $owner" "chown it to the user"
+    found writable user "$1" "$3 belongs to uid $owner" "chown it to $([ "$2" = 0 ] && echo root || echo the user)"
   fi
   if ((mode & 8#22)); then
     found writable user "$1" "$3 may be written by $(writers)" 'chmod go-w'
@@ -646,7 +646,7 @@ check_groups() {
 
 # check_user_files NAME UID HOME: with what sshd says.
 check_user_files() {
-  local home file keys key ssh=
+  local home file keys key ssh='' at_home=''
   home=$(realpath -m -- "${3:-/}")
   if [ "$home" != / ]; then
     check_user_path "$1" "$2" "$home"
@@ -659,9 +659,20 @@ check_user_files() {
     file=${file//%h/$home}
     file=${file//%U/$2}
     [[ $file == /* ]] || file=$home/$file
+    if ! within "$file" "$home"; then
+      check_user_path "$1" 0 "$file"
+      [ -n "${looked_at[f:${file%/*}]-}" ] || check_root_paths "${file%/*}"
+      looked_at[f:${file%/*}]=1
+      continue
+    fi
+    at_home=${at_home:-$file}
     [ -n "$ssh" ] || ! within "$file" "$home/.ssh" || continue
     check_user_path "$1" "$2" "$file"
   done
+  if [ -n "$at_home" ]; then
+    found writable user "$1" "sshd takes keys from $at_home, where code that runs as the user can add some" \
+      "asp-adduser -s -m USER takes them to root's directory; then have $SAMPLE in force"
+  fi
   if [ -d "$ssh" ]; then
     while IFS= read -r -d '' key; do
       check_key "$key" user "$1"

@@ -17,6 +17,7 @@
 #include "processes.h"
 #include "session/keepers.h"
 #include "who/as_user.h"
+#include "who/authorized_keys.h"
 #include "who/given_uids.h"
 #include "who/proxy_account.h"
 
@@ -53,7 +54,7 @@ void remove_keys(const Account& account) {
   try {
     as_user::run(account, [] {
       const Fd folder = as_user::open_ssh_folder(false);
-      for (const char* name : {"authorized_keys", "authorized_keys2"}) {  // sshd reads both
+      for (const char* name : {"authorized_keys", "authorized_keys2"}) {  // an sshd without our sample reads both
         if (folder && ::unlinkat(folder.get(), name, 0) != 0 && errno != ENOENT)
           tool::fail_errno(tool::os, std::string("remove ~/.ssh/") + name);
       }
@@ -69,6 +70,7 @@ void remove_keys(const Account& account) {
 void remove(const Account& account, bool with_home) {
   administer({"/usr/sbin/usermod", "--expiredate", "1", "--", account.name});
   leavings::remove_starters(account.name, account.uid);
+  authorized_keys::remove(account.name);
   end_sessions(account.name);
   session::keepers::end_of(account.name);
   if (const auto left = processes::end_all_of(account.uid))

@@ -156,8 +156,9 @@ int run(int argc, char** argv) {
   const auto config = load_config();
   parts.run([&] { sweep_marks(config); });
   parts.run(session::keepers::sweep);
-  if (config) parts.run([&] { prepare_log(config->rproxy.log_directory); });
   if (config) tell_others(config->cluster);
+  // What could fail for want of room comes last.
+  if (config) parts.run([&] { prepare_log(config->rproxy.log_directory); });
   parts.end();
   return tool::yes;
 }

@@ -70,6 +70,11 @@ child::Child start(child::Program program) {
 
 }  // namespace
 
+seconds Attempt::longest(const session::Route& route) {
+  constexpr seconds kBesides{10};  // marks of other nodes, the key
+  return kBesides + static_cast<int>(route.hosts.size()) * (kReuseTime + route.connect_timeout + kGrace);
+}
+
 Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
   Attempt attempt(errand.route.connect_timeout + kGrace);
   auto control = fd::socket_pair();

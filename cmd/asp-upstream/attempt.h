@@ -30,6 +30,8 @@ class Attempt {
     const command_line::Words& words;
     const std::vector<Fd>& descriptors;
   };
+  // So long may it take until one of the route's servers is connected, or none can be.
+  static std::chrono::seconds longest(const session::Route& route);
   // Starts connecting, under the account that all dialers share.
   static Attempt dial(const Errand& errand, const HostPort& host);
   // Does the same, but asp-dial stays for the next session on the terms of `place`.

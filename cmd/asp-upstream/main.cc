@@ -252,7 +252,9 @@ int serve(ConductorLink& link, Client& client) {
   const session::Route route = route_for(config.rproxy, asked.request);
   confine::keep_capabilities(confine::kVerifiedUpstream);
   confine::forbid_dangerous();
-  link.say(status::Line{"verified", {}}.with("rule", std::to_string(route.rule)));
+  link.say(status::Line{"verified", {}}
+               .with("rule", std::to_string(route.rule))
+               .with("within", std::to_string(Attempt::longest(route).count())));
   balance::share(config.cluster, balance::Haste::session);
   Attempt attempt = connect(route, asked, words, caller, config_file, *token, link, story);
   client.connected = true;

@@ -9,7 +9,7 @@
 #include <set>
 
 #include <fmt/core.h>
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/deadline.h"
 #include "base/resolve.h"

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <optional>
 #include <set>
 
 #include <fmt/core.h>
@@ -14,6 +15,7 @@
 #include "sudo_settings.h"
 #include "sudo_trial.h"
 #include "tried_as.h"
+#include "who/authorized_keys.h"
 
 namespace doctor {
 namespace {
@@ -116,11 +118,89 @@ Verdicts sudo(const Patient& patient) {
   return found;
 }
 
+// What of a member's keys is where.
+struct KeysOf {
+  std::string user;
+  bool rooted = false;      // sshd reads root's file
+  bool homely = false;      // sshd reads files that the user can write
+  bool has_rooted = false;  // that file has something in it
+  bool has_homely = false;
+  std::optional<std::string> wrong;  // who else can write a file that sshd reads
+};
+
+bool has_text(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
+}
+
+KeysOf keys_of(const std::string& user, const std::string& home, const std::string& settings) {
+  KeysOf keys;
+  keys.user = user;
+  const std::string own = authorized_keys::path_of(user);
+  for (const auto& file : authorized_keys::read_by_sshd(settings, user, home)) {
+    keys.rooted = keys.rooted || file == own;
+    const bool at_home = file.starts_with(home + "/");
+    keys.homely = keys.homely || at_home;
+    if (at_home || !has_text(file)) continue;
+    if (!keys.wrong) keys.wrong = root_only::complaint(file);
+    if (!keys.wrong) keys.wrong = root_only::way_complaint(file);
+  }
+  keys.has_rooted = has_text(own);
+  for (const char* name : {"authorized_keys", "authorized_keys2"})
+    keys.has_homely = keys.has_homely || has_text(fmt::format("{}/.ssh/{}", home, name));
+  return keys;
+}
+
+// "bear, bobcat and 3 more"; empty: none of them.
+template <typename Chosen>
+std::string those(const std::vector<KeysOf>& all, Chosen chosen) {
+  std::vector<std::string> names;
+  for (const auto& one : all) {
+    if (chosen(one)) names.push_back(one.user);
+  }
+  return names.empty() ? "" : listed(names);
+}
+
+// The keys that open the accounts: in a file that only root can change, and one that sshd reads.
+Verdicts keys(const Patient& patient) {
+  if (!patient.sshd_error.empty()) return {};  // as sshd says
+  const std::string folder = authorized_keys::kFolder;
+  const std::string sample = fmt::format("{}/etc/sshd_config.d/sallyport.conf", paths::kPrefix);
+  Verdicts found;
+  std::vector<KeysOf> all;
+  for (const auto& user : patient.users) {
+    const passwd* const entry = ::getpwnam(user.c_str());
+    if (!entry) continue;
+    all.push_back(keys_of(user, entry->pw_dir, settings_of(user)));
+    if (const auto& wrong = all.back().wrong)
+      found.push_back(fail(fmt::format("{}: whoever can write there can log in as {}", *wrong, user),
+                           fmt::format("chown -R root: {0}; chmod -R u=rwX,go=rX {0}", folder)));
+  }
+  const auto only_home = those(all, [](const KeysOf& one) { return one.has_homely && !one.has_rooted && !one.homely; });
+  const auto unread = those(all, [](const KeysOf& one) { return one.has_rooted && !one.rooted; });
+  const auto homely = those(all, [](const KeysOf& one) { return one.homely; });
+  if (!only_home.empty())
+    found.push_back(warn(fmt::format("keys of {} are in ~/.ssh alone, where sshd does not read them", only_home),
+                         "asp-adduser -s -m USER takes them over"));
+  if (!unread.empty())
+    found.push_back(warn(fmt::format("sshd does not read the keys of {} in {}", unread, folder),
+                         fmt::format("have {} in force", sample)));
+  if (!homely.empty())
+    found.push_back(
+        warn(fmt::format("sshd takes keys from the home of {}, where code that runs as the user can add some", homely),
+             fmt::format("asp-adduser -s -m USER, then have {} in force", sample)));
+  if (found.empty() && !all.empty()) found.push_back(ok(fmt::format("root's alone, in {}", folder)));
+  return found;
+}
+
 }  // namespace
 
 const std::vector<Condition>& account_conditions() {
-  static const std::vector<Condition> all{
-      {"group", group}, {"dial_account", dial_account}, {"sudoers", sudoers}, {"sudo", sudo}};
+  static const std::vector<Condition> all{{"group", group},
+                                          {"authorized_keys", keys},
+                                          {"dial_account", dial_account},
+                                          {"sudoers", sudoers},
+                                          {"sudo", sudo}};
   return all;
 }
 

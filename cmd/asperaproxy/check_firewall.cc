@@ -1,5 +1,6 @@
 // Checks of the firewall: our rules, and what those of others do to our packets.
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -310,8 +311,8 @@ Verdicts border(const Patient& patient) {
   const auto wanted = asperaproxy::border_plan::plan(*patient.config, left, asperaproxy::border_plan::Moment::later);
   const std::string where = asperaproxy::border_plan::shown(wanted);
   const auto recorded = firewall::border::recorded();
-  const bool closed =
-      firewall::backend(Part::nftables).is_installed() && recorded && firewall::border::is_in_force(*recorded);
+  const bool closed = firewall::backend(Part::nftables).is_installed() && recorded && !recorded->is_open() &&
+                      firewall::border::is_in_force(*recorded);
   const auto cut = closed ? std::vector<std::string>{} : asperaproxy::border_plan::cut_by(wanted);
   const std::string would = cut.empty() ? "" : fmt::format("; it would cut {}", counted(cut));
   if (!patient.config->border)
@@ -335,14 +336,34 @@ Verdicts border(const Patient& patient) {
   return found;
 }
 
+// How many flows one client may have.
+Verdicts client_flows(const Patient& patient) {
+  if (!patient.config || !asperaproxy::border_plan::is_used(*patient.config) ||
+      !firewall::backend(Part::nftables).is_installed())
+    return {};  // as border says
+  const auto recorded = firewall::border::recorded();
+  const unsigned bound = patient.config->max_flows_per_client;
+  if (bound != 0 && (!recorded || recorded->flows_per_client != bound || !firewall::border::is_in_force(*recorded)))
+    return {warn(fmt::format("the bound of {} is not in force, so that one client may fill the kernel's table", bound),
+                 "asperaproxy reload")};
+  const auto max = read_file("/proc/sys/net/netfilter/nf_conntrack_max");
+  return {judge_client_flows(*patient.config, std::strtoull(max.c_str(), nullptr, 10))};
+}
+
 }  // namespace
 
 const std::vector<Condition>& firewall_conditions() {
-  static const std::vector<Condition> all{
-      {"iptables", iptables},     {"ip6tables", ip6tables},   {"nftables", nftables},
-      {"netlink", netlink},       {"rules", rules},           {"forward", forward},
-      {"udp_in", udp_ports_open}, {"tcp_in", tcp_ports_open}, {"lease_packets", lease_packets},
-      {"border", border}};
+  static const std::vector<Condition> all{{"iptables", iptables},
+                                          {"ip6tables", ip6tables},
+                                          {"nftables", nftables},
+                                          {"netlink", netlink},
+                                          {"rules", rules},
+                                          {"forward", forward},
+                                          {"udp_in", udp_ports_open},
+                                          {"tcp_in", tcp_ports_open},
+                                          {"lease_packets", lease_packets},
+                                          {"border", border},
+                                          {"client_flows", client_flows}};
   return all;
 }
 

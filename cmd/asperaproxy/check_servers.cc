@@ -164,10 +164,8 @@ Verdicts old_algorithms(const Patient& patient) {
 }  // namespace
 
 const std::vector<Condition>& server_conditions() {
-  static const std::vector<Condition> all{{"keyfile", keyfiles},
-                                          {"host_keys", host_keys_enrolled},
-                                          {"logins", logins},
-                                          {"old_algorithms", old_algorithms}};
+  static const std::vector<Condition> all{
+      {"keyfile", keyfiles}, {"host_keys", host_keys_enrolled}, {"logins", logins}, {"old_algorithms", old_algorithms}};
   return all;
 }
 

@@ -38,11 +38,11 @@ bool sshd_listens() {
   return std::any_of(ports.begin(), ports.end(), listens);
 }
 
-namespace {
-
 std::string settings_of(const std::string& user) {
   return ask({"/usr/sbin/sshd", "-T", "-C", fmt::format("user={},host=localhost,addr=127.0.0.1", user)}).out;
 }
+
+namespace {
 
 Verdicts sshd(const Patient& patient) {
   if (!patient.sshd_error.empty()) return {fail(patient.sshd_error, "sshd -t says the line")};

@@ -1,16 +1,25 @@
 // Checks of the host itself: kernel, clock, cron, syslog, and the suite as it is installed.
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/timex.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <memory>
+#include <optional>
 
 #include <fmt/core.h>
 
+#include "base/fd.h"
 #include "base/log_file.h"
+#include "base/log_socket.h"
 #include "base/paths.h"
 #include "base/root_only.h"
 #include "doctor.h"
@@ -50,6 +59,28 @@ Verdicts configuration(const Patient& patient) {
   return {ok(fmt::format("{} is valid; {} rules", paths::kConfig, patient.rproxy->rules.size()))};
 }
 
+// Empty, or why nothing can be written to a new file there. What is only written to the disk later is not seen.
+std::string write_complaint(const std::string& directory) {
+  const std::string path = fmt::format("{}/.check-{}", directory, ::getpid());
+  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file) return std::strerror(errno);
+  ::unlink(path.c_str());
+  const std::string page(4096, '.');
+  const ssize_t put = ::write(file.get(), page.data(), page.size());
+  if (put < 0) return std::strerror(errno);
+  return static_cast<std::size_t>(put) == page.size() ? "" : "no room";
+}
+
+// Absent: there is room in the directory's file system.
+std::optional<Verdict> lack_of_room(const std::string& directory, const char* so_that) {
+  const std::string cure = fmt::format("df -h {0}; df -i {0}", directory);
+  if (const std::string why = write_complaint(directory); !why.empty())
+    return fail(fmt::format("cannot write to {}: {}, {}", directory, why, so_that), cure);
+  struct statvfs room {};
+  if (::statvfs(directory.c_str(), &room) != 0) return std::nullopt;
+  return judge_room(directory, {room.f_blocks, room.f_bfree}, {room.f_files, room.f_ffree}, cure);
+}
+
 Verdicts log_directory(const Patient& patient) {
   if (!patient.rproxy || patient.rproxy->log_directory.empty()) return {};
   const std::string& path = patient.rproxy->log_directory;
@@ -59,7 +90,15 @@ Verdicts log_directory(const Patient& patient) {
   if (const std::string why = log_file::complaint(path); !why.empty())
     return {
         fail(why + ", so that the log is in syslog", "asp-reap mends the file; the directory must be root's alone")};
+  if (const auto full = lack_of_room(path, "so that the log is in syslog")) return {*full};
   return {ok(fmt::format("{} takes the log", path))};
+}
+
+// No session begins without room for its record.
+Verdicts room(const Patient&) {
+  if (::access(paths::kRun, F_OK) != 0) return {warn(fmt::format("there is no {}", paths::kRun), "asperaproxy start")};
+  if (const auto full = lack_of_room(paths::kRun, "so that no session begins")) return {*full};
+  return {ok(fmt::format("{} takes records", paths::kRun))};
 }
 
 Verdicts tools(const Patient&) {
@@ -119,7 +158,17 @@ Verdicts accounting(const Patient&) {
   return {warn("net.netfilter.nf_conntrack_acct is not 1, so that the log has no bytes", kStartCure)};
 }
 
-Verdicts hosts(const Patient&) { return {judge_hosts(read_file("/etc/hosts"))}; }
+Verdicts hosts(const Patient&) {
+  const std::string text = read_file("/etc/hosts");
+  char name[256] = "";
+  ::gethostname(name, sizeof name - 1);
+  Verdicts found{judge_hosts(text)};
+  if (const auto nameless = judge_own_name(text, read_file("/etc/nsswitch.conf"), name)) {
+    if (found[0].grade == Grade::ok) found.clear();
+    found.push_back(*nameless);
+  }
+  return found;
+}
 
 Verdicts clock(const Patient&) {
   timex now{};
@@ -129,8 +178,19 @@ Verdicts clock(const Patient&) {
 
 Verdicts selinux(const Patient&) { return {judge_selinux(read_file("/sys/fs/selinux/enforce"))}; }
 
+// A daemon that hangs takes lines until its queue is full; then sshd and sudo wait for it, too.
 Verdicts syslog(const Patient&) {
-  if (::access("/dev/log", F_OK) == 0) return {ok("listens")};
+  constexpr std::chrono::seconds kPatience{3};
+  const std::string line = log_socket::line(LOG_DEBUG, std::time(nullptr), "asperaproxy", "DBG1 check: is this taken?");
+  switch (log_socket::Socket().try_out(line, kPatience)) {
+    case log_socket::Daemon::listens: return {ok("listens")};
+    case log_socket::Daemon::absent: break;
+    case log_socket::Daemon::hangs:
+      return {fail(fmt::format("it hangs: nobody took a line from /dev/log for {} s. sshd and sudo wait for it without "
+                               "end, so that nobody gets in",
+                               kPatience.count()),
+                   "systemctl restart rsyslog, or systemd-journald; without systemd, /etc/init.d/rsyslog restart")};
+  }
   return {warn("nobody listens on /dev/log, so that there is no log", "start rsyslog, or systemd-journald")};
 }
 
@@ -158,6 +218,7 @@ Verdicts cron(const Patient&) {
 const std::vector<Condition>& system_conditions() {
   static const std::vector<Condition> all{{"state", state},
                                           {"config", configuration},
+                                          {"room", room},
                                           {"log_directory", log_directory},
                                           {"tools", tools},
                                           {"aspshell", aspshell},

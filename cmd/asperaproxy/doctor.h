@@ -61,6 +61,8 @@ Answer ask(const std::vector<std::string>& argv);
 std::string read_file(const std::string& path);
 // True if a program listens on that TCP port, on whatever address.
 bool listens(Port port);
+// What sshd applies to that user: `sshd -T -C`.
+std::string settings_of(const std::string& user);
 // True if a program listens on a port where users reach sshd.
 bool sshd_listens();
 // "bear, bobcat and 3 more"

@@ -1,5 +1,7 @@
 #include "judge.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <bit>
 #include <cctype>
@@ -41,6 +43,24 @@ Verdict judge_conntrack(std::uint64_t count, std::uint64_t max) {
   return ok(what);
 }
 
+Verdict judge_client_flows(const config::Config& config, std::uint64_t max) {
+  const std::uint64_t bound = config.max_flows_per_client;
+  if (bound == 0)
+    return warn(fmt::format("no bound, so that one client may have all {} that the kernel tracks", max),
+                "take <max_flows_per_client>0</max_flows_per_client> out of aspera.conf, then asperaproxy reload");
+  constexpr unsigned kForSession = 3;  // SSH of the client's and of the server's, and UDP
+  const std::uint64_t sessions = config.rproxy.max_sessions;
+  const std::uint64_t of_user = config.rproxy.max_sessions_of_user();
+  const std::uint64_t needed = kForSession * sessions + bound * std::max<std::uint64_t>(of_user, 1);
+  const std::string what = fmt::format("{} at most", bound);
+  if (needed <= max) return ok(what);
+  const std::string user = of_user > 1 ? fmt::format(" for each of the {} sessions that a user may have", of_user) : "";
+  return warn(fmt::format("{}{}, and nf_conntrack_max is {}: one user can fill that", what, user, max),
+              fmt::format("sysctl -w net.netfilter.nf_conntrack_max={}, for the next boot in /etc/sysctl.d; or a lower "
+                          "<max_flows_per_client> or <max_sessions_per_user>",
+                          needed));
+}
+
 Verdict judge_hosts(std::string_view text) {
   for (const auto line : cut::lines(text)) {
     const auto words = cut::words(line.substr(0, line.find('#')));
@@ -48,6 +68,35 @@ Verdict judge_hosts(std::string_view text) {
     if (std::find(words.begin() + 1, words.end(), "localhost") != words.end()) return ok("127.0.0.1 is localhost");
   }
   return warn("/etc/hosts does not say that 127.0.0.1 is localhost", "add the line: 127.0.0.1 localhost");
+}
+
+std::optional<Verdict> judge_own_name(std::string_view hosts, std::string_view nsswitch, const std::string& name) {
+  const auto is_name = [&](std::string_view word) {
+    return word.size() == name.size() && ::strncasecmp(word.data(), name.data(), name.size()) == 0;
+  };
+  const auto knows_itself = [](std::string_view module) { return module == "myhostname" || module == "resolve"; };
+  for (const auto line : cut::lines(hosts)) {
+    const auto words = cut::words(line.substr(0, line.find('#')));
+    if (words.size() > 1 && std::any_of(words.begin() + 1, words.end(), is_name)) return std::nullopt;
+  }
+  for (const auto line : cut::lines(nsswitch)) {
+    const auto words = cut::words(line.substr(0, line.find('#')));
+    if (words.empty() || words[0] != "hosts:") continue;
+    if (std::any_of(words.begin() + 1, words.end(), knows_itself)) return std::nullopt;
+  }
+  return warn(fmt::format("/etc/hosts does not have this host's own name, {}: sudo waits for name servers that are "
+                          "silent",
+                          name),
+              fmt::format("echo '127.0.1.1 {}' >> /etc/hosts", name));
+}
+
+std::optional<Verdict> judge_room(const std::string& directory, Room blocks, Room inodes, const std::string& cure) {
+  constexpr std::uint64_t kMuch = 95;  // percent
+  const auto used = [](const Room& room) { return room.all == 0 ? 0 : 100 - room.free * 100 / room.all; };
+  if (used(blocks) >= kMuch) return warn(fmt::format("{} is full to {} %", directory, used(blocks)), cure);
+  if (used(inodes) >= kMuch)
+    return warn(fmt::format("{} has {} % of its inodes in use", directory, used(inodes)), cure);
+  return std::nullopt;
 }
 
 Verdict judge_cron(std::string_view text, const std::string& reaper) {
@@ -179,11 +228,15 @@ std::vector<std::string> judge_startups(std::string_view settings) {
   std::map<std::string, std::string> is;
   for (auto& [keyword, value] : parse_sshd_settings(settings)) is.emplace(std::move(keyword), std::move(value));
   const auto number = [](std::string_view text) { return parse_decimal(text, 0, 1'000'000'000); };
+  const std::string& all = is["maxstartups"];  // 300:30:600, or 300
+  const auto begin = number(std::string_view(all).substr(0, all.find(':')));
+  constexpr long kMany = 100;
+  if (begin && *begin < kMany)
+    found.push_back(
+        fmt::format("MaxStartups is {}: when more than {} clients come at once, some are turned away", all, *begin));
   if (!is.contains("persourcemaxstartups")) return found;
   const std::string& most = is["persourcemaxstartups"];
-  const std::string& all = is["maxstartups"];  // 100:30:300, or 100
   const auto limit = number(most);
-  const auto begin = number(std::string_view(all).substr(0, all.find(':')));
   if (!limit) found.push_back(fmt::format("PerSourceMaxStartups is {}: one address can keep all others out", most));
   else if (begin && *limit >= *begin)
     found.push_back(fmt::format("PerSourceMaxStartups {} is not below the first number of MaxStartups, {}: one address "

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,8 +21,20 @@ namespace doctor {
 Verdict judge_iptables(std::string_view version, std::string_view others);
 // nf_conntrack_count and nf_conntrack_max.
 Verdict judge_conntrack(std::uint64_t count, std::uint64_t max);
+// <max_flows_per_client>, in force, against nf_conntrack_max.
+Verdict judge_client_flows(const config::Config& config, std::uint64_t max);
 // /etc/hosts: 127.0.0.1 must be localhost (guide, "Configuring the kernel").
 Verdict judge_hosts(std::string_view text);
+// Whether this host's own name is known without name servers, by /etc/hosts or a module that /etc/nsswitch.conf has
+// for that. sudo, for one, asks for it at each start. Absent: it is.
+std::optional<Verdict> judge_own_name(std::string_view hosts, std::string_view nsswitch, const std::string& name);
+// A file system, as statvfs(3) counts its blocks and inodes; 0 in all where they are not counted. Absent: less than 95
+// % are used.
+struct Room {
+  std::uint64_t all;
+  std::uint64_t free;
+};
+std::optional<Verdict> judge_room(const std::string& directory, Room blocks, Room inodes, const std::string& cure);
 // /etc/cron.d/sallyport, which must run `reaper` every minute.
 Verdict judge_cron(std::string_view text, const std::string& reaper);
 // `sudo -l -U user`: whatever else than `helpers`, each without arguments, the user may run as root.
@@ -40,7 +53,8 @@ struct Complaints {
   std::vector<std::string> warnings;
 };
 Complaints judge_sshd(std::string_view settings, const std::string& shell);
-// `sshd -T`: whether one address alone, which does not log in, keeps others from logging in. One text each.
+// `sshd -T`: whether few clients at once are too many, and whether one address alone, which does not log in, keeps
+// others from logging in. One text each.
 std::vector<std::string> judge_startups(std::string_view settings);
 
 // --- the forward proxy ---

@@ -124,15 +124,29 @@ std::optional<config::Config> config_if_valid() {
   }
 }
 
-void close_border(const config::Config& config, std::vector<std::string>& left) {
-  if (!config.border) {
-    const session::spool::FirewallLock lock;
-    if (firewall::border::take_away()) logging::event("Opened the border: aspera.conf has <border>false</border>");
-    return;
+// Without a bound where the kernel cannot count: the border matters more.
+bool lay(firewall::border::Plan plan, std::vector<std::string>& left) {
+  try {
+    return firewall::border::lay(plan);
+  } catch (const tool::Failure& failure) {
+    if (plan.flows_per_client == 0) throw;
+    plan.flows_per_client = 0;
+    const bool laid = firewall::border::lay(plan);
+    left.push_back(fmt::format("no bound for the flows of a client: {}", failure.what()));
+    return laid;
   }
-  const auto plan = border_plan::plan(config, left);  // may wait for name servers
+}
+
+// With <border>false</border> only the bound is left of it.
+void close_border(const config::Config& config, std::vector<std::string>& left) {
+  auto plan = config.border ? border_plan::plan(config, left) : firewall::border::Plan{};  // may wait for name servers
+  plan.flows_per_client = config.max_flows_per_client;
   const session::spool::FirewallLock lock;
-  if (firewall::border::lay(plan)) logging::event("Closed the border: {}", logging::escape(border_plan::shown(plan)));
+  const auto before = firewall::border::recorded();
+  const bool done = lay(plan, left);
+  if (config.border && done) logging::event("Closed the border: {}", logging::escape(border_plan::shown(plan)));
+  if (!config.border && before && !before->is_open())
+    logging::event("Opened the border: aspera.conf has <border>false</border>");
 }
 
 // The border comes first, so that there is no moment in which everything is forwarded, and no forwarding without it. A
@@ -144,6 +158,18 @@ std::vector<std::string> prepare_host(const std::optional<config::Config>& confi
   const auto unset = set_kernel();
   left.insert(left.end(), unset.begin(), unset.end());
   return left;
+}
+
+// Absent: new sessions are refused. Where there is no room for the mark, there is none for a session's record, either.
+std::optional<tool::Failure> refuse_new() {
+  try {
+    session::spool::set_stopped(true);
+    return std::nullopt;
+  } catch (const tool::Failure& failure) {
+    return tool::Failure(failure.code(), fmt::format("all sessions are ended, but as soon as there is room, new ones "
+                                                     "will be taken: {}",
+                                                     failure.what()));
+  }
 }
 
 }  // namespace
@@ -161,12 +187,13 @@ int leave() {
 }
 
 int stop() {
-  session::spool::set_stopped(true);
+  const auto unmarked = refuse_new();
   const auto result = end_all();
   const std::string ended = with_leases(sessions_text(result.ended), lease::reap::end_all());
   session::keepers::end_all();  // keepers that end a session after this see the mark
   balance::remove_fault_marks();
   warn(result.remain);
+  if (unmarked) throw *unmarked;
   logging::event("Stopped: ended {}, all rules are purged", ended);
   io::write_all(STDOUT_FILENO, fmt::format("stopped: no new sessions are taken; {} ended\n", ended));
   return result.remain.empty() ? tool::yes : tool::os;

@@ -45,6 +45,10 @@ const std::vector<std::string>& superfluous() {
   return all;
 }
 
+// Where sudo was built to look up this host's full name (fqdn), as Debian's is, it does so before it looks for a
+// command, and waits for name servers that are silent. It obeys this for accounts only.
+constexpr char kNoLookup[] = "Defaults:%sallyport !fqdn";
+
 std::string helpers() {
   std::string list;
   for (const char* helper : {"asp-pinhole", "asp-upstream"})
@@ -52,9 +56,18 @@ std::string helpers() {
   return list;
 }
 
-std::string file_with(const std::vector<std::string>& settings) {
+std::vector<std::string> wanted() {
+  std::vector<std::string> lines;
+  for (const auto* settings : {&harmful(), &superfluous()}) {
+    for (const auto& one : *settings) lines.push_back(fmt::format("Defaults!SALLYPORT_ALL !{}", one));
+  }
+  lines.push_back(kNoLookup);
+  return lines;
+}
+
+std::string file_with(const std::vector<std::string>& lines) {
   std::string text = kHead + fmt::format("Cmnd_Alias SALLYPORT_ALL = {}\n", helpers());
-  for (const auto& one : settings) text += fmt::format("Defaults!SALLYPORT_ALL !{}\n", one);
+  for (const auto& line : lines) text += line + "\n";
   return text;
 }
 
@@ -122,12 +135,11 @@ void note_bound(std::string_view text, const std::vector<std::string>& helpers, 
 }  // namespace
 
 std::string text() {
-  std::vector<std::string> wanted = harmful();
-  wanted.insert(wanted.end(), superfluous().begin(), superfluous().end());
-  if (takes(file_with(wanted))) return file_with(wanted);
+  const std::vector<std::string> all = wanted();
+  if (takes(file_with(all))) return file_with(all);
   std::vector<std::string> known;
-  std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(known),
-               [](const std::string& one) { return takes(file_with({one})); });
+  std::copy_if(all.begin(), all.end(), std::back_inserter(known),
+               [](const std::string& line) { return takes(file_with({line})); });
   if (known.empty()) throw tool::Failure(tool::os, fmt::format("{} takes no setting for single commands", kVisudo));
   return file_with(known);
 }

@@ -127,7 +127,7 @@ std::string of_user(const std::string& path, const std::string& user) {
 std::string of_group(const std::string& path, const std::string& group) {
   const Element document = config::load_document(path);
   Elements sections = file_access::all_groups(document);
-  std::erase_if(sections, [&](const Element* each) { return file_access::name_of(*each) != group; });
+  std::erase_if(sections, [&](const Element* section) { return file_access::name_of(*section) != group; });
   if (sections.empty() && ::getgrnam(group.c_str()) == nullptr)
     throw tool::Failure(tool::no, fmt::format("{}: no such group", group));
   return line("group", group) + of_account({sections, config::schema::find(document, {"default"})}, "");

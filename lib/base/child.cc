@@ -24,6 +24,7 @@
 namespace child {
 namespace {
 
+// For one that we may not kill, or that the kernel does not let go: a disk hangs, its cgroup is frozen.
 constexpr std::chrono::milliseconds kOwnEndTime{3000};
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
@@ -155,13 +156,15 @@ std::optional<int> Child::wait_at_most(std::chrono::milliseconds patience) {
 int Child::wait_for(std::chrono::milliseconds patience) {
   if (const auto status = wait_at_most(patience)) return *status;
   signal(SIGKILL);
-  return wait();
+  if (const auto status = wait_at_most(kOwnEndTime)) return *status;
+  release();
+  return 128 + SIGKILL;
 }
 
 void Child::end() {
   if (pid_ <= 0) return;
-  const bool killed = ::kill(pid_, SIGKILL) == 0;
-  if (killed || is_over(kOwnEndTime)) {
+  ::kill(pid_, SIGKILL);
+  if (!pidfd_ || is_over(kOwnEndTime)) {
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }

@@ -35,8 +35,8 @@ int status_of(int wait_status);
 // "status 3", or why it was killed.
 std::string describe(int status);
 
-// A running child. The destructor kills it (SIGKILL) and waits for it. A child that we may not kill,
-// because sudo has become it, gets 3 s to end by itself.
+// A running child. The destructor kills it (SIGKILL) and waits for it, for 3 s: we may not kill it if sudo has become
+// it, and the kernel may not let it go.
 class Child {
  public:
   Child() = default;
@@ -54,7 +54,7 @@ class Child {
   int wait();
   // Waits likewise; absent: it has not ended by then, and goes on.
   std::optional<int> wait_at_most(std::chrono::milliseconds patience);
-  // Waits likewise, but kills it when `patience` is over.
+  // Waits likewise, but kills it when `patience` is over, and counts it as killed 3 s later.
   int wait_for(std::chrono::milliseconds patience);
   // Kills it if it is still running, and waits.
   void end();

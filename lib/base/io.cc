@@ -33,7 +33,7 @@ std::string read_all(int fd, std::size_t limit, const std::string& what) {
   }
 }
 
-void write_all(int fd, std::string_view text) {
+void write_all(int fd, std::string_view text, const std::string& what) {
   while (!text.empty()) {
     const ssize_t put = ::write(fd, text.data(), text.size());
     if (put >= 0) {
@@ -41,7 +41,7 @@ void write_all(int fd, std::string_view text) {
     } else if (errno == EAGAIN) {
       await::writable(fd, Deadline::never());
     } else if (errno != EINTR) {
-      tool::fail_errno(tool::io, fmt::format("write to descriptor {}", fd));
+      tool::fail_errno(tool::io, what.empty() ? fmt::format("write to descriptor {}", fd) : "write " + what);
     }
   }
 }

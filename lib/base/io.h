@@ -11,8 +11,8 @@ namespace io {
 // Everything up to EOF. More than `limit` bytes: Failure{65}; errors: Failure{74}.
 std::string read_all(int fd, std::size_t limit, const std::string& what);
 
-// Writes all of `text`, however long that takes; Failure{74}, also when nobody reads.
-void write_all(int fd, std::string_view text);
+// Writes all of `text`, however long that takes; Failure{74}, also when nobody reads, which has the name `what`.
+void write_all(int fd, std::string_view text, const std::string& what = {});
 
 // Reads lines from a descriptor that stays open: call fill() when poll says readable, then pop() until
 // it returns nothing. Failure{65} for a line over `limit` bytes, or with a NUL in it.

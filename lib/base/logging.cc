@@ -3,9 +3,13 @@
 #include <syslog.h>
 
 #include <charconv>
+#include <ctime>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/log_file.h"
+#include "base/log_socket.h"
 
 namespace logging {
 namespace {
@@ -16,6 +20,17 @@ std::string directory_;
 std::optional<uid_t> of_;
 std::string context_;
 bool complained_ = false;
+log_socket::Socket syslog_;
+
+struct Line {
+  std::time_t when;
+  int priority;
+  std::string ident;
+  std::string text;
+  bool file_only;
+};
+int locks_ = 0;               // how many of Later there are
+std::vector<Line> withheld_;  // because of them
 
 bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
 
@@ -29,13 +44,19 @@ std::string on_one_line(const std::string& message) {
 }
 
 // False when the line has to go to syslog.
-bool wrote_to_file(const char* ident, const std::string& text) {
+bool wrote_to_file(const Line& line) {
   if (directory_.empty()) return false;
-  const std::string why = log_file::append(directory_, log_file::line(::time(nullptr), ident, text), of_);
+  const std::string why = log_file::append(directory_, log_file::line(line.when, line.ident, line.text), of_);
   if (why.empty()) return true;
-  if (!complained_) ::syslog(LOG_ERR, "ERR %s; logging to syslog instead", why.c_str());
+  if (!complained_)
+    syslog_.send(LOG_ERR, line.when, ident_, fmt::format("ERR {}; logging to syslog instead", on_one_line(why)));
   complained_ = true;
   return false;
+}
+
+void put(Line line) {
+  if (locks_ > 0) withheld_.push_back(std::move(line));
+  else if (!wrote_to_file(line) && !line.file_only) syslog_.send(line.priority, line.when, line.ident, line.text);
 }
 
 }  // namespace
@@ -84,9 +105,13 @@ std::string unescape(std::string_view escaped) {
   return out;
 }
 
-void open(const char* ident) {
-  ident_ = ident;
-  ::openlog(ident, LOG_PID, LOG_LOCAL2);
+void open(const char* ident) { ident_ = ident; }
+
+Later::Later() { ++locks_; }
+
+Later::~Later() {
+  if (--locks_ > 0) return;
+  for (auto& line : std::exchange(withheld_, {})) put(std::move(line));
 }
 
 void set_level(int level) { level_ = level; }
@@ -100,11 +125,12 @@ void set_context(const std::string& words) { context_ = words; }
 bool debugging(int level) { return level <= level_; }
 
 void write(int priority, const char* word, const std::string& message) {
-  const std::string text = fmt::format("{} {}", word, on_one_line(message));
-  if (!wrote_to_file(ident_, text)) ::syslog(priority, "%s", text.c_str());
+  put({std::time(nullptr), priority, ident_, fmt::format("{} {}", word, on_one_line(message)), false});
 }
 
-void tell_of_session(const std::string& message) { wrote_to_file("ascp_rproxy", "LOG " + on_one_line(message)); }
+void tell_of_session(const std::string& message) {
+  put({std::time(nullptr), LOG_NOTICE, "ascp_rproxy", "LOG " + on_one_line(message), true});
+}
 
 void debug(const char* word, const std::string& message) {
   constexpr std::size_t kMaxMessage = 3000;  // leaves room for the context

@@ -53,7 +53,17 @@ void set_user(uid_t uid);
 // Sets the end of DBG1 and DBG2 lines, which tells whose they are ("session=UUID").
 void set_context(const std::string& words);
 
-// Writes one line. Unprintable bytes that are still in `message` are escaped.
+// While one of these lives, no line is written; the last to end writes them. Whoever has a lock has one of these, so
+// that nobody waits for syslog, or for a disk, together with others. For programs with one thread.
+class Later {
+ public:
+  Later();
+  Later(const Later&) = delete;
+  ~Later();
+};
+
+// Writes one line, waiting for syslog for half a second at most (base/log_socket.h). Unprintable bytes that are still
+// in `message` are escaped.
 void write(int priority, const char* word, const std::string& message);
 bool debugging(int level);
 void debug(const char* word, const std::string& message);  // with the context

@@ -344,6 +344,7 @@ Config read_document(const Element& document, const std::string& file) {
   Section server = root.section("server");
   Config parsed;
   server.take("border", parsed.border);
+  server.take("max_flows_per_client", parsed.max_flows_per_client);
   parsed.rproxy = read_rproxy(file, server.section("rproxy"));
   parsed.proxy = read_proxy(file, server.section("proxy"));
   parsed.cluster = read_cluster(file, server.section("cluster"));

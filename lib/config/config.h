@@ -133,7 +133,8 @@ struct Command {
 };
 
 struct Config {
-  bool border = true;  // nothing but sessions and leases is forwarded between the proxy's networks
+  bool border = true;                   // nothing but sessions and leases is forwarded between the proxy's networks
+  unsigned max_flows_per_client = 512;  // through all of its sessions and leases; 0: no limit
   Rproxy rproxy;
   Proxy proxy;
   Node node;

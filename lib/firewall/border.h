@@ -7,8 +7,17 @@
 //       ct mark & 0x08000000 == 0x08000000 accept
 //       meta nfproto ipv4 iifname "wan" oifname { "lan", "wan" } drop
 //
-// It is after the administrator's own rules, which it cannot overrule, and stays while the proxy is stopped. What it
-// should be is in /run/sallyport/border, so that asp-reap can put it back.
+// It is after the administrator's own rules, which it cannot overrule, and stays while the proxy is stopped. A second
+// chain bounds what one client address (IPv6: its /64) has of the kernel's table of flows through pinholes and leases,
+// whichever backend forwards it. As a chain of nat it is asked for the first packet of a flow only:
+//
+//     chain bounded {
+//       type nat hook postrouting priority -150; policy accept;
+//       ct mark & 0x08000000 != 0x08000000 accept
+//       meta nfproto ipv4 update @rate4 { ct original ip saddr limit rate over 100/second burst 200 packets } counter
+//       drop meta nfproto ipv4 add @flows4 { ct original ip saddr ct count over 512 } counter drop
+//
+// What it should be is in /run/sallyport/border, so that asp-reap can put it back.
 //
 // Needs root; the caller holds a session::spool::FirewallLock. Failure{71}.
 #pragma once
@@ -32,7 +41,10 @@ struct Side {
 struct Plan {
   Side v4;
   Side v6;
+  unsigned flows_per_client = 0;  // 0: no bound
   bool operator==(const Plan&) const = default;
+  // True if everything may be forwarded.
+  bool is_open() const { return v4.interfaces.empty() && v6.interfaces.empty(); }
 };
 
 // Whether the table can name the interface. The kernel lets others exist (lan*), which are left out.

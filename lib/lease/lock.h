@@ -4,16 +4,18 @@
 #pragma once
 
 #include "base/fd.h"
+#include "base/logging.h"
 
 namespace lease {
 
 // Held while leases of this host are changed, on record and in the kernel; not together with a
-// session::spool::FirewallLock. Waits at most 10 s (Failure{75}).
+// session::spool::FirewallLock. Waits at most 10 s (Failure{75}). What is logged meanwhile is written once it is free.
 class Lock {
  public:
   Lock();
 
  private:
+  logging::Later later_;
   Fd lock_;
 };
 

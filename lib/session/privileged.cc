@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 #include <fmt/core.h>
 
 #include "base/await.h"
@@ -38,7 +40,8 @@ std::optional<status::Line> Privileged::next() {
     line = lines_.pop();
   }
   if (!line) return std::nullopt;
-  spoke_ = true;
+  if (!std::exchange(spoke_, true))
+    first_word_after_ = std::chrono::duration_cast<milliseconds>(Deadline::Clock::now() - begun_);
   return status::parse(*line);
 }
 

@@ -33,6 +33,8 @@ class Privileged {
   static constexpr std::chrono::seconds kFirstLineTime{26};
   Deadline first_word() const { return spoke_ ? Deadline::never() : first_word_; }
   bool overdue() const { return first_word().over(); }
+  // So long did it take to speak; 0 before.
+  std::chrono::milliseconds first_word_after() const { return first_word_after_; }
 
   // The text that sudo or the tool itself wrote to stderr, on one line.
   std::string complaint();
@@ -52,7 +54,9 @@ class Privileged {
   Fd err_;
   Fd channel_;
   io::LineBuffer lines_{8192};
-  const Deadline first_word_ = Deadline::in(kFirstLineTime);
+  const Deadline::Clock::time_point begun_ = Deadline::Clock::now();
+  const Deadline first_word_ = Deadline::at(begun_ + kFirstLineTime);
+  std::chrono::milliseconds first_word_after_{0};
   bool spoke_ = false;
   bool hung_up_ = false;
 };

@@ -243,7 +243,7 @@ void Entry::update(const Session& session) {
   const std::string fresh = temporary(session.id);
   Fd file = fd::open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) tool::fail_errno(tool::os, "lock " + fresh);
-  io::write_all(file.get(), session.to_record().text());
+  io::write_all(file.get(), session.to_record().text(), fresh);
   if (::rename(fresh.c_str(), path_.c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
   lock_ = std::move(file);
 }

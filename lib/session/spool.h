@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/logging.h"
 #include "session/session.h"
 
 namespace session::spool {
@@ -40,12 +41,14 @@ void make_directory(const std::string& name);
 // exist.
 std::vector<std::string> names_in(const std::string& directory);
 
-// Held while the firewall is changed; waits at most 10 s (Failure{75}).
+// Held while the firewall is changed; waits at most 10 s (Failure{75}). What is logged meanwhile is written once it is
+// free.
 class FirewallLock {
  public:
   FirewallLock();
 
  private:
+  logging::Later later_;
   Fd lock_;
 };
 

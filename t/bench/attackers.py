@@ -5,6 +5,7 @@
   connections ADDRESS PORT COUNT     idle TCP connections, made anew when they are closed
   syns ADDRESS PORT NETWORK RATE     TCP SYNs from addresses of NETWORK, a /24, that nobody has
   datagrams ADDRESS PORT SOURCE RATE UDP from all ports of SOURCE, which may be somebody else's
+  flows ADDRESS PORT RATE SSH...     a session, and UDP flows through its pinhole, from all ports
   sessions COUNT SSH...              that many loops of a whole session
   held COUNT SSH...                  that many sessions that stay, tried anew when refused
   helpers COUNT HELPER               root's helpers, which are not told anything
@@ -114,6 +115,20 @@ def datagrams(address, port, source, rate):
     at_rate(int(rate), send)
 
 
+def flows(address, port, rate, *ssh):
+    with subprocess.Popen(ssh, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as session:
+        session.stdin.write(b"open\n")
+        session.stdin.flush()
+        assert session.stdout.readline() == b"open\n"  # `cat` runs, and so the pinhole is open
+        ports = itertools.cycle(range(1024, 65536))
+
+        def send():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                one.bind(("", next(ports)))
+                one.sendto(b"inside1/junk", (address, int(port)))
+        at_rate(int(rate), send)
+
+
 def sessions(count, *ssh):
     forever(int(count), lambda: subprocess.run(ssh, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                                stderr=subprocess.DEVNULL, check=False, timeout=60))
@@ -160,7 +175,7 @@ def requests(address, port, count):
 
 
 def main():
-    kinds = {each.__name__: each for each in (connections, syns, datagrams, sessions, held, helpers, garbage, lines, requests)}
+    kinds = {each.__name__: each for each in (connections, syns, datagrams, flows, sessions, held, helpers, garbage, lines, requests)}
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.nice(19)  # in the field their machine is another one

@@ -21,6 +21,7 @@ LONGEST_GAP = 2.0  # s, without an answer
 PATIENCE = 30      # s, for a session
 WARM = 3           # s, for an attack to reach its full force
 SSH_PORT = "33001"
+MAX_FLOWS = 512    # of one client: the default of <max_flows_per_client>
 
 
 @dataclasses.dataclass
@@ -29,6 +30,7 @@ class Attack:
     who: str
     argv: list
     bound: float  # times the set-up time without it
+    flows: int = 0  # that the attacker may have in the kernel's table meanwhile; 0: does not matter
 
 
 class Transfer(threading.Thread):
@@ -97,11 +99,14 @@ def measure(attack, transfer):
     with under(attack):
         set_up(times, failures)
         silence = transfer.silence()
+        flows = len(DMZ.run("conntrack", "-L", "-p", "udp", "--orig-src", NAME["OUTSIDE2"]).stdout.splitlines()) if attack.flows else 0
     row = Row(f"{attack.who}: {attack.name}", "ms", median(times) * 1000, {}, {"without": median(quiet) * 1000})
     row.at_most(attack.bound, median(quiet) * 1000, "without").none(len(failures), "failures")
     row.none(int(silence > LONGEST_GAP), f"silence of {LONGEST_GAP:g} s")
     row.notes.append(f"set-up of another user's session, median of {ROUNDS}, longest {max(times) * 1000:.0f} ms; "
                      f"longest silence of another's transfer {silence * 1000:.0f} ms")
+    if attack.flows:
+        row.none(int(flows > attack.flows), f"more than {attack.flows} flows").notes.append(f"the attacker has {flows} flows")
     return row
 
 
@@ -124,8 +129,8 @@ def attacks():
     outside2 = Host("outside2")
     helper = f"{PREFIX}/libexec/asp-pinhole"
 
-    def ssh(user, command):
-        return ["ssh", "-n", "-p", SSH_PORT, f"{user}@{NAME['SQUASH']}", command]
+    def ssh(user, command, address=NAME["SQUASH"]):
+        return ["ssh", *(["-n"] if command != "cat" else []), "-p", SSH_PORT, f"{user}@{address}", command]
 
     def outside(*words, user="root"):
         return outside2.argv("python3", ATTACKERS, *words, user=user)
@@ -139,6 +144,9 @@ def attacks():
         Attack("3,000 forged SYNs a second to sshd", anybody, outside("syns", NAME["DMZ"], SSH_PORT, NAME["DMZ"], "3000"), 2),
         Attack("5,000 forged packets a second to a transfer's port", anybody,
                outside("datagrams", NAME["SQUASH"], str(UDP_PORT), NAME["OUTSIDE"], "5000"), 2),
+        Attack("5,000 flows a second through a pinhole that is not narrowed", user,
+               outside("flows", NAME["INDIVIDUAL"], str(UDP_PORT), "5000",
+                       *ssh("bobcat", "cat", NAME["INDIVIDUAL"]), user="bobcat"), 2, flows=MAX_FLOWS),
         Attack("sessions without end, 4 at once", user, outside("sessions", "4", *ssh("bobcat", "true"), user="bobcat"), 4),
         Attack("sessions that stay, as many as it gets of 200", user, outside("held", "200", *ssh("bobcat", "cat"), user="bobcat"), 4),
         Attack("300 of root's helpers that are told nothing", broken, broken_out("helpers", "300", helper), 4),

@@ -13,7 +13,7 @@ SOURCE = os.environ["LAB_SOURCE"]
 BUILD = os.environ.get("BUILD", "build")
 TRAFFIC = f"{SOURCE}/{BUILD}/bench/traffic"
 OUTSIDE, DMZ, INSIDE = Host("outside"), Host("dmz"), Host("inside1")
-NAME = {name: os.environ[name] for name in ("OUTSIDE", "DMZ", "SQUASH", "INDIVIDUAL", "INSIDE1", "DMZ_LAN")}
+NAME = {name: os.environ[name] for name in ("OUTSIDE", "OUTSIDE2", "DMZ", "SQUASH", "INDIVIDUAL", "INSIDE1", "DMZ_LAN")}
 
 # Four ways from outside to a command at inside1: through the suite, as somebody
 # would do without it (twice), and without a proxy.

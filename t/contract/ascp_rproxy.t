@@ -213,6 +213,10 @@ is "$(tail -n1 $diary)" 'pinhole: closed packets=7 bytes=700 reason=EOF' 'and th
 conduct 5 'a server that is away, and one that is not' 'echo "faulty host=203.0.113.9:22 reason=away" >&3; connected; wait_for_run; finish 5' "$good_pinhole"
 is "$out$err" '' 'of which the remote user hears nothing'
 
+conduct 71 'an asp-upstream that takes longer than it said it might is given up: exit 71' 'echo "verified rule=1 within=1" >&3; exec sleep 60' "$good_pinhole"
+line "$unserved"
+conduct 5 'one that says no time, or nonsense, is waited for' 'echo "verified rule=1 within=-1" >&3; sleep 1.5; connected; wait_for_run; finish 5' "$good_pinhole"
+
 # --- the pinhole ----------------------------------------------------------------------------------
 
 never_run() { nok 'the command never ran' grep -q 'upstream: run' $diary; }

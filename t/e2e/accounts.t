@@ -9,10 +9,11 @@ lab_up dmz outside inside1
 proxy_allow cat
 root=$(lab_root dmz)
 client=$(lab_root outside)
+open=/etc/ssh/authorized_keys
 adduser() { on dmz timeout 60 "$LAB_PREFIX/bin/asp-adduser" "$@"; }
 deluser() { on dmz timeout 60 "$LAB_PREFIX/bin/asp-deluser" "$@"; }
 # A picture of all that could change.
-picture() { on dmz bash -c 'cat /etc/{passwd,shadow,group}; find /home /root -printf "%p %M %U:%G %s %T@ %l\n" | sort'; }
+picture() { on dmz bash -c 'cat /etc/{passwd,shadow,group}; find /home /root /etc/ssh/authorized_keys -printf "%p %M %U:%G %s %T@ %l\n" | sort'; }
 account() { on dmz getent passwd "$1"; }
 login() { on outside -u newt timeout 20 ssh -n -p 33001 "newt@$1" "$2" 2> "$TMPDIR/login"; }
 arrived() { grep -q " $1\$" "$TMPDIR/received"; }
@@ -37,13 +38,13 @@ like "$err" 'newt: made the account newt' 'and what was done'
 like "$(account newt)" '^newt:x:[0-9]+:[0-9]+::/home/newt:/bin/aspshell$' 'the shell is aspshell'
 is "$(on dmz id -nG newt)" 'newt sallyport' 'in the group'
 is "$(on dmz getent shadow newt | cut -d: -f 2)" '*' 'no password, and not locked'
-is "$(on dmz stat -c '%n %U:%G %a' /home/newt/.ssh{,/authorized_keys,/id_ed25519,/id_ed25519.pub} | sed 's|/home/newt/||')" \
+is "$(on dmz stat -c '%n %U:%G %a' /home/newt/.ssh{,/id_ed25519,/id_ed25519.pub} | sed 's|/home/newt/||')" \
   '.ssh newt:newt 700
-.ssh/authorized_keys newt:newt 600
 .ssh/id_ed25519 newt:newt 600
 .ssh/id_ed25519.pub newt:newt 644' 'files are his, and his alone'
-is "$(on dmz ls -A /home/newt/.ssh | xargs)" 'authorized_keys id_ed25519 id_ed25519.pub' 'there are no others'
-is "$(cat "$root/home/newt/.ssh/authorized_keys")" "ssh-ed25519 $blob newt__31m@laptop _x_" 'authorized_keys has the key'
+is "$(on dmz ls -A /home/newt/.ssh | xargs)" 'id_ed25519 id_ed25519.pub' 'there are no others'
+is "$(cat "$root$open/newt")" "ssh-ed25519 $blob newt__31m@laptop _x_" "the key is in root's directory"
+is "$(on dmz stat -c '%n %U:%G %a' $open $open/newt | xargs)" "$open root:root 755 $open/newt root:root 644" "as root's alone, for all to read"
 is "$(cat "$root/home/newt/.ssh/id_ed25519.pub")" "$key" 'the key that was printed is that of the pair'
 
 lab_add_user inside1 "$(lab_root inside1)" newt /bin/bash
@@ -71,9 +72,44 @@ on dmz rm /home/alpha/.ssh/id_rsa.pub
 status 0 'a public half that is gone' adduser -t rsa alpha
 like "$err" 'wrote ~/.ssh/id_rsa.pub anew' 'is written anew'
 is "$(cat "$root/home/alpha/.ssh/id_rsa.pub")" "$out" 'from the private one'
-on dmz sh -c 'printf "# old\nfrom=\"192.0.2.1\" ssh-ed25519 AAAA x" > /home/beta/.ssh/authorized_keys; chown beta: /home/beta/.ssh/authorized_keys; chmod 666 /home/beta/.ssh/authorized_keys'
+printf '# old\nfrom="192.0.2.1" ssh-ed25519 AAAA x' > "$root$open/beta"
 status 0 'a file that has other keys, and no newline at its end' adduser -s -k - beta < "$pub"
-is "$(wc -l < "$root/home/beta/.ssh/authorized_keys") $(on dmz stat -c %a /home/beta/.ssh/authorized_keys)" '3 600' 'gets a line more, and the right mode'
+is "$(wc -l < "$root$open/beta") $(on dmz stat -c %a $open/beta)" '3 644' 'gets a line more'
+for damage in "chmod 664 $open/beta" "chown beta $open/beta" "chmod 775 $open" "rm $open/beta; ln -s /home/beta/mine $open/beta"; do
+  on dmz sh -c "cp -p $open/beta /root/; $damage"
+  status 77 "$damage: exit 77" adduser -s -k - beta < "$client/home/bear/.ssh/id_ed25519.pub"
+  on dmz sh -c "chmod 755 $open; rm -f $open/beta; install -m 644 /root/beta $open/beta"
+done
+
+# Keys in home directories, from before -----------------------------------------------------
+
+on outside -u newt ssh-keygen -q -t ed25519 -N '' -C added -f /home/newt/.ssh/id_added
+added() { on outside -u newt timeout 20 ssh -n -o IdentitiesOnly=yes -i .ssh/id_added -p 33001 "newt@$INDIVIDUAL" cat; }
+on dmz -u newt sh -c "cat > .ssh/authorized_keys; cp .ssh/authorized_keys .ssh/authorized_keys2" < "$client/home/newt/.ssh/id_added.pub"
+status 255 'a key that code of a user adds at home' added
+status 0 'opens nothing; the one that root was given goes on' login "$INDIVIDUAL" cat
+printf '%s\n' '# old' "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")" 'ssh-ed25519 AAAA cut' $'ssh-ed25519 '"$blob"$' \e[31m' 'x' |
+  on dmz -u newt sh -c 'cat > .ssh/authorized_keys'
+status 0 '-m takes over what is there' adduser -s -m newt
+is "$err" "newt: took over from ~/.ssh, to $open/newt: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub)
+newt: took over from ~/.ssh, to $open/newt: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub)" 'and shows whose fingerprints'
+is "$(tail -n +2 "$root$open/newt")" "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")
+$(cat "$client/home/newt/.ssh/id_added.pub")" 'with their options; without what is no key'
+status 0 'it opens the account then' added
+status 0 'again' adduser -s -m newt
+is "$err" 'newt: nothing to do' 'there is nothing to do'
+on dmz -u newt rm .ssh/authorized_keys .ssh/authorized_keys2
+sample=/etc/ssh/sshd_config.d/sallyport.conf
+on dmz sed -i.keep 's/^ *AuthorizedKeysFile/#&/' $sample
+status 0 'where sshd reads no such file' adduser -s -k - newt < "$pub"
+like "$err" "newt: sshd does not read $open/newt: $LAB_PREFIX/etc/sshd_config.d/sallyport.conf is not in force" 'it is said' ||
+  diag "$err"
+on dmz mv $sample.keep $sample
+cp "$pub" "$root$open/ghost"
+status 77 'keys of an account that is gone: exit 77' adduser -s ghost
+like "$err" "ghost: $open/ghost is there, of an account that is gone: remove it" 'open no new one'
+is "$(on dmz getent passwd ghost)" '' 'which is not made'
+rm "$root$open/ghost"
 
 # An account that is there already ----------------------------------------------------------
 
@@ -150,9 +186,10 @@ on dmz bash -c 'mkdir /root/.ssh; echo precious > /root/.ssh/authorized_keys; ss
 useradd_lured() { on dmz useradd -m -s /bin/aspshell -G sallyport -p '*' "$1" && on dmz -u "$1" mkdir -m 700 "/home/$1/.ssh"; }
 # lured NAME PATTERN WHAT: asp-adduser is told no, and nothing else of the host changes
 lured() {
-  local before
+  local before options=${4-"-k -"}
   before=$(on dmz sh -c "sha256sum /root/.ssh/* /etc/shadow; stat -c '%n %a %U' /root/.ssh /root/.ssh/* /etc/shadow")
-  status 77 "$3: exit 77" adduser -k - "$1" < "$pub"
+  # shellcheck disable=SC2086  # words
+  status 77 "$3: exit 77" adduser $options "$1" < "$pub"
   like "$err" "asp-adduser: $1: .*$2" 'says what is wrong'
   is "$out" '' 'prints no key'
   is "$(on dmz sh -c "sha256sum /root/.ssh/* /etc/shadow; stat -c '%n %a %U' /root/.ssh /root/.ssh/* /etc/shadow")" "$before" "and touches nothing of root's"
@@ -160,17 +197,17 @@ lured() {
 useradd_lured l1 && on dmz -u l1 sh -c 'rmdir .ssh; ln -s /root/.ssh .ssh'
 lured l1 '~/.ssh: must be a directory' "~/.ssh is a link to root's"
 useradd_lured l2 && on dmz -u l2 ln -s /etc/shadow .ssh/authorized_keys
-lured l2 'authorized_keys: is a symbolic link' 'authorized_keys is a link to /etc/shadow'
+lured l2 'authorized_keys: is a symbolic link' 'authorized_keys is a link to /etc/shadow' '-s -m'
 useradd_lured l3 && on dmz -u l3 ln -s /root/.ssh/id_ed25519 .ssh/id_ed25519
 lured l3 'id_ed25519: is a symbolic link' "the key is a link to root's"
 useradd_lured l4 && on dmz -u l4 mkfifo .ssh/authorized_keys
-lured l4 'authorized_keys: is not a file' 'authorized_keys is a pipe'
+lured l4 'authorized_keys: is not a file' 'authorized_keys is a pipe' -m
 useradd_lured l5 && on dmz sh -c 'chown root: /home/l5; chmod 755 /home/l5'
 lured l5 'home directory: belongs to somebody else' "the home directory is root's"
 on dmz chmod 700 /home/l5
 lured l5 'home directory: chdir /home/l5: Permission denied' 'and closed'
 useradd_lured l6 && on dmz sh -c 'echo x > /home/l6/.ssh/authorized_keys'
-lured l6 "authorized_keys: is not a file of the user's own" "authorized_keys is root's"
+lured l6 "authorized_keys: is not a file of the user's own" "authorized_keys is root's" -m
 useradd_lured l7 && on dmz -u l7 sh -c 'ln -s /root/.ssh/id_ed25519.pub .ssh/id_ed25519.pub; ln -s /root/.ssh/authorized_keys .ssh/.authorized_keys.1'
 status 0 'a public half that is a link' adduser -s -k - l7 < "$pub"
 status 0 'is replaced' adduser l7
@@ -215,7 +252,8 @@ nok 'a packet sent afterwards does not arrive' arrived ghost
 nok 'nobody can log in' login "$INDIVIDUAL" cat
 proxy_end other
 is "$proxy_status" 0 'another session went on to its end'
-is "$(on dmz ls -A /home/newt/.ssh | xargs)" 'id_ed25519 id_ed25519.pub' 'the home directory stays, without the keys that opened it'
+is "$(on dmz ls -A /home/newt/.ssh | xargs)" 'id_ed25519 id_ed25519.pub' 'the home directory stays'
+nok 'without the keys that opened it' on dmz test -e $open/newt
 status 0 'a second run: exit 0' deluser newt
 is "$err" 'newt: no such account' 'says so'
 
@@ -227,6 +265,7 @@ status 0 'which has to be given again' adduser -k - newt < "$pub"
 status 0 'to log in' login "$INDIVIDUAL" cat
 status 0 'with -r' deluser -r newt
 nok 'the home directory goes, too' on dmz test -e /home/newt
+nok 'and so do the keys' on dmz test -e $open/newt
 
 # "Removed" is true: whatever a user's processes have made of themselves ---------------------------
 

@@ -297,14 +297,23 @@ closed
 chown "$(on dmz id -u bear)" "$dmz/opt"
 finds 'a folder above that is not root'\''s' 'writable file /opt'
 chown 0 "$dmz/opt"
-for path in /home/bear /home/bear/.ssh /home/bear/.ssh/authorized_keys; do
+for path in /home/bear /home/bear/.ssh /etc/ssh/authorized_keys/bear; do
   opened o+w "$path"
   finds "$path for everybody" 'writable user bear'
   closed
 done
-chown "$(on dmz id -u bobcat)" "$dmz/home/bear/.ssh/authorized_keys"
-finds "somebody else's authorized_keys" 'writable user bear'
-chown "$(on dmz id -u bear)" "$dmz/home/bear/.ssh/authorized_keys"
+for owner in bobcat bear; do
+  chown "$(on dmz id -u $owner)" "$dmz/etc/ssh/authorized_keys/bear"
+  finds "authorized_keys of bear's are $owner's" 'writable user bear'
+done
+chown 0 "$dmz/etc/ssh/authorized_keys/bear"
+opened g+w /etc/ssh/authorized_keys
+finds 'their directory for its group' 'writable file /etc/ssh/authorized_keys'
+closed
+for_bear 'AuthorizedKeysFile /etc/ssh/authorized_keys/%u .ssh/authorized_keys2'
+finds 'keys of the home directory, too' 'writable user bear'
+says 'sshd takes keys from /home/bear/.ssh/authorized_keys2, where' 'which are named'
+gone
 echo 'StrictModes no' | planted
 finds 'StrictModes no' 'writable user bear' 'writable user bobcat'
 gone

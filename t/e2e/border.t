@@ -8,7 +8,7 @@
 lab_up dmz outside inside1
 proxy() { on dmz timeout 60 "$LAB_PREFIX/bin/asperaproxy" "$@"; }
 reap() { on dmz "$LAB_PREFIX/bin/asp-reap"; }
-table() { on dmz nft list table inet sallyport_border 2> /dev/null; }
+table() { on dmz nft -s -t list table inet sallyport_border 2> /dev/null; }
 verdict() { proxy check | grep ' border: '; }
 forwards() { on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs; }
 configure() {  # server elements

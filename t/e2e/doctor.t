@@ -26,7 +26,7 @@ well=$(steady <<< "$out")
 is "$(grep -v '^ok    [a-z0-9_]*: ' <<< "$well")" '' 'each line says so' || diag "$well"
 like "$well" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
 is "$(awk '{ print $2 }' <<< "$out" | uniq | xargs)" \
-  'state: config: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: group: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys: logins:' \
+  'state: config: room: tools: aspshell: ip_forward: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: client_flows: group: authorized_keys: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys: logins:' \
   'one after the other'
 status 0 'JSON' check --json
 is "$(python3 -c 'import json, sys; d = json.load(sys.stdin); print(len(d), sorted(d[0]), {x["grade"] for x in d if x["name"] != "clock"})' <<< "$out")" \
@@ -67,10 +67,10 @@ fault 'state|rules' warn 'stopped: ' "touch $run/stopped" "rm $run/stopped"
 fault state warn 'drained: ' "touch $run/drain" "rm $run/drain"
 conf=$etc/aspera.conf
 keep="cp -p $conf /root/keep" back="cp -p /root/keep $conf"
-unlooked='config|border|forward|udp_in|keyfile|host_keys|ip_forward|rules|tcp_in'
+unlooked='config|border|client_flows|forward|udp_in|keyfile|host_keys|ip_forward|rules|tcp_in'
 fault "$unlooked" FAIL 'aspera.conf:2:1: bogus' "$keep; printf '<CONF><server><rproxy>\n<bogus/></rproxy></server></CONF>' > $conf" "$back"
 fault "$unlooked" FAIL 'must belong to root' "chmod o+w $conf" "chmod o-w $conf"
-fault "config|border" FAIL 'the reverse proxy is off' "sed -i s/true/false/ $conf" "$back"
+fault "config|border|client_flows" FAIL 'the reverse proxy is off' "sed -i s/true/false/ $conf" "$back"
 fault "$unlooked" FAIL 'has no rules' "sed -i '/<rules>/,/<.rules>/d' $conf" "$back"
 fault log_directory FAIL '/var/log/wide.*so that the log is in syslog' "install -d -m 777 /var/log/wide; sed -i 's|<rules>|<log_directory>/var/log/wide</log_directory>&|' $conf" "$back"
 fault log_directory FAIL '/var/log/none is no directory' "sed -i 's|<rules>|<log_directory>/var/log/none</log_directory>&|' $conf" "$back"
@@ -85,7 +85,7 @@ fault ip_forward FAIL 'ipv6.conf.all.forwarding is not 1' 'sysctl -qw net.ipv6.c
 fault ip_forward warn 'off for the interface lan' 'sysctl -qw net.ipv4.conf.lan.forwarding=0' 'sysctl -qw net.ipv4.conf.lan.forwarding=1'
 fault accounting warn 'nf_conntrack_acct is not 1' 'sysctl -qw net.netfilter.nf_conntrack_acct=0' 'sysctl -qw net.netfilter.nf_conntrack_acct=1'
 table=/proc/sys/net/netfilter
-full() { fault conntrack "$1" "of 1000 flows \($2 %\)" "echo $3 > /root/count; echo 1000 > /root/max; mount --bind /root/count $table/nf_conntrack_count; mount --bind /root/max $table/nf_conntrack_max" "umount $table/nf_conntrack_count $table/nf_conntrack_max"; }
+full() { fault 'conntrack|client_flows' "$1" "of 1000 flows \($2 %\)" "echo $3 > /root/count; echo 1000 > /root/max; mount --bind /root/count $table/nf_conntrack_count; mount --bind /root/max $table/nf_conntrack_max" "umount $table/nf_conntrack_count $table/nf_conntrack_max"; }
 full warn 80 800
 full warn 94 949
 full FAIL 95 950
@@ -115,9 +115,18 @@ else
 fi
 capture on dmz setpriv --bounding-set=-net_admin "$LAB_PREFIX/bin/asperaproxy" check
 like "$out" $'\nFAIL  netlink: ' 'netlink: a container without rights'
-fault border FAIL 'not in force, so that everything may be forwarded' 'nft delete table inet sallyport_border' "$bin/asp-reap"
+fault 'border|client_flows' FAIL 'not in force, so that everything may be forwarded' 'nft delete table inet sallyport_border' "$bin/asp-reap"
 fault border warn 'off, so that others than sessions may be forwarded' "sed -i 's|<server>|&<border>false</border>|' $conf; $bin/asperaproxy reload" "$back; $bin/asperaproxy reload"
 fault 'border|host_keys' warn 'closed, but not as aspera.conf and the routes are by now' 'ip link add dmz9 type dummy; ip link set dmz9 up; ip route add 192.0.2.200/32 dev dmz9; '"sed -i '0,/<host>/s|<host>[^<]*|<host>192.0.2.200|' $conf" "ip link del dmz9; $back"
+bounded() { fault client_flows warn "$1" "sed -i 's|<server>|&<max_flows_per_client>$2</max_flows_per_client>|; s|<rules>|$3<rules>|' $conf; ${4-$bin/asperaproxy reload}" "$back; $bin/asperaproxy reload"; }
+bounded 'no bound, so that one client may have all' 0 ''
+bounded 'the bound of 7 is not in force' 7 '' true
+bounded 'one user can fill that' 1000000 ''
+bounded '500 at most for each of the 10000 sessions that a user may have, and nf_conntrack_max is' 500 '<max_sessions>20000</max_sessions>'
+on dmz nft delete chain inet sallyport_border bounded
+like "$(lines)" $'\nwarn  client_flows: the bound of 512 is not in force.*reload' 'a bound that was taken away'
+on dmz "$bin/asp-reap"
+is "$(diff <(echo "$well") <(lines))" '' 'asp-reap puts it back'
 fault rules FAIL 'has taken a part' 'iptables -t nat -F SALLYPORT' "$bin/asp-reap; $bin/asperaproxy reload"
 fault rules FAIL 'has taken a part' 'ip6tables -F FORWARD' "$bin/asperaproxy reload"
 fault 'rules|state' FAIL 'rules of a stopped proxy' "touch $run/stopped" "rm $run/stopped"
@@ -192,8 +201,8 @@ well=$living
 
 # Accounts, sudo, sshd ----------------------------------------------------------------------------
 
-fault 'group|sudo|sshd|keyfile' FAIL 'there is no group sallyport' 'cp /etc/group /root/; sed -i s/^sallyport:/other:/ /etc/group' 'cp /root/group /etc/group'
-fault 'group|sudo|sshd|keyfile' warn 'has no members' 'gpasswd -d bear sallyport; gpasswd -d bobcat sallyport' 'cp /root/group /etc/group'
+fault 'group|authorized_keys|sudo|sshd|keyfile' FAIL 'there is no group sallyport' 'cp /etc/group /root/; sed -i s/^sallyport:/other:/ /etc/group' 'cp /root/group /etc/group'
+fault 'group|authorized_keys|sudo|sshd|keyfile' warn 'has no members' 'gpasswd -d bear sallyport; gpasswd -d bobcat sallyport' 'cp /root/group /etc/group'
 fault group FAIL 'an administrator is in the group.*: bear' 'groupadd -f lxd; usermod -aG lxd bear' 'gpasswd -d bear lxd; groupdel lxd'
 fault 'group|sshd' FAIL 'an administrator is in the group.*: bear' 'usermod -aG sudo bear' 'cp /root/group /etc/group'
 fault 'group|sudo|sshd' warn 'nobody5 is in the group, but has no account' "sed -i '/^sallyport:/s/\$/,nobody5/' /etc/group" 'cp /root/group /etc/group'
@@ -227,7 +236,17 @@ loosen warn 'PasswordAuthentication is yes' "sed -i 's/PasswordAuthentication no
 loosen warn 'ExposeAuthInfo is no' "sed -i '/ExposeAuth/d' $sshd"
 loosen warn 'no keep-alives' "sed -i '/ClientAliveInterval/d' $sshd"
 loosen warn 'PermitRootLogin is (without|prohibit)-password' "sed -i '/PermitRootLogin/d' $sshd"
-fault 'sshd|tcp_in' FAIL 'Bad configuration option: Bogus' "echo Bogus yes >> $sshd" "cp /root/sshd.conf $sshd"
+fault 'sshd|tcp_in|authorized_keys' FAIL 'Bad configuration option: Bogus' "echo Bogus yes >> $sshd" "cp /root/sshd.conf $sshd"
+open=/etc/ssh/authorized_keys
+for damage in "chmod g+w $open/bear" "chown bear $open/bear" "chmod o+w $open"; do
+  fault authorized_keys FAIL 'can write there can log in as bear' "$damage" "chown root $open/bear; chmod 644 $open/bear; chmod 755 $open"
+done
+fault authorized_keys warn 'keys of bear are in ~/.ssh alone, where sshd does not read them' "mv $open/bear /home/bear/.ssh/authorized_keys" "mv /home/bear/.ssh/authorized_keys $open/bear"
+unread=" sshd does not read the keys of bear, bobcat in $open - .*sshd takes keys from the home of bear, bobcat, where"
+fault authorized_keys warn "$unread" "sed -i /AuthorizedKeysFile/d $sshd" "cp /root/sshd.conf $sshd"
+fault authorized_keys warn ' sshd takes keys from the home of bobcat, where' "sed -i 's|^Match Group|Match User bobcat\n AuthorizedKeysFile $open/%u %h/.ssh/keys\n&|' $sshd" "cp /root/sshd.conf $sshd"
+fine 'a directory of the site'"'"'s own that is root'"'"'s' "cp -rp $open /etc/ssh/ours; mv $open /root/; sed -i 's|AuthorizedKeysFile .*|AuthorizedKeysFile /etc/ssh/ours/%u|' $sshd" "mv /root/authorized_keys $open; cp /root/sshd.conf $sshd"
+fault authorized_keys FAIL 'can write there can log in as bear' "cp -rp $open /etc/ssh/ours; chmod 666 /etc/ssh/ours/bear; mv $open /root/; sed -i 's|AuthorizedKeysFile .*|AuthorizedKeysFile /etc/ssh/ours/%u|' $sshd" "mv /root/authorized_keys $open; rm -r /etc/ssh/ours; cp /root/sshd.conf $sshd"
 lab_sshd dmz stop
 fault ssh_port FAIL 'sshd is to listen on TCP 33001, but does not' true true
 fault 'ssh_port|tcp_in' FAIL 'nobody listens on TCP 33001' "sed -i '/33001/d' $sshd" "cp /root/sshd.conf $sshd"

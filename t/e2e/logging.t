@@ -6,7 +6,6 @@
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"
 
-LAB_CROWD=1  # 30 at once
 lab_up dmz outside outside2 inside1
 directory=/var/log/sallyport
 log=$directory/ascp_rproxy.log

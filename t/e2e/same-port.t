@@ -10,8 +10,7 @@ rounds=${ROUNDS-2}
 key=$LAB_PREFIX/etc/ssh_keys/id_ed25519
 # A third account, that bear's key opens.
 on dmz useradd -m -p '*' -s /bin/aspshell -G sallyport badger
-on dmz install -d -m 700 -o badger /home/badger/.ssh
-on dmz install -m 600 -o badger /home/bear/.ssh/authorized_keys /home/badger/.ssh/authorized_keys
+on dmz cp /etc/ssh/authorized_keys/{bear,badger}
 
 rule() {  # user host
   echo "<rule host_ip=\"$SQUASH\"><users>$1</users><host>$2:22</host><squash_user>xfer</squash_user><keyfile>$key</keyfile></rule>"

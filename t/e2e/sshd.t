@@ -25,7 +25,9 @@ PermitRootLogin yes
 EOF_SSHD
 printf '#!/bin/sh\ntouch /tmp/rc-ran\n' > "$dmz/home/bear/.ssh/rc"
 echo 'FROM_FILE=1' > "$dmz/home/bear/.ssh/environment"
-echo "environment=\"FROM_KEY=1\" $key" > "$dmz/home/bear/.ssh/authorized_keys"
+echo "environment=\"FROM_KEY=1\" $key" | tee "$dmz/etc/ssh/authorized_keys/bear" > "$dmz/home/bear/.ssh/authorized_keys"
+on outside -u bear ssh-keygen -q -t ed25519 -N '' -f /home/bear/.ssh/id_added
+for name in authorized_keys authorized_keys2; do cat "$(lab_root outside)/home/bear/.ssh/id_added.pub" >> "$dmz/home/bear/.ssh/$name"; done
 mkdir -p -m 700 "$dmz/root/.ssh"
 echo "$key" > "$dmz/root/.ssh/authorized_keys"
 on dmz chown -R bear: /home/bear/.ssh
@@ -109,6 +111,7 @@ environment() {
   exec {fd}>&-
   wait $!
 }
+adds_key() { log_in -o IdentitiesOnly=yes -i /home/bear/.ssh/id_added "bear@$SQUASH" cat < /dev/null > /dev/null 2>&1; }
 root_logs_in() { log_in "root@$SQUASH" true < /dev/null 2> /dev/null; }
 port_is_open() { on outside timeout 1 bash -c ": < /dev/tcp/$SQUASH/33001" 2> /dev/null; }
 
@@ -122,11 +125,12 @@ ok '(a session runs)' grep -q ^SSH_CONNECTION= "$TMPDIR/environment"
 is "$(grep -e ^SSH_AUTH_SOCK -e ^DISPLAY "$TMPDIR/environment")" '' 'no agent, no X11'
 is "$(grep -e ^FROM_ "$TMPDIR/environment")" '' "nothing of the user's environment"
 nok "nothing of the user's rc" on dmz test -e /tmp/rc-ran
+nok 'no key that was added in the home directory' adds_key
 nok 'root does not log in' root_logs_in
 settings=$(on dmz /usr/sbin/sshd -T -C "user=bear,host=x,addr=$OUTSIDE" | sed 's/^[^ ]*/\L&/')
 for line in 'permittunnel no' 'gatewayports no' 'disableforwarding yes' 'passwordauthentication no' 'kbdinteractiveauthentication no' \
-  'authenticationmethods publickey' 'clientaliveinterval 15' 'clientalivecountmax 3' 'exposeauthinfo yes' 'maxauthtries 6' 'logingracetime 30' \
-  'port 33001' 'maxsessions 5' 'maxstartups 100:30:300' 'persourcemaxstartups 10' 'persourcenetblocksize 32:64'; do
+  'authenticationmethods publickey' 'authorizedkeysfile /etc/ssh/authorized_keys/%u' 'clientaliveinterval 15' 'clientalivecountmax 3' 'exposeauthinfo yes' 'maxauthtries 6' 'logingracetime 30' \
+  'port 33001' 'maxsessions 5' 'maxstartups 300:30:600' 'persourcemaxstartups 50' 'persourcenetblocksize 32:64'; do
   ok "in force: $line" grep -qx "$line" <<< "$settings"
 done
 
@@ -157,6 +161,7 @@ ok '(a socket made there)' makes_socket
 environment > "$TMPDIR/environment"
 like "$(cut -d = -f 1 "$TMPDIR/environment" | sort | xargs)" 'DISPLAY FROM_FILE FROM_KEY.* SSH_AUTH_SOCK' '(agent, X11 and environment)'
 ok '(rc)' on dmz test -e /tmp/rc-ran
+ok '(a key that was added)' adds_key
 ok '(root)' root_logs_in
 like "$(startups)" 'warn  sshd: PerSourceMaxStartups is none: one address can keep all others out' 'the doctor names what is missing'
 idlers "$SQUASH" "$OUTSIDE"

@@ -1,4 +1,5 @@
-// The public keys of users: a line that is accepted is one key and nothing else, and is recognized.
+// The public keys of users: a line that is accepted is one key and nothing else, and is recognized; what is taken over
+// from a home directory is lines.
 //
 // options: -max_len=8192
 #include "../../cmd/asp-adduser/public_key.h"
@@ -9,6 +10,11 @@
 void fuzz::one(std::string_view input) {
   const auto keys = fuzz::accepted(tool::bad_input, [&] { return public_key::parse(input, "keys"); });
   for (const auto line : cut::lines(input)) public_key::holds(line, {"ssh-ed25519", "AAAA", ""});
+  const auto lines = fuzz::accepted(tool::bad_input, [&] { return public_key::lines_of(input); });
+  for (const auto& line : lines ? *lines : std::vector<std::string>{}) {
+    fuzz::must(line.find_first_of("\r\n") == line.npos && line.find('\0') == line.npos, "a line is one");
+    fuzz::must(public_key::lines_of(line) == std::vector{line}, "a line that is taken over is taken over again");
+  }
   if (!keys) return;
   fuzz::must(!keys->empty() && keys->size() <= public_key::kMaxKeys, "there are keys, but not many");
   for (const auto& key : *keys) {

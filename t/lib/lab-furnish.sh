@@ -117,7 +117,7 @@ lab_furnish_inside() {
   lab_install_programs "$root" asp-cp
   # As INSTALL says: all users come from these.
   {
-    echo "MaxStartups $([ -n "${LAB_CROWD-}" ] && echo 1000 || echo 100:30:200)"
+    echo "MaxStartups $([ -n "${LAB_CROWD-}" ] && echo 1500 || echo 300:30:600)"
     sshd_where_known "PerSourcePenaltyExemptList $DMZ_LAN,$DMZ_LAN_6,$DMZ2_LAN,$DMZ2_LAN_6"
   } > "$root/etc/ssh/sshd_config.d/proxy.conf"
   lab_start_sshd "$host" "$root"
@@ -175,13 +175,13 @@ lab_furnish_dmz() {
     lab_add_user "$host" "$root" "$user" "$shell" -G sallyport -K UID_MIN=2000
     ssh=$root/home/$user/.ssh
     lab_put_key "dmz-$user" "$ssh/id_ed25519"
-    cp "$LAB_DIR/keys/client-$user.pub" "$ssh/authorized_keys"
     lab_own "$root" "$user"
+    install -D -m 644 "$LAB_DIR/keys/client-$user.pub" "$root/etc/ssh/authorized_keys/$user"
   done
   if [ -r "$settings/sshd_config.d/sallyport.conf" ]; then
     cp "$settings/sshd_config.d/sallyport.conf" "$root/etc/ssh/sshd_config.d/"
     # Of most settings sshd takes the first that it reads, of MaxStartups the last.
-    [ -z "${LAB_CROWD-}" ] || printf '%s\n' 'MaxStartups 1000' 'PerSourceMaxStartups none' 'Match Group sallyport' '  MaxSessions 1000' 'Match all' |
+    [ -z "${LAB_CROWD-}" ] || printf '%s\n' 'MaxStartups 1500' 'PerSourceMaxStartups none' 'Match Group sallyport' '  MaxSessions 1000' 'Match all' |
       tee "$root/etc/ssh/sshd_config.d/00-crowd.conf" > "$root/etc/ssh/sshd_config.d/zz-crowd.conf"
   fi
   lab_start_sshd "$host" "$root"

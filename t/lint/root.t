@@ -20,8 +20,8 @@ cd "${0%/*}/../.." || exit 1
 #                 user), and reads known_hosts. It knows names of internal servers as asp-match does.
 table='
 all:
-  base     accounts address await child cut deadline decimal env failure fd io log_file logging netlink
-  base     paths pidfd record root_only tool uuid wall_clock
+  base     accounts address await child cut deadline decimal env failure fd io log_file log_socket logging netlink
+  base     paths pidfd record root_only tool unix_socket uuid wall_clock
   config   config destination forwarding schema value xml
   session  route session spool
 asp-pinhole:
@@ -32,7 +32,7 @@ asp-pinhole:
   session  request rules trial
   firewall backend firewall flows iptables nft_text nftables text
 asp-upstream:
-  base     aside confine confine_phases boot_clock passing privilege process signals status unix_socket
+  base     aside confine confine_phases boot_clock passing privilege process signals status
   ssh      upstream_command
   config   log_place
   who      caller command_line
@@ -40,7 +40,7 @@ asp-upstream:
   session  keepers request rules trial
   balance  balance blame marks order shared statement types
 asp-lease:
-  base     aside boot_clock confine confine_phases passing privilege resolve signals status unix_socket whole_file
+  base     aside boot_clock confine confine_phases passing privilege resolve signals status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy log_place node_users
   cluster  node_name redis redis_message redis_password redis_reply
@@ -49,7 +49,7 @@ asp-lease:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asp-reap:
-  base     aside confine confine_phases boot_clock options process unix_socket whole_file
+  base     aside confine confine_phases boot_clock options process whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses
   config   destination_policy node_users
   who      caller
@@ -60,10 +60,11 @@ asp-reap:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     aside base64 boot_clock options passing process resolve status unix_socket whole_file
+  base     aside base64 boot_clock options passing process resolve status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy node_users
+  who      authorized_keys
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text

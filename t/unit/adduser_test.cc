@@ -1,9 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 #include "../../cmd/asp-adduser/public_key.h"
 #include "base/failure.h"
+#include "who/authorized_keys.h"
 #include "who/proxy_account.h"
 
 namespace {
@@ -80,6 +82,37 @@ TEST_CASE("public_key: authorized_keys holds a key, with options or without") {
     CAPTURE(line);
     CHECK_FALSE(public_key::holds(line, key));
   }
+}
+
+TEST_CASE("public_key: lines of a home directory's file, as they are") {
+  const std::string with_options = "from=\"a b\",no-pty " + kKey + " x";
+  CHECK(public_key::lines_of("# c\n\n " + kKey + "\r\n" + with_options + "\n" + kKey + "\n") ==
+        std::vector<std::string>{kKey, with_options});
+  for (const std::string& line : {"# " + kKey, std::string("x"), "ssh-rsa " + kBlob, std::string("ssh-ed25519"),
+                                  "ssh-ed25519 " + kBlob.substr(0, 64), kKey + " a\x1b[31m",
+                                  kKey + std::string(1, '\0'), "command=\"" + kKey + "\" ssh-rsa AAAA"}) {
+    CAPTURE(line);
+    CHECK(public_key::lines_of(line).empty());
+  }
+  std::string many;
+  for (std::size_t i = 0; i < public_key::kMaxKeys; ++i) many += kKey + " " + std::to_string(i) + "\n";
+  CHECK(public_key::lines_of(many).size() == public_key::kMaxKeys);
+  CHECK_THROWS_AS(public_key::lines_of(many + kKey), tool::Failure);
+}
+
+TEST_CASE("authorized_keys: the files that sshd reads") {
+  const auto files = [](const std::string& settings) {
+    return authorized_keys::read_by_sshd(settings, "bear", "/home/bear");
+  };
+  using Files = std::vector<std::string>;
+  CHECK(files("port 22\nauthorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\nx y\n") ==
+        Files{"/home/bear/.ssh/authorized_keys", "/home/bear/.ssh/authorized_keys2"});
+  CHECK(files("AuthorizedKeysFile /etc/ssh/authorized_keys/%u %h/k /%%u/%x\n") ==
+        Files{authorized_keys::path_of("bear"), "/home/bear/k", "/%u/%x"});
+  CHECK(files("authorizedkeysfile none\n").empty());
+  CHECK(files("authorizedkeysfile\n").empty());
+  CHECK(files("authorizedkeysfile /a%").front() == "/a%");
+  CHECK(files("").empty());
 }
 
 TEST_CASE("proxy_account: names") {

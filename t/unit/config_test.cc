@@ -106,6 +106,9 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(nothing.max_sessions == 0);
   CHECK(nothing.max_sessions_per_user == 0);
   CHECK(nothing.rules.empty());
+  CHECK(parse("<CONF version=\"2\"/>").max_flows_per_client == 512);
+  CHECK(parse("<CONF><server><max_flows_per_client>0</max_flows_per_client></server></CONF>").max_flows_per_client ==
+        0);
 
   const auto least = only_rule(rule(""));
   CHECK(least.number == 1);

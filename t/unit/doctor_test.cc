@@ -213,6 +213,15 @@ TEST_CASE("doctor: verdicts at their limits") {
   CHECK(doctor::judge_conntrack(949, 1000).grade == Grade::warn);
   CHECK(doctor::judge_conntrack(950, 1000).grade == Grade::fail);
   CHECK(doctor::judge_conntrack(0, 0).grade == Grade::ok);
+  config::Config bounded;  // 512, any number of sessions
+  CHECK(doctor::judge_client_flows(bounded, 512).grade == Grade::ok);
+  CHECK(doctor::judge_client_flows(bounded, 511).grade == Grade::warn);
+  bounded.rproxy.max_sessions = 1000;  // 500 for one user
+  CHECK(doctor::judge_client_flows(bounded, 500 * 512 + 3000).grade == Grade::ok);
+  CHECK(doctor::judge_client_flows(bounded, 500 * 512 + 2999)
+            .cure.starts_with("sysctl -w net.netfilter.nf_conntrack_max=259000,"));
+  bounded.max_flows_per_client = 0;
+  CHECK(doctor::judge_client_flows(bounded, 262144).grade == Grade::warn);
   CHECK(doctor::judge_clock(1577836799, true).grade == Grade::fail);
   CHECK(doctor::judge_clock(1577836800, true).grade == Grade::ok);
   CHECK(doctor::judge_clock(4102444800, true).grade == Grade::ok);
@@ -303,9 +312,11 @@ TEST_CASE("doctor: what sshd applies to a user") {
   } startups[] = {
       {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
       {"maxstartups 100\npersourcemaxstartups 99\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
-      {"maxstartups 10:30:100\n", 0},  // before OpenSSH 8.5
-      {"maxstartups 10:30:100\npersourcemaxstartups none\npersourcenetblocksize 32:128\n", 1},
-      {"maxstartups 10:30:100\npersourcemaxstartups 10\npersourcenetblocksize 32:64\n", 1},
+      {"maxstartups 300:30:600\npersourcemaxstartups 50\npersourcenetblocksize 32:64\nlogingracetime 30\n", 0},
+      {"maxstartups 100:30:300\n", 0},  // before OpenSSH 8.5
+      {"maxstartups 99:30:300\n", 1},
+      {"maxstartups 10:30:100\npersourcemaxstartups none\npersourcenetblocksize 32:128\n", 2},
+      {"maxstartups 10:30:100\npersourcemaxstartups 10\npersourcenetblocksize 32:64\n", 2},
       {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:128\n", 1},
       {"maxstartups 100:30:300\npersourcemaxstartups 10\npersourcenetblocksize 32:64\nlogingracetime 0\n", 1}};
   for (const auto& one : startups) {
@@ -413,4 +424,30 @@ TEST_CASE("doctor: a finding is one line, with its cure") {
   CHECK(doctor::json({}) == "[]\n");
   CHECK(doctor::any_failed(findings));
   CHECK_FALSE(doctor::any_failed({findings[0], findings[1]}));
+}
+
+TEST_CASE("doctor: the host's own name must be known without name servers") {
+  const auto known = [](const char* hosts, const char* nsswitch) {
+    return !doctor::judge_own_name(hosts, nsswitch, "dmz.example.com");
+  };
+  CHECK(known("127.0.0.1 localhost\n127.0.1.1\tDMZ.example.com dmz # x\n", "hosts: files dns\n"));
+  CHECK(known("::1 a b dmz.example.com", ""));
+  CHECK(known("", "passwd: files\nhosts: files myhostname dns\n"));
+  CHECK(known("", "hosts:\tfiles resolve [!UNAVAIL=return] dns\n"));
+  CHECK_FALSE(known("127.0.1.1 dmz\n# 127.0.1.1 dmz.example.com\n", "hosts: files dns # myhostname\n"));
+  CHECK_FALSE(known("dmz.example.com\n127.0.1.1 dmz.example.com.\n", "networks: myhostname\n"));
+  const auto verdict = doctor::judge_own_name("", "", "dmz");
+  REQUIRE(verdict);
+  CHECK(verdict->cure == "echo '127.0.1.1 dmz' >> /etc/hosts");
+}
+
+TEST_CASE("doctor: a file system that is nearly full, by its blocks or its inodes") {
+  const auto grade = [](doctor::Room blocks, doctor::Room inodes) {
+    const auto verdict = doctor::judge_room("/x", blocks, inodes, "cure");
+    return verdict ? verdict->what : "";
+  };
+  CHECK(grade({100, 6}, {100, 6}) == "");
+  CHECK(grade({100, 5}, {100, 6}) == "/x is full to 95 %");
+  CHECK(grade({100, 6}, {1000, 49}) == "/x has 96 % of its inodes in use");
+  CHECK(grade({0, 0}, {0, 0}) == "");  // btrfs counts no inodes
 }
