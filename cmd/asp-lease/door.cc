@@ -12,10 +12,13 @@
 #include <chrono>
 #include <string>
 
+#include <fmt/core.h>
+
 #include "base/accounts.h"
 #include "base/await.h"
 #include "base/failure.h"
 #include "base/fd.h"
+#include "base/io.h"
 #include "base/logging.h"
 #include "base/paths.h"
 #include "base/signals.h"
@@ -27,10 +30,14 @@ namespace {
 constexpr int kMaxCallers = 8;
 constexpr int kBacklog = 8;
 
-Fd listening() {
+Fd listening(Fd& on_record) {
   if (unix_socket::connect(paths::kLeaseSocket))
     throw tool::Failure(tool::temporary,
                         std::string(paths::kLeaseSocket) + ": asp-lease or systemd listens there already");
+  on_record = fd::open(paths::kLeaseDoor, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  fd::lock(on_record.get(), paths::kLeaseDoor);
+  if (::ftruncate(on_record.get(), 0) != 0) tool::fail_errno(tool::os, std::string("write to ") + paths::kLeaseDoor);
+  io::write_all(on_record.get(), fmt::format("{}\n", ::getpid()));
   if (::unlink(paths::kLeaseSocket) != 0 && errno != ENOENT)
     tool::fail_errno(tool::os, std::string("unlink ") + paths::kLeaseSocket);
   Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -54,7 +61,8 @@ int collect(int callers) {
 }  // namespace
 
 bool open() {
-  const Fd door = listening();
+  Fd on_record;
+  const Fd door = listening(on_record);
   const Signals signals({SIGTERM, SIGINT, SIGCHLD});
   logging::event("Listens at {}", paths::kLeaseSocket);
   for (int callers = 0;;) {
@@ -62,6 +70,7 @@ bool open() {
     await::any(Deadline::never(), told, caller);
     while (const auto caught = signals.take()) {
       if (caught->number == SIGCHLD) continue;
+      ::unlink(paths::kLeaseDoor);
       ::unlink(paths::kLeaseSocket);
       return false;
     }

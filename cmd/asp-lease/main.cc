@@ -164,7 +164,9 @@ int run(int argc, char**) {
   }
   session::spool::prepare();
   if (!channel::is_given() && !door::open()) return tool::yes;
-  channel::check(accounts::identity_of(paths::kNodeAccount).uid);
+  const uid_t asks = accounts::identity_of(paths::kNodeAccount).uid;
+  channel::check(asks);
+  logging::set_user(asks);  // what users of the API cause, has one share of the log's file together
   confine::keep_capabilities(confine::kVerifiedLease);
   confine::forbid_dangerous();
   // Wrong settings are another matter.

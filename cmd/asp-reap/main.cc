@@ -1,6 +1,8 @@
 // asp-reap: makes the firewall hold the rules of the living sessions and leases, no more and no less;
 // asp-reap(8). cron runs it every minute: it prints nothing, not even on stdout, when there is nothing
 // to do.
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +15,7 @@
 #include "base/child.h"
 #include "base/confine.h"
 #include "base/confine_phases.h"
+#include "base/fd.h"
 #include "base/log_file.h"
 #include "base/logging.h"
 #include "base/options.h"
@@ -84,6 +87,10 @@ void reap_sessions() {
   mend_border();
 }
 
+void prepare_log(const std::string& directory) {
+  if (const auto only = session::spool::Token::take(log_file::kShares, "reap")) log_file::prepare(directory);
+}
+
 // Publishes the sessions for asp-sessions --cluster on other nodes. A failure is made good in a
 // minute.
 void tell_others(const config::Cluster& cluster) {
@@ -98,23 +105,61 @@ void tell_others(const config::Cluster& cluster) {
   }
 }
 
+// Where systemd does not hold the socket, nobody else starts a killed asp-lease again. It locks that file while it
+// waits for callers, and removes it when it is told to end.
+void revive_lease() {
+  {
+    const Fd file(::open(paths::kLeaseDoor, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!file || ::flock(file.get(), LOCK_SH | LOCK_NB) != 0) return;
+  }
+  const Fd null = fd::open("/dev/null", O_RDWR);
+  child::spawn({.argv = {std::string(paths::kLibexec) + "asp-lease"},
+                .environment = {},
+                .mapping = {{null.get(), STDIN_FILENO}, {null.get(), STDOUT_FILENO}, {null.get(), STDERR_FILENO}},
+                .outlives_us = true})
+      .release();
+  logging::event("Started asp-lease again: it had died");
+}
+
+// What one part cannot do is no reason to leave the others undone; the first reason is told at the end.
+class Parts {
+ public:
+  template <typename Part>
+  void run(Part part) {
+    try {
+      part();
+    } catch (const tool::Failure& failure) {
+      if (first_) logging::error("{}", logging::escape(failure.what()));
+      else first_ = failure;
+    }
+  }
+  void end() const {
+    if (first_) throw *first_;
+  }
+
+ private:
+  std::optional<tool::Failure> first_;
+};
+
 int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "asp-reap must be run as root");
+  Parts parts;
+  parts.run(revive_lease);  // with all the rights that it starts with
   confine::keep_capabilities(confine::kReap);
   confine::forbid_dangerous();
   session::spool::prepare();
-  end_deserted();
-  reap_sessions();
-  lease::reap::all();
+  parts.run(end_deserted);
+  parts.run(reap_sessions);
+  parts.run([] { lease::reap::all(); });
   const auto config = load_config();
-  sweep_marks(config);
-  session::keepers::sweep();
+  parts.run([&] { sweep_marks(config); });
+  parts.run(session::keepers::sweep);
   if (config) tell_others(config->cluster);
   // What could fail for want of room comes last.
-  if (const auto only = session::spool::Token::take(log_file::kShares, "reap"); config && only)
-    log_file::prepare(config->rproxy.log_directory);
+  if (config) parts.run([&] { prepare_log(config->rproxy.log_directory); });
+  parts.end();
   return tool::yes;
 }
 

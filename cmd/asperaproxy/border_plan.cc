@@ -138,6 +138,13 @@ Plan plan(const config::Config& config, std::vector<std::string>& left, Moment m
   const auto is_on = [&](int family) { return moment == Moment::later || forwards(family); };
   complete(plan.v4, is_on(AF_INET), named, before ? &before->v4 : nullptr);
   complete(plan.v6, is_on(AF_INET6), named, before ? &before->v6 : nullptr);
+  Names all = plan.v4.interfaces;
+  all.insert(plan.v6.interfaces.begin(), plan.v6.interfaces.end());
+  for (const auto& name : all) {
+    if (!firewall::border::can_name(name))
+      left.push_back(fmt::format(
+          "border: {} is not closed, since nft cannot write that name: asperaproxy reload when it has another", name));
+  }
   return plan;
 }
 

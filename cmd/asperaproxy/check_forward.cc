@@ -28,6 +28,7 @@
 #include "config/node_users.h"
 #include "doctor.h"
 #include "judge.h"
+#include "kernel/routes.h"
 #include "session/trial.h"
 #include "sockets.h"
 #include "tried_as.h"
@@ -48,14 +49,10 @@ std::vector<std::string> texts(const std::set<Port>& ports) {
 
 // --- destinations of leases -----------------------------------------------------------
 
-// The interfaces of the default routes.
-std::set<std::string> ways_out() {
-  return default_interfaces(read_file("/proc/net/route"), read_file("/proc/net/ipv6_route"));
-}
-
 // The networks that this host is in, except by an interface of a default route.
 std::vector<Network> near_networks() {
-  const auto outer = ways_out();
+  auto outer = routes::default_interfaces(AF_INET);
+  outer.merge(routes::default_interfaces(AF_INET6));
   std::vector<Network> found;
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) tool::fail_errno(tool::os, "read the host's addresses");

@@ -353,20 +353,6 @@ Verdict judge_validity(const Validity& validity, std::time_t now) {
   return ok(fmt::format("is valid until {}", day(validity.until)));
 }
 
-std::set<std::string> default_interfaces(const std::string& v4, const std::string& v6) {
-  std::set<std::string> found;
-  for (const auto line : cut::lines(v4)) {
-    const auto words = cut::words(line);
-    if (words.size() > 7 && words[1] == "00000000" && words[7] == "00000000") found.emplace(words[0]);
-  }
-  for (const auto line : cut::lines(v6)) {
-    const auto words = cut::words(line);
-    if (words.size() == 10 && words[0] == std::string(32, '0') && words[1] == "00" && words[9] != "lo")
-      found.emplace(words[9]);
-  }
-  return found;
-}
-
 Network network_of(const IpAddress& address, const IpAddress& mask) {
   const std::size_t size = address.is_v4() ? 4 : 16;
   std::uint8_t base[16]{};

@@ -71,8 +71,6 @@ struct Validity {
   std::time_t until;
 };
 Verdict judge_validity(const Validity& validity, std::time_t now);
-// /proc/net/route and ipv6_route: interfaces with a default route.
-std::set<std::string> default_interfaces(const std::string& v4, const std::string& v6);
 // The network of an interface's address and netmask.
 Network network_of(const IpAddress& address, const IpAddress& mask);
 

@@ -78,15 +78,13 @@ std::string holder_of(int fd) {
 
 }  // namespace
 
-void lock(int fd, const std::string& path) {
-  constexpr std::chrono::seconds kPatience{10};
-  constexpr std::chrono::milliseconds kRetryPause{2};
-  const auto deadline = Deadline::in(kPatience);
+void lock(int fd, const std::string& path, const Deadline& deadline) {
+  constexpr std::chrono::milliseconds kRetryPause{1};
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
     if (deadline.over())
       throw tool::Failure(tool::temporary,
-                          fmt::format("{}: still locked{} after {} s", path, holder_of(fd), kPatience.count()));
+                          fmt::format("{}: still locked{} after {} s", path, holder_of(fd), kLockPatience.count()));
     std::this_thread::sleep_for(kRetryPause);
   }
 }

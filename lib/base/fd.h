@@ -2,8 +2,11 @@
 // if child::spawn maps it on purpose.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <utility>
+
+#include "base/deadline.h"
 
 class Fd {
  public:
@@ -36,7 +39,8 @@ Fd open(const std::string& path, int flags, unsigned mode = 0);
 void set_nonblocking(int fd);
 
 // Takes the exclusive lock (flock(2)) on the file at `path`, which `fd` is open on; waits at most 10 s
-// (Failure{75}, which names the process that holds it). Failure{71}.
-void lock(int fd, const std::string& path);
+// (Failure{75}, which names the process that holds it), or until `deadline` is over. Failure{71}.
+constexpr std::chrono::seconds kLockPatience{10};
+void lock(int fd, const std::string& path, const Deadline& deadline = Deadline::in(kLockPatience));
 
 }  // namespace fd

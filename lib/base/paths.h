@@ -30,6 +30,8 @@ constexpr char kSessions[] = "/run/sallyport/sessions";
 
 // Where the node service asks asp-lease for leases.
 constexpr char kLeaseSocket[] = "/run/sallyport/lease.sock";
+// Locked by the asp-lease that holds that socket itself, and has its number.
+constexpr char kLeaseDoor[] = "/run/sallyport/asp-lease.pid";
 
 constexpr char kSudo[] = "/usr/bin/sudo";
 

@@ -1,16 +1,13 @@
 #include "config/file.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <thread>
 #include <vector>
 
 #include <fmt/core.h>
@@ -133,25 +130,20 @@ Lock::~Lock() {
 // A lock does not count if its holder deleted the file after it was opened here.
 void Lock::take() {
   const std::string name = name_ + ".lock";
-  constexpr auto kRetryPause = std::chrono::milliseconds(5);
-  const auto deadline = Deadline::in(std::chrono::seconds(10));
+  const auto deadline = Deadline::in(fd::kLockPatience);
   do {
     Fd lock(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (!lock) fail(fmt::format("open {}.lock", path_));
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
-      struct stat opened {};
-      struct stat there {};
-      if (::fstat(lock.get(), &opened) != 0) fail("stat " + name);
-      if (::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 || opened.st_ino != there.st_ino)
-        continue;
-      lock_ = std::move(lock);
-      return;
-    }
-    if (errno != EWOULDBLOCK && errno != EINTR) fail(fmt::format("lock {}.lock", path_));
-    std::this_thread::sleep_for(kRetryPause);
+    fd::lock(lock.get(), path_ + ".lock", deadline);
+    struct stat opened {};
+    struct stat there {};
+    if (::fstat(lock.get(), &opened) != 0) fail("stat " + name);
+    if (::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 || opened.st_ino != there.st_ino)
+      continue;
+    lock_ = std::move(lock);
+    return;
   } while (!deadline.over());
-  throw tool::Failure(tool::temporary,
-                      fmt::format("{}.lock: still locked after 10 s; something else is changing the file", path_));
+  throw tool::Failure(tool::temporary, path_ + ".lock: others take it all the time");
 }
 
 // The owner is set before the mode, since chown(2) may clear bits of the mode.

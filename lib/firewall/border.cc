@@ -38,14 +38,6 @@ constexpr std::size_t kMaxRecord = 8192;
 
 std::string record_path() { return fmt::format("{}/border", paths::kRun); }
 
-// nft takes a * at the end for any name that begins so, and a quotation mark for the end of the name.
-bool is_plain(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-' || c == '@' || c == ':';
-  });
-}
-
 bool is_bridge(const std::string& interface) {
   return ::access(fmt::format("/sys/class/net/{}/bridge", interface).c_str(), F_OK) == 0;
 }
@@ -65,9 +57,9 @@ void add_side(std::vector<Rule>& rules, const Side& side, const char* family) {
   for (const auto& from : side.interfaces) {
     std::vector<std::string> to;
     for (const auto& name : side.interfaces) {
-      if (is_plain(name) && (name != from || !is_bridge(from))) to.push_back(name);
+      if (can_name(name) && (name != from || !is_bridge(from))) to.push_back(name);
     }
-    if (!is_plain(from) || to.empty()) continue;
+    if (!can_name(from) || to.empty()) continue;
     constexpr std::size_t kMaxComment = 120;  // the kernel's is 127
     rules.push_back(
         {fmt::format("meta nfproto {} iifname \"{}\" oifname {{ \"{}\" }} drop", family, from, fmt::join(to, "\", \"")),
@@ -148,6 +140,14 @@ void put_on_record(const Plan& plan) {
 }
 
 }  // namespace
+
+// nft takes a * at the end for any name that begins so, and a quotation mark for the end of the name.
+bool can_name(std::string_view interface) {
+  return !interface.empty() && std::all_of(interface.begin(), interface.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-' || c == '@' || c == ':';
+  });
+}
 
 bool Side::covers(const Side& other) const {
   return (strict || !other.strict) &&

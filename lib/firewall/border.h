@@ -25,6 +25,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace firewall::border {
 
@@ -45,6 +46,9 @@ struct Plan {
   // True if everything may be forwarded.
   bool is_open() const { return v4.interfaces.empty() && v6.interfaces.empty(); }
 };
+
+// Whether the table can name the interface. The kernel lets others exist (lan*), which are left out.
+bool can_name(std::string_view interface);
 
 // What is on record since the last boot. Absent: nothing.
 std::optional<Plan> recorded();

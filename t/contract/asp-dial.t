@@ -754,10 +754,13 @@ like "$err" "^asp-dial: -C 77: not open; usage: asp-dial " "with the usage, in o
 over() { printf '%s\0' "$@"; }
 status 0 "-A: the arguments come over a descriptor" "$dial" -A 6 6< <(over -i "$tmp/id" -k "$tmp/known_hosts" -l "$user" "$main" -- echo 'a  b' '')
 is "$out" 'a  b ' "as they are, empty ones too"
-status 64 "-A with more on the command line is 64" "$dial" -A 6 "$main" 6< <(over -i "$tmp/id")
-status 64 "-A and a descriptor that is none is 64" "$dial" -A 2 6< <(over -i "$tmp/id")
-status 64 "-A without an end is 64" "$dial" -A 6 6< <(printf 'x')
-status 64 "-A and nothing there is 64" "$dial" -A 6 6< /dev/null
+whole=(-i "$tmp/id" -k "$tmp/known_hosts" -l "$user" "$main" -- true)
+status 64 "-A with more on the command line is 64" timeout 10 "$dial" -A 6 "$main" 6< <(over "${whole[@]}")
+status 74 "-A and a descriptor that is not open is 74" timeout 10 "$dial" -A 7
+over "${whole[@]}" > "$tmp/whole"
+status 64 "-A and a standard descriptor is 64" timeout 10 "$dial" -A 0 < "$tmp/whole"
+status 64 "-A without an end is 64" timeout 10 "$dial" -A 6 6< <(head -c -1 "$tmp/whole")
+status 64 "-A and nothing there is 64" timeout 10 "$dial" -A 6 6< /dev/null
 status 65 "-A and too much is 65" timeout 10 "$dial" -A 6 6< <(head -c 70000 /dev/zero)
 
 # --- what took long ---------------------------------------------------------------------------

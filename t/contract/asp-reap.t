@@ -136,6 +136,37 @@ echo '<CONF><server><rproxy><enabled>true</enabled><rules><rule host_ip="192.0.2
 status 0 'with one' $reap
 is "$(rest)" 'marks/.new.1 marks/faulty-a:22 marks/faulty-c:22 marks/maintenance-d:22' 'so does that of a host which no rule names, over for an hour'
 
+# --- what one part cannot do, others do ------------------------------------------------------------
+
+config() { echo "<CONF><server><rproxy><enabled>true</enabled><log_directory>$1</log_directory><rules><rule host_ip=\"192.0.2.1\"><host>a</host><keyfile>/k</keyfile></rule></rules></rproxy></server></CONF>" > $prefix/etc/aspera.conf; }
+record | $prefix/bin/asp-rules open | iptables-restore --noflush
+bury
+fresh_marks
+mkdir /run/sallyport/lease_lock.d && rm -f /run/sallyport/lease_lock && mv /run/sallyport/lease_lock.d /run/sallyport/lease_lock
+config $tmp/made/log
+mkdir $tmp/made
+status 71 'leases cannot be looked at: exit 71' $reap
+is "$err" 'asp-reap: open /run/sallyport/lease_lock: Is a directory' 'says why, in one line'
+is "$(rules)" '' 'the dead session is reaped'
+is "$(rest)" 'marks/.new.1 marks/faulty-a:22 marks/faulty-c:22 marks/maintenance-d:22' 'marks are swept'
+ok "and the log's directory is made" test -d $tmp/made/log
+rmdir /run/sallyport/lease_lock
+
+# A log of an older release's, and no room for its copy.
+mkdir $tmp/small && mount -t tmpfs -o size=64k,mode=755 tmpfs $tmp/small
+head -c 40000 /dev/zero | tr '\0' x > $tmp/small/ascp_rproxy.log
+chmod 620 $tmp/small/ascp_rproxy.log && chgrp 65534 $tmp/small/ascp_rproxy.log
+config $tmp/small
+bury
+status 71 'no room for the copy of a log: exit 71' $reap
+like "$err" "^asp-reap: replace $tmp/small/ascp_rproxy.log, to which others can write: [^[:cntrl:]]*No space left on device$" 'says so, in one line'
+is "$(ls -A $tmp/small) $(stat -c %s $tmp/small/ascp_rproxy.log)" 'ascp_rproxy.log 40000' 'the log is as it was'
+ok 'and the dead session is reaped' test ! -e "/run/sallyport/sessions/$id"
+mount -o remount,size=1m $tmp/small
+status 0 'once there is room' $reap
+is "$(stat -c '%a %s' $tmp/small/ascp_rproxy.log)" '600 40000' 'it is replaced'
+umount $tmp/small
+
 # --- what it does not trust -----------------------------------------------------------------
 
 chmod 777 /run/sallyport/sessions

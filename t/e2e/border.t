@@ -134,7 +134,11 @@ status 0 'start where nobody uses the proxy' proxy start
 is "$(forwards) $(table)" '0 0 ' 'turns nothing on'
 is "$(verdict)" '' 'and check has nothing to say'
 configure
+on dmz ip link add 'odd*' type bridge
 status 0 'once somebody does: reload' proxy reload
+like "$err" 'border: odd\* is not closed, since nft cannot write that name: asperaproxy reload when it has another$' 'says which interface nft cannot name'
+like "$(verdict | grep '^warn')" 'border: odd\* is not closed' 'so does check'
+on dmz ip link del 'odd*'
 is "$(forwards)" '1 1' 'the kernel forwards'
 like "$(verdict)" '^ok    border: nothing but .* between lan and .*wan' 'the border is there'
 none_passes 'then'

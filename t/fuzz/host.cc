@@ -33,7 +33,6 @@ void fuzz::one(std::string_view input) {
   const auto texts = fuzz::parts(input, 2);
   processes(texts[0], texts[1]);
   for (const bool udp : {false, true}) sockets::listening(input, udp);
-  doctor::default_interfaces(texts[0], texts[1]);
   asperaproxy::advertised_on(texts[0]);
   for (const auto& setting : sudo_settings::in_force(input, kHelpers))
     fuzz::must(!setting.empty(), "a setting has a name");

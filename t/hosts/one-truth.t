@@ -54,7 +54,23 @@ done
 # It takes up no more than what it has to, and asp-lease lives by itself.
 ok '(a user of the API)' forward_user alice
 ok '(a lease)' lease
+first=$lease
 held=$(forward_elements)
+
+# asp-lease has the rights that its unit says, and names are looked up for it.
+# rights_of PROGRAM SETS
+rights_of() { on dmz sh -c "cat /proc/\$(pgrep -x $1)/status" | sed -n "s/^\($2\):\t//p" | sort -u | xargs; }
+is "$(rights_of asp-lease 'Cap\(Prm\|Eff\|Bnd\)')" 0000000000003000 'asp-lease has NET_ADMIN and NET_RAW'
+is "$(rights_of asp-lease NoNewPrivs)" 1 'and cannot get more'
+is "$(rights_of asperanoded 'Cap\(Prm\|Eff\)')" 0000000000000000 'the node service has none'
+name=$(on dmz getent hosts "$OUTER" | awk '{ print $2 }')
+forward_config "<allowed_destinations>$name</allowed_destinations>"
+ok "a lease by name ($name)" wait_until 10 lease "$name"
+ok 'asp-name looked it up' on dmz journalctl --quiet --grep 'Started asp-name@'
+nok 'nobody but root asks asp-name' on dmz -u bear python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect("/run/sallyport/asp-name.sock")' 2> /dev/null
+api DELETE "/proxy/leases/$lease"
+is "$status" 204 '(given back)'
+lease=$first
 on dmz journalctl --rotate --vacuum-time=1s --quiet
 for turn in {1..20}; do
   on dmz systemctl reset-failed asperanoded

@@ -32,7 +32,7 @@ while True:
     print(s.recv(65535).decode(errors="replace"), flush=True)
 END
 : > $tmp/syslog
-python3 -IS $tmp/syslog.py > $tmp/syslog < /dev/null &
+python3 -IS $tmp/syslog.py >> $tmp/syslog < /dev/null &  # tests truncate it
 wait_until 5 grep -q listening $tmp/syslog || exit
 
 # holder.py [stubborn] < RECORDS: holds them, says "holding", and lets go at SIGTERM.
