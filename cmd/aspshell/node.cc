@@ -108,6 +108,14 @@ std::string program_of(const std::string& name) {
 // ascp speaks over TCP with whoever has a management port (-M).
 bool needs_tcp(const Words& words) { return std::find(words.begin(), words.end(), "-M") != words.end(); }
 
+// Of our own programs it is known what they need. Sessions of asp-cp hand each other what comes to the UDP port that
+// they share. None asks anybody but syslog, so that names of accounts that are not in /etc/passwd stay unknown.
+confine::Reach reach_of(const std::string& program, const Words& words) {
+  const bool transfers = program == std::string(paths::kBin) + "asp-cp";
+  const bool is_ours = transfers || program == std::string(paths::kBin) + "ascmd";
+  return {.tcp = needs_tcp(words), .abstract_sockets = transfers, .unix_streams = !is_ours};
+}
+
 bool any(const Access& access, bool Area::*right) {
   return std::any_of(access.areas.begin(), access.areas.end(), [&](const Area& area) { return area.*right; });
 }
@@ -130,7 +138,7 @@ void add_options(std::vector<std::string>& argv, const Access& access) {
   }
 }
 
-void confine_to(const std::string& program, Places places, const Access& access, bool tcp) {
+void confine_to(const std::string& program, Places places, const Access& access, const confine::Reach& reach) {
   if (!confine::has_landlock()) {
     if (access.landlock_required)
       throw tool::Failure(tool::config,
@@ -150,7 +158,7 @@ void confine_to(const std::string& program, Places places, const Access& access,
   if (kOfSanitizer) places.add(kOfSanitizer, may_read | may_list);
   places.add(program.c_str(), may_run);
   confine::refuse_dangerous();
-  confine::stay_in(places.all(), tcp);
+  confine::stay_in(places.all(), reach);
 }
 
 }  // namespace
@@ -179,7 +187,7 @@ void serve_here(const Words& words, const Access& access, const std::string& use
   served.environment.push_back("HOME=" + access.areas[0].path);
   served.argv[0] = program;
   add_options(served.argv, access);
-  confine_to(program, std::move(places), access, needs_tcp(words));
+  confine_to(program, std::move(places), access, reach_of(program, words));
   // What we were given leads anywhere.
   if (::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) tool::fail_errno(tool::os, "close descriptors");
   child::replace(served);

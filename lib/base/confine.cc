@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -99,6 +102,9 @@ constexpr const char* kChange[] = {"chmod",     "chown",       "chown32",       
                                    "fsetxattr", "futimesat",   "lchown",           "lchown32", "lremovexattr",
                                    "lsetxattr", "removexattr", "removexattrat",    "setxattr", "setxattrat",
                                    "utime",     "utimensat",   "utimensat_time64", "utimes",   "file_setattr"};
+// The same by ioctl(2), for which a file that is open for reading will do.
+constexpr std::uint32_t kChangeByIoctl[] = {FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS, FS_IOC_FSSETXATTR,
+                                            FS_IOC_ENABLE_VERITY};
 // And, before its third version, that a file is cut off.
 constexpr const char* kTruncate[] = {"truncate", "truncate64"};
 
@@ -247,13 +253,13 @@ long landlock_version() {
   return std::max(0L, ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION));
 }
 
-Ruleset handled(long version, bool tcp) {
+Ruleset handled(long version, const Reach& reach) {
   Ruleset all{kFirstVersion, 0, 0};
   if (version >= 2) all.files |= kMoves;
   if (version >= 3) all.files |= kTruncates;
-  if (version >= 4 && !tcp) all.tcp = kBindsTcp | kConnectsTcp;
+  if (version >= 4 && !reach.tcp) all.tcp = kBindsTcp | kConnectsTcp;
   if (version >= 5) all.files |= kCallsDevices;
-  if (version >= 6) all.scopes = kAbstractSockets | kSignals;
+  if (version >= 6) all.scopes = kSignals | (reach.abstract_sockets ? 0 : kAbstractSockets);
   return all;
 }
 
@@ -270,11 +276,30 @@ bool allow(int rules, const Place& place, std::uint64_t known) {
 }
 
 // What Landlock does not see of what it should. Calls that this architecture lacks are skipped.
-void forbid_unseen(long version, bool writes) {
+void forbid_unseen(long version, bool writes, const Reach& reach) {
   if (!kConfines) return;
   List list(SCMP_ACT_ALLOW);
+  constexpr scmp_datum_t kInt = 0xffffffff;  // of the others the kernel takes no notice
   if (!writes) {
     for (const char* const name : kChange) list.add(SCMP_ACT_ERRNO(EACCES), name);
+    for (const auto request : kChangeByIoctl)
+      list.add(SCMP_ACT_ERRNO(EACCES), "ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, kInt, request));
+  }
+  constexpr scmp_datum_t kType = 0xf;  // without SOCK_CLOEXEC and the like
+  if (!reach.unix_streams) {
+    for (const scmp_datum_t type : {SOCK_STREAM, SOCK_SEQPACKET})
+      list.add(SCMP_ACT_ERRNO(EACCES), "socket", SCMP_A0(SCMP_CMP_MASKED_EQ, kInt, AF_UNIX),
+               SCMP_A1(SCMP_CMP_MASKED_EQ, kType, type));
+  }
+  // Landlock sees connect(2) and bind(2) of TCP only: not MPTCP, nor sendto(2) with MSG_FASTOPEN, nor listen(2) without
+  // bind(2). Nor SCTP, DCCP, SMC, vsock and so on.
+  if (!reach.tcp) {
+    for (const scmp_datum_t family : {AF_INET, AF_INET6}) {
+      for (const scmp_datum_t type : {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DCCP})
+        list.add(SCMP_ACT_ERRNO(EACCES), "socket", SCMP_A0(SCMP_CMP_MASKED_EQ, kInt, family),
+                 SCMP_A1(SCMP_CMP_MASKED_EQ, kType, type));
+    }
+    list.add(SCMP_ACT_ERRNO(EACCES), "socket", SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
   }
   if (version < 3) {
     for (const char* const name : kTruncate) list.add(SCMP_ACT_ERRNO(EACCES), name);
@@ -290,17 +315,17 @@ void forbid_unseen(long version, bool writes) {
 
 bool has_landlock() { return landlock_version() > 0; }
 
-void stay_in(const std::vector<Place>& places, bool tcp) {
+void stay_in(const std::vector<Place>& places, const Reach& reach) {
   const long version = landlock_version();
   if (version == 0) throw tool::Failure(tool::os, "confine the files: this kernel has no Landlock");
-  const Ruleset all = handled(version, tcp);
+  const Ruleset all = handled(version, reach);
   const Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0)));
   if (!rules) tool::fail_errno(tool::os, "confine the files");
   bool writes = false;
   for (const auto& place : places) writes = allow(rules.get(), place, all.files) || writes;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0)
     tool::fail_errno(tool::os, "confine the files");
-  forbid_unseen(version, writes);
+  forbid_unseen(version, writes, reach);
 }
 
 }  // namespace confine

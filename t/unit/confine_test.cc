@@ -2,17 +2,23 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -253,6 +259,63 @@ TEST_CASE("confine: files are read below what is named, and none is written, mad
           return errno == EACCES ? 0 : 5;
         }) == 0);
   CHECK(end_of([] { confine::see_only({}); }, [] { return can_open("/etc/passwd", O_RDONLY) ? 1 : 0; }) == 0);
+}
+
+TEST_CASE("confine: who stays in speaks with whom it may") {
+  if (!kConfines || !confine::has_landlock()) return;
+  const auto stay = [](const confine::Reach& reach) { return [reach] { confine::stay_in({}, reach); }; };
+  struct Kind {
+    int family, type, protocol;
+    bool confine::Reach::*needed;
+  };
+  constexpr int kMptcp = 262;
+  for (const auto& [family, type, protocol, needed] :
+       {Kind{AF_UNIX, SOCK_STREAM, 0, &confine::Reach::unix_streams},
+        Kind{AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, &confine::Reach::unix_streams},
+        Kind{AF_UNIX, SOCK_DGRAM, 0, nullptr}, Kind{AF_INET, SOCK_DGRAM, 0, nullptr},
+        Kind{AF_INET6, SOCK_DGRAM, IPPROTO_UDP, nullptr}, Kind{AF_INET, SOCK_STREAM, 0, &confine::Reach::tcp},
+        Kind{AF_INET6, SOCK_STREAM, kMptcp, &confine::Reach::tcp}, Kind{AF_VSOCK, SOCK_STREAM, 0, &confine::Reach::tcp},
+        Kind{AF_NETLINK, SOCK_RAW, 0, nullptr}}) {
+    CAPTURE(family);
+    CAPTURE(type);
+    const auto make = [&, f = family, t = type, p = protocol] { return ::socket(f, t, p) >= 0 ? 0 : errno; };
+    const int without = end_of([] {}, make);
+    confine::Reach reach;
+    CHECK(end_of(stay(reach), make) == (needed ? EACCES : without));
+    if (!needed) continue;
+    reach.*needed = true;
+    CHECK(end_of(stay(reach), make) == without);
+  }
+  // What another process has bound.
+  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1) < 6) return;
+  sockaddr_un name{AF_UNIX, ""};
+  const std::string text = "sallyport-unit-" + std::to_string(::getpid());
+  text.copy(name.sun_path + 1, text.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+  const Fd bound(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  REQUIRE(::bind(bound.get(), reinterpret_cast<const sockaddr*>(&name), size) == 0);
+  const auto send = [&] {
+    const Fd own(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return ::sendto(own.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&name), size) == 1 ? 0 : errno;
+  };
+  CHECK(end_of(stay({}), send) == EPERM);
+  CHECK(end_of(stay({.abstract_sockets = true}), send) == 0);
+}
+
+TEST_CASE("confine: where nothing may be written, no attribute is changed by ioctl(2) either") {
+  if (!kConfines || !confine::has_landlock()) return;
+  const std::string path = "/tmp/sallyport-unit-attribute." + std::to_string(::getpid());
+  const Fd file = fd::open(path, O_RDONLY | O_CREAT, 0600);
+  ::unlink(path.c_str());
+  const auto change = [&] {
+    long flags = 0;
+    if (::ioctl(file.get(), FS_IOC_GETFLAGS, &flags) != 0) return errno;
+    return ::ioctl(file.get(), FS_IOC_SETFLAGS, &flags) == 0 ? 0 : errno;
+  };
+  const Fd folder = fd::open("/tmp", O_PATH | O_DIRECTORY);
+  const auto stay = [&](unsigned rights) { return [&, rights] { confine::stay_in({{folder.get(), rights}}, {}); }; };
+  CHECK(end_of(stay(confine::may_write), change) == end_of([] {}, change));
+  if (end_of([] {}, change) == 0) CHECK(end_of(stay(confine::may_read), change) == EACCES);
 }
 
 TEST_CASE("child: a program with an identity reaches no other process of its account") {
