@@ -32,6 +32,7 @@ constexpr Row kRows[] = {
     {"as_cp", Operation::cp, 2, 2},
 };
 constexpr int kNewestProtocol = 2;
+constexpr std::size_t kMaxGlobs = 4096;  // bytes, of all in a line
 
 [[noreturn]] void refuse(const std::string& why) { throw tool::Failure(tool::bad_input, why); }
 
@@ -71,11 +72,18 @@ std::optional<bool> in_set(std::string_view glob, std::size_t& at, unsigned char
   return found != inverted;
 }
 
+// Whether a set that begins at `at` has an end. `last`: where the last ] of the glob is. To look for it from each [ on
+// would take the square of the time.
+bool ends(std::string_view glob, std::size_t at, std::size_t last) {
+  const bool inverted = at < glob.size() && (glob[at] == '!' || glob[at] == '^');
+  return last != glob.npos && last > at + (inverted ? 1 : 0);
+}
+
 // Whether the part of the glob at `at`, which is no star, matches `byte`; `at` is left behind that part.
-bool one_matches(std::string_view glob, std::size_t& at, char byte) {
+bool one_matches(std::string_view glob, std::size_t last, std::size_t& at, char byte) {
   const char c = glob[at++];
   if (c == '?') return true;
-  if (c == '[') {
+  if (c == '[' && ends(glob, at, last)) {
     if (const auto found = in_set(glob, at, static_cast<unsigned char>(byte))) return *found;
   }
   if (c == '\\' && at < glob.size()) return glob[at++] == byte;
@@ -154,7 +162,12 @@ std::optional<Request> parse_request(std::string_view line) {
   }
   std::size_t at = 1;
   if (row->operation == Operation::ls) {
-    for (; at + 1 < words.size() && words[at] == "-f"; at += 2) request.globs.push_back(words[at + 1]);
+    std::size_t size = 0;
+    for (; at + 1 < words.size() && words[at] == "-f"; at += 2) {
+      size += words[at + 1].size();
+      request.globs.push_back(words[at + 1]);
+    }
+    if (size > kMaxGlobs) refuse("the globs are too long");
   }
   request.paths.assign(words.begin() + static_cast<std::ptrdiff_t>(at), words.end());
   if (request.paths.size() < row->fewest || request.paths.size() > row->most)
@@ -180,6 +193,7 @@ std::string quoted(std::string_view word) {
 
 // Only the last star is gone back to: what an earlier one would let match, that one does, too.
 bool glob_matches(std::string_view glob, std::string_view name) {
+  const auto last = glob.rfind(']');
   std::size_t at = 0, done = 0;
   std::size_t star = glob.npos, from = 0;
   while (done < name.size()) {
@@ -187,7 +201,7 @@ bool glob_matches(std::string_view glob, std::string_view name) {
     if (at < glob.size() && glob[at] == '*') {
       star = ++at;
       from = done;
-    } else if (at < glob.size() && one_matches(glob, next, name[done])) {
+    } else if (at < glob.size() && one_matches(glob, last, next, name[done])) {
       at = next;
       ++done;
     } else if (star != glob.npos) {

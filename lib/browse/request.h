@@ -43,7 +43,7 @@ enum class Operation { session_init, exit, info, ls, du, df, md5sum, mkdir, rm, 
 struct Request {
   Operation operation = Operation::exit;
   int protocol = 0;                // of session_init; 0: not said
-  std::vector<std::string> globs;  // of ls: names to show; empty: all
+  std::vector<std::string> globs;  // of ls: names to show, 4096 bytes in all; empty: all
   std::vector<std::string> paths;  // as many as the operation has; none is empty or has a NUL. df: one or none
   bool operator==(const Request&) const = default;
 };

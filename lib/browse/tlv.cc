@@ -61,7 +61,7 @@ void put_text(std::string& out, std::uint8_t type, std::string_view text) {
 std::optional<std::vector<Field>> fields(std::string_view value) {
   std::vector<Field> found;
   while (!value.empty()) {
-    if (value.size() < kHeadSize) return std::nullopt;
+    if (value.size() < kHeadSize || found.size() == kMaxFields) return std::nullopt;
     const auto length = static_cast<std::uint32_t>(*integer_in<std::int32_t>(value.substr(1, 4)));
     if (value.size() - kHeadSize < length) return std::nullopt;
     found.push_back({static_cast<std::uint8_t>(value[0]), value.substr(kHeadSize, length)});

@@ -15,6 +15,7 @@ namespace browse {
 
 constexpr std::size_t kHeadSize = 5;
 constexpr std::uint64_t kMaxValue = 0xffffffff;  // bytes
+constexpr std::size_t kMaxFields = 2'000'000;    // more than entries that ascmd lists
 
 std::string head(std::uint8_t type, std::uint32_t length);
 
@@ -28,7 +29,7 @@ struct Field {
   std::uint8_t type;
   std::string_view value;  // of the text that was read
 };
-// All fields of `value`; absent: it is not a sequence of whole fields.
+// All fields of `value`; absent: it is not a sequence of whole fields, or has more than kMaxFields.
 std::optional<std::vector<Field>> fields(std::string_view value);
 
 // Absent: of another length, or without the NUL at its end, or with another one.

@@ -191,10 +191,11 @@ TEST_CASE("browse: a word is read back from its quotes") {
 }
 
 TEST_CASE("browse: globs") {
-  const auto matching = {std::pair{"*", ""}, {"*", "abc"},          {"a*c", "abc"},   {"a*c", "ac"}, {"?", "x"},
-                         {"[abc]x", "bx"},   {"[!abc]x", "dx"},     {"[a-c]", "b"},   {"[]]", "]"},  {"[a-]", "-"},
-                         {"\\*", "*"},       {"*.pdf", ".pdf"},     {"**a**", "bab"}, {"[", "["},    {"[a", "[a"},
-                         {"a\\", "a\\"},     {"*ab*cd", "xabyabcd"}};
+  const auto matching = {std::pair{"*", ""},  {"*", "abc"},           {"a*c", "abc"},   {"a*c", "ac"}, {"?", "x"},
+                         {"[abc]x", "bx"},    {"[!abc]x", "dx"},      {"[a-c]", "b"},   {"[]]", "]"},  {"[a-]", "-"},
+                         {"\\*", "*"},        {"*.pdf", ".pdf"},      {"**a**", "bab"}, {"[", "["},    {"[a", "[a"},
+                         {"a\\", "a\\"},      {"*ab*cd", "xabyabcd"}, {"[^]", "[^]"},   {"[]", "[]"},  {"[[]", "["},
+                         {"*[x[!y", "a[x[!y"}};
   for (const auto& [glob, name] : matching) {
     CAPTURE(glob);
     CHECK(browse::glob_matches(glob, name));
@@ -208,4 +209,7 @@ TEST_CASE("browse: globs") {
   std::string stars;
   for (int i = 0; i < 10000; ++i) stars += "*a";
   CHECK_FALSE(browse::glob_matches(stars + "b", std::string(255, 'a')));  // at once
+  CHECK_FALSE(browse::glob_matches("*" + std::string(60000, '['), std::string(255, '[')));
+  CHECK(browse::parse_request("as_ls -f " + std::string(4096, '*') + " /")->globs.size() == 1);
+  CHECK_THROWS_AS(browse::parse_request("as_ls -f " + std::string(4096, '*') + " -f x /"), tool::Failure);
 }
