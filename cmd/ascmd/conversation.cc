@@ -34,7 +34,7 @@ bool changes(Operation operation) { return *name_of(operation) != 0; }
 
 void log_change(const Request& request, const std::string& how) {
   std::string paths;
-  for (const auto& path : request.paths) paths += " " + logging::escape(path);
+  for (const auto& path : request.paths) paths += " " + logging::told(path);
   logging::event("{}: {}{}", how, name_of(request.operation), paths);
 }
 

@@ -123,7 +123,7 @@ int serve(const Command& command) {
     logging::event("the client went away");
     return tool::unavailable;
   } catch (const tool::Failure& failure) {
-    logging::error("{}", logging::escape(failure.what()));
+    logging::error("{}", logging::told(failure.what()));
     try {
       control.send(Complaint{failure.code(), failure.what()}.record("failed"));
     } catch (const Gone&) {
