@@ -113,6 +113,25 @@ std::string shown(const std::string& name) {
   }
 }
 
+// JSON may have DEL and the C1 controls as they are; somebody may look at it on a terminal.
+std::string without_controls(const std::string& dumped) {
+  std::string text;
+  text.reserve(dumped.size());
+  for (std::size_t i = 0; i < dumped.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(dumped[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < dumped.size() ? dumped[i + 1] : 0);
+    if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+      text += fmt::format("\\u{:04x}", next);
+      ++i;
+    } else if (byte == 0x7f) {
+      text += "\\u007f";
+    } else {
+      text += dumped[i];
+    }
+  }
+  return text;
+}
+
 const char* kind_of(std::uint32_t mode) {
   if (S_ISDIR(mode)) return "directory";
   if (S_ISREG(mode)) return "file";
@@ -173,7 +192,7 @@ class Report {
     }
   }
   int finish() {
-    if (command_.json) out_ = all_.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+    if (command_.json) out_ = without_controls(all_.dump(2, ' ', false, json::error_handler_t::replace)) + "\n";
     io::write_all(STDOUT_FILENO, out_);
     return code_;
   }
@@ -211,7 +230,7 @@ class Report {
   void take_size(const std::string& path, const browse::Field& answer) {
     expect(answer.type == browse::size);
     const auto size = whole(browse::size_in(answer.value));
-    const int failed = size.failed_files + size.failed_directories;
+    const std::int64_t failed = std::int64_t{size.failed_files} + size.failed_directories;
     all_.push_back({{"path", path},
                     {"bytes", size.bytes},
                     {"files", size.files},
