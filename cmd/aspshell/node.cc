@@ -113,7 +113,8 @@ bool needs_tcp(const Words& words) { return std::find(words.begin(), words.end()
 confine::Reach reach_of(const std::string& program, const Words& words) {
   const bool transfers = program == std::string(paths::kBin) + "asp-cp";
   const bool is_ours = transfers || program == std::string(paths::kBin) + "ascmd";
-  return {.tcp = needs_tcp(words), .abstract_sockets = transfers, .unix_streams = !is_ours};
+  const bool watches = program.ends_with("/async");  // what changes here, to send it
+  return {.tcp = needs_tcp(words), .abstract_sockets = transfers, .unix_streams = !is_ours, .events = watches};
 }
 
 bool any(const Access& access, bool Area::*right) {
@@ -138,6 +139,13 @@ void add_options(std::vector<std::string>& argv, const Access& access) {
   }
 }
 
+// The client's own. A path for LANG would have the C library read tables that the client may have uploaded.
+std::vector<std::string> environment() {
+  auto all = env::allow({"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "TERM", "LANG", "ASP_CP_UDP_PORT"});
+  std::erase_if(all, [](const std::string& each) { return each.starts_with("LANG=") && each.find('/') != each.npos; });
+  return all;
+}
+
 void confine_to(const std::string& program, Places places, const Access& access, const confine::Reach& reach) {
   if (!confine::has_landlock()) {
     if (access.landlock_required)
@@ -147,6 +155,7 @@ void confine_to(const std::string& program, Places places, const Access& access,
                           "This server cannot confine the transfer. Tell the administrator.");
     if (access.areas.size() > 1)
       throw tool::Failure(tool::config, "this kernel has no Landlock, and several <path> need it");
+    confine::refuse_dangerous();
     logging::error("This kernel has no Landlock: nothing but {} itself keeps to the docroot", logging::escape(program));
     return;
   }
@@ -182,7 +191,7 @@ void serve_here(const Words& words, const Access& access, const std::string& use
                  logging::escape(line.substr(1)));
   child::Program served;
   served.argv = words;
-  served.environment = env::allow({"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "TERM", "LANG", "ASP_CP_UDP_PORT"});
+  served.environment = environment();
   served.environment.push_back("USER=" + user);
   served.environment.push_back("HOME=" + access.areas[0].path);
   served.argv[0] = program;

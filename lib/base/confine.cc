@@ -285,6 +285,10 @@ void forbid_unseen(long version, bool writes, const Reach& reach) {
     for (const auto request : kChangeByIoctl)
       list.add(SCMP_ACT_ERRNO(EACCES), "ioctl", SCMP_A1(SCMP_CMP_MASKED_EQ, kInt, request));
   }
+  if (!reach.events) {
+    for (const char* const name : {"inotify_init", "inotify_init1", "fanotify_init"})
+      list.add(SCMP_ACT_ERRNO(EACCES), name);
+  }
   constexpr scmp_datum_t kType = 0xf;  // without SOCK_CLOEXEC and the like
   if (!reach.unix_streams) {
     for (const scmp_datum_t type : {SOCK_STREAM, SOCK_SEQPACKET})

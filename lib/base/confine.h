@@ -54,17 +54,18 @@ struct Place {
 // True if the kernel can do what stay_in does.
 bool has_landlock();
 
-// Whom it may speak with nevertheless.
+// What of the rest it may reach nevertheless.
 struct Reach {
   bool tcp = false;               // whoever can be connected to, or connects
   bool abstract_sockets = false;  // processes outside, by Unix sockets without a file
   // Processes outside, by Unix sockets with a file, too, that are connected to as streams: a user's own systemd listens
   // there, and runs whatever it is asked to. So do servers of names; syslog takes datagrams.
   bool unix_streams = false;
+  bool events = false;  // hears of names that are made or changed, anywhere: inotify(7), fanotify(7)
 };
 
 // Nothing can be opened, run, made or removed but below `places`, for any program that is run from here on. Nor is
-// anybody beyond `reach` spoken with, nor are processes outside signalled, as far as the kernel can see to it.
+// anything beyond `reach` reached, nor are processes outside signalled, as far as the kernel can see to it.
 // No program gives more rights. Where nothing may be written, no mode, owner, time or attribute is changed either.
 // Failure{71} also on a kernel without Landlock.
 void stay_in(const std::vector<Place>& places, const Reach& reach);

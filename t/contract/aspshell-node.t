@@ -23,7 +23,7 @@ chown -R bear:bear /srv/bear /srv/other /home/bear
 chown -h bear:bear /srv/bear/away* /srv/bear/top
 
 # With sanitizers system calls are not confined (base/confine.h): what that forbids is left out then.
-by_calls='user_namespace|mount_namespace|mount MISSING|mptcp|vsock|tcp_by_sending|tcp_unbound'
+by_calls='user_namespace|mount_namespace|mount MISSING|events|mptcp|vsock|tcp_by_sending|tcp_unbound'
 case ${BUILD-} in *san*) seen() { grep -vxE "$by_calls"; } ;; *) seen() { cat; } ;; esac
 python=$(readlink -f "$(command -v python3)")
 # conf ELEMENTS-OF-DEFAULT [AAA] [SERVER]
@@ -140,6 +140,7 @@ out_of='
  chdir=lambda: (os.chdir("/srv/other"), read("secret")), handle=lambda: sys_ok(libc.open_by_handle_at(3, None, 0)), chroot=lambda: os.chroot("."),
  user_namespace=lambda: sys_ok(libc.unshare(0x10000000)), mount=lambda: sys_ok(libc.mount(b"/srv/other", b"sub", None, 4096, None)),
  mount_namespace=lambda: sys_ok(libc.unshare(0x10020000)), tcp=lambda: socket.create_connection(("127.0.0.1", 9999), 1), tcp_server=lambda: socket.create_server(("127.0.0.1", 9998)),
+ events=lambda: sys_ok(libc.inotify_add_watch(libc.inotify_init1(0), b"/srv/other", 0xfff)),
  mptcp=lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).connect(("127.0.0.1", 9999)), vsock=lambda: socket.socket(40, socket.SOCK_STREAM),
  tcp_by_sending=lambda: socket.socket().sendto(b"x", 0x20000000, ("127.0.0.1", 9999)), tcp_unbound=lambda: socket.socket().listen(),
  abstract=lambda: socket.socket(socket.AF_UNIX).connect("\0sallyport-test"), signal=lambda: os.kill(int(OUTSIDER), 0), trace=lambda: sys_ok(libc.ptrace(16, int(OUTSIDER), 0, 0)),
@@ -191,6 +192,8 @@ is "$(can)" 'read list mkdir time rmdir' 'a further <path> adds rights below it'
 conf "$(paths /srv/bear)"
 is "$(printf 'import os\nprint(sorted(os.environ), sorted(os.listdir("/proc/self/fd")) if 0 else "")' | shell_as bear -c "$python -")" \
   "['HOME', 'LC_CTYPE', 'PATH', 'SSH_CONNECTION', 'USER'] " 'the environment is a list'
+language() { setpriv --reuid=bear --regid=bear --init-groups env -i LANG="$1" $prefix/bin/aspshell -c "$python -" <<< 'import os; print(os.environ.get("LANG"))'; }
+is "$(language de_DE.UTF-8) $(language /srv/bear/sub)" 'de_DE.UTF-8 None' 'a language is no path'
 leaking() { printf 'import os\nfor fd in range(3, 50):\n  try: os.fstat(fd); print(fd)\n  except OSError: pass\n' | shell_as bear -c "$python -" 5< /etc/passwd; }
 status 0 'descriptors' leaking
 is "$out" '' 'are not passed on'
