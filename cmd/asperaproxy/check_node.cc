@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <set>
 
 #include <fmt/core.h>
@@ -14,6 +15,7 @@
 #include "base/paths.h"
 #include "config/config.h"
 #include "doctor.h"
+#include "judge.h"
 #include "tried_as.h"
 #include "who/file_access.h"
 
@@ -70,6 +72,37 @@ Verdicts of_user(const std::string& user, const file_access::Access& access) {
   return found;
 }
 
+// True if what is in `home` can be changed by whoever may write into `area`.
+bool holds(const file_access::Area& area, const std::string& home) {
+  const std::string above = area.path.ends_with('/') ? area.path : area.path + "/";
+  return area.write && (home + "/.ssh/").starts_with(above);
+}
+
+// What leads past the confinement: sshd itself, and keys that the user can add.
+Verdicts detours(const std::map<std::string, file_access::Access>& served) {
+  std::map<std::string, std::vector<std::string>> texts;
+  Verdicts found;
+  for (const auto& [user, access] : served) {
+    const std::string settings = settings_of(user);
+    if (settings.empty()) continue;
+    for (const auto& text : judge_detours(settings)) texts[text].push_back(user);
+    const passwd* const entry = ::getpwnam(user.c_str());
+    const std::string home = entry ? entry->pw_dir : "";
+    if (home.empty() || !has_keys_at_home(settings)) continue;
+    for (const auto& area : access.areas) {
+      if (holds(area, home))
+        found.push_back(
+            warn(fmt::format("docroot {} of {} holds {}/.ssh: who writes there can add keys", area.path, user, home),
+                 "a docroot elsewhere, or AuthorizedKeysFile /etc/ssh/authorized_keys/%u"));
+    }
+  }
+  for (const auto& [text, users] : texts)
+    found.push_back(
+        warn(fmt::format("{} for {}: it leads past the docroot, unless the key has 'restrict'", text, listed(users)),
+             "the Match User of INSTALL, step 13, in the sshd_config"));
+  return found;
+}
+
 Verdicts landlock(const std::vector<file_access::Access>& served) {
   if (confine::has_landlock()) return {};
   for (const auto& access : served) {
@@ -86,6 +119,7 @@ Verdicts node(const Patient& patient) {
   const auto document = config::load_document(paths::kConfig, config::Author::root);
   std::vector<std::string> users;
   std::vector<file_access::Access> served;
+  std::map<std::string, file_access::Access> tried;
   Verdicts found;
   for (const auto& user : candidates(document)) {
     auto access = file_access::of_user(document, user);
@@ -93,10 +127,13 @@ Verdicts node(const Patient& patient) {
     users.push_back(user);
     if (users.size() <= kMostTried) {
       for (auto& verdict : of_user(user, access)) found.push_back(std::move(verdict));
+      const passwd* const entry = ::getpwnam(user.c_str());
+      if (entry && has_aspshell(*entry)) tried.emplace(user, access);
     }
     served.push_back(std::move(access));
   }
   if (users.empty()) return {};
+  for (auto& verdict : detours(tried)) found.push_back(std::move(verdict));
   for (auto& verdict : landlock(served)) found.push_back(std::move(verdict));
   for (const char* const program : {"ascmd", "asp-cp"}) {
     if (::access((paths::kBin + std::string(program)).c_str(), X_OK) != 0)

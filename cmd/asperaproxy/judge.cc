@@ -222,6 +222,34 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
   return found;
 }
 
+std::vector<std::string> judge_detours(std::string_view settings) {
+  std::map<std::string, std::string> is;
+  std::string sftp;
+  for (auto& [keyword, value] : parse_sshd_settings(settings)) {
+    if (keyword == "subsystem" && value.find("internal-sftp") != value.npos) sftp = value;
+    is.emplace(std::move(keyword), std::move(value));
+  }
+  std::vector<std::string> found;
+  for (const auto& [option, name] : {std::pair{"allowtcpforwarding", "AllowTcpForwarding"},
+                                     {"allowstreamlocalforwarding", "AllowStreamLocalForwarding"}}) {
+    if (is["disableforwarding"] != "yes" && is[option] != "no")
+      found.push_back(fmt::format("{} is {}", name, is[option]));
+  }
+  if (is["permituserenvironment"] != "no")
+    found.push_back(fmt::format("PermitUserEnvironment is {}", is["permituserenvironment"]));
+  const auto& forced = is["forcecommand"];
+  if (!sftp.empty() && (forced.empty() || forced == "none"))
+    found.push_back(fmt::format("Subsystem is {}, and there is no ForceCommand", sftp));
+  return found;
+}
+
+bool has_keys_at_home(std::string_view settings) {
+  for (const auto& [keyword, value] : parse_sshd_settings(settings)) {
+    if (keyword == "authorizedkeysfile") return value.find(".ssh/") != value.npos;
+  }
+  return true;
+}
+
 // An sshd that does not know a setting does not print it; one before OpenSSH 8.5 has nothing that would help.
 std::vector<std::string> judge_startups(std::string_view settings) {
   std::vector<std::string> found;

@@ -53,6 +53,10 @@ struct Complaints {
   std::vector<std::string> warnings;
 };
 Complaints judge_sshd(std::string_view settings, const std::string& shell);
+// The same for a user of a transfer node: what leads past the confinement of aspshell's command. One text each.
+std::vector<std::string> judge_detours(std::string_view settings);
+// Whether sshd takes the keys of the user from ~/.ssh.
+bool has_keys_at_home(std::string_view settings);
 // `sshd -T`: whether few clients at once are too many, and whether one address alone, which does not log in, keeps
 // others from logging in. One text each.
 std::vector<std::string> judge_startups(std::string_view settings);

@@ -14,6 +14,11 @@ for node in inside1 inside2; do
   on "$node" usermod -s /bin/aspshell bobcat
   on "$node" install -d -o xfer -g xfer /srv/xfer /srv/xfer/in "/srv/xfer/of $node"
   on "$node" install -d -o bobcat -g bobcat /srv/bobcat /srv/bobcat/mine
+  # INSTALL, step 13.
+  printf '%s\n' 'Match User xfer,bobcat' '  ForceCommand /opt/aspera/proxy/bin/aspshell' '  DisableForwarding yes' 'Match all' \
+    > "$(lab_root "$node")/etc/ssh/sshd_config.d/node.conf"
+  lab_sshd "$node" stop
+  lab_sshd "$node" start
   on "$node" sh -c 'echo secret > /srv/secret; chmod 644 /srv/secret; ln -s /srv /srv/xfer/up'
 done
 node() {  # MORE-IN-PATH [AUTHORIZATION]
@@ -158,6 +163,9 @@ node
 status 0 'asperaproxy check on the node: all is well' check
 is "$out" 'ok    node: serves bobcat, xfer in their docroots' 'and nothing of a proxy is asked for'
 is "$(on inside1 "$LAB_PREFIX/bin/asuserdata" -u xfer | tail -n 1)" 'docroot_enforced_by: "kernel"' 'asuserdata knows who keeps them there'
+on inside1 mv /etc/ssh/sshd_config.d/node.conf /root/
+like "$(check)" 'warn  node: AllowStreamLocalForwarding is yes for bobcat, xfer: it leads past the docroot' 'sshd that forwards is found'
+on inside1 mv /root/node.conf /etc/ssh/sshd_config.d/
 on inside1 mv /srv/xfer /srv/elsewhere
 status 1 'a docroot that is missing' check
 is "$out" 'FAIL  node: docroot /srv/xfer of xfer: No such file or directory - install -d -m 700 -o xfer -g xfer /srv/xfer' 'is found, with the cure'

@@ -273,6 +273,23 @@ TEST_CASE("doctor: what else sudo grants") {
                              {"/x/asp-pinhole", "/x/asp-upstream"}) == "(ALL : ALL) ALL; (root) /bin/ls");
 }
 
+TEST_CASE("doctor: what leads past the docroot of a node") {
+  const std::string good =
+      "forcecommand /x/aspshell\ndisableforwarding yes\nallowtcpforwarding yes\npermituserenvironment "
+      "no\nsubsystem sftp internal-sftp\nauthorizedkeysfile /etc/ssh/authorized_keys/%u\n";
+  using Found = std::vector<std::string>;
+  CHECK(doctor::judge_detours(good) == Found{});
+  CHECK_FALSE(doctor::has_keys_at_home(good));
+  CHECK(doctor::has_keys_at_home("authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\n"));
+  CHECK(doctor::judge_detours("forcecommand none\ndisableforwarding no\nallowtcpforwarding yes\n"
+                              "allowstreamlocalforwarding local\npermituserenvironment yes\n"
+                              "subsystem sftp internal-sftp -l INFO\n") ==
+        Found{"AllowTcpForwarding is yes", "AllowStreamLocalForwarding is local", "PermitUserEnvironment is yes",
+              "Subsystem is sftp internal-sftp -l INFO, and there is no ForceCommand"});
+  CHECK(doctor::judge_detours("disableforwarding no\nallowtcpforwarding no\nallowstreamlocalforwarding no\n"
+                              "permituserenvironment no\nsubsystem sftp /usr/lib/openssh/sftp-server\n") == Found{});
+}
+
 TEST_CASE("doctor: what sshd applies to a user") {
   const std::string good = "forcecommand /x/aspshell\ndisableforwarding yes\nallowagentforwarding no\nx11forwarding "
                            "no\npermituserenvironment no\npermituserrc no\n"
