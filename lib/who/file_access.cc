@@ -82,7 +82,11 @@ Transfer transfer(const std::string& word) {
   return word == "token" ? Transfer::token : Transfer::allow;
 }
 
-bool is_proxy(const Element& document) { return given({&document}, {"server", "rproxy", "enabled"}) == "true"; }
+// One that is switched off for a while serves nobody: its users' docroots are those of servers inside.
+bool is_proxy(const Element& document) {
+  return given({&document}, {"server", "rproxy", "enabled"}) == "true" ||
+         !config::schema::find(document, {"server", "rproxy", "rules", "rule"}).empty();
+}
 
 }  // namespace
 

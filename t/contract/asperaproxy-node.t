@@ -23,9 +23,9 @@ for each in 'AllowTcpForwarding is yes' 'AllowStreamLocalForwarding is yes' 'Per
   like "$out" "node: $each for bear" "$each"
 done
 sshd "${closed[@]}"
-for docroot in '$(home)' /home /; do
+for docroot in /home/bear /home /; do
   conf "$docroot"
-  like "$(check)" "^warn  node: docroot $(sed 's/$(home)/.home.bear/' <<< "$docroot") of bear holds /home/bear/\.ssh: who writes there can add keys" "a docroot with the keys in it: $docroot"
+  like "$(check)" "^warn  node: docroot $docroot of bear holds /home/bear/\.ssh: who writes there can add keys" "a docroot with the keys in it: $docroot"
 done
 conf '$(home)' '<write_allowed>false</write_allowed>'
 is "$(check)" 'ok    node: serves bear in their docroots' 'where nothing may be written, it does no harm'

@@ -51,6 +51,8 @@ status 42 'without a docroot: conducted, as ever' shell_as bear -c 'ascmd'
 conf "$(paths /srv/bear)" '' '<rproxy><enabled>true</enabled></rproxy>'
 status 42 'a docroot on a proxy: conducted, as ever' shell_as bear -c 'ascmd'
 is "$out" 'conducted -n -- ascmd' 'with the same words'
+conf "$(paths /srv/bear)" '' '<rproxy><enabled>false</enabled><rules><rule host_ip="203.0.113.10"><host>198.51.100.7:22</host><squash_user>xfer</squash_user><keyfile>/k</keyfile></rule></rules></rproxy>'
+status 42 'a proxy that is switched off: conducted' shell_as bear -c 'ascmd'
 conf "$(paths /srv/bear '' '<role>proxy</role>')"
 status 42 'role proxy: conducted' shell_as bear -c 'ascmd'
 conf "$(paths '/srv/$(name)')"

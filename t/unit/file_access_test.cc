@@ -36,6 +36,7 @@ TEST_CASE("file_access: commands run here where there is a docroot and no proxy,
   CHECK_FALSE(of_root("", access(path(""))).here);
   CHECK(of_root("", access(path("/srv"))).here);
   CHECK(of_root("<rproxy><enabled>false</enabled></rproxy>", access(path("/srv"))).here);
+  CHECK_FALSE(of_root("<rproxy><enabled>false</enabled><rules><rule/></rules></rproxy>", access(path("/srv"))).here);
   CHECK_FALSE(of_root(kProxy, access(path("/srv"))).here);
   CHECK_FALSE(of_root("", access(path("/srv"), "<role>proxy</role>")).here);
   CHECK(of_root(kProxy, access(path("/srv")), access("", "<role>node</role>")).here);
