@@ -15,6 +15,7 @@ lab_up() {
 
 lab_raise() {
   local host keys holder_outputs=() ready jobs=() index=0
+  [ -z "${LAB_BOOTED-}" ] || lab_mount_groups || lab_die "no control groups"
   lab_make_keys "$@" &
   keys=$!
   # The hosts make their mounts side by side; each says when it is done.
@@ -44,11 +45,14 @@ lab_hold() {
   local group
   lab_is_booted "$1" || exec unshare --mount --net --uts "$BASH" "$LAB_LIB/lab-host.sh" "$1"
   # Below the control group that process 1 begins in it makes its own.
-  mkdir -p "$LAB_DIR/groups"
-  mountpoint -q "$LAB_DIR/groups" || mount -t cgroup2 lab "$LAB_DIR/groups" || return
-  find "$LAB_DIR/groups"/lab.* -depth -type d -mmin +5 -exec rmdir {} + 2> /dev/null  # of labs that ended
   group=$(mktemp -d "$LAB_DIR/groups/lab.XXXXXX") && echo "$BASHPID" > "$group/cgroup.procs" || return
   LAB_BOOT=1 exec unshare --mount --net --uts --ipc --pid --cgroup --fork --kill-child "$BASH" "$LAB_LIB/lab-host.sh" "$1"
+}
+# lab_mount_groups: control groups for booted hosts; without those that other labs left.
+lab_mount_groups() {
+  mkdir "$LAB_DIR/groups" && mount -t cgroup2 lab "$LAB_DIR/groups" || return
+  find "$LAB_DIR/groups"/lab.* -depth -type d -mmin +5 -exec rmdir {} + 2> /dev/null
+  return 0
 }
 lab_is_booted() { [[ " ${LAB_BOOTED-} " = *" $1 "* ]]; }
 lab_is_up() { [[ $(on "$1" systemctl is-system-running 2> /dev/null) = @(running|degraded) ]]; }

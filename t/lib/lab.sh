@@ -44,7 +44,8 @@
 # LAB_VERBOSE=1 shows the hosts' logs at the end even if all went well;
 # LAB_SUITE=no raises dmz without installing the suite there;
 # LAB_BOOTED='dmz ...' boots these with systemd(1), which starts their sshd, syslog and cron;
-# lab_reboot HOST reboots one. All other hosts have none.
+# lab_reboot HOST reboots one; all other hosts have none. There on_exec's $! is not the
+# command, but who waits for it.
 # LAB_SUDO=sudo-rs has that in the place of sudo, and its visudo, on the proxies.
 set -u
 

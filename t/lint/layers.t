@@ -58,4 +58,5 @@ homeless() {
 is "$(homeless $(sed 's|^|lib/|' <<< "$folders" | grep -v /base))" '' 'each header of lib is in a namespace of its folder or its own'
 names_in() { find "$1" -name '*.h' -printf '%f\n' | sort -u; }
 is "$(comm -12 <(names_in lib) <(names_in cmd))" '' 'no header of a tool has the name of one of lib'
+is "$(grep -rl 'fmt::join' lib cmd t --include='*.cc' --include='*.h' | xargs grep -L '<fmt/ranges.h>')" '' 'who joins includes the header that has it in fmt 11, too'
 done_testing
