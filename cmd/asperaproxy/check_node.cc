@@ -99,7 +99,7 @@ Verdicts detours(const std::map<std::string, file_access::Access>& served) {
   for (const auto& [text, users] : texts)
     found.push_back(
         warn(fmt::format("{} for {}: it leads past the docroot, unless the key has 'restrict'", text, listed(users)),
-             "the Match User of INSTALL, step 13, in the sshd_config"));
+             "membership in the group sallyport, and etc/sshd_config.d/sallyport.conf in force"));
   return found;
 }
 

@@ -14,11 +14,11 @@ closed=('Match User bear' "  ForceCommand $prefix/bin/aspshell" '  DisableForwar
 
 conf /srv/bear
 sshd 'Subsystem sftp internal-sftp' 'PermitUserEnvironment no' "${closed[@]}"
-status 0 'sshd as INSTALL has it' check
+status 0 'sshd that leads nowhere' check
 is "$out" 'ok    node: serves bear in their docroots' 'is well'
 sshd 'Subsystem sftp internal-sftp' 'PermitUserEnvironment yes'
 status 0 'sshd that lets users past' check
-is "$(grep -c "^warn  node: .* for bear: it leads past the docroot, unless the key has 'restrict' - the Match User of INSTALL" <<< "$out")" 4 'is found'
+is "$(grep -c "^warn  node: .* for bear: it leads past the docroot, unless the key has 'restrict' - membership" <<< "$out")" 4 'is found'
 for each in 'AllowTcpForwarding is yes' 'AllowStreamLocalForwarding is yes' 'PermitUserEnvironment is yes' 'Subsystem is sftp internal-sftp, and there is no ForceCommand'; do
   like "$out" "node: $each for bear" "$each"
 done

@@ -14,7 +14,7 @@ for node in inside1 inside2; do
   on "$node" usermod -s /bin/aspshell bobcat
   on "$node" install -d -o xfer -g xfer /srv/xfer /srv/xfer/in "/srv/xfer/of $node"
   on "$node" install -d -o bobcat -g bobcat /srv/bobcat /srv/bobcat/mine
-  # INSTALL, step 13.
+  # As the lines for the group sallyport.
   printf '%s\n' 'Match User xfer,bobcat' '  ForceCommand /opt/aspera/proxy/bin/aspshell' '  DisableForwarding yes' 'Match all' \
     > "$(lab_root "$node")/etc/ssh/sshd_config.d/node.conf"
   lab_sshd "$node" stop
