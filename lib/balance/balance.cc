@@ -295,8 +295,8 @@ void Choice::set_or_log(const Mark& mark) const {
   try {
     set(mark);
   } catch (const tool::Failure& failure) {
-    logging::error("Not marked {} {}: {} session={}", mark.target(), name_of(mark.state), logging::told(failure.what()),
-                   session_);
+    logging::error("Not marked {} {}: {} session={}", logging::field(mark.target()), name_of(mark.state),
+                   logging::told(failure.what()), session_);
   }
 }
 
@@ -305,7 +305,8 @@ void Choice::connected() {
                            mark_name(State::refused, *current_, user_, keyfile_)}) {
     const auto mark = read_mark(name);
     if (mark && heal_mark(*mark))
-      logging::event("Server {} is back: no longer {} session={}", mark->target(), name_of(mark->state), session_);
+      logging::event("Server {} is back: no longer {} session={}", logging::field(mark->target()), name_of(mark->state),
+                     session_);
   }
   before_.reset();
   release();
@@ -330,7 +331,7 @@ void Choice::mark_faulty(const std::string& reason, bool for_account) {
   const auto there = read_mark(mark_name(mark));
   if (there && !there->over()) return;
   set_or_log(mark);
-  logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(),
+  logging::error("Marked server {} faulty for {} s: {} session={}", logging::field(mark.target()), interval_.count(),
                  logging::without_fields(mark.reason), session_);
 }
 
@@ -344,8 +345,8 @@ void Choice::note_refusal(const std::string& reason) {
   set_or_log(mark);
   before_.reset();
   if (pause.count() > 0)
-    logging::event("Server {} is not asked for {} s: it has refused {} log-ins in a row session={}", mark.target(),
-                   pause.count(), mark.failures, session_);
+    logging::event("Server {} is not asked for {} s: it has refused {} log-ins in a row session={}",
+                   logging::field(mark.target()), pause.count(), mark.failures, session_);
 }
 
 void Choice::let_others_ask() {
