@@ -138,7 +138,7 @@ std::string fingerprint(const std::string& line) {
 }
 
 // The given keys, and those of the home directory, go to the file of root's.
-void authorize(const Account& account, const home::Wanted& wanted, std::vector<std::string>& steps) {
+void authorize(const Account& account, const home::Wanted& wanted, home::Made& made) {
   if (wanted.keys.empty() && !wanted.move) return;
   const std::string path = authorized_keys::path_of(account.name);
   std::string text = authorized_keys::read(account.name).value_or("");
@@ -152,15 +152,28 @@ void authorize(const Account& account, const home::Wanted& wanted, std::vector<s
     text += key.line() + "\n";
     ++added;
   }
-  if (added > 0) steps.push_back(fmt::format("added {} key{} to {}", added, added == 1 ? "" : "s", path));
+  if (added > 0) made.steps.push_back(fmt::format("added {} key{} to {}", added, added == 1 ? "" : "s", path));
   const std::string at_home = wanted.move ? home::keys_at_home(account) : "";
   for (const auto& line : public_key::lines_of(at_home)) {
     const auto lines = cut::lines(text);
-    if (std::find(lines.begin(), lines.end(), line) != lines.end()) continue;
-    const std::string shown = fingerprint(line);
-    if (shown.empty()) continue;
-    text += line + "\n";
-    steps.push_back(fmt::format("took over from ~/.ssh, to {}: {}", path, shown));
+    const auto has_key = [&](std::string_view one) { return public_key::holds(one, line.key); };
+    const auto is_same = [&](std::string_view one) {
+      return has_key(one) && one.starts_with((line.options.empty() ? line.key.type : line.options) + " ");
+    };
+    if (std::any_of(lines.begin(), lines.end(), is_same)) continue;
+    const std::string print = fingerprint(line.text);
+    if (print.empty()) continue;
+    const std::string shown = line.options.empty() ? print : fmt::format("{}, with {}", print, line.options);
+    // The administrator may have put a limit before it there, which the user has not at home.
+    const bool known = std::any_of(lines.begin(), lines.end(), has_key);
+    if (known || line.is_authority()) {
+      made.warnings.push_back(fmt::format("left in ~/.ssh, since {}: {}",
+                                          known ? path + " has that key with other options" : "it lets others in",
+                                          shown));
+      continue;
+    }
+    text += line.text + "\n";
+    made.steps.push_back(fmt::format("took over from ~/.ssh, to {}: {}", path, shown));
   }
   if (text != before) authorized_keys::write(account.name, text);
 }
@@ -204,12 +217,14 @@ home::Made enrol(const std::string& name, const home::Wanted& wanted) {
     given_uids::note(account->uid);
   }
   auto made = home::furnish(*account, wanted);
-  authorize(*account, wanted, made.steps);
+  authorize(*account, wanted, made);
   undo.keep();
   steps.insert(steps.end(), made.steps.begin(), made.steps.end());
   made.steps = std::move(steps);
   if (!made.steps.empty()) logging::event("Enrolled user={} uid={} keys={}", name, account->uid, wanted.keys.size());
-  if (!wanted.keys.empty() || wanted.move) made.warning = sshd_reads_elsewhere(*account).value_or("");
+  if (!wanted.keys.empty() || wanted.move) {
+    if (auto elsewhere = sshd_reads_elsewhere(*account)) made.warnings.push_back(std::move(*elsewhere));
+  }
   return made;
 }
 

@@ -19,7 +19,7 @@ struct Wanted {
 struct Made {
   std::vector<std::string> steps;  // what was done; empty: everything was there
   std::string public_key;          // of the pair, one line; empty without one
-  std::string warning;             // empty: none
+  std::vector<std::string> warnings;
 };
 
 // Failure{77} where something is not the user's own file or directory,

@@ -81,7 +81,7 @@ void check_names(const std::vector<std::string>& names) {
 void tell(const std::string& name, const home::Made& made) {
   for (const auto& step : made.steps) fmt::print(stderr, "{}: {}\n", name, logging::escape(step));
   if (made.steps.empty()) fmt::print(stderr, "{}: nothing to do\n", name);
-  if (!made.warning.empty()) fmt::print(stderr, "{}: {}\n", name, logging::escape(made.warning));
+  for (const auto& warning : made.warnings) fmt::print(stderr, "{}: {}\n", name, logging::escape(warning));
   if (!made.public_key.empty()) io::write_all(STDOUT_FILENO, made.public_key + "\n");
 }
 

@@ -1,6 +1,7 @@
 #include "public_key.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -187,20 +188,31 @@ std::vector<Key> parse(std::string_view text, const std::string& name) {
   return keys;
 }
 
-std::vector<std::string> lines_of(std::string_view text) {
+bool Line::is_authority() const {
+  constexpr std::string_view kAuthority = "cert-authority";
+  std::string small = options;
+  std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return std::tolower(c); });
+  return small.find(kAuthority) != small.npos;
+}
+
+std::vector<Line> lines_of(std::string_view text) {
   const auto is_control = [](unsigned char c) { return (c < ' ' && c != '\t') || c == 0x7f; };
-  const auto has_key = [](std::string_view line) {
+  // The key is the first word, or the second behind options, as sshd has it.
+  const auto parsed = [](const std::string& line) -> std::optional<Line> {
     const auto words = words_of(line);
-    const auto type = std::find_if(words.begin(), words.end(), [](std::string_view word) { return type_of(word); });
-    if (type == words.end() || type + 1 == words.end()) return false;
-    const auto blob = base64::decode(*(type + 1));
-    return blob && fault_of(*type_of(*type), *blob).empty();
+    const std::size_t at = !words.empty() && type_of(words[0]) ? 0 : 1;
+    if (words.size() < at + 2 || !type_of(words[at])) return std::nullopt;
+    const auto blob = base64::decode(words[at + 1]);
+    if (!blob || !fault_of(*type_of(words[at]), *blob).empty()) return std::nullopt;
+    return Line{line, std::string(at == 0 ? "" : words[0]), {std::string(words[at]), std::string(words[at + 1]), ""}};
   };
-  std::vector<std::string> lines;
+  std::vector<Line> lines;
   for (const auto each : cut::lines(text)) {
     const std::string line(cut::trimmed(each, kSpace));
-    if (line.starts_with('#') || std::any_of(line.begin(), line.end(), is_control) || !has_key(line)) continue;
-    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+    if (line.starts_with('#') || std::any_of(line.begin(), line.end(), is_control)) continue;
+    const auto found = parsed(line);
+    if (!found) continue;
+    if (std::find(lines.begin(), lines.end(), *found) == lines.end()) lines.push_back(*found);
     if (lines.size() > kMaxKeys) throw tool::Failure(tool::bad_input, fmt::format("more than {} keys", kMaxKeys));
   }
   return lines;

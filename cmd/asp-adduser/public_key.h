@@ -27,9 +27,19 @@ struct Key {
 // all. `name` is where the text comes from.
 std::vector<Key> parse(std::string_view text, const std::string& name);
 
-// The lines of an authorized_keys file that have a key, as they are, options included; others are left out, and so are
-// those with control characters. Failure{65} when there are more than kMaxKeys.
-std::vector<std::string> lines_of(std::string_view text);
+// A line of an authorized_keys file.
+struct Line {
+  std::string text;     // as it is
+  std::string options;  // in front of the key
+  Key key;
+  // The key is no user's: whoever has it lets in any number of others (cert-authority).
+  bool is_authority() const;
+  bool operator==(const Line& other) const { return text == other.text; }
+};
+
+// The lines that have a key, options included; others are left out, and so are those with control characters.
+// Failure{65} when there are more than kMaxKeys.
+std::vector<Line> lines_of(std::string_view text);
 
 // True if `line`, of an authorized_keys file, has `key`, with options or not.
 bool holds(std::string_view line, const Key& key);

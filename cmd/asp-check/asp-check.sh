@@ -668,9 +668,9 @@ check_user_files() {
   read -d '' -ra keys <<< "${sshd_says[authorizedkeysfile]-}"
   for file in "${keys[@]}"; do
     [ "$file" != none ] || continue
-    file=${file//%u/$1}
-    file=${file//%h/$home}
-    file=${file//%U/$2}
+    file=${file//%u/"$1"}
+    file=${file//%h/"$home"}
+    file=${file//%U/"$2"}
     [[ $file == /* ]] || file=$home/$file
     if ! within "$file" "$home"; then
       check_user_path "$1" 0 "$file"
@@ -693,8 +693,9 @@ check_user_files() {
   fi
   for key in "${keyfiles[@]}"; do
     [[ $key == *'$('* ]] || continue
-    key=${key//'$(user)'/$1}
-    check_key "${key//'$(name)'/$1}" user "$1"
+    key=${key//'$(user)'/"$1"}
+    key=${key//'$(name)'/"$1"}
+    check_key "$key" user "$1"
   done
 }
 

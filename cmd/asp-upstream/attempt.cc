@@ -77,6 +77,7 @@ seconds Attempt::longest(const session::Route& route) {
 
 Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
   Attempt attempt(errand.route.connect_timeout + kGrace);
+  attempt.port_ = host.port;
   auto control = fd::socket_pair();
   const Fd key = pipe_with(errand.key);
   auto dial = program(errand, host, "-C");
@@ -95,6 +96,7 @@ Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
 // the three descriptors that come with it.
 Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, session::keepers::Place place) {
   Attempt attempt(errand.route.connect_timeout + kGrace);
+  attempt.port_ = host.port;
   const Fd null = fd::open("/dev/null", O_RDWR);
   const Fd key = pipe_with(errand.key);
   auto dial = program(errand, host, "-R");
@@ -113,6 +115,7 @@ Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, sessi
 
 Attempt Attempt::reuse(const Errand& errand, session::keepers::Hold hold) {
   Attempt attempt(kReuseTime);
+  attempt.address_ = hold.address;
   attempt.hand_session(errand, std::move(hold));
   return attempt;
 }
@@ -157,9 +160,10 @@ std::optional<Attempt::Trouble> Attempt::await_connected(balance::Choice& choice
         return trouble(status::failure_code(*line), line->get("reason"), line->get("fault") == "client");
       if (line->event == "silent" && !choice.waits_though_silent())
         return trouble(tool::unavailable, "it does not answer, and another session waits for it");
-      if (line->event == "reached") phase_ = Phase::handshake;
+      if (line->event == "reached") note_reached(*line);
       if (line->event == "verified") phase_ = Phase::login;
       if (line->event != "connected") continue;
+      if (address_.empty()) return trouble(tool::internal, "asp-dial does not say where it is connected to");
       phase_ = Phase::run;
       connected_ = *line;
       return std::nullopt;
@@ -173,6 +177,15 @@ std::optional<Attempt::Trouble> Attempt::await_connected(balance::Choice& choice
     if (deadline.over()) return trouble(tool::internal, "asp-dial does not answer");
     if (choice.given_up_by_others()) return trouble(tool::unavailable, "another session found it faulty");
   }
+}
+
+// The first such line counts.
+void Attempt::note_reached(const status::Line& line) {
+  phase_ = balance::blame::Phase::handshake;
+  const auto address = Endpoint::parse(line.get("address"));
+  if (!address_.empty() || !address || address->port != port_) return;
+  address_ = address->text();
+  if (hold_) session::keepers::note_address(*hold_, address_);
 }
 
 void Attempt::note_end(const status::Line& line) {

@@ -9,6 +9,7 @@
 
 #include "balance/balance.h"
 #include "balance/blame.h"
+#include "base/address.h"
 #include "base/child.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -47,8 +48,11 @@ class Attempt {
   // Absent: it is connected. Trouble{69} also when another session finds the host faulty meanwhile.
   // Failure{74, 75} when the link ends.
   std::optional<Trouble> await_connected(balance::Choice& choice, ConductorLink& link);
-  // asp-dial's line about the connection: address, host key, and how long each step took.
+  // asp-dial's line about the connection: host key, and how long each step took.
   const status::Line& connected() const { return connected_; }
+  // Where it leads: what asp-dial said before the server could say anything to it. A server that got the better of
+  // asp-dial since cannot lead the session's UDP elsewhere.
+  const std::string& address() const { return address_; }
   // Ends a kept connection that turned out to be useless.
   void discard();
 
@@ -65,6 +69,7 @@ class Attempt {
   explicit Attempt(std::chrono::seconds patience) : patience_(patience) {}
   void hand_session(const Errand& errand, session::keepers::Hold hold);
   std::optional<status::Line> next();
+  void note_reached(const status::Line& line);
   Trouble trouble(tool::Exit code, const std::string& reason, bool of_client = false) const;
   void note_end(const status::Line& line);
   status::Line for_conductor(const status::Line& line) const;
@@ -81,4 +86,6 @@ class Attempt {
   std::string end_;
   balance::blame::Phase phase_ = balance::blame::Phase::reach;
   status::Line connected_;
+  Port port_ = 0;        // of the server
+  std::string address_;  // empty: not reached yet
 };

@@ -79,7 +79,8 @@ std::string hosts_of(const std::vector<balance::Mark>& marks) {
 status::Line connected(const session::Route& route, const HostPort& host, const Attempt& attempt) {
   status::Line line{"connected", {}};
   line.with("rule", std::to_string(route.rule)).with("host", host.text()).with("upstream_user", route.upstream_user);
-  for (const char* name : {"address", "host_key", "connect_ms", "handshake_ms", "login_ms"})
+  line.with("address", attempt.address());
+  for (const char* name : {"host_key", "connect_ms", "handshake_ms", "login_ms"})
     line.with(name, attempt.connected().get(name));
   if (attempt.connected().get("reused") == "true") line.with("reused", "true");
   return line;
@@ -187,7 +188,7 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
     const auto trouble = kept ? std::nullopt : attempt.await_connected(choice, link);
     if (!trouble) {
       choice.connected();
-      balance::note_connected(dialer, {session, route.rule, *host}, attempt.connected().get("address"));
+      balance::note_connected(dialer, {session, route.rule, *host}, attempt.address());
       story.connected(route, *host, attempt.connected().get("reused") == "true");
       link.say(connected(route, *host, attempt));
       return attempt;

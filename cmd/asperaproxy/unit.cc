@@ -18,15 +18,17 @@
 namespace asperaproxy::unit {
 namespace {
 
+constexpr char kSystemctl[] = "/usr/bin/systemctl";
 const std::string kUnit = "asperaproxy.service";
 constexpr int kPatience = 60;  // s; the node service has 30 s to end
 
 child::Output systemctl(std::vector<std::string> words) {
-  words.insert(words.begin(), {"/usr/bin/systemctl", "--no-ask-password"});
+  words.insert(words.begin(), {kSystemctl, "--no-ask-password"});
   return child::run({words, env::allow({}), {}}, "", 16384, kPatience);
 }
 
-bool runs_here() { return ::access("/run/systemd/system", F_OK) == 0; }
+// A container may be given the /run of its host.
+bool runs_here() { return ::access("/run/systemd/system", F_OK) == 0 && ::access(kSystemctl, X_OK) == 0; }
 
 bool is_loaded() { return systemctl({"show", "--property=LoadState", kUnit}).out == "LoadState=loaded\n"; }
 

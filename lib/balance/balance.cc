@@ -295,8 +295,8 @@ void Choice::set_or_log(const Mark& mark) const {
   try {
     set(mark);
   } catch (const tool::Failure& failure) {
-    logging::error("Not marked {} {}: {} session={}", mark.target(), name_of(mark.state), logging::told(failure.what()),
-                   session_);
+    logging::error("Not marked {} {}: {} session={}", logging::field(mark.target()), name_of(mark.state),
+                   logging::told(failure.what()), session_);
   }
 }
 
@@ -305,8 +305,10 @@ void Choice::connected() {
                            mark_name(State::refused, *current_, user_, keyfile_)}) {
     const auto mark = read_mark(name);
     if (mark && heal_mark(*mark))
-      logging::event("Server {} is back: no longer {} session={}", mark->target(), name_of(mark->state), session_);
+      logging::event("Server {} is back: no longer {} session={}", logging::field(mark->target()), name_of(mark->state),
+                     session_);
   }
+  before_.reset();
   release();
 }
 
@@ -314,10 +316,14 @@ void Choice::failed(const std::string& reason, blame::Mark what) {
   const bool of_account = what == blame::Mark::account;
   if (of_account && (own_key_ || is_alone())) note_refusal(reason);
   else if (what != blame::Mark::nothing && !is_alone() && !gave_way_) mark_faulty(reason, of_account);
+  let_others_ask();
   release();
 }
 
-void Choice::abandon() { release(); }
+void Choice::abandon() {
+  let_others_ask();
+  release();
+}
 
 void Choice::mark_faulty(const std::string& reason, bool for_account) {
   Mark mark = mark_now(*current_, State::faulty, interval_, reason, session_);
@@ -325,7 +331,7 @@ void Choice::mark_faulty(const std::string& reason, bool for_account) {
   const auto there = read_mark(mark_name(mark));
   if (there && !there->over()) return;
   set_or_log(mark);
-  logging::error("Marked server {} faulty for {} s: {} session={}", mark.target(), interval_.count(),
+  logging::error("Marked server {} faulty for {} s: {} session={}", logging::field(mark.target()), interval_.count(),
                  logging::without_fields(mark.reason), session_);
 }
 
@@ -337,14 +343,22 @@ void Choice::note_refusal(const std::string& reason) {
   const auto pause = blame::pause_after(mark.failures, interval_);
   mark.until += pause;
   set_or_log(mark);
+  before_.reset();
   if (pause.count() > 0)
-    logging::event("Server {} is not asked for {} s: it has refused {} log-ins in a row session={}", mark.target(),
-                   pause.count(), mark.failures, session_);
+    logging::event("Server {} is not asked for {} s: it has refused {} log-ins in a row session={}",
+                   logging::field(mark.target()), pause.count(), mark.failures, session_);
+}
+
+void Choice::let_others_ask() {
+  if (before_ && read_mark(mark_name(*before_))) set_or_log(*before_);  // nobody was let in meanwhile
+  before_.reset();
 }
 
 void Choice::hold_others_back() {
   auto refused = read_mark(mark_name(State::refused, *current_, user_, keyfile_));
+  before_.reset();
   if (!refused || refused->failures < 2) return;
+  before_ = refused;
   refused->until = boot_clock::seconds() + patience_;
   set_or_log(*refused);
 }

@@ -99,6 +99,7 @@ class Choice {
   std::optional<HostPort> next();
 
   // Called before a host is tried: of several sessions of an account that it has refused again and again, one asks.
+  // The others go on waiting only if it is refused, too; otherwise a client that leaves would keep them from asking.
   void hold_others_back();
   // Called while a host is being tried and is silent. True if this session is to wait all the same: one
   // session does, and marks it suspect; others go elsewhere, if they can.
@@ -124,6 +125,7 @@ class Choice {
   void set_or_log(const Mark& mark) const;
   void mark_faulty(const std::string& reason, bool for_account);
   void note_refusal(const std::string& reason);
+  void let_others_ask();
   void release();
 
   const std::vector<HostPort> hosts_;
@@ -138,8 +140,9 @@ class Choice {
   std::vector<HostPort> left_;  // hosts left to other sessions, which wait for them
   std::optional<HostPort> current_;
   std::optional<session::spool::Token> probe_;
-  bool suspects_ = false;  // we have set a mark
-  bool patient_ = false;   // no other host is left: waits, whoever else does
+  std::optional<Mark> before_;  // what kept the account's sessions waiting before we asked
+  bool suspects_ = false;       // we have set a mark
+  bool patient_ = false;        // no other host is left: waits, whoever else does
   bool gave_way_ = false;
   std::vector<Mark> passed_over_;
 };

@@ -45,7 +45,8 @@ Verdict judge(const Trouble& trouble);
 
 // How long a server is not asked again after so many failed log-ins in a row with one account and key. None after the
 // first: whoever mended it can try at once. OpenSSH (PerSourcePenalties) adds 5 s for each, and refuses the proxy's
-// address, that is everybody, from 15 s on; so one account alone never brings it there.
+// address, that is everybody, from 15 s on; so the sessions of one account do not bring it there one after the other.
+// Those that log in at the same moment may: none of them knows of the others' failure yet.
 std::chrono::seconds pause_after(unsigned long failures, std::chrono::seconds longest);
 
 }  // namespace balance::blame

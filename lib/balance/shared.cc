@@ -87,15 +87,15 @@ std::optional<Mark> take_over(const std::string& name, const Statement& said) {
   auto here = read_mark(name);
   if (here && !said.healed.empty() && said.healed == statement::id_of(*here)) {
     if (remove_mark(name))
-      logging::event("Server {} is no longer {}, says node {}", here->target(), name_of(here->state),
+      logging::event("Server {} is no longer {}, says node {}", logging::field(here->target()), name_of(here->state),
                      logging::escape(said.node));
     return std::nullopt;
   }
   if (here && said.mark && statement::id_of(*here) == statement::id_of(*said.mark)) return std::nullopt;
   if (said.mark && !said.mark->over()) {
     write_mark(*said.mark);
-    logging::event("Server {} is {}, says node {}: {}", said.mark->target(), name_of(said.mark->state),
-                   logging::told(said.node), said.mark->reason);
+    logging::event("Server {} is {}, says node {}: {}", logging::field(said.mark->target()), name_of(said.mark->state),
+                   logging::told(said.node), logging::told(logging::unescape(said.mark->reason)));
     return std::nullopt;
   }
   if (here && !here->over()) return here;

@@ -78,7 +78,7 @@ struct ShortPath {
 };
 
 void remove_files(const std::string& directory, const std::string& id) {
-  for (const auto& name : {id, id + ".socket", "." + id}) ::unlink(in(directory, name).c_str());
+  for (const auto& name : {id, id + ".address", id + ".socket", "." + id}) ::unlink(in(directory, name).c_str());
 }
 
 // Absent: it is gone, or not readable.
@@ -90,6 +90,13 @@ std::optional<Note> read_note(const std::string& directory, const std::string& i
   } catch (const tool::Failure&) {
     return std::nullopt;
   }
+}
+
+// Empty: there is none, since the session that made the connection did not get so far.
+std::string read_address(const std::string& directory, const std::string& id) {
+  constexpr std::size_t kMaxAddress = 64;
+  const Fd file(::open(in(directory, id + ".address").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  return file ? io::read_all(file.get(), kMaxAddress, id) : std::string();
 }
 
 // The ids of keepers in the directory; other names are skipped.
@@ -171,11 +178,18 @@ std::optional<Hold> take(const Terms& terms) {
       continue;
     auto session = session::spool::Token::take(directory, id + ".session");
     if (!session) continue;
-    if (Fd socket = connect_to(socket_path(directory, id)))
-      return Hold{directory, id, std::move(socket), std::move(*session)};
+    std::string address = read_address(directory, id);
+    Fd socket = address.empty() ? Fd() : connect_to(socket_path(directory, id));
+    if (socket) return Hold{directory, id, std::move(socket), std::move(*session), std::move(address)};
     remove_files(directory, id);
   }
   return std::nullopt;
+}
+
+void note_address(const Hold& hold, const std::string& address) {
+  io::write_all(
+      fd::open(in(hold.directory, hold.id + ".address"), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600).get(),
+      address);
 }
 
 void discard(const Hold& hold) { remove_files(hold.directory, hold.id); }
@@ -217,7 +231,7 @@ Hold Place::open(pid_t pid) {
   io::write_all(fd::open(fresh, O_WRONLY | O_NOFOLLOW).get(), note.text());
   if (::rename(fresh.c_str(), in(directory_, id_).c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
   lock_.reset();
-  return Hold{directory_, id_, std::move(socket), std::move(*session)};
+  return Hold{directory_, id_, std::move(socket), std::move(*session), ""};
 }
 
 std::size_t end_all() {
@@ -246,7 +260,7 @@ void sweep() {
       const bool fresh = ::lstat(in(directory, name).c_str(), &status) == 0 &&
                          std::abs(::time(nullptr) - status.st_mtime) < kStaleSeconds;
       // A keeper that is being made has no lock for a moment.
-      if (!uuid::is_valid(name) && fresh) continue;
+      if (!uuid::is_valid(name) && !name.ends_with(".address") && fresh) continue;
       ::unlink(in(directory, name).c_str());
     }
     ::rmdir(fmt::format("{}/{}", paths::kRun, directory).c_str());

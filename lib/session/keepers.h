@@ -4,6 +4,7 @@
 //
 //   keepers/USER.RULE/ID          what it was verified for (Terms), and its process (Note);
 //                                 locked by the living keeper
+//   keepers/USER.RULE/ID.address  where it was connected to before the server could say a word
 //   keepers/USER.RULE/ID.socket   where it accepts sessions, from root alone
 //   keepers/USER.RULE/ID.session  token of the asp-upstream whose session it serves
 //
@@ -61,10 +62,14 @@ struct Hold {
   std::string id;
   Fd socket;
   session::spool::Token session;
+  std::string address;  // where the connection leads; empty for a new one
 };
 
 // A waiting keeper with these terms. Absent: there is none. Dead ones are removed.
 std::optional<Hold> take(const Terms& terms);
+// Notes where a new keeper's connection leads, for the sessions to come: once a server has spoken to the keeper, the
+// keeper's word for it is no longer taken.
+void note_address(const Hold& hold, const std::string& address);
 // Removes a keeper that turned out to be useless, so that nobody finds it any more.
 void discard(const Hold& hold);
 

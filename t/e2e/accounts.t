@@ -90,14 +90,16 @@ status 255 'a key that code of a user adds at home' added
 status 0 'opens nothing; the one that root was given goes on' login "$INDIVIDUAL" cat
 printf '%s\n' '# old' "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")" 'ssh-ed25519 AAAA cut' $'ssh-ed25519 '"$blob"$' \e[31m' 'x' |
   on dmz -u newt sh -c 'cat > .ssh/authorized_keys'
+on outside -u newt ssh-keygen -q -t ed25519 -N '' -C other -f /home/newt/.ssh/id_other
+sed 's/^/cert-authority /' "$client/home/newt/.ssh/id_other.pub" | on dmz -u newt sh -c 'cat >> .ssh/authorized_keys2'
 status 0 '-m takes over what is there' adduser -s -m newt
-is "$err" "newt: took over from ~/.ssh, to $open/newt: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub)
-newt: took over from ~/.ssh, to $open/newt: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub)" 'and shows whose fingerprints'
-is "$(tail -n +2 "$root$open/newt")" "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")
-$(cat "$client/home/newt/.ssh/id_added.pub")" 'with their options; without what is no key'
+is "$err" "newt: took over from ~/.ssh, to $open/newt: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub), with no-pty,environment=\"A=b c\"
+newt: left in ~/.ssh, since $open/newt has that key with other options: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub)
+newt: left in ~/.ssh, since it lets others in: $(on outside ssh-keygen -lf /home/newt/.ssh/id_other.pub), with cert-authority" 'and shows whose fingerprints, and what limits them'
+is "$(tail -n +2 "$root$open/newt")" "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")" 'no limit is undone, and no authority comes in; what is no key is left out'
 status 0 'it opens the account then' added
 status 0 'again' adduser -s -m newt
-is "$err" 'newt: nothing to do' 'there is nothing to do'
+like "$err" '^newt: nothing to do' 'there is nothing to do'
 on dmz -u newt rm .ssh/authorized_keys .ssh/authorized_keys2
 sample=/etc/ssh/sshd_config.d/sallyport.conf
 on dmz sed -i.keep 's/^ *AuthorizedKeysFile/#&/' $sample

@@ -64,6 +64,7 @@ is "$(($(grep -c weighted "$TMPDIR/dns.log") - before))" 6 'the name is looked u
 rule weighted.example.net xfer '<upstream_reuse>true</upstream_reuse>' | configure
 lead 7 8
 like "$(lab_log dmz)" 'reused=true' '(and so it is over a connection that was kept)'
+like "$(on dmz sh -c 'cat /run/sallyport/keepers/bear.1/*.address')" "^($INSIDE1|$INSIDE2):22" 'where that leads root has noted'
 rule once.example.net xfer | configure
 is "$(through)" xfer@inside1 'name servers that fall silent after that are not waited for'
 
@@ -76,6 +77,44 @@ for name in in_side.example.net _1; do
   rule "$name" xfer | configure
   is "$(through)" xfer@inside1 "a host that is called $name works"
 done
+
+# A dialer that a server got the better of -------------------------------------------------
+# It says that it is connected elsewhere. The UDP goes where it was before the server spoke.
+dial=$root$LAB_PREFIX/bin/asp-dial
+mv "$dial" "$dial.real"
+cat > "$dial" << END
+#!/usr/bin/python3
+import os, re, select, socket, subprocess, sys
+outer = socket.socket(fileno=os.dup(3))
+ours, theirs = socket.socketpair()
+os.dup2(theirs.fileno(), 3)
+child = subprocess.Popen(["$LAB_PREFIX/bin/asp-dial.real", *sys.argv[1:]], pass_fds=(3, 4, 6))
+theirs.close()
+for each in (3, 4, 6):
+    os.close(each)
+while True:
+    ready = select.select([ours, outer], [], [])[0]
+    if outer in ready:
+        said = outer.recv(4096)
+        if not said:
+            child.kill()
+            break
+        ours.sendall(said)
+    if ours in ready:
+        said = ours.recv(4096)
+        if not said:
+            break
+        outer.sendall(re.sub(rb"(?m)^(connected address=)\S+", rb"reached address=$INSIDE2:22\n\g<1>$INSIDE2:22", said))
+sys.exit(child.wait())
+END
+chmod 755 "$dial"
+rule in_side.example.net xfer | configure
+proxy_session liar outside bear "$SQUASH" whereami
+is "$(on dmz sh -c 'sed -n "s/^host=\(.*\):22$/\1/p" /run/sallyport/sessions/*')" "$INSIDE1" 'a dialer that is led astray by its server leads no UDP to another'
+wait_until 10 grep -q . "$TMPDIR/liar.out"
+is "$(cat "$TMPDIR/liar.out")" xfer@inside1 '(the session is served)'
+proxy_end liar
+mv "$dial.real" "$dial"
 
 # Accounts inside -------------------------------------------------------------------------
 umlaut=$(printf 'j\303\274rgen')

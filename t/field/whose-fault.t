@@ -156,6 +156,17 @@ status 75 'another that comes meanwhile is told to wait' session bear "$INDIVIDU
 wait $!
 is "$(wc -l < "$orders.log")" $((asked + 1)) 'and does not ask'
 
+# One that leaves while it asks keeps no other from asking.
+lab_config < <(sed 's|<connect_timeout>3<|<connect_timeout>20<|' "$root$LAB_PREFIX/etc/aspera.conf")
+asked=$(wc -l < "$orders.log")
+leave() { until is_asked; do on outside -u bear timeout 4 ssh -n -p 33001 "bear@$INDIVIDUAL" hostname 2> /dev/null; done; }
+leave
+asked=$(wc -l < "$orders.log")
+ask_for fine
+served() { [ "$(session bear "$INDIVIDUAL" 2> /dev/null)" = served ]; }
+ok 'after one that left while it asked, another asks at once' wait_until 5 served
+is "$(marked)" '' 'and is let in'
+
 # --- an account that PAM does not let in --------------------------------------------------
 
 ask_for fine

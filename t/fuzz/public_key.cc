@@ -11,9 +11,11 @@ void fuzz::one(std::string_view input) {
   const auto keys = fuzz::accepted(tool::bad_input, [&] { return public_key::parse(input, "keys"); });
   for (const auto line : cut::lines(input)) public_key::holds(line, {"ssh-ed25519", "AAAA", ""});
   const auto lines = fuzz::accepted(tool::bad_input, [&] { return public_key::lines_of(input); });
-  for (const auto& line : lines ? *lines : std::vector<std::string>{}) {
-    fuzz::must(line.find_first_of("\r\n") == line.npos && line.find('\0') == line.npos, "a line is one");
-    fuzz::must(public_key::lines_of(line) == std::vector{line}, "a line that is taken over is taken over again");
+  for (const auto& line : lines ? *lines : std::vector<public_key::Line>{}) {
+    const std::string& text = line.text;
+    fuzz::must(text.find_first_of("\r\n") == text.npos && text.find('\0') == text.npos, "a line is one");
+    fuzz::must(public_key::lines_of(text) == std::vector{line}, "a line that is taken over is taken over again");
+    fuzz::must(text.starts_with(line.options.empty() ? line.key.type : line.options), "its options are in front");
   }
   if (!keys) return;
   fuzz::must(!keys->empty() && keys->size() <= public_key::kMaxKeys, "there are keys, but not many");

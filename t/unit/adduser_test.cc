@@ -86,11 +86,19 @@ TEST_CASE("public_key: authorized_keys holds a key, with options or without") {
 
 TEST_CASE("public_key: lines of a home directory's file, as they are") {
   const std::string with_options = "from=\"a b\",no-pty " + kKey + " x";
-  CHECK(public_key::lines_of("# c\n\n " + kKey + "\r\n" + with_options + "\n" + kKey + "\n") ==
-        std::vector<std::string>{kKey, with_options});
-  for (const std::string& line : {"# " + kKey, std::string("x"), "ssh-rsa " + kBlob, std::string("ssh-ed25519"),
-                                  "ssh-ed25519 " + kBlob.substr(0, 64), kKey + " a\x1b[31m",
-                                  kKey + std::string(1, '\0'), "command=\"" + kKey + "\" ssh-rsa AAAA"}) {
+  const auto lines = public_key::lines_of("# c\n\n " + kKey + "\r\n" + with_options + "\n" + kKey + "\n");
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].text == kKey);
+  CHECK(lines[0].options.empty());
+  CHECK(lines[1].text == with_options);
+  CHECK(lines[1].options == "from=\"a b\",no-pty");
+  CHECK(lines[1].key == lines[0].key);
+  CHECK_FALSE(lines[1].is_authority());
+  CHECK(public_key::lines_of("no-pty,Cert-Authority " + kKey).at(0).is_authority());
+  for (const std::string& line :
+       {"# " + kKey, std::string("x"), "ssh-rsa " + kBlob, std::string("ssh-ed25519"),
+        "ssh-ed25519 " + kBlob.substr(0, 64), kKey + " a\x1b[31m", kKey + std::string(1, '\0'), "ssh-dss AAAA " + kKey,
+        "a b " + kKey, "command=\"" + kKey + "\" ssh-rsa AAAA"}) {
     CAPTURE(line);
     CHECK(public_key::lines_of(line).empty());
   }
