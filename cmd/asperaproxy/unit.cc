@@ -14,13 +14,14 @@
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "base/logging.h"
 
 namespace asperaproxy::unit {
 namespace {
 
 constexpr char kSystemctl[] = "/usr/bin/systemctl";
 const std::string kUnit = "asperaproxy.service";
-constexpr int kPatience = 60;  // s; the node service has 30 s to end
+constexpr int kPatience = 10;  // s
 
 child::Output systemctl(std::vector<std::string> words) {
   words.insert(words.begin(), {kSystemctl, "--no-ask-password"});
@@ -42,7 +43,15 @@ bool are_we() {
 
 void follow(const char* verb) {
   if (!runs_here() || are_we() || !is_loaded()) return;
-  const auto done = systemctl({verb, kUnit});
+  child::Output done;
+  try {
+    done = systemctl({verb, kUnit});
+  } catch (const tool::Failure& failure) {
+    if (failure.code() != tool::temporary) throw;
+    // It has the order. Perhaps it was a unit before ours that called us, for whose start ours has to wait.
+    logging::error("systemd has not followed yet: {} of {}; systemctl list-jobs says what it waits for", verb, kUnit);
+    return;
+  }
   if (done.status == 0) return;
   const auto why = cut::lines(done.err);
   throw tool::Failure(tool::os, fmt::format("systemctl {} {}: {}", verb, kUnit,

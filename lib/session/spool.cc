@@ -181,6 +181,8 @@ std::optional<Token> Token::take(const std::string& directory, const std::string
   const std::string path = in(directory.c_str(), name);
   Fd lock;
   if (try_lock(path, O_RDWR | O_CREAT, lock) != Lock::taken) return std::nullopt;
+  // What is in it is of somebody who was killed.
+  if (::ftruncate(lock.get(), 0) != 0) tool::fail_errno(tool::os, "take " + path);
   return Token(path, std::move(lock));
 }
 

@@ -37,6 +37,14 @@ for way in "${ways[@]}"; do
 done
 is "$(failed_units)" '' 'no unit has failed'
 
+# Who calls the tool while systemd waits for it, before it starts ours: a firewall's unit.
+printf '%s\n' '[Unit]' 'Before=asperaproxy.service' '[Service]' Type=oneshot "ExecStart=$LAB_PREFIX/bin/asperaproxy start" \
+  > "$dmz/etc/systemd/system/early.service"
+on dmz systemctl daemon-reload
+by_systemctl stop
+status 0 'a unit before ours starts the proxy' on dmz timeout 40 systemctl start early
+ok 'and systemd follows then' wait_until 20 on dmz systemctl is-active --quiet asperaproxy
+
 # -- the node service ---------------------------------------------------------------------------
 
 forward_config
