@@ -219,10 +219,11 @@ void allow_only(const Calls& calls) {
     if (!has(name)) list.add(SCMP_ACT_ERRNO(EACCES), name);
   }
   for (const int family : calls.families)
-    list.add(SCMP_ACT_ALLOW, "socket", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
+    list.add(SCMP_ACT_ALLOW, "socket", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0));
   const auto self = static_cast<scmp_datum_t>(::getpid());
-  list.add(SCMP_ACT_ALLOW, "tgkill", SCMP_A0(SCMP_CMP_EQ, self));  // abort(3)
-  if (calls.victim > 0) list.add(SCMP_ACT_ALLOW, "kill", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(calls.victim)));
+  list.add(SCMP_ACT_ALLOW, "tgkill", SCMP_A0(SCMP_CMP_EQ, self, 0));  // abort(3)
+  if (calls.victim > 0)
+    list.add(SCMP_ACT_ALLOW, "kill", SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(calls.victim), 0));
   list.load();
 }
 
@@ -303,7 +304,7 @@ void forbid_unseen(long version, bool writes, const Reach& reach) {
         list.add(SCMP_ACT_ERRNO(EACCES), "socket", SCMP_A0(SCMP_CMP_MASKED_EQ, kInt, family),
                  SCMP_A1(SCMP_CMP_MASKED_EQ, kType, type));
     }
-    list.add(SCMP_ACT_ERRNO(EACCES), "socket", SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+    list.add(SCMP_ACT_ERRNO(EACCES), "socket", SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0));
   }
   if (version < 3) {
     for (const char* const name : kTruncate) list.add(SCMP_ACT_ERRNO(EACCES), name);
