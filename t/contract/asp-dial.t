@@ -632,8 +632,16 @@ is "$err" "asp-dial: open key $tmp/nosuch: No such file or directory" "and named
 status 78 "an encrypted key is 78" d -i "$tmp/id_encrypted" "$main" -- true < /dev/null
 like "$err" "id_encrypted: it is encrypted" "and called so"
 openssl genpkey -algorithm ed25519 -out "$tmp/id_pkcs8" 2> /dev/null
-status 78 "an Ed25519 key in PKCS#8 form, with which libssh cannot sign, is 78" d -i "$tmp/id_pkcs8" "$main" -- true
-like "$err" "^asp-dial: read key $tmp/id_pkcs8: it cannot sign, .*PKCS#8 form; write it in OpenSSH's form .*ssh-keygen" "and what to do is said, before anybody is asked"
+chmod 600 "$tmp/id_pkcs8"
+{ printf '\0\0\0\013ssh-ed25519\0\0\0\040'; openssl pkey -in "$tmp/id_pkcs8" -pubout -outform DER | tail -c 32; } |
+  base64 -w 0 | sed 's/^/ssh-ed25519 /; s/$/ pkcs8\n/' >> "$tmp/authorized_keys"
+capture d -i "$tmp/id_pkcs8" "$main" -- true
+if [ "$code" = 0 ]; then
+  ok "an Ed25519 key in PKCS#8 form: libssh signs with it (since 0.11)" true
+else
+  is "$code" 78 "an Ed25519 key in PKCS#8 form, with which libssh cannot sign, is 78"
+  like "$err" "^asp-dial: read key $tmp/id_pkcs8: it cannot sign, .*PKCS#8 form; write it in OpenSSH's form .*ssh-keygen" "and what to do is said, before anybody is asked"
+fi
 openssl genrsa -traditional -out "$tmp/id_small" 768 2> /dev/null
 status 78 "so is an RSA key that is too short to sign with" d -i "$tmp/id_small" "$main" -- true
 like "$err" "^asp-dial: (read|sign with) key $tmp/id_small: " "and it is not the server that refused it"

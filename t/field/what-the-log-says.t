@@ -115,7 +115,7 @@ on dmz sh -c 'ssh-keygen -q -t ed25519 -N secret -f /etc/locked; chmod 644 /etc/
 configure "s|$squash_key|/etc/locked|"
 meets 'a key with a passphrase' 78 "$misconfigured" "No server for bear: server $INSIDE1:22: read key /etc/locked: it is encrypted, .* $of_bear.*\\(exit 78\\)"
 configure "s|$squash_key|/etc/pkcs8|"
-meets 'a key that cannot sign' 78 "$misconfigured" "No server for bear: server $INSIDE1:22: read key /etc/pkcs8: it cannot sign, .*ssh-keygen.* $of_bear.*\\(exit 78\\)"
+proxy_signs_pkcs8 || meets 'a key that cannot sign' 78 "$misconfigured" "No server for bear: server $INSIDE1:22: read key /etc/pkcs8: it cannot sign, .*ssh-keygen.* $of_bear.*\\(exit 78\\)"
 configure
 on dmz mv "$LAB_PREFIX/etc/known_hosts" /etc/known_hosts.away
 meets 'no known_hosts' 76 'The server behind this proxy could not be verified. Tell the administrator.' "No server for bear: server $INSIDE1:22: verify host key of $INSIDE1: open $LAB_PREFIX/etc/known_hosts: No such file or directory .* $of_bear.*\\(exit 76\\)"

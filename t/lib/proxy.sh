@@ -143,6 +143,13 @@ proxy_end() {
 }
 proxy_over() { ! kill -0 "$1" 2> /dev/null; }
 
+# proxy_signs_pkcs8: libssh signs with an Ed25519 key in that form (since 0.11); asp-dial reads
+# the key before it finds that nobody listens.
+proxy_signs_pkcs8() {
+  on dmz sh -c "umask 077; openssl genpkey -algorithm ed25519 -out /tmp/pkcs8; $LAB_PREFIX/bin/asp-dial -i /tmp/pkcs8 127.0.0.1:9 -- true" > /dev/null 2>&1
+  [ "$?" = 69 ]
+}
+
 # lab_pids HOST NAME [USER]: the processes of that name (a pattern of the shell) on
 # that host alone (all hosts share their process numbers, and accounts of one number
 # are many).
