@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""attackers.py KIND [ARGUMENT...]: one attacker of hostile.py, until it is killed. Prints
-"begun" once it is at work. It runs on the host, and as the user, whose part it plays.
+"""attackers.py KIND [ARGUMENT...]: one attacker of hostile.py, until it or its parent ends:
+a session of sshd's ends nothing that is silent. Prints "begun" once it is at work. It runs on
+the host, and as the user, whose part it plays.
 
   connections ADDRESS PORT COUNT     idle TCP connections, made anew when they are closed
   syns ADDRESS PORT NETWORK RATE     TCP SYNs from addresses of NETWORK, a /24, that nobody has
@@ -14,11 +15,13 @@
   requests ADDRESS PORT COUNT        loops of requests to the node API with a wrong password
 """
 import base64
+import ctypes
 import http.client
 import itertools
 import os
 import random
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -28,6 +31,7 @@ import threading
 import time
 
 PAUSE = 0.01  # s, between the batches of what is sent at a rate
+PR_SET_PDEATHSIG = 1
 
 
 def begun():
@@ -176,6 +180,7 @@ def requests(address, port, count):
 
 def main():
     kinds = {each.__name__: each for each in (connections, syns, datagrams, flows, sessions, held, helpers, garbage, lines, requests)}
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.nice(19)  # in the field their machine is another one
