@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include <fmt/core.h>
@@ -32,7 +33,9 @@ constexpr auto kReviewPoll = 100ms;
 // The same, beside sessions of the same client to other servers.
 constexpr auto kAnswerTime = 300ms;  // then the next server gets it
 constexpr auto kContestedPoll = 20ms;
-constexpr auto kHandOnPause = 50ms;  // between two of them: each costs a change of the firewall
+constexpr auto kHandOnPause = 50ms;  // between two of them
+constexpr int kMaxHandedOn = 512;    // by a session
+constexpr std::size_t kManyUnanswered = 16;
 
 constexpr auto kLingerPoll = 200ms;
 
@@ -216,6 +219,13 @@ std::vector<Flow> Pinhole::learn(std::vector<Flow> news) const {
   return news;
 }
 
+// What the rule took before it was removed or narrowed. Beside many flows there may be a packet on its way through the
+// kernel that has met the old rule, and whose flow is not there yet.
+void Pinhole::learn_last() const {
+  if (known_.size() > kManyUnanswered) std::this_thread::sleep_for(10ms);
+  learn(sightings_->last_news());
+}
+
 // Our flows that the kernel still has.
 std::vector<Flow> Pinhole::list_ours() const {
   std::vector<Flow> ours;
@@ -267,9 +277,17 @@ void Pinhole::forget(const Flow& flow) {
   sightings_->forget(flow);
 }
 
+// Among very many only one that goes on: the client's own does. Each costs a change of the firewall, and a rule until
+// the end of the session that gets it.
+bool Pinhole::may_hand_on(const Flow& flow, bool crowded) const {
+  const bool goes_on = !flow.counters || flow.to_server.packets > 1;
+  return Clock::now() >= next_hand_on_ && handed_on_ < kMaxHandedOn && (goes_on || !crowded);
+}
+
 // Each flow in its present state; those that are over are forgotten.
 void Pinhole::review_unanswered() {
   const bool contested = is_contested();
+  const bool crowded = unanswered_.size() > kManyUnanswered;
   const conntrack::Table table;
   std::deque<Unanswered> kept;
   for (auto& each : std::exchange(unanswered_, {})) {
@@ -287,10 +305,11 @@ void Pinhole::review_unanswered() {
       if (claimed == Claim::done) return;
       if (claimed == Claim::not_yet) kept.push_back(each);
       else known_.erase(now->id);
-    } else if (contested && time >= each.begun + kAnswerTime && time >= next_hand_on_) {
+    } else if (contested && time >= each.begun + kAnswerTime && may_hand_on(*now, crowded)) {
       hand_on(*now);
       forget(*now);
       next_hand_on_ = Clock::now() + kHandOnPause;
+      ++handed_on_;
     } else {
       kept.push_back(each);
     }
@@ -375,7 +394,7 @@ void Pinhole::drop_unclaimed() const {
     return;
   session::Session open = session_;
   open.flow.reset();
-  learn(sightings_->last_news());
+  learn_last();
   const conntrack::Table table;
   for (const auto& flow : sightings_->present()) {
     const bool claimed = firewall::flows::is_flow_of(session_, flow) || is_claimed(flow, others);
@@ -493,7 +512,7 @@ Pinhole::Carried Pinhole::close_rule_and_flows() {
     backend_.close(session_);
     if (session::spool::was_offered(session_.id)) backend_.close_all(session_);
   }
-  if (sightings_) learn(sightings_->last_news());
+  if (sightings_) learn_last();
   const auto others = peers();
   const auto ours = list_ours();
   tell_what_was_missing(!ours.empty());

@@ -80,6 +80,7 @@ class Pinhole {
   void review_unanswered();
   void drop_surplus();
   void forget(const conntrack::Flow& flow);
+  bool may_hand_on(const conntrack::Flow& flow, bool crowded) const;
   void hand_on(const conntrack::Flow& flow);
   enum class Claim { done, taken, not_yet };
   Claim claim(const conntrack::Flow& flow);
@@ -92,6 +93,7 @@ class Pinhole {
   bool is_competitor(const session::Session& peer) const;
   bool is_contested() const;
   std::vector<conntrack::Flow> learn(std::vector<conntrack::Flow> news) const;
+  void learn_last() const;
   std::vector<conntrack::Flow> list_ours() const;
   bool has_relatives() const;
   bool must_linger() const;
@@ -111,10 +113,11 @@ class Pinhole {
   std::optional<session::spool::Entry> entry_;
   std::optional<session::spool::Token> turn_;
   std::unique_ptr<Sightings> sightings_;  // until the flow is known
-  std::deque<Unanswered> unanswered_;  // the oldest first
-  std::set<std::uint32_t> known_;      // their flows' ids
-  Clock::time_point next_review_{};     // of these
+  std::deque<Unanswered> unanswered_;     // the oldest first
+  std::set<std::uint32_t> known_;         // their flows' ids
+  Clock::time_point next_review_{};       // of these
   Clock::time_point next_hand_on_{};
+  int handed_on_ = 0;
   Clock::time_point renewed_{};
   bool in_force_ = false;
 };

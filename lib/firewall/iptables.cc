@@ -285,8 +285,8 @@ Mended Iptables::reconcile(const std::vector<session::Session>& sessions) {
     // A repeated rule is one too many.
     return missing.erase(rule.line) != 0 || without_flow.contains(rule.comment);
   });
-  mended.laid = !wanted.empty() && (!missing.empty() ||
-                                    text::judge_base(family_, found.nat, found.filter) != text::Base::present);
+  mended.laid = !wanted.empty() &&
+                (!missing.empty() || text::judge_base(family_, found.nat, found.filter) != text::Base::present);
   if (mended.laid) {
     lay(sessions);
   } else {

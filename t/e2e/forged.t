@@ -95,6 +95,14 @@ for family in 4 6; do
   proxy_end mute
   is "$(proxy_rules)$(proxy_flows)" 0 "nothing is left"
 
+  proxy_session unheard outside bear "$SQUASH" cat
+  on outside python3 "$LAB_LIB/udp.py" send "$ANY_AT:5005" "$SQUASH_AT:33001" 'mute {n}' > /dev/null
+  heard() { arrived inside1 mute; }
+  ok "(UDP reaches the server)" wait_until 5 heard
+  proxy_end unheard
+  ok "the log says where UDP arrived without an answer" \
+    wait_until 5 logged "LOG UDP from $(literally "$OUTSIDE_AT:5005 reached $INSIDE1_AT:33001"), which answered nothing"
+
   # Beside a session of the same client to another server -----------------------------
   serve inside2 "$INSIDE2_AT"
   key=$LAB_PREFIX/etc/ssh_keys/id_ed25519
