@@ -34,7 +34,7 @@ class Attempt {
     const std::vector<Fd>& descriptors;
   };
   // So long a session waits for another one's log-in with the same account.
-  static constexpr std::chrono::seconds kOthersTime{5};
+  static constexpr std::chrono::seconds kOthersTime{10};
   // So long may it take until one of the route's servers is connected, or none can be.
   static std::chrono::seconds longest(const session::Route& route);
   // Starts connecting, under the account that all dialers share.

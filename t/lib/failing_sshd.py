@@ -12,7 +12,8 @@ several with commas, each for one connection, the last for all that follow):
   at the command        exec  exec-close
   while it runs         run-close  run-reset  run-nothing
   fine                  it serves: prints "served", status 0
-  fine-slow             the same, but each log-in takes a second, and has a line "N at once"
+  fine-slow, deny-slow  as fine and deny, but each log-in takes a second, and has a line
+                        "N at once"
 
 Each log-in that reaches it is a line "login USER" in ORDERS.log.
 """
@@ -72,13 +73,13 @@ class Server(paramiko.ServerInterface):
     def check_auth_publickey(self, username, key):
         with open(self.log, "a") as log:
             log.write(f"login {username}\n")
-        if self.order == "fine-slow":
+        if self.order.endswith("-slow"):
             under_way.append(self)
             with open(self.log, "a") as log:
                 log.write(f"{len(under_way)} at once\n")
             time.sleep(1)
             under_way.remove(self)
-        if self.order == "deny" or self.does("login-"):
+        if self.order.startswith("deny") or self.does("login-"):
             return paramiko.AUTH_FAILED
         return paramiko.AUTH_PARTIALLY_SUCCESSFUL if self.order == "partial" else paramiko.AUTH_SUCCESSFUL
 
