@@ -164,6 +164,7 @@ bool Pinhole::open() {
   const double waited = milliseconds_since(start);
   {
     const session::spool::FirewallLock lock;
+    if (life_.left_alone()) return false;
     // Checked again under the lock that asperaproxy stop holds while it purges: no rule may come after that. A
     // drain lets sessions go on that began before it.
     if (session::spool::stopped()) session::spool::check_admission();

@@ -72,11 +72,12 @@ child::Child start(child::Program program) {
 
 seconds Attempt::longest(const session::Route& route) {
   constexpr seconds kBesides{10};  // marks of other nodes, the key
-  return kBesides + static_cast<int>(route.hosts.size()) * (kReuseTime + route.connect_timeout + kGrace);
+  return kBesides +
+         static_cast<int>(route.hosts.size()) * (kReuseTime + kOthersTime + kQuick + route.connect_timeout + kGrace);
 }
 
 Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
-  Attempt attempt(errand.route.connect_timeout + kGrace);
+  Attempt attempt(errand.route.connect_timeout + kGrace, errand.route.connect_timeout);
   attempt.port_ = host.port;
   auto control = fd::socket_pair();
   const Fd key = pipe_with(errand.key);
@@ -95,7 +96,7 @@ Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
 // asp-dial gets its first session as it gets later ones. It must keep nothing of this session except
 // the three descriptors that come with it.
 Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, session::keepers::Place place) {
-  Attempt attempt(errand.route.connect_timeout + kGrace);
+  Attempt attempt(errand.route.connect_timeout + kGrace, errand.route.connect_timeout);
   attempt.port_ = host.port;
   const Fd null = fd::open("/dev/null", O_RDWR);
   const Fd key = pipe_with(errand.key);
@@ -114,7 +115,7 @@ Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, sessi
 }
 
 Attempt Attempt::reuse(const Errand& errand, session::keepers::Hold hold) {
-  Attempt attempt(kReuseTime);
+  Attempt attempt(kReuseTime, kReuseTime);
   attempt.address_ = hold.address;
   attempt.hand_session(errand, std::move(hold));
   return attempt;
@@ -146,7 +147,7 @@ std::optional<status::Line> Attempt::next() {
 }
 
 Attempt::Trouble Attempt::trouble(tool::Exit code, const std::string& reason, bool of_client) const {
-  auto verdict = balance::blame::judge({phase_, code, of_client});
+  auto verdict = balance::blame::judge({phase_, code, of_client, !quickly_.over()});
   tool::Failure failure(code, reason, verdict.told);
   return {std::move(failure), std::move(verdict)};
 }

@@ -155,12 +155,19 @@ std::string line_text(const std::string& path, const Entry& entry) {
   return fmt::format("{}:{} {} ({} {})", path, entry.line, what, entry.key.type, host_keys::fingerprint(entry.key));
 }
 
+bool may_be_old(const config::Rproxy& rproxy, const HostPort& host) {
+  return std::any_of(rproxy.rules.begin(), rproxy.rules.end(), [&](const config::Rule& rule) {
+    return rule.old_algorithms && std::find(rule.hosts.begin(), rule.hosts.end(), host) != rule.hosts.end();
+  });
+}
+
 class Enrolment {
  public:
-  Enrolment(const HostPort& host, const Asked& asked, const std::string& known_hosts)
-      : name_(upstream::known_hosts_name(host)), asked_(asked), path_(known_hosts) {
+  Enrolment(const HostPort& host, const Asked& asked, const config::Rproxy& rproxy)
+      : name_(upstream::known_hosts_name(host)), asked_(asked), path_(rproxy.known_hosts) {
     const auto entries = known_hosts::find(host_keys::load(path_), name_);
-    for (const auto& key : host_keys::scan(host)) offered_.push_back(compare(key, entries.of_host));
+    for (const auto& key : host_keys::scan(host, may_be_old(rproxy, host)))
+      offered_.push_back(compare(key, entries.of_host));
   }
 
   // False: it was refused on the terminal.
@@ -286,14 +293,14 @@ int trust(const std::vector<std::string>& words) {
   const Asked asked = parse(words);
   require_root();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
-  if (asked.host) return Enrolment(*asked.host, asked, rproxy.known_hosts).run() ? tool::yes : tool::no;
+  if (asked.host) return Enrolment(*asked.host, asked, rproxy).run() ? tool::yes : tool::no;
   const auto hosts = servers_without_key(rproxy);
   if (hosts.empty())
     say(fmt::format("nothing to do: {} has a key for each host of {}\n", rproxy.known_hosts, paths::kConfig));
   int result = tool::yes;
   for (const auto& host : hosts) {
     try {
-      if (!Enrolment(host, asked, rproxy.known_hosts).run() && result == tool::yes) result = tool::no;
+      if (!Enrolment(host, asked, rproxy).run() && result == tool::yes) result = tool::no;
     } catch (const tool::Failure& failure) {  // the others may answer
       if (failure.code() == tool::usage) throw;
       std::fputs(fmt::format("asperaproxy: {}\n", logging::escape(failure.what())).c_str(), stderr);

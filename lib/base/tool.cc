@@ -27,11 +27,15 @@ void open_standard_descriptors() {
 // Nobody may be reading stderr; then a failure to write does not matter.
 void complain(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
+std::string with_identity(const std::string& shown, const Failure& failure) {
+  return failure.identity().empty() ? shown : fmt::format("{} {}", logging::without_fields(shown), failure.identity());
+}
+
 int report(const char* name, const Failure& failure, Audience audience) {
   const std::string shown = logging::escape(failure.what());
   const Exit code = failure.code();
   if (audience == Audience::remote) {
-    if (!failure.logged()) logging::error("{} (exit {})", shown, static_cast<int>(code));
+    if (!failure.logged()) logging::error("{} (exit {})", with_identity(shown, failure), static_cast<int>(code));
     complain(failure.told().empty() ? remote_line(code) : failure.told());
   } else {
     complain(fmt::format("{}: {}", name, shown));

@@ -20,7 +20,7 @@ cd "${0%/*}/../.." || exit 1
 #                 user), and reads known_hosts. It knows names of internal servers as asp-match does.
 table='
 all:
-  base     accounts address await child cut deadline decimal env failure fd io log_file log_socket logging netlink
+  base     accounts address alarm await child cut deadline decimal env failure fd io log_file log_socket logging netlink
   base     paths pidfd record root_only tool unix_socket uuid wall_clock
   config   config destination forwarding schema value xml
   session  route session spool
