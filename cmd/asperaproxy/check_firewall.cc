@@ -51,7 +51,7 @@ bool is_nft(Family family) {
 
 Verdicts usable(Family family) {
   const auto version = ask({program(family, ""), "--version"});
-  const std::string install = "apt-get install iptables (dnf install iptables-nft)";
+  const std::string install = "apt-get install iptables  # dnf install iptables-nft";
   if (!version.well()) return {fail(version.first_complaint(), install)};
   for (const char* table : {"nat", "filter"}) {
     const auto listed = ask({program(family, ""), "--wait", "5", "-t", table, "-S"});
@@ -61,7 +61,8 @@ Verdicts usable(Family family) {
   }
   const auto restore = ask({program(family, "-restore"), "--version"});
   if (!restore.well()) return {fail(restore.first_complaint(), install)};
-  return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : "")};
+  const std::string other = program(family, is_nft(family) ? "-legacy" : "-nft");
+  return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : ask({other + "-save"}).out, other)};
 }
 
 bool wants(const Patient& patient, config::Forwarding forwarding) {
@@ -118,7 +119,7 @@ Verdicts nftables(const Patient& patient) {
 
 // Missing rules are an error only while sessions live.
 Verdict judge_base(const std::string& name, Base base, bool stopped, std::size_t living) {
-  const std::string cure = "asperaproxy reload (asp-reap does so every minute)";
+  const Steps cure{{"asperaproxy", "reload"}};
   if (stopped) {
     return base == Base::absent ? ok(fmt::format("{}: none, the proxy is stopped", name))
                                 : fail(fmt::format("{}: there are rules of a stopped proxy", name), "asperaproxy stop");
@@ -153,7 +154,7 @@ Verdicts rules(const Patient& patient) {
     if (found.back().grade != Grade::ok || session::spool::stopped() || count == 0) continue;
     if (const auto without = firewall::without_rule(part, living); !without.empty()) {
       found.back() = fail(fmt::format("{}: {} living sessions have no rule", backend.name(), without.size()),
-                          "asperaproxy reload (asp-reap does so every minute)");
+                          Steps{{"asperaproxy", "reload"}}, "asp-reap does so every minute");
     }
   }
   return found;
@@ -323,12 +324,12 @@ Verdicts border(const Patient& patient) {
                  "apt-get install nftables (dnf install nftables), then asperaproxy reload")};
   if (!closed)
     return {fail(fmt::format("not in force, so that everything may be forwarded, {}{}", where, would),
-                 "asperaproxy reload")};
+                 Steps{{"asperaproxy", "reload"}})};
   Verdicts found;
   // What was turned on since it was closed changes nothing.
   if (!recorded->v4.covers(wanted.v4) || !recorded->v6.covers(wanted.v6))
-    found.push_back(
-        warn(fmt::format("closed, but not as aspera.conf and the routes are by now, {}", where), "asperaproxy reload"));
+    found.push_back(warn(fmt::format("closed, but not as aspera.conf and the routes are by now, {}", where),
+                         Steps{{"asperaproxy", "reload"}}));
   else
     found.push_back(
         ok(fmt::format("nothing but sessions and leases passes, {}", asperaproxy::border_plan::shown(*recorded))));
@@ -345,7 +346,7 @@ Verdicts client_flows(const Patient& patient) {
   const unsigned bound = patient.config->max_flows_per_client;
   if (bound != 0 && (!recorded || recorded->flows_per_client != bound || !firewall::border::is_in_force(*recorded)))
     return {warn(fmt::format("the bound of {} is not in force, so that one client may fill the kernel's table", bound),
-                 "asperaproxy reload")};
+                 Steps{{"asperaproxy", "reload"}})};
   const auto max = read_file("/proc/sys/net/netfilter/nf_conntrack_max");
   return {judge_client_flows(*patient.config, std::strtoull(max.c_str(), nullptr, 10))};
 }

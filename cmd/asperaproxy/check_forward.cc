@@ -116,7 +116,7 @@ Verdicts node_lease(const Patient& patient) {
   const std::string name = paths::kNodeAccount;
   if (off(patient) || !accounts::exists(name)) return {};
   if (const auto wrong = root_only::complaint(std::string(paths::kLibexec) + "asp-lease"))
-    return {fail(*wrong, "make install")};
+    return {fail(*wrong, cure_of_root_only(std::string(paths::kLibexec) + "asp-lease"))};
   if (const std::string complaint = tried_as::ask(name, try_lease, std::chrono::seconds(15)); !complaint.empty()) {
     return {fail(fmt::format("{} {}", name, complaint),
                  "systemctl start asp-lease.socket, or /etc/init.d/asperaproxy start")};
@@ -125,6 +125,23 @@ Verdicts node_lease(const Patient& patient) {
     return {warn(fmt::format("{} may run by sudo: {}", name, others), "take that out of sudoers: it is not needed")};
   }
   return {ok(fmt::format("asp-lease answers {}", name))};
+}
+
+// Under systemd asp-lease has no right to start these itself (base/aside). Neither is asked about elsewhere.
+Verdicts lease_sockets(const Patient& patient) {
+  constexpr char kSystemctl[] = "/usr/bin/systemctl";
+  if (off(patient) || ::access("/run/systemd/system", F_OK) != 0) return {};
+  if (!ask({kSystemctl, "is-active", "--quiet", "asp-lease.socket"}).well()) return {};  // as node_lease says
+  Verdicts found;
+  for (const auto& [unit, needed_for] :
+       {std::pair{"asp-name.socket", "looks up no name"}, {"asp-redis.socket", "asks no Redis"}}) {
+    if (unit == std::string("asp-redis.socket") && (!patient.cluster || patient.cluster->redis.empty())) continue;
+    if (ask({kSystemctl, "is-active", "--quiet", unit}).well()) continue;
+    found.push_back(fail(fmt::format("{} does not listen, so that asp-lease {}", unit, needed_for),
+                         Steps{{"systemctl", "enable", "--now", unit}}));
+  }
+  if (found.empty()) found.push_back(ok("asp-lease reaches what it asks"));
+  return found;
 }
 
 Verdicts node_users_file(const Patient& patient) {
@@ -311,10 +328,11 @@ Verdicts nftables(const Patient& patient) {
 }  // namespace
 
 const std::vector<Condition>& forward_conditions() {
-  static const std::vector<Condition> all{
-      {"lease_nftables", nftables},    {"node_account", node_account}, {"node_lease", node_lease},
-      {"node_users", node_users_file}, {"lease_ports", lease_ports},   {"certificate", certificate},
-      {"node_service", node_service},  {"plain_http", plain_http},     {"destinations", destinations}};
+  static const std::vector<Condition> all{{"lease_nftables", nftables},    {"node_account", node_account},
+                                          {"node_lease", node_lease},      {"lease_sockets", lease_sockets},
+                                          {"node_users", node_users_file}, {"lease_ports", lease_ports},
+                                          {"certificate", certificate},    {"node_service", node_service},
+                                          {"plain_http", plain_http},      {"destinations", destinations}};
   return all;
 }
 

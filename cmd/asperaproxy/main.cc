@@ -1,5 +1,6 @@
 // asperaproxy: controls the reverse proxy as a whole, for init and the administrator; asperaproxy(8).
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/core.h>
@@ -45,7 +46,8 @@ constexpr Verb kVerbs[] = {
     {"leave", asperaproxy::leave, nullptr, ""},
     {"reload", asperaproxy::reload, nullptr, ""},
     {"status", asperaproxy::status, nullptr, ""},
-    {"check", nullptr, asperaproxy::check, " [--json]"},
+    {"check", nullptr, asperaproxy::check, " [--json | --fix [--yes]]"},
+    {"audit", nullptr, asperaproxy::audit, " [-v] [--json]"},
     {"drain", asperaproxy::drain, nullptr, ""},
     {"undrain", asperaproxy::undrain, nullptr, ""},
     {"fault", nullptr, asperaproxy::fault, " HOST[:PORT] [REASON...]"},
@@ -84,4 +86,8 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asperaproxy", run, argc, argv, tool::Audience::operators); }
+// asp-check.sh becomes us.
+int main(int argc, char** argv) {
+  const bool audits = argc > 1 && std::string_view(argv[1]) == "audit";
+  return tool::guard(audits ? "asp-check.sh" : "asperaproxy", run, argc, argv, tool::Audience::operators);
+}

@@ -13,7 +13,7 @@ for args in '' -x '-h status' stat STATUS 'status drain' 'drain now' --drain 'st
   is "$out" '' 'and nothing on stdout'
 done
 nok 'nothing was made' test -e /run/sallyport
-for args in 'check x' 'check --xml' 'check --json --json' 'trust --x' 'trust a b' 'trust --fingerprint' \
+for args in 'check x' 'check --xml' 'check --json --json' 'check --json --fix' 'check --yes' 'trust --x' 'trust a b' 'trust --fingerprint' \
   fault 'fault a:0' 'fault a/b' heal 'heal a b' 'heal -x'; do
   # shellcheck disable=SC2086
   status 64 "asperaproxy $args: exit 64" timeout 20 "$proxy" $args
