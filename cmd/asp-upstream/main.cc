@@ -301,4 +301,6 @@ int run(int argc, char**) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-upstream", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-upstream", "asp-upstream", run, argc, argv, tool::Audience::operators);
+}

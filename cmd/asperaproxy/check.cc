@@ -204,13 +204,12 @@ int check(const std::vector<std::string>& words) {
 }
 
 int audit(const std::vector<std::string>& words) {
-  constexpr char kUsage[] = "asp-check.sh [-v | --verbose] [--json]";
   bool all = false;
   bool json = false;
   for (const auto& word : words) {
     if (word == "-v" || word == "--verbose") all = true;
     else if (word == "--json") json = true;
-    else options::fail_usage(kUsage, fmt::format("{}: no such option", word));
+    else options::fail_usage(kAuditUsage, fmt::format("{}: no such option", word));
   }
   require_root();
   const auto patient = doctor::examine();

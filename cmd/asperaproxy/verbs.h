@@ -26,6 +26,7 @@ int check(const std::vector<std::string>& words);
 
 // What of the doctor's conditions asp-check.sh reports, in the guide's form; tool::no when there are findings.
 // `words`: its options. Failure{71} when sshd does not say what it applies.
+constexpr char kAuditUsage[] = "asp-check.sh [-v | --verbose] [--json]";
 int audit(const std::vector<std::string>& words);
 
 // New sessions are refused with a temporary status, or no longer; living ones go on. Both may be

@@ -108,7 +108,7 @@ for tool in $(make_list BIN); do
 done
 
 # flags_of SCRIPT: the options of its usage, which the program has that it becomes, one a line.
-flags_of() { sed -n "s/.*\"$1 \(.*\)\";/\1/p" cmd/*/*.cc | grep -oE -- '-[-a-z]+'; }
+flags_of() { sed -n "s/.*\"$1 \(.*\)\";/\1/p" cmd/*/*.h | grep -oE -- '-[-a-z]+'; }
 # documents_flags PAGE SCRIPT: -v is `Fl v` there, --json is `Fl -json`.
 documents_flags() {
   local flag
