@@ -127,7 +127,8 @@ Verdicts node_lease(const Patient& patient) {
   return {ok(fmt::format("asp-lease answers {}", name))};
 }
 
-// Under systemd asp-lease has no right to start these itself (base/aside). Neither is asked about elsewhere.
+// Under systemd asp-lease has no right to start these itself (base/aside); its unit wants them, which does not help
+// where one is masked. Neither is asked about elsewhere.
 Verdicts lease_sockets(const Patient& patient) {
   constexpr char kSystemctl[] = "/usr/bin/systemctl";
   if (off(patient) || ::access("/run/systemd/system", F_OK) != 0) return {};
@@ -138,7 +139,7 @@ Verdicts lease_sockets(const Patient& patient) {
     if (unit == std::string("asp-redis.socket") && (!patient.cluster || patient.cluster->redis.empty())) continue;
     if (ask({kSystemctl, "is-active", "--quiet", unit}).well()) continue;
     found.push_back(fail(fmt::format("{} does not listen, so that asp-lease {}", unit, needed_for),
-                         Steps{{"systemctl", "enable", "--now", unit}}));
+                         Steps{{"systemctl", "unmask", unit}, {"systemctl", "enable", "--now", unit}}));
   }
   if (found.empty()) found.push_back(ok("asp-lease reaches what it asks"));
   return found;

@@ -195,6 +195,7 @@ bool another_serves(const Login& failed, const std::vector<Login>& all, const st
 
 Verdicts servers(const Patient& patient) {
   if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.rproxy->enabled) return {};
   constexpr std::size_t kMost = 500;
   auto all = logins_of(patient);
   if (all.size() > kMost) all.resize(kMost);
@@ -227,7 +228,7 @@ Verdicts servers(const Patient& patient) {
     found.push_back(one.verdict);
   }
   if (!found.empty() || all.empty()) return found;
-  const std::string rest = untried == 0 ? "" : fmt::format("; {} accounts were not tried", untried);
+  const std::string rest = untried == 0 ? "" : fmt::format("; {} log-ins were not tried, for want of a key", untried);
   return {ok(fmt::format("{} let in whom rules send there{}", listed({hosts.begin(), hosts.end()}), rest))};
 }
 
