@@ -149,14 +149,13 @@ KeysOf keys_of(const std::string& user, const std::string& home, const std::stri
   return keys;
 }
 
-// "bear, bobcat and 3 more"; empty: none of them.
 template <typename Chosen>
-std::string those(const std::vector<KeysOf>& all, Chosen chosen) {
+std::vector<std::string> those(const std::vector<KeysOf>& all, Chosen chosen) {
   std::vector<std::string> names;
   for (const auto& one : all) {
     if (chosen(one)) names.push_back(one.user);
   }
-  return names.empty() ? "" : listed(names);
+  return names;
 }
 
 // Whoever makes an account of that name again opens it to these keys. Temporary files of ours begin with a dot.
@@ -184,10 +183,12 @@ Verdicts keys(const Patient& patient) {
   const auto only_home = those(all, [](const KeysOf& one) { return one.has_homely && !one.has_rooted && !one.homely; });
   const auto unread = those(all, [](const KeysOf& one) { return one.has_rooted && !one.rooted; });
   if (!only_home.empty())
-    found.push_back(warn(fmt::format("keys of {} are in ~/.ssh alone, where sshd does not read them", only_home),
-                         "asp-adduser -s -m USER takes them over"));
+    found.push_back(
+        warn(fmt::format("keys of {} are in ~/.ssh alone, where sshd does not read them", listed(only_home)),
+             for_each(only_home, {"asp-adduser", "-s", "-m", "USER"})));
   if (!unread.empty())
-    found.push_back(warn(fmt::format("sshd does not read the keys of {} in {}", unread, folder), kSampleInForce));
+    found.push_back(
+        warn(fmt::format("sshd does not read the keys of {} in {}", listed(unread), folder), kSampleInForce));
   find_forgotten(found);
   if (found.empty() && !all.empty()) found.push_back(ok(fmt::format("sshd reads them in {}", folder)));
   return found;

@@ -26,9 +26,31 @@ using firewall::text::Family;
 using packet_filter::Chain;
 using packet_filter::Packet;
 
-constexpr char kAcceptCure[] =
-    "let pass what has bit 0x08000000 in its connection mark, before that rule (nft: ct mark "
-    "and 0x08000000 == 0x08000000 accept)";
+// What is to pass, as a rule of iptables and as one of nft has it.
+struct Match {
+  std::string iptables;
+  std::string nft;
+};
+const Match kOurs{"-m connmark --mark 0x08000000/0x08000000", "ct mark and 0x08000000 == 0x08000000"};
+
+Match arriving(const char* protocol, const std::vector<PortRange>& ranges) {
+  std::string iptables;
+  std::string nft;
+  for (const auto& range : ranges) {
+    const bool one = range.low == range.high;
+    iptables +=
+        (iptables.empty() ? "" : ",") + (one ? std::to_string(range.low) : fmt::format("{}:{}", range.low, range.high));
+    nft += (nft.empty() ? "" : ", ") + (one ? std::to_string(range.low) : fmt::format("{}-{}", range.low, range.high));
+  }
+  return {fmt::format("-p {} -m multiport --dports {}", protocol, iptables),
+          fmt::format("{} dport {{ {} }}", protocol, nft)};
+}
+
+std::vector<PortRange> ranges_of(const std::set<Port>& ports) {
+  std::vector<PortRange> ranges;
+  for (const Port port : ports) ranges.push_back({port, port});
+  return ranges;
+}
 
 std::vector<Family> families(const Patient& patient) {
   return patient.uses_ipv6 ? std::vector{Family::v4, Family::v6} : std::vector{Family::v4};
@@ -43,6 +65,16 @@ std::string program(Family family, const char* suffix) {
 std::string legacy_rules(Family family) {
   if (read_file(fmt::format("/proc/net/{}_tables_names", family == Family::v4 ? "ip" : "ip6")).empty()) return "";
   return ask({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
+}
+
+// A rule before the one that drops.
+std::string cure_of(const packet_filter::Fate& fate, Family family, const Match& match) {
+  constexpr std::string_view kLegacy = "legacy ";
+  const bool legacy = fate.table.starts_with(kLegacy);
+  if (!legacy && fate.table.find(' ') != std::string::npos)
+    return fmt::format("nft insert rule {} {} {} accept", fate.table, fate.chain, match.nft);
+  return fmt::format("{} -t {} -I {} {} -j ACCEPT", program(family, legacy ? "-legacy" : ""),
+                     legacy ? fate.table.substr(kLegacy.size()) : fate.table, fate.chain, match.iptables);
 }
 
 bool is_nft(Family family) {
@@ -103,7 +135,7 @@ Verdicts netlink(const Patient&) {
 Verdicts nftables(const Patient& patient) {
   const bool wanted = wants(patient, config::Forwarding::nftables);
   const Grade grade = wanted ? Grade::fail : Grade::warn;
-  const std::string cure = "apt-get install nftables (dnf install nftables); modprobe nf_tables";
+  const std::string cure = "apt-get install nftables; modprobe nf_tables  # dnf install nftables";
   if (!firewall::backend(Part::nftables).is_installed()) return {{grade, "libnftables cannot be loaded", cure}};
   try {
     firewall::backend(Part::nftables).inspect_base();
@@ -112,7 +144,8 @@ Verdicts nftables(const Patient& patient) {
   }
   if (!wanted) return {ok("usable; no rule of aspera.conf wants it")};
   if (!firewall::backend(Part::iptables).is_installed()) {
-    return {warn("usable; without iptables, the administrator has to let its packets pass FORWARD", kAcceptCure)};
+    return {warn("usable; without iptables, the administrator has to let its packets pass FORWARD",
+                 "nft insert rule inet filter forward " + kOurs.nft + " accept  # in the table that forwards")};
   }
   return {ok("usable")};
 }
@@ -201,13 +234,23 @@ std::vector<Chain> chains_for(Family family, const Packet& packet) {
   return chains;
 }
 
-// The UDP ports at which sessions arrive, as far as rules can tell them apart; of a range, its ends.
+// The UDP ports at which sessions arrive, as far as rules can tell them apart.
+std::vector<PortRange> udp_ranges(const config::Rproxy& rproxy) {
+  std::set<std::pair<long, long>> ranges;
+  for (const auto& rule : rproxy.rules) {
+    const bool one = rule.proxy_port != 0 && rule.udp_port_reuse;
+    if (one) ranges.insert({rule.proxy_port, rule.proxy_port});
+    else ranges.insert({rule.udp_port_range.low, rule.udp_port_range.high});
+  }
+  std::vector<PortRange> found;
+  for (const auto& [low, high] : ranges) found.push_back({static_cast<Port>(low), static_cast<Port>(high)});
+  return found;
+}
+
+// Of each range, its ends.
 std::set<Port> udp_ports(const config::Rproxy& rproxy) {
   std::set<Port> ports;
-  for (const auto& rule : rproxy.rules) {
-    if (rule.proxy_port != 0 && rule.udp_port_reuse) ports.insert(rule.proxy_port);
-    else ports.insert({rule.udp_port_range.low, rule.udp_port_range.high});
-  }
+  for (const auto& range : udp_ranges(rproxy)) ports.insert({range.low, range.high});
   return ports;
 }
 
@@ -228,7 +271,7 @@ std::string joined(const std::set<Port>& ports) {
 }
 
 Verdict worst_of(Family family, const std::set<Port>& ports, Packet packet, std::initializer_list<const char*> hooks,
-                 const std::string& packets, const std::string& cure) {
+                 const std::string& packets, const Match& match) {
   packet_filter::Fate worst;
   packet.v4 = family == Family::v4;
   for (const Port port : ports) {
@@ -239,29 +282,31 @@ Verdict worst_of(Family family, const std::set<Port>& ports, Packet packet, std:
       if (fate.dropped > worst.dropped) worst = fate;
     }
   }
-  return judge_fate(worst, fmt::format("{} packets {}", name_of(family), packets), cure);
+  return judge_fate(worst, fmt::format("{} packets {}", name_of(family), packets), cure_of(worst, family, match));
 }
 
 Verdicts forward(const Patient& patient) {
-  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.rproxy)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   Verdicts found;
   const auto ports = inner_ports(*patient.rproxy);
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"udp", 0, true, true}, {"forward"},
-                             fmt::format("of sessions on their way to UDP {}", joined(ports)), kAcceptCure));
+                             fmt::format("of sessions on their way to UDP {}", joined(ports)), kOurs));
   }
   return found;
 }
 
 // Packets are translated before INPUT, so that chain never sees them.
 Verdicts udp_ports_open(const Patient& patient) {
-  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.rproxy)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   Verdicts found;
   const auto ports = udp_ports(*patient.rproxy);
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"udp", 0, true, false}, {"prerouting"},
                              fmt::format("that arrive at UDP {}", joined(ports)),
-                             "accept these ports there, before that rule"));
+                             arriving("udp", udp_ranges(*patient.rproxy))));
   }
   return found;
 }
@@ -271,8 +316,7 @@ Verdicts tcp_ports_open(const Patient& patient) {
   Verdicts found;
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"tcp", 0, true, false}, {"prerouting", "input"},
-                             fmt::format("that arrive at TCP {}", joined(ports)),
-                             "accept that port in INPUT, before that rule"));
+                             fmt::format("that arrive at TCP {}", joined(ports)), arriving("tcp", ranges_of(ports))));
   }
   return found;
 }
@@ -284,19 +328,20 @@ Verdicts lease_packets(const Patient& patient) {
   std::set<Port> api;
   for (const auto& listener : patient.node->listeners) api.insert(listener.port);
   const std::set<Port> leased{patient.proxy->port_range_low, patient.proxy->port_range_high};
-  const std::string cure = "accept these ports there, before that rule";
+  const PortRange lease_range{patient.proxy->port_range_low, patient.proxy->port_range_high};
   Verdicts found;
   found.push_back(worst_of(Family::v4, api, {"tcp", 0, true, false}, {"prerouting", "input"},
-                           fmt::format("to the node API, TCP {},", joined(api)), cure));
+                           fmt::format("to the node API, TCP {},", joined(api)), arriving("tcp", ranges_of(api))));
   for (const char* protocol : {"tcp", "udp"}) {
     const std::string name = protocol == std::string_view("tcp") ? "TCP" : "UDP";
     found.push_back(worst_of(Family::v4, leased, {protocol, 0, true, false}, {"prerouting"},
-                             fmt::format("of leases that arrive at {} {}", name, joined(leased)), cure));
+                             fmt::format("of leases that arrive at {} {}", name, joined(leased)),
+                             arriving(protocol, {lease_range})));
   }
   found.push_back(worst_of(Family::v4, {22, 33001}, {"tcp", 0, true, true}, {"forward"},
-                           "of leases on their way to TCP 22, 33001", kAcceptCure));
-  found.push_back(worst_of(Family::v4, {33001}, {"udp", 0, true, true}, {"forward"},
-                           "of leases on their way to UDP 33001", kAcceptCure));
+                           "of leases on their way to TCP 22, 33001", kOurs));
+  found.push_back(
+      worst_of(Family::v4, {33001}, {"udp", 0, true, true}, {"forward"}, "of leases on their way to UDP 33001", kOurs));
   return found;
 }
 
@@ -306,7 +351,8 @@ std::string counted(const std::vector<std::string>& flows) {
 
 // What is forwarded between the proxy's networks, besides sessions and leases.
 Verdicts border(const Patient& patient) {
-  if (!patient.config) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.config)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   if (!asperaproxy::border_plan::is_used(*patient.config)) return {};
   std::vector<std::string> left;
   const auto wanted = asperaproxy::border_plan::plan(*patient.config, left, asperaproxy::border_plan::Moment::later);
@@ -318,10 +364,10 @@ Verdicts border(const Patient& patient) {
   const std::string would = cut.empty() ? "" : fmt::format("; it would cut {}", counted(cut));
   if (!patient.config->border)
     return {warn(fmt::format("off, so that others than sessions may be forwarded, {}{}", where, would),
-                 "take <border>false</border> out of aspera.conf, then asperaproxy reload")};
+                 "asconfigurator -x 'set_server_data;border,AS_NULL'; asperaproxy reload")};
   if (!firewall::backend(Part::nftables).is_installed())
     return {fail("libnftables cannot be loaded, so that everything may be forwarded, " + where,
-                 "apt-get install nftables (dnf install nftables), then asperaproxy reload")};
+                 "apt-get install nftables; asperaproxy reload  # dnf install nftables")};
   if (!closed)
     return {fail(fmt::format("not in force, so that everything may be forwarded, {}{}", where, would),
                  Steps{{"asperaproxy", "reload"}})};
@@ -333,7 +379,7 @@ Verdicts border(const Patient& patient) {
   else
     found.push_back(
         ok(fmt::format("nothing but sessions and leases passes, {}", asperaproxy::border_plan::shown(*recorded))));
-  for (const auto& line : left) found.push_back(warn(line, "asperaproxy reload, once it has"));
+  for (const auto& line : left) found.push_back(warn(line, "asperaproxy reload  # once it has"));
   return found;
 }
 

@@ -60,7 +60,8 @@ std::string try_key_of(const config::Rule& rule, const std::string& path, const 
 
 // The same message for many users makes one line.
 Verdicts keyfiles(const Patient& patient) {
-  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.rproxy)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   std::map<std::string, std::set<std::string>> complaints;
   std::set<std::pair<std::string, std::string>> tried;
   for (const auto& rule : patient.rproxy->rules) {
@@ -93,7 +94,8 @@ Verdicts keyfiles(const Patient& patient) {
 }
 
 Verdicts host_keys_enrolled(const Patient& patient) {
-  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.rproxy)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   const std::string& path = patient.rproxy->known_hosts;
   const std::string text = host_keys::load(path);
   Verdicts found;
@@ -149,10 +151,21 @@ Verdicts logins(const Patient&) {
 using login_trial::Login;
 using login_trial::Outcome;
 
+// A server that is out of service, or that would soon refuse the proxy for this account: `logins` tells of it.
+bool is_left_alone(const std::vector<balance::Mark>& marks, const session::Route& route, const HostPort& host) {
+  return std::any_of(marks.begin(), marks.end(), [&](const balance::Mark& mark) {
+    if (mark.host != host) return false;
+    const bool waits = mark.state == balance::State::refused && !mark.over() && mark.user == route.upstream_user &&
+                       mark.keyfile == route.keyfile;
+    return waits || mark.state == balance::State::maintenance;
+  });
+}
+
 // Each account of each rule at each of its servers, once. Users of a squash rule have one account.
 std::vector<Login> logins_of(const Patient& patient) {
   std::vector<Login> all;
   std::set<std::string> known;
+  const auto marks = balance::marks();
   for (const auto& rule : patient.rproxy->rules) {
     for (const auto& user : patient.users) {
       const passwd* const entry = ::getpwnam(user.c_str());
@@ -160,7 +173,8 @@ std::vector<Login> logins_of(const Patient& patient) {
       const auto route = session::rules::route_for(*patient.rproxy, rule, user);
       for (const auto& host : route.hosts) {
         const auto once = fmt::format("{}\n{}\n{}\n{}", rule.number, host.text(), route.upstream_user, route.keyfile);
-        if (known.insert(once).second) all.push_back({route, host, user, entry->pw_uid});
+        if (known.insert(once).second && !is_left_alone(marks, route, host))
+          all.push_back({route, host, user, entry->pw_uid});
       }
     }
   }
@@ -194,7 +208,8 @@ bool another_serves(const Login& failed, const std::vector<Login>& all, const st
 }
 
 Verdicts servers(const Patient& patient) {
-  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.rproxy)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   if (!patient.rproxy->enabled) return {};
   constexpr std::size_t kMost = 500;
   auto all = logins_of(patient);

@@ -76,7 +76,7 @@ Complaints complaints_of(const std::string& user, const std::vector<std::string>
 }
 
 Verdicts sshd(const Patient& patient) {
-  if (!patient.sshd_error.empty()) return {fail(patient.sshd_error, "sshd -t says the line")};
+  if (!patient.sshd_error.empty()) return {fail(patient.sshd_error, "sshd -t")};
   Verdicts found;
   // The same message for many users makes one line.
   std::map<std::string, std::vector<std::string>> failures;
@@ -101,10 +101,8 @@ Verdict judge_port(Port port, bool configured) {
   if (listens(port)) return ok(fmt::format("somebody listens on TCP {}", port));
   if (configured)
     return fail(fmt::format("sshd is to listen on TCP {}, but does not", port),
-                "systemctl reload ssh (sshd where there is dnf; ssh.socket has ports of its own)");
-  return fail(
-      fmt::format("nobody listens on TCP {}", port),
-      fmt::format("cp {}/etc/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d/, and reload sshd", paths::kPrefix));
+                "systemctl reload ssh  # sshd where there is dnf; ssh.socket has ports of its own");
+  return fail(fmt::format("nobody listens on TCP {}", port), kSampleInForce);
 }
 
 // Users should have a port of their own, so that 22 can be closed towards the outside.

@@ -77,7 +77,8 @@ Verdicts configuration(const Patient& patient) {
   if (!patient.rproxy->enabled && patient.proxy->enabled)
     return {ok(fmt::format("{} is valid; the forward proxy alone is on", paths::kConfig))};
   if (!patient.rproxy->enabled)
-    return {fail(fmt::format("{}: the reverse proxy is off", paths::kConfig), "<rproxy><enabled>true</enabled>")};
+    return {fail(fmt::format("{}: the reverse proxy is off", paths::kConfig),
+                 "asconfigurator -x 'set_server_data;rproxy_enabled,true'")};
   if (patient.rproxy->rules.empty())
     return {fail(fmt::format("{} has no rules", paths::kConfig), "aspera.conf(5), <rules>")};
   if (const auto users = tried_as::without_access(patient.users, paths::kConfig); !users.empty())

@@ -54,7 +54,7 @@ Verdict judge_client_flows(const config::Config& config, std::uint64_t max) {
   const std::uint64_t bound = config.max_flows_per_client;
   if (bound == 0)
     return warn(fmt::format("no bound, so that one client may have all {} that the kernel tracks", max),
-                "take <max_flows_per_client>0</max_flows_per_client> out of aspera.conf, then asperaproxy reload");
+                "asconfigurator -x 'set_server_data;max_flows_per_client,AS_NULL'; asperaproxy reload");
   constexpr unsigned kForSession = 3;  // SSH of the client's and of the server's, and UDP
   const std::uint64_t sessions = config.rproxy.max_sessions;
   const std::uint64_t of_user = config.rproxy.max_sessions_of_user();

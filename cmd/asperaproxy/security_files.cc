@@ -156,10 +156,10 @@ void check_user_files(const Account& account, const sshd_contexts::Settings& set
   }
   // An ordinary account, which only a docroot for all restricts, keeps its keys where everybody has them.
   if (!at_home.empty() && account.is_member)
-    found.push_back({"keys_at_home", true, account.name,
-                     fmt::format("sshd takes keys from {}, where code that runs as the user can add some", at_home),
-                     shell_command({"asp-adduser", "-s", "-m", account.name}) +
-                         "; then have " SALLYPORT_PREFIX "/etc/sshd_config.d/sallyport.conf in force"});
+    found.push_back(
+        {"keys_at_home", true, account.name,
+         fmt::format("sshd takes keys from {}, where code that runs as the user can add some", at_home),
+         shell_command({"asp-adduser", "-s", "-m", account.name}) + fmt::format("; {}", doctor::kSampleInForce)});
   const Finding base{"", true, account.name, "", ""};
   if (follows && fs::is_directory(ssh)) {
     for (const auto& key : keys_in(ssh)) check_key(key, base, nullptr, found);

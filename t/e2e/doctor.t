@@ -80,7 +80,8 @@ unconfined='ssh_tunneling|sftp|agent_forwarding|x11_forwarding|streamlocal_forwa
 security="no_restricted_shell|docroot_above_home|docroot_unconfined|$unconfined|grants|private_keys|writable|sshd_version|not_judged"
 fault "$unlooked" FAIL 'aspera.conf:2:1: bogus' "$keep; printf '<CONF><server><rproxy>\n<bogus/></rproxy></server></CONF>' > $conf" "$back"
 fault "$unlooked" FAIL 'must belong to root' "chmod o+w $conf" "chmod o-w $conf"
-fault "config|border|client_flows" FAIL 'the reverse proxy is off' "sed -i s/true/false/ $conf" "$back"
+fault "config|border|client_flows|servers" FAIL 'the reverse proxy is off' "sed -i 's/<enabled>true/<enabled>false/' $conf"
+on dmz sh -c "$back"
 fault "$unlooked" FAIL 'has no rules' "sed -i '/<rules>/,/<.rules>/d' $conf" "$back"
 fault 'config|servers' FAIL 'bear, bobcat cannot read .*aspera.conf, so that each of their sessions ends' "chmod 600 $conf"
 fault log_directory FAIL '/var/log/wide.*so that the log is in syslog' "install -d -m 777 /var/log/wide; sed -i 's|<rules>|<log_directory>/var/log/wide</log_directory>&|' $conf" "$back"
@@ -131,7 +132,8 @@ fi
 capture on dmz setpriv --bounding-set=-net_admin "$LAB_PREFIX/bin/asperaproxy" check
 like "$out" $'\nFAIL  netlink: ' 'netlink: a container without rights'
 fault 'border|client_flows' FAIL 'not in force, so that everything may be forwarded' 'nft delete table inet sallyport_border'
-fault border warn 'off, so that others than sessions may be forwarded' "sed -i 's|<server>|&<border>false</border>|' $conf; $bin/asperaproxy reload" "$back; $bin/asperaproxy reload"
+fault border warn 'off, so that others than sessions may be forwarded' "sed -i 's|<server>|&<border>false</border>|' $conf; $bin/asperaproxy reload"
+on dmz sh -c "$back"
 fault 'border|host_keys|servers' warn 'closed, but not as aspera.conf and the routes are by now' 'ip link add dmz9 type dummy; ip link set dmz9 up; ip route add 192.0.2.200/32 dev dmz9; '"sed -i '0,/<host>/s|<host>[^<]*|<host>192.0.2.200|' $conf" "ip link del dmz9; $back"
 bounded() { fault client_flows warn "$1" "sed -i 's|<server>|&<max_flows_per_client>$2</max_flows_per_client>|; s|<rules>|$3<rules>|' $conf; ${4-$bin/asperaproxy reload}" "$back; $bin/asperaproxy reload"; }
 bounded 'no bound, so that one client may have all' 0 ''
@@ -205,6 +207,22 @@ wall udp_in FAIL 'table raw: .*-j CT --notrack' 'iptables -t raw -A PREROUTING -
 wall udp_in ok 'raw, for another port' 'iptables -t raw -A PREROUTING -p udp --dport 33002:33100 -j DROP' 'iptables -t raw -F PREROUTING'
 wall udp_in FAIL 'chain inet fw prerouting' "$(fw prerouting accept -300)$(rule prerouting udp dport 33000-33010 drop)" "$nofw"
 wall udp_in ok 'INPUT is not on its way' 'iptables -A INPUT -p udp -j DROP' 'iptables -F INPUT'
+# A wall, the doctor's own rule before it, and the wire.
+opened() {
+  local name=$1 wire=$2 cure
+  on dmz sh -c "$3"
+  cure=$(lines | sed -n "s/^FAIL  $name: .* - //p" | head -n 1)
+  on dmz sh -c "$cure" || diag "$cure"
+  is "$(diff <(echo "$well") <(lines))" '' "$name: cured by $cure"
+  ok "  and the wire says so" $wire
+  on dmz sh -c "$4"
+}
+opened forward 'passes 3' 'iptables -I FORWARD -p udp -j DROP' 'iptables -D FORWARD 1; iptables -D FORWARD 1'
+opened forward 'passes 3' "$(fw forward drop)" "$nofw"
+opened udp_in 'passes 3' 'iptables -t raw -A PREROUTING -p udp --dport 33001 -j DROP' 'iptables -t raw -F PREROUTING'
+opened udp_in 'passes 3' "$(fw prerouting accept -300)$(rule prerouting udp dport 33000-33010 drop)" "$nofw"
+opened tcp_in connects 'iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT; iptables -P INPUT DROP' 'iptables -P INPUT ACCEPT; iptables -F INPUT'
+opened tcp_in connects "$(fw input accept)$(rule input tcp dport "'{ 33001, 33002 }'" reject)" "$nofw"
 wall tcp_in FAIL 'that arrive at TCP 33001 are dropped by chain filter INPUT' 'iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT; iptables -P INPUT DROP' 'iptables -P INPUT ACCEPT; iptables -F INPUT'
 wall tcp_in ok 'it lets the port pass' 'iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT; iptables -A INPUT -p tcp -m multiport --dports 22,33001 -j ACCEPT; iptables -P INPUT DROP' 'iptables -P INPUT ACCEPT; iptables -F INPUT'
 wall tcp_in warn 'may be dropped by chain filter INPUT' 'iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT; iptables -A INPUT -p tcp -s 198.51.100.0/24 --dport 33001 -j ACCEPT; iptables -P INPUT DROP' 'iptables -P INPUT ACCEPT; iptables -F INPUT'
@@ -297,7 +315,7 @@ fault logins warn "$INSIDE1:22 does not let bear in, since 2026-11-22T15:04:05Z:
 fault logins warn "$INSIDE1:22 is faulty since 2026-11-22T15:04:05Z: timed out" "$(mark 'state=faulty\nuntil=99999999\nreason=timed out\n')" "$unmark"
 fault logins FAIL "$INSIDE1:22 refuses this proxy, since log-ins from it have failed" \
   "$(mark 'state=faulty\nuntil=99999999\nreason=handshake: server says: Not allowed at this time\n')" "$unmark"
-fault logins warn "$INSIDE1:22 is out of service, by root, since 20[0-9T:-]*Z: new disks" "$bin/asperaproxy fault $INSIDE1 new disks"
+fault 'logins|servers' warn "$INSIDE1:22 is out of service, by root, since 20[0-9T:-]*Z: new disks" "$bin/asperaproxy fault $INSIDE1 new disks"
 fine 'one log-in that failed' "$(mark 'user=bear\nkeyfile=/k\nstate=refused\nuntil=1\nreason=refused\nfailures=1\n')" "$unmark"
 fault 'host_keys|servers' FAIL "$INSIDE1 is not in .*known_hosts - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i '/^$INSIDE1,/d' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
 fault 'host_keys|servers' FAIL "$INSIDE1 is not in .*known_hosts; 1 of its lines cannot be read, the first is [0-9]* - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i 's/^\($INSIDE1,[^ ]*\) .*/\1 ssh-ed25519 AAAAbroken/' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
@@ -314,6 +332,12 @@ lab_sshd inside1 start
 mv "$inside1/home/xfer/.ssh/authorized_keys" "$inside1/home/xfer/.ssh/away"
 fault servers FAIL "log in at $INSIDE1:22 as xfer: .* - ssh-keygen -y -f $key " true true
 mv "$inside1/home/xfer/.ssh/away" "$inside1/home/xfer/.ssh/authorized_keys"
+for user in one two; do
+  on dmz sh -c "useradd -m -G sallyport -s /bin/aspshell $user; install -d -o $user /home/$user/.ssh; ssh-keygen -q -t ed25519 -N '' -f /home/$user/.ssh/id_ed25519; chown $user /home/$user/.ssh/id_ed25519"
+done
+on dmz sed -i 's|<users>bobcat</users>||' $conf
+is "$(lines | grep -c "^FAIL  servers: log in at $INSIDE1:22 as .*: server refuses")" 2 'of three accounts that a server refuses two are tried, so that it does not refuse the proxy'
+on dmz sh -c "$back; userdel -r one; userdel -r two" 2> /dev/null
 
 # Mending -------------------------------------------------------------------------------------------------
 
