@@ -124,7 +124,7 @@ endif
 # Tests of what is optimised need not be so themselves.
 $(UNIT_OBJ): private CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 
-$(BUILD)/cmd/asperanoded/api.o $(BUILD)/cmd/ascmd/main.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
+$(BUILD)/lib/base/tool.o $(BUILD)/cmd/asperanoded/api.o $(BUILD)/cmd/ascmd/main.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.cc $(HEADERS)
 	@mkdir -p $(@D)

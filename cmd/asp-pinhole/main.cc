@@ -198,4 +198,6 @@ int run(int argc, char**) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-pinhole", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-pinhole", "asp-pinhole", run, argc, argv, tool::Audience::operators);
+}

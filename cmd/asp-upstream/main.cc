@@ -30,8 +30,8 @@
 #include "conductor_link.h"
 #include "config/config.h"
 #include "config/log_place.h"
-#include "key.h"
 #include "session/keepers.h"
+#include "session/keyfile.h"
 #include "session/request.h"
 #include "session/rules.h"
 #include "session/spool.h"
@@ -89,7 +89,7 @@ status::Line connected(const session::Route& route, const HostPort& host, const 
 // Everything of this session that a connection depends on. Taken before and after aspera.conf is read,
 // so that an edit in between never matches.
 session::keepers::Terms terms_of(const session::Route& route, const caller::Caller& caller, int family,
-                                 const key::File& key, const std::string& config) {
+                                 const session::keyfile::File& key, const std::string& config) {
   Record terms;
   terms.add("user", caller.user);
   terms.add("uid", std::to_string(caller.uid));
@@ -203,7 +203,7 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
-  const key::File key = key::read(route, caller);
+  const session::keyfile::File key = session::keyfile::read(route, caller.user, caller.uid);
   const Attempt::Errand errand{route, family, key.text, words, link.descriptors()};
   balance::Choice choice(route, session);
   Outcome outcome;
@@ -329,4 +329,6 @@ int run(int argc, char**) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-upstream", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-upstream", "asp-upstream", run, argc, argv, tool::Audience::operators);
+}

@@ -22,6 +22,7 @@
 #include "base/paths.h"
 #include "base/whole_file.h"
 #include "config/config.h"
+#include "confirm.h"
 #include "host_keys.h"
 #include "session/ending.h"
 #include "session/spool.h"
@@ -84,19 +85,6 @@ Asked parse(const std::vector<std::string>& words) {
 }
 
 void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
-
-// Asks on the terminal itself, wherever stdin and stdout lead.
-bool confirm(const std::string& question) {
-  const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
-  if (!terminal)
-    throw tool::Failure(tool::usage, "ask for confirmation: there is no terminal; give --fingerprint SHA256:...");
-  io::write_all(terminal.get(), question);
-  io::LineBuffer lines(4096);
-  for (;;) {
-    if (const auto line = lines.pop()) return *line == "yes";
-    if (!lines.fill(terminal.get())) return false;
-  }
-}
 
 // Changes the file in one step for all of its readers.
 class KnownHosts {
@@ -181,7 +169,8 @@ class Enrolment {
     }
     refuse_conflicts();
     if (asked_.fingerprint.empty() &&
-        !confirm(fmt::format("Enrol {} for {} in {}? (yes/no) ", offered_.size() == 1 ? "it" : "them", name_, path_))) {
+        !confirm(fmt::format("Enrol {} for {} in {}? (yes/no) ", offered_.size() == 1 ? "it" : "them", name_, path_),
+                 "give --fingerprint SHA256:...")) {
       say(fmt::format("{}: not enrolled\n", name_));
       return false;
     }

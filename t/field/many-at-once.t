@@ -56,5 +56,5 @@ is "$proxy_status" 0 'the transfer ends as it should'
 startups() { on dmz "$LAB_PREFIX/bin/asperaproxy" check | grep ' sshd: .*Startups'; }
 is "$(startups)" '' 'the doctor is content'
 sed -i '/^MaxStartups/d' "$dmz/etc/ssh/sshd_config.d/sallyport.conf"
-like "$(startups)" "^warn .*MaxStartups is 10:30:100: when more than 10 clients come at once, some are turned away .* - .*etc/sshd_config.d/sallyport.conf has the right lines" "and warns of OpenSSH's own"
+like "$(startups)" "^warn .*MaxStartups is 10:30:100: when more than 10 clients come at once, some are turned away .* - cp .*etc/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d/ && sshd -t" "and warns of OpenSSH's own"
 done_testing

@@ -37,7 +37,7 @@ asp-upstream:
   config   log_place
   who      caller command_line
   cluster  node_name redis redis_away redis_message redis_password redis_reply
-  session  keepers request rules trial
+  session  dial_program keepers keyfile request rules trial
   balance  balance blame marks order shared statement types
 asp-lease:
   base     aside boot_clock confine confine_phases passing privilege resolve signals status whole_file
@@ -62,11 +62,11 @@ asp-reap:
 asperaproxy:
   base     aside base64 boot_clock confine options passing process resolve status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
-  ssh      known_hosts upstream_host_key upstream_key
+  ssh      known_hosts upstream_command upstream_host_key upstream_key
   config   destination_policy node_users
   who      authorized_keys file_access
   cluster  node_name redis redis_away redis_message redis_password redis_reply
-  session  dialer ending holder keepers privileged request rules trial
+  session  dial_program dialer ending holder keepers keyfile privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text
   balance  balance blame marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
