@@ -30,20 +30,25 @@ using packet_filter::Packet;
 struct Match {
   std::string iptables;
   std::string nft;
+  std::string ufw;        // "33001/tcp"; empty: it has no such rule, as below
+  std::string firewalld;  // "--add-port=33001/tcp"
 };
-const Match kOurs{"-m connmark --mark 0x08000000/0x08000000", "ct mark and 0x08000000 == 0x08000000"};
+const Match kOurs{"-m connmark --mark 0x08000000/0x08000000", "ct mark and 0x08000000 == 0x08000000", {}, {}};
 
 Match arriving(const char* protocol, const std::vector<PortRange>& ranges) {
   std::string iptables;
   std::string nft;
+  std::string firewalld;
   for (const auto& range : ranges) {
     const bool one = range.low == range.high;
     iptables +=
         (iptables.empty() ? "" : ",") + (one ? std::to_string(range.low) : fmt::format("{}:{}", range.low, range.high));
-    nft += (nft.empty() ? "" : ", ") + (one ? std::to_string(range.low) : fmt::format("{}-{}", range.low, range.high));
+    const std::string ports = one ? std::to_string(range.low) : fmt::format("{}-{}", range.low, range.high);
+    nft += (nft.empty() ? "" : ", ") + ports;
+    firewalld += fmt::format(" --add-port={}/{}", ports, protocol);
   }
   return {fmt::format("-p {} -m multiport --dports {}", protocol, iptables),
-          fmt::format("{} dport {{ {} }}", protocol, nft)};
+          fmt::format("{} dport {{ {} }}", protocol, nft), fmt::format("{}/{}", iptables, protocol), firewalld};
 }
 
 std::vector<PortRange> ranges_of(const std::set<Port>& ports) {
@@ -67,8 +72,11 @@ std::string legacy_rules(Family family) {
   return ask({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
 }
 
-// A rule before the one that drops.
+// A rule before the one that drops; in the words of whoever manages that table.
 std::string cure_of(const packet_filter::Fate& fate, Family family, const Match& match) {
+  if (!match.ufw.empty() && fate.manager == "ufw") return "ufw allow " + match.ufw;
+  if (!match.firewalld.empty() && fate.manager == "firewalld")
+    return fmt::format("firewall-cmd --permanent{} && firewall-cmd --reload", match.firewalld);
   constexpr std::string_view kLegacy = "legacy ";
   const bool legacy = fate.table.starts_with(kLegacy);
   if (!legacy && fate.table.find(' ') != std::string::npos)

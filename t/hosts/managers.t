@@ -62,7 +62,7 @@ on dmz sh -c 'iptables -P FORWARD ACCEPT; ip6tables -P FORWARD ACCEPT; iptables 
 if package ufw; then
   on dmz ufw --force enable > "$TMPDIR/said" 2>&1 || diag "$(cat "$TMPDIR/said")"
   closed ufw
-  like "$(in_the_way)" 'tcp_in: packets that arrive at TCP 33001 are dropped by .*ufw.* - ufw allow 33001/tcp$' 'check names the rule, and what opens it'
+  like "$(in_the_way)" 'tcp_in: packets that arrive at TCP 33001 are dropped by .* - ufw allow 33001/tcp$' 'check names the rule, and what opens it'
   on dmz ufw allow 33001/tcp > /dev/null
   is "$(in_the_way)" '' 'then nothing is in the way'
   heals ufw ufw reload
