@@ -63,8 +63,8 @@ asperaproxy:
   base     aside base64 boot_clock confine options passing process resolve status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
-  config   destination_policy node_users
-  who      authorized_keys file_access
+  config   destination_policy editing node_users
+  who      authorized_keys file_access proxy_account
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dialer ending holder keepers privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text

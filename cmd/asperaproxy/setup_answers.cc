@@ -1,0 +1,312 @@
+#include "setup_answers.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include "base/accounts.h"
+#include "base/cut.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "base/options.h"
+#include "doctor.h"
+#include "host_keys.h"
+#include "setup_host.h"
+
+namespace asperaproxy::setup {
+
+const char kUsage[] =
+    "asperaproxy setup [--server HOST[:PORT][,...]] [--address ADDRESS[,...]] [--squash NAME | --own-names] "
+    "[--user NAME --key FILE | --no-user] [--fingerprint SHA256:...] [--root-login no|key] [--border yes|no] "
+    "[--yes | --dry-run]; or asperaproxy setup --undo";
+
+namespace {
+
+[[noreturn]] void wrong(const std::string& why) { throw tool::Failure(tool::usage, why); }
+
+std::string text_of(const std::vector<HostPort>& servers) {
+  std::string text;
+  for (const auto& server : servers)
+    text += (text.empty() ? "" : ",") + (server.port == 22 ? HostPort{server.host, 0} : server).text();
+  return text;
+}
+
+std::string text_of(const std::vector<IpAddress>& addresses) {
+  std::string text;
+  for (const auto& address : addresses) text += (text.empty() ? "" : ",") + address.text();
+  return text;
+}
+
+// --- what each option takes ------------------------------------------------------------------
+
+void take_servers(Answers& answers, const std::string& text) {
+  answers.servers.clear();
+  for (const auto word : cut::words(text, ", \t")) {
+    auto host = HostPort::parse(word);
+    if (!host) wrong(fmt::format("'{}' is no server: an address or a name, with :PORT if that is not 22", word));
+    if (host->port == 0) host->port = 22;
+    if (std::find(answers.servers.begin(), answers.servers.end(), *host) == answers.servers.end())
+      answers.servers.push_back(*host);
+  }
+  if (answers.servers.empty()) wrong("a server is needed");
+}
+
+void take_addresses(Answers& answers, const std::string& text) {
+  answers.addresses.clear();
+  const auto own = own_addresses();
+  for (const auto word : cut::words(text, ", \t")) {
+    const auto address = IpAddress::parse(word);
+    if (!address) wrong(fmt::format("'{}' is no address", word));
+    if (std::find(own.begin(), own.end(), *address) == own.end())
+      wrong(fmt::format("{} is no address of this host, which has {}", address->text(), text_of(own)));
+    if (std::find(answers.addresses.begin(), answers.addresses.end(), *address) == answers.addresses.end())
+      answers.addresses.push_back(*address);
+  }
+  if (answers.addresses.empty()) wrong("an address is needed");
+}
+
+void take_squash(Answers& answers, const std::string& text) {
+  if (text == "-") return answers.squash.clear();
+  if (!accounts::is_name(text) || text.find_first_of("<>&") != text.npos)
+    wrong(fmt::format("'{}' is no name of an account", text));
+  answers.squash = text;
+}
+
+void take_user(Answers& answers, const std::string& text) {
+  if (text == "-") return answers.user.clear();
+  if (!is_user_name(text))
+    wrong(fmt::format("'{}' is no name for an account on this host: letters, digits, . _ and -, at most 32", text));
+  answers.user = text;
+}
+
+// A file, or the key itself.
+void take_key(Answers& answers, const std::string& text) {
+  constexpr std::size_t kMost = 64 * 1024;
+  const bool is_path = text.find(' ') == text.npos || text.starts_with('/');
+  const std::string read = is_path ? doctor::read_file(text) : text;
+  if (read.empty()) wrong(fmt::format("{}: there is no such file, or it is empty", text));
+  if (read.size() > kMost) wrong(fmt::format("{}: more than {} bytes", text, kMost));
+  if (read.find("PRIVATE KEY") != read.npos)
+    wrong("this is a private key, which nobody else should have: take the .pub file");
+  std::vector<std::string> keys;
+  for (const auto line : cut::lines(read)) {
+    const auto key = cut::trimmed(line);
+    if (!key.empty() && key[0] != '#') keys.emplace_back(key);
+  }
+  if (keys.size() != 1) wrong("one public key is needed, as a line that begins with its type (asp-adduser takes more)");
+  if (fingerprint_of(keys[0]).empty()) wrong("that is no public key: a line such as ssh-ed25519 AAAA... bear@laptop");
+  answers.key = keys[0];
+}
+
+void take_print(Answers& answers, const std::string& text) {
+  if (!host_keys::is_fingerprint(text))
+    wrong(fmt::format("{}: expected SHA256: and 43 characters, as ssh-keygen -lf prints it", text));
+  if (std::find(answers.prints.begin(), answers.prints.end(), text) == answers.prints.end())
+    answers.prints.push_back(text);
+}
+
+void take_root_login(Answers& answers, const std::string& text) {
+  if (text != "no" && text != "key") wrong(fmt::format("'{}' is neither no nor key", text));
+  answers.root_login = text == "no" ? RootLogin::no : RootLogin::key;
+}
+
+void take_border(Answers& answers, const std::string& text) {
+  if (text != "yes" && text != "no") wrong(fmt::format("'{}' is neither yes nor no", text));
+  answers.border = text == "yes" ? Border::yes : Border::no;
+}
+
+// --- the questions ------------------------------------------------------------------------------
+
+std::string standard_servers(const Answers& answers) { return text_of(answers.servers); }
+
+std::string standard_addresses(const Answers& answers) {
+  return text_of(answers.addresses.empty() ? addresses_outside(answers.servers) : answers.addresses);
+}
+
+std::string standard_squash(const Answers& answers) { return answers.squash.empty() ? "-" : answers.squash; }
+std::string standard_user(const Answers& answers) { return answers.user.empty() ? "-" : answers.user; }
+std::string standard_key(const Answers& answers) { return answers.key; }
+
+struct Topic {
+  char letter;
+  const char* option;
+  void (*take)(Answers&, const std::string&);
+  const char* question = nullptr;  // absent: it is never asked
+  std::string (*standard)(const Answers&) = nullptr;
+};
+
+constexpr Topic kTopics[] = {
+    {'s', "server", take_servers, "Internal server (address or name, several with commas)", standard_servers},
+    {'a', "address", take_addresses, "Addresses of this proxy where clients come", standard_addresses},
+    {'q', "squash", take_squash, "Account on the server for everybody (- for each user's own name)", standard_squash},
+    {'u', "user", take_user, "First user outside (- for none yet)", standard_user},
+    {'k', "key", take_key, "That user's public key (a file, or the line itself)", standard_key},
+    {'f', "fingerprint", take_print},
+    {'r', "root-login", take_root_login},
+    {'b', "border", take_border},
+};
+
+const Topic* topic_of(char letter) {
+  const auto* const found =
+      std::find_if(std::begin(kTopics), std::end(kTopics), [&](const Topic& topic) { return topic.letter == letter; });
+  return found == std::end(kTopics) ? nullptr : found;
+}
+
+// Standard input, line by line.
+class Person {
+ public:
+  // Absent: there is no more.
+  std::optional<std::string> answer(const std::string& question) {
+    io::write_all(STDOUT_FILENO, question);
+    for (;;) {
+      if (const auto line = lines_.pop()) return std::string(cut::trimmed(*line));
+      if (lines_.fill(STDIN_FILENO)) continue;
+      io::write_all(STDOUT_FILENO, "\n");
+      if (const auto line = lines_.rest(); line && !line->empty()) return std::string(cut::trimmed(*line));
+      return std::nullopt;
+    }
+  }
+
+ private:
+  io::LineBuffer lines_{16 * 1024};
+};
+
+void ask(Answers& answers, const Topic& topic, Person& person) {
+  constexpr int kTries = 3;
+  const std::string standard = topic.standard(answers);
+  const std::string shown = standard.size() > 60 ? standard.substr(0, 57) + "..." : standard;
+  const std::string question = fmt::format("{}{}: ", topic.question, shown.empty() ? "" : fmt::format(" [{}]", shown));
+  std::string why;
+  for (int i = 0; i < kTries; ++i) {
+    const auto answer = person.answer(question);
+    if (!answer) wrong(fmt::format("the input ended before the answer for --{}", topic.option));
+    try {
+      return topic.take(answers, answer->empty() ? standard : *answer);
+    } catch (const tool::Failure& failure) {
+      why = failure.what();
+      std::fputs(fmt::format("{}\n", logging::escape(why)).c_str(), stderr);
+    }
+  }
+  wrong(fmt::format("no answer for --{} after {} tries: {}", topic.option, kTries, why));
+}
+
+const std::vector<option>& table() {
+  static const std::vector<option> all = [] {
+    std::vector<option> options{{"own-names", no_argument, nullptr, 'o'},
+                                {"no-user", no_argument, nullptr, 'n'},
+                                {"yes", no_argument, nullptr, 'y'},
+                                {"dry-run", no_argument, nullptr, 'd'},
+                                {"undo", no_argument, nullptr, 'U'}};
+    for (const auto& topic : kTopics) options.push_back({topic.option, required_argument, nullptr, topic.letter});
+    options.push_back({nullptr, 0, nullptr, 0});
+    return options;
+  }();
+  return all;
+}
+
+Options parsed(const std::vector<std::string>& words) {
+  std::vector<char*> argv{const_cast<char*>("setup")};
+  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  const int count = static_cast<int>(argv.size());
+  argv.push_back(nullptr);
+  auto options = options::parse(count, argv.data(), "", table().data(), kUsage);
+  if (!options.operands.empty()) options::fail_usage(kUsage, fmt::format("'{}' is no option", options.operands[0]));
+  for (const auto& [one, other] : {std::pair('q', 'o'), {'u', 'n'}, {'y', 'd'}, {'y', 'U'}, {'d', 'U'}}) {
+    if (options.has(one) && options.has(other))
+      options::fail_usage(kUsage, "of two options that exclude each other one is needed");
+  }
+  return options;
+}
+
+Manner manner_of(const Options& options) {
+  if (options.has('U')) return Manner::undo;
+  if (options.has('d')) return Manner::show;
+  return options.has('y') ? Manner::take : Manner::ask;
+}
+
+void take_options(Answers& answers, const Options& options) {
+  // Servers first: the addresses outside depend on them.
+  for (const auto& [letter, text] : options.in_order) {
+    const Topic* const topic = topic_of(letter);
+    if (!topic) continue;
+    try {
+      topic->take(answers, text);
+    } catch (const tool::Failure& failure) {
+      throw tool::Failure(tool::usage, fmt::format("--{}: {}", topic->option, failure.what()));
+    }
+  }
+  if (options.has('o')) answers.squash.clear();
+  if (options.has('n')) answers.user.clear();
+}
+
+// What no option has said: the answers of the last time, and what the host shows.
+void take_standards(Answers& answers) {
+  if (answers.servers.empty()) options::fail_usage(kUsage, "--server is needed");
+  if (answers.addresses.empty()) answers.addresses = addresses_outside(answers.servers);
+  if (answers.addresses.empty())
+    options::fail_usage(kUsage, "--address is needed: this host has no address but on the way to the server");
+}
+
+bool is_given(const Options& options, const Topic& topic) {
+  return options.has(topic.letter) || (topic.letter == 'q' && options.has('o')) ||
+         (topic.letter == 'u' && options.has('n'));
+}
+
+}  // namespace
+
+Record Answers::to_record() const {
+  Record record;
+  for (const auto& server : servers) record.add("server", server.text());
+  for (const auto& address : addresses) record.add("address", address.text());
+  record.add("squash", squash);
+  record.add("user", user);
+  record.add("key", key);
+  for (const auto& print : prints) record.add("fingerprint", print);
+  if (root_login != RootLogin::undecided) record.add("root_login", root_login == RootLogin::no ? "no" : "key");
+  if (border != Border::undecided) record.add("border", border == Border::yes ? "yes" : "no");
+  return record;
+}
+
+Answers Answers::from_record(const Record& record) {
+  record.check_names({"squash", "user", "key", "root_login", "border"}, {"server", "address", "fingerprint"});
+  Answers answers;
+  for (const auto& text : record.all("server")) {
+    if (const auto server = HostPort::parse(text)) answers.servers.push_back(*server);
+  }
+  for (const auto& text : record.all("address")) {
+    if (const auto address = IpAddress::parse(text)) answers.addresses.push_back(*address);
+  }
+  answers.squash = record.require("squash");
+  answers.user = record.require("user");
+  answers.key = record.require("key");
+  answers.prints = record.all("fingerprint");
+  if (const auto login = record.get("root_login")) take_root_login(answers, *login);
+  if (const auto border = record.get("border")) take_border(answers, *border);
+  return answers;
+}
+
+Asked asked(const std::vector<std::string>& words, const Answers& before) {
+  const auto options = parsed(words);
+  Asked asked{manner_of(options), before};
+  if (asked.manner == Manner::undo) return asked;
+  take_options(asked.answers, options);
+  if (asked.manner != Manner::ask) take_standards(asked.answers);
+  Person person;
+  for (const auto& topic : kTopics) {
+    if (asked.manner != Manner::ask || !topic.question || is_given(options, topic)) continue;
+    if (topic.letter == 'k' && asked.answers.user.empty()) continue;
+    ask(asked.answers, topic, person);
+  }
+  if (asked.answers.user.empty()) asked.answers.key.clear();
+  else if (asked.answers.key.empty()) options::fail_usage(kUsage, "--user needs --key");
+  return asked;
+}
+
+}  // namespace asperaproxy::setup

@@ -1,0 +1,45 @@
+// setup_answers: what the administrator wants of `asperaproxy setup`: by options, by answers, or as it was the last
+// time. Each option and its question are one row of a table, and are parsed by one function.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/record.h"
+
+namespace asperaproxy::setup {
+
+enum class RootLogin { undecided, no, key };
+enum class Border { undecided, yes, no };
+
+struct Answers {
+  std::vector<HostPort> servers;     // the port is never 0
+  std::vector<IpAddress> addresses;  // of the proxy, where clients come
+  std::string squash;                // everybody's account on the servers; empty: each has the own name there
+  std::string user;                  // the first one outside; empty: none yet
+  std::string key;                   // that user's public key, a line
+  std::vector<std::string> prints;   // fingerprints of host keys that are known to be right
+  RootLogin root_login = RootLogin::undecided;
+  Border border = Border::undecided;
+  bool operator==(const Answers&) const = default;
+
+  // Failure{65}.
+  static Answers from_record(const Record& record);
+  Record to_record() const;
+};
+
+enum class Manner { ask, take, show, undo };  // --yes, --dry-run, --undo
+
+struct Asked {
+  Manner manner = Manner::ask;
+  Answers answers;
+};
+
+extern const char kUsage[];
+
+// The words behind "setup", what was answered the last time, and what the host shows. Asks on standard input for what
+// no option says; a wrong answer is asked for three times. Failure{64}: an option or the answers are wrong, or missing.
+Asked asked(const std::vector<std::string>& words, const Answers& before);
+
+}  // namespace asperaproxy::setup

@@ -1,0 +1,178 @@
+#include "setup_proof.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include <fmt/core.h>
+
+#include "base/accounts.h"
+#include "base/cut.h"
+#include "base/env.h"
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/paths.h"
+#include "config/config.h"
+#include "doctor.h"
+#include "judge.h"
+#include "session/rules.h"
+#include "session/spool.h"
+#include "setup_outsider.h"
+
+namespace asperaproxy::setup {
+namespace {
+
+constexpr int kSeconds = 60;
+constexpr std::size_t kMostOutput = 1024 * 1024;
+
+void say(const std::string& name, const doctor::Verdict& verdict) {
+  io::write_all(STDOUT_FILENO, doctor::text({{name, verdict}}));
+}
+
+session::Request request(const std::string& user, const IpAddress& proxy) {
+  return {user, {proxy, 1}, {proxy, doctor::kUsualSshPort}, std::nullopt, "asperaproxy setup", true};
+}
+
+// "asp-dial: why" without the name.
+std::string last_of(std::string_view said) {
+  const auto lines = cut::lines(said);
+  std::string_view line = lines.empty() ? "nothing was said" : lines.back();
+  if (const auto colon = line.find(": "); line.starts_with("asp") && colon != line.npos) line.remove_prefix(colon + 2);
+  return std::string(line);
+}
+
+// --- logging in ------------------------------------------------------------------------------------
+
+// Speaks SSH under the account that sessions have for it, with the key on a descriptor, as they do.
+doctor::Verdict log_in(const session::Route& route, const HostPort& host) {
+  constexpr int kKey = 3;
+  const Fd key = fd::open(route.keyfile, O_RDONLY | O_NOCTTY);
+  std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
+                                "-v",
+                                "-I",
+                                std::to_string(kKey),
+                                "-n",
+                                route.keyfile,
+                                "-k",
+                                route.known_hosts,
+                                "-l",
+                                route.upstream_user};
+  if (route.old_algorithms) argv.emplace_back("-O");
+  if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
+  argv.insert(argv.end(), {host.text(), "--", "true"});
+  const auto done = child::run({argv, env::allow({}), {{key.get(), kKey}}, accounts::identity_of(paths::kDialAccount)},
+                               "", kMostOutput, kSeconds);
+  const std::string where = fmt::format("{} at {}", route.upstream_user, host.text());
+  const auto at = done.err.find("host_key=");
+  if (done.err.starts_with("connected ")) {
+    const auto end = done.err.find(' ', at);
+    return doctor::ok(
+        fmt::format("{}, host key {}", where, at == done.err.npos ? "?" : done.err.substr(at + 9, end - at - 9)));
+  }
+  return doctor::fail(fmt::format("{}: {}", where, last_of(done.err)),
+                      done.status == tool::not_permitted ? "the line for authorized_keys there is below" : "see below");
+}
+
+// Each account, key and server once, for all members and all addresses.
+bool log_in_everywhere(const config::Rproxy& rproxy, const Answers& answers) {
+  auto users = doctor::examine().users;
+  if (users.empty()) users.emplace_back("nobody");  // a squash rule leads to the server all the same
+  const session::rules::Facts facts{accounts::groups_of, {}};
+  std::set<std::string> tried;
+  bool well = true;
+  for (const auto& user : users) {
+    for (const auto& address : answers.addresses) {
+      const auto route = session::rules::first_match(rproxy, request(user, address), facts);
+      if (!route || (route->keyfile_of_user && user == "nobody")) continue;
+      for (const auto& host : route->hosts) {
+        if (!tried.insert(route->upstream_user + " " + route->keyfile + " " + host.text()).second) continue;
+        doctor::Verdict verdict;
+        try {
+          verdict = log_in(*route, host);
+        } catch (const tool::Failure& failure) {
+          verdict = doctor::fail(failure.what(), "mend that, and run asperaproxy setup again");
+        }
+        well = well && verdict.grade == doctor::Grade::ok;
+        say("login", verdict);
+      }
+    }
+  }
+  return well;
+}
+
+// --- a session --------------------------------------------------------------------------------------
+
+bool is_over(const IpAddress& client) {
+  const auto living = session::spool::living();
+  return std::none_of(living.begin(), living.end(),
+                      [&](const session::Session& session) { return session.client.ip == client; });
+}
+
+// Whatever comes of it, the rule is gone soon after.
+void add_end(doctor::Verdict& verdict, const IpAddress& client) {
+  const auto deadline = Deadline::in(std::chrono::seconds(10));
+  while (!is_over(client)) {
+    if (deadline.over()) {
+      verdict = doctor::fail(verdict.what + "; its pinhole has not closed within 10 s", "asp-sessions");
+      return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+doctor::Verdict session_of(const std::string& user, const IpAddress& proxy) {
+  const Outsider outsider(proxy);
+  const Guest guest(user, outsider.address());
+  const std::string at = HostPort{proxy.text(), 0}.text();
+  const auto done = outsider.run({std::string(paths::kBin) + "asp-cp", "-q", "-F", guest.folder() + "/ssh_config", "-i",
+                                  guest.folder() + "/key", "-P", std::to_string(doctor::kUsualSshPort),
+                                  fmt::format("{}@{}:/etc/hostname", user, at), guest.folder() + "/fetched"},
+                                 kSeconds);
+  auto verdict = judge_session(done.status, done.err);
+  add_end(verdict, outsider.address());
+  verdict.what = fmt::format("{} at {}: {}", user, HostPort{proxy.text(), doctor::kUsualSshPort}.text(), verdict.what);
+  return verdict;
+}
+
+}  // namespace
+
+doctor::Verdict judge_session(int status, std::string_view said) {
+  const auto has = [&](std::string_view words) { return said.find(words) != said.npos; };
+  const std::string opened = "a session opened its pinhole and closed it";
+  if (has("no asp-cp on the server"))
+    return doctor::warn(opened + "; no datagram was sent, since the server has no asp-cp to answer it",
+                        "try a transfer with the program that the server has");
+  if (has("no UDP path"))
+    return doctor::fail(opened + ", but no datagram came back",
+                        "the inner firewall has to let UDP through, see below; or asp-cp is not let in on the server");
+  // The file is asked for when a datagram has come back.
+  if (status == tool::yes || status == tool::io) return doctor::ok(opened + "; datagrams went to the server and back");
+  // The proxy's own sentence comes before asp-cp's.
+  return doctor::fail(last_of(said.substr(0, said.find('\n'))), "journalctl -t ascp_rproxy, and asperaproxy check");
+}
+
+Proof prove(const Answers& answers) {
+  const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
+  // Where the log-in is refused, a session would be counted against the account.
+  if (!log_in_everywhere(rproxy, answers)) return Proof::failed;
+  if (answers.user.empty()) return Proof::no_echo;
+  Proof proof = Proof::whole;
+  for (const auto& address : answers.addresses) {
+    doctor::Verdict verdict;
+    try {
+      verdict = session_of(answers.user, address);
+    } catch (const tool::Failure& failure) {
+      verdict = doctor::fail(fmt::format("none could be tried from this host: {}", failure.what()),
+                             "try a transfer from outside");
+    }
+    say("session", verdict);
+    if (verdict.grade == doctor::Grade::fail) proof = Proof::failed;
+    else if (verdict.grade == doctor::Grade::warn && proof == Proof::whole) proof = Proof::no_echo;
+  }
+  return proof;
+}
+
+}  // namespace asperaproxy::setup

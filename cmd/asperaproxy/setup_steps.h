@@ -1,0 +1,18 @@
+// setup_steps: what `asperaproxy setup` sees to, in its order. Each looks at the host, and says what is missing.
+#pragma once
+
+#include <vector>
+
+#include "setup_step.h"
+
+namespace asperaproxy::setup {
+
+struct Maker {
+  const char* name;
+  Step (*make)(const Answers&, const Journal&);
+};
+
+// Each is made when those before it are done.
+const std::vector<Maker>& steps();
+
+}  // namespace asperaproxy::setup
