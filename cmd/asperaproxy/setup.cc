@@ -26,11 +26,11 @@ void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 int undo(Journal& journal) {
   int result = tool::yes;
   while (!journal.entries().empty()) {
-    const std::string step = journal.entries().back().step;
+    const Entry entry = journal.entries().back();
     const auto complaints = journal.take_back();
-    say(fmt::format("undone {}\n", step));
+    if (!entry.files.empty() || !entry.undo.empty()) say(fmt::format("undone {}\n", entry.step));
     for (const auto& complaint : complaints) {
-      std::fputs(fmt::format("asperaproxy: {}: {}\n", step, logging::escape(complaint)).c_str(), stderr);
+      std::fputs(fmt::format("asperaproxy: {}: {}\n", entry.step, logging::escape(complaint)).c_str(), stderr);
       result = tool::no;
     }
   }
@@ -65,14 +65,29 @@ Step made(const Maker& maker, const Answers& answers, const Journal& journal) {
   }
 }
 
-int set_up(const Answers& answers, Journal& journal) {
-  journal.remember(answers);
-  for (const auto& maker : steps()) take(made(maker, answers, journal), journal);
-  const Proof proof = prove(answers);
-  say(remains(answers, proof != Proof::failed));
-  if (proof != Proof::failed) return tool::yes;
+bool try_again(Person* person) {
+  if (person) {
+    const auto answer = person->answer("\nNot all of it works yet. Press Enter to try again, or write later: ");
+    if (answer && answer->empty()) return true;
+  }
   say("\nNot all of it works yet. When that is done: asperaproxy setup --yes\n");
-  return tool::no;
+  return false;
+}
+
+// A person may wait until others have done what remains, and see it work. `person`: absent for scripts.
+int prove_all(const Answers& answers, Person* person) {
+  for (;;) {
+    const Proof proof = prove(answers);
+    say(remains(answers, proof.let_in));
+    if (proof.whole) return tool::yes;
+    if (!try_again(person)) return tool::no;
+  }
+}
+
+int set_up(const Asked& asked, Journal& journal, Person& person) {
+  journal.remember(asked.answers);
+  for (const auto& maker : steps()) take(made(maker, asked.answers, journal), journal);
+  return prove_all(asked.answers, asked.manner == Manner::ask ? &person : nullptr);
 }
 
 }  // namespace
@@ -81,11 +96,12 @@ int set_up(const std::vector<std::string>& words) {
   require_root();
   ::umask(022);
   Journal journal;
-  const auto asked = setup::asked(words, journal.answers());
+  Person person;
+  const auto asked = setup::asked(words, journal.answers(), person);
   switch (asked.manner) {
     case Manner::undo: return undo(journal);
     case Manner::show: return show_all(asked.answers, journal);
-    default: return set_up(asked.answers, journal);
+    default: return set_up(asked, journal, person);
   }
 }
 

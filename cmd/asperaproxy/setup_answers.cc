@@ -140,6 +140,7 @@ struct Topic {
   void (*take)(Answers&, const std::string&);
   const char* question = nullptr;  // absent: it is never asked
   std::string (*standard)(const Answers&) = nullptr;
+  bool (*is_due)(const Answers&) = [](const Answers&) { return true; };
 };
 
 constexpr Topic kTopics[] = {
@@ -147,10 +148,14 @@ constexpr Topic kTopics[] = {
     {'a', "address", take_addresses, "Addresses of this proxy where clients come", standard_addresses},
     {'q', "squash", take_squash, "Account on the server for everybody (- for each user's own name)", standard_squash},
     {'u', "user", take_user, "First user outside (- for none yet)", standard_user},
-    {'k', "key", take_key, "That user's public key (a file, or the line itself)", standard_key},
+    {'k', "key", take_key, "That user's public key (a file, or the line itself)", standard_key,
+     [](const Answers& answers) { return !answers.user.empty(); }},
     {'f', "fingerprint", take_print},
     {'r', "root-login", take_root_login},
-    {'b', "border", take_border},
+    {'b', "border", take_border,
+     "This host forwards packets already. Close it between the proxy's networks, but for sessions (yes or no)",
+     [](const Answers&) { return std::string(); },
+     [](const Answers& answers) { return answers.border == Border::undecided && forwards_for_others(); }},
 };
 
 const Topic* topic_of(char letter) {
@@ -158,25 +163,6 @@ const Topic* topic_of(char letter) {
       std::find_if(std::begin(kTopics), std::end(kTopics), [&](const Topic& topic) { return topic.letter == letter; });
   return found == std::end(kTopics) ? nullptr : found;
 }
-
-// Standard input, line by line.
-class Person {
- public:
-  // Absent: there is no more.
-  std::optional<std::string> answer(const std::string& question) {
-    io::write_all(STDOUT_FILENO, question);
-    for (;;) {
-      if (const auto line = lines_.pop()) return std::string(cut::trimmed(*line));
-      if (lines_.fill(STDIN_FILENO)) continue;
-      io::write_all(STDOUT_FILENO, "\n");
-      if (const auto line = lines_.rest(); line && !line->empty()) return std::string(cut::trimmed(*line));
-      return std::nullopt;
-    }
-  }
-
- private:
-  io::LineBuffer lines_{16 * 1024};
-};
 
 void ask(Answers& answers, const Topic& topic, Person& person) {
   constexpr int kTries = 3;
@@ -261,6 +247,18 @@ bool is_given(const Options& options, const Topic& topic) {
 
 }  // namespace
 
+std::optional<std::string> Person::answer(const std::string& question) {
+  io::write_all(STDOUT_FILENO, question);
+  for (;;) {
+    if (const auto line = lines_.pop()) return std::string(cut::trimmed(*line));
+    if (lines_.fill(STDIN_FILENO)) continue;
+    io::write_all(STDOUT_FILENO, "\n");
+    const auto line = lines_.rest();
+    if (line && !line->empty()) return std::string(cut::trimmed(*line));
+    return std::nullopt;
+  }
+}
+
 Record Answers::to_record() const {
   Record record;
   for (const auto& server : servers) record.add("server", server.text());
@@ -292,17 +290,15 @@ Answers Answers::from_record(const Record& record) {
   return answers;
 }
 
-Asked asked(const std::vector<std::string>& words, const Answers& before) {
+Asked asked(const std::vector<std::string>& words, const Answers& before, Person& person) {
   const auto options = parsed(words);
   Asked asked{manner_of(options), before};
   if (asked.manner == Manner::undo) return asked;
   take_options(asked.answers, options);
   if (asked.manner != Manner::ask) take_standards(asked.answers);
-  Person person;
   for (const auto& topic : kTopics) {
     if (asked.manner != Manner::ask || !topic.question || is_given(options, topic)) continue;
-    if (topic.letter == 'k' && asked.answers.user.empty()) continue;
-    ask(asked.answers, topic, person);
+    if (topic.is_due(asked.answers)) ask(asked.answers, topic, person);
   }
   if (asked.answers.user.empty()) asked.answers.key.clear();
   else if (asked.answers.key.empty()) options::fail_usage(kUsage, "--user needs --key");

@@ -2,10 +2,12 @@
 // time. Each option and its question are one row of a table, and are parsed by one function.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/address.h"
+#include "base/io.h"
 #include "base/record.h"
 
 namespace asperaproxy::setup {
@@ -36,10 +38,20 @@ struct Asked {
   Answers answers;
 };
 
+// Somebody at standard input.
+class Person {
+ public:
+  // A line, without blanks at its ends. Absent: the input has ended.
+  std::optional<std::string> answer(const std::string& question);
+
+ private:
+  io::LineBuffer lines_{16 * 1024};
+};
+
 extern const char kUsage[];
 
-// The words behind "setup", what was answered the last time, and what the host shows. Asks on standard input for what
+// The words behind "setup", what was answered the last time, and what the host shows. Asks the person for what
 // no option says; a wrong answer is asked for three times. Failure{64}: an option or the answers are wrong, or missing.
-Asked asked(const std::vector<std::string>& words, const Answers& before);
+Asked asked(const std::vector<std::string>& words, const Answers& before, Person& person);
 
 }  // namespace asperaproxy::setup

@@ -13,6 +13,8 @@
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/resolve.h"
+#include "firewall/border.h"
+#include "kernel.h"
 #include "kernel/routes.h"
 #include "who/proxy_account.h"
 
@@ -87,6 +89,8 @@ std::optional<IpAddress> address_towards(const IpAddress& address) {
   if (::getsockname(socket.get(), generic, &size) != 0) return std::nullopt;
   return IpAddress::from_sockaddr(*generic);
 }
+
+bool forwards_for_others() { return !firewall::border::recorded() && (forwards(AF_INET) || forwards(AF_INET6)); }
 
 bool is_user_name(const std::string& text) { return proxy_account::is_name(text); }
 

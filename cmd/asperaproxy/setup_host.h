@@ -22,6 +22,9 @@ std::vector<IpAddress> addresses_of(const HostPort& server);
 // Our own address on the way to that one. Absent: there is no way.
 std::optional<IpAddress> address_towards(const IpAddress& address);
 
+// True if the kernel forwards already, and not because the suite has turned that on.
+bool forwards_for_others();
+
 // True for what asp-adduser takes for a name.
 bool is_user_name(const std::string& text);
 

@@ -15,6 +15,7 @@
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/paths.h"
+#include "base/status.h"
 #include "config/config.h"
 #include "doctor.h"
 #include "judge.h"
@@ -65,15 +66,14 @@ doctor::Verdict log_in(const session::Route& route, const HostPort& host) {
   argv.insert(argv.end(), {host.text(), "--", "true"});
   const auto done = child::run({argv, env::allow({}), {{key.get(), kKey}}, accounts::identity_of(paths::kDialAccount)},
                                "", kMostOutput, kSeconds);
-  const std::string where = fmt::format("{} at {}", route.upstream_user, host.text());
-  const auto at = done.err.find("host_key=");
-  if (done.err.starts_with("connected ")) {
-    const auto end = done.err.find(' ', at);
-    return doctor::ok(
-        fmt::format("{}, host key {}", where, at == done.err.npos ? "?" : done.err.substr(at + 9, end - at - 9)));
+  for (const auto line : cut::lines(done.err)) {
+    if (!line.starts_with("connected ")) continue;
+    return doctor::ok(fmt::format("{} at {}, whose host key is {}", route.upstream_user, host.text(),
+                                  status::parse(line).get("host_key")));
   }
-  return doctor::fail(fmt::format("{}: {}", where, last_of(done.err)),
-                      done.status == tool::not_permitted ? "the line for authorized_keys there is below" : "see below");
+  return doctor::fail(last_of(done.err), done.status == tool::not_permitted
+                                             ? "the line for authorized_keys there is below"
+                                             : "the ports that firewalls have to let through are below");
 }
 
 // Each account, key and server once, for all members and all addresses.
@@ -137,6 +137,15 @@ doctor::Verdict session_of(const std::string& user, const IpAddress& proxy) {
   return verdict;
 }
 
+// What the doctor finds besides. True: nothing that fails.
+bool is_sound() {
+  const auto checked = doctor::ask({std::string(paths::kBin) + "asperaproxy", "check"});
+  for (const auto line : cut::lines(checked.out)) {
+    if (!line.starts_with("ok ")) io::write_all(STDOUT_FILENO, fmt::format("{}\n", line));
+  }
+  return checked.well();
+}
+
 }  // namespace
 
 doctor::Verdict judge_session(int status, std::string_view said) {
@@ -157,10 +166,9 @@ doctor::Verdict judge_session(int status, std::string_view said) {
 Proof prove(const Answers& answers) {
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   // Where the log-in is refused, a session would be counted against the account.
-  if (!log_in_everywhere(rproxy, answers)) return Proof::failed;
-  if (answers.user.empty()) return Proof::no_echo;
-  Proof proof = Proof::whole;
-  for (const auto& address : answers.addresses) {
+  if (!log_in_everywhere(rproxy, answers)) return {false, false};
+  bool well = is_sound();
+  for (const auto& address : answers.user.empty() ? std::vector<IpAddress>{} : answers.addresses) {
     doctor::Verdict verdict;
     try {
       verdict = session_of(answers.user, address);
@@ -169,10 +177,9 @@ Proof prove(const Answers& answers) {
                              "try a transfer from outside");
     }
     say("session", verdict);
-    if (verdict.grade == doctor::Grade::fail) proof = Proof::failed;
-    else if (verdict.grade == doctor::Grade::warn && proof == Proof::whole) proof = Proof::no_echo;
+    well = well && verdict.grade != doctor::Grade::fail;
   }
-  return proof;
+  return {true, well};
 }
 
 }  // namespace asperaproxy::setup

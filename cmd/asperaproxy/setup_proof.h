@@ -10,13 +10,11 @@
 
 namespace asperaproxy::setup {
 
-enum class Proof {
-  whole,    // all works
-  no_echo,  // it works as far as can be tried from here: nothing at the other end answers datagrams
-  failed,
+struct Proof {
+  bool let_in = true;  // the servers take the keys
+  bool whole = true;   // all works, as far as it can be tried from here
 };
-
-// Prints a line for each trial. Takes at most a minute for each address and each server.
+// Prints a line for each trial, and what the doctor finds. Takes at most a minute for each address and each server.
 Proof prove(const Answers& answers);
 
 // Pure. What the end of asp-cp, which fetched a file through the proxy, says of the session.

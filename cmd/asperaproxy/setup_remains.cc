@@ -58,7 +58,7 @@ std::string keys_part(const Answers& answers) {
 std::string sshd_part(const Answers& answers) {
   std::set<std::string> ours;
   for (const auto& server : answers.servers) ours.merge(ends_of(server).ours);
-  return fmt::format("In its sshd_config, since all users come from one address:\n\nMaxStartups 300:30:600\n"
+  return fmt::format("In sshd_config there, since all users come from one address:\n\nMaxStartups 300:30:600\n"
                      "PerSourcePenaltyExemptList {}    (OpenSSH 9.8 and later)\n\n",
                      fmt::join(ours, ","));
 }

@@ -3,9 +3,11 @@
 #include <pwd.h>
 #include <shadow.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -208,6 +210,11 @@ std::vector<std::vector<std::string>> reloads() {
   return {{"/etc/init.d/ssh", "reload"}};
 }
 
+// sshd -T wants it, and where systemd listens, it is there only while somebody is logged in.
+void make_separation() {
+  if (::mkdir("/run/sshd", 0755) != 0 && errno != EEXIST) tool::fail_errno(tool::os, "make /run/sshd");
+}
+
 // Our drop-in with the ports that the host needs.
 std::string wanted_text(const Answers& answers) {
   const auto sample = text_of(fmt::format("{}/etc/sshd_config.d/{}", paths::kPrefix, kName));
@@ -266,6 +273,7 @@ std::vector<Port> ports_to_add(const std::vector<Port>& now, std::vector<Port> p
 }
 
 Step sshd_step(const Answers& answers, const Journal& journal) {
+  make_separation();
   Step step{"sshd", ""};
   std::string text = wanted_text(answers);
   const Text there = text_of(installed());

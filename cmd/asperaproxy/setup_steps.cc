@@ -79,14 +79,29 @@ Step sudo_step(const Answers&, const Journal&) {
 
 // --- the kernel ------------------------------------------------------------------------------------
 
-// "net.ipv4.conf.*.send_redirects = 0": the file of the kernel, where that is one file.
-bool is_set(std::string_view line) {
-  const auto words = cut::words(line, "= \t");
-  if (words.size() < 2 || words[0].find('*') != words[0].npos) return true;
-  std::string path = fmt::format("/proc/sys/{}", words[0]);
-  std::replace(path.begin(), path.end(), '.', '/');
-  const std::string now = doctor::read_file(path);
-  return now.empty() || cut::trimmed(now) == words[1];
+// Of "net.ipv4.conf.*.send_redirects" those two that are for interfaces to come, and decide together with each one's.
+std::vector<std::string> settings_of(std::string_view pattern) {
+  const auto star = pattern.find(".*.");
+  if (star == pattern.npos) return {std::string(pattern)};
+  const auto before = pattern.substr(0, star), after = pattern.substr(star + 2);
+  return {fmt::format("{}.all{}", before, after), fmt::format("{}.default{}", before, after)};
+}
+
+// What of the file is not in force, as it is now: "net.ipv4.conf.all.rp_filter=0".
+std::vector<std::string> other_settings(std::string_view text) {
+  std::vector<std::string> found;
+  for (const auto line : cut::lines(text)) {
+    const auto words = cut::words(line, "= \t");
+    if (words.size() < 2 || !words[0].starts_with("net.")) continue;
+    for (const auto& setting : settings_of(words[0])) {
+      std::string path = "/proc/sys/" + setting;
+      std::replace(path.begin(), path.end(), '.', '/');
+      const std::string now = doctor::read_file(path);
+      if (!now.empty() && cut::trimmed(now) != words[1])
+        found.push_back(fmt::format("{}={}", setting, cut::trimmed(now)));
+    }
+  }
+  return found;
 }
 
 Step kernel_step(const Answers&, const Journal&) {
@@ -94,12 +109,14 @@ Step kernel_step(const Answers&, const Journal&) {
   Step step{"kernel", "counts bytes, and lets nobody on the network lead packets elsewhere"};
   const auto text = text_of(settings);
   if (!text) throw tool::Failure(tool::os, settings + " is missing: install the suite again");
-  const auto lines = cut::lines(*text);
-  const bool all = std::all_of(lines.begin(), lines.end(),
-                               [](std::string_view line) { return !line.starts_with("net.") || is_set(line); });
+  const auto others = other_settings(*text);
   const bool counts = text_of("/proc/sys/net/netfilter/nf_conntrack_acct").has_value();
   if (!counts) step.commands.push_back({{"/usr/sbin/modprobe", "nf_conntrack"}});
-  if (!counts || !all) step.commands.push_back({{"/usr/sbin/sysctl", "-q", "-p", settings}});
+  if (counts && others.empty()) return step;
+  step.commands.push_back({{"/usr/sbin/sysctl", "-q", "-p", settings}});
+  if (others.empty()) return step;
+  step.undo.push_back({"/usr/sbin/sysctl", "-q", "-w"});
+  step.undo[0].insert(step.undo[0].end(), others.begin(), others.end());
   return step;
 }
 
@@ -125,8 +142,9 @@ Step config_step(const Answers& answers, const Journal& journal) {
   std::vector<std::string> addresses, servers;
   for (const auto& address : answers.addresses) addresses.push_back(address.text());
   for (const auto& server : answers.servers) servers.push_back(server.text());
-  Step step{"aspera.conf", fmt::format("{} leads to {}, as {}", fmt::join(addresses, ", "), fmt::join(servers, ", "),
-                                       answers.squash.empty() ? "the user" : answers.squash)};
+  Step step{"aspera.conf",
+            fmt::format("clients at {} go to {} as {}", fmt::join(addresses, ", "), fmt::join(servers, ", "),
+                        answers.squash.empty() ? "themselves" : answers.squash)};
   step.want({paths::kConfig, config_text(answers, journal)});
   return step;
 }
@@ -193,17 +211,14 @@ Step cron_step(const Answers&, const Journal&) {
 
 // --- the border and the service ----------------------------------------------------------------------------
 
-// What this host forwards now for others, and would no longer.
-void refuse_cut(const Answers& answers, const config::Config& config) {
-  if (!config.border || answers.border == Border::yes || firewall::border::recorded()) return;
-  std::vector<std::string> left;
-  const auto flows = border_plan::cut_by(border_plan::plan(config, left));
-  if (flows.empty()) return;
-  throw tool::Failure(
-      tool::not_permitted,
-      fmt::format("this host forwards for others now ({}), and would no longer: --border yes if that is right, "
-                  "--border no if it is to go on as a router for everybody",
-                  doctor::listed(flows)));
+// Flows are to be seen only where something of the host's has the kernel track them.
+void refuse_cut(const Answers& answers, const config::Config& config, const firewall::border::Plan& plan) {
+  if (!config.border || answers.border == Border::yes || !forwards_for_others()) return;
+  const auto flows = border_plan::cut_by(plan);
+  throw tool::Failure(tool::not_permitted,
+                      fmt::format("this host forwards for others{}, and would no longer between its networks: --border "
+                                  "yes if that is right, --border no if it is to go on as a router for everybody",
+                                  flows.empty() ? "" : fmt::format(" now ({})", doctor::listed(flows))));
 }
 
 bool runs() {
@@ -218,14 +233,18 @@ Step service_step(const Answers& answers, const Journal& journal) {
   Step step{"service", config.border
                            ? fmt::format("runs; nothing but sessions is forwarded ({})", border_plan::shown(plan))
                            : "runs; this host forwards for everybody (<border>false</border>)"};
-  if (runs() && (!config.border || firewall::border::recorded())) return step;
-  refuse_cut(answers, config);
+  const auto border = firewall::border::recorded();
+  if (runs() && (!config.border || (border && !border->is_open()))) return step;
+  refuse_cut(answers, config, plan);
   if (unit::runs_here()) {
     step.commands.push_back({{kSystemctl, "daemon-reload"}});
     step.commands.push_back({{kSystemctl, "--quiet", "enable", kService}});
   }
   step.commands.push_back({{tool("asperaproxy"), "start"}});
   step.undo.push_back({tool("asperaproxy"), "leave"});
+  if (!forwards(AF_INET)) step.undo.push_back({"/usr/sbin/sysctl", "-q", "-w", "net.ipv4.ip_forward=0"});
+  if (has_ipv6() && !forwards(AF_INET6))
+    step.undo.push_back({"/usr/sbin/sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=0"});
   return step;
 }
 

@@ -45,7 +45,7 @@ status 77 'where root alone could log in, it refuses' setup --yes "${options[@]}
 like "$err" 'sshd: nobody could log in any more' 'and says why'
 is "$(wc -l <<< "$err")" 1 'in one line'
 nok 'sshd has nothing of it' test -e "$dmz/etc/ssh/sshd_config.d/sallyport.conf"
-status 77 'the same with --root-login key, if root has none' setup --yes --root-login key "${options[@]}"
+status 77 'the same with --root-login key, if root has none' setup --dry-run --root-login key "${options[@]}"
 status 0 '(root has one)' install -D -m 600 "$dmz/root/bear.pub" "$dmz/root/.ssh/authorized_keys"
 capture setup --dry-run --root-login key "${options[@]}"
 like "$out" '\+PermitRootLogin prohibit-password' 'otherwise root keeps it'
@@ -65,16 +65,19 @@ rm "$dmz/etc/ssh/sshd_config.d/zz.conf"
 status 1 'done, but the server does not know the key yet: exit 1' setup --yes "${options[@]}"
 like "$out" 'ok    aspera.conf:' 'it went on from where it was'
 like "$out" 'done  sshd: listens on 22 and 33001' 'did the rest'
-like "$out" 'FAIL  login: xfer at '"$INSIDE1"':22: ' 'and says what does not work'
+like "$out" 'FAIL  login: log in at '"$INSIDE1"':22 as xfer: server refuses our key' 'and says what does not work'
 line=$(grep '^from=' <<< "$out")
 like "$line" "^from=\"$DMZ_LAN\",restrict ssh-ed25519 " 'the line for the server is there'
 like "$out" "inner +$DMZ_LAN +$INSIDE1 +TCP 22, UDP 33001" 'and the ports for firewalls'
 echo "$line" >> "$(lab_root inside1)/home/xfer/.ssh/authorized_keys"
-bare_files > "$TMPDIR/done"
+on dmz sysctl -q -w net.ipv4.conf.all.rp_filter=0
 status 0 'a second run without options: exit 0' setup --yes
+like "$out" 'done  kernel' 'puts right what has changed since'
+bare_files > "$TMPDIR/done"
+status 0 'a third run: exit 0' setup --yes
 nok 'has nothing to do' grep -E '^(done|FAIL)' <<< "$out"
 ok 'and changes no file' diff "$TMPDIR/done" <(bare_files)
-like "$out" "ok    login: xfer at $INSIDE1:22, host key" 'it logs in to the server'
+like "$out" "ok    login: xfer at $INSIDE1:22, whose host key is ssh-ed25519 $(literally "$(bare_fingerprint inside1)")" 'it logs in to the server'
 like "$out" "ok    session: bear at $SQUASH:33001: .*datagrams went to the server and back" 'and a session of its own has datagrams there and back'
 nok 'no network is left of it' on dmz ip link show sallyport-try 2> /dev/null
 nok 'nor a key' test -e "$dmz/run/sallyport/setup-guest"
@@ -110,12 +113,32 @@ like "$err" "aspera.conf:[0-9]+ has another rule for $INDIVIDUAL" 'and it names 
 status 0 'an address beside it' setup --yes --squash xfer --address "$INDIVIDUAL,$SQUASH"
 like "$(cat "$dmz$LAB_PREFIX/etc/aspera.conf")" 'mine' "somebody's own lines stay"
 
+# -- a host that forwards for others ----------------------------------------------------------------
+
+on dmz "$LAB_PREFIX/bin/asperaproxy" leave > /dev/null
+on dmz sysctl -q -w net.ipv4.ip_forward=1
+on outside ip route add "$INSIDE1" via "$DMZ"
+on inside1 ip route add "$OUTSIDE" via "$DMZ_LAN"
+lab_udp inside1 echo "$INSIDE1:7000" "$TMPDIR/received"
+ok '(it does)' on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:7001" "$INSIDE1:7000" hello --wait-reply 5
+status 77 'setup does not cut them off: exit 77' setup --yes
+like "$err" 'service: this host forwards for others.*--border yes' 'and it says what to do'
+on dmz iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP
+on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:7001" "$INSIDE1:7000" hello --wait-reply 5 > /dev/null
+status 77 'where the kernel tracks flows' setup --yes
+like "$err" "for others now \\($OUTSIDE to $INSIDE1\\)" 'it says whose'
+status 0 '--border no leaves it a router' setup --yes --border no
+like "$(cat "$dmz$LAB_PREFIX/etc/aspera.conf")" '<border>false</border>' 'aspera.conf has it'
+ok 'others go on' on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:7002" "$INSIDE1:7000" hello --wait-reply 5
+status 0 '--border yes closes it' setup --yes --border yes
+nok 'and they are cut off' on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:7003" "$INSIDE1:7000" hello --wait-reply 1 2> /dev/null
+
 # -- back ---------------------------------------------------------------------------------------------------
 
 status 1 'undo, where a file was changed since: exit 1' setup --undo
 like "$err" 'aspera.conf has been changed since, and is left as it is; as it was before: .*aspera.conf.before-setup' 'and it names the file'
 is "$(on dmz getent passwd bear; on dmz getent group sallyport)" '' 'the account and the group are gone'
-is "$(on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs)" '0 0' 'the host forwards nothing'
+is "$(on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs)" '0 0' 'the host forwards what it did before'
 is "$(on dmz sh -c 'iptables-save; ip6tables-save; nft list tables' | grep -i sallyport)" '' 'no rule is left'
 ok 'sshd is as it was' wait_until 5 lab_silent dmz 33001
 # Numbers of accounts are never given twice; asp-deluser leaves home directories.
