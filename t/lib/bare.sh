@@ -36,7 +36,7 @@ bare_programs() {
   LAB_SUITE=yes lab_install_programs "$(lab_root inside1)" asp-cp
   LAB_SUITE=yes lab_install_programs "$(lab_root outside)" asp-cp
 }
-setup() { on dmz timeout 300 "$LAB_PREFIX/bin/asperaproxy" setup "$@" < /dev/null; }
+setup() { on dmz timeout 300 asperaproxy setup "$@" < /dev/null; }
 bare_files() {
   local files=(find /etc /opt /usr/lib/systemd /var/lib/sallyport /root /home -xdev)
   on dmz "${files[@]}" ! -name '*.before-setup' -printf '%y %m %u %g %p\n' 2> /dev/null | sort
