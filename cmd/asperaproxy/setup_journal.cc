@@ -203,14 +203,13 @@ bool Journal::wrote(const std::string& path) const {
 }
 
 Text Journal::original(const std::string& path) const {
-  if (wrote(path)) {
-    for (const auto& entry : entries_) {
-      for (const auto& kept : entry.files) {
-        if (kept.path == path) return text_of(before(kept));
-      }
+  Text text = text_of(path);
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+    for (const auto& kept : entry->files) {
+      if (kept.path == path && text && text_of(after(kept)) == text) text = text_of(before(kept));
     }
   }
-  return text_of(path);
+  return text;
 }
 
 void Journal::forget() {

@@ -56,7 +56,7 @@ class Journal {
   // as it is.
   std::vector<std::string> take_back();
 
-  // What the file at `path` was before setup wrote it, if it is still what setup wrote; otherwise what it is.
+  // What the file at `path` would be without what setup wrote there since somebody else did.
   Text original(const std::string& path) const;
   // True if the file is what setup wrote.
   bool wrote(const std::string& path) const;

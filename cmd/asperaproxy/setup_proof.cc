@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <set>
 #include <thread>
 
@@ -15,6 +16,7 @@
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/paths.h"
+#include "base/signals.h"
 #include "base/status.h"
 #include "config/config.h"
 #include "doctor.h"
@@ -124,6 +126,7 @@ void add_end(doctor::Verdict& verdict, const IpAddress& client) {
 }
 
 doctor::Verdict session_of(const std::string& user, const IpAddress& proxy) {
+  const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});  // so that nothing of it is left
   const Outsider outsider(proxy);
   const Guest guest(user, outsider.address());
   const std::string at = HostPort{proxy.text(), 0}.text();

@@ -104,67 +104,57 @@ bool may_sudo(const std::string& user) {
                      [](const std::string& group) { return group == "sudo" || group == "wheel" || group == "admin"; });
 }
 
-bool has_key(const passwd& account, const std::string& settings) {
-  const auto files = authorized_keys::read_by_sshd(settings, account.pw_name, account.pw_dir);
+bool has_key(const std::string& user, const std::string& settings) {
+  const auto files = authorized_keys::read_by_sshd(settings, user, accounts::home_of(user));
   return std::any_of(files.begin(), files.end(), [](const std::string& path) {
     std::error_code none;
     return std::filesystem::file_size(path, none) > 0 && !none;
   });
 }
 
-bool has_password(const passwd& account, const std::string& settings) {
-  const spwd* const shadow = ::getspnam(account.pw_name);
+bool has_password(const std::string& user, const std::string& settings) {
+  const spwd* const shadow = ::getspnam(user.c_str());
   return shadow && shadow->sp_pwdp[0] == '$' &&
          (has_line(settings, "passwordauthentication yes") || has_line(settings, "kbdinteractiveauthentication yes"));
 }
 
 // True if that person could log in with the candidate, and become root.
-bool gets_in(const passwd& account, const Candidate& candidate) {
-  const auto groups = accounts::groups_of(account.pw_name);
-  if (std::find(groups.begin(), groups.end(), paths::kGroup) != groups.end()) return false;
-  const std::string shell = account.pw_shell;
+bool gets_in(const std::string& name, const Candidate& candidate) {
+  const passwd* const account = ::getpwnam(name.c_str());
+  const auto groups = accounts::groups_of(name);
+  if (!account || std::find(groups.begin(), groups.end(), paths::kGroup) != groups.end()) return false;
+  const std::string shell = account->pw_shell;
   if (shell.ends_with("/nologin") || shell.ends_with("/false")) return false;
-  const std::string settings = candidate.settings(account.pw_name);
-  if (account.pw_uid != 0)
-    return may_sudo(account.pw_name) && (has_key(account, settings) || has_password(account, settings));
-  if (has_line(settings, "permitrootlogin yes")) return has_key(account, settings) || has_password(account, settings);
-  return !has_line(settings, "permitrootlogin no") && has_key(account, settings);
+  if (account->pw_uid != 0 && !may_sudo(name)) return false;
+  const std::string settings = candidate.settings(name);
+  const bool by_key = has_key(name, settings);
+  if (account->pw_uid != 0 || has_line(settings, "permitrootlogin yes")) return by_key || has_password(name, settings);
+  return by_key && !has_line(settings, "permitrootlogin no");
 }
 
-std::vector<passwd> everybody(std::vector<std::string>& texts) {
-  std::vector<passwd> all;
+// Those of directory services may not be among them, but for the one who runs this.
+std::vector<std::string> everybody(const std::string& invoker) {
+  std::vector<std::string> names{invoker};
   ::setpwent();
-  while (const passwd* one = ::getpwent()) {
-    passwd copy = *one;
-    for (char** field : {&copy.pw_name, &copy.pw_dir, &copy.pw_shell}) {
-      texts.emplace_back(*field);
-      *field = nullptr;
-    }
-    all.push_back(copy);
-  }
+  while (const passwd* const one = ::getpwent()) names.emplace_back(one->pw_name);
   ::endpwent();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i].pw_name = texts[3 * i].data();
-    all[i].pw_dir = texts[3 * i + 1].data();
-    all[i].pw_shell = texts[3 * i + 2].data();
-  }
-  return all;
+  return names;
 }
 
-// Whoever is in now is to get in again. Root by sudo from an account of the proxy's users would be locked out; root
-// itself is, unless somebody else can become root.
+// Whoever is in now is to get in again. An account of the proxy's users has aspshell for a shell; root may not log in,
+// so somebody else has to be able to become root.
 void refuse_lockout(const Answers& answers, const Candidate& candidate) {
   const auto who = session::ending::invoker();
   const auto groups = accounts::groups_of(who.name);
   if (who.uid != 0 && std::find(groups.begin(), groups.end(), paths::kGroup) != groups.end())
     throw tool::Failure(tool::not_permitted,
-                        fmt::format("{} is in the group {}, and would have aspshell for a shell: gpasswd -d {} {}",
-                                    who.name, paths::kGroup, who.name, paths::kGroup));
+                        fmt::format("{0} is in the group {1}, and would have aspshell for a shell: gpasswd -d {0} {1}",
+                                    who.name, paths::kGroup));
   const std::string now = doctor::ask({kSshd, "-T", "-C", "user=root,host=localhost,addr=127.0.0.1"}).out;
   if (answers.root_login == RootLogin::no || has_line(now, "permitrootlogin no")) return;
-  std::vector<std::string> texts;
-  const auto all = everybody(texts);
-  if (std::any_of(all.begin(), all.end(), [&](const passwd& one) { return gets_in(one, candidate); })) return;
+  const auto names = everybody(who.name);
+  if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return gets_in(name, candidate); }))
+    return;
   throw tool::Failure(
       tool::not_permitted,
       answers.root_login == RootLogin::key

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include <fmt/core.h>
 
@@ -13,6 +14,7 @@
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/logging.h"
+#include "base/signals.h"
 #include "base/whole_file.h"
 
 namespace asperaproxy::setup {
@@ -80,6 +82,8 @@ void Step::want(const File& file) {
 
 void take(const Step& step, Journal& journal) {
   if (step.is_done()) return say(fmt::format("ok    {}: {}\n", step.name, step.state));
+  // A key that is typed ends the program that runs, and so the step; what it did is taken back.
+  const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});
   journal.begin(step.name, files_of(step), step.undo);
   try {
     for (const auto& file : step.files) write(file);

@@ -129,6 +129,7 @@ status 77 'where the kernel tracks flows' setup --yes
 like "$err" "for others now \\($OUTSIDE to $INSIDE1\\)" 'it says whose'
 status 0 '--border no leaves it a router' setup --yes --border no
 like "$(cat "$dmz$LAB_PREFIX/etc/aspera.conf")" '<border>false</border>' 'aspera.conf has it'
+like "$(cat "$dmz$LAB_PREFIX/etc/aspera.conf")" 'mine' "and somebody's own lines still"
 ok 'others go on' on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:7002" "$INSIDE1:7000" hello --wait-reply 5
 status 0 '--border yes closes it' setup --yes --border yes
 nok 'and they are cut off' on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:7003" "$INSIDE1:7000" hello --wait-reply 1 2> /dev/null
