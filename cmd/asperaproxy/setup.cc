@@ -44,6 +44,7 @@ int undo(Journal& journal) {
 int show_all(const Answers& answers, const Journal& journal) {
   int result = tool::yes;
   for (const auto& maker : steps()) {
+    if (!maker.is_due(answers)) continue;
     try {
       show(maker.make(answers, journal));
     } catch (const tool::Failure& failure) {
@@ -86,7 +87,9 @@ int prove_all(const Answers& answers, Person* person) {
 
 int set_up(const Asked& asked, Journal& journal, Person& person) {
   journal.remember(asked.answers);
-  for (const auto& maker : steps()) take(made(maker, asked.answers, journal), journal);
+  for (const auto& maker : steps()) {
+    if (maker.is_due(asked.answers)) take(made(maker, asked.answers, journal), journal);
+  }
   return prove_all(asked.answers, asked.manner == Manner::ask ? &person : nullptr);
 }
 

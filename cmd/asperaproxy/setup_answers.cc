@@ -16,16 +16,15 @@
 #include "base/io.h"
 #include "base/logging.h"
 #include "base/options.h"
+#include "config/destination.h"
+#include "config/node_users.h"
 #include "doctor.h"
 #include "host_keys.h"
 #include "setup_host.h"
 
 namespace asperaproxy::setup {
 
-const char kUsage[] =
-    "asperaproxy setup [--server HOST[:PORT][,...]] [--address ADDRESS[,...]] [--squash NAME | --own-names] "
-    "[--user NAME --key FILE | --no-user] [--fingerprint SHA256:...] [--root-login no|key] [--border yes|no] "
-    "[--yes | --dry-run]; or asperaproxy setup --undo";
+const char kUsage[] = "asperaproxy setup [option ...], as asperaproxy(8) has them; or asperaproxy setup --undo";
 
 namespace {
 
@@ -122,6 +121,51 @@ void take_border(Answers& answers, const std::string& text) {
   answers.border = text == "yes" ? Border::yes : Border::no;
 }
 
+constexpr const char* kDirections[] = {"reverse", "forward", "both"};
+
+void take_direction(Answers& answers, const std::string& text) {
+  for (int i = 0; i < 3; ++i) {
+    if (text == kDirections[i]) return void(answers.direction = static_cast<Direction>(i));
+  }
+  wrong(fmt::format("'{}' is neither reverse nor forward nor both", text));
+}
+
+void take_inside(Answers& answers, const std::string& text) {
+  Answers some;
+  take_addresses(some, text);
+  if (some.addresses.size() != 1) wrong("one address is needed");
+  answers.inside = some.addresses[0];
+}
+
+void take_destinations(Answers& answers, const std::string& text) {
+  answers.destinations.clear();
+  if (text == "-") return;
+  for (const auto word : cut::words(text, ", \t")) {
+    if (!config::Destination::parse(word))
+      wrong(fmt::format("'{}' is no destination: an address, a network, a name or *.name, with :PORT[-PORT]", word));
+    answers.destinations.emplace_back(word);
+  }
+  if (answers.destinations.empty()) wrong("a destination is needed, or - for any but private ones");
+}
+
+void take_node_user(Answers& answers, const std::string& text) {
+  if (text == "-") return answers.node_user.clear();
+  if (!config::node_users::is_name(text)) wrong(fmt::format("'{}' is no name for a user", text));
+  answers.node_user = text;
+}
+
+void take_password(Answers& answers, const std::string& text) {
+  const std::string read = doctor::read_file(text);
+  answers.password = read.substr(0, read.find('\n'));
+  if (answers.password.empty()) wrong(fmt::format("{}: there is no such file, or its first line is empty", text));
+}
+
+void take_target(Answers& answers, const std::string& text) {
+  answers.target = HostPort::parse(text);
+  if (!answers.target) wrong(fmt::format("'{}' is no server", text));
+  if (answers.target->port == 0) answers.target->port = 22;
+}
+
 // --- the questions ------------------------------------------------------------------------------
 
 std::string standard_servers(const Answers& answers) { return text_of(answers.servers); }
@@ -134,6 +178,22 @@ std::string standard_squash(const Answers& answers) { return answers.squash.empt
 std::string standard_user(const Answers& answers) { return answers.user.empty() ? "-" : answers.user; }
 std::string standard_key(const Answers& answers) { return answers.key; }
 
+std::string standard_direction(const Answers& answers) { return kDirections[static_cast<int>(answers.direction)]; }
+
+std::string standard_inside(const Answers& answers) {
+  const auto address = answers.inside ? answers.inside : address_inside(answers.servers);
+  return address ? address->text() : "";
+}
+
+std::string standard_destinations(const Answers& answers) {
+  return answers.destinations.empty() ? "-" : fmt::format("{}", fmt::join(answers.destinations, ","));
+}
+
+std::string standard_node_user(const Answers& answers) { return answers.node_user.empty() ? "-" : answers.node_user; }
+
+bool is_reverse(const Answers& answers) { return answers.reverse(); }
+bool is_forward(const Answers& answers) { return answers.forward(); }
+
 struct Topic {
   char letter;
   const char* option;
@@ -144,14 +204,24 @@ struct Topic {
 };
 
 constexpr Topic kTopics[] = {
-    {'s', "server", take_servers, "Internal server (address or name, several with commas)", standard_servers},
-    {'a', "address", take_addresses, "Addresses of this proxy where clients come", standard_addresses},
-    {'q', "squash", take_squash, "Account on the server for everybody (- for each user's own name)", standard_squash},
-    {'u', "user", take_user, "First user outside (- for none yet)", standard_user},
+    {'D', "direction", take_direction,
+     "Reverse proxy (people outside reach servers inside), forward proxy (the other way), or both", standard_direction},
+    {'s', "server", take_servers, "Internal server (address or name, several with commas)", standard_servers,
+     is_reverse},
+    {'a', "address", take_addresses, "Addresses of this proxy where clients come", standard_addresses, is_reverse},
+    {'q', "squash", take_squash, "Account on the server for everybody (- for each user's own name)", standard_squash,
+     is_reverse},
+    {'u', "user", take_user, "First user outside (- for none yet)", standard_user, is_reverse},
     {'k', "key", take_key, "That user's public key (a file, or the line itself)", standard_key,
-     [](const Answers& answers) { return !answers.user.empty(); }},
+     [](const Answers& answers) { return answers.reverse() && !answers.user.empty(); }},
     {'f', "fingerprint", take_print},
     {'r', "root-login", take_root_login},
+    {'i', "inside", take_inside, "Address of this proxy where people inside come", standard_inside, is_forward},
+    {'t', "destinations", take_destinations, "Servers that they may reach (- for any but private ones)",
+     standard_destinations, is_forward},
+    {'N', "node-user", take_node_user, "First user inside (- for none yet)", standard_node_user, is_forward},
+    {'p', "password-file", take_password},
+    {'T', "try", take_target},
     {'b', "border", take_border,
      "This host forwards packets already. Close it between the proxy's networks, but for sessions (yes or no)",
      [](const Answers&) { return std::string(); },
@@ -234,10 +304,15 @@ void take_options(Answers& answers, const Options& options) {
 
 // What no option has said: the answers of the last time, and what the host shows.
 void take_standards(Answers& answers) {
-  if (answers.servers.empty()) options::fail_usage(kUsage, "--server is needed");
-  if (answers.addresses.empty()) answers.addresses = addresses_outside(answers.servers);
-  if (answers.addresses.empty())
-    options::fail_usage(kUsage, "--address is needed: this host has no address but on the way to the server");
+  if (answers.reverse()) {
+    if (answers.servers.empty()) options::fail_usage(kUsage, "--server is needed");
+    if (answers.addresses.empty()) answers.addresses = addresses_outside(answers.servers);
+    if (answers.addresses.empty()) options::fail_usage(kUsage, "--address is needed: this host has none");
+  }
+  if (answers.forward()) {
+    if (!answers.inside) answers.inside = address_inside(answers.servers);
+    if (!answers.inside) options::fail_usage(kUsage, "--inside is needed: which address it is, the host does not show");
+  }
 }
 
 bool is_given(const Options& options, const Topic& topic) {
@@ -261,20 +336,31 @@ std::optional<std::string> Person::answer(const std::string& question) {
 
 Record Answers::to_record() const {
   Record record;
+  record.add("direction", standard_direction(*this));
   for (const auto& server : servers) record.add("server", server.text());
   for (const auto& address : addresses) record.add("address", address.text());
   record.add("squash", squash);
   record.add("user", user);
   record.add("key", key);
   for (const auto& print : prints) record.add("fingerprint", print);
+  if (inside) record.add("inside", inside->text());
+  for (const auto& destination : destinations) record.add("destination", destination);
+  record.add("node_user", node_user);
+  if (target) record.add("try", target->text());
   if (root_login != RootLogin::undecided) record.add("root_login", root_login == RootLogin::no ? "no" : "key");
   if (border != Border::undecided) record.add("border", border == Border::yes ? "yes" : "no");
   return record;
 }
 
 Answers Answers::from_record(const Record& record) {
-  record.check_names({"squash", "user", "key", "root_login", "border"}, {"server", "address", "fingerprint"});
+  record.check_names({"direction", "squash", "user", "key", "inside", "node_user", "try", "root_login", "border"},
+                     {"server", "address", "fingerprint", "destination"});
   Answers answers;
+  take_direction(answers, record.require("direction"));
+  if (const auto inside = record.get("inside")) answers.inside = IpAddress::parse(*inside);
+  answers.destinations = record.all("destination");
+  answers.node_user = record.require("node_user");
+  if (const auto target = record.get("try")) take_target(answers, *target);
   for (const auto& text : record.all("server")) {
     if (const auto server = HostPort::parse(text)) answers.servers.push_back(*server);
   }
@@ -300,7 +386,7 @@ Asked asked(const std::vector<std::string>& words, const Answers& before, Person
     if (asked.manner != Manner::ask || !topic.question || is_given(options, topic)) continue;
     if (topic.is_due(asked.answers)) ask(asked.answers, topic, person);
   }
-  if (asked.answers.user.empty()) asked.answers.key.clear();
+  if (asked.answers.user.empty() || !asked.answers.reverse()) asked.answers.key.clear();
   else if (asked.answers.key.empty()) options::fail_usage(kUsage, "--user needs --key");
   return asked;
 }

@@ -15,7 +15,11 @@ namespace asperaproxy::setup {
 enum class RootLogin { undecided, no, key };
 enum class Border { undecided, yes, no };
 
+enum class Direction { reverse, forward, both };
+
 struct Answers {
+  Direction direction = Direction::reverse;
+  // Of the reverse proxy:
   std::vector<HostPort> servers;     // the port is never 0
   std::vector<IpAddress> addresses;  // of the proxy, where clients come
   std::string squash;                // everybody's account on the servers; empty: each has the own name there
@@ -23,8 +27,17 @@ struct Answers {
   std::string key;                   // that user's public key, a line
   std::vector<std::string> prints;   // fingerprints of host keys that are known to be right
   RootLogin root_login = RootLogin::undecided;
+  // Of the forward proxy:
+  std::optional<IpAddress> inside;        // of the proxy, where people inside come
+  std::vector<std::string> destinations;  // that they may reach; empty: any but private ones
+  std::string node_user;                  // the first one inside; empty: none yet
+  std::string password;                   // the node user's; empty: asked for on the terminal. It is not remembered
+  std::optional<HostPort> target;         // a server outside to prove it with
+  // Of both:
   Border border = Border::undecided;
   bool operator==(const Answers&) const = default;
+  bool reverse() const { return direction != Direction::forward; }
+  bool forward() const { return direction != Direction::reverse; }
 
   // Failure{65}.
   static Answers from_record(const Record& record);

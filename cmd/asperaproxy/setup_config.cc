@@ -1,8 +1,10 @@
 #include "setup_config.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "base/failure.h"
 #include "base/paths.h"
@@ -92,6 +94,37 @@ void require_same(const config::Rule& rule, const IpAddress& address, const Answ
                   paths::kConfig, rule.line, address.text()));
 }
 
+void configure_reverse(std::string& text, const config::Config& before, const Answers& answers) {
+  for (const auto& address : answers.addresses) {
+    if (const auto* const found = rule_for(before.rproxy, address)) require_same(*found, address, answers);
+    else put(text, {"server", "rproxy", "rules"}, rule(address, answers));
+  }
+  if (!before.rproxy.enabled) set(text, {"server", "rproxy", "enabled"}, "true");
+}
+
+// A client that is gone without a word loses its lease after three minutes.
+constexpr std::pair<const char*, const char*> kTimes[] = {
+    {"keepalive_interval", "60"}, {"session_timeout", "180"}, {"cleanup_interval", "10"}};
+
+void configure_forward(std::string& text, const config::Config& before, const Answers& answers) {
+  const auto& proxy = before.proxy;
+  const std::string list = fmt::format("{}", fmt::join(answers.destinations, " "));
+  const auto wanted = config::destination::parse_list(list).value_or(std::vector<config::Destination>{});
+  const bool other_place = proxy.bind_ip_address && proxy.bind_ip_address != answers.inside;
+  if (other_place || (!proxy.allowed_destinations.empty() && proxy.allowed_destinations != wanted))
+    throw tool::Failure(
+        tool::config,
+        fmt::format("{} has another {} of its own: change it there, or give --{} as it has it", paths::kConfig,
+                    other_place ? "bind_ip_address" : "allowed_destinations", other_place ? "inside" : "destinations"));
+  if (!proxy.enabled) set(text, {"server", "proxy", "enabled"}, "true");
+  if (!proxy.bind_ip_address) set(text, {"server", "proxy", "bind_ip_address"}, answers.inside->text());
+  if (proxy.keepalive_interval.count() == 0 && proxy.session_timeout.count() == 0) {
+    for (const auto& [name, value] : kTimes) set(text, {"server", "proxy", name}, value);
+  }
+  if (!wanted.empty() && proxy.allowed_destinations.empty())
+    set(text, {"server", "proxy", "allowed_destinations"}, list);
+}
+
 }  // namespace
 
 std::string squash_key() { return fmt::format("{}/etc/ssh_keys/id_ed25519", paths::kPrefix); }
@@ -99,11 +132,8 @@ std::string squash_key() { return fmt::format("{}/etc/ssh_keys/id_ed25519", path
 std::string configured(std::string text, const Answers& answers) {
   if (text.empty()) text = kEmpty;
   const auto before = config::parse(text, paths::kConfig);
-  for (const auto& address : answers.addresses) {
-    if (const auto* const found = rule_for(before.rproxy, address)) require_same(*found, address, answers);
-    else put(text, {"server", "rproxy", "rules"}, rule(address, answers));
-  }
-  if (!before.rproxy.enabled) set(text, {"server", "rproxy", "enabled"}, "true");
+  if (answers.reverse()) configure_reverse(text, before, answers);
+  if (answers.forward()) configure_forward(text, before, answers);
   if (answers.border != Border::undecided && before.border != (answers.border == Border::yes))
     set(text, {"server", "border"}, answers.border == Border::yes ? "true" : "false");
   config::parse(text, paths::kConfig);  // an element of ours may be in another section of the same name

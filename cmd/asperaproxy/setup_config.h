@@ -11,8 +11,9 @@ namespace asperaproxy::setup {
 // The key that squashed sessions log in with.
 std::string squash_key();
 
-// Pure. `text` (empty: a new file) with the reverse proxy on, and a rule for each address of the answers that has none.
-// All else stays as it is. Failure{78}: it is wrong, or has another rule for one of the addresses.
+// Pure. `text` (empty: a new file) with the reverse proxy on, and a rule for each address of the answers that has none;
+// and with the forward proxy on. All else stays as it is. Failure{78}: it is wrong, or has another rule for one of the
+// addresses.
 std::string configured(std::string text, const Answers& answers);
 
 }  // namespace asperaproxy::setup

@@ -74,6 +74,22 @@ std::vector<IpAddress> addresses_outside(const std::vector<HostPort>& servers) {
   return !chosen.empty() ? chosen : !others.empty() ? others : all;
 }
 
+std::optional<IpAddress> address_inside(const std::vector<HostPort>& servers) {
+  for (const auto& server : servers) {
+    for (const auto& address : addresses_of(server)) {
+      if (const auto ours = address_towards(address)) return ours;
+    }
+  }
+  std::set<std::string> outside = routes::default_interfaces(AF_INET);
+  outside.merge(routes::default_interfaces(AF_INET6));
+  std::vector<IpAddress> inside;
+  for (const auto& one : own()) {
+    if (one.address.is_v4() && !outside.contains(one.interface)) inside.push_back(one.address);
+  }
+  if (inside.size() != 1 || outside.empty()) return std::nullopt;
+  return inside[0];
+}
+
 std::vector<IpAddress> addresses_of(const HostPort& server) {
   if (const auto address = IpAddress::parse(server.host)) return {*address};
   return resolve::addresses_of(server.host, AF_UNSPEC, std::chrono::seconds(5));

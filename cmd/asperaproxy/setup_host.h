@@ -16,6 +16,10 @@ std::vector<IpAddress> own_addresses();
 // those that lead to the servers. All, if there is one interface alone. Names are looked up. Failure{71}.
 std::vector<IpAddress> addresses_outside(const std::vector<HostPort>& servers);
 
+// That where people inside come: on the way to the first server, or the only one that is not of the interfaces of the
+// default routes. Absent: it cannot be told. Failure{71}.
+std::optional<IpAddress> address_inside(const std::vector<HostPort>& servers);
+
 // The addresses of a server, 5 s at most; none: its name has none now. Failure{71}.
 std::vector<IpAddress> addresses_of(const HostPort& server);
 

@@ -23,6 +23,7 @@
 #include "judge.h"
 #include "session/rules.h"
 #include "session/spool.h"
+#include "setup_forward.h"
 #include "setup_outsider.h"
 
 namespace asperaproxy::setup {
@@ -140,13 +141,38 @@ doctor::Verdict session_of(const std::string& user, const IpAddress& proxy) {
   return verdict;
 }
 
+// "FAIL  ssh_port: nobody listens on TCP 33001 - ..." is about people outside, who do not come to a forward proxy.
+bool is_of_reverse(std::string_view line) {
+  constexpr std::string_view kNames[] = {
+      "group:", "authorized_keys:", "sudo:", "sudoers:", "sshd:", "ssh_port:", "keyfile:", "host_keys:", "logins:"};
+  const auto words = cut::words(line);
+  return words.size() > 1 && std::find(std::begin(kNames), std::end(kNames), words[1]) != std::end(kNames);
+}
+
 // What the doctor finds besides. True: nothing that fails.
-bool is_sound() {
+bool is_sound(const Answers& answers) {
   const auto checked = doctor::ask({std::string(paths::kBin) + "asperaproxy", "check"});
+  bool well = !checked.out.empty();
   for (const auto line : cut::lines(checked.out)) {
-    if (!line.starts_with("ok ")) io::write_all(STDOUT_FILENO, fmt::format("{}\n", line));
+    if (line.starts_with("ok ") || (!answers.reverse() && is_of_reverse(line))) continue;
+    io::write_all(STDOUT_FILENO, fmt::format("{}\n", line));
+    well = well && !line.starts_with("FAIL ");
   }
-  return checked.well();
+  return well;
+}
+
+// True: it has not failed.
+template <typename Trial>
+bool tried(const char* name, Trial trial) {
+  doctor::Verdict verdict;
+  try {
+    verdict = trial();
+  } catch (const tool::Failure& failure) {
+    verdict = doctor::fail(fmt::format("none could be tried from this host: {}", failure.what()),
+                           "try it from where people are");
+  }
+  say(name, verdict);
+  return verdict.grade != doctor::Grade::fail;
 }
 
 }  // namespace
@@ -169,20 +195,14 @@ doctor::Verdict judge_session(int status, std::string_view said) {
 Proof prove(const Answers& answers) {
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   // Where the log-in is refused, a session would be counted against the account.
-  if (!log_in_everywhere(rproxy, answers)) return {false, false};
-  bool well = is_sound();
-  for (const auto& address : answers.user.empty() ? std::vector<IpAddress>{} : answers.addresses) {
-    doctor::Verdict verdict;
-    try {
-      verdict = session_of(answers.user, address);
-    } catch (const tool::Failure& failure) {
-      verdict = doctor::fail(fmt::format("none could be tried from this host: {}", failure.what()),
-                             "try a transfer from outside");
-    }
-    say("session", verdict);
-    well = well && verdict.grade != doctor::Grade::fail;
+  const bool let_in = !answers.reverse() || log_in_everywhere(rproxy, answers);
+  bool well = is_sound(answers) && let_in;
+  if (let_in && answers.reverse() && !answers.user.empty()) {
+    for (const auto& address : answers.addresses)
+      well = tried("session", [&] { return session_of(answers.user, address); }) && well;
   }
-  return {true, well};
+  if (answers.forward()) well = tried("lease", [&] { return lease_of(answers); }) && well;
+  return {let_in, well};
 }
 
 }  // namespace asperaproxy::setup

@@ -9,7 +9,9 @@
 #include "base/accounts.h"
 #include "base/cut.h"
 #include "base/paths.h"
+#include "config/config.h"
 #include "setup_config.h"
+#include "setup_forward.h"
 #include "setup_host.h"
 #include "setup_journal.h"
 
@@ -63,18 +65,32 @@ std::string sshd_part(const Answers& answers) {
                      fmt::join(ours, ","));
 }
 
-std::vector<Passage> passages(const Answers& answers) {
-  std::vector<Passage> found{
-      {"outer", "clients", "", "TCP 33001, UDP 33001"},
-  };
+void add_reverse(std::vector<Passage>& found, const Answers& answers) {
   std::vector<std::string> addresses;
   for (const auto& address : answers.addresses) addresses.push_back(address.text());
-  found[0].to = joined(addresses);
+  found.push_back({"outer", "clients", joined(addresses), "TCP 33001, UDP 33001"});
   for (const auto& server : answers.servers) {
     const auto ends = ends_of(server);
     found.push_back({"inner", joined(ends.ours), joined(ends.theirs), fmt::format("TCP {}, UDP 33001", server.port)});
   }
-  return found;
+}
+
+void add_forward(std::vector<Passage>& found, const Answers& answers) {
+  const std::string inside = answers.inside->text();
+  found.push_back({"inner", "people inside", inside, fmt::format("TCP {}", node_port())});
+  const auto proxy = config::load(paths::kConfig, config::Author::root).proxy;
+  found.push_back({"inner", "people inside", inside,
+                   fmt::format("TCP and UDP {}-{}", proxy.port_range_low, proxy.port_range_high)});
+  found.push_back({"outer", "this host",
+                   answers.destinations.empty() ? "servers outside" : joined(answers.destinations),
+                   "their SSH port, UDP 33001"});
+}
+
+std::string forward_part(const Answers& answers) {
+  const std::string user = answers.node_user.empty() ? "NAME" : answers.node_user;
+  return fmt::format("For {} (asp-forward and asp-cp on that machine; HOST is the server):\n\nasp-forward --proxy "
+                     "dnats://{}@{} --fingerprint {} --to HOST -- asp-cp -P %P -O %O FILE USER@%h:\n\n",
+                     user, user, HostPort{answers.inside->text(), node_port()}.text(), certificate_print());
 }
 
 }  // namespace
@@ -99,14 +115,21 @@ std::string authorized_line(const std::vector<std::string>& from, const std::str
 }
 
 std::string remains(const Answers& answers, bool let_in) {
+  std::vector<Passage> passages;
   std::string text = "\nWhat remains, for others to do:\n\n";
-  if (!let_in) text += keys_part(answers);
-  text += sshd_part(answers);
-  text += "The firewalls have to let through, and what answers it:\n\n" + table(passages(answers));
-  if (!answers.user.empty())
-    text += fmt::format("\nFor {}: asp-cp -P 33001 FILE {}@{}:\n", answers.user, answers.user,
-                        HostPort{answers.addresses[0].text(), 0}.text());
-  return text;
+  if (answers.reverse()) {
+    if (!let_in) text += keys_part(answers);
+    text += sshd_part(answers);
+    if (!answers.user.empty())
+      text += fmt::format("For {}: asp-cp -P 33001 FILE {}@{}:\n\n", answers.user, answers.user,
+                          HostPort{answers.addresses[0].text(), 0}.text());
+    add_reverse(passages, answers);
+  }
+  if (answers.forward()) {
+    text += forward_part(answers);
+    add_forward(passages, answers);
+  }
+  return text + "The firewalls have to let through, and what answers it:\n\n" + table(passages);
 }
 
 }  // namespace asperaproxy::setup

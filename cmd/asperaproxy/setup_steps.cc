@@ -21,6 +21,7 @@
 #include "kernel.h"
 #include "session/spool.h"
 #include "setup_config.h"
+#include "setup_forward.h"
 #include "setup_host.h"
 #include "setup_sshd.h"
 #include "ssh/upstream_host_key.h"
@@ -50,17 +51,24 @@ bool unit_is(const char* what, const std::string& unit) {
 
 // --- accounts and sudo ---------------------------------------------------------------------------
 
-Step accounts_step(const Answers&, const Journal&) {
-  Step step{"accounts", fmt::format("the group {}, and {} without rights", paths::kGroup, paths::kDialAccount)};
+// An account that nobody logs in to.
+void add_account(Step& step, const char* name) {
+  if (accounts::exists(name)) return;
+  step.commands.push_back({{"/usr/sbin/useradd", "--system", "--user-group", "--home-dir", "/nonexistent", "--shell",
+                            "/usr/sbin/nologin", name}});
+  step.undo.push_back({"/usr/sbin/userdel", name});
+}
+
+Step accounts_step(const Answers& answers, const Journal&) {
+  Step step{"accounts", fmt::format("the group {}, and those that have no rights", paths::kGroup)};
   if (!::getgrnam(paths::kGroup)) {
     step.commands.push_back({{"/usr/sbin/groupadd", "--system", paths::kGroup}});
     step.undo.push_back({"/usr/sbin/groupdel", paths::kGroup});
   }
-  if (!accounts::exists(paths::kDialAccount)) {
-    step.commands.push_back({{"/usr/sbin/useradd", "--system", "--user-group", "--home-dir", "/nonexistent", "--shell",
-                              "/usr/sbin/nologin", paths::kDialAccount}});
-    step.undo.push_back({"/usr/sbin/userdel", paths::kDialAccount});
-  }
+  add_account(step, paths::kDialAccount);
+  if (!answers.forward()) return step;
+  add_account(step, paths::kNodeAccount);
+  add_account(step, kLeaseAccount);
   return step;
 }
 
@@ -139,12 +147,18 @@ std::string config_text(const Answers& answers, const Journal& journal) {
 }
 
 Step config_step(const Answers& answers, const Journal& journal) {
-  std::vector<std::string> addresses, servers;
+  std::vector<std::string> addresses, servers, states;
   for (const auto& address : answers.addresses) addresses.push_back(address.text());
   for (const auto& server : answers.servers) servers.push_back(server.text());
-  Step step{"aspera.conf",
-            fmt::format("clients at {} go to {} as {}", fmt::join(addresses, ", "), fmt::join(servers, ", "),
-                        answers.squash.empty() ? "themselves" : answers.squash)};
+  if (answers.reverse())
+    states.push_back(fmt::format("clients at {} go to {} as {}", fmt::join(addresses, ", "), fmt::join(servers, ", "),
+                                 answers.squash.empty() ? "themselves" : answers.squash));
+  if (answers.forward())
+    states.push_back(fmt::format("people inside, at {}, go to {}", answers.inside->text(),
+                                 answers.destinations.empty()
+                                     ? "any but private networks"
+                                     : fmt::format("{}", fmt::join(answers.destinations, ", "))));
+  Step step{"aspera.conf", fmt::format("{}", fmt::join(states, "; "))};
   step.want({paths::kConfig, config_text(answers, journal)});
   return step;
 }
@@ -230,9 +244,9 @@ Step service_step(const Answers& answers, const Journal& journal) {
   const auto config = config::parse(config_text(answers, journal), paths::kConfig);
   std::vector<std::string> left;
   const auto plan = border_plan::plan(config, left);
-  Step step{"service", config.border
-                           ? fmt::format("runs; nothing but sessions is forwarded ({})", border_plan::shown(plan))
-                           : "runs; this host forwards for everybody (<border>false</border>)"};
+  Step step{"service", config.border ? fmt::format("runs; nothing but sessions and leases is forwarded ({})",
+                                                   border_plan::shown(plan))
+                                     : "runs; this host forwards for everybody (<border>false</border>)"};
   const auto border = firewall::border::recorded();
   if (runs() && (!config.border || (border && !border->is_open()))) return step;
   refuse_cut(answers, config, plan);
@@ -287,10 +301,19 @@ Step host_keys_step(const Answers& answers, const Journal& journal) {
 }  // namespace
 
 const std::vector<Maker>& steps() {
-  static const std::vector<Maker> all{
-      {"accounts", accounts_step},  {"sudo", sudo_step},       {"kernel", kernel_step},      {"key", key_step},
-      {"aspera.conf", config_step}, {"sshd", sshd_step},       {"user", user_step},          {"log", log_step},
-      {"cron", cron_step},          {"service", service_step}, {"host keys", host_keys_step}};
+  static const std::vector<Maker> all{{"accounts", accounts_step},
+                                      {"sudo", sudo_step, true, false},
+                                      {"kernel", kernel_step},
+                                      {"key", key_step, true, false},
+                                      {"aspera.conf", config_step},
+                                      {"sshd", sshd_step, true, false},
+                                      {"user", user_step, true, false},
+                                      {"node user", node_user_step, false, true},
+                                      {"log", log_step},
+                                      {"cron", cron_step},
+                                      {"service", service_step},
+                                      {"node service", node_service_step, false, true},
+                                      {"host keys", host_keys_step, true, false}};
   return all;
 }
 

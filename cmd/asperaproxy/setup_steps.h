@@ -10,6 +10,9 @@ namespace asperaproxy::setup {
 struct Maker {
   const char* name;
   Step (*make)(const Answers&, const Journal&);
+  bool reverse = true;  // the reverse proxy needs it
+  bool forward = true;  // the forward proxy needs it
+  bool is_due(const Answers& answers) const { return (reverse && answers.reverse()) || (forward && answers.forward()); }
 };
 
 // Each is made when those before it are done.

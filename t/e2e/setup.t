@@ -18,13 +18,12 @@ for args in --bogus --server '--server 10.1' "--address $INSIDE1" '--address x' 
 done
 status 77 'not root: exit 77' on dmz -u ops "$LAB_PREFIX/bin/asperaproxy" setup --yes
 status 64 'nobody answers: exit 64' setup
-like "$err" 'the input ended before the answer for --server' 'and it says which answer is missing'
-answers() { printf '%s\n' "$@" | on dmz timeout 60 "$LAB_PREFIX/bin/asperaproxy" setup --dry-run; }
+like "$err" 'the input ended before the answer for --direction' 'and it says which answer is missing'
 asked() { printf '%s\n' "$@" | on dmz timeout 60 "$LAB_PREFIX/bin/asperaproxy" setup; }
-status 64 'three wrong answers end it' asked a/b a/b a/b a/b a/b
+status 64 'three wrong answers end it' asked reverse a/b a/b a/b a/b a/b
 like "$err" 'no answer for --server after 3 tries' 'and it says so'
 private=$(head -n 1 "$LAB_DIR/keys/client-bear")
-status 64 'a private key is refused' asked "$INSIDE1" "$SQUASH" xfer bear "$private" "$private" "$private"
+status 64 'a private key is refused' asked '' "$INSIDE1" "$SQUASH" xfer bear "$private" "$private" "$private"
 like "$err" 'private key, which nobody else should have' 'and it says why'
 like "$out" "Addresses of this proxy where clients come \[$DMZ_SYNC,$DMZ,$SQUASH,$INDIVIDUAL\]" 'it offers the addresses that do not lead inside'
 

@@ -60,7 +60,7 @@ asp-reap:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     aside base64 boot_clock confine options passing process resolve status whole_file
+  base     aside base64 boot_clock confine options passing process resolve signals status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_host_key upstream_key
   config   destination_policy editing node_users
