@@ -21,6 +21,7 @@
 #include "doctor.h"
 #include "host_keys.h"
 #include "setup_host.h"
+#include "setup_original.h"
 
 namespace asperaproxy::setup {
 
@@ -30,14 +31,14 @@ namespace {
 
 [[noreturn]] void wrong(const std::string& why) { throw tool::Failure(tool::usage, why); }
 
-std::string text_of(const std::vector<HostPort>& servers) {
+std::string joined(const std::vector<HostPort>& servers) {
   std::string text;
   for (const auto& server : servers)
     text += (text.empty() ? "" : ",") + (server.port == 22 ? HostPort{server.host, 0} : server).text();
   return text;
 }
 
-std::string text_of(const std::vector<IpAddress>& addresses) {
+std::string joined(const std::vector<IpAddress>& addresses) {
   std::string text;
   for (const auto& address : addresses) text += (text.empty() ? "" : ",") + address.text();
   return text;
@@ -64,7 +65,7 @@ void take_addresses(Answers& answers, const std::string& text) {
     const auto address = IpAddress::parse(word);
     if (!address) wrong(fmt::format("'{}' is no address", word));
     if (std::find(own.begin(), own.end(), *address) == own.end())
-      wrong(fmt::format("{} is no address of this host, which has {}", address->text(), text_of(own)));
+      wrong(fmt::format("{} is no address of this host, which has {}", address->text(), joined(own)));
     if (std::find(answers.addresses.begin(), answers.addresses.end(), *address) == answers.addresses.end())
       answers.addresses.push_back(*address);
   }
@@ -121,6 +122,17 @@ void take_border(Answers& answers, const std::string& text) {
   answers.border = text == "yes" ? Border::yes : Border::no;
 }
 
+void take_original(Answers& answers, const std::string& text) {
+  const auto file = text_of(text);
+  if (!text.starts_with('/') || !file) wrong(fmt::format("{}: there is no such file; its whole path is needed", text));
+  answers.original = text;
+}
+
+void take_sudoers(Answers& answers, const std::string& text) {
+  if (text != "delete" && text != "keep") wrong(fmt::format("'{}' is neither delete nor keep", text));
+  answers.sudoers = text == "delete";
+}
+
 constexpr const char* kDirections[] = {"reverse", "forward", "both"};
 
 void take_direction(Answers& answers, const std::string& text) {
@@ -168,10 +180,10 @@ void take_target(Answers& answers, const std::string& text) {
 
 // --- the questions ------------------------------------------------------------------------------
 
-std::string standard_servers(const Answers& answers) { return text_of(answers.servers); }
+std::string standard_servers(const Answers& answers) { return joined(answers.servers); }
 
 std::string standard_addresses(const Answers& answers) {
-  return text_of(answers.addresses.empty() ? addresses_outside(answers.servers) : answers.addresses);
+  return joined(answers.addresses.empty() ? addresses_outside(answers.servers) : answers.addresses);
 }
 
 std::string standard_squash(const Answers& answers) { return answers.squash.empty() ? "-" : answers.squash; }
@@ -191,8 +203,14 @@ std::string standard_destinations(const Answers& answers) {
 
 std::string standard_node_user(const Answers& answers) { return answers.node_user.empty() ? "-" : answers.node_user; }
 
-bool is_reverse(const Answers& answers) { return answers.reverse(); }
-bool is_forward(const Answers& answers) { return answers.forward(); }
+bool is_fresh(const Answers& answers) { return answers.original.empty(); }
+bool is_reverse(const Answers& answers) { return is_fresh(answers) && answers.reverse(); }
+bool is_forward(const Answers& answers) { return is_fresh(answers) && answers.forward(); }
+bool has_old_grants(const Answers& answers) {
+  const auto grants = is_fresh(answers) ? std::map<std::string, Grants>{} : old_grants();
+  return std::any_of(grants.begin(), grants.end(), [](const auto& one) { return !one.second.deleted.empty(); });
+}
+std::string standard_sudoers(const Answers& answers) { return answers.sudoers ? "delete" : ""; }
 
 struct Topic {
   char letter;
@@ -205,7 +223,8 @@ struct Topic {
 
 constexpr Topic kTopics[] = {
     {'D', "direction", take_direction,
-     "Reverse proxy (people outside reach servers inside), forward proxy (the other way), or both", standard_direction},
+     "Reverse proxy (people outside reach servers inside), forward proxy (the other way), or both", standard_direction,
+     is_fresh},
     {'s', "server", take_servers, "Internal server (address or name, several with commas)", standard_servers,
      is_reverse},
     {'a', "address", take_addresses, "Addresses of this proxy where clients come", standard_addresses, is_reverse},
@@ -213,7 +232,7 @@ constexpr Topic kTopics[] = {
      is_reverse},
     {'u', "user", take_user, "First user outside (- for none yet)", standard_user, is_reverse},
     {'k', "key", take_key, "That user's public key (a file, or the line itself)", standard_key,
-     [](const Answers& answers) { return answers.reverse() && !answers.user.empty(); }},
+     [](const Answers& answers) { return is_reverse(answers) && !answers.user.empty(); }},
     {'f', "fingerprint", take_print},
     {'r', "root-login", take_root_login},
     {'i', "inside", take_inside, "Address of this proxy where people inside come", standard_inside, is_forward},
@@ -222,6 +241,12 @@ constexpr Topic kTopics[] = {
     {'N', "node-user", take_node_user, "First user inside (- for none yet)", standard_node_user, is_forward},
     {'p', "password-file", take_password},
     {'T', "try", take_target},
+    {'O', "from-original", take_original},
+    {'S', "sudoers", take_sudoers,
+     "Lines of sudoers let users rewrite the whole firewall, by iptables-restore. Nobody needs that any more (delete "
+     "or "
+     "keep)",
+     standard_sudoers, has_old_grants},
     {'b', "border", take_border,
      "This host forwards packets already. Close it between the proxy's networks, but for sessions (yes or no)",
      [](const Answers&) { return std::string(); },
@@ -304,6 +329,7 @@ void take_options(Answers& answers, const Options& options) {
 
 // What no option has said: the answers of the last time, and what the host shows.
 void take_standards(Answers& answers) {
+  if (!is_fresh(answers)) return;
   if (answers.reverse()) {
     if (answers.servers.empty()) options::fail_usage(kUsage, "--server is needed");
     if (answers.addresses.empty()) answers.addresses = addresses_outside(answers.servers);
@@ -313,6 +339,34 @@ void take_standards(Answers& answers) {
     if (!answers.inside) answers.inside = address_inside(answers.servers);
     if (!answers.inside) options::fail_usage(kUsage, "--inside is needed: which address it is, the host does not show");
   }
+}
+
+// What the file of the original says.
+void take_from_original(Answers& answers) {
+  const auto config = config::parse(take_over(text_of(answers.original).value_or("")).text, answers.original);
+  if (!config.rproxy.enabled && !config.proxy.enabled)
+    options::fail_usage(kUsage, fmt::format("{} enables no proxy", answers.original));
+  answers.direction = config.rproxy.enabled && config.proxy.enabled ? Direction::both
+                      : config.rproxy.enabled                       ? Direction::reverse
+                                                                    : Direction::forward;
+  answers.servers.clear();
+  answers.addresses.clear();
+  answers.user.clear();
+  const auto own = own_addresses();
+  for (const auto& rule : config.rproxy.rules) {
+    for (const auto& host : rule.hosts) {
+      if (std::find(answers.servers.begin(), answers.servers.end(), host) == answers.servers.end())
+        answers.servers.push_back(host);
+    }
+    for (const auto& address : own) {
+      const bool known =
+          std::find(answers.addresses.begin(), answers.addresses.end(), address) != answers.addresses.end();
+      if (!known && rule.host_ip && rule.host_ip->contains(address)) answers.addresses.push_back(address);
+    }
+  }
+  if (answers.reverse() && answers.addresses.empty()) answers.addresses = addresses_outside(answers.servers);
+  answers.inside = config.proxy.bind_ip_address ? config.proxy.bind_ip_address : address_inside(answers.servers);
+  if (answers.forward() && !answers.inside) options::fail_usage(kUsage, "--inside is needed");
 }
 
 bool is_given(const Options& options, const Topic& topic) {
@@ -347,19 +401,24 @@ Record Answers::to_record() const {
   for (const auto& destination : destinations) record.add("destination", destination);
   record.add("node_user", node_user);
   if (target) record.add("try", target->text());
+  record.add("original", original);
+  if (sudoers) record.add("sudoers", "delete");
   if (root_login != RootLogin::undecided) record.add("root_login", root_login == RootLogin::no ? "no" : "key");
   if (border != Border::undecided) record.add("border", border == Border::yes ? "yes" : "no");
   return record;
 }
 
 Answers Answers::from_record(const Record& record) {
-  record.check_names({"direction", "squash", "user", "key", "inside", "node_user", "try", "root_login", "border"},
+  record.check_names({"direction", "squash", "user", "key", "inside", "node_user", "try", "original", "sudoers",
+                      "root_login", "border"},
                      {"server", "address", "fingerprint", "destination"});
   Answers answers;
   take_direction(answers, record.require("direction"));
   if (const auto inside = record.get("inside")) answers.inside = IpAddress::parse(*inside);
   answers.destinations = record.all("destination");
   answers.node_user = record.require("node_user");
+  answers.original = record.get("original").value_or("");
+  answers.sudoers = record.get("sudoers").has_value();
   if (const auto target = record.get("try")) take_target(answers, *target);
   for (const auto& text : record.all("server")) {
     if (const auto server = HostPort::parse(text)) answers.servers.push_back(*server);
@@ -381,6 +440,7 @@ Asked asked(const std::vector<std::string>& words, const Answers& before, Person
   Asked asked{manner_of(options), before};
   if (asked.manner == Manner::undo) return asked;
   take_options(asked.answers, options);
+  if (!asked.answers.original.empty()) take_from_original(asked.answers);
   if (asked.manner != Manner::ask) take_standards(asked.answers);
   for (const auto& topic : kTopics) {
     if (asked.manner != Manner::ask || !topic.question || is_given(options, topic)) continue;

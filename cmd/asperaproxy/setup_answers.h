@@ -33,6 +33,9 @@ struct Answers {
   std::string node_user;                  // the first one inside; empty: none yet
   std::string password;                   // the node user's; empty: asked for on the terminal. It is not remembered
   std::optional<HostPort> target;         // a server outside to prove it with
+  // Where the original proxy was:
+  std::string original;  // its aspera.conf; empty: it was not here. Servers and addresses are those of the file
+  bool sudoers = false;  // its lines of sudoers may go
   // Of both:
   Border border = Border::undecided;
   bool operator==(const Answers&) const = default;

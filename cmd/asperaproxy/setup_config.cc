@@ -132,8 +132,9 @@ std::string squash_key() { return fmt::format("{}/etc/ssh_keys/id_ed25519", path
 std::string configured(std::string text, const Answers& answers) {
   if (text.empty()) text = kEmpty;
   const auto before = config::parse(text, paths::kConfig);
-  if (answers.reverse()) configure_reverse(text, before, answers);
-  if (answers.forward()) configure_forward(text, before, answers);
+  const bool fresh = answers.original.empty();
+  if (fresh && answers.reverse()) configure_reverse(text, before, answers);
+  if (fresh && answers.forward()) configure_forward(text, before, answers);
   if (answers.border != Border::undecided && before.border != (answers.border == Border::yes))
     set(text, {"server", "border"}, answers.border == Border::yes ? "true" : "false");
   config::parse(text, paths::kConfig);  // an element of ours may be in another section of the same name

@@ -1,10 +1,12 @@
 #include "setup_host.h"
 
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <memory>
 #include <set>
 
@@ -12,6 +14,7 @@
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
+#include "base/io.h"
 #include "base/resolve.h"
 #include "firewall/border.h"
 #include "kernel.h"
@@ -20,6 +23,8 @@
 
 namespace asperaproxy::setup {
 namespace {
+
+constexpr std::size_t kMostText = 16 * 1024 * 1024;
 
 struct Own {
   std::string interface;
@@ -46,6 +51,13 @@ std::vector<Own> own() {
 }
 
 }  // namespace
+
+Text text_of(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+  if (!file) tool::fail_errno(tool::os, "open " + path);
+  return io::read_all(file.get(), kMostText, path);
+}
 
 std::vector<IpAddress> own_addresses() {
   std::vector<IpAddress> addresses;

@@ -9,6 +9,10 @@
 
 namespace asperaproxy::setup {
 
+// The text of a file; one that is not there is an absent text. Failure{71}.
+using Text = std::optional<std::string>;
+Text text_of(const std::string& path);
+
 // The addresses of its interfaces, without loopback and link-local ones. Failure{71}.
 std::vector<IpAddress> own_addresses();
 

@@ -104,13 +104,6 @@ std::optional<std::string> complaint_of(const std::vector<std::string>& argv) {
 
 }  // namespace
 
-Text text_of(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
-  if (!file) tool::fail_errno(tool::os, "open " + path);
-  return io::read_all(file.get(), kMost, path);
-}
-
 Journal::Journal() {
   if (::access(kFolder, F_OK) != 0) return;
   own();

@@ -19,6 +19,7 @@
 
 #include "base/fd.h"
 #include "setup_answers.h"
+#include "setup_host.h"
 
 namespace asperaproxy::setup {
 
@@ -32,10 +33,6 @@ struct Entry {
   std::vector<Kept> files;
   std::vector<std::vector<std::string>> undo;  // programs to run; no word of theirs has a blank in it
 };
-
-// A file that is not there is an absent text.
-using Text = std::optional<std::string>;
-Text text_of(const std::string& path);
 
 class Journal {
  public:

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -37,7 +38,12 @@ void say(const std::string& name, const doctor::Verdict& verdict) {
 }
 
 session::Request request(const std::string& user, const IpAddress& proxy) {
-  return {user, {proxy, 1}, {proxy, doctor::kUsualSshPort}, std::nullopt, "asperaproxy setup", true};
+  return {user.empty() ? "nobody" : user,
+          {proxy, 1},
+          {proxy, doctor::kUsualSshPort},
+          std::nullopt,
+          "asperaproxy setup",
+          true};
 }
 
 // "asp-dial: why" without the name.
@@ -79,31 +85,72 @@ doctor::Verdict log_in(const session::Route& route, const HostPort& host) {
                                              : "the ports that firewalls have to let through are below");
 }
 
-// Each account, key and server once, for all members and all addresses.
-bool log_in_everywhere(const config::Rproxy& rproxy, const Answers& answers) {
+// What became of one user at one address, and at one of the servers that this leads to.
+struct Login {
+  std::string user;  // empty: everybody is squashed, and there is nobody yet
+  IpAddress address;
+  int rule;
+  std::string what;  // account, key and server: what one user finds, all find
+  doctor::Verdict verdict;
+  bool well() const { return verdict.grade == doctor::Grade::ok; }
+};
+
+doctor::Verdict tried_login(const session::Route& route, const HostPort& host) {
+  try {
+    return log_in(route, host);
+  } catch (const tool::Failure& failure) {
+    return doctor::fail(failure.what(), "mend that, and run asperaproxy setup again");
+  }
+}
+
+std::vector<Login> all_logins(const config::Rproxy& rproxy, const Answers& answers) {
   auto users = doctor::examine().users;
-  if (users.empty()) users.emplace_back("nobody");  // a squash rule leads to the server all the same
+  if (users.empty()) users.emplace_back();
   const session::rules::Facts facts{accounts::groups_of, {}};
-  std::set<std::string> tried;
-  bool well = true;
+  std::map<std::string, doctor::Verdict> known;
+  std::vector<Login> logins;
   for (const auto& user : users) {
     for (const auto& address : answers.addresses) {
       const auto route = session::rules::first_match(rproxy, request(user, address), facts);
-      if (!route || (route->keyfile_of_user && user == "nobody")) continue;
+      if (!route || (route->keyfile_of_user && user.empty())) continue;
       for (const auto& host : route->hosts) {
-        if (!tried.insert(route->upstream_user + " " + route->keyfile + " " + host.text()).second) continue;
-        doctor::Verdict verdict;
-        try {
-          verdict = log_in(*route, host);
-        } catch (const tool::Failure& failure) {
-          verdict = doctor::fail(failure.what(), "mend that, and run asperaproxy setup again");
-        }
-        well = well && verdict.grade == doctor::Grade::ok;
-        say("login", verdict);
+        const std::string what = fmt::format("{} {} {}", route->upstream_user, route->keyfile, host.text());
+        if (!known.contains(what)) known[what] = tried_login(*route, host);
+        logins.push_back({user, address, route->rule, what, known[what]});
       }
     }
   }
-  return well;
+  return logins;
+}
+
+// By a rule that lets each keep the own name, not everybody may be meant to get in, but somebody.
+void excuse(std::vector<Login>& logins) {
+  for (auto& login : logins) {
+    const bool others = std::any_of(logins.begin(), logins.end(), [&](const Login& other) {
+      return other.rule == login.rule && other.user != login.user && other.well();
+    });
+    if (!login.well() && others) login.verdict.grade = doctor::Grade::warn;
+  }
+}
+
+std::vector<Login> log_in_everywhere(const config::Rproxy& rproxy, const Answers& answers) {
+  auto logins = all_logins(rproxy, answers);
+  excuse(logins);
+  std::set<std::string> said;
+  for (const auto& login : logins) {
+    if (said.insert(login.what).second) say("login", login.verdict);
+  }
+  return logins;
+}
+
+// Who gets in at that address; the one who was asked for, if possible. Empty: nobody.
+std::string visitor(const std::vector<Login>& logins, const IpAddress& address, const std::string& preferred) {
+  std::string user;
+  for (const auto& login : logins) {
+    if (login.address != address || !login.well()) continue;
+    if (user.empty() || login.user == preferred) user = login.user;
+  }
+  return user;
 }
 
 // --- a session --------------------------------------------------------------------------------------
@@ -194,12 +241,14 @@ doctor::Verdict judge_session(int status, std::string_view said) {
 
 Proof prove(const Answers& answers) {
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
-  // Where the log-in is refused, a session would be counted against the account.
-  const bool let_in = !answers.reverse() || log_in_everywhere(rproxy, answers);
+  const auto logins = answers.reverse() ? log_in_everywhere(rproxy, answers) : std::vector<Login>{};
+  const bool let_in = std::none_of(logins.begin(), logins.end(),
+                                   [](const Login& login) { return login.verdict.grade == doctor::Grade::fail; });
   bool well = is_sound(answers) && let_in;
-  if (let_in && answers.reverse() && !answers.user.empty()) {
-    for (const auto& address : answers.addresses)
-      well = tried("session", [&] { return session_of(answers.user, address); }) && well;
+  // Where the log-in is refused, a session would be counted against the account.
+  for (const auto& address : answers.addresses) {
+    const std::string user = visitor(logins, address, answers.user);
+    if (!user.empty()) well = tried("session", [&] { return session_of(user, address); }) && well;
   }
   if (answers.forward()) well = tried("lease", [&] { return lease_of(answers); }) && well;
   return {let_in, well};

@@ -45,6 +45,8 @@ std::string public_key(const Answers& answers) {
 }
 
 std::string keys_part(const Answers& answers) {
+  if (!answers.original.empty())
+    return "On the servers: the public half of the <keyfile> of each rule, in authorized_keys of its account.\n\n";
   if (answers.squash.empty() && answers.user.empty())
     return "On the servers: an account for each user, with the key that asp-adduser prints.\n";
   const std::string account = answers.squash.empty() ? answers.user : answers.squash;

@@ -23,7 +23,9 @@
 #include "setup_config.h"
 #include "setup_forward.h"
 #include "setup_host.h"
+#include "setup_original.h"
 #include "setup_sshd.h"
+#include "setup_takeover.h"
 #include "ssh/upstream_host_key.h"
 #include "sudo_settings.h"
 #include "unit.h"
@@ -142,18 +144,33 @@ Step key_step(const Answers& answers, const Journal&) {
   return step;
 }
 
+// The file of the original, where it is elsewhere, comes in the place of ours, but not of one that is in use.
+std::string base_text(const Answers& answers, const Journal& journal) {
+  const std::string ours = journal.original(paths::kConfig).value_or("");
+  if (answers.original.empty()) return ours;
+  if (answers.original == paths::kConfig) return take_over(ours).text;
+  const auto config = config::parse(ours.empty() ? "<CONF/>" : ours, paths::kConfig);
+  if (config.rproxy.enabled || config.proxy.enabled)
+    throw tool::Failure(tool::config, fmt::format("{} is in use already: move it away first", paths::kConfig));
+  return take_over(text_of(answers.original).value_or("")).text;
+}
+
 std::string config_text(const Answers& answers, const Journal& journal) {
-  return configured(journal.original(paths::kConfig).value_or(""), answers);
+  return configured(base_text(answers, journal), answers);
 }
 
 Step config_step(const Answers& answers, const Journal& journal) {
   std::vector<std::string> addresses, servers, states;
   for (const auto& address : answers.addresses) addresses.push_back(address.text());
   for (const auto& server : answers.servers) servers.push_back(server.text());
-  if (answers.reverse())
+  if (!answers.original.empty()) {
+    const auto taken = take_over(journal.original(answers.original).value_or(""));
+    for (const auto& one : taken.left_out) states.push_back(fmt::format("left out {}", one));
+    states.push_back(fmt::format("taken over from {}", answers.original));
+  } else if (answers.reverse())
     states.push_back(fmt::format("clients at {} go to {} as {}", fmt::join(addresses, ", "), fmt::join(servers, ", "),
                                  answers.squash.empty() ? "themselves" : answers.squash));
-  if (answers.forward())
+  if (answers.original.empty() && answers.forward())
     states.push_back(fmt::format("people inside, at {}, go to {}", answers.inside->text(),
                                  answers.destinations.empty()
                                      ? "any but private networks"
@@ -304,10 +321,12 @@ const std::vector<Maker>& steps() {
   static const std::vector<Maker> all{{"accounts", accounts_step},
                                       {"sudo", sudo_step, true, false},
                                       {"kernel", kernel_step},
-                                      {"key", key_step, true, false},
+                                      {"key", key_step, true, false, Maker::Origin::fresh},
                                       {"aspera.conf", config_step},
                                       {"sshd", sshd_step, true, false},
-                                      {"user", user_step, true, false},
+                                      {"user", user_step, true, false, Maker::Origin::fresh},
+                                      {"users", members_step, true, false, Maker::Origin::original},
+                                      {"old grants", old_grants_step, true, false, Maker::Origin::original},
                                       {"node user", node_user_step, false, true},
                                       {"log", log_step},
                                       {"cron", cron_step},

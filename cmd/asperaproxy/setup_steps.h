@@ -12,7 +12,11 @@ struct Maker {
   Step (*make)(const Answers&, const Journal&);
   bool reverse = true;  // the reverse proxy needs it
   bool forward = true;  // the forward proxy needs it
-  bool is_due(const Answers& answers) const { return (reverse && answers.reverse()) || (forward && answers.forward()); }
+  enum class Origin { any, fresh, original } origin = Origin::any;
+  bool is_due(const Answers& answers) const {
+    if (origin == (answers.original.empty() ? Origin::original : Origin::fresh)) return false;
+    return (reverse && answers.reverse()) || (forward && answers.forward());
+  }
 };
 
 // Each is made when those before it are done.

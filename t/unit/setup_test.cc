@@ -1,7 +1,10 @@
 // The texts that asperaproxy setup makes.
 #include <doctest/doctest.h>
 
+#include <fmt/core.h>
+
 #include "../../cmd/asperaproxy/setup_config.h"
+#include "../../cmd/asperaproxy/setup_original.h"
 #include "../../cmd/asperaproxy/setup_proof.h"
 #include "../../cmd/asperaproxy/setup_remains.h"
 #include "../../cmd/asperaproxy/setup_sshd.h"
@@ -144,4 +147,47 @@ TEST_CASE("setup: lines for others") {
         "from=\"203.0.113.1,2001:db8::1\",restrict ssh-ed25519 AAAA x");
   CHECK(table({{"outer", "clients", "198.51.100.39", "TCP 33001"}}) ==
         "firewall  from     to             ports\nouter     clients  198.51.100.39  TCP 33001\n");
+}
+
+TEST_CASE("setup: of the original's aspera.conf all that is understood is taken over") {
+  const std::string good = "<CONF>\n<server><rproxy><enabled>true</enabled><rules>\n"
+                           "<rule host_ip=\"198.51.100.39\"><host>203.0.113.10</host><keyfile>/k</keyfile></rule>\n"
+                           "</rules></rproxy></server></CONF>";
+  CHECK(take_over(good).text == good);
+  CHECK(take_over(good).left_out.empty());
+  std::string odd = good;
+  odd.replace(odd.find("<rules>"), 0, "<odd/>");
+  const auto taken = take_over(odd);
+  CHECK(taken.text == good);
+  REQUIRE(taken.left_out.size() == 1);
+  CHECK(taken.left_out[0].starts_with("2:40: <odd>: "));
+  std::string strict = good;
+  strict.replace(strict.find("</rules>"), 0, "<rule><host>203.0.113.11</host><only/><keyfile>/k</keyfile></rule>\n");
+  CHECK(config::parse(take_over(strict).text, "x").rproxy.rules.size() == 1);
+  CHECK_THROWS_AS(take_over("<CONF><server>"), tool::Failure);
+  CHECK_THROWS_AS(take_over("<OTHER/>"), tool::Failure);
+}
+
+TEST_CASE("setup: lines of sudoers that grant iptables-restore alone go, and no others") {
+  for (const char* line :
+       {"bear ALL = (ALL) NOPASSWD: /sbin/iptables-restore", "bear ALL=(root) /usr/sbin/iptables-restore",
+        "%people ALL = NOPASSWD: /sbin/iptables-restore, /sbin/ip6tables-restore"}) {
+    const auto grants = without_restore(fmt::format("Defaults env_reset\n{}\n", line));
+    CHECK(grants.text == "Defaults env_reset\n");
+    CHECK(grants.deleted == std::vector<std::string>{line});
+  }
+  for (const char* line :
+       {"bear ALL = (ALL) NOPASSWD: /sbin/iptables-restore, /bin/ls",
+        "bear ALL = (ALL) NOPASSWD: /bin/ls, NOPASSWD: /sbin/iptables-restore",
+        "Cmnd_Alias RESTORE = /sbin/iptables-restore", "bear ALL = (ALL) NOPASSWD: \\\n  /sbin/iptables-restore"}) {
+    const auto grants = without_restore(std::string(line) + "\n");
+    CHECK(grants.text == std::string(line) + "\n");
+    CHECK(grants.by_hand.size() == 1);
+  }
+  for (const char* line : {"# bear ALL = (ALL) NOPASSWD: /sbin/iptables-restore", "root ALL=(ALL:ALL) ALL",
+                           "Cmnd_Alias X = /sbin/iptables-restore-not", "Defaults:bear !requiretty"}) {
+    const auto grants = without_restore(std::string(line) + "\n");
+    CHECK(grants.text == std::string(line) + "\n");
+    CHECK((grants.deleted.empty() && grants.by_hand.empty()));
+  }
 }
