@@ -64,6 +64,8 @@ Step node_user_step(const Answers& answers, const Journal&) {
   if (std::any_of(users.begin(), users.end(),
                   [&](const config::NodeUser& user) { return user.name == answers.node_user; }))
     return step;
+  if (answers.password.empty() && !has_terminal())
+    throw tool::Failure(tool::usage, "there is no terminal to ask for the password on: --password-file is needed");
   Command add{{tool("asnodeadmin"), "-a", "-u", answers.node_user, "-x", kLeaseAccount}, "", answers.password.empty()};
   if (!add.asks) {
     add.argv.insert(add.argv.end(), {"-p", "-"});

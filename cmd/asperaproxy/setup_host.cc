@@ -120,6 +120,8 @@ std::optional<IpAddress> address_towards(const IpAddress& address) {
 
 bool forwards_for_others() { return !firewall::border::recorded() && (forwards(AF_INET) || forwards(AF_INET6)); }
 
+bool has_terminal() { return static_cast<bool>(Fd(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY))); }
+
 bool is_user_name(const std::string& text) { return proxy_account::is_name(text); }
 
 std::string fingerprint_of(const std::string& public_key) {

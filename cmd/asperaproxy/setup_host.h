@@ -33,6 +33,9 @@ std::optional<IpAddress> address_towards(const IpAddress& address);
 // True if the kernel forwards already, and not because the suite has turned that on.
 bool forwards_for_others();
 
+// True if there is somebody to ask on the terminal, wherever standard input leads.
+bool has_terminal();
+
 // True for what asp-adduser takes for a name.
 bool is_user_name(const std::string& text);
 

@@ -288,19 +288,20 @@ bool is_trusted(const HostPort& server, const std::string& known_hosts) {
 
 // By a fingerprint that the administrator gave, or by asking.
 Command trust(const HostPort& server, const Answers& answers) {
+  const bool asks = answers.prints.empty();
   std::vector<std::string> argv{tool("asperaproxy"), "trust"};
-  if (!answers.prints.empty()) {
+  if (!asks || !has_terminal()) {
     std::vector<std::string> shown;
     for (const auto& key : host_keys::scan(server)) shown.push_back(host_keys::fingerprint(key));
+    const std::string shows = fmt::format("{} shows {}", server.text(), fmt::join(shown, ", "));
+    if (asks) throw tool::Failure(tool::usage, "there is no terminal to ask on: --fingerprint is needed; " + shows);
     const auto known = std::find_first_of(shown.begin(), shown.end(), answers.prints.begin(), answers.prints.end());
     if (known == shown.end())
-      throw tool::Failure(tool::untrusted,
-                          fmt::format("{} has none of the keys that are known to be right; it shows {}", server.text(),
-                                      fmt::join(shown, ", ")));
+      throw tool::Failure(tool::untrusted, "no fingerprint that is known to be right is among them: " + shows);
     argv.insert(argv.end(), {"--fingerprint", *known});
   }
   argv.push_back(server.text());
-  return {argv, {}, answers.prints.empty()};
+  return {argv, {}, asks};
 }
 
 Step host_keys_step(const Answers& answers, const Journal& journal) {

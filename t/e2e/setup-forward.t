@@ -18,12 +18,13 @@ done
 status 64 'which address is inside cannot be guessed: exit 64' setup --yes --direction forward
 like "$err" '--inside is needed' 'and it says so'
 bare_files > "$TMPDIR/bare"
-status 0 'a dry run' setup --dry-run "${options[@]}"
+status 0 'a dry run' setup --dry-run "${options[@]}" --password-file /root/password
 ok 'changes nothing' diff "$TMPDIR/bare" <(bare_files)
 like "$out" "\+ +<bind_ip_address>$DMZ_LAN</bind_ip_address>" 'and shows what it would'
 unlike "$out" 'sshd_config' 'sshd is no concern of it'
 status 64 'a password is wanted, and there is no terminal: exit 64' setup --yes "${options[@]}"
-like "$err" 'node user: ' 'it says at which step'
+like "$err" '^asperaproxy: node user: there is no terminal' 'it says at which step'
+is "$(wc -l <<< "$err")" 1 'in one line'
 
 status 0 'done: exit 0' setup --yes "${options[@]}" --password-file /root/password --try "$OUTER"
 like "$out" "ok    lease: alice to $OUTER:22: leased, the server's SSH answered through it, and given back" 'and proved by a lease'

@@ -147,4 +147,10 @@ ok 'and so are all other files' diff <(strip "$TMPDIR/bare") <(bare_files | stri
 nok 'the journal is gone' test -e "$state"
 is "$(cd "$dmz" && find etc opt -name '*.before-setup')" "${LAB_PREFIX#/}/etc/aspera.conf.before-setup" 'and the copies beside files, but for that one'
 status 0 'to undo nothing: exit 0' setup --undo
+mv "$dmz$LAB_PREFIX/etc/aspera.conf.before-setup" "$dmz$LAB_PREFIX/etc/aspera.conf"
+status 64 'nobody to ask about a host key, and no fingerprint: exit 64' setup --yes --server "$INSIDE1" --address "$SQUASH"
+like "$err" "^asperaproxy: host keys: there is no terminal to ask on: --fingerprint is needed; $INSIDE1:22 shows $(literally "$(bare_fingerprint inside1)")" 'it says what is needed, and what the server shows'
+is "$(wc -l <<< "$err")" 1 'in one line'
+status 76 'another fingerprint: exit 76' setup --yes --fingerprint "SHA256:$(printf 'x%.0s' {1..43})"
+is "$(cat "$dmz$LAB_PREFIX/etc/known_hosts")" '' 'no key is enrolled'
 done_testing
