@@ -194,8 +194,10 @@ void wait_for(const std::vector<Port>& ports) {
   }
 }
 
+// A daemon that the socket has started keeps the socket from listening anew; its sessions have processes of their own.
 std::vector<std::vector<std::string>> reloads() {
-  if (is_active("ssh.socket")) return {{kSystemctl, "daemon-reload"}, {kSystemctl, "restart", "ssh.socket"}};
+  if (is_active("ssh.socket"))
+    return {{kSystemctl, "daemon-reload"}, {kSystemctl, "stop", "ssh.service"}, {kSystemctl, "restart", "ssh.socket"}};
   if (unit::runs_here()) return {{kSystemctl, "reload-or-restart", "ssh"}};
   return {{"/etc/init.d/ssh", "reload"}};
 }

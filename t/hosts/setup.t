@@ -55,6 +55,7 @@ ok 'it listens for transfers' lab_listens dmz 33001
 ok 'and where it did' lab_listens dmz 22
 grep '^from=' <<< "$out" >> "$(lab_root inside1)/home/xfer/.ssh/authorized_keys"
 ok 'a file from outside crosses' crosses socket
+ok '(and the socket has started a daemon)' on dmz systemctl -q is-active ssh.service
 status 0 'undo: exit 0' setup --undo
 ok 'it listens for transfers no more' wait_until 10 lab_silent dmz 33001
 ok 'but where it did' wait_until 10 lab_listens dmz 22
