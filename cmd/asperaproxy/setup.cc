@@ -67,11 +67,12 @@ Step made(const Maker& maker, const Answers& answers, const Journal& journal) {
 }
 
 bool try_again(Person* person) {
+  say("\nNot all of it works yet.");
   if (person) {
-    const auto answer = person->answer("\nNot all of it works yet. Press Enter to try again, or write later: ");
+    const auto answer = person->answer(" Press Enter to try again, or write later: ");
     if (answer && answer->empty()) return true;
   }
-  say("\nNot all of it works yet. When that is done: asperaproxy setup --yes\n");
+  say(" When that is done: asperaproxy setup --yes\n");
   return false;
 }
 

@@ -1,11 +1,10 @@
 #include "setup_forward.h"
 
 #include <gnutls/x509.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <memory>
 #include <thread>
 
@@ -47,6 +46,15 @@ std::string last_line(const std::string& text) {
   const auto lines = cut::lines(text);
   return lines.empty() ? "nothing was said" : std::string(lines.back());
 }
+
+// A file that root alone can read, while it lives.
+struct Secret {
+  explicit Secret(const std::string& text) { whole_file::write(path, text + "\n"); }
+  Secret(const Secret&) = delete;
+  Secret& operator=(const Secret&) = delete;
+  ~Secret() { ::unlink(path.c_str()); }
+  const std::string path = fmt::format("{}/setup-password", paths::kRun);
+};
 
 }  // namespace
 
@@ -100,16 +108,14 @@ doctor::Verdict lease_of(const Answers& answers) {
                         "asperaproxy setup --yes --node-user NAME --password-file FILE --try HOST");
   const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});  // so that nothing of it is left
   session::spool::prepare();
-  const std::string secret = fmt::format("{}/setup-password", paths::kRun);
-  whole_file::write(secret, answers.password + "\n");
   const Outsider insider(*answers.inside);
+  const Secret secret(answers.password);
   const auto done = insider.run(
       {tool("asp-forward"), "-q", "--proxy",
        fmt::format("dnats://{}@{}", answers.node_user, HostPort{answers.inside->text(), node_port()}.text()),
-       "--fingerprint", certificate_print(), "--password-file", secret, "--to", answers.target->host, "--ssh-port",
+       "--fingerprint", certificate_print(), "--password-file", secret.path, "--to", answers.target->host, "--ssh-port",
        std::to_string(answers.target->port), "--", "/usr/bin/ssh-keyscan", "-T", "10", "-p", "%P", "%h"},
       60);
-  std::filesystem::remove(secret);
   const std::string who = fmt::format("{} to {}", answers.node_user, answers.target->text());
   if (done.status != 0)
     return doctor::fail(fmt::format("{}: {}", who, last_line(done.err)), "journalctl -t asperanoded -t asp-lease");
