@@ -280,8 +280,9 @@ install:
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/sshd_config.d/sallyport.conf > $(D)/etc/sshd_config.d/sallyport.conf
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/logrotate.d/sallyport > $(D)/etc/logrotate.d/sallyport
 	install -m 644 etc/rsyslog.d/sallyport.conf $(D)/etc/rsyslog.d/sallyport.conf
-	install -d $(DESTDIR)/usr/bin
+	install -d $(DESTDIR)/usr/bin $(DESTDIR)/usr/sbin
 	ln -sfn $(PREFIX)/bin/aspshell $(DESTDIR)/usr/bin/aspshell
+	ln -sfn $(PREFIX)/bin/asperaproxy $(DESTDIR)/usr/sbin/asperaproxy
 	install -d -m 750 $(DESTDIR)$(SYSCONFDIR)/sudoers.d
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' sudoers.d/sallyport > $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new
 	chmod 440 $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new
@@ -311,7 +312,7 @@ uninstall:
 	rm -f $(BIN:%=$(D)/bin/%) $(SCRIPTS:%=$(D)/bin/%) $(LIBEXEC:%=$(D)/libexec/%)
 	rm -f $(D)/etc/sshd_config.d/sallyport.conf $(D)/etc/logrotate.d/sallyport $(D)/etc/rsyslog.d/sallyport.conf
 	rm -f $(D)/etc/balancer/balancer
-	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sudoers.d/zz-sallyport
+	rm -f $(DESTDIR)/usr/bin/aspshell $(DESTDIR)/usr/sbin/asperaproxy $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sudoers.d/zz-sallyport
 	rm -f $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
 	rm -f $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(INIT) $(D)/share/node-api.openapi.yaml
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done

@@ -40,6 +40,7 @@ int restart() {
 }
 
 constexpr Verb kVerbs[] = {
+    {"setup", nullptr, asperaproxy::set_up, " [OPTIONS]"},
     {"start", start, nullptr, ""},
     {"stop", stop, nullptr, ""},
     {"restart", restart, nullptr, ""},

@@ -28,9 +28,6 @@ child::Output systemctl(std::vector<std::string> words) {
   return child::run({words, env::allow({}), {}}, "", 16384, kPatience);
 }
 
-// A container may be given the /run of its host.
-bool runs_here() { return ::access("/run/systemd/system", F_OK) == 0 && ::access(kSystemctl, X_OK) == 0; }
-
 bool is_loaded() { return systemctl({"show", "--property=LoadState", kUnit}).out == "LoadState=loaded\n"; }
 
 // By our control group, so that it does not matter what the unit starts us by.
@@ -40,6 +37,9 @@ bool are_we() {
 }
 
 }  // namespace
+
+// A container may be given the /run of its host.
+bool runs_here() { return ::access("/run/systemd/system", F_OK) == 0 && ::access(kSystemctl, X_OK) == 0; }
 
 void follow(const char* verb) {
   if (!runs_here() || are_we() || !is_loaded()) return;

@@ -57,4 +57,8 @@ int sudoers();
 // the server shows no key, {76} when it is not the right one.
 int trust(const std::vector<std::string>& words);
 
+// From a bare host to a proxy that works, proved by a session, or back to the bare host. `words`: setup_answers.h.
+// tool::no: something does not work yet, or could not be taken back. Failure{64, 71, 76, 77, 78}: a step failed.
+int set_up(const std::vector<std::string>& words);
+
 }  // namespace asperaproxy

@@ -62,9 +62,17 @@ lab_reboot() {
   local holder ready
   lab_holder "$1"
   on "$1" systemctl reboot
-  wait_until 60 test ! -e "/proc/$holder" || lab_die "$1 does not end"
+  wait_until 60 test ! -e "/proc/$holder" && wait_until 60 lab_is_unplugged "$1" || lab_die "$1 does not end"
   exec {ready}< <(lab_hold "$1")
   read -r -t 30 -u "$ready" && lab_wire "$1" && wait_until 60 lab_is_up "$1" || lab_die "$1 does not boot"
+}
+
+# The kernel takes its cables away some time after the last of its processes.
+lab_is_unplugged() {
+  local network
+  for network in $(lab_networks "$1"); do
+    ! ip link show "$network.$1" > /dev/null 2>&1 || return 1
+  done
 }
 
 # lab_make_keys HOST...: all SSH keys of the lab, in $LAB_DIR/keys.

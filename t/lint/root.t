@@ -60,11 +60,11 @@ asp-reap:
   lease    addresses admission base flows lease life local lock open peering reap registry role rules
   lease    scripts shared store text
 asperaproxy:
-  base     aside base64 boot_clock confine options passing process resolve status whole_file
+  base     aside base64 boot_clock confine options passing process resolve signals status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
   ssh      known_hosts upstream_command upstream_host_key upstream_key
-  config   destination_policy node_users
-  who      authorized_keys file_access
+  config   destination_policy editing node_users
+  who      authorized_keys file_access proxy_account
   cluster  node_name redis redis_away redis_message redis_password redis_reply
   session  dial_program dialer ending holder keepers keyfile privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text

@@ -1,0 +1,112 @@
+// setup: from a bare host to a proxy that works, and back; asperaproxy(8).
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include <fmt/core.h>
+
+#include "base/failure.h"
+#include "base/io.h"
+#include "base/logging.h"
+#include "setup_answers.h"
+#include "setup_journal.h"
+#include "setup_proof.h"
+#include "setup_remains.h"
+#include "setup_steps.h"
+#include "verbs.h"
+
+namespace asperaproxy {
+namespace {
+
+using namespace setup;
+
+void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
+
+int undo(Journal& journal) {
+  int result = tool::yes;
+  while (!journal.entries().empty()) {
+    const Entry entry = journal.entries().back();
+    const auto complaints = journal.take_back();
+    if (!entry.files.empty() || !entry.undo.empty()) say(fmt::format("undone {}\n", entry.step));
+    for (const auto& complaint : complaints) {
+      std::fputs(fmt::format("asperaproxy: {}: {}\n", entry.step, logging::escape(complaint)).c_str(), stderr);
+      result = tool::no;
+    }
+  }
+  journal.forget();
+  logging::event("Setup: undone");
+  say(result == tool::yes ? "all is as it was before setup\n" : "all else is as it was before setup\n");
+  return result;
+}
+
+// What cannot even be looked at is one line; the next steps may be seen all the same.
+int show_all(const Answers& answers, const Journal& journal) {
+  int result = tool::yes;
+  for (const auto& maker : steps()) {
+    if (!maker.is_due(answers)) continue;
+    try {
+      show(maker.make(answers, journal));
+    } catch (const tool::Failure& failure) {
+      say(fmt::format("FAIL  {}: {}\n", maker.name, logging::escape(failure.what())));
+      result = failure.code();
+    }
+  }
+  return result;
+}
+
+Step made(const Maker& maker, const Answers& answers, const Journal& journal) {
+  try {
+    return maker.make(answers, journal);
+  } catch (const tool::Failure& failure) {
+    throw tool::Failure(failure.code(),
+                        fmt::format("{}: {}. Nothing of this step is done. Mend that, and run asperaproxy setup again: "
+                                    "it goes on from here; --undo takes the steps before back",
+                                    maker.name, failure.what()));
+  }
+}
+
+bool try_again(Person* person) {
+  say("\nNot all of it works yet.");
+  if (person) {
+    const auto answer = person->answer(" Press Enter to try again, or write later: ");
+    if (answer && answer->empty()) return true;
+  }
+  say(" When that is done: asperaproxy setup --yes\n");
+  return false;
+}
+
+// A person may wait until others have done what remains, and see it work. `person`: absent for scripts.
+int prove_all(const Answers& answers, Person* person) {
+  for (;;) {
+    const Proof proof = prove(answers);
+    say(remains(answers, proof.let_in));
+    if (proof.whole) return tool::yes;
+    if (!try_again(person)) return tool::no;
+  }
+}
+
+int set_up(const Asked& asked, Journal& journal, Person& person) {
+  journal.remember(asked.answers);
+  for (const auto& maker : steps()) {
+    if (maker.is_due(asked.answers)) take(made(maker, asked.answers, journal), journal);
+  }
+  return prove_all(asked.answers, asked.manner == Manner::ask ? &person : nullptr);
+}
+
+}  // namespace
+
+int set_up(const std::vector<std::string>& words) {
+  require_root();
+  ::umask(022);
+  Journal journal;
+  Person person;
+  const auto asked = setup::asked(words, journal.answers(), person);
+  switch (asked.manner) {
+    case Manner::undo: return undo(journal);
+    case Manner::show: return show_all(asked.answers, journal);
+    default: return set_up(asked, journal, person);
+  }
+}
+
+}  // namespace asperaproxy
