@@ -46,8 +46,12 @@ struct Lookup {
   }
 };
 
-std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline& deadline) {
-  if (const auto ip = IpAddress::parse(server.host)) return {{*ip, server.port}};
+struct Found {
+  int error;  // of getaddrinfo(3)
+  std::vector<Endpoint> addresses;
+};
+
+Found look_up(const HostPort& server, int family, const Deadline& deadline) {
   auto lookup = std::make_unique<Lookup>();
   lookup->name = server.host;
   lookup->hints.ai_family = family;
@@ -66,15 +70,29 @@ std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline
     ::gai_suspend(list, 1, &left);
     error = 0;
   }
-  if ((error == EAI_NODATA || error == EAI_ADDRFAMILY) && family != AF_UNSPEC) return {};
-  if (error != 0) fail("resolve " + server.host, ::gai_strerror(error));
-  std::vector<Endpoint> found;
+  Found found{error, {}};
   for (const addrinfo* each = lookup->request.ar_result; each != nullptr; each = each->ai_next) {
     if (each->ai_family != AF_INET && each->ai_family != AF_INET6) continue;
-    found.push_back({IpAddress::from_sockaddr(*each->ai_addr), server.port});
+    found.addresses.push_back({IpAddress::from_sockaddr(*each->ai_addr), server.port});
   }
-  if (found.empty()) fail("resolve " + server.host, "no address");
   return found;
+}
+
+// Of a name that has addresses of another family only, /etc/hosts says that there is no such name.
+bool has_other_family(const HostPort& server, int error, int family, const Deadline& deadline) {
+  if (family == AF_UNSPEC) return false;
+  if (error == EAI_NODATA || error == EAI_ADDRFAMILY) return true;
+  return error == EAI_NONAME && look_up(server, AF_UNSPEC, deadline).error == 0;
+}
+
+// Empty: it has none of that family.
+std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline& deadline) {
+  if (const auto ip = IpAddress::parse(server.host)) return {{*ip, server.port}};
+  auto found = look_up(server, family, deadline);
+  if (has_other_family(server, found.error, family, deadline)) return {};
+  if (found.error != 0) fail("resolve " + server.host, ::gai_strerror(found.error));
+  if (found.addresses.empty()) fail("resolve " + server.host, "no address");
+  return std::move(found.addresses);
 }
 
 void set(int fd, int level, int option, int value) {
