@@ -47,8 +47,12 @@ class Conductor {
   // Until a helper that has said its last word may take its leave; -1: none has.
   void hear_dialer();
   bool hear_pinhole();
+  std::optional<tool::Failure> why_closed(const std::string& reason);
   tool::Failure ended_by_signal();
-  tool::Failure identified(const tool::Failure& failure) const;
+  std::optional<status::Line> await_pinhole(const Deadline& deadline);
+  bool is_no_failure(const tool::Failure& end) const;
+  // With whose it is, unless it is in the log already.
+  void log(const tool::Failure& end) const;
   void close_pinhole();
   void log_end(const std::string& why) const;
 

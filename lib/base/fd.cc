@@ -79,14 +79,20 @@ std::string holder_of(int fd) {
 }  // namespace
 
 void lock(int fd, const std::string& path, const Deadline& deadline) {
+  lock_unless([] { return false; }, fd, path, deadline);
+}
+
+bool lock_unless(const std::function<bool()>& given_up, int fd, const std::string& path, const Deadline& deadline) {
   constexpr std::chrono::milliseconds kRetryPause{1};
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
+    if (given_up()) return false;
     if (deadline.over())
       throw tool::Failure(tool::temporary,
                           fmt::format("{}: still locked{} after {} s", path, holder_of(fd), kLockPatience.count()));
     std::this_thread::sleep_for(kRetryPause);
   }
+  return true;
 }
 
 }  // namespace fd

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -42,5 +43,8 @@ void set_nonblocking(int fd);
 // (Failure{75}, which names the process that holds it), or until `deadline` is over. Failure{71}.
 constexpr std::chrono::seconds kLockPatience{10};
 void lock(int fd, const std::string& path, const Deadline& deadline = Deadline::in(kLockPatience));
+// The same, and false, without the lock, as soon as `given_up` says so, which is asked all the time.
+bool lock_unless(const std::function<bool()>& given_up, int fd, const std::string& path,
+                 const Deadline& deadline = Deadline::in(kLockPatience));
 
 }  // namespace fd
