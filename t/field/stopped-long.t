@@ -1,0 +1,55 @@
+#!/bin/bash
+# What is given up only after long: an asp-dial that is stopped and says nothing, an asp-pinhole that is stopped
+# and does not take its rule back, iptables that hangs. The user is told, the log has the cause, others hardly notice.
+. "${0%/*}/../lib/lab.sh"
+. "$LAB_LIB/tap.sh"
+. "$LAB_LIB/proxy.sh"
+lab_up dmz outside outside2 inside1 inside2
+. "$LAB_LIB/hung.sh"
+. "$LAB_LIB/messages.sh"
+hung_begin
+on dmz sed -i 's|<connect_timeout>6|<connect_timeout>1|' "$LAB_PREFIX/etc/aspera.conf"
+log_from
+
+# All at once. An asp-dial, stopped while it dials: connect_timeout and 25 s.
+kill -STOP "$(on inside1 cat /run/sshd.pid)"
+new_session dialed outside2 bear "$SQUASH"
+ok '(it dials)' wait_until 10 is_dialed
+dialer=$(of_one asp-dial)
+kill -STOP "$dialer"
+kill -CONT "$(on inside1 cat /run/sshd.pid)"
+
+# An asp-pinhole, stopped before its session ends: 20 s.
+proxy_session one outside bear "$SQUASH" cat
+pinhole=$(on dmz sh -c 'grep -l ^user=bear /run/sallyport/sessions/* | xargs sed -n s/^holder=//p')
+kill -STOP "$pinhole"
+began=${EPOCHREALTIME/./}
+fd=${proxy_stdin[one]}
+exec {fd}>&-
+
+# iptables: 10 s.
+on dmz "$LAB_PREFIX/bin/asperaproxy" heal "$INSIDE1" > /dev/null
+slow_iptables
+new_session slow outside bobcat "$INDIVIDUAL"
+ok '(it runs iptables)' wait_until 10 runs_iptables
+usual_iptables
+ok "somebody else's transfer goes on" goes_on meanwhile
+over slow 75 16 'iptables hangs: the session is refused as temporary'
+is "$(cat "$TMPDIR/slow.err")" "$busy" 'its user is told'
+like "$(errors | grep bobcat)" "^asp-pinhole ERR Refused a pinhole to bobcat: /usr/sbin/iptables-restore: no answer within 10 s session=UUID .*\\(exit 75\\)$" 'the log has one line of it'
+ok 'nobody has hung iptables any more' wait_until 5 eval '! runs_iptables'
+others_hardly_notice 8 "$SQUASH"
+
+wait "${proxy_pid[one]}"
+is "$? $(cat "$TMPDIR/one.err")" '0 ' 'asp-pinhole is stopped when its session ends: the session ends well'
+took=$(seconds_since "$began")
+ok "in $took s, of 26" test "$took" -le 26
+like "$(errors | grep 'takes long')" '^ascp_rproxy ERR asp-pinhole takes long to revoke session=UUID; asp-reap will see to it$' 'the log says what is left'
+kill -KILL "$pinhole"
+ok 'it is killed: asp-reap closes its rule' on dmz "$bin/asp-reap"
+
+over dialed 70 34 'asp-dial is stopped while it dials: the session is given up'
+is "$(cat "$TMPDIR/dialed.err")" "$unserved" 'its user is told'
+like "$(errors | grep 'asp-dial')" "^asp-upstream ERR No server for bear: server $INSIDE1:22: asp-dial does not answer session=UUID .*\\(exit 7[01]\\)$" 'the log has one line of it'
+ok 'nothing is left, though it is stopped still' is_only_old 20
+done_testing
