@@ -171,7 +171,7 @@ deps-fuzz:
 
 # Stories that are told once more with forwarding_type nftables. The longer ones
 # among them stay short: ROUNDS is how often ambiguity.t does what it does.
-NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole reap bind kept-ports linger sessions death)
+NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole forged reap bind kept-ports linger sessions death)
 
 # And with another sudo, where there is one: `deps` may just have installed it.
 SUDO_STORIES = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo bridge death keys limits sessions forward-lease))
