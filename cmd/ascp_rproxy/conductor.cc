@@ -24,10 +24,10 @@
 
 namespace {
 
-constexpr std::chrono::seconds kOpenTime{30};  // its turn, the firewall's lock, iptables
+constexpr std::chrono::seconds kOpenTime{56};  // its turn, the firewall's lock, iptables; asp-dial waits for 60 s
 constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
-constexpr std::chrono::seconds kRevoke{20};
-constexpr std::chrono::seconds kSameTime{2};  // by which asp-upstream is behind asp-pinhole
+constexpr std::chrono::seconds kRevoke{52};    // the firewall's lock, iptables
+constexpr std::chrono::seconds kSameTime{2};   // by which asp-upstream is behind asp-pinhole
 constexpr std::chrono::seconds kMaxDialing{24 * 3600};
 constexpr char kEnded[] = "This proxy ended the session. Try again later.";
 
@@ -64,27 +64,20 @@ int Conductor::conduct() {
   try {
     start();
   } catch (const tool::Failure& failure) {
-    log(failure);
+    if (!is_no_failure(failure)) throw failure.with_identity(identity_);
+    if (!failure.logged())
+      logging::event("{} {} (exit {})", logging::told(failure.what()), identity_, static_cast<int>(failure.code()));
     throw failure.as_logged();
   }
   const int status = watch();
   close_pinhole();
   log_end(lost_ ? lost_->what() : "EOF");
   if (!lost_) return status;
-  if (!is_no_failure(*lost_)) log(*lost_);
-  throw lost_->as_logged();
+  throw lost_->as_logged(lost_->logged() || is_no_failure(*lost_)).with_identity(identity_);
 }
 
-// The client left, or somebody ended the session.
+// The client left, or somebody ended the session. A line of LOG says it.
 bool Conductor::is_no_failure(const tool::Failure& end) const { return end.code() == tool::io || ended_by_somebody_; }
-
-void Conductor::log(const tool::Failure& end) const {
-  if (end.logged()) return;
-  const std::string line =
-      fmt::format("{} {} (exit {})", logging::told(end.what()), identity_, static_cast<int>(end.code()));
-  if (is_no_failure(end)) logging::event("{}", line);
-  else logging::error("{}", line);
-}
 
 void Conductor::start() {
   session::spool::check_admission();

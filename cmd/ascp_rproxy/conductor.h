@@ -51,8 +51,6 @@ class Conductor {
   tool::Failure ended_by_signal();
   std::optional<status::Line> await_pinhole(const Deadline& deadline);
   bool is_no_failure(const tool::Failure& end) const;
-  // With whose it is, unless it is in the log already.
-  void log(const tool::Failure& end) const;
   void close_pinhole();
   void log_end(const std::string& why) const;
 

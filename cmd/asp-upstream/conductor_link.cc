@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -55,8 +56,9 @@ std::optional<Record> ConductorLink::await_record() {
 void ConductorLink::say(const status::Line& line) {
   if (!verified_) return;
   const std::string text = line.text();
-  if (::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
-    end_by(tool::temporary, "ascp_rproxy does not listen any more");
+  const ssize_t sent = ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) hear_end();
+  else if (sent != static_cast<ssize_t>(text.size())) end_by(tool::temporary, "ascp_rproxy does not listen any more");
 }
 
 bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
@@ -102,6 +104,7 @@ void ConductorLink::hear() {
 // A conductor that hangs up has logged why. One that was killed closes its descriptors a moment before its process
 // is seen to end.
 void ConductorLink::hear_end() {
+  if (end_) return;
   constexpr std::chrono::milliseconds kMoment{200};
   if (caller_ && await::readable(caller_->session.get(), Deadline::in(kMoment))) return end_by_death();
   end_by(tool::temporary, "the session ended");

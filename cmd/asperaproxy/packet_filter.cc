@@ -461,8 +461,10 @@ Fate at_hook(const std::vector<Chain>& chains, std::string_view hook) {
   Fate worst;
   for (const auto& chain : chains) {
     if (chain.hook != hook) continue;
-    const Fate fate = Walk(chains).through(chain);
-    if (fate.dropped > worst.dropped) worst = fate;
+    Fate fate = Walk(chains).through(chain);
+    fate.table = chain.table;
+    fate.chain = chain.name;
+    if (fate.dropped > worst.dropped) worst = std::move(fate);
   }
   return worst;
 }

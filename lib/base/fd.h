@@ -43,8 +43,15 @@ void set_nonblocking(int fd);
 // (Failure{75}, which names the process that holds it), or until `deadline` is over. Failure{71}.
 constexpr std::chrono::seconds kLockPatience{10};
 void lock(int fd, const std::string& path, const Deadline& deadline = Deadline::in(kLockPatience));
-// The same, and false, without the lock, as soon as `given_up` says so, which is asked all the time.
-bool lock_unless(const std::function<bool()>& given_up, int fd, const std::string& path,
-                 const Deadline& deadline = Deadline::in(kLockPatience));
+
+// Does the same for a lock for which many stand in line, each for a moment: waits for 40 s in all, as long as none of
+// them has it for 10 s. The file, open for reading and writing, has when it was taken last.
+constexpr std::chrono::seconds kLinePatience{40};
+void lock_in_line(int fd, const std::string& path, std::chrono::milliseconds each = kLockPatience,
+                  std::chrono::milliseconds in_all = kLinePatience);
+// The same, and false, without the lock, once `given_up` says so, which is asked twice a second.
+bool lock_in_line_unless(const std::function<bool()>& given_up, int fd, const std::string& path,
+                         std::chrono::milliseconds each = kLockPatience,
+                         std::chrono::milliseconds in_all = kLinePatience);
 
 }  // namespace fd

@@ -46,14 +46,10 @@ struct Lookup {
   }
 };
 
-struct Found {
-  int error;  // of getaddrinfo(3)
-  std::vector<Endpoint> addresses;
-};
-
-Found look_up(const HostPort& server, int family, const Deadline& deadline) {
-  auto lookup = std::make_unique<Lookup>();
-  lookup->name = server.host;
+// Its error.
+int look_up(std::unique_ptr<Lookup>& lookup, const std::string& name, int family, const Deadline& deadline) {
+  lookup = std::make_unique<Lookup>();
+  lookup->name = name;
   lookup->hints.ai_family = family;
   lookup->hints.ai_socktype = SOCK_STREAM;
   lookup->request.ar_name = lookup->name.c_str();
@@ -64,35 +60,30 @@ Found look_up(const HostPort& server, int family, const Deadline& deadline) {
     const auto milliseconds = deadline.left().count();
     if (milliseconds == 0) {
       static_cast<void>(lookup.release());  // the resolver's thread still writes to it
-      fail("resolve " + server.host, "timed out");
+      fail("resolve " + name, "timed out");
     }
     const timespec left{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
     ::gai_suspend(list, 1, &left);
     error = 0;
   }
-  Found found{error, {}};
-  for (const addrinfo* each = lookup->request.ar_result; each != nullptr; each = each->ai_next) {
-    if (each->ai_family != AF_INET && each->ai_family != AF_INET6) continue;
-    found.addresses.push_back({IpAddress::from_sockaddr(*each->ai_addr), server.port});
-  }
-  return found;
+  return error;
 }
 
-// Of a name that has addresses of another family only, /etc/hosts says that there is no such name.
-bool has_other_family(const HostPort& server, int error, int family, const Deadline& deadline) {
-  if (family == AF_UNSPEC) return false;
-  if (error == EAI_NODATA || error == EAI_ADDRFAMILY) return true;
-  return error == EAI_NONAME && look_up(server, AF_UNSPEC, deadline).error == 0;
-}
-
-// Empty: it has none of that family.
 std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline& deadline) {
   if (const auto ip = IpAddress::parse(server.host)) return {{*ip, server.port}};
-  auto found = look_up(server, family, deadline);
-  if (has_other_family(server, found.error, family, deadline)) return {};
-  if (found.error != 0) fail("resolve " + server.host, ::gai_strerror(found.error));
-  if (found.addresses.empty()) fail("resolve " + server.host, "no address");
-  return std::move(found.addresses);
+  std::unique_ptr<Lookup> lookup;
+  int error = look_up(lookup, server.host, family, deadline);
+  // That is also said of a name in /etc/hosts that has addresses of the other family.
+  if (error == EAI_NONAME && family != AF_UNSPEC && look_up(lookup, server.host, AF_UNSPEC, deadline) == 0) return {};
+  if ((error == EAI_NODATA || error == EAI_ADDRFAMILY) && family != AF_UNSPEC) return {};
+  if (error != 0) fail("resolve " + server.host, ::gai_strerror(error));
+  std::vector<Endpoint> found;
+  for (const addrinfo* each = lookup->request.ar_result; each != nullptr; each = each->ai_next) {
+    if (each->ai_family != AF_INET && each->ai_family != AF_INET6) continue;
+    found.push_back({IpAddress::from_sockaddr(*each->ai_addr), server.port});
+  }
+  if (found.empty()) fail("resolve " + server.host, "no address");
+  return found;
 }
 
 void set(int fd, int level, int option, int value) {
