@@ -29,6 +29,7 @@ constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may
 constexpr std::chrono::seconds kRevoke{52};    // the firewall's lock, iptables
 constexpr std::chrono::seconds kSameTime{2};   // by which asp-upstream is behind asp-pinhole
 constexpr std::chrono::seconds kMaxDialing{24 * 3600};
+constexpr char kEnded[] = "This proxy ended the session. Try again later.";
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -63,16 +64,20 @@ int Conductor::conduct() {
   try {
     start();
   } catch (const tool::Failure& failure) {
-    throw failure.with_identity(identity_);
+    if (!is_no_failure(failure)) throw failure.with_identity(identity_);
+    if (!failure.logged())
+      logging::event("{} {} (exit {})", logging::told(failure.what()), identity_, static_cast<int>(failure.code()));
+    throw failure.as_logged();
   }
   const int status = watch();
   close_pinhole();
   log_end(lost_ ? lost_->what() : "EOF");
-  // That the client left, or somebody ended the session, is no failure; the line before says it.
-  if (lost_)
-    throw lost_->as_logged(lost_->logged() || lost_->code() == tool::io || ended_by_somebody_).with_identity(identity_);
-  return status;
+  if (!lost_) return status;
+  throw lost_->as_logged(lost_->logged() || is_no_failure(*lost_)).with_identity(identity_);
 }
+
+// The client left, or somebody ended the session. A line of LOG says it.
+bool Conductor::is_no_failure(const tool::Failure& end) const { return end.code() == tool::io || ended_by_somebody_; }
 
 void Conductor::start() {
   session::spool::check_admission();
@@ -156,6 +161,9 @@ void Conductor::hear_verified() {
 
 void Conductor::check_pinhole(const status::Line& line, const char* event) {
   logging::debug2("asp-pinhole: {}", words_of(line));
+  if (line.event == "closed") {
+    if (const auto why = why_closed(line.get("reason"))) throw *why;
+  }
   if (line.event != event) {
     const auto refused = status::failure_of(line, fmt::format("asp-pinhole {}: ", line.event));
     if (!refused.logged()) hear_same_of_upstream();
@@ -173,7 +181,8 @@ void Conductor::hear_same_of_upstream() {
 }
 
 void Conductor::pinhole_lost(const char* event) {
-  throw tool::Failure(tool::os, fmt::format("asp-pinhole did not answer '{}': {}", event, holder_->complaint()));
+  const std::string how = holder_->hung_up() ? "died" : fmt::format("did not answer '{}' in time", event);
+  throw tool::Failure(tool::os, fmt::format("asp-pinhole {}: {}", how, holder_->complaint()));
 }
 
 void Conductor::tell_of_slow_sudo() const {
@@ -190,7 +199,7 @@ void Conductor::tell_of_slow_sudo() const {
 void Conductor::open_pinhole() {
   const auto expect = [&](const char* event, const Deadline& deadline) {
     const auto start = SteadyClock::now();
-    const auto line = holder_->await(deadline, dialer_->fd());
+    const auto line = await_pinhole(deadline);
     logging::debug1("asp-pinhole: {} after {:.0f} ms more", line ? line->event : "nothing", milliseconds_since(start));
     if (line) return check_pinhole(*line, event);
     // asp-upstream waits only for the command, so it speaks only to report a failure.
@@ -204,6 +213,18 @@ void Conductor::open_pinhole() {
   if (!verified_) expect("verified", holder_->first_word());
   holder_->choose(host_, host_address_);
   expect("open", Deadline::in(kOpenTime));
+}
+
+// Absent: it hung up or is silent, or asp-upstream says something.
+std::optional<status::Line> Conductor::await_pinhole(const Deadline& deadline) {
+  for (;;) {
+    if (auto line = holder_->next()) return line;
+    if (holder_->hung_up()) return std::nullopt;
+    await::On holder(holder_->fd()), dialer(dialer_->fd()), signal(signals_.fd());
+    await::any(deadline, holder, dialer, signal);
+    if (signal) throw ended_by_signal();
+    if (!holder) return std::nullopt;
+  }
 }
 
 // asp-upstream has the session's descriptors now. Ours would keep sshd from seeing
@@ -253,7 +274,7 @@ tool::Failure Conductor::ended_by_signal() {
   const auto caught = signals_.take();
   if (caught && caught->number == SIGHUP && !caught->from_process) return {tool::io, "client hung up"};
   ended_by_somebody_ = true;
-  return {tool::temporary, fmt::format("ended by SIG{}", ::sigabbrev_np(caught ? caught->number : SIGTERM))};
+  return {tool::temporary, fmt::format("ended by SIG{}", ::sigabbrev_np(caught ? caught->number : SIGTERM)), kEnded};
 }
 
 void Conductor::hear_dialer() {
@@ -269,6 +290,19 @@ void Conductor::hear_dialer() {
   }
 }
 
+// Absent: nothing that concerns us ended it.
+std::optional<tool::Failure> Conductor::why_closed(const std::string& reason) {
+  if (reason == "SIGTERM") {
+    ended_by_somebody_ = true;
+    return tool::Failure(tool::temporary, "ended by an administrator",
+                         "An administrator of this proxy ended the session.");
+  }
+  if (reason == "sudo ended") return tool::Failure(tool::os, "sudo died, or its command_timeout was over");
+  if (reason.starts_with("SSH ") && reason.ends_with(" ended")) return tool::Failure(tool::io, "client hung up");
+  if (reason.starts_with("SSH connection")) return tool::Failure(tool::temporary, reason, kEnded).as_logged();
+  return std::nullopt;
+}
+
 // False when the holder has closed the pinhole, or is gone.
 bool Conductor::hear_pinhole() {
   while (const auto line = holder_->next()) {
@@ -277,20 +311,13 @@ bool Conductor::hear_pinhole() {
       flow_ = fmt::format(" udp_client={} udp_server={}", line->get("client"), line->get("server"));
       logging::event("Setup UDP forwarding between {} and {} {}", line->get("client"), line->get("server"), identity_);
     } else if (line->event == "closed") {
-      closed_ = true;
-      if (line->get("reason") == "SIGTERM") {
-        lost_.emplace(tool::temporary, "ended by an administrator",
-                      "An administrator of this proxy ended the session.");
-        ended_by_somebody_ = true;
-      } else if (line->get("reason") == "sudo ended") {
-        lost_.emplace(tool::os, "sudo died, or its command_timeout was over");
-      } else if (line->get("reason").starts_with("SSH ") && line->get("reason").ends_with(" ended")) {
-        lost_.emplace(tool::io, "client hung up");
-      } else if (line->get("reason").starts_with("SSH connection")) {
-        lost_.emplace(tool::Failure(tool::temporary, line->get("reason")).as_logged());
-      }
+      closed_ = line->get("reason") != "error";  // of which the next line tells
+      if (const auto why = why_closed(line->get("reason"))) lost_ = why;
       if (!line->get("bytes").empty())
         counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
+    } else if (line->event == "refused") {
+      closed_ = true;
+      if (!lost_) lost_.emplace(status::failure_of(*line));
     } else {
       logging::error("asp-pinhole: {} session={}", words_of(*line), session_);
     }

@@ -47,7 +47,10 @@ class Conductor {
   // Until a helper that has said its last word may take its leave; -1: none has.
   void hear_dialer();
   bool hear_pinhole();
+  std::optional<tool::Failure> why_closed(const std::string& reason);
   tool::Failure ended_by_signal();
+  std::optional<status::Line> await_pinhole(const Deadline& deadline);
+  bool is_no_failure(const tool::Failure& end) const;
   void close_pinhole();
   void log_end(const std::string& why) const;
 

@@ -57,8 +57,9 @@ Life::Woken Life::wait(int watch_fd, const Deadline& deadline) {
 
 bool Life::left_alone() const {
   await::On session(caller_ ? caller_->session.get() : -1), connection(caller_ ? caller_->connection.get() : -1);
-  await::any(Deadline::now(), session, connection);
-  return session || connection;
+  await::On input(attached_ ? STDIN_FILENO : -1, short{0});
+  await::any(Deadline::now(), session, connection, input);
+  return session || connection || input.gone();
 }
 
 void Life::read_signal() {

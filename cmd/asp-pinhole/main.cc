@@ -117,6 +117,12 @@ std::chrono::seconds dialing_time(const session::Route& route) {
   return kRecordTime + static_cast<int>(route.hosts.size()) * (route.connect_timeout + kMore);
 }
 
+// The session ended before its pinhole was open. Whoever closed stdin knows.
+int ended_early(const Life& life) {
+  if (life.reason() != "EOF") report::line(status::Line{"closed", {}}.with("reason", life.reason()));
+  return tool::yes;
+}
+
 // What the log is to say of whom.
 struct Client {
   std::string identity;  // of a request whose caller is verified
@@ -160,7 +166,7 @@ int serve(Client& client) {
   auto sightings = std::make_unique<Sightings>(asked.request.client.ip);
 
   const auto second = life.next_record(dialing_time(route));
-  if (!second) return tool::yes;
+  if (!second) return ended_early(life);
   const Endpoint host = chosen_host(*second, route, caller, asked);
   Pinhole pinhole(session_of(asked, caller, route, host),
                   asked.identity() + " " + route.identity(second->require("host")), limits_for(rproxy, route), life,
@@ -185,7 +191,7 @@ int run(int argc, char**) {
   } catch (const tool::Failure& failure) {
     config::log_place::follow();
     const char* sudo_user = std::getenv("SUDO_USER");
-    if (!client.told_by_upstream)
+    if (!client.told_by_upstream && !failure.logged())
       logging::error("{} {}: {}{} (exit {})", client.served ? "Lost the pinhole of" : "Refused a pinhole to",
                      logging::escape(sudo_user ? sudo_user : "?"), logging::told(failure.what()), client.identity,
                      static_cast<int>(failure.code()));

@@ -163,7 +163,7 @@ bool Pinhole::open() {
   if (!wait_for_turn()) return false;
   const double waited = milliseconds_since(start);
   {
-    const session::spool::FirewallLock lock;
+    const session::spool::FirewallLock lock([this] { return life_.left_alone(); });
     if (life_.left_alone()) return false;
     // Checked again under the lock that asperaproxy stop holds while it purges: no rule may come after that. A
     // drain lets sessions go on that began before it.
@@ -182,6 +182,7 @@ bool Pinhole::open() {
   logging::debug1("Rule in force: {:.0f} ms for its turn, {:.0f} ms for the firewall, {}", waited,
                   milliseconds_since(start) - waited, session_.group.empty() ? "no rivals" : "group=" + session_.group);
   report::line(status::Line{"open", {}}.with("session", session_.id).with("host", session_.host.text()));
+  told_open_ = true;
   for (const auto& flow : early) handle_flow(flow);  // only now: nobody expects a flow before it is open
   return true;
 }
@@ -424,9 +425,11 @@ void Pinhole::revoke() {
     tell_closed(carried);
   } catch (const std::exception& fault) {
     entry_.reset();  // releases the lock, so that asp-reap finds an orphan
-    logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, logging::escape(fault.what()));
+    const std::string why = logging::escape(fault.what());
+    if (told_open_) logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, why);
+    else logging::debug1("Could not revoke what was refused: {}; asp-reap will", why);  // what it was refused for
   }
-  report_closed(carried);
+  if (told_open_) report_closed(carried);
 }
 
 void Pinhole::tell_closed(const Carried& carried) const {

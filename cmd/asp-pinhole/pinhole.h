@@ -53,7 +53,7 @@ class Pinhole {
   ~Pinhole();
 
   // Waits for its turn among the sessions of the same client, then puts the rule in force. False when the life
-  // ended meanwhile. Failure{75} when a limit is reached.
+  // ended meanwhile. Failure{75} when a limit is reached, or it ended while others changed the firewall.
   bool open();
   // Learns the first flow, pins the rule to it, and stays until the life ends.
   void hold();
@@ -119,5 +119,6 @@ class Pinhole {
   Clock::time_point next_hand_on_{};
   int handed_on_ = 0;
   Clock::time_point renewed_{};
-  bool in_force_ = false;
+  bool in_force_ = false;   // there may be a rule to close
+  bool told_open_ = false;  // until then a failure is a refusal
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -55,8 +56,9 @@ std::optional<Record> ConductorLink::await_record() {
 void ConductorLink::say(const status::Line& line) {
   if (!verified_) return;
   const std::string text = line.text();
-  if (::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
-    end_by(tool::temporary, "ascp_rproxy does not listen any more");
+  const ssize_t sent = ::send(STDIN_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) hear_end();
+  else if (sent != static_cast<ssize_t>(text.size())) end_by(tool::temporary, "ascp_rproxy does not listen any more");
 }
 
 bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
@@ -67,7 +69,7 @@ bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
              monitor);
   // Of several things that happen at once, the client's leaving is behind the others.
   if (connection || monitor) end_by(tool::io, "client hung up");
-  if (session) end_by(tool::os, "ascp_rproxy died");
+  if (session) end_by_death();
   if (conductor) hear();
   if (sudo) end_by(tool::os, "sudo died, or its command_timeout was over");
   if (signal) end_by(tool::os, "asp-upstream was told to end, as sudo does when its command_timeout is over");
@@ -88,10 +90,7 @@ void ConductorLink::end_by(tool::Exit code, const char* why) {
 void ConductorLink::hear() {
   auto received = passing::receive(STDIN_FILENO, 4096, kStandardDescriptors);
   if (!received) return;
-  if (received->bytes.empty()) {
-    end_by(tool::temporary, "the session ended");
-    return;
-  }
+  if (received->bytes.empty()) return hear_end();
   received_ += received->bytes.size();
   if (received_ > kMaxTotalBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
   if (!received->whole || !received->descriptors.empty()) {
@@ -100,6 +99,21 @@ void ConductorLink::hear() {
     descriptors_ = std::move(received->descriptors);
   }
   lines_.add(received->bytes);
+}
+
+// A conductor that hangs up has logged why. One that was killed closes its descriptors a moment before its process
+// is seen to end.
+void ConductorLink::hear_end() {
+  if (end_) return;
+  constexpr std::chrono::milliseconds kMoment{200};
+  if (caller_ && await::readable(caller_->session.get(), Deadline::in(kMoment))) return end_by_death();
+  end_by(tool::temporary, "the session ended");
+  end_ = end_->as_logged();
+}
+
+void ConductorLink::end_by_death() {
+  if (!end_) deserted_ = true;
+  end_by(tool::os, "ascp_rproxy died");
 }
 
 std::optional<std::string> ConductorLink::next() { return lines_.pop(); }

@@ -59,9 +59,13 @@ class ConductorLink {
   bool ended() const { return end_.has_value(); }
   // Why; only once it has ended. Failure{74}: the client has left; {71}, {75}: something of ours ended it.
   const tool::Failure& end() const { return *end_; }
+  // True if the conductor was killed: then nobody else tells why the session ended.
+  bool deserted() const { return deserted_; }
 
  private:
   void hear();
+  void hear_end();
+  void end_by_death();
   void end_by(tool::Exit code, const char* why);
 
   const caller::Caller* caller_ = nullptr;
@@ -74,5 +78,6 @@ class ConductorLink {
   std::size_t received_ = 0;  // bytes
   bool descriptors_came_ = false;
   bool verified_ = false;
+  bool deserted_ = false;
   std::optional<tool::Failure> end_;
 };

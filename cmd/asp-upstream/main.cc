@@ -294,6 +294,7 @@ int serve(ConductorLink& link, Client& client) {
   confine::allow_only({confine::kConnectedUpstreamCalls, {AF_UNIX, AF_NETLINK}, attempt.dialer()});
   try {
     const int status = attempt.relay(link);
+    if (link.deserted()) throw link.end();
     story.closed(attempt.end());
     return status;
   } catch (const tool::Failure& failure) {
@@ -320,7 +321,7 @@ int run(int argc, char**) {
         logging::escape(client.name), logging::told(failure.what()), client.identity, static_cast<int>(failure.code()));
     // That a client leaves is no failure.
     if (failure.code() == tool::io) logging::event("{}", line);
-    else logging::error("{}", line);
+    else if (!failure.logged()) logging::error("{}", line);
     link.say(status::failed(failure.as_logged()));
     if (!link.is_heard()) std::fprintf(stderr, "%s\n", logging::escape(failure.what()).c_str());
     return failure.code();

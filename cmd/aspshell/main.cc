@@ -36,26 +36,29 @@ std::optional<std::string> original_command(int argc, char** argv) {
   return forced;
 }
 
+// Failure{78} when aspera.conf, which may have more than what is built in, cannot be read.
 std::optional<config::Command> allowed(const Words& words) {
   if (words.empty()) return std::nullopt;
   if (const auto found = command_line::find(words, command_line::built_in())) return found;
-  try {
-    return command_line::find(words, config::load(paths::kConfig).aspshell_commands);
-  } catch (const tool::Failure& failure) {
-    logging::error("Only the built-in commands are accepted: {}", logging::escape(failure.what()));
-    return std::nullopt;
-  }
+  return command_line::find(words, config::load(paths::kConfig).aspshell_commands);
 }
 
 // Nobody may be reading stderr; that must not change the answer.
 void tell(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
-int refuse(const std::string& command) {
+std::string shown(const std::string& command) {
   constexpr std::size_t kMaxShown = 200;
-  const std::string shown = logging::escape(command.substr(0, kMaxShown)) + (command.size() > kMaxShown ? "…" : "");
-  logging::error("Command not accepted user={} from={} command={}", logging::field(accounts::name_of(::getuid())),
-                 logging::told(env::get("SSH_CONNECTION").value_or("-")), shown);
-  tell("Command not accepted: " + shown);
+  return logging::escape(command.substr(0, kMaxShown)) + (command.size() > kMaxShown ? "…" : "");
+}
+
+void log_refusal(const std::string& why, const std::string& command) {
+  logging::error("{} user={} from={} command={}", why, logging::field(accounts::name_of(::getuid())),
+                 logging::told(env::get("SSH_CONNECTION").value_or("-")), shown(command));
+}
+
+int refuse(const std::string& command) {
+  log_refusal("Command not accepted", command);
+  tell("Command not accepted: " + shown(command));
   return tool::not_permitted;
 }
 
@@ -91,7 +94,13 @@ int run(int argc, char** argv) {
   const auto command = original_command(argc, argv);
   if (!command) return refuse_login();
   const auto words = command_line::split(*command);
-  const auto found = words ? allowed(*words) : std::nullopt;
+  std::optional<config::Command> found;
+  try {
+    if (words) found = allowed(*words);
+  } catch (const tool::Failure& failure) {
+    log_refusal(logging::told(failure.what()), *command);
+    throw failure.as_logged();
+  }
   if (!found) return refuse(*command);
   const std::string user = accounts::name_of(::getuid());
   if (const auto here = access_here(user)) aspshell::serve_here(*words, *here, user);

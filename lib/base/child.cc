@@ -264,6 +264,7 @@ Output run(const Program& program, const std::string& input, std::size_t limit, 
     if (its_end) break;
   }
   result.status = started.wait();
+  while (result.err.ends_with('\n')) result.err.pop_back();
   return result;
 }
 

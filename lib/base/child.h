@@ -77,7 +77,7 @@ Child spawn(const Program& program);
 struct Output {
   int status;       // as status_of
   std::string out;  // stdout
-  std::string err;  // stderr
+  std::string err;  // stderr, without the newlines at its end
 };
 
 // Feeds `input` to `program`, collects both outputs (each at most `limit`

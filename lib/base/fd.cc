@@ -121,16 +121,25 @@ void lock(int fd, const std::string& path, const Deadline& deadline) {
 }
 
 void lock_in_line(int fd, const std::string& path, std::chrono::milliseconds each, std::chrono::milliseconds in_all) {
+  lock_in_line_unless([] { return false; }, fd, path, each, in_all);
+}
+
+bool lock_in_line_unless(const std::function<bool()>& given_up, int fd, const std::string& path,
+                         std::chrono::milliseconds each, std::chrono::milliseconds in_all) {
   const auto start = Clock::now();
   const auto until = Deadline::in(in_all);
   auto for_this_one = Deadline::in(each);
   auto taken = taken_last(fd);
   const auto over = [&] {
     if (const auto now = taken_last(fd); std::exchange(taken, now) != now) for_this_one = Deadline::in(each);
-    return std::min(until, for_this_one).over();
+    return given_up() || std::min(until, for_this_one).over();
   };
-  if (!wait_for_lock(fd, path, over)) give_up(fd, path, start);
+  if (!wait_for_lock(fd, path, over)) {
+    if (given_up()) return false;
+    give_up(fd, path, start);
+  }
   note_taken(fd);
+  return true;
 }
 
 }  // namespace fd

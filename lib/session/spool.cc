@@ -171,10 +171,13 @@ void prepare() {
 
 void make_directory(const std::string& name) { make_directory(fmt::format("{}/{}", paths::kRun, name), 0700); }
 
-FirewallLock::FirewallLock() {
+FirewallLock::FirewallLock() : FirewallLock([] { return false; }) {}
+
+FirewallLock::FirewallLock(const std::function<bool()>& ended) {
   const std::string path = fmt::format("{}/lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  fd::lock_in_line(lock_.get(), path);
+  if (!fd::lock_in_line_unless(ended, lock_.get(), path))
+    throw tool::Failure(tool::temporary, "the session ended").as_logged();
 }
 
 std::optional<Token> Token::take(const std::string& directory, const std::string& name) {
@@ -245,7 +248,11 @@ void Entry::update(const Session& session) {
   const std::string fresh = temporary(session.id);
   Fd file = fd::open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) tool::fail_errno(tool::os, "lock " + fresh);
-  io::write_all(file.get(), session.to_record().text(), fresh);
+  try {
+    io::write_all(file.get(), session.to_record().text(), fresh);
+  } catch (const tool::Failure& failure) {  // 74 would be a client that went away
+    throw tool::Failure(tool::os, failure.what());
+  }
   if (::rename(fresh.c_str(), path_.c_str()) != 0) tool::fail_errno(tool::os, "rename " + fresh);
   lock_ = std::move(file);
 }

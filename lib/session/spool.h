@@ -21,6 +21,7 @@
 // and renamed. Every failure is Failure{71}.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +47,9 @@ std::vector<std::string> names_in(const std::string& directory);
 class FirewallLock {
  public:
   FirewallLock();
+  // Gives up as soon as the session has ended, by `ended`, which is asked all the time: Failure{75}, which has no line
+  // of its own in the log.
+  explicit FirewallLock(const std::function<bool()>& ended);
 
  private:
   logging::Later later_;

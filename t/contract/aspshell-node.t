@@ -88,6 +88,9 @@ status 0 "an administrator's link leads to the docroot" run_as bear 'import os; 
 is "$out" /srv/bear 'which is it'
 conf "$(paths /srv/bear/sub/hers/home)"
 status 78 "somebody else's link does not" shell_as bear -c "$python -"
+ln -s /srv/loop /srv/loop
+conf "$(paths /srv/loop)"
+status 78 'too many symbolic links are refused' shell_as bear -c "$python -"
 conf '<file_system><access><role>node</role></access></file_system>'
 status 78 'role node without a docroot is refused' shell_as bear -c "$python -"
 is "$err" 'This account has no docroot. Tell the administrator.' 'and says so'

@@ -11,6 +11,8 @@
 . "${0%/*}/../lib/alone.sh"
 
 suite aspshell
+conf() { printf '%s' "<CONF><default><aspshell_commands>$1</aspshell_commands></default></CONF>" > $prefix/etc/aspera.conf; }
+conf ''
 started=/opt/started   # a line for each program that was started
 mkdir /opt/trap /opt/tools
 cp "$(command -v bash)" /opt/tools/bash
@@ -236,7 +238,6 @@ umount $prefix/libexec/ascp_rproxy
 
 # --- commands of aspera.conf ------------------------------------------------------------
 
-conf() { printf '%s' "<CONF><default><aspshell_commands>$1</aspshell_commands></default></CONF>" > $prefix/etc/aspera.conf; }
 conf '<command>mosh-server new -p %d</command><command udp="false">rsync --server %s ...</command><command>probe %1s %2s</command><command udp="false">probe2</command>'
 accepted 'mosh-server new -p 60001' '[--] [mosh-server] [new] [-p] [60001]'
 accepted 'rsync --server -e.LsfxC . /in/box' '[-n] [--] [rsync] [--server] [-e.LsfxC] [.] [/in/box]'
@@ -250,11 +251,17 @@ for command in 'mosh-server new -p x' 'mosh-server new -p' 'mosh-server new -p 1
   refused "$command"
 done
 conf '<command>probe x</command><command>'
-accepted 'ascmd -V2' '[-n] [--] [ascmd] [-V2]'
-refused 'probe x'
+# unread WHY: whether a command that is not built in is accepted, nobody can tell
+unread() {
+  accepted 'ascmd -V2' '[-n] [--] [ascmd] [-V2]'
+  : > $started
+  status 78 "an aspera.conf that $1: exit 78" aspshell -c 'probe x'
+  is "$out|$err|$(cat $started)" '|This proxy is misconfigured. Tell the administrator.|' 'the user is told, and nothing runs'
+  refused 'probe x; id'
+}
+unread 'is broken'
 rm $prefix/etc/aspera.conf
-accepted 'ascp4 -S.' '[--] [ascp4] [-S.]'
-refused 'probe x'
+unread 'is not there'
 conf '<command>%s</command><command>...</command><command>%s ...</command>'
 refused ''
 refused "''"
@@ -263,6 +270,7 @@ rm $prefix/etc/aspera.conf
 
 # --- as an ordinary user, and when something is broken ---------------------------------------
 
+conf ''
 : > $started
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$env" -i SSH_CONNECTION="$connection" $prefix/bin/aspshell "$@"; }
 status 42 'an ordinary user: accepted' as_nobody -c ascmd

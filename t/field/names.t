@@ -176,6 +176,10 @@ is "$(through 'CORP\bear')" xfer@inside1 '$(user) in a key file stands for such 
 unlike "$(lab_log dmz)" 'is not kept' 'a connection is kept for a long name, too'
 log=$(lab_log dmz)
 like "$log" 'Received .* user=CORP\\\\bear key=' 'the log has the name, escaped'
+touch "$root/run/sallyport/drain"
+through 'CORP\bear' > /dev/null
+rm "$root/run/sallyport/drain"
+like "$(lab_log dmz | grep 'ERR drained')" 'user=CORP\\\\bear key=' 'once, also in an error of ascp_rproxy'
 like "$log" 'Received .* user=domain\\x20bear key=' 'as one word'
 like "$(on dmz "$LAB_PREFIX/bin/asp-match" -e 2>&1 <<< "user=domain bear
 client=$OUTSIDE:1

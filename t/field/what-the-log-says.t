@@ -5,31 +5,12 @@
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"
 lab_up dmz outside outside2 inside1
-root=$(lab_root dmz)
-conf=$root$LAB_PREFIX/etc/aspera.conf
-squash_key=$LAB_PREFIX/etc/ssh_keys/id_ed25519
-
-configure() {  # [EXPRESSION OF SED]...
-  lab_guide_config | sed 's|</CONF>|<default><aspshell_commands><command>cat</command><command udp="false">sleep %d</command></aspshell_commands></default></CONF>|' |
-    sed -E "${1:-}" | lab_config
-}
-log_from() { seen=$(lab_log dmz | wc -l); }
-# Of our programs, without times and process numbers
-log_since() { lab_log dmz | tail -n +$((seen + 1)) | sed -nE 's/^[^ ]+ dmz (as[a-z_-]*)\[[0-9]+\]: (ERR|LOG)/\1 \2/p'; }
-errors() { log_since | grep ' ERR ' | sed -E 's/session=[0-9a-f-]{36}/session=UUID/g'; }
-# one_error PATTERN
-one_error() { like "$(errors | wc -l)|$(errors)" "^1\\|[^ ]+ ERR $1" 'one line of error'; }
-unserved='This proxy could not serve the session. Tell the administrator.'
-busy='This proxy takes no further sessions right now. Try again later.'
-misconfigured='This proxy is misconfigured. Tell the administrator.'
-lost='The connection to the server behind this proxy was lost.'
+. "$LAB_LIB/messages.sh"
 
 # --- a client that hangs up ------------------------------------------------------------
 
 configure
 log_from
-living() { lab_pids dmz asp-dial | wc -l; }
-is_living() { [ "$(living)" = "$1" ]; }
 mkfifo "$TMPDIR/open"
 exec 9<> "$TMPDIR/open"  # their stdin, which does not end
 for round in 1 2 3; do
@@ -52,45 +33,18 @@ is "$(errors)" '' 'and as no error'
 
 # --- a process of the session dies -------------------------------------------------------
 
-# session_meets NAME CLOSED ERROR STATUS TOLD COMMAND...: while a session lives
-session_meets() {
-  local name=$1 closed=$2 error=$3 code=$4 told=$5
-  shift 5
-  log_from
-  proxy_session one outside bear "$SQUASH" cat
-  "$@"
-  proxy_end one
-  is "$proxy_status $(cat "$TMPDIR/one.err")" "$code $told" "$name: what the user reads, and the status"
-  like "$(log_since | grep -o 'Connection closed (.*) session')" "^Connection closed \\($closed\\) session$" 'why the session ended'
-  if [ "$error" ]; then
-    one_error "$error.* session=UUID"
-  else
-    is "$(errors)" '' 'no error'
-  fi
-  wait_until 10 is_living 0
-}
-# shellcheck disable=SC2046  # a list of numbers
-slay() { kill "-$1" $(lab_pids dmz "$2"); }
 session_meets 'asp-upstream is killed' 'asp-upstream died \(killed by signal 9\): no reason given.*' 'asp-upstream died \(killed by signal 9\)' 71 "$unserved" slay KILL asp-upstream
 session_meets 'asp-pinhole is killed' 'asp-pinhole died: no reason given.*' 'asp-pinhole died: ' 71 "$unserved" slay KILL asp-pinhole
 on dmz "$LAB_PREFIX/bin/asp-reap" > /dev/null
 session_meets 'asp-dial is killed' 'asp-dial died: killed by signal 9' 'Ends the session of bear: asp-dial died: killed by signal 9' 70 "$unserved" slay KILL asp-dial
-session_meets 'ascp_rproxy is told to end' 'ended by SIGTERM' '' 75 "$busy" slay TERM ascp_rproxy
+session_meets 'ascp_rproxy is told to end' 'ended by SIGTERM' '' 75 "$ended" slay TERM ascp_rproxy
 end_all() { on dmz "$LAB_PREFIX/bin/asp-sessions" --kill user=bear > /dev/null; }
-session_meets 'an administrator ends it' 'ended by an administrator' '' 75 'An administrator of this proxy ended the session.' end_all
+session_meets 'an administrator ends it' 'ended by an administrator' '' 75 "$by_administrator" end_all
 hung_up="connection to $INSIDE1:22 lost: (server hung up|Socket error: Connection reset by peer)"
 session_meets 'the server hangs up' "$hung_up" "$hung_up" 69 "$lost" lab_cut inside1
 
 # --- none comes to be -------------------------------------------------------------------
 
-# meets NAME STATUS TOLD ERROR [COMMAND]: the next session
-meets() {
-  log_from
-  status "$2" "$1: exit $2" on outside -u bear timeout 30 ssh -p 33001 "bear@$SQUASH" "${5-cat}" < /dev/null
-  is "$err" "$3" "the user reads: $3"
-  one_error "$4"
-}
-of_bear="session=UUID user=bear .*client=$OUTSIDE:[0-9]+ proxy=$SQUASH:33001 "
 touch "$root/run/sallyport/drain"
 meets 'drained' 75 "$busy" "drained: no new sessions are taken $of_bear.*\\(exit 75\\)"
 rm "$root/run/sallyport/drain"
@@ -100,11 +54,11 @@ proxy_session other outside2 bobcat "$SQUASH" cat
 meets 'the limit is reached' 75 "$busy" "Refused a pinhole to bear: the limit is reached: max_sessions of all rules is 1 $of_bear.*\\(exit 75\\)"
 proxy_end other
 configure "s|<rule host_ip=\"$SQUASH\">|<rule host_ip=\"192.0.2.77\">|"
-meets 'no rule' 77 'This proxy does not permit that.' "(No server for|Refused a pinhole to) bear: no rule (of aspera.conf )?is for bear at $SQUASH:33001.* $of_bear.*\\(exit 77\\)"
+meets 'no rule' 77 "$unpermitted" "(No server for|Refused a pinhole to) bear: no rule (of aspera.conf )?is for bear at $SQUASH:33001.* $of_bear.*\\(exit 77\\)"
 configure 's|<host>[^<]*</host>|<host>203.0.113.10:22222</host>|'
-meets 'nobody listens' 69 'The server behind this proxy cannot be reached.' "No server for bear: server $INSIDE1:22222: connect $INSIDE1:22222: Connection refused $of_bear.*\\(exit 69\\)"
+meets 'nobody listens' 69 "$unreached" "No server for bear: server $INSIDE1:22222: connect $INSIDE1:22222: Connection refused $of_bear.*\\(exit 69\\)"
 configure 's|<host>[^<]*</host>|<host>no-such-host.invalid</host>|'
-meets 'a name that does not exist' 69 'The server behind this proxy cannot be reached.' "No server for bear: server no-such-host.invalid:22: resolve no-such-host.invalid: .* $of_bear.*\\(exit 69\\)"
+meets 'a name that does not exist' 69 "$unreached" "No server for bear: server no-such-host.invalid:22: resolve no-such-host.invalid: .* $of_bear.*\\(exit 69\\)"
 configure "s|$squash_key|/etc/no-such-key|"
 meets 'a key that is not there' 78 "$misconfigured" "No server for bear: open key /etc/no-such-key: No such file or directory $of_bear.*\\(exit 78\\)"
 configure "s|$squash_key|/etc|"
@@ -118,10 +72,12 @@ configure "s|$squash_key|/etc/pkcs8|"
 proxy_signs_pkcs8 || meets 'a key that cannot sign' 78 "$misconfigured" "No server for bear: server $INSIDE1:22: read key /etc/pkcs8: it cannot sign, .*ssh-keygen.* $of_bear.*\\(exit 78\\)"
 configure
 on dmz mv "$LAB_PREFIX/etc/known_hosts" /etc/known_hosts.away
-meets 'no known_hosts' 76 'The server behind this proxy could not be verified. Tell the administrator.' "No server for bear: server $INSIDE1:22: verify host key of $INSIDE1: open $LAB_PREFIX/etc/known_hosts: No such file or directory .* $of_bear.*\\(exit 76\\)"
+meets 'no known_hosts' 76 "$unverified" "No server for bear: server $INSIDE1:22: verify host key of $INSIDE1: open $LAB_PREFIX/etc/known_hosts: No such file or directory .* $of_bear.*\\(exit 76\\)"
 on dmz mv /etc/known_hosts.away "$LAB_PREFIX/etc/known_hosts"
 echo '<CONF><server><rproxy><bogus/></rproxy></server></CONF>' > "$conf"
-meets 'a broken aspera.conf' 78 "$misconfigured" "$LAB_PREFIX/etc/aspera.conf:1:[0-9]+: .*bogus.*\\(exit 78\\)" ascmd
+for command in ascmd cat; do
+  meets "a broken aspera.conf, and $command" 78 "$misconfigured" "$LAB_PREFIX/etc/aspera.conf:1:[0-9]+: .*bogus.*" $command
+done
 configure
 chmod 600 "$conf"
 meets 'an aspera.conf that users cannot read' 78 "$misconfigured" "open $LAB_PREFIX/etc/aspera.conf: Permission denied.*\\(exit 78\\)" ascmd

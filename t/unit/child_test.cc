@@ -136,7 +136,7 @@ TEST_CASE("child: input is fed and both outputs are collected, however much it i
   const auto answer = child::run(sh("cat; echo complaint >&2; exit 3"), input, 400000, 10);
   CHECK(answer.status == 3);
   CHECK(answer.out == input);
-  CHECK(answer.err == "complaint\n");
+  CHECK(answer.err == "complaint");
 }
 
 TEST_CASE("child: input that the program does not want is no error") {
