@@ -124,7 +124,7 @@ endif
 # Tests of what is optimised need not be so themselves.
 $(UNIT_OBJ): private CXXFLAGS += -O0 -U_FORTIFY_SOURCE
 
-$(BUILD)/cmd/asperanoded/api.o $(BUILD)/cmd/ascmd/main.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
+$(BUILD)/lib/base/tool.o $(BUILD)/cmd/asperanoded/api.o $(BUILD)/cmd/ascmd/main.o: private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.cc $(HEADERS)
 	@mkdir -p $(@D)
@@ -166,12 +166,16 @@ deps:
 deps-cluster:
 	@t/lib/install-packages $(DEPS_CLUSTER)
 
+# Programs that manage a firewall: for hosts of the lab, never for this machine.
+deps-hosts:
+	@t/lib/keep-packages ufw firewalld iptables-persistent
+
 deps-fuzz:
 	@t/lib/install-packages $(DEPS_FUZZ)
 
 # Stories that are told once more with forwarding_type nftables. The longer ones
 # among them stay short: ROUNDS is how often ambiguity.t does what it does.
-NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole reap bind kept-ports linger sessions death)
+NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole forged reap bind kept-ports linger sessions death)
 
 # And with another sudo, where there is one: `deps` may just have installed it.
 SUDO_STORIES = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo bridge death keys limits sessions forward-lease))
@@ -200,13 +204,13 @@ fuzz: deps deps-fuzz
 	@$(MAKE) --no-print-directory FUZZ=1 fuzzers
 	@t/fuzz/run $(or $(SECONDS),20) $(or $(ONLY),$(FUZZERS))
 
-check: deps deps-cluster
+check: deps deps-cluster deps-hosts
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t t/hosts/*.t t/field/*.t t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
 
 # Some of the tests: make test T='t/e2e/keys.t nftables:t/e2e/death.t', or unit tests
 # by their names: make test T=unit CASE='known_hosts*'.
-test: deps deps-cluster
+test: deps deps-cluster deps-hosts
 	$(if $(and $(CASE),$(filter-out unit t/unit/unit.t,$(T))),$(error CASE= is for T=unit; elsewhere each story is a file))
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) CASE='$(CASE)' t/lib/run-tests $(patsubst unit,t/unit/unit.t,$(T))
@@ -327,5 +331,5 @@ deb: all
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all help deps deps-cluster deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
+.PHONY: all help deps deps-cluster deps-hosts deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:

@@ -73,4 +73,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("ascmd", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) { return tool::guard("ascmd", kUsage, run, argc, argv, tool::Audience::operators); }

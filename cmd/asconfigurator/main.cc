@@ -24,8 +24,8 @@ namespace {
 
 using asconfigurator::Change;
 
-constexpr char kUsage[] =
-    "asconfigurator {-x item | -F item | -f file}... [[-c] aspera.conf]; or without items, with one a line on stdin";
+constexpr char kUsage[] = "asconfigurator {-x item | -F item | -f file}... [[-c] aspera.conf]\nasconfigurator [[-c] "
+                          "aspera.conf] < items   (one a line)";
 constexpr char kEmpty[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CONF version=\"2\">\n</CONF>\n";
 constexpr std::size_t kMaxInput = 64 * 1024;
 constexpr std::size_t kMaxChanges = 1000;
@@ -149,4 +149,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asconfigurator", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asconfigurator", kUsage, run, argc, argv, tool::Audience::operators);
+}

@@ -24,10 +24,10 @@
 
 namespace {
 
-constexpr std::chrono::seconds kOpenTime{30};  // its turn, the firewall's lock, iptables
+constexpr std::chrono::seconds kOpenTime{56};  // its turn, the firewall's lock, iptables; asp-dial waits for 60 s
 constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
-constexpr std::chrono::seconds kRevoke{20};
-constexpr std::chrono::seconds kSameTime{2};  // by which asp-upstream is behind asp-pinhole
+constexpr std::chrono::seconds kRevoke{52};    // the firewall's lock, iptables
+constexpr std::chrono::seconds kSameTime{2};   // by which asp-upstream is behind asp-pinhole
 constexpr std::chrono::seconds kMaxDialing{24 * 3600};
 
 using SteadyClock = std::chrono::steady_clock;
@@ -63,20 +63,15 @@ int Conductor::conduct() {
   try {
     start();
   } catch (const tool::Failure& failure) {
-    throw identified(failure);
+    throw failure.with_identity(identity_);
   }
   const int status = watch();
   close_pinhole();
   log_end(lost_ ? lost_->what() : "EOF");
   // That the client left, or somebody ended the session, is no failure; the line before says it.
-  if (lost_) throw identified(lost_->as_logged(lost_->logged() || lost_->code() == tool::io || ended_by_somebody_));
+  if (lost_)
+    throw lost_->as_logged(lost_->logged() || lost_->code() == tool::io || ended_by_somebody_).with_identity(identity_);
   return status;
-}
-
-tool::Failure Conductor::identified(const tool::Failure& failure) const {
-  return tool::Failure(failure.code(), fmt::format("{} {}", logging::without_fields(failure.what()), identity_),
-                       failure.told())
-      .as_logged(failure.logged());
 }
 
 void Conductor::start() {

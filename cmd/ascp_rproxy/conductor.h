@@ -48,7 +48,6 @@ class Conductor {
   void hear_dialer();
   bool hear_pinhole();
   tool::Failure ended_by_signal();
-  tool::Failure identified(const tool::Failure& failure) const;
   void close_pinhole();
   void log_end(const std::string& why) const;
 

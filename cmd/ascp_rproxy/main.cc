@@ -50,4 +50,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("ascp_rproxy", run, argc, argv, tool::Audience::remote); }
+int main(int argc, char** argv) { return tool::guard("ascp_rproxy", kUsage, run, argc, argv, tool::Audience::remote); }

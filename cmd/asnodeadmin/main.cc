@@ -30,8 +30,8 @@ namespace {
 using Users = std::vector<config::NodeUser>;
 
 constexpr char kUsage[] = "asnodeadmin {-a | -m | -d} -u name [-x account] [-p password|-] [--acl-add acl | --acl-del "
-                          "acl | --acl-set acls] [-b file] | "
-                          "-l | -b file | -A | --reload | -h";
+                          "acl | --acl-set acls] [-b file]\n"
+                          "asnodeadmin -l | -b file | -A | --reload | -h";
 constexpr char kHelp[] = "asnodeadmin -a -u name -x account    add a user of the node API\n"
                          "asnodeadmin -m -u name               change the user's password, account or ACLs\n"
                          "asnodeadmin -d -u name               delete the user\n"
@@ -301,4 +301,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asnodeadmin", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asnodeadmin", nullptr, run, argc, argv, tool::Audience::operators);
+}

@@ -99,4 +99,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-adduser", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-adduser", kUsage, run, argc, argv, tool::Audience::operators);
+}

@@ -59,4 +59,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-balance", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-balance", kUsage, run, argc, argv, tool::Audience::operators);
+}

@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include "base/accounts.h"
 #include "base/failure.h"
 #include "base/options.h"
 #include "protocol.h"
@@ -27,10 +28,6 @@ bool all_of(std::string_view text, std::string_view beyond_letters_and_digits) {
 // True if ssh cannot take `host` for an option, nor its config for a token.
 bool is_host(std::string_view host) {
   return !host.empty() && host.size() <= 255 && host[0] != '-' && all_of(host, ".-_:%");
-}
-
-bool is_user(std::string_view user) {
-  return !user.empty() && user.size() <= 128 && user[0] != '-' && all_of(user, ".-_@+$\\");
 }
 
 // Position of the colon between host and path; npos for a local name.
@@ -141,7 +138,7 @@ Place Place::parse(const std::string& operand) {
     if (const auto at = host.rfind('@'); at != std::string::npos) {
       place.user = host.substr(0, at);
       host.erase(0, at + 1);
-      if (!is_user(place.user)) wrong(fmt::format("'{}' is no user name", place.user));
+      if (!accounts::is_name(place.user)) wrong(fmt::format("'{}' is no user name", place.user));
     }
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
     if (!is_host(host)) wrong(fmt::format("'{}' is no host (a local file with a colon in its name: ./a:b)", host));

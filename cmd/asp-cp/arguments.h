@@ -16,10 +16,11 @@ namespace asp_cp {
 
 constexpr Port kUdpPort = 33001;
 constexpr char kUsage[] = "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] [-R tries] "
-                          "source... [user@]host:target | "
-                          "[user@]host:source... target | "
+                          "source... [user@]host:target\n"
+                          "asp-cp ... [user@]host:source... target\n"
                           "asp-cp --ls|--du|--mkdir|--rm [--json] [-F ssh_config] [-i key] [-P ssh_port] "
-                          "[user@]host:path... | asp-cp --mv ... [user@]host:source [user@]host:target | "
+                          "[user@]host:path...\n"
+                          "asp-cp --mv ... [user@]host:source [user@]host:target\n"
                           "asp-cp -S [-d docroot] [-u allow|deny|token] [-w allow|deny|token]";
 
 // One operand. A name with a colon before its first slash is remote, as for

@@ -17,4 +17,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { asp_cp::leave(tool::guard("asp-cp", run, argc, argv, tool::Audience::operators)); }
+int main(int argc, char** argv) {
+  asp_cp::leave(tool::guard("asp-cp", asp_cp::kUsage, run, argc, argv, tool::Audience::operators));
+}

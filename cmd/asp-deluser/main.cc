@@ -106,4 +106,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-deluser", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-deluser", kUsage, run, argc, argv, tool::Audience::operators);
+}

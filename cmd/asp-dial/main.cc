@@ -34,8 +34,9 @@ constexpr char kUsage[] =
     "asp-dial {-i keyfile | -I fd [-n keyname]} [-4 | -6] [-v] [-b source_address] [-C fd] [-K seconds] [-k "
     "known_hosts] [-l user] [-O] "
     "[-t seconds] "
-    "host[:port] -- command [word ...]; or with -R fd [-w seconds] in the place of -C, and without a command; or only "
-    "-A fd";
+    "host[:port] -- command [word ...]\n"
+    "asp-dial ... -R fd [-w seconds] host[:port]   (in the place of -C)\n"
+    "asp-dial -A fd";
 
 struct Dial {
   upstream::Server server;
@@ -268,4 +269,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-dial", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) { return tool::guard("asp-dial", kUsage, run, argc, argv, tool::Audience::operators); }

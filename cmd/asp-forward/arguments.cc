@@ -18,12 +18,6 @@
 namespace forward {
 namespace {
 
-constexpr char kUsage[] = "asp-forward [-q] --proxy dnats://[user@]host[:port] [--ca file | --fingerprint SHA256] "
-                          "[--password-file file] [--timeout seconds] "
-                          "{--to host [--ssh-port port] [--udp-port port[:port]] {-- command [word ...] | -W | --print "
-                          "[--json]} | --renew lease [--json] | "
-                          "--release lease}";
-
 constexpr option kOptions[] = {{"proxy", required_argument, nullptr, 'p'},
                                {"to", required_argument, nullptr, 't'},
                                {"ssh-port", required_argument, nullptr, 's'},
@@ -88,6 +82,8 @@ Wanted wanted_of(const Options& options) {
   if (!options.has('t')) wrong("--to is needed");
   const auto host = HostPort::parse(options.get('t', ""));
   if (!host) wrong(fmt::format("--to {}: not a host", options.get('t', "")));
+  if (host->host == "localhost" || host->host.ends_with(".localhost"))
+    wrong(fmt::format("--to {}: for the proxy that is the proxy itself, which leases never lead to", host->host));
   if (host->port != 0) wrong(fmt::format("--to {}: its port is given with --ssh-port", options.get('t', "")));
   wanted.destination = host->host;
   wanted.ssh_port = static_cast<Port>(number(options, 's', "--ssh-port", wanted.ssh_port, 1, 65535));

@@ -11,6 +11,14 @@
 
 namespace forward {
 
+constexpr char kUsage[] =
+    "asp-forward [-q] --proxy dnats://[user@]host[:port] [--ca file | --fingerprint SHA256] [--password-file file] "
+    "[--timeout seconds] form\n"
+    "  form: --to host [--ssh-port port] [--udp-port port[:port]] -- command [word ...]\n"
+    "        --to host [--ssh-port port] [--udp-port port[:port]] {-W | --print [--json]}\n"
+    "        --renew lease [--json]\n"
+    "        --release lease";
+
 enum class Mode { run, print, pass_through, renew, release };
 
 struct Asked {

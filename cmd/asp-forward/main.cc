@@ -104,4 +104,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-forward", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-forward", forward::kUsage, run, argc, argv, tool::Audience::operators);
+}

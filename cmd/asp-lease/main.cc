@@ -182,4 +182,6 @@ int run(int argc, char**) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-lease", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-lease", "asp-lease", run, argc, argv, tool::Audience::operators);
+}

@@ -55,6 +55,12 @@ Life::Woken Life::wait(int watch_fd, const Deadline& deadline) {
   return watched ? Woken::by_watch : Woken::by_time;
 }
 
+bool Life::left_alone() const {
+  await::On session(caller_ ? caller_->session.get() : -1), connection(caller_ ? caller_->connection.get() : -1);
+  await::any(Deadline::now(), session, connection);
+  return session || connection;
+}
+
 void Life::read_signal() {
   const auto caught = signals_.take();
   reason_ = caught && caught->number == SIGHUP ? "sudo ended" : "SIGTERM";

@@ -36,6 +36,9 @@ class Life {
   // something else happened meanwhile.
   Woken wait(int watch_fd, const Deadline& deadline);
 
+  // True if the session process or the client's connection has ended meanwhile. Waits for nothing.
+  bool left_alone() const;
+
   bool ended() const { return !reason_.empty(); }
   // Why it ended: "EOF", "SIGTERM", "sudo ended", "session process ended", "SSH
   // connection ended", and what Vigil says; empty before.

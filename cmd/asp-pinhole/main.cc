@@ -113,7 +113,7 @@ int answer_doctor(Life& life) {
 
 // The time for the second record: all servers may have to be tried.
 std::chrono::seconds dialing_time(const session::Route& route) {
-  constexpr std::chrono::seconds kMore{30};  // handshake, and what asp-upstream allows beyond that
+  constexpr std::chrono::seconds kMore{45};  // handshake, and what asp-upstream allows beyond that
   return kRecordTime + static_cast<int>(route.hosts.size()) * (route.connect_timeout + kMore);
 }
 
@@ -198,4 +198,6 @@ int run(int argc, char**) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-pinhole", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-pinhole", "asp-pinhole", run, argc, argv, tool::Audience::operators);
+}

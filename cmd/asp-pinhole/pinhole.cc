@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include <fmt/core.h>
@@ -24,8 +25,18 @@ using conntrack::Flow;
 
 constexpr auto kLongestTurn = 3s;
 constexpr auto kTurnPoll = 5ms;
-constexpr auto kAnswerTime = 300ms;
-constexpr auto kAnswerPoll = 20ms;
+// A flow that the server does not answer.
+constexpr std::size_t kMaxUnanswered = 256;  // of a session
+constexpr auto kOneWayTime = 10s;            // then it is the session's, if it goes on
+constexpr auto kOneWayPause = 1s;            // it goes on as long as no pause is longer
+constexpr auto kReviewPoll = 100ms;
+// The same, beside sessions of the same client to other servers.
+constexpr auto kAnswerTime = 300ms;  // then the next server gets it
+constexpr auto kContestedPoll = 20ms;
+constexpr auto kHandOnPause = 50ms;  // between two of them
+constexpr int kMaxHandedOn = 512;    // by a session
+constexpr std::size_t kManyUnanswered = 16;
+
 constexpr auto kLingerPoll = 200ms;
 
 std::int64_t monotonic_now() {
@@ -93,6 +104,10 @@ bool Pinhole::is_colleague(const session::Session& peer) const {
 bool Pinhole::is_competitor(const session::Session& peer) const {
   return is_candidate(peer) && peer.host != session_.host;
 }
+bool Pinhole::is_contested() const {
+  const auto others = peers();
+  return std::any_of(others.begin(), others.end(), [&](const auto& other) { return is_competitor(other); });
+}
 
 // The candidate whose flow we wait for: sessions to other servers before those to ours, older before
 // younger. Absent when there is none, and when the oldest to our server is overdue: then we are its
@@ -149,6 +164,7 @@ bool Pinhole::open() {
   const double waited = milliseconds_since(start);
   {
     const session::spool::FirewallLock lock;
+    if (life_.left_alone()) return false;
     // Checked again under the lock that asperaproxy stop holds while it purges: no rule may come after that. A
     // drain lets sessions go on that began before it.
     if (session::spool::stopped()) session::spool::check_admission();
@@ -195,14 +211,20 @@ std::vector<Flow> Pinhole::sort_early_flows() const {
   return ours;
 }
 
-// All new flows, remembered before any of them is acted upon.
-std::vector<Flow> Pinhole::learn_flows() const {
-  auto news = sightings_->news();
+// Those of `news` that our rule took, remembered before any of them is acted upon.
+std::vector<Flow> Pinhole::learn(std::vector<Flow> news) const {
   session::Session open = session_;
   open.flow.reset();
   std::erase_if(news, [&](const Flow& flow) { return !firewall::flows::belongs(open, flow); });
   for (const auto& flow : news) sightings_->remember(flow);
   return news;
+}
+
+// What the rule took before it was removed or narrowed. Beside many flows there may be a packet on its way through the
+// kernel that has met the old rule, and whose flow is not there yet.
+void Pinhole::learn_last() const {
+  if (known_.size() > kManyUnanswered) std::this_thread::sleep_for(10ms);
+  learn(sightings_->last_news());
 }
 
 // Our flows that the kernel still has.
@@ -235,44 +257,85 @@ void Pinhole::renew() {
 }
 
 void Pinhole::step(Deadline until) {
-  if (!offers_.empty()) until = Deadline::in(kAnswerPoll);
+  if (!unanswered_.empty()) until = std::min(until, Deadline::at(next_review_));
   renew();
   if (const auto each = backend_.renewal()) until = std::min(until, Deadline::at(renewed_ + *each));
   if (life_.wait(sightings_ ? sightings_->fd() : -1, until) == Life::Woken::by_watch) {
-    for (const auto& flow : learn_flows()) handle_flow(flow);
+    for (const auto& flow : learn(sightings_->news())) handle_flow(flow);
+    drop_surplus();
   }
-  if (!offers_.empty()) review_offers();
+  if (!unanswered_.empty() && Clock::now() >= next_review_) review_unanswered();
 }
 
 void Pinhole::handle_flow(const Flow& flow) {
   if (session_.flow || !firewall::flows::belongs(session_, flow)) return;
-  const auto others = peers();
-  const bool contested =
-      std::any_of(others.begin(), others.end(), [&](const session::Session& other) { return is_competitor(other); });
-  if (contested || claim(flow) == Claim::not_yet) offers_.push_back({flow, Clock::now() + kAnswerTime});
+  if (flow.answered && claim(flow) != Claim::not_yet) return;
+  if (known_.insert(flow.id).second) unanswered_.push_back({flow, Clock::now(), Clock::now()});
 }
 
-void Pinhole::review_offers() {
-  const auto present = list_ours();
-  const auto others = peers();
-  const bool contested =
-      std::any_of(others.begin(), others.end(), [&](const session::Session& other) { return is_competitor(other); });
-  std::vector<Offer> kept;
-  for (const auto& offer : std::exchange(offers_, {})) {
-    const auto now =
-        std::find_if(present.begin(), present.end(), [&](const Flow& flow) { return flow.id == offer.flow.id; });
-    if (now == present.end()) continue;
-    if (now->answered || !contested) {
+void Pinhole::forget(const Flow& flow) {
+  known_.erase(flow.id);
+  sightings_->forget(flow);
+}
+
+// Among very many only one that goes on: the client's own does. Each costs a change of the firewall, and a rule until
+// the end of the session that gets it.
+bool Pinhole::may_hand_on(const Flow& flow, bool crowded) const {
+  const bool goes_on = !flow.counters || flow.to_server.packets > 1;
+  return Clock::now() >= next_hand_on_ && handed_on_ < kMaxHandedOn && (goes_on || !crowded);
+}
+
+// Each flow in its present state; those that are over are forgotten.
+void Pinhole::review_unanswered() {
+  const bool contested = is_contested();
+  const bool crowded = unanswered_.size() > kManyUnanswered;
+  const conntrack::Table table;
+  std::deque<Unanswered> kept;
+  for (auto& each : std::exchange(unanswered_, {})) {
+    const auto now = table.find(each.flow.client, each.flow.proxy);
+    if (!now || now->id != each.flow.id) {
+      forget(each.flow);
+      continue;
+    }
+    const auto time = Clock::now();
+    if (!now->counters || now->to_server.packets != each.flow.to_server.packets) each.active = time;
+    each.flow = *now;
+    const bool one_way = !contested && time >= each.begun + kOneWayTime && time < each.active + kOneWayPause;
+    if (now->answered || one_way) {
       const Claim claimed = claim(*now);
       if (claimed == Claim::done) return;
-      if (claimed == Claim::not_yet) kept.push_back(offer);
-    } else if (Clock::now() < offer.until) {
-      kept.push_back(offer);
-    } else {
+      if (claimed == Claim::not_yet) kept.push_back(each);
+      else known_.erase(now->id);
+    } else if (contested && time >= each.begun + kAnswerTime && may_hand_on(*now, crowded)) {
       hand_on(*now);
+      forget(*now);
+      next_hand_on_ = Clock::now() + kHandOnPause;
+      ++handed_on_;
+    } else {
+      kept.push_back(each);
     }
   }
-  offers_ = std::move(kept);
+  unanswered_ = std::move(kept);
+  next_review_ = Clock::now() + (contested ? kContestedPoll : kReviewPoll);
+}
+
+// Somebody who sends in the client's name leaves a flow for each port: the oldest go, except those that went on
+// since we last looked. If one of the client's goes, it comes again with its next packet.
+void Pinhole::drop_surplus() {
+  if (unanswered_.size() <= kMaxUnanswered) return;
+  const conntrack::Table table;
+  for (auto looks = unanswered_.size(); looks > 0 && unanswered_.size() > kMaxUnanswered; --looks) {
+    Unanswered oldest = unanswered_.front();
+    unanswered_.pop_front();
+    const auto now = table.find(oldest.flow.client, oldest.flow.proxy);
+    if (now && now->id == oldest.flow.id && now->to_server.packets != oldest.flow.to_server.packets) {
+      oldest.flow = *now;
+      unanswered_.push_back(oldest);
+    } else {
+      table.remove(oldest.flow);
+      forget(oldest.flow);
+    }
+  }
 }
 
 // Our server does not answer this flow, so the next server's session gets it. Its next packet then goes there.
@@ -315,7 +378,7 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
   }
   if (session_.route.src_port_filtering) drop_unclaimed();
   sightings_.reset();
-  offers_.clear();
+  unanswered_.clear();
   logging::debug1("Learned the flow from {} in {:.0f} ms: {}", flow.client.text(), milliseconds_since(start),
                   session_.route.src_port_filtering ? "the rule is narrowed to it" : "the rule stays open");
   logging::tell_of_session(
@@ -332,7 +395,7 @@ void Pinhole::drop_unclaimed() const {
     return;
   session::Session open = session_;
   open.flow.reset();
-  learn_flows();
+  learn_last();
   const conntrack::Table table;
   for (const auto& flow : sightings_->present()) {
     const bool claimed = firewall::flows::is_flow_of(session_, flow) || is_claimed(flow, others);
@@ -424,6 +487,10 @@ void Pinhole::tell_what_was_missing(bool has_flow_now) const {
     logging::event("The UDP flow from {} was over before its session: its client was silent, or a NAT on the way gave "
                    "it another port, which src_port_filtering does not let in session={}",
                    session_.flow->client.text(), session_.id);
+  } else if (!session_.flow && !unanswered_.empty()) {
+    logging::event("UDP from {} reached {}, which answered nothing: does it listen there, and does its way back lead "
+                   "through this host? session={}",
+                   unanswered_.front().flow.client.text(), unanswered_.front().flow.server.text(), session_.id);
   } else if (!session_.flow && session_.client.ip.is_loopback()) {
     logging::event(
         "No UDP came from {}, which is this host itself: what passes the client's SSH on here (sslh, HAProxy) "
@@ -446,7 +513,7 @@ Pinhole::Carried Pinhole::close_rule_and_flows() {
     backend_.close(session_);
     if (session::spool::was_offered(session_.id)) backend_.close_all(session_);
   }
-  if (sightings_) learn_flows();
+  if (sightings_) learn_last();
   const auto others = peers();
   const auto ours = list_ours();
   tell_what_was_missing(!ours.empty());

@@ -1,7 +1,11 @@
 // pinhole: one session's way through the kernel, from its rule to its end.
 //
-//   waits its turn ─▶ open ─▶ (first flow) pinned ─▶ revoked
-//                                            └─▶ lingering ─▶ revoked
+//   waits its turn ─▶ open ─▶ (first answered flow) pinned ─▶ revoked
+//                                                     └─▶ lingering ─▶ revoked
+//
+// Anybody can send a packet in the client's name, but only the client's own is one that the
+// server answers. So a flow counts once the server has answered it, or once it has gone on for
+// kOneWayTime without an answer.
 //
 // Sessions of one client address and proxy port cannot be told apart on the
 // wire until each has its flow. So they open one after the other. If that
@@ -10,15 +14,18 @@
 //
 // * to one server: the oldest without a flow takes a new one. Nobody knows whose it
 //   really is, so none of their flows is revoked before all of them ended;
-// * to several servers: a flow counts once the server answers it. Without an
-//   answer within kAnswerTime it is handed to the next server's session.
+// * to several servers: a flow without an answer within kAnswerTime is handed to
+//   the next server's session.
 //
 // Each of them decides under the firewall's lock, by the records of the others.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,10 +63,11 @@ class Pinhole {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // A flow to our server that may be another session's.
-  struct Offer {
-    conntrack::Flow flow;
-    Clock::time_point until;
+  // A flow to our server that it has not answered. It may be another session's, or nobody's.
+  struct Unanswered {
+    conntrack::Flow flow;     // as last seen
+    Clock::time_point begun;  // when we first saw it
+    Clock::time_point active;
   };
 
   bool wait_for_turn();
@@ -69,7 +77,10 @@ class Pinhole {
   void renew();
   void step(Deadline until);
   void handle_flow(const conntrack::Flow& flow);
-  void review_offers();
+  void review_unanswered();
+  void drop_surplus();
+  void forget(const conntrack::Flow& flow);
+  bool may_hand_on(const conntrack::Flow& flow, bool crowded) const;
   void hand_on(const conntrack::Flow& flow);
   enum class Claim { done, taken, not_yet };
   Claim claim(const conntrack::Flow& flow);
@@ -80,7 +91,9 @@ class Pinhole {
   std::vector<session::Session> peers() const;
   bool is_colleague(const session::Session& peer) const;
   bool is_competitor(const session::Session& peer) const;
-  std::vector<conntrack::Flow> learn_flows() const;
+  bool is_contested() const;
+  std::vector<conntrack::Flow> learn(std::vector<conntrack::Flow> news) const;
+  void learn_last() const;
   std::vector<conntrack::Flow> list_ours() const;
   bool has_relatives() const;
   bool must_linger() const;
@@ -100,7 +113,11 @@ class Pinhole {
   std::optional<session::spool::Entry> entry_;
   std::optional<session::spool::Token> turn_;
   std::unique_ptr<Sightings> sightings_;  // until the flow is known
-  std::vector<Offer> offers_;
+  std::deque<Unanswered> unanswered_;     // the oldest first
+  std::set<std::uint32_t> known_;         // their flows' ids
+  Clock::time_point next_review_{};       // of these
+  Clock::time_point next_hand_on_{};
+  int handed_on_ = 0;
   Clock::time_point renewed_{};
   bool in_force_ = false;
 };

@@ -1,18 +1,14 @@
 // report: status lines on a stdout that belongs to an untrusted caller.
 #pragma once
 
+#include "base/alarm.h"
 #include "base/status.h"
 
-// While it lives, a read or write that blocks is interrupted (EINTR) within a second. O_NONBLOCK is
-// not enough: the caller has the same open file and can clear the flag, and poll(2) promises nothing
-// to read(2) if the caller takes the bytes or sets SO_RCVLOWAT. One at a time.
-class Patience {
+// Limits a read or write of ours to a second. O_NONBLOCK is not enough: the caller has the same open file and can clear
+// the flag, and poll(2) promises nothing to read(2) if the caller takes the bytes or sets SO_RCVLOWAT.
+class Patience : public Alarm {
  public:
-  Patience();
-  ~Patience();
-  Patience(const Patience&) = delete;
-  Patience& operator=(const Patience&) = delete;
-  bool over() const;
+  Patience() : Alarm(std::chrono::seconds(1), std::chrono::milliseconds(100)) {}
 };
 
 namespace report {

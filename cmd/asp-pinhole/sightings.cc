@@ -9,7 +9,13 @@ namespace {
 using conntrack::Flow;
 using conntrack::Table;
 
-constexpr std::size_t kMaxRemembered = 64;  // flows
+constexpr std::size_t kMaxRemembered = 1024;  // flows
+
+std::vector<Flow> flows_of(const conntrack::Watch::News& news) {
+  std::vector<Flow> flows = news.begun;
+  flows.insert(flows.end(), news.answered.begin(), news.answered.end());
+  return flows;
+}
 
 bool same_ends(const Flow& one, const Flow& other) { return one.client == other.client && one.proxy == other.proxy; }
 
@@ -28,12 +34,12 @@ conntrack::Watch::News Sightings::read() {
   return news;
 }
 
-void Sightings::before_rule() { waiting_ = read().flows; }
+void Sightings::before_rule() { waiting_ = read().begun; }
 
 Sightings::Early Sightings::after_rule() {
   Early early;
   early.old = first_look_.get();
-  early.fresh = read().flows;
+  early.fresh = read().begun;
   watch_.narrow(client_, connmark::kSuite);
   if (!complete_) return {Table().list(client_, 0), {}};
   early.old.insert(early.old.end(), waiting_.begin(), waiting_.end());
@@ -41,8 +47,19 @@ Sightings::Early Sightings::after_rule() {
 }
 
 std::vector<Flow> Sightings::news() {
-  auto news = read();
-  return news.lost ? present() : news.flows;
+  const auto news = read();
+  return news.lost ? present() : flows_of(news);
+}
+
+std::vector<Flow> Sightings::last_news() {
+  std::vector<Flow> flows;
+  for (bool more = true; more;) {
+    const auto news = read();
+    const auto some = flows_of(news);
+    flows.insert(flows.end(), some.begin(), some.end());
+    more = news.more;
+  }
+  return complete_ ? flows : present();
 }
 
 void Sightings::remember(const Flow& flow) {
@@ -50,6 +67,10 @@ void Sightings::remember(const Flow& flow) {
     return;
   complete_ = complete_ && remembered_.size() < kMaxRemembered;
   if (complete_) remembered_.push_back(flow);
+}
+
+void Sightings::forget(const Flow& flow) {
+  std::erase_if(remembered_, [&](const Flow& other) { return same_ends(flow, other); });
 }
 
 std::vector<Flow> Sightings::present() const {

@@ -27,11 +27,15 @@ class Sightings {
     std::vector<conntrack::Flow> fresh;
   };
   Early after_rule();
-  // The flows that came since; all current ones if the kernel lost some.
+  // The flows that came or were answered since, or many of them; all current ones if the kernel lost some.
   std::vector<conntrack::Flow> news();
+  // Really those. Only once the rule takes no new ones.
+  std::vector<conntrack::Flow> last_news();
 
   // Adds a flow for present() to report; other flows do not concern the session.
   void remember(const conntrack::Flow& flow);
+  // present() does not report it any more.
+  void forget(const conntrack::Flow& flow);
   // The remembered flows that still exist, in their current state. If the kernel lost events, has them
   // switched off (net.netfilter.nf_conntrack_events), or there were too many: all of the client's flows that
   // the suite marked.

@@ -165,4 +165,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-reap", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) { return tool::guard("asp-reap", kUsage, run, argc, argv, tool::Audience::operators); }

@@ -63,4 +63,6 @@ int run(int argc, char**) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-redis", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-redis", "asp-redis", run, argc, argv, tool::Audience::operators);
+}

@@ -97,4 +97,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-rules", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) { return tool::guard("asp-rules", kUsage, run, argc, argv, tool::Audience::operators); }

@@ -42,8 +42,11 @@ namespace {
 using sessions::Selector;
 
 constexpr char kUsage[] =
-    "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS] | --cluster "
-    "[--json] [UUID | user=NAME | client=ADDRESS] | --publish | --hosts [--json] | --leases [--json]";
+    "asp-sessions [--json | --prometheus | --watch [SECONDS] | --kill] [UUID | user=NAME | client=ADDRESS]\n"
+    "asp-sessions --cluster [--json] [UUID | user=NAME | client=ADDRESS]\n"
+    "asp-sessions --hosts [--json]\n"
+    "asp-sessions --leases [--json]\n"
+    "asp-sessions --publish";
 
 enum class Mode { table, json, prometheus, watch, kill, publish };
 
@@ -147,18 +150,24 @@ std::vector<sessions::Row> rows_now(const std::optional<Selector>& selector) {
   return rows;
 }
 
+int nobody_to_end() {
+  std::fputs("asp-sessions: nothing to end: no session or lease that lives is that\n", stderr);
+  return tool::no;
+}
+
 // A lease of that id, if there is one.
 int kill_lease(const std::string& id) {
   const auto by = session::ending::invoker();
   session::spool::prepare();
-  if (!lease::reap::end_one(id, fmt::format("ended by {} (uid {})", logging::escape(by.name), by.uid))) return tool::no;
+  if (!lease::reap::end_one(id, fmt::format("ended by {} (uid {})", logging::escape(by.name), by.uid)))
+    return nobody_to_end();
   io::write_all(STDOUT_FILENO, status::Line{"ended", {}}.with("lease", id).text());
   return tool::yes;
 }
 
 int kill(const Selector& selector) {
   const auto doomed = living(selector);
-  if (doomed.empty()) return selector.id() ? kill_lease(*selector.id()) : tool::no;
+  if (doomed.empty()) return selector.id() ? kill_lease(*selector.id()) : nobody_to_end();
   const auto outcome = session::ending::end(doomed, session::ending::invoker());
   std::string text;
   for (const auto& session : outcome.ended) {
@@ -297,4 +306,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-sessions", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-sessions", kUsage, run, argc, argv, tool::Audience::operators);
+}

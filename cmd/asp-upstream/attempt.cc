@@ -7,83 +7,43 @@
 
 #include <fmt/core.h>
 
-#include "base/accounts.h"
 #include "base/env.h"
 #include "base/logging.h"
 #include "base/passing.h"
-#include "base/paths.h"
 #include "base/record.h"
+#include "session/dial_program.h"
 #include "ssh/upstream_command.h"
 
 namespace {
 
 using std::chrono::seconds;
 
-constexpr int kControl = 3;  // descriptors of asp-dial; with a kept connection, where it listens
-constexpr int kKey = 4;
-constexpr int kLock = 5;
-constexpr int kArguments = 6;
+constexpr int kLock = 5;                         // of asp-dial: its lock as a keeper
 constexpr std::chrono::milliseconds kLook{250};  // how often to look for marks of other sessions
 constexpr seconds kGrace{25};                    // for all time limits of asp-dial beyond that for connecting
 constexpr seconds kGoodbyeTime{5};               // to say goodbye to the server
 constexpr seconds kReuseTime{2};                 // for a kept connection to show that it lives
 
-child::Program program(const Attempt::Errand& errand, const HostPort& host, const char* conducted) {
-  const session::Route& route = errand.route;
-  std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
-                                conducted,
-                                std::to_string(kControl),
-                                "-I",
-                                std::to_string(kKey),
-                                "-n",
-                                route.keyfile,
-                                "-l",
-                                route.upstream_user,
-                                "-k",
-                                route.known_hosts,
-                                "-t",
-                                std::to_string(route.connect_timeout.count())};
-  if (errand.family != AF_UNSPEC) argv.push_back(errand.family == AF_INET ? "-4" : "-6");
-  if (route.old_algorithms) argv.push_back("-O");
-  if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
-  argv.push_back(host.text());
-  return {argv, env::allow({"TERM"}), {}, accounts::identity_of(paths::kDialAccount)};
-}
-
-// A pipe holds 64 KiB, as much as a key may have.
-Fd pipe_with(const std::string& key) {
-  auto pipe = fd::pipe();
-  io::write_all(pipe.write.get(), key);
-  return std::move(pipe.read);
-}
-
-// Everybody may read a command line in /proc, so the arguments go over a pipe.
-child::Child start(child::Program program) {
-  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(program.argv)));
-  std::string arguments;
-  for (std::size_t i = 1; i < program.argv.size(); ++i) arguments += program.argv[i] + '\0';
-  const Fd pipe = pipe_with(arguments);
-  program.argv = {program.argv[0], "-A", std::to_string(kArguments)};
-  program.mapping.emplace_back(pipe.get(), kArguments);
-  return child::spawn(program);
+child::Child start(const session::DialProgram& dial) {
+  logging::debug2("Runs: {}", logging::escape(upstream::shell_command(dial.argv)));
+  return dial.start();
 }
 
 }  // namespace
 
 seconds Attempt::longest(const session::Route& route) {
   constexpr seconds kBesides{10};  // marks of other nodes, the key
-  return kBesides + static_cast<int>(route.hosts.size()) * (kReuseTime + route.connect_timeout + kGrace);
+  return kBesides +
+         static_cast<int>(route.hosts.size()) * (kReuseTime + kOthersTime + kQuick + route.connect_timeout + kGrace);
 }
 
 Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
-  Attempt attempt(errand.route.connect_timeout + kGrace);
+  Attempt attempt(errand.route.connect_timeout + kGrace, errand.route.connect_timeout);
   attempt.port_ = host.port;
   auto control = fd::socket_pair();
-  const Fd key = pipe_with(errand.key);
-  auto dial = program(errand, host, "-C");
+  session::DialProgram dial(errand.route, errand.family, host, errand.key, "-C", control.write.get());
   dial.argv.push_back("--");
   dial.argv.insert(dial.argv.end(), errand.words.begin(), errand.words.end());
-  dial.mapping = {{control.write.get(), kControl}, {key.get(), kKey}};
   for (int fd = 0; fd < 3; ++fd)
     dial.mapping.emplace_back(errand.descriptors.at(static_cast<std::size_t>(fd)).get(), fd);
   attempt.child_ = start(dial);
@@ -95,18 +55,12 @@ Attempt Attempt::dial(const Errand& errand, const HostPort& host) {
 // asp-dial gets its first session as it gets later ones. It must keep nothing of this session except
 // the three descriptors that come with it.
 Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, session::keepers::Place place) {
-  Attempt attempt(errand.route.connect_timeout + kGrace);
+  Attempt attempt(errand.route.connect_timeout + kGrace, errand.route.connect_timeout);
   attempt.port_ = host.port;
   const Fd null = fd::open("/dev/null", O_RDWR);
-  const Fd key = pipe_with(errand.key);
-  auto dial = program(errand, host, "-R");
+  session::DialProgram dial(errand.route, errand.family, host, errand.key, "-R", place.listener());
   dial.outlives_us = true;
-  dial.mapping = {{place.listener(), kControl},
-                  {key.get(), kKey},
-                  {place.lock(), kLock},
-                  {null.get(), 0},
-                  {null.get(), 1},
-                  {null.get(), 2}};
+  dial.mapping.insert(dial.mapping.end(), {{place.lock(), kLock}, {null.get(), 0}, {null.get(), 1}, {null.get(), 2}});
   child::Child keeper = start(dial);
   attempt.hand_session(errand, place.open(keeper.pid()));
   keeper.release();
@@ -114,7 +68,7 @@ Attempt Attempt::dial_and_keep(const Errand& errand, const HostPort& host, sessi
 }
 
 Attempt Attempt::reuse(const Errand& errand, session::keepers::Hold hold) {
-  Attempt attempt(kReuseTime);
+  Attempt attempt(kReuseTime, kReuseTime);
   attempt.address_ = hold.address;
   attempt.hand_session(errand, std::move(hold));
   return attempt;
@@ -146,7 +100,7 @@ std::optional<status::Line> Attempt::next() {
 }
 
 Attempt::Trouble Attempt::trouble(tool::Exit code, const std::string& reason, bool of_client) const {
-  auto verdict = balance::blame::judge({phase_, code, of_client});
+  auto verdict = balance::blame::judge({phase_, code, of_client, !quickly_.over()});
   tool::Failure failure(code, reason, verdict.told);
   return {std::move(failure), std::move(verdict)};
 }

@@ -2,6 +2,7 @@
 // the remote command until it is told to run it; asp-dial(1), options -C and -R.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "balance/blame.h"
 #include "base/address.h"
 #include "base/child.h"
+#include "base/deadline.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
@@ -31,6 +33,8 @@ class Attempt {
     const command_line::Words& words;
     const std::vector<Fd>& descriptors;
   };
+  // So long a session waits for another one's log-in with the same account.
+  static constexpr std::chrono::seconds kOthersTime{10};
   // So long may it take until one of the route's servers is connected, or none can be.
   static std::chrono::seconds longest(const session::Route& route);
   // Starts connecting, under the account that all dialers share.
@@ -66,7 +70,8 @@ class Attempt {
   const std::string& end() const { return end_; }
 
  private:
-  explicit Attempt(std::chrono::seconds patience) : patience_(patience) {}
+  Attempt(std::chrono::seconds patience, std::chrono::milliseconds connect_timeout)
+      : patience_(patience), quickly_(Deadline::in(std::min<std::chrono::milliseconds>(kQuick, connect_timeout / 2))) {}
   void hand_session(const Errand& errand, session::keepers::Hold hold);
   std::optional<status::Line> next();
   void note_reached(const status::Line& line);
@@ -76,7 +81,10 @@ class Attempt {
   int wait_for_end();
   std::string cause_of_death();
 
+  static constexpr std::chrono::seconds kQuick{3};  // at most, and half of the time for connecting
+
   std::chrono::seconds patience_;  // for everything up to connected
+  Deadline quickly_;
   child::Child child_;
   std::optional<session::keepers::Hold> hold_;
   int status_ = tool::os;  // for an asp-dial that is not our child

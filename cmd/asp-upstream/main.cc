@@ -30,8 +30,8 @@
 #include "conductor_link.h"
 #include "config/config.h"
 #include "config/log_place.h"
-#include "key.h"
 #include "session/keepers.h"
+#include "session/keyfile.h"
 #include "session/request.h"
 #include "session/rules.h"
 #include "session/spool.h"
@@ -89,7 +89,7 @@ status::Line connected(const session::Route& route, const HostPort& host, const 
 // Everything of this session that a connection depends on. Taken before and after aspera.conf is read,
 // so that an edit in between never matches.
 session::keepers::Terms terms_of(const session::Route& route, const caller::Caller& caller, int family,
-                                 const key::File& key, const std::string& config) {
+                                 const session::keyfile::File& key, const std::string& config) {
   Record terms;
   terms.add("user", caller.user);
   terms.add("uid", std::to_string(caller.uid));
@@ -109,7 +109,8 @@ session::keepers::Terms with_host(session::keepers::Terms terms, const HostPort&
 }
 
 // The session goes on even if the connection cannot be kept; a line in the log says so.
-Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::optional<session::keepers::Terms>& terms) {
+Attempt start_dialing(const Attempt::Errand& errand, const HostPort& host,
+                      const std::optional<session::keepers::Terms>& terms) {
   if (!terms) return Attempt::dial(errand, host);
   try {
     if (auto place = session::keepers::Place::make(*terms))
@@ -118,6 +119,21 @@ Attempt dial(const Attempt::Errand& errand, const HostPort& host, const std::opt
     logging::error("The connection to {} is not kept: {}", host.text(), logging::escape(failure.what()));
   }
   return Attempt::dial(errand, host);
+}
+
+// False: the host is not to be asked; others of the account have met something there meanwhile.
+bool await_leave_to_ask(balance::Choice& choice, ConductorLink& link) {
+  using May = balance::Choice::May;
+  constexpr std::chrono::milliseconds kLook{20};
+  const auto deadline = Deadline::in(Attempt::kOthersTime);
+  for (;;) {
+    const auto may = choice.may_ask();
+    if (may != May::wait || deadline.over()) return may != May::no;
+    link.wait(-1, Deadline::in(kLook));
+    if (!link.ended()) continue;
+    choice.abandon();
+    throw link.end();
+  }
 }
 
 // Absent: there is no kept connection, or it is dead. Nothing was read from the client.
@@ -131,6 +147,19 @@ std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<
     logging::debug1("A connection that was kept is of no use: {}", logging::escape(failure->failure.what()));
   }
   return std::nullopt;
+}
+
+// Absent: `attempt` is connected.
+std::optional<Attempt::Trouble> dial(std::optional<Attempt>& attempt, const Attempt::Errand& errand,
+                                     const HostPort& host, const std::optional<session::keepers::Terms>& terms,
+                                     balance::Choice& choice, ConductorLink& link) {
+  logging::debug1("Tries server {} as {}", host.text(), logging::escape(errand.route.upstream_user));
+  attempt.emplace(start_dialing(errand, host, terms));
+  auto trouble = attempt->await_connected(choice, link);
+  if (!trouble || !trouble->verdict.again) return trouble;
+  logging::debug1("Tries server {} once more: {}", host.text(), logging::escape(trouble->failure.what()));
+  attempt.emplace(start_dialing(errand, host, terms));
+  return attempt->await_connected(choice, link);
 }
 
 // What a session found on its way through the servers, for its last word.
@@ -174,24 +203,23 @@ Attempt connect(const session::Route& route, const session::Asked& asked, const 
   const std::string& session = asked.session;
   // Its UDP can only be translated within one family.
   const int family = asked.request.udp ? asked.request.client.ip.family() : AF_UNSPEC;
-  const key::File key = key::read(route, caller);
+  const session::keyfile::File key = session::keyfile::read(route, caller.user, caller.uid);
   const Attempt::Errand errand{route, family, key.text, words, link.descriptors()};
   balance::Choice choice(route, session);
   Outcome outcome;
   while (const auto host = choice.next()) {
-    choice.hold_others_back();
-    logging::debug1("Tries server {} as {}", host->text(), logging::escape(route.upstream_user));
     std::optional<session::keepers::Terms> terms;
     if (route.upstream_reuse) terms = with_host(terms_of(route, caller, family, key, config), *host);
-    auto kept = reuse(errand, terms, choice, link);
-    Attempt attempt = kept ? std::move(*kept) : dial(errand, *host, terms);
-    const auto trouble = kept ? std::nullopt : attempt.await_connected(choice, link);
+    auto attempt = reuse(errand, terms, choice, link);
+    const bool reused = attempt.has_value();
+    if (!reused && !await_leave_to_ask(choice, link)) continue;
+    const auto trouble = reused ? std::nullopt : dial(attempt, errand, *host, terms, choice, link);
     if (!trouble) {
-      choice.connected();
-      balance::note_connected(dialer, {session, route.rule, *host}, attempt.address());
-      story.connected(route, *host, attempt.connected().get("reused") == "true");
-      link.say(connected(route, *host, attempt));
-      return attempt;
+      choice.connected(!reused);
+      balance::note_connected(dialer, {session, route.rule, *host}, attempt->address());
+      story.connected(route, *host, reused);
+      link.say(connected(route, *host, *attempt));
+      return std::move(*attempt);
     }
     const auto& [failure, verdict] = *trouble;
     choice.failed(failure.what(), verdict.mark);
@@ -301,4 +329,6 @@ int run(int argc, char**) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asp-upstream", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asp-upstream", "asp-upstream", run, argc, argv, tool::Audience::operators);
+}

@@ -166,5 +166,5 @@ int run(int argc, char** argv) {
 }  // namespace asperanoded
 
 int main(int argc, char** argv) {
-  return tool::guard("asperanoded", asperanoded::run, argc, argv, tool::Audience::operators);
+  return tool::guard("asperanoded", asperanoded::kUsage, asperanoded::run, argc, argv, tool::Audience::operators);
 }

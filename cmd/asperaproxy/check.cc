@@ -8,15 +8,20 @@
 #include <set>
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "base/child.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "base/logging.h"
 #include "base/options.h"
 #include "base/paths.h"
+#include "confirm.h"
 #include "doctor.h"
+#include "security_report.h"
+#include "ssh/upstream_command.h"
 #include "verbs.h"
 
 namespace doctor {
@@ -72,9 +77,8 @@ Patient examine() {
     patient.has_group = true;
     patient.users = members_of(*found);
   }
-  const auto sshd = ask({"/usr/sbin/sshd", "-T"});
-  if (sshd.well()) patient.sshd_settings = sshd.out;
-  else patient.sshd_error = sshd.first_complaint();
+  patient.sshd_settings = general_settings().text;
+  patient.sshd_error = general_settings().error;
   return patient;
 }
 
@@ -98,6 +102,21 @@ std::string read_file(const std::string& path) {
   return file ? io::read_all(file.get(), kMaxFile, path) : "";
 }
 
+Steps cure_of_root_only(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0) return {{"apt-get", "install", "--reinstall", "sallyport"}};
+  return {{"chown", "root", path}, {"chmod", "go-w", path}};
+}
+
+std::string for_each(const std::vector<std::string>& names, std::vector<std::string> words) {
+  const auto user = std::find(words.begin(), words.end(), "USER");
+  std::string text;
+  for (const auto& name : names) {
+    *user = name;
+    text += (text.empty() ? "" : "; ") + upstream::shell_command(words);
+  }
+  return text;
+}
+
 std::string listed(const std::vector<std::string>& names) {
   constexpr std::size_t kShownNames = 5;
   std::string text;
@@ -110,18 +129,17 @@ std::string listed(const std::vector<std::string>& names) {
 
 namespace asperaproxy {
 
-int check(const std::vector<std::string>& words) {
-  const bool json = words == std::vector<std::string>{"--json"};
-  if (!words.empty() && !json)
-    options::fail_usage("asperaproxy check [--json]", fmt::format("'{}' is not known", words[0]));
-  require_root();
-  const auto patient = doctor::examine();
-  std::vector<doctor::Finding> findings;
+namespace {
+
+using doctor::Finding;
+
+std::vector<Finding> findings_of(const doctor::Patient& patient) {
+  std::vector<Finding> findings;
   std::vector<const std::vector<doctor::Condition>*> subjects{&doctor::node_conditions()};
   if (!doctor::is_node_only(patient))
     subjects = {&doctor::system_conditions(),  &doctor::firewall_conditions(), &doctor::account_conditions(),
                 &doctor::sshd_conditions(),    &doctor::server_conditions(),   &doctor::forward_conditions(),
-                &doctor::cluster_conditions(), &doctor::node_conditions()};
+                &doctor::cluster_conditions(), &doctor::node_conditions(),     &doctor::security_conditions()};
   for (const auto* conditions : subjects) {
     for (const auto& condition : *conditions) {
       try {
@@ -131,8 +149,75 @@ int check(const std::vector<std::string>& words) {
       }
     }
   }
+  return findings;
+}
+
+std::string path_of(const std::string& program) {
+  for (const char* folder : {paths::kBin, "/usr/sbin/", "/usr/bin/"}) {
+    if (const std::string path = folder + program; ::access(path.c_str(), X_OK) == 0) return path;
+  }
+  return "/usr/bin/" + program;
+}
+
+// False: a command failed, which says why.
+bool carry_out(const doctor::Steps& steps) {
+  for (auto step : steps) {
+    step[0] = path_of(step[0]);
+    const auto answer = doctor::ask(step);
+    if (answer.well()) continue;
+    io::write_all(STDOUT_FILENO, fmt::format("  {}\n", logging::escape(answer.first_complaint())));
+    return false;
+  }
+  return true;
+}
+
+// What can be mended without a loss; a cure that several findings have is offered once. The rest is for a person.
+void fix(const std::vector<Finding>& findings, bool asks) {
+  std::set<std::string> offered;
+  for (const auto& finding : findings) {
+    const auto& verdict = finding.verdict;
+    if (verdict.steps.empty() || !offered.insert(verdict.cure).second) continue;
+    io::write_all(STDOUT_FILENO, doctor::text({finding}));
+    if (asks && !confirm("Do that? (yes/no) ", "give --yes")) continue;
+    if (carry_out(verdict.steps)) logging::event("Mended {}: {}", finding.name, logging::escape(verdict.cure));
+  }
+}
+
+}  // namespace
+
+int check(const std::vector<std::string>& words) {
+  constexpr char kUsage[] = "asperaproxy check [--json | --fix [--yes]]";
+  const std::set<std::string> options(words.begin(), words.end());
+  const bool json = options.contains("--json");
+  const bool fixes = options.contains("--fix");
+  const bool unknown = options.size() != json + fixes + options.count("--yes") || options.size() != words.size();
+  if (unknown || (json && fixes) || (options.contains("--yes") && !fixes))
+    options::fail_usage(kUsage, fmt::format("'{}' is not known", fmt::join(words, " ")));
+  require_root();
+  auto findings = findings_of(doctor::examine());
+  if (fixes) {
+    fix(findings, !options.contains("--yes"));
+    child::replace({{std::string(paths::kBin) + "asperaproxy", "check"}, env::allow({}), {}});
+  }
   io::write_all(STDOUT_FILENO, json ? doctor::json(findings) : doctor::text(findings));
   return doctor::any_failed(findings) ? tool::no : tool::yes;
+}
+
+int audit(const std::vector<std::string>& words) {
+  bool all = false;
+  bool json = false;
+  for (const auto& word : words) {
+    if (word == "-v" || word == "--verbose") all = true;
+    else if (word == "--json") json = true;
+    else options::fail_usage(kAuditUsage, fmt::format("{}: no such option", word));
+  }
+  require_root();
+  const auto patient = doctor::examine();
+  if (!patient.sshd_error.empty())
+    throw tool::Failure(tool::os, fmt::format("ask sshd (sshd -T): {}", patient.sshd_error));
+  const auto& report = security::report(patient);
+  io::write_all(STDOUT_FILENO, json ? security::json(report, all) : security::text(report, all));
+  return report.findings.empty() ? tool::yes : tool::no;
 }
 
 }  // namespace asperaproxy

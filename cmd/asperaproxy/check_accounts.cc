@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <optional>
 #include <set>
 
@@ -47,7 +48,7 @@ Verdicts group(const Patient& patient) {
     const passwd* const entry = ::getpwnam(user.c_str());
     if (!entry) {
       found.push_back(warn(fmt::format("{} is in the group, but has no account", user),
-                           fmt::format("gpasswd -d {} sallyport", user)));
+                           Steps{{"gpasswd", "-d", user, "sallyport"}}));
       continue;
     }
     const std::string shell = entry->pw_shell;
@@ -58,7 +59,7 @@ Verdicts group(const Patient& patient) {
   if (!administrators.empty()) {
     found.push_back(
         fail(fmt::format("an administrator is in the group, and has no shell by SSH: {}", listed(administrators)),
-             "gpasswd -d USER sallyport"));
+             for_each(administrators, {"gpasswd", "-d", "USER", "sallyport"})));
   }
   if (!unusable.empty()) {
     found.push_back(
@@ -68,7 +69,7 @@ Verdicts group(const Patient& patient) {
   if (!shells.empty()) {
     found.push_back(warn(
         fmt::format("the shell of {} is not {}: ForceCommand alone keeps them from one", listed(shells), paths::kShell),
-        fmt::format("chsh -s {} USER", paths::kShell)));
+        for_each(shells, {"chsh", "-s", paths::kShell, "USER"})));
   }
   if (found.empty()) found.push_back(ok(fmt::format("sallyport has {}", listed(patient.users))));
   return found;
@@ -86,22 +87,24 @@ Verdicts dial_account(const Patient& patient) {
   const std::string known_hosts = patient.rproxy ? patient.rproxy->known_hosts : paths::kKnownHosts;
   const std::string complaint =
       tried_as::ask(name, [&] { return ::access(known_hosts.c_str(), R_OK) == 0 ? "" : "cannot read " + known_hosts; });
-  if (!complaint.empty())
-    return {fail(fmt::format("{} {}", name, complaint), fmt::format("chmod 644 {}", known_hosts))};
+  if (!complaint.empty()) return {fail(fmt::format("{} {}", name, complaint), Steps{{"chmod", "644", known_hosts}})};
   return {ok(fmt::format("{} is there, and can read known_hosts", name))};
 }
 
 Verdicts sudoers(const Patient&) {
   if (::access("/usr/bin/sudo", X_OK) != 0) return {fail("sudo is not installed", "apt-get install sudo")};
   if (const auto wrong = root_only::complaint(kSudoers))
-    return {fail(*wrong + ", so that sudo ignores it", "make install writes it anew")};
+    return {fail(*wrong + ", so that sudo ignores it", cure_of_root_only(kSudoers))};
   const auto checked = ask({"/usr/sbin/visudo", "-cf", kSudoers});
   if (!checked.well())
-    return {fail(fmt::format("{}: {}", kSudoers, checked.first_complaint()), "make install writes it anew")};
+    return {fail(fmt::format("{}: {}", kSudoers, checked.first_complaint()),
+                 "apt-get install --reinstall sallyport  # or make install")};
   if (const auto wrong = root_only::complaint(sudo_settings::kFile))
-    return {fail(*wrong + ", so that settings of this site's for sudo reach sessions", "asperaproxy sudoers")};
+    return {
+        fail(*wrong + ", so that settings of this site's for sudo reach sessions", Steps{{"asperaproxy", "sudoers"}})};
   if (read_file(sudo_settings::kFile) != sudo_settings::text())
-    return {fail(fmt::format("{} is not for the sudo that is here", sudo_settings::kFile), "asperaproxy sudoers")};
+    return {fail(fmt::format("{} is not for the sudo that is here", sudo_settings::kFile),
+                 Steps{{"asperaproxy", "sudoers"}})};
   const auto all = ask({"/usr/sbin/visudo", "-c"});
   if (!all.well()) return {warn(all.first_complaint(), "visudo -c; visudo")};  // whether it matters: sudo() tells
   return {ok(fmt::format("{} is valid, and {} is for the sudo that is here", kSudoers, sudo_settings::kFile))};
@@ -125,7 +128,6 @@ struct KeysOf {
   bool homely = false;      // sshd reads files that the user can write
   bool has_rooted = false;  // that file has something in it
   bool has_homely = false;
-  std::optional<std::string> wrong;  // who else can write a file that sshd reads
 };
 
 bool has_text(const std::string& path) {
@@ -139,11 +141,7 @@ KeysOf keys_of(const std::string& user, const std::string& home, const std::stri
   const std::string own = authorized_keys::path_of(user);
   for (const auto& file : authorized_keys::read_by_sshd(settings, user, home)) {
     keys.rooted = keys.rooted || file == own;
-    const bool at_home = file.starts_with(home + "/");
-    keys.homely = keys.homely || at_home;
-    if (at_home || !has_text(file)) continue;
-    if (!keys.wrong) keys.wrong = root_only::complaint(file);
-    if (!keys.wrong) keys.wrong = root_only::way_complaint(file);
+    keys.homely = keys.homely || file.starts_with(home + "/");
   }
   keys.has_rooted = has_text(own);
   for (const char* name : {"authorized_keys", "authorized_keys2"})
@@ -151,45 +149,48 @@ KeysOf keys_of(const std::string& user, const std::string& home, const std::stri
   return keys;
 }
 
-// "bear, bobcat and 3 more"; empty: none of them.
 template <typename Chosen>
-std::string those(const std::vector<KeysOf>& all, Chosen chosen) {
+std::vector<std::string> those(const std::vector<KeysOf>& all, Chosen chosen) {
   std::vector<std::string> names;
   for (const auto& one : all) {
     if (chosen(one)) names.push_back(one.user);
   }
-  return names.empty() ? "" : listed(names);
+  return names;
 }
 
-// The keys that open the accounts: in a file that only root can change, and one that sshd reads.
+// Whoever makes an account of that name again opens it to these keys. Temporary files of ours begin with a dot.
+void find_forgotten(Verdicts& found) {
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(authorized_keys::kFolder, error)) {
+    const std::string name = file.path().filename();
+    if (name.starts_with('.') || accounts::exists(name)) continue;
+    found.push_back(warn(fmt::format("{} has keys of an account that is gone", file.path().string()),
+                         line_of({{"rm", "--", file.path()}})));
+  }
+}
+
+// The keys that open the accounts: in a file that sshd reads. Who can change it, security.h tells.
 Verdicts keys(const Patient& patient) {
   if (!patient.sshd_error.empty()) return {};  // as sshd says
   const std::string folder = authorized_keys::kFolder;
-  const std::string sample = fmt::format("{}/etc/sshd_config.d/sallyport.conf", paths::kPrefix);
   Verdicts found;
   std::vector<KeysOf> all;
   for (const auto& user : patient.users) {
     const passwd* const entry = ::getpwnam(user.c_str());
     if (!entry) continue;
     all.push_back(keys_of(user, entry->pw_dir, settings_of(user)));
-    if (const auto& wrong = all.back().wrong)
-      found.push_back(fail(fmt::format("{}: whoever can write there can log in as {}", *wrong, user),
-                           fmt::format("chown -R root: {0}; chmod -R u=rwX,go=rX {0}", folder)));
   }
   const auto only_home = those(all, [](const KeysOf& one) { return one.has_homely && !one.has_rooted && !one.homely; });
   const auto unread = those(all, [](const KeysOf& one) { return one.has_rooted && !one.rooted; });
-  const auto homely = those(all, [](const KeysOf& one) { return one.homely; });
   if (!only_home.empty())
-    found.push_back(warn(fmt::format("keys of {} are in ~/.ssh alone, where sshd does not read them", only_home),
-                         "asp-adduser -s -m USER takes them over"));
-  if (!unread.empty())
-    found.push_back(warn(fmt::format("sshd does not read the keys of {} in {}", unread, folder),
-                         fmt::format("have {} in force", sample)));
-  if (!homely.empty())
     found.push_back(
-        warn(fmt::format("sshd takes keys from the home of {}, where code that runs as the user can add some", homely),
-             fmt::format("asp-adduser -s -m USER, then have {} in force", sample)));
-  if (found.empty() && !all.empty()) found.push_back(ok(fmt::format("root's alone, in {}", folder)));
+        warn(fmt::format("keys of {} are in ~/.ssh alone, where sshd does not read them", listed(only_home)),
+             for_each(only_home, {"asp-adduser", "-s", "-m", "USER"})));
+  if (!unread.empty())
+    found.push_back(
+        warn(fmt::format("sshd does not read the keys of {} in {}", listed(unread), folder), kSampleInForce));
+  find_forgotten(found);
+  if (found.empty() && !all.empty()) found.push_back(ok(fmt::format("sshd reads them in {}", folder)));
   return found;
 }
 

@@ -22,7 +22,7 @@
 namespace doctor {
 namespace {
 
-constexpr char kWriteCure[] = "asperaproxy cluster-config, put the files where it says, and restart those programs";
+constexpr char kWriteCure[] = "asperaproxy cluster-config  # put the files where it says, and restart those programs";
 
 Verdicts node(const Patient& patient) {
   if (!patient.cluster) return {};
@@ -59,7 +59,7 @@ Verdicts keepalived(const Patient& patient) {
   if (!patient.cluster) return {};
   if (!keepalived_runs())
     return {fail("keepalived does not run, so that this node never becomes master",
-                 "systemctl enable --now keepalived; its log says why it ended")};
+                 "systemctl enable --now keepalived  # journalctl -u keepalived says why it ended")};
   const auto held = cluster::held(*patient.cluster);
   if (held.missing.empty()) return {ok("this node is master")};
   if (held.here.empty()) return {ok("this node is standby")};
@@ -71,7 +71,7 @@ Verdicts conntrackd(const Patient& patient) {
   if (!patient.cluster) return {};
   if (ask({"/usr/sbin/conntrackd", "-s"}).well()) return {ok("answers")};
   return {fail("conntrackd does not answer, so that leases are cut when the other node dies",
-               "systemctl enable --now conntrackd; its log says why it ended")};
+               "systemctl enable --now conntrackd  # journalctl -u conntrackd says why it ended")};
 }
 
 // Redis and Sentinels that answer whoever asks. One that wants a password, or is away, is not meant.
@@ -111,13 +111,13 @@ Verdicts shared_state(const Patient& patient) {
     const std::size_t followers = role.array().size() > 2 ? role.array()[2].array().size() : 0;
     if (followers == 0 && patient.cluster->redis.size() > 1) {
       return {warn("the master answers, but nobody follows it: what it knows would die with it",
-                   "systemctl enable --now redis-server on the other nodes; its log says why it ended")};
+                   "systemctl enable --now redis-server  # on the other nodes; its log says why it ended")};
     }
     return {ok(
         fmt::format("the master answers, {} {}", followers, followers == 1 ? "other follows it" : "others follow it"))};
   } catch (const tool::Failure& failure) {
     return {fail(fmt::format("this node shares nothing with the others: {}", failure.what()),
-                 "systemctl enable --now redis-server redis-sentinel on each node; their logs say why they ended")};
+                 "systemctl enable --now redis-server redis-sentinel  # on each node; their logs say why they ended")};
   }
 }
 

@@ -26,9 +26,36 @@ using firewall::text::Family;
 using packet_filter::Chain;
 using packet_filter::Packet;
 
-constexpr char kAcceptCure[] =
-    "let pass what has bit 0x08000000 in its connection mark, before that rule (nft: ct mark "
-    "and 0x08000000 == 0x08000000 accept)";
+// What is to pass, as a rule of iptables and as one of nft has it.
+struct Match {
+  std::string iptables;
+  std::string nft;
+  std::string ufw;        // "33001/tcp"; empty: it has no such rule, as below
+  std::string firewalld;  // "--add-port=33001/tcp"
+};
+const Match kOurs{"-m connmark --mark 0x08000000/0x08000000", "ct mark and 0x08000000 == 0x08000000", {}, {}};
+
+Match arriving(const char* protocol, const std::vector<PortRange>& ranges) {
+  std::string iptables;
+  std::string nft;
+  std::string firewalld;
+  for (const auto& range : ranges) {
+    const bool one = range.low == range.high;
+    iptables +=
+        (iptables.empty() ? "" : ",") + (one ? std::to_string(range.low) : fmt::format("{}:{}", range.low, range.high));
+    const std::string ports = one ? std::to_string(range.low) : fmt::format("{}-{}", range.low, range.high);
+    nft += (nft.empty() ? "" : ", ") + ports;
+    firewalld += fmt::format(" --add-port={}/{}", ports, protocol);
+  }
+  return {fmt::format("-p {} -m multiport --dports {}", protocol, iptables),
+          fmt::format("{} dport {{ {} }}", protocol, nft), fmt::format("{}/{}", iptables, protocol), firewalld};
+}
+
+std::vector<PortRange> ranges_of(const std::set<Port>& ports) {
+  std::vector<PortRange> ranges;
+  for (const Port port : ports) ranges.push_back({port, port});
+  return ranges;
+}
 
 std::vector<Family> families(const Patient& patient) {
   return patient.uses_ipv6 ? std::vector{Family::v4, Family::v6} : std::vector{Family::v4};
@@ -45,13 +72,26 @@ std::string legacy_rules(Family family) {
   return ask({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
 }
 
+// A rule before the one that drops; in the words of whoever manages that table.
+std::string cure_of(const packet_filter::Fate& fate, Family family, const Match& match) {
+  if (!match.ufw.empty() && fate.manager == "ufw") return "ufw allow " + match.ufw;
+  if (!match.firewalld.empty() && fate.manager == "firewalld")
+    return fmt::format("firewall-cmd --permanent{} && firewall-cmd --reload", match.firewalld);
+  constexpr std::string_view kLegacy = "legacy ";
+  const bool legacy = fate.table.starts_with(kLegacy);
+  if (!legacy && fate.table.find(' ') != std::string::npos)
+    return fmt::format("nft insert rule {} {} {} accept", fate.table, fate.chain, match.nft);
+  return fmt::format("{} -t {} -I {} {} -j ACCEPT", program(family, legacy ? "-legacy" : ""),
+                     legacy ? fate.table.substr(kLegacy.size()) : fate.table, fate.chain, match.iptables);
+}
+
 bool is_nft(Family family) {
   return ask({program(family, ""), "--version"}).out.find("nf_tables") != std::string::npos;
 }
 
 Verdicts usable(Family family) {
   const auto version = ask({program(family, ""), "--version"});
-  const std::string install = "apt-get install iptables (dnf install iptables-nft)";
+  const std::string install = "apt-get install iptables  # dnf install iptables-nft";
   if (!version.well()) return {fail(version.first_complaint(), install)};
   for (const char* table : {"nat", "filter"}) {
     const auto listed = ask({program(family, ""), "--wait", "5", "-t", table, "-S"});
@@ -61,7 +101,8 @@ Verdicts usable(Family family) {
   }
   const auto restore = ask({program(family, "-restore"), "--version"});
   if (!restore.well()) return {fail(restore.first_complaint(), install)};
-  return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : "")};
+  const std::string other = program(family, is_nft(family) ? "-legacy" : "-nft");
+  return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : ask({other + "-save"}).out, other)};
 }
 
 bool wants(const Patient& patient, config::Forwarding forwarding) {
@@ -102,7 +143,7 @@ Verdicts netlink(const Patient&) {
 Verdicts nftables(const Patient& patient) {
   const bool wanted = wants(patient, config::Forwarding::nftables);
   const Grade grade = wanted ? Grade::fail : Grade::warn;
-  const std::string cure = "apt-get install nftables (dnf install nftables); modprobe nf_tables";
+  const std::string cure = "apt-get install nftables; modprobe nf_tables  # dnf install nftables";
   if (!firewall::backend(Part::nftables).is_installed()) return {{grade, "libnftables cannot be loaded", cure}};
   try {
     firewall::backend(Part::nftables).inspect_base();
@@ -111,14 +152,15 @@ Verdicts nftables(const Patient& patient) {
   }
   if (!wanted) return {ok("usable; no rule of aspera.conf wants it")};
   if (!firewall::backend(Part::iptables).is_installed()) {
-    return {warn("usable; without iptables, the administrator has to let its packets pass FORWARD", kAcceptCure)};
+    return {warn("usable; without iptables, the administrator has to let its packets pass FORWARD",
+                 "nft insert rule inet filter forward " + kOurs.nft + " accept  # in the table that forwards")};
   }
   return {ok("usable")};
 }
 
 // Missing rules are an error only while sessions live.
 Verdict judge_base(const std::string& name, Base base, bool stopped, std::size_t living) {
-  const std::string cure = "asperaproxy reload (asp-reap does so every minute)";
+  const Steps cure{{"asperaproxy", "reload"}};
   if (stopped) {
     return base == Base::absent ? ok(fmt::format("{}: none, the proxy is stopped", name))
                                 : fail(fmt::format("{}: there are rules of a stopped proxy", name), "asperaproxy stop");
@@ -153,7 +195,7 @@ Verdicts rules(const Patient& patient) {
     if (found.back().grade != Grade::ok || session::spool::stopped() || count == 0) continue;
     if (const auto without = firewall::without_rule(part, living); !without.empty()) {
       found.back() = fail(fmt::format("{}: {} living sessions have no rule", backend.name(), without.size()),
-                          "asperaproxy reload (asp-reap does so every minute)");
+                          Steps{{"asperaproxy", "reload"}}, "asp-reap does so every minute");
     }
   }
   return found;
@@ -200,13 +242,23 @@ std::vector<Chain> chains_for(Family family, const Packet& packet) {
   return chains;
 }
 
-// The UDP ports at which sessions arrive, as far as rules can tell them apart; of a range, its ends.
+// The UDP ports at which sessions arrive, as far as rules can tell them apart.
+std::vector<PortRange> udp_ranges(const config::Rproxy& rproxy) {
+  std::set<std::pair<long, long>> ranges;
+  for (const auto& rule : rproxy.rules) {
+    const bool one = rule.proxy_port != 0 && rule.udp_port_reuse;
+    if (one) ranges.insert({rule.proxy_port, rule.proxy_port});
+    else ranges.insert({rule.udp_port_range.low, rule.udp_port_range.high});
+  }
+  std::vector<PortRange> found;
+  for (const auto& [low, high] : ranges) found.push_back({static_cast<Port>(low), static_cast<Port>(high)});
+  return found;
+}
+
+// Of each range, its ends.
 std::set<Port> udp_ports(const config::Rproxy& rproxy) {
   std::set<Port> ports;
-  for (const auto& rule : rproxy.rules) {
-    if (rule.proxy_port != 0 && rule.udp_port_reuse) ports.insert(rule.proxy_port);
-    else ports.insert({rule.udp_port_range.low, rule.udp_port_range.high});
-  }
+  for (const auto& range : udp_ranges(rproxy)) ports.insert({range.low, range.high});
   return ports;
 }
 
@@ -227,7 +279,7 @@ std::string joined(const std::set<Port>& ports) {
 }
 
 Verdict worst_of(Family family, const std::set<Port>& ports, Packet packet, std::initializer_list<const char*> hooks,
-                 const std::string& packets, const std::string& cure) {
+                 const std::string& packets, const Match& match) {
   packet_filter::Fate worst;
   packet.v4 = family == Family::v4;
   for (const Port port : ports) {
@@ -238,29 +290,31 @@ Verdict worst_of(Family family, const std::set<Port>& ports, Packet packet, std:
       if (fate.dropped > worst.dropped) worst = fate;
     }
   }
-  return judge_fate(worst, fmt::format("{} packets {}", name_of(family), packets), cure);
+  return judge_fate(worst, fmt::format("{} packets {}", name_of(family), packets), cure_of(worst, family, match));
 }
 
 Verdicts forward(const Patient& patient) {
-  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.rproxy)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   Verdicts found;
   const auto ports = inner_ports(*patient.rproxy);
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"udp", 0, true, true}, {"forward"},
-                             fmt::format("of sessions on their way to UDP {}", joined(ports)), kAcceptCure));
+                             fmt::format("of sessions on their way to UDP {}", joined(ports)), kOurs));
   }
   return found;
 }
 
 // Packets are translated before INPUT, so that chain never sees them.
 Verdicts udp_ports_open(const Patient& patient) {
-  if (!patient.rproxy) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.rproxy)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   Verdicts found;
   const auto ports = udp_ports(*patient.rproxy);
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"udp", 0, true, false}, {"prerouting"},
                              fmt::format("that arrive at UDP {}", joined(ports)),
-                             "accept these ports there, before that rule"));
+                             arriving("udp", udp_ranges(*patient.rproxy))));
   }
   return found;
 }
@@ -270,8 +324,7 @@ Verdicts tcp_ports_open(const Patient& patient) {
   Verdicts found;
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"tcp", 0, true, false}, {"prerouting", "input"},
-                             fmt::format("that arrive at TCP {}", joined(ports)),
-                             "accept that port in INPUT, before that rule"));
+                             fmt::format("that arrive at TCP {}", joined(ports)), arriving("tcp", ranges_of(ports))));
   }
   return found;
 }
@@ -283,19 +336,20 @@ Verdicts lease_packets(const Patient& patient) {
   std::set<Port> api;
   for (const auto& listener : patient.node->listeners) api.insert(listener.port);
   const std::set<Port> leased{patient.proxy->port_range_low, patient.proxy->port_range_high};
-  const std::string cure = "accept these ports there, before that rule";
+  const PortRange lease_range{patient.proxy->port_range_low, patient.proxy->port_range_high};
   Verdicts found;
   found.push_back(worst_of(Family::v4, api, {"tcp", 0, true, false}, {"prerouting", "input"},
-                           fmt::format("to the node API, TCP {},", joined(api)), cure));
+                           fmt::format("to the node API, TCP {},", joined(api)), arriving("tcp", ranges_of(api))));
   for (const char* protocol : {"tcp", "udp"}) {
     const std::string name = protocol == std::string_view("tcp") ? "TCP" : "UDP";
     found.push_back(worst_of(Family::v4, leased, {protocol, 0, true, false}, {"prerouting"},
-                             fmt::format("of leases that arrive at {} {}", name, joined(leased)), cure));
+                             fmt::format("of leases that arrive at {} {}", name, joined(leased)),
+                             arriving(protocol, {lease_range})));
   }
   found.push_back(worst_of(Family::v4, {22, 33001}, {"tcp", 0, true, true}, {"forward"},
-                           "of leases on their way to TCP 22, 33001", kAcceptCure));
-  found.push_back(worst_of(Family::v4, {33001}, {"udp", 0, true, true}, {"forward"},
-                           "of leases on their way to UDP 33001", kAcceptCure));
+                           "of leases on their way to TCP 22, 33001", kOurs));
+  found.push_back(
+      worst_of(Family::v4, {33001}, {"udp", 0, true, true}, {"forward"}, "of leases on their way to UDP 33001", kOurs));
   return found;
 }
 
@@ -305,7 +359,8 @@ std::string counted(const std::vector<std::string>& flows) {
 
 // What is forwarded between the proxy's networks, besides sessions and leases.
 Verdicts border(const Patient& patient) {
-  if (!patient.config) return {warn("not looked at, since aspera.conf is wrong", "see config")};
+  if (!patient.config)
+    return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   if (!asperaproxy::border_plan::is_used(*patient.config)) return {};
   std::vector<std::string> left;
   const auto wanted = asperaproxy::border_plan::plan(*patient.config, left, asperaproxy::border_plan::Moment::later);
@@ -317,22 +372,22 @@ Verdicts border(const Patient& patient) {
   const std::string would = cut.empty() ? "" : fmt::format("; it would cut {}", counted(cut));
   if (!patient.config->border)
     return {warn(fmt::format("off, so that others than sessions may be forwarded, {}{}", where, would),
-                 "take <border>false</border> out of aspera.conf, then asperaproxy reload")};
+                 "asconfigurator -x 'set_server_data;border,AS_NULL'; asperaproxy reload")};
   if (!firewall::backend(Part::nftables).is_installed())
     return {fail("libnftables cannot be loaded, so that everything may be forwarded, " + where,
-                 "apt-get install nftables (dnf install nftables), then asperaproxy reload")};
+                 "apt-get install nftables; asperaproxy reload  # dnf install nftables")};
   if (!closed)
     return {fail(fmt::format("not in force, so that everything may be forwarded, {}{}", where, would),
-                 "asperaproxy reload")};
+                 Steps{{"asperaproxy", "reload"}})};
   Verdicts found;
   // What was turned on since it was closed changes nothing.
   if (!recorded->v4.covers(wanted.v4) || !recorded->v6.covers(wanted.v6))
-    found.push_back(
-        warn(fmt::format("closed, but not as aspera.conf and the routes are by now, {}", where), "asperaproxy reload"));
+    found.push_back(warn(fmt::format("closed, but not as aspera.conf and the routes are by now, {}", where),
+                         Steps{{"asperaproxy", "reload"}}));
   else
     found.push_back(
         ok(fmt::format("nothing but sessions and leases passes, {}", asperaproxy::border_plan::shown(*recorded))));
-  for (const auto& line : left) found.push_back(warn(line, "asperaproxy reload, once it has"));
+  for (const auto& line : left) found.push_back(warn(line, "asperaproxy reload  # once it has"));
   return found;
 }
 
@@ -345,7 +400,7 @@ Verdicts client_flows(const Patient& patient) {
   const unsigned bound = patient.config->max_flows_per_client;
   if (bound != 0 && (!recorded || recorded->flows_per_client != bound || !firewall::border::is_in_force(*recorded)))
     return {warn(fmt::format("the bound of {} is not in force, so that one client may fill the kernel's table", bound),
-                 "asperaproxy reload")};
+                 Steps{{"asperaproxy", "reload"}})};
   const auto max = read_file("/proc/sys/net/netfilter/nf_conntrack_max");
   return {judge_client_flows(*patient.config, std::strtoull(max.c_str(), nullptr, 10))};
 }

@@ -55,8 +55,9 @@ std::string complaint(const std::string& user, const std::string& docroot) {
 
 Verdicts of_user(const std::string& user, const file_access::Access& access) {
   if (access.areas.empty())
-    return {fail(fmt::format("{} is to be served on this host, and has no docroot", user),
-                 fmt::format("write <absolute> for {}, aspera.conf(5)", user))};
+    return {
+        fail(fmt::format("{} is to be served on this host, and has no docroot", user),
+             line_of({{"asconfigurator", "-x", fmt::format("set_user_data;user_name,{0};absolute,/srv/{0}", user)}}))};
   Verdicts found;
   for (const auto& area : access.areas) {
     const std::string why = area.path.starts_with('/') ? complaint(user, area.path) : "is no directory of this host";

@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "doctor.h"
 #include "judge.h"
+#include "sshd_contexts.h"
 
 namespace doctor {
 namespace {
@@ -34,32 +35,61 @@ bool listens(Port port) {
 // them, whatever sshd is configured for.
 bool sshd_listens() {
   if (listens(kUsualSshPort) || listens(22)) return true;
-  const auto ports = ssh_ports(ask({"/usr/sbin/sshd", "-T"}).out);
+  const auto ports = ssh_ports(general_settings().text);
   return std::any_of(ports.begin(), ports.end(), listens);
 }
 
+const Applied& applied_to(const std::string& user, const std::string& kind) {
+  static std::map<std::pair<std::string, std::string>, Applied> known;
+  const auto [at, is_new] = known.try_emplace({user, kind});
+  if (!is_new) return at->second;
+  const auto answer = ask({"/usr/sbin/sshd", "-T", "-C", fmt::format("user={},{}", user, kind)});
+  if (answer.well()) at->second.text = answer.out;
+  else at->second.error = answer.first_complaint();
+  return at->second;
+}
+
+const Applied& general_settings() {
+  return applied_to("root", "host=192.0.2.1,addr=192.0.2.1,laddr=127.0.0.1,lport=22");
+}
+
 std::string settings_of(const std::string& user) {
-  return ask({"/usr/sbin/sshd", "-T", "-C", fmt::format("user={},host=localhost,addr=127.0.0.1", user)}).out;
+  return applied_to(user, sshd_contexts::contexts().kinds.front()).text;
 }
 
 namespace {
 
+// In each kind of connection; what all have in common is told once, and otherwise the first that has it.
+Complaints complaints_of(const std::string& user, const std::vector<std::string>& kinds) {
+  Complaints all;
+  const auto add = [](std::vector<std::string>& to, const std::string& text, const std::string& kind) {
+    if (std::none_of(to.begin(), to.end(), [&](const auto& known) { return known.starts_with(text); }))
+      to.push_back(text + kind);
+  };
+  for (const auto& kind : kinds) {
+    const auto complaints = judge_sshd(applied_to(user, kind).text, std::string(paths::kBin) + "aspshell");
+    const std::string where = kind == kinds.front() ? "" : fmt::format(" ({})", kind);
+    for (const auto& text : complaints.failures) add(all.failures, text, where);
+    for (const auto& text : complaints.warnings) add(all.warnings, text, where);
+  }
+  return all;
+}
+
 Verdicts sshd(const Patient& patient) {
-  if (!patient.sshd_error.empty()) return {fail(patient.sshd_error, "sshd -t says the line")};
+  if (!patient.sshd_error.empty()) return {fail(patient.sshd_error, "sshd -t")};
   Verdicts found;
   // The same message for many users makes one line.
   std::map<std::string, std::vector<std::string>> failures;
   std::map<std::string, std::vector<std::string>> warnings;
   std::vector<std::string> well;
+  const auto& kinds = sshd_contexts::contexts().kinds;
   for (const auto& user : patient.users) {
-    const auto complaints = judge_sshd(settings_of(user), std::string(paths::kBin) + "aspshell");
+    const auto complaints = complaints_of(user, kinds);
     for (const auto& text : complaints.failures) failures[text].push_back(user);
     for (const auto& text : complaints.warnings) warnings[text].push_back(user);
     if (complaints.failures.empty()) well.push_back(user);
   }
-  const std::string cure = fmt::format(
-      "{}/etc/sshd_config.d/sallyport.conf has the right lines; sshd takes the first of a kind that it reads",
-      paths::kPrefix);
+  const std::string cure = kSampleInForce;
   for (const auto& [text, users] : failures) found.push_back(fail(fmt::format("{} for {}", text, listed(users)), cure));
   for (const auto& [text, users] : warnings) found.push_back(warn(fmt::format("{} for {}", text, listed(users)), cure));
   for (const auto& text : judge_startups(patient.sshd_settings)) found.push_back(warn(text, cure));
@@ -71,10 +101,8 @@ Verdict judge_port(Port port, bool configured) {
   if (listens(port)) return ok(fmt::format("somebody listens on TCP {}", port));
   if (configured)
     return fail(fmt::format("sshd is to listen on TCP {}, but does not", port),
-                "systemctl reload ssh (sshd where there is dnf; ssh.socket has ports of its own)");
-  return fail(
-      fmt::format("nobody listens on TCP {}", port),
-      fmt::format("cp {}/etc/sshd_config.d/sallyport.conf /etc/ssh/sshd_config.d/, and reload sshd", paths::kPrefix));
+                "systemctl reload ssh  # sshd where there is dnf; ssh.socket has ports of its own");
+  return fail(fmt::format("nobody listens on TCP {}", port), kSampleInForce);
 }
 
 // Users should have a port of their own, so that 22 can be closed towards the outside.

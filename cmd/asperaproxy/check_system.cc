@@ -7,6 +7,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -22,15 +23,20 @@
 #include "base/log_socket.h"
 #include "base/paths.h"
 #include "base/root_only.h"
+#include "base/wall_clock.h"
+#include "config/schema.h"
 #include "doctor.h"
 #include "judge.h"
 #include "kernel.h"
 #include "session/spool.h"
+#include "ssh/upstream_command.h"
+#include "tried_as.h"
 
 namespace doctor {
 namespace {
 
-constexpr char kStartCure[] = "asperaproxy start; for the next boot, /etc/sysctl.d/sallyport.conf";
+constexpr char kForNextBoot[] = "for the next boot, /etc/sysctl.d/sallyport.conf";
+constexpr char kStartCure[] = "asperaproxy start  # for the next boot, /etc/sysctl.d/sallyport.conf";
 
 std::vector<std::string> names_in(const char* path) {
   std::vector<std::string> names;
@@ -41,21 +47,44 @@ std::vector<std::string> names_in(const char* path) {
   return names;
 }
 
+// " since 2026-11-22T15:04:05Z", when the file was made.
+std::string since(const char* name) {
+  struct stat status {};
+  if (::stat(fmt::format("{}/{}", paths::kRun, name).c_str(), &status) != 0) return "";
+  return " since " + wall_clock::text(status.st_mtime);
+}
+
 Verdicts state(const Patient&) {
-  if (session::spool::stopped()) return {warn("stopped: new sessions are refused", "asperaproxy start")};
-  if (session::spool::drained()) return {warn("drained: new sessions are refused", "asperaproxy undrain")};
+  if (session::spool::stopped())
+    return {warn(fmt::format("stopped{}: new sessions are refused", since("stopped")), "asperaproxy start")};
+  if (session::spool::drained())
+    return {warn(fmt::format("drained{}: new sessions are refused", since("drain")), "asperaproxy undrain")};
   const auto count = session::spool::living().size();
   return {ok(fmt::format("takes sessions; {} living", count))};
 }
 
+// Values of other products, which sessions do without.
+Verdicts odd_values() {
+  Verdicts found;
+  for (const auto& odd : config::schema::oddities(config::load_document(paths::kConfig, config::Author::root)))
+    found.push_back(
+        warn(fmt::format("{}:{}: {}", paths::kConfig, odd.line, odd.text), "asuserdata -v  # names them all"));
+  return found;
+}
+
 Verdicts configuration(const Patient& patient) {
-  if (!patient.rproxy) return {fail(patient.config_error, "aspera.conf(5); asp-match < /dev/null checks it")};
+  if (!patient.rproxy) return {fail(patient.config_error, "asuserdata -v  # aspera.conf(5)")};
   if (!patient.rproxy->enabled && patient.proxy->enabled)
     return {ok(fmt::format("{} is valid; the forward proxy alone is on", paths::kConfig))};
   if (!patient.rproxy->enabled)
-    return {fail(fmt::format("{}: the reverse proxy is off", paths::kConfig), "<rproxy><enabled>true</enabled>")};
+    return {fail(fmt::format("{}: the reverse proxy is off", paths::kConfig),
+                 "asconfigurator -x 'set_server_data;rproxy_enabled,true'")};
   if (patient.rproxy->rules.empty())
     return {fail(fmt::format("{} has no rules", paths::kConfig), "aspera.conf(5), <rules>")};
+  if (const auto users = tried_as::without_access(patient.users, paths::kConfig); !users.empty())
+    return {fail(fmt::format("{} cannot read {}, so that each of their sessions ends", listed(users), paths::kConfig),
+                 Steps{{"chmod", "644", paths::kConfig}}, fmt::format("namei -l {} shows the way", paths::kConfig))};
+  if (const auto odd = odd_values(); !odd.empty()) return odd;
   return {ok(fmt::format("{} is valid; {} rules", paths::kConfig, patient.rproxy->rules.size()))};
 }
 
@@ -86,7 +115,8 @@ Verdicts log_directory(const Patient& patient) {
   const std::string& path = patient.rproxy->log_directory;
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
-    return {fail(fmt::format("{} is no directory", path), "mkdir it, or take <log_directory> out")};
+    return {
+        fail(fmt::format("{} is no directory", path), upstream::shell_command({"install", "-d", "-m", "750", path}))};
   if (const std::string why = log_file::complaint(path); !why.empty())
     return {
         fail(why + ", so that the log is in syslog", "asp-reap mends the file; the directory must be root's alone")};
@@ -107,9 +137,9 @@ Verdicts tools(const Patient&) {
                            "libexec/asp-pinhole", "libexec/asp-upstream", "libexec/asp-redis"}) {
     const std::string path = fmt::format("{}/{}", paths::kPrefix, tool);
     struct stat status {};
-    if (const auto wrong = root_only::complaint(path)) found.push_back(fail(*wrong, "make install"));
+    if (const auto wrong = root_only::complaint(path)) found.push_back(fail(*wrong, cure_of_root_only(path)));
     else if (::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IXOTH) == 0)
-      found.push_back(fail(fmt::format("users cannot execute {}", path), fmt::format("chmod 755 {}", path)));
+      found.push_back(fail(fmt::format("users cannot execute {}", path), Steps{{"chmod", "755", path}}));
   }
   if (found.empty()) found.push_back(ok(fmt::format("installed in {}", paths::kPrefix)));
   return found;
@@ -119,24 +149,30 @@ Verdicts aspshell(const Patient&) {
   const std::string program = std::string(paths::kBin) + "aspshell";
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(paths::kShell, nullptr), std::free);
   const std::unique_ptr<char, void (*)(void*)> expected(::realpath(program.c_str(), nullptr), std::free);
-  const std::string cure = fmt::format("ln -sfn {} /usr/bin/aspshell", program);
+  const Steps cure{{"ln", "-sfn", program, "/usr/bin/aspshell"}};
   if (!real) return {fail(fmt::format("{} is missing", paths::kShell), cure)};
   if (!expected || std::string(real.get()) != expected.get())
     return {fail(fmt::format("{} is {}, not {}", paths::kShell, real.get(), program), cure)};
   if (::access(real.get(), X_OK) != 0)
-    return {fail(fmt::format("{} is not executable", program), fmt::format("chmod 755 {}", program))};
+    return {fail(fmt::format("{} is not executable", program), Steps{{"chmod", "755", program}})};
   return {ok(fmt::format("{} is {}", paths::kShell, program))};
+}
+
+std::vector<std::string> outer_interfaces() {
+  auto names = names_in("/proc/sys/net/ipv4/conf");
+  std::erase_if(names, [](const std::string& name) { return name == "all" || name == "default" || name == "lo"; });
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 Verdicts ip_forward(const Patient& patient) {
   Verdicts found;
   if (read_file("/proc/sys/net/ipv4/ip_forward") != "1\n")
     return {fail("net.ipv4.ip_forward is not 1, so that no packet is forwarded", kStartCure)};
-  for (const auto& interface : names_in("/proc/sys/net/ipv4/conf")) {
-    if (interface == "all" || interface == "default" || interface == "lo") continue;
+  for (const auto& interface : outer_interfaces()) {
     if (read_file(fmt::format("/proc/sys/net/ipv4/conf/{}/forwarding", interface)) == "0\n") {
       found.push_back(warn(fmt::format("off for the interface {}", interface),
-                           fmt::format("sysctl -w net.ipv4.conf.{}.forwarding=1", interface)));
+                           Steps{{"sysctl", "-w", fmt::format("net/ipv4/conf/{}/forwarding=1", interface)}}));
     }
   }
   if (read_file("/proc/sys/net/ipv6/conf/all/forwarding") != "1\n" && patient.uses_ipv6 && asperaproxy::has_ipv6()) {
@@ -145,6 +181,15 @@ Verdicts ip_forward(const Patient& patient) {
   if (found.empty()) found.push_back(ok(patient.uses_ipv6 ? "on, for IPv6 too" : "on"));
   return found;
 }
+
+// Without its newline.
+std::string kernel_setting(const std::string& name) {
+  const std::string text = read_file("/proc/sys/net/" + name);
+  return text.substr(0, text.find('\n'));
+}
+
+Verdicts sources(const Patient&) { return {judge_sources(outer_interfaces(), kernel_setting)}; }
+Verdicts redirects(const Patient&) { return {judge_redirects(outer_interfaces(), kernel_setting)}; }
 
 Verdicts conntrack_table(const Patient&) {
   const auto number = [](const char* path) { return std::strtoull(read_file(path).c_str(), nullptr, 10); };
@@ -155,7 +200,8 @@ Verdicts conntrack_table(const Patient&) {
 
 Verdicts accounting(const Patient&) {
   if (read_file("/proc/sys/net/netfilter/nf_conntrack_acct") == "1\n") return {ok("bytes are counted")};
-  return {warn("net.netfilter.nf_conntrack_acct is not 1, so that the log has no bytes", kStartCure)};
+  return {warn("net.netfilter.nf_conntrack_acct is not 1, so that the log has no bytes",
+               Steps{{"sysctl", "-w", "net.netfilter.nf_conntrack_acct=1"}}, kForNextBoot)};
 }
 
 Verdicts hosts(const Patient&) {
@@ -189,9 +235,10 @@ Verdicts syslog(const Patient&) {
       return {fail(fmt::format("it hangs: nobody took a line from /dev/log for {} s. sshd and sudo wait for it without "
                                "end, so that nobody gets in",
                                kPatience.count()),
-                   "systemctl restart rsyslog, or systemd-journald; without systemd, /etc/init.d/rsyslog restart")};
+                   "systemctl restart rsyslog  # or systemd-journald; without systemd, /etc/init.d/rsyslog restart")};
   }
-  return {warn("nobody listens on /dev/log, so that there is no log", "start rsyslog, or systemd-journald")};
+  return {
+      warn("nobody listens on /dev/log, so that there is no log", "systemctl start rsyslog  # or systemd-journald")};
 }
 
 bool cron_runs() {
@@ -204,12 +251,12 @@ bool cron_runs() {
 Verdicts cron(const Patient&) {
   constexpr char kCronTable[] = "/etc/cron.d/sallyport";
   if (const auto wrong = root_only::complaint(kCronTable))
-    return {fail(*wrong + ", so that cron does not run asp-reap", "make install writes it anew")};
+    return {fail(*wrong + ", so that cron does not run asp-reap", cure_of_root_only(kCronTable))};
   Verdict table = judge_cron(read_file(kCronTable), std::string(paths::kBin) + "asp-reap");
   if (table.grade != Grade::ok) return {table};
   if (!cron_runs())
     return {fail("cron does not run, so that nobody clears up after killed sessions",
-                 "systemctl enable --now cron (crond where there is dnf)")};
+                 Steps{{"systemctl", "enable", "--now", "cron"}}, "crond where there is dnf")};
   return {table};
 }
 
@@ -223,6 +270,8 @@ const std::vector<Condition>& system_conditions() {
                                           {"tools", tools},
                                           {"aspshell", aspshell},
                                           {"ip_forward", ip_forward},
+                                          {"sources", sources},
+                                          {"redirects", redirects},
                                           {"conntrack", conntrack_table},
                                           {"accounting", accounting},
                                           {"hosts", hosts},

@@ -1,8 +1,10 @@
 #include "host_keys.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/core.h>
 
@@ -11,11 +13,14 @@
 #include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
 
 namespace host_keys {
 namespace {
 
 constexpr char kKeyscan[] = "/usr/bin/ssh-keyscan";
+constexpr char kSsh[] = "/usr/bin/ssh";
 constexpr char kKeygen[] = "/usr/bin/ssh-keygen";
 constexpr int kScanSeconds = 15;
 constexpr int kKeygenSeconds = 10;
@@ -51,7 +56,39 @@ std::vector<Key> parse_scan(std::string_view text) {
   return keys;
 }
 
-std::vector<Key> scan(const HostPort& server) {
+namespace {
+
+// A file without a name, which any account may open by its descriptor.
+Fd nameless_file() {
+  Fd file(::memfd_create("host_keys", MFD_CLOEXEC));
+  if (!file) tool::fail_errno(tool::os, "memfd_create");
+  return file;
+}
+
+// ssh-keyscan cannot be told to use old algorithms. ssh can, and notes the host key before it tries to log in, which
+// it does without a key or a password.
+std::vector<Key> scan_old(const HostPort& server) {
+  const Fd noted = nameless_file();
+  const Fd said = nameless_file();
+  child::Program ssh{{kSsh, "-F", "none", "-T", "-p", std::to_string(server.port), "-l", "nobody"},
+                     env::allow({}),
+                     {{noted.get(), 0}, {said.get(), 1}, {said.get(), 2}},
+                     accounts::without_rights()};
+  for (const char* option :
+       {"KexAlgorithms=+diffie-hellman-group14-sha1", "HostKeyAlgorithms=+ssh-rsa",
+        "Ciphers=+aes256-cbc,aes192-cbc,aes128-cbc", "MACs=+hmac-sha1", "UserKnownHostsFile=/proc/self/fd/0",
+        "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=accept-new", "PreferredAuthentications=none",
+        "BatchMode=yes", "ConnectTimeout=5"})
+    ssh.argv.insert(ssh.argv.end(), {"-o", option});
+  ssh.argv.insert(ssh.argv.end(), {"--", server.host, "true"});
+  child::spawn(ssh).wait_for(std::chrono::seconds(kScanSeconds));
+  ::lseek(noted.get(), 0, SEEK_SET);
+  return parse_scan(io::read_all(noted.get(), kMaxOutput, "host keys"));
+}
+
+}  // namespace
+
+std::vector<Key> scan(const HostPort& server, bool old_algorithms) {
   const child::Program scanner{
       {kKeyscan, "-T", "5", "-t", "ed25519,ecdsa,rsa", "-p", std::to_string(server.port), server.host},
       env::allow({}),
@@ -59,6 +96,7 @@ std::vector<Key> scan(const HostPort& server) {
       accounts::without_rights()};
   const auto answer = child::run(scanner, "", kMaxOutput, kScanSeconds);
   auto keys = parse_scan(answer.out);
+  if (keys.empty() && old_algorithms) keys = scan_old(server);
   if (!keys.empty()) return keys;
   std::string_view why = "no SSH server answers there";
   for (const auto line : cut::lines(answer.err)) {

@@ -1,4 +1,4 @@
-// host_keys: the keys that servers show, by ssh-keyscan(1), and changes of known_hosts.
+// host_keys: the keys that servers show, by ssh-keyscan(1) or ssh(1), and changes of known_hosts.
 // ssh/known_hosts reads that file, for this and for sessions.
 //
 //   [203.0.113.10]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…
@@ -21,8 +21,9 @@ using known_hosts::Key;
 // are skipped, and a repeated key counts once.
 std::vector<Key> parse_scan(std::string_view text);
 
-// The keys that `server` shows. Takes at most 15 s. Failure{69} when it shows none.
-std::vector<Key> scan(const HostPort& server);
+// The keys that `server` shows; with `old_algorithms` also when it knows no others. Takes at most 30 s. Failure{69}
+// when it shows none.
+std::vector<Key> scan(const HostPort& server, bool old_algorithms);
 // As known_hosts::load, but a missing file is an empty one.
 std::string load(const std::string& path);
 // "SHA256:…", as OpenSSH prints it.

@@ -9,6 +9,7 @@
 #include <map>
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "base/cut.h"
 #include "base/decimal.h"
@@ -16,20 +17,25 @@
 namespace doctor {
 namespace {
 
+constexpr char kForNextBoot[] = "for the next boot, /etc/sysctl.d/sallyport.conf";
+
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace
 
-Verdict judge_iptables(std::string_view version, std::string_view others) {
+Verdict judge_iptables(std::string_view version, std::string_view others, const std::string& others_program) {
   const auto words = cut::words(version);
   std::string_view number = words.size() > 1 ? words[1] : "of unknown version";
   if (number.starts_with('v')) number.remove_prefix(1);
   const bool nft = contains(version, "nf_tables");
   const std::string what = fmt::format("usable ({}, {})", nft ? "nf_tables backend" : "legacy backend", number);
+  if (contains(others, "SALLYPORT")) {
+    return fail(what + ", and the other backend has chains of the suite, which nobody clears up",
+                fmt::format("{0}-save | grep -v SALLYPORT | {0}-restore", others_program));
+  }
   if (contains(others, "\n-A ")) {
     return warn(what + ", and the other backend has rules, too",
-                nft ? "see iptables-legacy-save; keep all rules in one of them"
-                    : "see iptables-nft-save; keep all rules in one of them");
+                fmt::format("{}-save shows them; keep all rules in one of the two", others_program));
   }
   return ok(what);
 }
@@ -37,7 +43,8 @@ Verdict judge_iptables(std::string_view version, std::string_view others) {
 Verdict judge_conntrack(std::uint64_t count, std::uint64_t max) {
   const std::uint64_t percent = max == 0 ? 0 : count * 100 / max;
   const std::string what = fmt::format("{} of {} flows ({} %)", count, max, percent);
-  const std::string cure = "sysctl net.netfilter.nf_conntrack_max; conntrack -L shows whose they are";
+  const std::string cure =
+      fmt::format("sysctl -w net.netfilter.nf_conntrack_max={}  # conntrack -L shows whose they are", max * 2);
   if (max != 0 && count * 100 >= max * 95) return fail(what + ": new ones are dropped when it is full", cure);
   if (max != 0 && count * 100 >= max * 80) return warn(what, cure);
   return ok(what);
@@ -47,7 +54,7 @@ Verdict judge_client_flows(const config::Config& config, std::uint64_t max) {
   const std::uint64_t bound = config.max_flows_per_client;
   if (bound == 0)
     return warn(fmt::format("no bound, so that one client may have all {} that the kernel tracks", max),
-                "take <max_flows_per_client>0</max_flows_per_client> out of aspera.conf, then asperaproxy reload");
+                "asconfigurator -x 'set_server_data;max_flows_per_client,AS_NULL'; asperaproxy reload");
   constexpr unsigned kForSession = 3;  // SSH of the client's and of the server's, and UDP
   const std::uint64_t sessions = config.rproxy.max_sessions;
   const std::uint64_t of_user = config.rproxy.max_sessions_of_user();
@@ -55,10 +62,57 @@ Verdict judge_client_flows(const config::Config& config, std::uint64_t max) {
   const std::string what = fmt::format("{} at most", bound);
   if (needed <= max) return ok(what);
   const std::string user = of_user > 1 ? fmt::format(" for each of the {} sessions that a user may have", of_user) : "";
-  return warn(fmt::format("{}{}, and nf_conntrack_max is {}: one user can fill that", what, user, max),
-              fmt::format("sysctl -w net.netfilter.nf_conntrack_max={}, for the next boot in /etc/sysctl.d; or a lower "
-                          "<max_flows_per_client> or <max_sessions_per_user>",
-                          needed));
+  return warn(
+      fmt::format("{}{}, and nf_conntrack_max is {}: one user can fill that", what, user, max),
+      fmt::format("sysctl -w net.netfilter.nf_conntrack_max={}  # for the next boot in /etc/sysctl.d; or a lower "
+                  "<max_flows_per_client> or <max_sessions_per_user>",
+                  needed));
+}
+
+namespace {
+
+std::string of_interface(const char* family, const std::string& interface, const char* name) {
+  return fmt::format("{}/conf/{}/{}", family, interface, name);
+}
+
+}  // namespace
+
+// The kernel takes the greater one of the interface's value and that for all.
+Verdict judge_sources(const std::vector<std::string>& interfaces, const Setting& setting) {
+  std::vector<std::string> off;
+  const std::string all = setting(of_interface("ipv4", "all", "rp_filter"));
+  for (const auto& interface : interfaces) {
+    const std::string mode = std::max(all, setting(of_interface("ipv4", interface, "rp_filter")));
+    if (mode == "0") off.push_back(interface);
+  }
+  const Steps cure{{"sysctl", "-w", "net.ipv4.conf.all.rp_filter=2"}};
+  if (!off.empty())
+    return warn(fmt::format("rp_filter is 0 for {}: forged source addresses get in", fmt::join(off, ", ")), cure,
+                kForNextBoot);
+  return ok("forged ones are dropped, as far as routes tell");
+}
+
+// Of redirects that it gets, a host that forwards believes those that both values allow; it sends them if one does.
+Verdict judge_redirects(const std::vector<std::string>& interfaces, const Setting& setting) {
+  std::vector<std::string> wrong;
+  const auto is_on = [&](const char* name, const std::string& interface) {
+    return setting(of_interface("ipv4", interface, name)) == "1";
+  };
+  const auto some = [&](const char* name) {
+    return std::any_of(interfaces.begin(), interfaces.end(),
+                       [&](const std::string& interface) { return is_on(name, interface); });
+  };
+  if (is_on("accept_redirects", "all") && some("accept_redirects"))
+    wrong.push_back("net.ipv4.conf.all.accept_redirects");
+  if (is_on("send_redirects", "all")) wrong.push_back("net.ipv4.conf.all.send_redirects");
+  for (const auto& interface : interfaces) {
+    if (is_on("send_redirects", interface)) wrong.push_back(of_interface("net/ipv4", interface, "send_redirects"));
+  }
+  if (wrong.empty()) return ok("neither believed nor sent");
+  Steps off{{"sysctl", "-w"}};
+  for (const auto& one : wrong) off[0].push_back(one + "=0");
+  return warn(fmt::format("{} is on: a packet can give traffic another way", fmt::join(wrong, ", ")), off,
+              kForNextBoot);
 }
 
 Verdict judge_hosts(std::string_view text) {
@@ -67,7 +121,7 @@ Verdict judge_hosts(std::string_view text) {
     if (words.empty() || words[0] != "127.0.0.1") continue;
     if (std::find(words.begin() + 1, words.end(), "localhost") != words.end()) return ok("127.0.0.1 is localhost");
   }
-  return warn("/etc/hosts does not say that 127.0.0.1 is localhost", "add the line: 127.0.0.1 localhost");
+  return warn("/etc/hosts does not say that 127.0.0.1 is localhost", "echo '127.0.0.1 localhost' >> /etc/hosts");
 }
 
 std::optional<Verdict> judge_own_name(std::string_view hosts, std::string_view nsswitch, const std::string& name) {
@@ -109,15 +163,20 @@ Verdict judge_cron(std::string_view text, const std::string& reaper) {
         std::all_of(words.begin(), words.begin() + 5, [](std::string_view word) { return word == "*"; });
     if (words[5] == "root" && every_minute) return ok("asp-reap runs every minute");
     return warn(fmt::format("asp-reap does not run every minute as root, but: {}", line),
-                "make install writes the line anew");
+                "apt-get install --reinstall sallyport  # or make install");
   }
-  return fail(fmt::format("/etc/cron.d/sallyport does not run {}", reaper), "make install writes the line anew");
+  return fail(fmt::format("/etc/cron.d/sallyport does not run {}", reaper),
+              "apt-get install --reinstall sallyport  # or make install");
 }
 
 std::string other_rights(std::string_view text, const std::vector<std::string>& helpers) {
+  return fmt::format("{}", fmt::join(other_grants(text, helpers), "; "));
+}
+
+std::vector<std::string> other_grants(std::string_view text, const std::vector<std::string>& helpers) {
   constexpr std::string_view kRunAsRoot = "(root) ";
   bool rights = false;
-  std::string others;
+  std::vector<std::string> others;
   for (const auto line : cut::lines(text)) {
     if (contains(line, "may run the following commands")) {
       rights = true;
@@ -141,7 +200,7 @@ std::string other_rights(std::string_view text, const std::vector<std::string>& 
     for (const auto& helper : helpers) {
       if (passwordless) take(helper + " \"\", ");
     }
-    if (!rest.empty()) others += (others.empty() ? "" : "; ") + right;
+    if (!rest.empty()) others.push_back(right);
   }
   return others;
 }
@@ -149,7 +208,7 @@ std::string other_rights(std::string_view text, const std::vector<std::string>& 
 Verdict judge_clock(std::int64_t now, bool synchronised) {
   constexpr std::int64_t kEarliest = 1577836800;  // 2020
   constexpr std::int64_t kLatest = 4102444800;    // 2100
-  const std::string cure = "timedatectl set-ntp true, or set up chrony";
+  const std::string cure = "timedatectl set-ntp true  # or set up chrony";
   if (now < kEarliest || now > kLatest) return fail("the clock is wrong by years", cure);
   if (!synchronised) return warn("not synchronised, so that the times in the log may be wrong", cure);
   return ok("synchronised");
@@ -199,19 +258,6 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
   };
   if (is["forcecommand"] != shell)
     wrong(true, fmt::format("ForceCommand is {}", is["forcecommand"].empty() ? "none" : is["forcecommand"]));
-  const bool all_off = is["disableforwarding"] == "yes";
-  for (const auto& [option, name] : {std::pair{"allowtcpforwarding", "AllowTcpForwarding"},
-                                     {"allowstreamlocalforwarding", "AllowStreamLocalForwarding"},
-                                     {"permittunnel", "PermitTunnel"}}) {
-    if (!all_off && is[option] != "no") wrong(true, fmt::format("{} is {}", name, is[option]));
-  }
-  // DisableForwarding does not cover these two before OpenSSH 10.0.
-  for (const auto& [option, name] :
-       {std::pair{"allowagentforwarding", "AllowAgentForwarding"}, {"x11forwarding", "X11Forwarding"}}) {
-    if (is[option] != "no") wrong(true, fmt::format("{} is {}", name, is[option]));
-  }
-  if (is["permituserenvironment"] != "no")
-    wrong(true, fmt::format("PermitUserEnvironment is {}", is["permituserenvironment"]));
   if (is["permituserrc"] != "no") wrong(true, fmt::format("PermitUserRC is {}", is["permituserrc"]));
   if (is["passwordauthentication"] != "no") wrong(false, "PasswordAuthentication is yes");
   if (is["pubkeyauthentication"] == "no") wrong(true, "PubkeyAuthentication is no");
@@ -339,10 +385,11 @@ Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::
     std::string all;
     for (const auto& range : kept) all += range_text(range) + ",";
     all += range_text(leased);
-    return warn(fmt::format("{} to {} are also of the ports that the kernel takes for connections of the host's own, "
-                            "which then meet a lease",
-                            low, high),
-                fmt::format("sysctl -w net.ipv4.ip_local_reserved_ports={}; for the next boot, in /etc/sysctl.d", all));
+    return warn(
+        fmt::format("{} to {} are also of the ports that the kernel takes for connections of the host's own, "
+                    "which then meet a lease",
+                    low, high),
+        fmt::format("sysctl -w net.ipv4.ip_local_reserved_ports={}  # for the next boot, in /etc/sysctl.d", all));
   }
   return ok(fmt::format("{} to {} are not the kernel's", leased.low, leased.high));
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,12 +18,19 @@
 namespace doctor {
 
 // `version` is the output of iptables --version ("iptables v1.8.9 (nf_tables)"); `others` that of
-// -save by the other backend.
-Verdict judge_iptables(std::string_view version, std::string_view others);
+// -save by the other backend, and `others_program` what that is called without -save.
+Verdict judge_iptables(std::string_view version, std::string_view others, const std::string& others_program);
 // nf_conntrack_count and nf_conntrack_max.
 Verdict judge_conntrack(std::uint64_t count, std::uint64_t max);
 // <max_flows_per_client>, in force, against nf_conntrack_max.
 Verdict judge_client_flows(const config::Config& config, std::uint64_t max);
+// Settings of the kernel that decide whose packets it believes. `setting` has their values, by name below
+// /proc/sys/net; empty: there is no such setting. `interfaces` are those that packets of others come through.
+using Setting = std::function<std::string(const std::string& name)>;
+// Whether it looks at source addresses at all.
+Verdict judge_sources(const std::vector<std::string>& interfaces, const Setting& setting);
+// Whether somebody on the network can tell the host another way for its packets, or is told one.
+Verdict judge_redirects(const std::vector<std::string>& interfaces, const Setting& setting);
 // /etc/hosts: 127.0.0.1 must be localhost (guide, "Configuring the kernel").
 Verdict judge_hosts(std::string_view text);
 // Whether this host's own name is known without name servers, by /etc/hosts or a module that /etc/nsswitch.conf has
@@ -38,7 +46,9 @@ std::optional<Verdict> judge_room(const std::string& directory, Room blocks, Roo
 // /etc/cron.d/sallyport, which must run `reaper` every minute.
 Verdict judge_cron(std::string_view text, const std::string& reaper);
 // `sudo -l -U user`: whatever else than `helpers`, each without arguments, the user may run as root.
-// Empty when there is nothing else. The rights themselves are tried, not read.
+// One text a grant. The rights themselves are tried, not read.
+std::vector<std::string> other_grants(std::string_view text, const std::vector<std::string>& helpers);
+// The same in one line; empty when there is nothing else.
 std::string other_rights(std::string_view text, const std::vector<std::string>& helpers);
 // `now` is in seconds since 1970; `synchronised` is the kernel's view of its clock.
 Verdict judge_clock(std::int64_t now, bool synchronised);
@@ -47,7 +57,7 @@ Verdict judge_selinux(std::string_view enforce);
 // What a firewall does to the packets of sessions.
 Verdict judge_fate(const packet_filter::Fate& fate, const std::string& packets, const std::string& cure);
 
-// `sshd -T -C user=...`: the faults for one user, one text each.
+// `sshd -T -C user=...`: the faults for one user, one text each, besides those that asp-check.sh reports (security.h).
 struct Complaints {
   std::vector<std::string> failures;
   std::vector<std::string> warnings;

@@ -1,5 +1,6 @@
 // asperaproxy: controls the reverse proxy as a whole, for init and the administrator; asperaproxy(8).
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/core.h>
@@ -46,7 +47,7 @@ constexpr Verb kVerbs[] = {
     {"leave", asperaproxy::leave, nullptr, ""},
     {"reload", asperaproxy::reload, nullptr, ""},
     {"status", asperaproxy::status, nullptr, ""},
-    {"check", nullptr, asperaproxy::check, " [--json]"},
+    {"check", nullptr, asperaproxy::check, " [--json | --fix [--yes]]"},
     {"drain", asperaproxy::drain, nullptr, ""},
     {"undrain", asperaproxy::undrain, nullptr, ""},
     {"fault", nullptr, asperaproxy::fault, " HOST[:PORT] [REASON...]"},
@@ -59,10 +60,14 @@ constexpr Verb kVerbs[] = {
     {"trust", nullptr, asperaproxy::trust, " [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]"},
 };
 
-std::string usage() {
-  std::string names;
-  for (const auto& verb : kVerbs) names += fmt::format("{}{}{}", names.empty() ? "" : " | ", verb.name, verb.words);
-  return "asperaproxy " + names;
+const std::string& usage() {
+  static const std::string text = [] {
+    std::string lines;
+    for (const auto& verb : kVerbs)
+      lines += fmt::format("{}asperaproxy {}{}", lines.empty() ? "" : "\n", verb.name, verb.words);
+    return lines;
+  }();
+  return text;
 }
 
 const Verb& verb_of(const std::string& name) {
@@ -83,6 +88,14 @@ int run(int argc, char** argv) {
   return verb.alone();
 }
 
+int audit(int argc, char** argv) { return asperaproxy::audit(Words(argv + 1, argv + argc)); }
+
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asperaproxy", run, argc, argv, tool::Audience::operators); }
+// asp-check.sh becomes us.
+int main(int argc, char** argv) {
+  using tool::Audience;
+  if (argc > 1 && argv[1] == std::string_view("audit"))
+    return tool::guard("asp-check.sh", asperaproxy::kAuditUsage, audit, argc - 1, argv + 1, Audience::operators);
+  return tool::guard("asperaproxy", usage().c_str(), run, argc, argv, Audience::operators);
+}

@@ -114,7 +114,7 @@ Answer option_matches(const std::string& option, const Words& values, const std:
     return mark && mask ? has_mark(*mark, *mask, packet.translated) : Answer::maybe;
   }
   if (option == "-i" || option == "-o") return value == "lo" ? Answer::no : Answer::maybe;
-  if (option == "-f") return Answer::no;
+  if (option == "-f" || option == "--rt-type") return Answer::no;  // fragments, and routes that the sender chose
   if (option == "--tcp-flags" && values == Words{"FIN,SYN,RST,ACK", "SYN"}) return Answer::yes;
   return Answer::maybe;
 }
@@ -313,10 +313,10 @@ struct Outcome {
   bool accept = false;
   bool drop = false;
   bool fall = false;  // continues in the chain that jumped here
-  std::string by;     // the first rule that may drop the packet
+  std::string by;     // the rule that surely drops the packet; else the first that may
 
-  void drops(const std::string& what) {
-    if (by.empty()) by = what;
+  void drops(const std::string& what, bool surely) {
+    if (by.empty() || surely) by = what;
     drop = true;
   }
 };
@@ -328,7 +328,7 @@ class Walk {
   Fate through(const Chain& base) {
     Outcome outcome = walk(base, 0);
     if (outcome.fall && base.drops)
-      outcome.drops(fmt::format("chain {} {} (its policy is drop)", base.table, base.name));
+      outcome.drops(fmt::format("chain {} {} (its policy is drop)", base.table, base.name), true);
     else if (outcome.fall) outcome.accept = true;
     if (!outcome.drop) return {};
     return {outcome.accept ? Answer::maybe : Answer::yes, outcome.by};
@@ -362,12 +362,12 @@ class Walk {
           goes_on = false;
           break;
         case Verdict::drop:
-          all.drops(text_of(chain, rule));
+          all.drops(text_of(chain, rule), surely);
           goes_on = false;
           break;
         case Verdict::unknown:
           all.accept = true;
-          all.drops(text_of(chain, rule));
+          all.drops(text_of(chain, rule), false);
           goes_on = false;
           break;
         case Verdict::leave:
@@ -380,7 +380,7 @@ class Walk {
           if (!target) break;
           const Outcome inner = walk(*target, depth + 1);
           all.accept = all.accept || inner.accept;
-          if (inner.drop) all.drops(inner.by);
+          if (inner.drop) all.drops(inner.by, surely && !inner.accept && !inner.fall);
           goes_on = inner.fall && rule.verdict == Verdict::jump;
           if (inner.fall && rule.verdict == Verdict::go) all.fall = true;
           break;
@@ -457,12 +457,27 @@ std::vector<Chain> read_nft(std::string_view text, const Packet& packet, bool bu
   throw tool::Failure(tool::bad_input, fmt::format("read the ruleset of nft: {}", wrong.what()));
 }
 
+namespace {
+
+std::string manager_of(const std::vector<Chain>& chains, const std::string& table) {
+  if (table == "inet firewalld") return "firewalld";
+  const bool ufw = std::any_of(chains.begin(), chains.end(), [&](const Chain& chain) {
+    return chain.table == table && chain.name.starts_with("ufw") && !chain.rules.empty();
+  });
+  return ufw ? "ufw" : "";
+}
+
+}  // namespace
+
 Fate at_hook(const std::vector<Chain>& chains, std::string_view hook) {
   Fate worst;
   for (const auto& chain : chains) {
     if (chain.hook != hook) continue;
-    const Fate fate = Walk(chains).through(chain);
-    if (fate.dropped > worst.dropped) worst = fate;
+    Fate fate = Walk(chains).through(chain);
+    fate.table = chain.table;
+    fate.chain = chain.name;
+    fate.manager = manager_of(chains, chain.table);
+    if (fate.dropped > worst.dropped) worst = std::move(fate);
   }
   return worst;
 }

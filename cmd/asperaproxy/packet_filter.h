@@ -49,7 +49,10 @@ std::vector<Chain> read_nft(std::string_view text, const Packet& packet, bool bu
 
 struct Fate {
   Answer dropped = Answer::no;
-  std::string by;  // chain and rule, or policy
+  std::string by;       // chain and rule, or policy
+  std::string table{};  // of the chain at the hook, as Chain has it
+  std::string chain{};
+  std::string manager{};  // "ufw", "firewalld": it writes that table's rules anew at its next reload; or empty
 };
 // The fate of the packet at `hook`, in all chains of all tables there.
 Fate at_hook(const std::vector<Chain>& chains, std::string_view hook);

@@ -292,7 +292,7 @@ Command trust(const HostPort& server, const Answers& answers) {
   std::vector<std::string> argv{tool("asperaproxy"), "trust"};
   if (!asks || !has_terminal()) {
     std::vector<std::string> shown;
-    for (const auto& key : host_keys::scan(server)) shown.push_back(host_keys::fingerprint(key));
+    for (const auto& key : host_keys::scan(server, false)) shown.push_back(host_keys::fingerprint(key));
     const std::string shows = fmt::format("{} shows {}", server.text(), fmt::join(shown, ", "));
     if (asks) throw tool::Failure(tool::usage, "there is no terminal to ask on: --fingerprint is needed; " + shows);
     const auto known = std::find_first_of(shown.begin(), shown.end(), answers.prints.begin(), answers.prints.end());

@@ -100,18 +100,6 @@ std::string cure_of(const std::vector<std::string>& settings) {
                      names);
 }
 
-// sudo-rs leaves out the "" that stands for no arguments, so sudo is asked about it.
-std::string listing_of(const std::string& user, const std::vector<std::string>& helpers) {
-  std::string text = doctor::ask({paths::kSudo, "-n", "-l", "-U", user}).out;
-  for (const auto& helper : helpers) {
-    const auto at = text.rfind(helper);
-    if (at == text.npos || text.compare(at + helper.size(), 3, " \"\"") == 0) continue;
-    if (!doctor::ask({paths::kSudo, "-n", "-l", "-U", user, helper, "argument"}).well())
-      text.insert(at + helper.size(), " \"\"");
-  }
-  return text;
-}
-
 // With requiretty, for example, sudo cannot list anything either.
 std::vector<std::string> written() {
   std::string text = doctor::read_file("/etc/sudoers");
@@ -121,7 +109,7 @@ std::vector<std::string> written() {
 }
 
 Verdicts judge(const std::string& user, std::string (*attempt)(), const std::vector<std::string>& helpers) {
-  const std::string listing = listing_of(user, helpers);
+  const std::string listing = grants_of(user, helpers).out;
   const auto settings = sudo_settings::in_force(listing, helpers);
   const std::string answer = tried_as::ask(user, attempt, kPatience + seconds(5));
   const bool heard = answer.starts_with("outcome ");
@@ -149,12 +137,6 @@ Verdicts judge(const std::string& user, std::string (*attempt)(), const std::vec
                                  kSlowStart.count(), kUsers),
                      "what do the modules of /etc/pam.d/sudo wait for? Is this host's own name in /etc/hosts?"));
   }
-  if (const auto others = doctor::other_rights(listing, helpers); !others.empty()) {
-    std::string names;
-    for (const auto& one : helpers) names += (names.empty() ? "" : " and ") + one.substr(one.rfind('/') + 1);
-    found.push_back(doctor::warn(fmt::format("{} may run more than {}: {}", kUsers, names, others),
-                                 "take that out of sudoers: it is not needed"));
-  }
   return found;
 }
 
@@ -165,6 +147,18 @@ std::string named(std::string text, const std::vector<std::string>& users) {
 }
 
 }  // namespace
+
+doctor::Answer grants_of(const std::string& user, const std::vector<std::string>& helpers) {
+  auto answer = doctor::ask({paths::kSudo, "-n", "-l", "-U", user});
+  std::string& text = answer.out;
+  for (const auto& helper : helpers) {
+    const auto at = text.rfind(helper);
+    if (at == text.npos || text.compare(at + helper.size(), 3, " \"\"") == 0) continue;
+    if (!doctor::ask({paths::kSudo, "-n", "-l", "-U", user, helper, "argument"}).well())
+      text.insert(at + helper.size(), " \"\"");
+  }
+  return answer;
+}
 
 Verdicts of_members(const std::vector<std::string>& users) {
   const auto deadline = Deadline::in(kLongestTrials);
@@ -183,7 +177,7 @@ Verdicts of_members(const std::vector<std::string>& users) {
     }
   }
   for (auto at = all.rbegin(); at != all.rend(); ++at)
-    found.insert(found.begin(), {at->first.grade, named(at->first.what, at->second), at->first.cure});
+    found.insert(found.begin(), {at->first.grade, named(at->first.what, at->second), at->first.cure, at->first.steps});
   return found;
 }
 

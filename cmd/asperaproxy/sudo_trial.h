@@ -10,8 +10,11 @@
 
 namespace sudo_trial {
 
-// Verdicts for members of the group sallyport. Empty when the
-// helpers answer well, and sudo grants nothing else.
+// Verdicts for members of the group sallyport. Empty when the helpers answer well.
 doctor::Verdicts of_members(const std::vector<std::string>& users);
+
+// What sudo says that it grants `user` (`sudo -l -U`), with "" behind each of `helpers` that is granted without
+// arguments alone: sudo-rs leaves that out.
+doctor::Answer grants_of(const std::string& user, const std::vector<std::string>& helpers);
 
 }  // namespace sudo_trial

@@ -92,4 +92,13 @@ std::string ask(const std::string& user, const std::function<std::string()>& que
   return answer;
 }
 
+std::vector<std::string> without_access(const std::vector<std::string>& users, const std::string& path) {
+  std::vector<std::string> found;
+  for (const auto& user : users) {
+    if (!::getpwnam(user.c_str())) continue;
+    if (!ask(user, [&] { return ::access(path.c_str(), R_OK) == 0 ? "" : "no"; }).empty()) found.push_back(user);
+  }
+  return found;
+}
+
 }  // namespace tried_as

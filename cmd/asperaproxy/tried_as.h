@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace tried_as {
 
@@ -12,5 +13,8 @@ namespace tried_as {
 // and did not end, sudo included, is ended here. Failure{71} when there is no such user.
 std::string ask(const std::string& user, const std::function<std::string()>& question,
                 std::chrono::seconds patience = std::chrono::seconds(5));
+
+// Those of `users`, as far as they have accounts, who cannot read the file at `path`.
+std::vector<std::string> without_access(const std::vector<std::string>& users, const std::string& path);
 
 }  // namespace tried_as

@@ -22,6 +22,7 @@
 #include "base/paths.h"
 #include "base/whole_file.h"
 #include "config/config.h"
+#include "confirm.h"
 #include "host_keys.h"
 #include "session/ending.h"
 #include "session/spool.h"
@@ -85,19 +86,6 @@ Asked parse(const std::vector<std::string>& words) {
 
 void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 
-// Asks on the terminal itself, wherever stdin and stdout lead.
-bool confirm(const std::string& question) {
-  const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
-  if (!terminal)
-    throw tool::Failure(tool::usage, "ask for confirmation: there is no terminal; give --fingerprint SHA256:...");
-  io::write_all(terminal.get(), question);
-  io::LineBuffer lines(4096);
-  for (;;) {
-    if (const auto line = lines.pop()) return *line == "yes";
-    if (!lines.fill(terminal.get())) return false;
-  }
-}
-
 // Changes the file in one step for all of its readers.
 class KnownHosts {
  public:
@@ -155,12 +143,19 @@ std::string line_text(const std::string& path, const Entry& entry) {
   return fmt::format("{}:{} {} ({} {})", path, entry.line, what, entry.key.type, host_keys::fingerprint(entry.key));
 }
 
+bool may_be_old(const config::Rproxy& rproxy, const HostPort& host) {
+  return std::any_of(rproxy.rules.begin(), rproxy.rules.end(), [&](const config::Rule& rule) {
+    return rule.old_algorithms && std::find(rule.hosts.begin(), rule.hosts.end(), host) != rule.hosts.end();
+  });
+}
+
 class Enrolment {
  public:
-  Enrolment(const HostPort& host, const Asked& asked, const std::string& known_hosts)
-      : name_(upstream::known_hosts_name(host)), asked_(asked), path_(known_hosts) {
+  Enrolment(const HostPort& host, const Asked& asked, const config::Rproxy& rproxy)
+      : name_(upstream::known_hosts_name(host)), asked_(asked), path_(rproxy.known_hosts) {
     const auto entries = known_hosts::find(host_keys::load(path_), name_);
-    for (const auto& key : host_keys::scan(host)) offered_.push_back(compare(key, entries.of_host));
+    for (const auto& key : host_keys::scan(host, may_be_old(rproxy, host)))
+      offered_.push_back(compare(key, entries.of_host));
   }
 
   // False: it was refused on the terminal.
@@ -174,7 +169,8 @@ class Enrolment {
     }
     refuse_conflicts();
     if (asked_.fingerprint.empty() &&
-        !confirm(fmt::format("Enrol {} for {} in {}? (yes/no) ", offered_.size() == 1 ? "it" : "them", name_, path_))) {
+        !confirm(fmt::format("Enrol {} for {} in {}? (yes/no) ", offered_.size() == 1 ? "it" : "them", name_, path_),
+                 "give --fingerprint SHA256:...")) {
       say(fmt::format("{}: not enrolled\n", name_));
       return false;
     }
@@ -286,14 +282,14 @@ int trust(const std::vector<std::string>& words) {
   const Asked asked = parse(words);
   require_root();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
-  if (asked.host) return Enrolment(*asked.host, asked, rproxy.known_hosts).run() ? tool::yes : tool::no;
+  if (asked.host) return Enrolment(*asked.host, asked, rproxy).run() ? tool::yes : tool::no;
   const auto hosts = servers_without_key(rproxy);
   if (hosts.empty())
     say(fmt::format("nothing to do: {} has a key for each host of {}\n", rproxy.known_hosts, paths::kConfig));
   int result = tool::yes;
   for (const auto& host : hosts) {
     try {
-      if (!Enrolment(host, asked, rproxy.known_hosts).run() && result == tool::yes) result = tool::no;
+      if (!Enrolment(host, asked, rproxy).run() && result == tool::yes) result = tool::no;
     } catch (const tool::Failure& failure) {  // the others may answer
       if (failure.code() == tool::usage) throw;
       std::fputs(fmt::format("asperaproxy: {}\n", logging::escape(failure.what())).c_str(), stderr);

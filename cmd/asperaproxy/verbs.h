@@ -24,6 +24,11 @@ int status();
 // The doctor: one line for each condition; tool::no when one of them fails. `words`: --json.
 int check(const std::vector<std::string>& words);
 
+// What of the doctor's conditions asp-check.sh reports, in the guide's form; tool::no when there are findings.
+// `words`: its options. Failure{71} when sshd does not say what it applies.
+constexpr char kAuditUsage[] = "asp-check.sh [-v | --verbose] [--json]";
+int audit(const std::vector<std::string>& words);
+
 // New sessions are refused with a temporary status, or no longer; living ones go on. Both may be
 // repeated.
 int drain();

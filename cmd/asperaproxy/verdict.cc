@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/logging.h"
+#include "ssh/upstream_command.h"
 
 namespace doctor {
 namespace {
@@ -20,6 +21,12 @@ const char* word_of(Grade grade) {
 }
 
 }  // namespace
+
+std::string line_of(const Steps& steps, const std::string& remark) {
+  std::string line;
+  for (const auto& step : steps) line += (line.empty() ? "" : "; ") + upstream::shell_command(step);
+  return remark.empty() ? line : fmt::format("{}  # {}", line, remark);
+}
 
 std::string text(const std::vector<Finding>& findings) {
   std::string lines;

@@ -10,15 +10,27 @@ namespace doctor {
 
 enum class Grade { ok, warn, fail };
 
+// Commands, one after the other, each as its words.
+using Steps = std::vector<std::vector<std::string>>;
+
 struct Verdict {
   Grade grade = Grade::ok;
   std::string what;
-  std::string cure;  // empty when it is ok
+  std::string cure;  // empty when it is ok; otherwise it can be pasted into a shell
+  Steps steps{};  // the same, if --fix may do it: nothing is lost by it, and nobody loses rights that they should have
 };
 
-inline Verdict ok(std::string what) { return {Grade::ok, std::move(what), {}}; }
-inline Verdict warn(std::string what, std::string cure) { return {Grade::warn, std::move(what), std::move(cure)}; }
-inline Verdict fail(std::string what, std::string cure) { return {Grade::fail, std::move(what), std::move(cure)}; }
+inline Verdict ok(std::string what) { return {Grade::ok, std::move(what), {}, {}}; }
+inline Verdict warn(std::string what, std::string cure) { return {Grade::warn, std::move(what), std::move(cure), {}}; }
+inline Verdict fail(std::string what, std::string cure) { return {Grade::fail, std::move(what), std::move(cure), {}}; }
+// With a cure that --fix may carry out. `remark` follows it, as a comment.
+std::string line_of(const Steps& steps, const std::string& remark = {});
+inline Verdict warn(std::string what, Steps steps, const std::string& remark = {}) {
+  return {Grade::warn, std::move(what), line_of(steps, remark), std::move(steps)};
+}
+inline Verdict fail(std::string what, Steps steps, const std::string& remark = {}) {
+  return {Grade::fail, std::move(what), line_of(steps, remark), std::move(steps)};
+}
 
 // A verdict together with the name of its condition.
 struct Finding {

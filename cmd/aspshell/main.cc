@@ -100,4 +100,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("aspshell", run, argc, argv, tool::Audience::remote); }
+int main(int argc, char** argv) {
+  return tool::guard("aspshell", "aspshell [-c command]", run, argc, argv, tool::Audience::remote);
+}

@@ -3,7 +3,6 @@
 #include <grp.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <vector>
 
@@ -86,14 +85,6 @@ std::string of_server(const Element& document) {
   return text;
 }
 
-// The docroot with symbolic links resolved as far as it exists; a URL is not changed.
-std::string canonical(const std::string& docroot) {
-  if (!docroot.starts_with('/')) return docroot;
-  std::error_code error;
-  const auto resolved = std::filesystem::weakly_canonical(docroot, error);
-  return error ? docroot : resolved.string();
-}
-
 // A user in the file may have no account, and so no home directory.
 std::string expanded(const std::string& docroot, const std::string& user) {
   return docroot.starts_with("$(home)") && !accounts::exists(user) ? docroot : file_access::expand(docroot, user);
@@ -111,7 +102,8 @@ std::string of_account(const std::vector<Elements>& sections, const std::string&
     const bool docroot = item.option().value == Value::docroot;
     if (docroot && !user.empty()) value = expanded(value, user);
     text += line(item.name, value);
-    if (docroot) text += line("canonical_absolute", value.find("$(") != value.npos ? value : canonical(value));
+    if (docroot)
+      text += line("canonical_absolute", value.find("$(") != value.npos ? value : file_access::canonical(value));
   }
   return text;
 }

@@ -11,6 +11,7 @@
 #include "base/paths.h"
 #include "base/tool.h"
 #include "config/config.h"
+#include "config/schema.h"
 #include "effective.h"
 #include "spec.h"
 
@@ -21,7 +22,10 @@ constexpr char kUsage[] = "asuserdata [-b] [-t] {-s | -+ | -v | -a | -u user | -
 int validate(const std::string& path) {
   const auto config = config::load(path);
   auto advice = asuserdata::advice(config.rproxy);
-  for (auto& more : asuserdata::docroot_advice(config::load_document(path))) advice.push_back(std::move(more));
+  const auto document = config::load_document(path);
+  for (auto& more : asuserdata::docroot_advice(document)) advice.push_back(std::move(more));
+  for (auto& more : asuserdata::proxy_advice(document)) advice.push_back(std::move(more));
+  for (auto& odd : config::schema::oddities(document)) advice.push_back({odd.line, std::move(odd.text)});
   for (const auto& line : advice) fmt::print(stderr, "{}:{}: {}\n", path, line.at, line.text);
   io::write_all(STDOUT_FILENO, path + ": valid\n");
   return tool::yes;
@@ -49,4 +53,6 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("asuserdata", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) {
+  return tool::guard("asuserdata", kUsage, run, argc, argv, tool::Audience::operators);
+}

@@ -27,6 +27,9 @@ namespace {
 
 constexpr char kTurns[] = "balance/turns";
 constexpr char kProbes[] = "balance/probes";
+constexpr char kAsking[] = "balance/asking";
+constexpr char kLetIn[] = "balance/let_in";
+constexpr std::chrono::seconds kLetInLately{60};
 constexpr std::chrono::seconds kKeptAfterItsTime{3600};  // for marks that nobody needs
 constexpr time_t kWriterLivesSeconds = 60;               // the longest life of a process that writes a temporary file
 
@@ -83,11 +86,24 @@ unsigned long look_at_turn(const std::string& key) {
   return file ? number_in(file.get()).value_or(0) : 0;
 }
 
+bool let_in_lately(const std::string& account) {
+  const Fd file(::open(in(kLetIn, account).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const auto when = file ? number_in(file.get()) : std::nullopt;
+  return when && boot_clock::seconds() - std::chrono::seconds(*when) < kLetInLately;
+}
+
+// Without the note the next session asks alone.
+void note_let_in(const std::string& account) {
+  const Fd file(::open(in(kLetIn, account).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const std::string now = std::to_string(boot_clock::seconds().count());
+  [[maybe_unused]] const ssize_t noted = ::pwrite(file.get(), now.data(), now.size(), 0);
+}
+
 }  // namespace
 
 void prepare() {
   prepare_marks();
-  for (const char* name : {kTurns, kProbes}) session::spool::make_directory(name);
+  for (const char* name : {kTurns, kProbes, kAsking, kLetIn}) session::spool::make_directory(name);
 }
 
 unsigned long take_turn(const std::string& key) {
@@ -150,7 +166,12 @@ void remove_fault_marks() {
 
 void sweep(const std::optional<std::vector<HostPort>>& named) {
   shared::update_all();
-  for (const auto& name : names_in(kProbes)) session::spool::Token::take(kProbes, name);
+  for (const char* directory : {kProbes, kAsking}) {
+    for (const auto& name : names_in(directory)) session::spool::Token::take(directory, name);
+  }
+  for (const auto& name : names_in(kLetIn)) {
+    if (!let_in_lately(name)) ::unlink(in(kLetIn, name).c_str());
+  }
   for (const auto& mark : all_marks()) {
     const bool forgotten = mark.over() && -mark.left() >= kKeptAfterItsTime;
     const bool unneeded = !mark.user.empty() || (named && !contains(*named, mark.host));
@@ -250,6 +271,17 @@ std::optional<HostPort> Choice::next() {
   return current_;
 }
 
+Choice::May Choice::may_ask() {
+  const std::string account = account_name(*current_, user_, keyfile_);
+  if (!counts_refusals() || let_in_lately(account)) return May::yes;
+  if (!asking_) asking_ = session::spool::Token::take(kAsking, account);
+  const Standing standing = standing_of(*current_);
+  if (!standing.excluded_by && (patient_ || probe_ || !standing.suspect)) return asking_ ? May::yes : May::wait;
+  asking_.reset();
+  std::erase(tried_, *current_);
+  return May::no;
+}
+
 bool Choice::has_alternative() const {
   return std::any_of(hosts_.begin(), hosts_.end(), [&](const HostPort& host) {
     if (contains(tried_, host) || contains(left_, host)) return false;
@@ -288,6 +320,7 @@ void Choice::release() {
   if (suspects_) remove_mark(mark_name(State::suspect, *current_));
   suspects_ = false;
   probe_.reset();
+  asking_.reset();
 }
 
 // Failing to record a mark must not end the session.
@@ -300,7 +333,7 @@ void Choice::set_or_log(const Mark& mark) const {
   }
 }
 
-void Choice::connected() {
+void Choice::connected(bool logged_in) {
   for (const auto& name : {mark_name(State::faulty, *current_), mark_name(State::faulty, *current_, user_, keyfile_),
                            mark_name(State::refused, *current_, user_, keyfile_)}) {
     const auto mark = read_mark(name);
@@ -308,20 +341,14 @@ void Choice::connected() {
       logging::event("Server {} is back: no longer {} session={}", logging::field(mark->target()), name_of(mark->state),
                      session_);
   }
-  before_.reset();
+  if (logged_in && counts_refusals()) note_let_in(account_name(*current_, user_, keyfile_));
   release();
 }
 
 void Choice::failed(const std::string& reason, blame::Mark what) {
   const bool of_account = what == blame::Mark::account;
-  if (of_account && (own_key_ || is_alone())) note_refusal(reason);
+  if (of_account && counts_refusals()) note_refusal(reason);
   else if (what != blame::Mark::nothing && !is_alone() && !gave_way_) mark_faulty(reason, of_account);
-  let_others_ask();
-  release();
-}
-
-void Choice::abandon() {
-  let_others_ask();
   release();
 }
 
@@ -336,31 +363,18 @@ void Choice::mark_faulty(const std::string& reason, bool for_account) {
 }
 
 void Choice::note_refusal(const std::string& reason) {
+  ::unlink(in(kLetIn, account_name(*current_, user_, keyfile_)).c_str());
   Mark mark = mark_now(*current_, State::refused, std::chrono::seconds(0), reason, session_);
   std::tie(mark.user, mark.keyfile) = std::tie(user_, keyfile_);
+  const MarksLock lock;
   const auto before = read_mark(mark_name(mark));
   mark.failures = (before ? before->failures : 0) + 1;
   const auto pause = blame::pause_after(mark.failures, interval_);
   mark.until += pause;
   set_or_log(mark);
-  before_.reset();
   if (pause.count() > 0)
     logging::event("Server {} is not asked for {} s: it has refused {} log-ins in a row session={}",
                    logging::field(mark.target()), pause.count(), mark.failures, session_);
-}
-
-void Choice::let_others_ask() {
-  if (before_ && read_mark(mark_name(*before_))) set_or_log(*before_);  // nobody was let in meanwhile
-  before_.reset();
-}
-
-void Choice::hold_others_back() {
-  auto refused = read_mark(mark_name(State::refused, *current_, user_, keyfile_));
-  before_.reset();
-  if (!refused || refused->failures < 2) return;
-  before_ = refused;
-  refused->until = boot_clock::seconds() + patience_;
-  set_or_log(*refused);
 }
 
 }  // namespace balance

@@ -11,10 +11,13 @@
 //   marks/refused-USER@HOST-KEY  how often in a row it has refused them, where nobody else has that key or there
 //                      is no other host: then it is not asked again for a while (balance/blame.h)
 //   healed/STATE-HOST   a mark was removed while other nodes could not be told
+//   lock               held while a count in a mark is changed
 //   probes/HOST        locked by the one session that waits for a host that may
 //                      not answer: its time as faulty is over, or it is silent
+//   asking/USER@HOST-KEY   locked by the one session that asks a host whether it lets the account in
+//   let_in/USER@HOST-KEY   when it last did, in seconds since the boot
 //
-// A killed session's lock is gone, and with it its suspicion.
+// A killed session's locks are gone, and with them its suspicion.
 //
 // In a cluster turns and marks (except suspicions) are those of all its nodes, after share().
 //
@@ -85,7 +88,7 @@ std::vector<Connection> connections();
 // One session's way through the hosts of its route.
 //
 //   Choice choice(route, id);
-//   while (auto host = choice.next()) { choice.hold_others_back(); … choice.connected() or choice.failed(…) }
+//   while (auto host = choice.next()) { choice.may_ask() … choice.connected() or choice.failed(…) }
 //
 // A single host is never marked faulty, since there is no other to go to. An account that it refuses again and again
 // is made to wait all the same: it would end up refusing the proxy's address.
@@ -98,21 +101,24 @@ class Choice {
   // good ones in turn; then those that others wait for. Absent: none is left.
   std::optional<HostPort> next();
 
-  // Called before a host is tried: of several sessions of an account that it has refused again and again, one asks.
-  // The others go on waiting only if it is refused, too; otherwise a client that leaves would keep them from asking.
-  void hold_others_back();
+  // Called before a host is tried, until it is not `wait`: of several sessions of one account, one asks the host first,
+  // unless it has let the account in within the last minute. Once it does, all others go; when it refuses, the next
+  // one asks. So a key that is refused is counted before it is offered once more, however many come at once, and those
+  // of a good one wait for one log-in. `no`: the host is refused, faulty or silent meanwhile; next() goes on.
+  enum class May { yes, wait, no };
+  May may_ask();
   // Called while a host is being tried and is silent. True if this session is to wait all the same: one
   // session does, and marks it suspect; others go elsewhere, if they can.
   bool waits_though_silent();
   // True if this session is to go elsewhere, since another one found the host faulty meanwhile.
   bool given_up_by_others();
 
-  // Report the result.
-  void connected();
+  // Report the result. `logged_in`: just now, not over a connection of an earlier session.
+  void connected(bool logged_in);
   // Nothing is marked when the host was left to others, or others have marked it.
   void failed(const std::string& reason, blame::Mark what);
   // Reports that the session ended meanwhile.
-  void abandon();
+  void abandon() { release(); }
 
   // The hosts that were passed over, with the reasons, for the message that none is left.
   const std::vector<Mark>& passed_over() const { return passed_over_; }
@@ -124,8 +130,8 @@ class Choice {
   bool has_alternative() const;
   void set_or_log(const Mark& mark) const;
   void mark_faulty(const std::string& reason, bool for_account);
+  bool counts_refusals() const { return own_key_ || is_alone(); }
   void note_refusal(const std::string& reason);
-  void let_others_ask();
   void release();
 
   const std::vector<HostPort> hosts_;
@@ -140,9 +146,9 @@ class Choice {
   std::vector<HostPort> left_;  // hosts left to other sessions, which wait for them
   std::optional<HostPort> current_;
   std::optional<session::spool::Token> probe_;
-  std::optional<Mark> before_;  // what kept the account's sessions waiting before we asked
-  bool suspects_ = false;       // we have set a mark
-  bool patient_ = false;        // no other host is left: waits, whoever else does
+  std::optional<session::spool::Token> asking_;
+  bool suspects_ = false;  // we have set a mark
+  bool patient_ = false;   // no other host is left: waits, whoever else does
   bool gave_way_ = false;
   std::vector<Mark> passed_over_;
 };

@@ -19,10 +19,10 @@ std::optional<Verdict> judge_by_code(tool::Exit code) {
     case tool::unavailable:
     case tool::untrusted:
     case tool::not_permitted: return std::nullopt;
-    case tool::config: return Verdict{Party::key, Mark::nothing, false, ""};
+    case tool::config: return Verdict{Party::key, Mark::nothing, false, false, ""};
     case tool::io:
-    case tool::temporary: return Verdict{Party::client, Mark::nothing, false, ""};
-    default: return Verdict{Party::ours, Mark::nothing, false, ""};
+    case tool::temporary: return Verdict{Party::client, Mark::nothing, false, false, ""};
+    default: return Verdict{Party::ours, Mark::nothing, false, false, ""};
   }
 }
 
@@ -43,19 +43,19 @@ const char* name_of(Party party) {
 }
 
 Verdict judge(const Trouble& trouble) {
-  if (trouble.of_client) return {Party::client, Mark::nothing, true, kOtherFamily};
+  if (trouble.of_client) return {Party::client, Mark::nothing, true, false, kOtherFamily};
   if (const auto verdict = judge_by_code(trouble.code)) return *verdict;
   const bool silent = trouble.code == tool::unavailable;
   switch (trouble.phase) {
-    case Phase::reach: return {Party::network, Mark::host, true, ""};
+    case Phase::reach: return {Party::network, Mark::host, true, false, ""};
     case Phase::handshake:
-      if (silent) return {Party::server, Mark::host, true, ""};
-      return {Party::host_key, Mark::host, true, ""};
-    case Phase::login: return {Party::account, Mark::account, true, silent ? kLoginSilent : kNotLetIn};
+      if (silent) return {Party::server, Mark::host, true, trouble.quick, ""};
+      return {Party::host_key, Mark::host, true, false, ""};
+    case Phase::login: return {Party::account, Mark::account, true, false, silent ? kLoginSilent : kNotLetIn};
     case Phase::run: break;
   }
-  if (silent) return {Party::network, Mark::nothing, false, kLost};
-  return {Party::command, Mark::nothing, false, kNotRun};
+  if (silent) return {Party::network, Mark::nothing, false, false, kLost};
+  return {Party::command, Mark::nothing, false, false, kNotRun};
 }
 
 std::chrono::seconds pause_after(unsigned long failures, std::chrono::seconds longest) {

@@ -31,14 +31,18 @@ struct Verdict {
   Party party;
   Mark mark;
   bool next;         // another server may do better
+  bool again;        // this one may do better at once
   std::string told;  // what the user reads; empty: the usual line for the code (base/tool.h)
 };
 
-// Which failure it was: asp-dial's exit code, and whether the server would have done for another client.
+// Which failure it was: asp-dial's exit code, whether the server would have done for another client, and whether it
+// failed within a moment. A busy sshd turns connections away at once (MaxStartups), and not each; so one is no
+// evidence.
 struct Trouble {
   Phase phase;
   tool::Exit code;
   bool of_client = false;
+  bool quick = false;
 };
 
 Verdict judge(const Trouble& trouble);

@@ -39,6 +39,12 @@ void prepare_marks() {
   for (const char* name : {"balance", kMarks, kHealed}) session::spool::make_directory(name);
 }
 
+MarksLock::MarksLock() {
+  const std::string path = path_in("balance", "lock");
+  lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  fd::lock(lock_.get(), path);
+}
+
 std::string digest(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3;
@@ -51,9 +57,13 @@ std::string file_name(const std::string& text) {
   return usable ? text : digest(text);
 }
 
+std::string account_name(const HostPort& host, const std::string& user, const std::string& keyfile) {
+  return file_name(fmt::format("{}@{}-{}", user, host.text(), digest(keyfile)));
+}
+
 std::string mark_name(State state, const HostPort& host, const std::string& user, const std::string& keyfile) {
-  const std::string account = user.empty() ? host.text() : fmt::format("{}@{}-{}", user, host.text(), digest(keyfile));
-  return fmt::format("{}-{}", name_of(state), file_name(account));
+  return fmt::format("{}-{}", name_of(state),
+                     user.empty() ? file_name(host.text()) : account_name(host, user, keyfile));
 }
 
 std::string mark_name(const Mark& mark) { return mark_name(mark.state, mark.host, mark.user, mark.keyfile); }

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "balance/types.h"
+#include "base/fd.h"
+#include "base/logging.h"
 #include "base/record.h"
 
 namespace balance {
@@ -18,11 +20,24 @@ constexpr char kHealed[] = "balance/healed";
 // Makes the directories.
 void prepare_marks();
 
+// Held between reading a mark and writing what follows from it; no longer, and together with no other lock. Waits at
+// most 10 s (Failure{75}). What is logged meanwhile is written once it is free.
+class MarksLock {
+ public:
+  MarksLock();
+
+ private:
+  logging::Later later_;
+  Fd lock_;
+};
+
 // FNV-1a, 16 hex digits.
 std::string digest(const std::string& text);
 // `text`, or its digest if it is not valid as a file name, or too long.
 std::string file_name(const std::string& text);
 
+// USER@HOST-KEY.
+std::string account_name(const HostPort& host, const std::string& user, const std::string& keyfile);
 std::string mark_name(State state, const HostPort& host, const std::string& user = "", const std::string& keyfile = "");
 std::string mark_name(const Mark& mark);
 

@@ -8,6 +8,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace tool {
 
@@ -38,6 +39,13 @@ class Failure : public std::runtime_error {
       : std::runtime_error(reason), code_(code), told_(std::move(told)) {}
   Exit code() const { return code_; }
   const std::string& told() const { return told_; }
+  // Whose it is, for the log behind the reason: fields that are escaped already; mostly empty.
+  const std::string& identity() const { return identity_; }
+  Failure with_identity(std::string identity) const {
+    Failure copy = *this;
+    copy.identity_ = std::move(identity);
+    return copy;
+  }
   // It is in the log already, or has no line of its own there.
   bool logged() const { return logged_; }
   Failure as_logged(bool logged = true) const {
@@ -49,6 +57,7 @@ class Failure : public std::runtime_error {
  private:
   Exit code_;
   std::string told_;
+  std::string identity_;
   bool logged_ = false;
 };
 

@@ -7,14 +7,17 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
-#include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 
+#include "base/alarm.h"
 #include "base/deadline.h"
 #include "base/failure.h"
 
@@ -76,17 +79,58 @@ std::string holder_of(int fd) {
   return {};
 }
 
+using Clock = std::chrono::steady_clock;
+
+[[noreturn]] void give_up(int fd, const std::string& path, Clock::time_point since) {
+  const auto waited = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - since);
+  throw tool::Failure(tool::temporary,
+                      fmt::format("{}: still locked{} after {} s", path, holder_of(fd), waited.count()));
+}
+
+// The kernel wakes one that waits as soon as the lock is free. False: `over` says so, which is asked now and then.
+template <typename Over>
+bool wait_for_lock(int fd, const std::string& path, Over over) {
+  constexpr std::chrono::milliseconds kLook{500};
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
+  const Alarm alarm(kLook, kLook);
+  while (!over()) {
+    if (::flock(fd, LOCK_EX) == 0) return true;
+    if (errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
+  }
+  return false;
+}
+
+// When somebody took the lock last; 0 if that is not noted.
+std::int64_t taken_last(int fd) {
+  std::int64_t when = 0;
+  return ::pread(fd, &when, sizeof when, 0) == sizeof when ? when : 0;
+}
+
+// Without the note others wait as for one who hangs.
+void note_taken(int fd) {
+  const std::int64_t when = Clock::now().time_since_epoch().count();
+  [[maybe_unused]] const ssize_t noted = ::pwrite(fd, &when, sizeof when, 0);
+}
+
 }  // namespace
 
 void lock(int fd, const std::string& path, const Deadline& deadline) {
-  constexpr std::chrono::milliseconds kRetryPause{1};
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) tool::fail_errno(tool::os, "lock " + path);
-    if (deadline.over())
-      throw tool::Failure(tool::temporary,
-                          fmt::format("{}: still locked{} after {} s", path, holder_of(fd), kLockPatience.count()));
-    std::this_thread::sleep_for(kRetryPause);
-  }
+  const auto start = Clock::now();
+  if (!wait_for_lock(fd, path, [&] { return deadline.over(); })) give_up(fd, path, start);
+}
+
+void lock_in_line(int fd, const std::string& path, std::chrono::milliseconds each, std::chrono::milliseconds in_all) {
+  const auto start = Clock::now();
+  const auto until = Deadline::in(in_all);
+  auto for_this_one = Deadline::in(each);
+  auto taken = taken_last(fd);
+  const auto over = [&] {
+    if (const auto now = taken_last(fd); std::exchange(taken, now) != now) for_this_one = Deadline::in(each);
+    return std::min(until, for_this_one).over();
+  };
+  if (!wait_for_lock(fd, path, over)) give_up(fd, path, start);
+  note_taken(fd);
 }
 
 }  // namespace fd

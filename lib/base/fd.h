@@ -43,4 +43,10 @@ void set_nonblocking(int fd);
 constexpr std::chrono::seconds kLockPatience{10};
 void lock(int fd, const std::string& path, const Deadline& deadline = Deadline::in(kLockPatience));
 
+// Does the same for a lock for which many stand in line, each for a moment: waits for 40 s in all, as long as none of
+// them has it for 10 s. The file, open for reading and writing, has when it was taken last.
+constexpr std::chrono::seconds kLinePatience{40};
+void lock_in_line(int fd, const std::string& path, std::chrono::milliseconds each = kLockPatience,
+                  std::chrono::milliseconds in_all = kLinePatience);
+
 }  // namespace fd

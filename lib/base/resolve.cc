@@ -71,10 +71,10 @@ Lookup::Lookup(const std::string& name, int family, milliseconds patience) : dea
   }
 }
 
-// A new connection has room for one line.
+// A new connection has room for one line. Whoever has ended before it came says no address: look() sees the end.
 void Lookup::ask(const std::string& question) {
   const std::string line = question + "\n";
-  if (::send(out_.get(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
+  if (::send(out_.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
     tool::fail_errno(tool::os, "ask asp-name");
 }
 
@@ -100,6 +100,7 @@ std::optional<std::vector<IpAddress>> Lookup::look() {
     if (length > 0) said_.append(bytes, static_cast<std::size_t>(length));
     if (length == 0) return addresses();
     if (said_.size() > kMaxSaid) return none;
+    if (length < 0 && errno == ECONNRESET) return none;
     if (length < 0 && errno != EINTR) break;
   }
   return deadline_.over() ? std::optional(none) : std::nullopt;

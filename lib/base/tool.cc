@@ -5,9 +5,14 @@
 
 #include <csignal>
 #include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include <fmt/core.h>
 
+#include "base/cut.h"
+#include "base/io.h"
 #include "base/logging.h"
 
 namespace tool {
@@ -27,14 +32,43 @@ void open_standard_descriptors() {
 // Nobody may be reading stderr; then a failure to write does not matter.
 void complain(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
+std::string with_identity(const std::string& shown, const Failure& failure) {
+  return failure.identity().empty() ? shown : fmt::format("{} {}", logging::without_fields(shown), failure.identity());
+}
+
+// Each form of the command line on a line of its own.
+std::string forms(std::string_view usage) {
+  std::string text = "usage: ";
+  for (const auto line : cut::lines(usage)) text += fmt::format("{}{}", text.size() > 7 ? "\n       " : "", line);
+  return text;
+}
+
+// All before the usage may be anybody's words.
+std::string shown_to_operators(const std::string& what) {
+  const std::string_view usage = "; usage: ";
+  const auto at = what.rfind(usage);
+  if (at == what.npos) return logging::escape(what);
+  return fmt::format("{}; {}", logging::escape(what.substr(0, at)),
+                     forms(std::string_view(what).substr(at + usage.size())));
+}
+
+// Absent: it is another command line.
+std::optional<std::string> answer_about_tool(const char* name, const char* usage, int argc, char** argv) {
+  if (argc != 2) return std::nullopt;
+  const std::string_view word = argv[1];
+  if (word == "--version") return fmt::format("{} (Sallyport) {}\n", name, SALLYPORT_VERSION);
+  if (word == "--help" && usage) return forms(usage) + "\n";
+  return std::nullopt;
+}
+
 int report(const char* name, const Failure& failure, Audience audience) {
-  const std::string shown = logging::escape(failure.what());
   const Exit code = failure.code();
   if (audience == Audience::remote) {
-    if (!failure.logged()) logging::error("{} (exit {})", shown, static_cast<int>(code));
+    if (!failure.logged())
+      logging::error("{} (exit {})", with_identity(logging::escape(failure.what()), failure), static_cast<int>(code));
     complain(failure.told().empty() ? remote_line(code) : failure.told());
   } else {
-    complain(fmt::format("{}: {}", name, shown));
+    complain(fmt::format("{}: {}", name, shown_to_operators(failure.what())));
   }
   return code;
 }
@@ -53,12 +87,17 @@ const char* remote_line(Exit code) {
   }
 }
 
-int guard(const char* name, int (*run)(int, char**), int argc, char** argv, Audience audience) {
+int guard(const char* name, const char* usage, int (*run)(int, char**), int argc, char** argv, Audience audience) {
   open_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a user's own limit must not keep a line out of the log
   logging::open(name);
   try {
+    const auto answer = answer_about_tool(name, usage, argc, argv);
+    if (answer && audience == Audience::operators) {
+      io::write_all(STDOUT_FILENO, *answer);
+      return yes;
+    }
     return run(argc, argv);
   } catch (const Failure& failure) {
     return report(name, failure, audience);

@@ -1,11 +1,10 @@
 #include "base/wall_clock.h"
 
-#include <ctime>
-
 namespace wall_clock {
 
-std::string now() {
-  const std::time_t seconds = std::time(nullptr);
+std::string now() { return text(std::time(nullptr)); }
+
+std::string text(std::time_t seconds) {
   std::tm utc{};
   ::gmtime_r(&seconds, &utc);
   char text[32];

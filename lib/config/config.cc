@@ -25,6 +25,7 @@ using config::schema::fail;
 using config::schema::Option;
 using config::xml::Element;
 constexpr Port kSshPort = 22;
+constexpr int kHighestLogLevel = 2;  // the original has more
 
 // The values below have passed config::schema::check, so each is what its type wants, or empty, which
 // means the default.
@@ -213,6 +214,7 @@ Rproxy read_rproxy(const std::string& file, Section section) {
   Rproxy rproxy;
   section.take("enabled", rproxy.enabled);
   section.take("log_level", rproxy.log_level);
+  rproxy.log_level = std::min(rproxy.log_level, kHighestLogLevel);
   section.take("log_directory", rproxy.log_directory);
   section.take("known_hosts", rproxy.known_hosts);
   section.take("max_sessions", rproxy.max_sessions);
@@ -377,14 +379,22 @@ const ClusterNode* Cluster::node(std::string_view name) const {
   return found == nodes.end() ? nullptr : &*found;
 }
 
-Config parse(std::string_view text, const std::string& file) {
-  return read_document(config::xml::parse(text, file), file);
+namespace {
+
+Element parse_document(std::string_view text, const std::string& file) {
+  Element document = config::xml::parse(text, file);
+  config::schema::forget_nulls(document);
+  return document;
 }
+
+}  // namespace
+
+Config parse(std::string_view text, const std::string& file) { return read_document(parse_document(text, file), file); }
 
 Config load(const std::string& path, Author author) { return parse(read_file(path, author), path); }
 
 Element load_document(const std::string& path, Author author) {
-  Element document = config::xml::parse(read_file(path, author), path);
+  Element document = parse_document(read_file(path, author), path);
   read_document(document, path);
   return document;
 }

@@ -36,7 +36,9 @@ bool is_word(std::string_view words, std::string_view value) {
 
 class Checker {
  public:
-  explicit Checker(const std::string& file) : file_(file) {}
+  // Oddities are added to `oddities`, if that is given.
+  explicit Checker(const std::string& file, std::vector<Oddity>* oddities = nullptr)
+      : file_(file), oddities_(oddities) {}
 
   // The options seen so far that may not come again within one element that repeats.
   using Seen = std::vector<const Option*>;
@@ -46,10 +48,20 @@ class Checker {
     if (option.value == Value::elements) return children(element, option, seen);
     if (!element.children.empty()) complain(element.children[0], "does not belong inside " + element.name);
     if (element.text.empty() && !option.is(explicit_)) return;
-    if (!accepts(option, element.text)) complain(element, refusal(option, element.text));
+    if (accepts(option, element.text)) return;
+    if (!tolerates(option, element.text)) complain(element, refusal(option, element.text));
+    if (oddities_)
+      oddities_->push_back({element.position.line, fmt::format("{}: {}", element.name, refusal(option, element.text))});
   }
 
  private:
+  // Of a number that is too large, the largest that is valid is taken.
+  static bool tolerates(const Option& option, const std::string& text) {
+    constexpr long kLargest = 1'000'000;
+    if (!option.is(lenient)) return false;
+    return option.value != Value::number || config::value::number(text, option.low, kLargest).has_value();
+  }
+
   [[noreturn]] void complain(const Element& element, const std::string& why) const { fail(file_, element, why); }
 
   static std::string refusal(const Option& option, const std::string& value) {
@@ -98,6 +110,7 @@ class Checker {
   }
 
   const std::string& file_;
+  std::vector<Oddity>* oddities_;
 };
 
 }  // namespace
@@ -183,6 +196,19 @@ void check(const Element& document, const std::string& file) {
   }
   Checker::Seen seen;
   Checker(file).element(document, root(), seen);
+}
+
+std::vector<Oddity> oddities(const Element& document) {
+  std::vector<Oddity> found;
+  const std::string file;
+  Checker::Seen seen;
+  Checker(file, &found).element(document, root(), seen);
+  return found;
+}
+
+void forget_nulls(Element& document) {
+  std::erase_if(document.children, [](const Element& each) { return each.children.empty() && each.text == "AS_NULL"; });
+  for (auto& child : document.children) forget_nulls(child);
 }
 
 namespace {

@@ -52,6 +52,7 @@ enum Trait : unsigned {
   addition = 4,   // added by this suite; the original does not have it
   explicit_ = 8,  // must not be empty: it is left out instead
   identity = 16,  // tells which of several its parent is, so it cannot be set
+  lenient = 32,   // a value that is not valid is an oddity, not a mistake; whoever reads it denies what it is for
 };
 
 struct Option {
@@ -87,6 +88,17 @@ bool accepts(const Option& option, std::string_view value);
 // Checks a whole document: names, values, and that nothing occurs twice that may not repeat.
 // Failure{78} "file:line:column: element: what is wrong, what is expected".
 void check(const config::xml::Element& document, const std::string& file);
+
+// A value that the original and other products have, and we do not.
+struct Oddity {
+  unsigned long line;
+  std::string text;  // "read_allowed: 'yes' is not valid; expected true or false"
+};
+// Those of a document that passes check().
+std::vector<Oddity> oddities(const config::xml::Element& document);
+
+// Takes out each element with the value AS_NULL, by which the original's tools mean that it is not set.
+void forget_nulls(config::xml::Element& document);
 
 // A setting below a section that occurs once, with the name that asconfigurator and
 // asuserdata use for it: the path joined by "_", or Option::item.

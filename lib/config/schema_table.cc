@@ -125,6 +125,7 @@ constexpr Option kRproxy[] = {
      .value = number,
      .standard = "0",
      .meaning = "0: connections; 1 and 2 add debug lines",
+     .traits = lenient,
      .low = 0,
      .high = 2},
     {.name = "log_directory", .value = path, .meaning = "where ascp_rproxy.log is; absent: syslog"},
@@ -274,9 +275,9 @@ constexpr Option kPath[] = {
      .value = docroot,
      .meaning = "docroot; $(user), $(name): the user, $(home) in front: the home directory",
      .item = "absolute"},
-    {.name = "read_allowed", .value = boolean, .meaning = "downloads", .item = "read_allowed"},
-    {.name = "write_allowed", .value = boolean, .meaning = "uploads", .item = "write_allowed"},
-    {.name = "dir_allowed", .value = boolean, .meaning = "browsing", .item = "dir_allowed"},
+    {.name = "read_allowed", .value = boolean, .meaning = "downloads", .traits = lenient, .item = "read_allowed"},
+    {.name = "write_allowed", .value = boolean, .meaning = "uploads", .traits = lenient, .item = "write_allowed"},
+    {.name = "dir_allowed", .value = boolean, .meaning = "browsing", .traits = lenient, .item = "dir_allowed"},
 };
 constexpr Option kPaths[] = {{.name = "path", .traits = repeats | foreign, .children = kPath}};
 constexpr Option kAccess[] = {
@@ -300,11 +301,13 @@ constexpr Option kIn[] = {{.name = "value",
                            .value = word,
                            .standard = "allow",
                            .meaning = "uploads: whether a token is needed",
+                           .traits = lenient,
                            .words = "allow|deny|token"}};
 constexpr Option kOut[] = {{.name = "value",
                             .value = word,
                             .standard = "allow",
                             .meaning = "downloads: whether a token is needed",
+                            .traits = lenient,
                             .words = "allow|deny|token"}};
 constexpr Option kTransfer[] = {
     {.name = "in", .traits = foreign, .children = kIn},

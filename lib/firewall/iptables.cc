@@ -1,7 +1,11 @@
 #include "firewall/iptables.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -10,6 +14,8 @@
 #include "base/child.h"
 #include "base/env.h"
 #include "base/failure.h"
+#include "base/fd.h"
+#include "base/io.h"
 #include "base/logging.h"
 #include "session/spool.h"
 
@@ -20,26 +26,27 @@ using text::Family;
 
 constexpr int kPatienceSeconds = 10;  // for one run of iptables, including the wait for its own lock
 constexpr std::size_t kMaxOutput = 64 * 1024 * 1024;
+constexpr char kLegacyTables[] = "/proc/net/ip_tables_names";
+constexpr char kLegacyTables6[] = "/proc/net/ip6_tables_names";
 
 child::Output run(std::vector<std::string> argv, const std::string& input) {
   return child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, kPatienceSeconds);
 }
 
-std::string program(Family family, const char* suffix) {
+std::string program(Family family, const char* suffix = "") {
   return fmt::format("/usr/sbin/{}{}", family == Family::v4 ? "iptables" : "ip6tables", suffix);
 }
 
-// Empty: it succeeded. Otherwise the message of iptables-restore.
-std::string try_restore(Family family, const std::string& input) {
-  const auto answer = run({program(family, "-restore"), "--noflush", "--wait", "5"}, input);
+// Empty: it succeeded. Otherwise the message of iptables-restore. `iptables` is the program's path, here and below.
+std::string try_restore(const std::string& iptables, const std::string& input) {
+  const auto answer = run({iptables + "-restore", "--noflush", "--wait", "5"}, input);
   if (answer.status == 0) return {};
   return answer.err.empty() ? fmt::format("exit status {}", answer.status) : answer.err;
 }
 
-void restore(Family family, const std::string& input) {
-  if (const auto why = try_restore(family, input); !why.empty()) {
-    throw tool::Failure(tool::os, fmt::format("run {}: {}", program(family, "-restore"), why));
-  }
+void restore(const std::string& iptables, const std::string& input) {
+  if (const auto why = try_restore(iptables, input); !why.empty())
+    throw tool::Failure(tool::os, fmt::format("run {}-restore: {}", iptables, why));
 }
 
 std::vector<std::string> lines_of(const std::string& output) {
@@ -51,17 +58,17 @@ std::vector<std::string> lines_of(const std::string& output) {
   return lines;
 }
 
-std::vector<std::string> table_lines(Family family, const char* table) {
-  const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S"}, "");
+std::vector<std::string> table_lines(const std::string& iptables, const char* table) {
+  const auto answer = run({iptables, "--wait", "5", "-t", table, "-S"}, "");
   if (answer.status != 0)
-    throw tool::Failure(tool::os, fmt::format("run {} -t {} -S: {}", program(family, ""), table, answer.err));
+    throw tool::Failure(tool::os, fmt::format("run {} -t {} -S: {}", iptables, table, answer.err));
   return lines_of(answer.out);
 }
 
 // Empty when there is no such chain. Any other failure is thrown: existing rules must not be taken for
 // gone.
 std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
-  const auto answer = run({program(family, ""), "--wait", "5", "-t", table, "-S", chain}, "");
+  const auto answer = run({program(family), "--wait", "5", "-t", table, "-S", chain}, "");
   if (answer.status != 0) {
     const bool absent =
         answer.err.find("No chain") != std::string::npos || answer.err.find("incompatible") != std::string::npos;
@@ -71,30 +78,79 @@ std::vector<std::string> chain_lines(Family family, const char* table, const std
   return lines_of(answer.out);
 }
 
-text::Standing standing(Family family) {
-  return text::standing(table_lines(family, "nat"), table_lines(family, "filter"));
+// All that is ours in one iptables.
+struct Tables {
+  std::vector<std::string> nat;
+  std::vector<std::string> filter;
+
+  explicit Tables(const std::string& iptables)
+      : nat(table_lines(iptables, "nat")), filter(table_lines(iptables, "filter")) {}
+  text::Standing standing() const { return text::standing(nat, filter); }
+  bool empty(Family family) const {
+    using text::Base;
+    return text::judge_base(family, nat, filter) == Base::absent && text::judge_accepting(filter) == Base::absent;
+  }
+};
+
+// A host has iptables twice, for nf_tables and for the kernel's older tables, each with rules of its own; the
+// alternative `iptables` is one of them, and an administrator may switch it. This is the path of the other.
+// Absent: there is no other, or it has no tables (and to ask it would make some).
+std::optional<std::string> other_program(Family family) {
+  std::error_code ignored;
+  const std::string here = std::filesystem::canonical(program(family), ignored).filename();
+  if (here == "xtables-legacy-multi") return program(family, "-nft");
+  if (here != "xtables-nft-multi") return std::nullopt;
+  const Fd names(::open(family == Family::v4 ? kLegacyTables : kLegacyTables6, O_RDONLY | O_CLOEXEC));
+  if (!names || io::read_all(names.get(), 4096, "the names of tables").empty()) return std::nullopt;
+  return program(family, "-legacy");
+}
+
+// Removes what is ours in the other iptables. False: there was nothing.
+bool leave_other(Family family) {
+  const auto other = other_program(family);
+  if (!other || ::access(other->c_str(), X_OK) != 0) return false;
+  const Tables found(*other);
+  if (found.empty(family)) return false;
+  restore(*other, text::purge(found.standing()));
+  logging::event("Removed the rules from {}: iptables is another one now",
+                 std::filesystem::path(*other).filename().string());
+  return true;
 }
 
 void lay_all(Family family, const std::vector<session::Session>& sessions) {
-  restore(family, text::base(family, sessions, standing(family)));
+  restore(program(family), text::base(family, sessions, Tables(program(family)).standing()));
+  leave_other(family);
+}
+
+std::vector<session::Session> others(const session::Session& session) {
+  auto all = session::spool::living();
+  std::erase_if(all, [&](const session::Session& other) { return other.id == session.id; });
+  return all;
 }
 
 // Lays everything of ours as it should be, including `session` in its present state.
 void lay_with(Family family, const session::Session& session) {
-  std::vector<session::Session> all{session};
-  for (auto& other : session::spool::living()) {
-    if (other.id != session.id) all.push_back(std::move(other));
-  }
+  auto all = others(session);
+  all.push_back(session);
   lay_all(family, all);
 }
 
 // Puts `input`, the rules of `session`, in force. If they are refused because the base is missing,
 // lays that first.
 void put_in_force(Family family, const session::Session& session, const std::string& input) {
-  const auto why = try_restore(family, input);
+  const auto why = try_restore(program(family), input);
   if (why.empty()) return;
   logging::debug1("Laying the base rules: {}", logging::escape(why));
   lay_with(family, session);
+}
+
+// Moves the rules of `sessions` here, of both families, if the other iptables has any of ours.
+void follow_switch(const std::vector<session::Session>& sessions) {
+  for (const auto family : {Family::v4, Family::v6}) {
+    const bool used = std::any_of(sessions.begin(), sessions.end(),
+                                  [&](const session::Session& session) { return text::is_for(session, family); });
+    if (leave_other(family) && used) lay_all(family, sessions);
+  }
 }
 
 std::string comment_of(const std::string& line) {
@@ -129,7 +185,7 @@ void remove(Family family, const std::vector<Rule>& rules) {
   if (rules.empty()) return;
   std::string input = "*nat\n";
   for (const auto& rule : rules) input += "-D" + rule.line.substr(2) + "\n";
-  restore(family, input + "COMMIT\n");
+  restore(program(family), input + "COMMIT\n");
 }
 
 // The rules of `session`, as iptables -S prints them.
@@ -153,8 +209,9 @@ class Iptables : public Backend {
   void pin(const session::Session& session) override { put_in_force(family_, session, text::pin(family_, {session})); }
 
   void close(const session::Session& session) override {
-    if (try_restore(family_, text::close(family_, {session})).empty()) return;
-    close_all(session);  // somebody flushed or changed them
+    if (try_restore(program(family_), text::close(family_, {session})).empty()) return;
+    close_all(session);  // somebody flushed or changed them, or has another iptables now
+    follow_switch(others(session));
   }
 
   std::optional<std::chrono::seconds> renewal() const override { return std::nullopt; }
@@ -164,7 +221,7 @@ class Iptables : public Backend {
     close_flow(session);
     std::string input = "*nat\n";
     for (const auto& rule : text::rules_of(session)) input += "-I " + rule + "\n";
-    restore(family_, input + "COMMIT\n");
+    restore(program(family_), input + "COMMIT\n");
   }
 
   void settle(const session::Session& session) override {
@@ -192,22 +249,21 @@ class Iptables : public Backend {
 
   std::set<std::string> find_served(const std::vector<session::Session>&) override {
     std::set<std::string> ids;
-    for (const auto& rule : rules_among(table_lines(family_, "nat"))) ids.insert(rule.comment);
+    for (const auto& rule : rules_among(table_lines(program(family_), "nat"))) ids.insert(rule.comment);
     return ids;
   }
 
   text::Base inspect_base() override {
-    return text::judge_base(family_, table_lines(family_, "nat"), table_lines(family_, "filter"));
+    const Tables found(program(family_));
+    return text::judge_base(family_, found.nat, found.filter);
   }
 
   bool purge() override {
-    using text::Base;
-    const auto nat = table_lines(family_, "nat");
-    const auto filter = table_lines(family_, "filter");
-    const bool nothing =
-        text::judge_base(family_, nat, filter) == Base::absent && text::judge_accepting(filter) == Base::absent;
-    if (!nothing) restore(family_, text::purge(text::standing(nat, filter)));
-    return !nothing;
+    const bool left = leave_other(family_);
+    const Tables found(program(family_));
+    if (found.empty(family_)) return left;
+    restore(program(family_), text::purge(found.standing()));
+    return true;
   }
 
  private:
@@ -221,19 +277,22 @@ Mended Iptables::reconcile(const std::vector<session::Session>& sessions) {
     if (text::is_for(session, family_)) wanted.merge(lines_in_force(session));
     if (!session.flow) without_flow.insert(session.id);
   }
-  const auto nat = table_lines(family_, "nat");
+  const Tables found(program(family_));
   Mended mended;
   std::set<std::string> missing = wanted;
-  mended.removed = rules_among(nat);
+  mended.removed = rules_among(found.nat);
   std::erase_if(mended.removed, [&](const Rule& rule) {
     // A repeated rule is one too many.
     return missing.erase(rule.line) != 0 || without_flow.contains(rule.comment);
   });
-  mended.laid =
-      !wanted.empty() &&
-      (!missing.empty() || text::judge_base(family_, nat, table_lines(family_, "filter")) != text::Base::present);
-  if (mended.laid) lay(sessions);
-  else remove(family_, mended.removed);
+  mended.laid = !wanted.empty() &&
+                (!missing.empty() || text::judge_base(family_, found.nat, found.filter) != text::Base::present);
+  if (mended.laid) {
+    lay(sessions);
+  } else {
+    remove(family_, mended.removed);
+    leave_other(family_);
+  }
   return mended;
 }
 
@@ -246,9 +305,9 @@ Backend& backend(Family family) {
 }
 
 bool lay_accepting(Family family) {
-  const auto filter = table_lines(family, "filter");
+  const auto filter = table_lines(program(family), "filter");
   if (text::judge_accepting(filter) == text::Base::present) return false;
-  restore(family, text::accepting(text::standing({}, filter)));
+  restore(program(family), text::accepting(text::standing({}, filter)));
   return true;
 }
 

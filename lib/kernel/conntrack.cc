@@ -22,6 +22,8 @@
 namespace conntrack {
 namespace {
 
+constexpr std::size_t kMostAtOnce = 512;  // flows of one Watch::read
+
 using Entry = std::unique_ptr<nf_conntrack, decltype(&nfct_destroy)>;
 
 IpAddress address_of(const nf_conntrack* entry, nf_conntrack_attr v4, nf_conntrack_attr v6) {
@@ -83,6 +85,17 @@ int keep(nf_conntrack_msg_type, nf_conntrack* entry, void* into) noexcept {
 int keep_with_tcp(nf_conntrack_msg_type, nf_conntrack* entry, void* into) noexcept {
   if (is_udp(entry) || is_tcp(entry)) static_cast<std::vector<Flow>*>(into)->push_back(flow_of(entry));
   return NFCT_CB_CONTINUE;
+}
+
+// `into` is a Watch::News.
+int keep_news(nf_conntrack_msg_type type, nf_conntrack* entry, void* into) noexcept {
+  auto& news = *static_cast<Watch::News*>(into);
+  if (!is_udp(entry)) return NFCT_CB_CONTINUE;
+  const Flow flow = flow_of(entry);
+  if (type == NFCT_T_NEW) news.begun.push_back(flow);
+  else if (flow.answered) news.answered.push_back(flow);
+  news.more = news.begun.size() + news.answered.size() >= kMostAtOnce;
+  return news.more ? NFCT_CB_STOP : NFCT_CB_CONTINUE;
 }
 
 nfct_handle* open_handle(unsigned groups) {
@@ -236,7 +249,8 @@ bool has_events() {
   return file && io::read_all(file.get(), 16, "nf_conntrack_events") != "0\n";
 }
 
-Watch::Watch(const IpAddress& client, std::uint32_t mark) : handle_(open_handle(NF_NETLINK_CONNTRACK_NEW), nfct_close) {
+Watch::Watch(const IpAddress& client, std::uint32_t mark)
+    : handle_(open_handle(NF_NETLINK_CONNTRACK_NEW | NF_NETLINK_CONNTRACK_UPDATE), nfct_close) {
   narrow(client, mark);
   fd::set_nonblocking(fd());
 }
@@ -256,13 +270,22 @@ void Watch::narrow(const IpAddress& client, std::uint32_t mark) {
 
 int Watch::fd() const { return ::nfct_fd(handle_.get()); }
 
+// Once the socket overflowed, the kernel drops every event until all that waits has been read (and so this ends);
+// it says so only once.
+void Watch::read_the_rest() {
+  int answer = -1;
+  do {
+    answer = ::nfct_catch(handle_.get());
+  } while (answer >= 0 || errno == ENOBUFS || errno == EINTR);
+}
+
 Watch::News Watch::read() {
   News news;
-  ::nfct_callback_register(handle_.get(), NFCT_T_NEW, keep, &news.flows);
-  const int answer = ::nfct_catch(handle_.get());
-  const int error = errno;
+  ::nfct_callback_register(handle_.get(), static_cast<nf_conntrack_msg_type>(NFCT_T_NEW | NFCT_T_UPDATE), keep_news,
+                           &news);
+  news.lost = ::nfct_catch(handle_.get()) < 0 && errno == ENOBUFS;
   ::nfct_callback_unregister(handle_.get());
-  if (answer < 0 && error == ENOBUFS) news.lost = true;
+  if (news.lost) read_the_rest();
   return news;
 }
 

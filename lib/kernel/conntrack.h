@@ -76,7 +76,8 @@ std::optional<Flow> flow_in(const nlmsghdr* message);
 // True if the kernel reports new flows at all (net.netfilter.nf_conntrack_events).
 bool has_events();
 
-// Reports new flows of one client address. The kernel filters, so other flows wake nobody.
+// Reports the flows of one client address: when they begin, and when they are answered first. The kernel filters,
+// so other flows wake nobody.
 class Watch {
  public:
   // Reports only flows whose mark has any bit of `mark`; 0: flows of every mark.
@@ -87,12 +88,17 @@ class Watch {
   // Readable (poll) when there may be flows.
   int fd() const;
   struct News {
-    std::vector<Flow> flows;
-    bool lost = false;  // the socket overflowed: list the table instead
+    std::vector<Flow> begun;
+    std::vector<Flow> answered;  // a packet has come back
+    bool lost = false;           // the socket overflowed: list the table instead
+    bool more = false;           // there may be more to read at once
   };
+  // What came since; some 500 flows at most, so that nobody can keep us here.
   News read();
 
  private:
+  void read_the_rest();
+
   std::unique_ptr<nfct_handle, int (*)(nfct_handle*)> handle_;
 };
 

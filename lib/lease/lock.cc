@@ -13,7 +13,7 @@ namespace lease {
 Lock::Lock() {
   const std::string path = fmt::format("{}/lease_lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  fd::lock(lock_.get(), path);
+  fd::lock_in_line(lock_.get(), path);
 }
 
 }  // namespace lease

@@ -9,7 +9,8 @@
 namespace lease {
 
 // Held while leases of this host are changed, on record and in the kernel; not together with a
-// session::spool::FirewallLock. Waits at most 10 s (Failure{75}). What is logged meanwhile is written once it is free.
+// session::spool::FirewallLock. Waits in line for it (fd::lock_in_line, Failure{75}). What is logged meanwhile is
+// written once it is free.
 class Lock {
  public:
   Lock();

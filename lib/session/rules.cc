@@ -40,22 +40,22 @@ std::string domain_mismatch(const Rule& rule, const Request& request) {
   return fmt::format("host_domain {} is not {}:{}", rule.host_domain->text(), request.domain->host, asked);
 }
 
-std::string user_mismatch(const Rule& rule, const Request& request, const Facts& facts) {
+std::string user_mismatch(const Rule& rule, const std::string& user, const Facts& facts) {
   if (rule.users.empty() && rule.groups.empty()) return {};
-  if (contains(rule.users, request.user)) return {};
+  if (contains(rule.users, user)) return {};
   if (!rule.groups.empty()) {
-    for (const auto& group : facts.groups_of(request.user)) {
+    for (const auto& group : facts.groups_of(user)) {
       if (contains(rule.groups, group)) return {};
     }
   }
-  return fmt::format("{} is not among users {} or groups {}", request.user, rule.users.empty() ? "-" : join(rule.users),
+  return fmt::format("{} is not among users {} or groups {}", user, rule.users.empty() ? "-" : join(rule.users),
                      rule.groups.empty() ? "-" : join(rule.groups));
 }
 
 std::string mismatch(const Rule& rule, const Request& request, const Facts& facts) {
   if (auto why = address_mismatch(rule, request); !why.empty()) return why;
   if (auto why = domain_mismatch(rule, request); !why.empty()) return why;
-  return user_mismatch(rule, request, facts);
+  return user_mismatch(rule, request.user, facts);
 }
 
 std::string reasons(const Rule& rule, const Request& request) {
@@ -104,11 +104,11 @@ std::vector<HostPort> hosts_for(const Rule& rule, const Request& request, const 
   return fit;
 }
 
-Route route_of(const config::Rproxy& rproxy, const Rule& rule, std::vector<HostPort> hosts, const Request& request) {
+Route route_of(const config::Rproxy& rproxy, const Rule& rule, std::vector<HostPort> hosts, const std::string& user) {
   Route route;
   route.rule = rule.number;
-  route.upstream_user = rule.squash_user.empty() ? request.user : rule.squash_user;
-  route.keyfile = expand_user(rule.keyfile, request.user);
+  route.upstream_user = rule.squash_user.empty() ? user : rule.squash_user;
+  route.keyfile = expand_user(rule.keyfile, user);
   route.hosts = std::move(hosts);
   // Windows servers take a port per transfer: then every port is kept, as with
   // proxy_port 0 (guide, "Issues with source port filtering turned off …").
@@ -145,10 +145,18 @@ std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& re
       continue;
     }
     explain(fmt::format("rule {} (line {}): match: {}", rule.number, rule.line, reasons(rule, request)));
-    return route_of(rproxy, rule, hosts_for(rule, request, facts), request);
+    return route_of(rproxy, rule, hosts_for(rule, request, facts), request.user);
   }
   explain(rproxy.rules.empty() ? "there are no rules" : "no rule matches");
   return std::nullopt;
+}
+
+bool is_for(const config::Rule& rule, const std::string& user, const Facts& facts) {
+  return user_mismatch(rule, user, facts).empty();
+}
+
+Route route_for(const config::Rproxy& rproxy, const config::Rule& rule, const std::string& user) {
+  return route_of(rproxy, rule, rule.hosts, user);
 }
 
 std::string hint(const config::Rproxy& rproxy, const Request& request) {
@@ -164,7 +172,7 @@ std::string hint(const config::Rproxy& rproxy, const Request& request) {
 bool depends_on_domain(const config::Rproxy& rproxy, const Request& request, const Facts& facts) {
   if (!rproxy.enabled) return false;
   for (const auto& rule : rproxy.rules) {
-    if (!address_mismatch(rule, request).empty() || !user_mismatch(rule, request, facts).empty()) continue;
+    if (!address_mismatch(rule, request).empty() || !user_mismatch(rule, request.user, facts).empty()) continue;
     return rule.host_domain.has_value();
   }
   return false;

@@ -12,7 +12,8 @@
 
 namespace config {
 struct Rproxy;
-}
+struct Rule;
+}  // namespace config
 
 namespace session::rules {
 
@@ -30,6 +31,11 @@ struct Facts {
 // is left, the rule matches but cannot serve: Failure{78}. Only when the command uses no UDP does such
 // a rule lead to its hosts all the same.
 std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
+
+// Whether the rule is for that user, whatever address and name they come by.
+bool is_for(const config::Rule& rule, const std::string& user, const Facts& facts);
+// Where the rule leads that user, whatever address they come by: to all of its hosts.
+Route route_for(const config::Rproxy& rproxy, const config::Rule& rule, const std::string& user);
 
 // What may be wrong on the way of a request that no rule is for, as the end of a sentence: "; no rule has that
 // address: …". Empty: nothing is to be seen.

@@ -174,7 +174,7 @@ void make_directory(const std::string& name) { make_directory(fmt::format("{}/{}
 FirewallLock::FirewallLock() {
   const std::string path = fmt::format("{}/lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  fd::lock(lock_.get(), path);
+  fd::lock_in_line(lock_.get(), path);
 }
 
 std::optional<Token> Token::take(const std::string& directory, const std::string& name) {

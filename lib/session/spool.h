@@ -41,8 +41,8 @@ void make_directory(const std::string& name);
 // exist.
 std::vector<std::string> names_in(const std::string& directory);
 
-// Held while the firewall is changed; waits at most 10 s (Failure{75}). What is logged meanwhile is written once it is
-// free.
+// Held while the firewall is changed; waits in line for it (fd::lock_in_line, Failure{75}). What is logged meanwhile is
+// written once it is free.
 class FirewallLock {
  public:
   FirewallLock();

@@ -46,10 +46,10 @@ struct Lookup {
   }
 };
 
-std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline& deadline) {
-  if (const auto ip = IpAddress::parse(server.host)) return {{*ip, server.port}};
-  auto lookup = std::make_unique<Lookup>();
-  lookup->name = server.host;
+// Its error.
+int look_up(std::unique_ptr<Lookup>& lookup, const std::string& name, int family, const Deadline& deadline) {
+  lookup = std::make_unique<Lookup>();
+  lookup->name = name;
   lookup->hints.ai_family = family;
   lookup->hints.ai_socktype = SOCK_STREAM;
   lookup->request.ar_name = lookup->name.c_str();
@@ -60,12 +60,21 @@ std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline
     const auto milliseconds = deadline.left().count();
     if (milliseconds == 0) {
       static_cast<void>(lookup.release());  // the resolver's thread still writes to it
-      fail("resolve " + server.host, "timed out");
+      fail("resolve " + name, "timed out");
     }
     const timespec left{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
     ::gai_suspend(list, 1, &left);
     error = 0;
   }
+  return error;
+}
+
+std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline& deadline) {
+  if (const auto ip = IpAddress::parse(server.host)) return {{*ip, server.port}};
+  std::unique_ptr<Lookup> lookup;
+  int error = look_up(lookup, server.host, family, deadline);
+  // That is also said of a name in /etc/hosts that has addresses of the other family.
+  if (error == EAI_NONAME && family != AF_UNSPEC && look_up(lookup, server.host, AF_UNSPEC, deadline) == 0) return {};
   if ((error == EAI_NODATA || error == EAI_ADDRFAMILY) && family != AF_UNSPEC) return {};
   if (error != 0) fail("resolve " + server.host, ::gai_strerror(error));
   std::vector<Endpoint> found;

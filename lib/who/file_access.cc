@@ -1,6 +1,7 @@
 #include "who/file_access.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -61,7 +62,7 @@ bool right(const std::vector<Elements>& all, std::size_t at, const Element& area
   std::string text;
   for (std::size_t i = 0; i < all.size() && text.empty(); ++i)
     text = i == at ? given({&area}, {name}) : given(all[i], path);
-  return config::value::boolean(text).value_or(true);
+  return text.empty() || config::value::boolean(text).value_or(false);
 }
 
 std::vector<Area> areas(const std::vector<Elements>& all, const std::string& user) {
@@ -78,8 +79,8 @@ std::vector<Area> areas(const std::vector<Elements>& all, const std::string& use
 }
 
 Transfer transfer(const std::string& word) {
-  if (word == "deny") return Transfer::deny;
-  return word == "token" ? Transfer::token : Transfer::allow;
+  if (word == "token") return Transfer::token;
+  return word.empty() || word == "allow" ? Transfer::allow : Transfer::deny;
 }
 
 // One that is switched off for a while serves nobody: its users' docroots are those of servers inside.
@@ -142,6 +143,13 @@ Access of_user(const Element& document, const std::string& user) {
   found.uploads = transfer(given_in_any(all, {"authorization", "transfer", "in", "value"}));
   found.downloads = transfer(given_in_any(all, {"authorization", "transfer", "out", "value"}));
   return found;
+}
+
+std::string canonical(const std::string& docroot) {
+  if (!docroot.starts_with('/')) return docroot;
+  std::error_code error;
+  const auto resolved = std::filesystem::weakly_canonical(docroot, error);
+  return error ? docroot : resolved.string();
 }
 
 }  // namespace file_access

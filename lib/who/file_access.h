@@ -55,6 +55,9 @@ config::schema::Elements all_users(const config::xml::Element& document);
 config::schema::Elements all_groups(const config::xml::Element& document);
 std::string name_of(const config::xml::Element& user_or_group);
 
+// A docroot with symbolic links resolved as far as it exists; a URL is not changed.
+std::string canonical(const std::string& docroot);
+
 // `path` with $(user), $(name) and a leading $(home) replaced. Failure{71} when $(home) is wanted and there is no such
 // account.
 std::string expand(const std::string& path, const std::string& user);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""attackers.py KIND [ARGUMENT...]: one attacker of hostile.py, until it is killed. Prints
-"begun" once it is at work. It runs on the host, and as the user, whose part it plays.
+"""attackers.py KIND [ARGUMENT...]: one attacker of hostile.py, until it or its parent ends:
+a session of sshd's ends nothing that is silent. Prints "begun" once it is at work. It runs on
+the host, and as the user, whose part it plays.
 
   connections ADDRESS PORT COUNT     idle TCP connections, made anew when they are closed
   syns ADDRESS PORT NETWORK RATE     TCP SYNs from addresses of NETWORK, a /24, that nobody has
@@ -14,11 +15,14 @@
   requests ADDRESS PORT COUNT        loops of requests to the node API with a wrong password
 """
 import base64
+import contextlib
+import ctypes
 import http.client
 import itertools
 import os
 import random
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -27,11 +31,20 @@ import syslog
 import threading
 import time
 
-PAUSE = 0.01  # s, between the batches of what is sent at a rate
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../lib")
+import forge
+
+PAUSE = 0.01  # s, before what failed is tried again
+PR_SET_PDEATHSIG = 1
 
 
 def begun():
     print("begun", flush=True)
+
+
+def at_rate(rate, send):
+    begun()
+    forge.at_rate(rate, None, send)
 
 
 def forever(count, work):
@@ -49,40 +62,6 @@ def forever(count, work):
     threads[0].join()
 
 
-def at_rate(rate, send):
-    """Calls `send` so often each second, as well as it goes."""
-    begun()
-    start, sent = time.monotonic(), 0
-    while True:
-        for _ in range(max(0, int((time.monotonic() - start) * rate) - sent)):
-            try:
-                send()
-            except OSError:  # a full queue, an ICMP error
-                pass
-            sent += 1
-        time.sleep(PAUSE)
-
-
-def checksum(data):
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def raw(source, target, protocol, payload):
-    """An IPv4 packet."""
-    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0, 64, protocol, 0,
-                       socket.inet_aton(source), socket.inet_aton(target))
-    return head + payload
-
-
-def raw_socket():
-    made = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    made.setblocking(False)
-    return made
-
-
 def connections(address, port, count):
     def hold():
         with socket.create_connection((address, int(port)), timeout=5) as held:
@@ -93,26 +72,22 @@ def connections(address, port, count):
 
 
 def syns(address, port, network, rate):
-    out = raw_socket()
+    send = forge.sender(address)
     prefix = network.rpartition(".")[0]
 
-    def send():
+    def one():
         source = f"{prefix}.{random.randrange(100, 250)}"
         tcp = struct.pack(">HHIIBBHHH", random.randrange(1024, 65536), int(port), random.getrandbits(32), 0, 0x50, 2, 64000, 0, 0)
         pseudo = struct.pack(">4s4sBBH", socket.inet_aton(source), socket.inet_aton(address), 0, 6, len(tcp))
-        tcp = tcp[:16] + struct.pack(">H", checksum(pseudo + tcp)) + tcp[18:]
-        out.sendto(raw(source, address, 6, tcp), (address, 0))
-    at_rate(int(rate), send)
+        tcp = tcp[:16] + struct.pack(">H", forge.checksum(pseudo + tcp)) + tcp[18:]
+        send(forge.packet(source, address, 6, tcp))
+    at_rate(int(rate), one)
 
 
 def datagrams(address, port, source, rate):
-    out = raw_socket()
+    send = forge.sender(address)
     ports = itertools.cycle(range(1024, 65536))
-
-    def send():
-        udp = struct.pack(">HHHH", next(ports), int(port), 12, 0) + b"junk"
-        out.sendto(raw(source, address, 17, udp), (address, 0))
-    at_rate(int(rate), send)
+    at_rate(int(rate), lambda: send(forge.udp((source, next(ports)), (address, int(port)), b"junk")))
 
 
 def flows(address, port, rate, *ssh):
@@ -123,7 +98,7 @@ def flows(address, port, rate, *ssh):
         ports = itertools.cycle(range(1024, 65536))
 
         def send():
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
                 one.bind(("", next(ports)))
                 one.sendto(b"inside1/junk", (address, int(port)))
         at_rate(int(rate), send)
@@ -176,6 +151,7 @@ def requests(address, port, count):
 
 def main():
     kinds = {each.__name__: each for each in (connections, syns, datagrams, flows, sessions, held, helpers, garbage, lines, requests)}
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.nice(19)  # in the field their machine is another one

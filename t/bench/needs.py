@@ -49,11 +49,11 @@ NEEDS = {
 
 
 def rows_of(name, measure, root, build):
-    """What `measure` makes, as a list; or a row that says why it cannot run on this machine."""
+    """What `measure` makes, each row once it is there; or one that says why it cannot run on this machine."""
     try:
         for check in NEEDS.get(name, []):
             check(root, build)
         made = measure()
+        yield from [made] if isinstance(made, Row) else made
     except Cannot as why:
-        made = Row(name, "", skipped=str(why))
-    return made if isinstance(made, list) else [made]
+        yield Row(name, "", skipped=str(why))

@@ -96,4 +96,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return tool::guard("traffic", run, argc, argv, tool::Audience::operators); }
+int main(int argc, char** argv) { return tool::guard("traffic", nullptr, run, argc, argv, tool::Audience::operators); }

@@ -74,6 +74,7 @@ nothing|
 no command|--proxy dnat://alice:secret@h --to x
 no destination|--proxy dnat://alice:secret@h -- true
 no proxy|--to x -- true
+the proxy itself|--proxy dnat://alice:secret@h --to localhost -- true
 no scheme|--proxy alice:secret@h --to x -- true
 another scheme|--proxy https://alice:secret@h --to x -- true
 a bare IPv6 address|--proxy dnat://alice:secret@2001:db8::1 --to x -- true

@@ -57,6 +57,10 @@ for what, command in (("that ends", ("/bin/true",)), ("that says what is none", 
     systemd = Systemd(*NOBODY, *command)
     refused(by_name(), "destination_denied", f"an asp-name {what}", "does not have that address")
     systemd.end()
+systemd = Systemd()
+for _ in range(20):  # before the question comes, or after it
+    refused(by_name(), "destination_denied", "a connection that systemd closes", "does not have that address")
+systemd.end()
 give_back(lease)
 nothing_left("all given back")
 same(lease.end(), 0, "it ends with its connection")

@@ -134,10 +134,10 @@ like "$err" '\\xc2\\x9b31m' 'are escaped'
 
 # --- 64: usage --------------------------------------------------------------------
 
-for args in '-x' '-c' '-e operand' 'operand' '--help' '-e -- operand'; do
+for args in '-x' '-c' '-e operand' 'operand' '--helping' '-e -- operand'; do
   # shellcheck disable=SC2086
   status 64 "asp-match $args: exit 64" "$match" $args < /dev/null
-  like "$err" '^asp-match: .*usage: asp-match \[-e\] \[-c aspera.conf\] < request$' 'the usage, on one line'
+  like "$err" '^asp-match: .*usage: asp-match \[-e\] \[-c aspera.conf\] < request'$'\n''       asp-match .*-u user' 'the usage, a line for each form'
   is "$out" '' 'nothing on stdout'
 done
 
@@ -242,5 +242,21 @@ if [ "$(id -u)" -eq 0 ]; then
 else
   skip 'needs root' 'a file that the user may not read'
 fi
+
+# --- a request as options ----------------------------------------------------------
+
+typed() { timeout 10 "$match" -c "$tmp/aspera.conf" "$@" < /dev/null; }
+status 0 'as options: exit 0' typed -u bear -a 7.7.8.1
+is "$out" "$(ask "$tmp/aspera.conf" 7.7.8.1:33001)" 'the same answer'
+status 0 'with a name that was asked for' typed -u bear -a 7.7.7.8 -d faspex.EXAMPLE.com
+like "$out" 'rule=2' 'which decides'
+status 0 'by IPv6' typed -u bear -a '[2001:db8::1]:33001'
+like "$out" 'rule=4' 'with a client of that family'
+for args in '-u bear' '-a 7.7.8.1' '-u bear -a x' '-u a/b -a 7.7.8.1' '-u bear -a 7.7.8.1 -f 2001:db8::9' '-u bear -a 7.7.8.1 -d a/b' '-d a'; do
+  # shellcheck disable=SC2086
+  status 64 "asp-match $args: exit 64" typed $args
+done
+status 64 'on a terminal, without options: exit 64' script -qec "timeout 10 '$match' -c '$tmp/aspera.conf'" /dev/null
+like "$out" 'a request is needed: on stdin, or by -u and -a' 'it waits for nobody, and says what to type'
 
 done_testing

@@ -9,11 +9,11 @@ proxy=$tmp/asperaproxy
 for args in '' -x '-h status' stat STATUS 'status drain' 'drain now' --drain 'start now' 'stop x' 'restart x' 'reload x'; do
   # shellcheck disable=SC2086
   status 64 "asperaproxy $args: exit 64" timeout 20 "$proxy" $args
-  like "$err" '^asperaproxy: .*usage: asperaproxy setup .*\| start .*\| drain \| undrain \| fault .*\| heal .*\| trust' 'the usage, with the verbs'
+  like "$err" '^asperaproxy: .*usage: asperaproxy setup.* asperaproxy start.* asperaproxy drain.* asperaproxy fault HOST.* asperaproxy trust' 'the usage, with the verbs'
   is "$out" '' 'and nothing on stdout'
 done
 nok 'nothing was made' test -e /run/sallyport
-for args in 'check x' 'check --xml' 'check --json --json' 'trust --x' 'trust a b' 'trust --fingerprint' \
+for args in 'check x' 'check --xml' 'check --json --json' 'check --json --fix' 'check --yes' 'trust --x' 'trust a b' 'trust --fingerprint' \
   fault 'fault a:0' 'fault a/b' heal 'heal a b' 'heal -x'; do
   # shellcheck disable=SC2086
   status 64 "asperaproxy $args: exit 64" timeout 20 "$proxy" $args

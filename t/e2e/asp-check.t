@@ -194,6 +194,7 @@ on dmz useradd -m -s /bin/bash -p '*' carol
 docroot /srv carol
 capture on dmz "$check" --json
 like "$(findings)" $'no_restricted_shell user carol\n.*ssh_tunneling user carol' 'an account with a docroot is restricted, and judged'
+unlike "$(findings)" 'keys_at_home' 'but for the place of its keys, where everybody has them'
 no_docroot
 clean 'without one it has full access'
 on dmz userdel -r carol 2> /dev/null
@@ -336,7 +337,7 @@ opened g+w /etc/ssh/authorized_keys
 finds 'their directory for its group' 'writable file /etc/ssh/authorized_keys'
 closed
 for_bear 'AuthorizedKeysFile /etc/ssh/authorized_keys/%u .ssh/authorized_keys2'
-finds 'keys of the home directory, too' 'writable user bear'
+finds 'keys of the home directory, too' 'keys_at_home user bear'
 says 'sshd takes keys from /home/bear/.ssh/authorized_keys2, where' 'which are named'
 gone
 echo 'StrictModes no' | planted
@@ -390,9 +391,6 @@ mv "$dmz/usr/bin/ssh.real" "$dmz/usr/bin/ssh"
 
 # --- what does not answer ---------------------------------------------------------------------------------------
 
-mv "$dmz$prefix/bin/asuserdata" "$dmz/tmp/"
-finds 'asuserdata is missing' "not_judged file $prefix/etc/aspera.conf"
-mv "$dmz/tmp/asuserdata" "$dmz$prefix/bin/"
 echo '<CONF><server></CONF>' | lab_config
 finds 'aspera.conf is broken' "not_judged file $prefix/etc/aspera.conf"
 no_docroot

@@ -44,7 +44,7 @@ for family in 4 6; do
   BIND_AT=$BIND
   [ $family = 4 ] || BIND_AT=[$BIND]
   configure
-  lab_udp inside1 recv "$INSIDE1_AT:33001" "$TMPDIR/received"
+  lab_udp inside1 echo "$INSIDE1_AT:33001" "$TMPDIR/received"
 
   # Both of one client at once, open ones and pinned ones -------------------------------
   proxy_session bears outside bear "$SQUASH" "$tell"

@@ -111,7 +111,7 @@ sudoers=/etc/sudoers.d/sallyport
 fault node_lease FAIL "$node cannot connect to /run/sallyport/lease.sock: No such file" 'mv /run/sallyport/lease.sock /root/' 'mv /root/lease.sock /run/sallyport/'
 fault node_lease FAIL "$node cannot connect to /run/sallyport/lease.sock: Permission denied" 'chmod 600 /run/sallyport/lease.sock' 'chmod 660 /run/sallyport/lease.sock'
 fault node_lease FAIL 'asp-lease is missing' "mv $LAB_PREFIX/libexec/asp-lease /root/" "mv /root/asp-lease $LAB_PREFIX/libexec/"
-fault node_lease FAIL 'others than root can write to .*asp-lease' "chmod g+w $LAB_PREFIX/libexec/asp-lease" "chmod g-w $LAB_PREFIX/libexec/asp-lease"
+fault 'node_lease|writable' FAIL 'others than root can write to .*asp-lease' "chmod g+w $LAB_PREFIX/libexec/asp-lease" "chmod g-w $LAB_PREFIX/libexec/asp-lease"
 fault node_lease warn 'may run by sudo: .*/bin/ls' "echo '$node ALL = (root) NOPASSWD: /bin/ls' > /etc/sudoers.d/zz; chmod 440 /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
 
 on dmz cp -p $users /root/users
@@ -119,7 +119,7 @@ mend="cp -p /root/users $users"
 fault node_users FAIL 'no user of the node API' "rm $users" "$mend"
 fault node_users FAIL 'no user of the node API' "echo '# none' > $users" "$mend"
 fault node_users FAIL "$users:3: not name:hash" "echo half >> $users" "$mend"
-fault node_users FAIL 'writable by root alone' "chmod g+w $users" "chmod g-w $users"
+fault 'node_users|writable' FAIL 'writable by root alone' "chmod g+w $users" "chmod g-w $users"
 fault node_users FAIL "$node cannot read" "chgrp root $users" "chgrp $node $users"
 fault node_users FAIL 'everybody on this host can read' "chmod 644 $users" "chmod 640 $users"
 fault node_users warn 'the account transfer_user, which is gone' 'sed -i /^transfer_user/d /etc/passwd' 'cp -p /root/passwd /etc/passwd'
@@ -133,7 +133,7 @@ listen root tcp,127.0.0.1,5432 udp,203.0.113.1,7777 tcp,0.0.0.0,10001 udp,0.0.0.
 fault lease_ports warn 'on ports of the range: 5432, 7777' true true
 unlike "$(grep lease_ports: <<< "$out")" '10001|9092' 'not of those beside it, nor of the node service'
 hush
-fault 'lease_ports|config|forward|udp_in|lease_packets|keyfile|host_keys' FAIL 'rules of the reverse proxy have UDP ports of the range: 6000' \
+fault 'lease_ports|config|forward|udp_in|lease_packets|keyfile|host_keys|servers' FAIL 'rules of the reverse proxy have UDP ports of the range: 6000' \
   "sed -i 's|<proxy>|<rproxy><enabled>true</enabled><rules><rule><host>203.0.113.10</host><keyfile>/k</keyfile><proxy_port>6000</proxy_port></rule></rules></rproxy>&|' $conf" "$back"
 
 service_down
@@ -158,7 +158,7 @@ fault certificate FAIL "$cert is missing" "rm $cert" "$mend"
 fault certificate FAIL "$key is missing" "rm $key" "$mend"
 fault certificate FAIL 'has no certificate that can be read' "echo x > $cert" "$mend"
 fault certificate FAIL 'can read the private key' "chmod 644 $key" "$mend"
-fault certificate FAIL "does not belong to root" "chown $node $key" "chown root $key; $mend"
+fault 'certificate|writable' FAIL "does not belong to root" "chown $node $key" "chown root $key; $mend"
 certificate '40 days ago' '1 day ago'
 fault certificate FAIL 'has expired on 20' true true
 certificate '1 day' '40 days'

@@ -18,7 +18,7 @@ for family in 4 6; do
   lab_family $family
   receivers=()
   for port in 33001 33005 33006 33100 33101; do
-    lab_udp inside1 recv "$INSIDE1_AT:$port" "$TMPDIR/$port"
+    lab_udp inside1 echo "$INSIDE1_AT:$port" "$TMPDIR/$port"
     receivers+=("$LAB_UDP")
   done
 

@@ -70,8 +70,9 @@ on dmz umount /proc
 for family in 4 6; do
   lab_family $family
   proxy_allow cat
+  lab_udp inside1 echo "$INSIDE1_AT:33001" "$TMPDIR/received"
   proxy_session audited outside bear "$SQUASH" cat
-  on outside python3 "$LAB_LIB/udp.py" send "$ANY_AT:5001" "$SQUASH_AT:33001" x
+  on outside python3 "$LAB_LIB/udp.py" send "$ANY_AT:5001" "$SQUASH_AT:33001" x --wait-reply 5 > /dev/null
   wait_until 5 eval 'lab_log dmz | grep -qF "Setup UDP forwarding between $OUTSIDE_AT:5001 "'
   proxy_end audited
   lines=$(lab_log dmz | grep "session=$(lab_log dmz | grep -o 'session=[0-9a-f-]*' | tail -1 | cut -d= -f2)" | grep -o 'LOG .*')
@@ -81,8 +82,10 @@ for family in 4 6; do
   like "$lines" "LOG Received connection request from $OUTSIDE $identity command=cat" "the request is logged with who, from where, with which key"
   like "$lines" "LOG Established SSH connection with server $(literally "$INSIDE1_AT"):22 $identity $route" "the start with the route"
   like "$lines" "LOG Setup UDP forwarding between $(literally "$OUTSIDE_AT:5001 and $INSIDE1_AT:33001") $identity $route" "the flow"
-  like "$lines" "LOG Connection closed \(EOF\) $identity $route udp_client=$(literally "$OUTSIDE_AT:5001 udp_server=$INSIDE1_AT:33001") seconds=[0-9.]+ bytes=[0-9]+ packets=1" \
+  like "$lines" "LOG Connection closed \(EOF\) $identity $route udp_client=$(literally "$OUTSIDE_AT:5001 udp_server=$INSIDE1_AT:33001") seconds=[0-9.]+ bytes=[0-9]+ packets=2" \
     "and the end with why, how long and how much"
+  kill "$LAB_UDP"
+  wait "$LAB_UDP"
 done
 
 done_testing

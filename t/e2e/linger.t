@@ -85,7 +85,7 @@ for _ in range(1200):
 on_exec outside python3 -c "$python_sender" &
 sender=$!  # before the session, whose stdin it would hold open
 proxy_session limited outside bear "$SQUASH" cat
-ok "(a flow that is never silent)" wait_until 5 proxy_pinned '[0-9]+' 60001
+ok "(a flow that is never silent)" wait_until 15 proxy_pinned '[0-9]+' 60001
 proxy_end limited
 ok "(lingers)" wait_until 5 lingering
 ok "a busy pinhole is revoked after udp_linger_limit" wait_until 5 no_rules

@@ -106,6 +106,7 @@ is "$(lines | tail -2 | grep -c 'Refused a pinhole to mallory') $(on dmz stat -c
 
 # Levels -------------------------------------------------------------------------------------
 
+lab_udp inside1 echo "$INSIDE1:33001" "$TMPDIR/received"
 # one_session LEVEL: its lines, in $lines
 one_session() {
   local seen

@@ -42,9 +42,9 @@ for family in 4 6; do
   lab_family $family
   configure
   on dmz truncate -s 0 /var/log/syslog
-  lab_udp inside1 recv "$INSIDE1_AT:33001" "$TMPDIR/received1"
+  lab_udp inside1 echo "$INSIDE1_AT:33001" "$TMPDIR/received1"
   servers=("$LAB_UDP")
-  lab_udp inside2 recv "$INSIDE2_AT:33001" "$TMPDIR/received2"
+  lab_udp inside2 echo "$INSIDE2_AT:33001" "$TMPDIR/received2"
   servers+=("$LAB_UDP")
 
   # Side by side ---------------------------------------------------------------------

@@ -21,7 +21,7 @@ damage() {
 for family in 4 6; do
   lab_family $family
   proxy_allow cat
-  lab_udp inside1 recv "$INSIDE1_AT:33001" "$TMPDIR/received"
+  lab_udp inside1 echo "$INSIDE1_AT:33001" "$TMPDIR/received"
   on dmz "$IPTABLES" -t nat -A PREROUTING -p udp --dport 7 -m comment --comment "somebody else" -j DNAT --to-destination "$INSIDE2"
   on dmz "$IPTABLES" -A FORWARD -s "$NATCLIENT" -j DROP
   theirs=$(foreign)

@@ -99,7 +99,7 @@ is "$(ssh_to -p 444 "bear@$SQUASH" cat <<< hello)" hello 'with a rule for that a
 like "$(lab_log dmz)" 'LOG No UDP came from 127.0.0.1, which is this host itself' 'but for UDP, and the log says why'
 
 # A NAT that gives the UDP another port in mid session -----------------------------------------
-lab_udp inside1 recv "$INSIDE1:33001" "$TMPDIR/inside"
+lab_udp inside1 echo "$INSIDE1:33001" "$TMPDIR/inside"
 proxy_session changed outside bear "$SQUASH" cat
 on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:40001" "$SQUASH:33001" one
 wait_until 10 grep -q one "$TMPDIR/inside"

@@ -167,6 +167,8 @@ for name in "${outside[@]}"; do
   [ "$name" != 'domain bear' ] || expected=xfer@inside1
   is "$(through "$name")" $expected "${name:0:30} transfers, by the rule for that name or group"
 done
+echo hello > "$(lab_root outside)/home/bear/file"
+is "$(on outside -u bear asp-cp -q -P 33001 file "domain bear@$SQUASH:by-domain-bear" 2>&1; cat "$(lab_root inside1)/home/xfer/by-domain-bear")" hello 'asp-cp takes such a name, too'
 own=$root/home/u5001/.ssh/CORP\\bear
 install -m 600 "$root$key" "$own" && chown 5001:5001 "$own"
 rule "$INSIDE1" xfer | sed "s|<keyfile>.*</keyfile>|<keyfile>/home/u5001/.ssh/\$(user)</keyfile>|" | configure
@@ -186,6 +188,12 @@ proxy_session_as() {  # NAME USER
   exec {held}> "$TMPDIR/in"
   wait_until 10 grep -q @ "$TMPDIR/out"
 }
+proxy_session_as one 'CORP\bear'
+kill -KILL $(lab_pids dmz asp-upstream)
+wait "$pid"
+exec {held}>&-
+rm "$TMPDIR/in"
+like "$(lab_log dmz | grep ' ERR asp-upstream died')" ' user=CORP\\\\bear key=' 'in a line of error, too, once'
 proxy_session_as one 'CORP\bear'
 like "$(on dmz "$LAB_PREFIX/bin/asp-sessions" --json)" '"user":"CORP\\\\bear"' 'asp-sessions shows a name with a backslash'
 ok 'and ends the session by it' on dmz "$LAB_PREFIX/bin/asp-sessions" --kill 'user=CORP\bear'

@@ -45,6 +45,13 @@ for each in "${all[@]}"; do
 done
 old "${all[@]}"
 is "$(through)" hello 'all of that together'
+
+# The host key of such a server, which an administrator enrols.
+known_hosts=$root$LAB_PREFIX/etc/known_hosts
+fingerprint=$(ssh-keygen -lf "$inside/etc/ssh/ssh_host_rsa_key.pub" | cut -d ' ' -f 2)
+: > "$known_hosts"
+is "$(on dmz "$LAB_PREFIX/bin/asperaproxy" trust --fingerprint "$fingerprint" "$INSIDE1" 2>&1)" "enrolled: $INSIDE1 ssh-rsa $fingerprint" 'asperaproxy trust enrols it'
+is "$(through)" hello 'and a session goes there'
 configure false
 like "$(through)" '^The server behind this proxy could not be verified' 'and without, the user reads one sentence'
 like "$(lab_log dmz)" 'ERR .*kex error' 'the log says that it is the algorithms'

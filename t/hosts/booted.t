@@ -36,6 +36,18 @@ is "$proxy_status" 0 'it ends as it should'
 status 0 'the doctor finds the service in order' on dmz "$LAB_PREFIX/bin/asperaproxy" status
 proxy_end torn
 
+# -- the sockets of the forward proxy --------------------------------------------------------
+
+on dmz cp -p "$LAB_PREFIX/etc/aspera.conf" /root/keep.conf
+on dmz "$LAB_PREFIX/bin/asconfigurator" -x 'set_server_data;proxy_enabled,true' > /dev/null
+sockets() { on dmz "$LAB_PREFIX/bin/asperaproxy" check | grep ' lease_sockets: '; }
+is "$(sockets)" 'ok    lease_sockets: asp-lease reaches what it asks' 'the doctor sees that the sockets listen'
+on dmz systemctl mask --now --quiet asp-name.socket
+is "$(sockets)" 'FAIL  lease_sockets: asp-name.socket does not listen, so that asp-lease looks up no name - systemctl unmask asp-name.socket; systemctl enable --now asp-name.socket' 'and that one does not'
+on dmz sh -c "$(sockets | sed 's/.* - //')" 2> /dev/null
+like "$(sockets)" '^ok ' 'its cure helps'
+on dmz cp -p /root/keep.conf "$LAB_PREFIX/etc/aspera.conf"
+
 # -- another version, under a living session ----------------------------------------------------------
 
 ok 'a session opens, and its UDP crosses' crosses living

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""accept.py PATH COMMAND...: as a socket unit of systemd's with Accept=yes: listens at PATH, for root alone, and
+"""accept.py PATH [COMMAND...]: as a socket unit of systemd's with Accept=yes: listens at PATH, for root alone, and
 starts COMMAND for each connection, which is its standard input and output, and nobody hears its
-complaints. Says "listens" once it does."""
+complaints; without COMMAND, as one with too many connections, which it closes. Says "listens" once it does."""
 import os, signal, socket, subprocess, sys
 
 path, *command = sys.argv[1:]
@@ -16,5 +16,6 @@ os.umask(0o022)
 print("listens", flush=True)
 while True:
     connection = listener.accept()[0]
-    subprocess.Popen(command, stdin=connection, stdout=connection, stderr=subprocess.DEVNULL)
+    if command:
+        subprocess.Popen(command, stdin=connection, stdout=connection, stderr=subprocess.DEVNULL)
     connection.close()

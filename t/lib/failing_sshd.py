@@ -2,7 +2,8 @@
 
   failing_sshd.py ADDRESS:PORT HOST-KEY ORDERS
 
-It serves each connection as the file that ORDERS names says at that moment, one word:
+It serves each connection as the file that ORDERS names says at that moment, one word (or
+several with commas, each for one connection, the last for all that follow):
 
   before the host key   reset  close  silence  garbage  words  version
                         algorithms  other-key  kex-reset
@@ -11,6 +12,8 @@ It serves each connection as the file that ORDERS names says at that moment, one
   at the command        exec  exec-close
   while it runs         run-close  run-reset  run-nothing
   fine                  it serves: prints "served", status 0
+  fine-slow, deny-slow  as fine and deny, but each log-in takes a second, and has a line
+                        "N at once"
 
 Each log-in that reaches it is a line "login USER" in ORDERS.log.
 """
@@ -26,6 +29,7 @@ import paramiko
 from paramiko import common, message
 
 logging.disable(logging.CRITICAL)
+under_way = []  # slow log-ins
 
 
 def reset(sock):
@@ -69,7 +73,13 @@ class Server(paramiko.ServerInterface):
     def check_auth_publickey(self, username, key):
         with open(self.log, "a") as log:
             log.write(f"login {username}\n")
-        if self.order == "deny" or self.does("login-"):
+        if self.order.endswith("-slow"):
+            under_way.append(self)
+            with open(self.log, "a") as log:
+                log.write(f"{len(under_way)} at once\n")
+            time.sleep(1)
+            under_way.remove(self)
+        if self.order.startswith("deny") or self.does("login-"):
             return paramiko.AUTH_FAILED
         return paramiko.AUTH_PARTIALLY_SUCCESSFUL if self.order == "partial" else paramiko.AUTH_SUCCESSFUL
 
@@ -152,7 +162,10 @@ def main():
     while True:
         sock, _ = listener.accept()
         with open(orders) as file:
-            order = file.read().strip()
+            order, _, rest = file.read().strip().partition(",")
+        if rest:
+            with open(orders, "w") as file:
+                file.write(rest)
 
         def run():
             try:

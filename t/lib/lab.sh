@@ -25,7 +25,7 @@
 #   lab_capture HOST NET FILTER FILE   tcpdump into FILE (text; if so named, headers as pcap),
 #                                  listening when this returns; $LAB_CAPTURE is its pid
 #   lab_capture_end [PID]          stop it; FILE is complete when this returns
-#   lab_udp HOST recv|echo ADDRESS:PORT FILE   udp.py there in the background, bound when
+#   lab_udp HOST echo|recv ADDRESS:PORT FILE   udp.py there in the background, bound when
 #                                  this returns; FILE gets "from=ADDRESS:PORT text" for
 #                                  each datagram; $LAB_UDP is its pid
 #   lab_dns NAMES                  dns.py on dmz, answering what NAMES says, and its

@@ -13,6 +13,7 @@ as it sent, and exits with 1 when there was none. recv --count exits with 1 when
 fewer came.
 """
 import argparse
+import contextlib
 import socket
 import sys
 import time
@@ -58,7 +59,8 @@ def receive(sock, seconds, count, answer=False):
         seen += 1
         print(f"from={show(peer)} {data.decode(errors='replace')}", flush=True)
         if answer:
-            sock.sendto(data, peer)
+            with contextlib.suppress(OSError):  # there is no way back
+                sock.sendto(data, peer)
     return seen
 
 

@@ -107,10 +107,8 @@ for tool in $(make_list BIN); do
   [ -z "$(long_options_of "$tool")" ] || ok "man/$tool describes each long option" documents_long_options "man/$tool.$(section_of "$tool")" "$tool"
 done
 
-# flags_of SCRIPT: the options of its `case`, one a line.
-flags_of() {
-  sed -n 's/^ *\(-[-a-z| ]*\)) .*;;$/\1/p' "cmd/${1%.sh}/$1" | tr -d ' ' | tr '|' '\n'
-}
+# flags_of SCRIPT: the options of its usage, which the program has that it becomes, one a line.
+flags_of() { sed -n "s/.*\"$1 \(.*\)\";/\1/p" cmd/*/*.h | grep -oE -- '-[-a-z]+'; }
 # documents_flags PAGE SCRIPT: -v is `Fl v` there, --json is `Fl -json`.
 documents_flags() {
   local flag

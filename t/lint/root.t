@@ -20,7 +20,7 @@ cd "${0%/*}/../.." || exit 1
 #                 user), and reads known_hosts. It knows names of internal servers as asp-match does.
 table='
 all:
-  base     accounts address await child cut deadline decimal env failure fd io log_file log_socket logging netlink
+  base     accounts address alarm await child cut deadline decimal env failure fd io log_file log_socket logging netlink
   base     paths pidfd record root_only tool unix_socket uuid wall_clock
   config   config destination forwarding schema value xml
   session  route session spool
@@ -37,7 +37,7 @@ asp-upstream:
   config   log_place
   who      caller command_line
   cluster  node_name redis redis_away redis_message redis_password redis_reply
-  session  keepers request rules trial
+  session  dial_program keepers keyfile request rules trial
   balance  balance blame marks order shared statement types
 asp-lease:
   base     aside boot_clock confine confine_phases passing privilege resolve signals status whole_file
@@ -62,11 +62,11 @@ asp-reap:
 asperaproxy:
   base     aside base64 boot_clock confine options passing process resolve signals status whole_file
   kernel   connmark conntrack conntrack_dump nft nft_listing own_addresses routes
-  ssh      known_hosts upstream_host_key upstream_key
+  ssh      known_hosts upstream_command upstream_host_key upstream_key
   config   destination_policy editing node_users
   who      authorized_keys file_access proxy_account
   cluster  node_name redis redis_away redis_message redis_password redis_reply
-  session  dialer ending holder keepers privileged request rules trial
+  session  dial_program dialer ending holder keepers keyfile privileged request rules trial
   firewall backend border firewall flows iptables nft_text nftables reap text
   balance  balance blame marks order shared statement types
   lease    addresses admission base flows lease life local lock open peering reap registry role rules

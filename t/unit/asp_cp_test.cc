@@ -69,15 +69,18 @@ TEST_CASE("asp-cp operands: what is remote and what is local") {
         Case{"host:", "", "host", ""}, Case{"bear@host:a b", "bear", "host", "a b"},
         Case{"bear@corp@host:a", "bear@corp", "host", "a"}, Case{"host:a:b", "", "host", "a:b"},
         Case{"[2001:db8::1]:/a", "", "2001:db8::1", "/a"}, Case{"bear@[2001:db8::1]:", "bear", "2001:db8::1", ""},
-        Case{"10.0.0.1:x", "", "10.0.0.1", "x"}, Case{"[host]:x", "", "host", "x"}}) {
+        Case{"be ar@host:x", "be ar", "host", "x"}, Case{"CORP\\bear@host:x", "CORP\\bear", "host", "x"},
+        Case{"j\xc3\xbcrgen@host:x", "j\xc3\xbcrgen", "host", "x"}, Case{"10.0.0.1:x", "", "10.0.0.1", "x"},
+        Case{"[host]:x", "", "host", "x"}}) {
     CAPTURE(one.operand);
     const Place place = Place::parse(one.operand);
     CHECK(place.user == one.user);
     CHECK(place.host == one.host);
     CHECK(place.path == one.path);
   }
-  for (const char* operand : {"", ":x", "@host:x", "bear@:x", "-oProxyCommand=x:y", "-l@host:x", "ho st:x", "ho$st:x",
-                              "h;id:x", "be ar@host:x", "h\nost:x", "[]:x"}) {
+  for (const char* operand :
+       {"", ":x", "@host:x", "bear@:x", "-oProxyCommand=x:y", "-l@host:x", "ho st:x", "ho$st:x", "h;id:x",
+        "be\tar@host:x", " bear@host:x", "be,ar@host:x", "b\xfc@host:x", "h\nost:x", "[]:x"}) {
     CAPTURE(operand);
     CHECK(code_of([&] { Place::parse(operand); }) == tool::usage);
   }

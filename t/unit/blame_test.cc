@@ -58,6 +58,17 @@ TEST_CASE("blame: what is ours, the key's or the client's marks nothing, in any 
   CHECK(family.next);
 }
 
+TEST_CASE("blame: only a server that turns a connection away at once is tried again") {
+  for (const Phase phase : {Phase::reach, Phase::handshake, Phase::login, Phase::run}) {
+    for (int code = 0; code < 256; ++code) {
+      const auto exit = static_cast<tool::Exit>(code);
+      CHECK_FALSE(judge({phase, exit}).again);
+      CHECK(judge({.phase = phase, .code = exit, .of_client = false, .quick = true}).again ==
+            (phase == Phase::handshake && exit == tool::unavailable));
+    }
+  }
+}
+
 TEST_CASE("blame: once the host key is verified no failure is the server's") {
   for (const Phase phase : {Phase::login, Phase::run})
     for (int code = 0; code < 256; ++code) CHECK(judge({phase, static_cast<tool::Exit>(code)}).mark != Mark::host);

@@ -12,6 +12,7 @@
 #include "base/failure.h"
 #include "base/paths.h"
 #include "config/config.h"
+#include "config/schema.h"
 #include "config/xml.h"
 
 namespace {
@@ -175,6 +176,27 @@ TEST_CASE("config: every option of rproxy is read") {
   CHECK(all.known_hosts == "/etc/kh");
   CHECK(all.max_sessions == 7);
   CHECK(all.max_sessions_per_user == 3);
+}
+
+TEST_CASE("config: values of the original and of other products are oddities, and what they are for is denied") {
+  CHECK(parse(rproxy("<enabled>true</enabled><log_level>5</log_level><rules/>")).rproxy.log_level == 2);
+  const std::string access =
+      "<CONF>\n<default><file_system><access><paths><path><absolute>AS_NULL</absolute>\n<read_allowed>yes</"
+      "read_allowed>"
+      "<dir_allowed>AS_NULL</dir_allowed></path></paths></access></file_system></default></CONF>";
+  auto document = config::xml::parse(access, "f");
+  config::schema::forget_nulls(document);
+  config::schema::check(document, "f");
+  const auto odd = config::schema::oddities(document);
+  REQUIRE(odd.size() == 1);
+  CHECK(odd[0].line == 3);
+  CHECK(odd[0].text == "read_allowed: 'yes' is not valid; expected true or false");
+  const auto nulls = parse(rproxy("<enabled>true</enabled><log_directory>AS_NULL</log_directory><rules><rule>"
+                                  "<host>10.0.0.1</host><keyfile>/k</keyfile><squash_user>AS_NULL</squash_user>"
+                                  "</rule></rules>"))
+                         .rproxy;
+  CHECK(nulls.log_directory.empty());
+  CHECK(nulls.rules[0].squash_user.empty());
 }
 
 TEST_CASE("config: every option of a rule is read") {
@@ -350,7 +372,7 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
   } cases[] = {
       {rproxy("<enabled>yes</enabled>"), "3:1: enabled: 'yes' is not valid; expected true or false"},
       {rproxy("  <enabled>true</enabled><enabled>true</enabled>"), "3:26: enabled: is there twice in rproxy"},
-      {rproxy("<log_level>3</log_level>"), "3:1: log_level: '3' is not valid; expected a number from 0 to 2"},
+      {rproxy("<log_level>debug</log_level>"), "3:1: log_level: 'debug' is not valid; expected a number from 0 to 2"},
       {rproxy("<log_level>-1</log_level>"), "3:1: log_level: '-1' is not valid; expected a number from 0 to 2"},
       {rproxy("<log_directory>logs</log_directory>"),
        "3:1: log_directory: 'logs' is not valid; expected an absolute path"},

@@ -1,4 +1,4 @@
-#include "key.h"
+#include "session/keyfile.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -16,6 +16,7 @@
 #include "base/root_only.h"
 #include "session/keepers.h"
 
+namespace session::keyfile {
 namespace {
 
 constexpr std::size_t kMaxKey = 64 * 1024;
@@ -23,12 +24,11 @@ constexpr std::size_t kMaxKey = 64 * 1024;
 // Temporarily assumes the user's effective uid, gid and groups.
 class AsUser {
  public:
-  explicit AsUser(const caller::Caller& caller) {
-    const passwd* entry = ::getpwnam(caller.user.c_str());
-    if (!entry) throw tool::Failure(tool::os, caller.user + ": no such account");
-    if (::initgroups(caller.user.c_str(), entry->pw_gid) != 0 || ::setegid(entry->pw_gid) != 0 ||
-        ::seteuid(caller.uid) != 0) {
-      tool::fail_errno(tool::os, "become " + caller.user);
+  AsUser(const std::string& user, uid_t uid) {
+    const passwd* entry = ::getpwnam(user.c_str());
+    if (!entry) throw tool::Failure(tool::os, user + ": no such account");
+    if (::initgroups(user.c_str(), entry->pw_gid) != 0 || ::setegid(entry->pw_gid) != 0 || ::seteuid(uid) != 0) {
+      tool::fail_errno(tool::os, "become " + user);
     }
   }
   AsUser(const AsUser&) = delete;
@@ -52,22 +52,20 @@ void check(int fd, const std::string& path, bool roots_only) {
 
 }  // namespace
 
-namespace key {
-
-File read(const session::Route& route, const caller::Caller& caller) {
+File read(const Route& route, const std::string& user, uid_t uid) {
   const std::string& path = route.keyfile;
   Fd file;
   int error = 0;
   {
-    const AsUser as_user(caller);
+    const AsUser as_user(user, uid);
     file = open_key(path);
     error = errno;
   }
   const bool roots = !file && error == EACCES && !route.keyfile_of_user;
   if (roots && root_only::way_complaint(path)) {
     throw tool::Failure(
-        tool::config, fmt::format("key {}: {} cannot read it, and others than root may change a directory on its path",
-                                  path, caller.user));
+        tool::config,
+        fmt::format("key {}: {} cannot read it, and others than root may change a directory on its path", path, user));
   }
   if (roots) {
     file = open_key(path);
@@ -80,7 +78,7 @@ File read(const session::Route& route, const caller::Caller& caller) {
     tool::fail_errno(tool::config, "open key " + path);
   }
   check(file.get(), path, roots);
-  const std::string identity = session::keepers::identity_of(file.get());
+  const std::string identity = keepers::identity_of(file.get());
   try {
     return {io::read_all(file.get(), kMaxKey, path), identity};
   } catch (const tool::Failure& failure) {  // it is too long
@@ -88,4 +86,4 @@ File read(const session::Route& route, const caller::Caller& caller) {
   }
 }
 
-}  // namespace key
+}  // namespace session::keyfile

@@ -1,12 +1,13 @@
-// key: reads the private key of a session for a user who may not read it.
+// session/keyfile: reads the private key of a session for a user who may not read it. For programs of root's.
 #pragma once
+
+#include <sys/types.h>
 
 #include <string>
 
 #include "session/route.h"
-#include "who/caller.h"
 
-namespace key {
+namespace session::keyfile {
 
 struct File {
   std::string text;
@@ -17,6 +18,6 @@ struct File {
 // link of theirs leads nowhere else. Any other file must be on a path that does not depend on the
 // user's name, and belong to root. Only root may be able to write to it and to the directories on the
 // path; otherwise somebody's link could lead to any key of root's. Failure{78}.
-File read(const session::Route& route, const caller::Caller& caller);
+File read(const Route& route, const std::string& user, uid_t uid);
 
-}  // namespace key
+}  // namespace session::keyfile
