@@ -59,7 +59,7 @@ done
 bare_files > "$TMPDIR/before"
 status 0 'a dry run' setup "${options[@]//--yes/--dry-run}"
 ok 'changes nothing' diff "$TMPDIR/before" <(bare_files)
-status 0 'taken over: exit 0' setup "${options[@]}"
+status 1 'taken over, but for lines of sudoers: exit 1' setup "${options[@]}"
 like "$out" 'left out 6:5: <wonderful>: ' 'it says what it has left out'
 like "$out" 'left out [0-9]+:[0-9]+: <rule>: .*only_for' 'a rule with something unknown is left out as a whole'
 is "$(grep -c '<rule ' "$conf")" 2 'the others are there'
@@ -92,6 +92,6 @@ ok 'and aspera.conf' cmp "$conf" "$TMPDIR/theirs"
 unlike "$(on dmz id -nG bear)" sallyport 'and the group'
 cp "$TMPDIR/theirs" "$dmz/root/original.conf"
 echo '<CONF/>' > "$conf"
-status 0 'a copy elsewhere' setup --yes --from-original /root/original.conf --fingerprint "$(bare_fingerprint inside1)"
+status 0 'a copy elsewhere' setup --yes --sudoers delete --from-original /root/original.conf --fingerprint "$(bare_fingerprint inside1)"
 is "$(grep -c '<rule ' "$conf")" 2 'comes in the place of one that enables nothing'
 done_testing
