@@ -56,6 +56,7 @@ constexpr Verb kVerbs[] = {
     {"takeover", asperaproxy::takeover, nullptr, ""},
     {"standby", asperaproxy::standby, nullptr, ""},
     {"health", asperaproxy::health, nullptr, ""},
+    {"sheet", nullptr, asperaproxy::sheet, " USER"},
     {"sudoers", asperaproxy::sudoers, nullptr, ""},
     {"trust", nullptr, asperaproxy::trust, " [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]"},
 };

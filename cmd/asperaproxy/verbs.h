@@ -57,6 +57,10 @@ int sudoers();
 // the server shows no key, {76} when it is not the right one.
 int trust(const std::vector<std::string>& words);
 
+// Prints what a user outside needs to know (sheet.h). `words`: USER. Failure{65} when there is no such account, {78}
+// when no rule is for them.
+int sheet(const std::vector<std::string>& words);
+
 // From a bare host to a proxy that works, proved by a session, or back to the bare host. `words`: setup_answers.h.
 // tool::no: something does not work yet, or could not be taken back. Failure{64, 71, 76, 77, 78}: a step failed.
 int set_up(const std::vector<std::string>& words);

@@ -84,6 +84,26 @@ is "$(wc -l < "$dmz/etc/ssh/authorized_keys/bear")" 1 "nor another key of bear's
 
 head -c 300000 /dev/urandom > "$(lab_root outside)/home/bear/file"
 status 0 'a file from outside crosses' on outside -u bear asp-cp -q -P 33001 file "bear@$SQUASH:/tmp/from-bear"
+
+# -- what bear is told ------------------------------------------------------------------------------
+
+status 0 'sheet: what a user outside needs to know' on dmz "$LAB_PREFIX/bin/asperaproxy" sheet bear
+for line in "Host      $(literally "$SQUASH")" 'Data      UDP 33001, both ways' 'SSH       TCP 33001' 'User      bear' \
+  "Host key  ssh-ed25519 $(literally "$(bare_fingerprint dmz)")" \
+  "Your key  ssh-ed25519 $(literally "$(on outside ssh-keygen -lf /home/bear/.ssh/id_ed25519.pub | cut -d ' ' -f 2)")" \
+  'Your key is enrolled'; do
+  like "$out" "$line" "it has: $line"
+done
+try=$(grep -o 'asp-cp .*' <<< "$out")
+is "$try" "asp-cp -P 33001 -i YOUR_KEY FILE bear@$SQUASH:" 'and a line to try'
+try=${try/YOUR_KEY//home/bear/.ssh/id_ed25519}
+status 0 'which works' on outside -u bear sh -c "${try/FILE/file} < /dev/null"
+on dmz mv /etc/ssh/authorized_keys/bear /root/
+like "$(on dmz "$LAB_PREFIX/bin/asperaproxy" sheet bear)" 'send us the file transfer_key.pub' 'of a user without a key: that they make one'
+on dmz mv /root/bear /etc/ssh/authorized_keys/
+status 65 'of nobody: exit 65' on dmz "$LAB_PREFIX/bin/asperaproxy" sheet nobody-here
+is "$err" 'asperaproxy: there is no account nobody-here: asp-adduser -s -k KEY nobody-here makes it' 'and what makes it'
+status 64 'without a name: exit 64' on dmz "$LAB_PREFIX/bin/asperaproxy" sheet
 ok 'as it was' cmp "$(lab_root outside)/home/bear/file" "$(lab_root inside1)/tmp/from-bear"
 is "$(on dmz "$LAB_PREFIX/bin/asperaproxy" check | grep '^FAIL' | grep -v ' cron: ')" '' 'the doctor finds nothing that fails'
 is "$(on dmz sysctl -n net.ipv4.ip_forward)" 1 'the host forwards'
