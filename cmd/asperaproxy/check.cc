@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -105,6 +106,23 @@ std::string read_file(const std::string& path) {
 Steps cure_of_root_only(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0) return {{"apt-get", "install", "--reinstall", "sallyport"}};
   return {{"chown", "root", path}, {"chmod", "go-w", path}};
+}
+
+std::string command_at(const std::string& path, Steps::value_type words) {
+  struct stat status {};
+  bool is_there = true;
+  uid_t owner = 0;
+  for (std::size_t end = 0; owner == 0 && is_there && end != path.npos;) {
+    end = path.find('/', end + 1);
+    is_there = ::lstat(path.substr(0, end).c_str(), &status) == 0;
+    if (is_there) owner = status.st_uid;
+  }
+  if (owner == 0) return upstream::shell_command(words);
+  constexpr gid_t kNoGroup = 65534;
+  const passwd* const account = ::getpwuid(owner);
+  words.insert(words.begin(), {"setpriv", fmt::format("--reuid={}", owner),
+                               fmt::format("--regid={}", account ? account->pw_gid : kNoGroup), "--clear-groups"});
+  return upstream::shell_command(words);
 }
 
 std::string for_each(const std::vector<std::string>& names, std::vector<std::string> words) {

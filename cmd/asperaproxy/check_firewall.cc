@@ -16,6 +16,7 @@
 #include "kernel/connmark.h"
 #include "kernel/conntrack.h"
 #include "session/spool.h"
+#include "ssh/upstream_command.h"
 
 namespace doctor {
 namespace {
@@ -79,10 +80,16 @@ std::string cure_of(const packet_filter::Fate& fate, Family family, const Match&
     return fmt::format("firewall-cmd --permanent{} && firewall-cmd --reload", match.firewalld);
   constexpr std::string_view kLegacy = "legacy ";
   const bool legacy = fate.table.starts_with(kLegacy);
-  if (!legacy && fate.table.find(' ') != std::string::npos)
-    return fmt::format("nft insert rule {} {} {} accept", fate.table, fate.chain, match.nft);
-  return fmt::format("{} -t {} -I {} {} -j ACCEPT", program(family, legacy ? "-legacy" : ""),
-                     legacy ? fate.table.substr(kLegacy.size()) : fate.table, fate.chain, match.iptables);
+  const auto space = legacy ? fate.table.npos : fate.table.find(' ');
+  if (space != fate.table.npos)
+    return fmt::format("{} {} accept",
+                       upstream::shell_command({"nft", "insert", "rule", fate.table.substr(0, space),
+                                                fate.table.substr(space + 1), fate.chain}),
+                       match.nft);
+  const std::string table = legacy ? fate.table.substr(kLegacy.size()) : fate.table;
+  return fmt::format("{} {} -j ACCEPT",
+                     upstream::shell_command({program(family, legacy ? "-legacy" : ""), "-t", table, "-I", fate.chain}),
+                     match.iptables);
 }
 
 bool is_nft(Family family) {

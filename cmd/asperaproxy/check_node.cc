@@ -63,13 +63,13 @@ Verdicts of_user(const std::string& user, const file_access::Access& access) {
     const std::string why = area.path.starts_with('/') ? complaint(user, area.path) : "is no directory of this host";
     if (!why.empty())
       found.push_back(fail(fmt::format("docroot {} of {}: {}", area.path, user, why),
-                           fmt::format("install -d -m 700 -o {0} -g {0} {1}", user, area.path)));
+                           command_at(area.path, {"install", "-d", "-m", "700", "-o", user, "-g", user, area.path})));
   }
   const passwd* const entry = ::getpwnam(user.c_str());
   if (entry && !has_aspshell(*entry) && entry->pw_uid != 0)
     found.push_back(warn(
         fmt::format("the shell of {} is not {}: nothing confines it, unless ForceCommand does", user, paths::kShell),
-        fmt::format("chsh -s {} {}", paths::kShell, user)));
+        line_of({{"chsh", "-s", paths::kShell, user}})));
   return found;
 }
 

@@ -77,12 +77,13 @@ Verdicts keyfiles(const Patient& patient) {
     const std::string names = listed({users.begin(), users.end()});
     if (complaint.starts_with("world: ")) {
       const std::string path = complaint.substr(7);
-      found.push_back(
-          fail(fmt::format("everybody on this host can read or write {}", path), fmt::format("chmod o= {}", path)));
+      found.push_back(fail(fmt::format("everybody on this host can read or write {}", path),
+                           command_at(path, {"chmod", "o=", path})));
     } else if (complaint.starts_with("shared: ")) {
       const std::string path = complaint.substr(8);
-      found.push_back(warn(fmt::format("{} can read the key of a squash_user, {}, and need not", names, path),
-                           fmt::format("chown root:root {0}; chmod 600 {0}; make a new key if in doubt", path)));
+      found.push_back(
+          warn(fmt::format("{} can read the key of a squash_user, {}, and need not", names, path),
+               line_of({{"chown", "root:root", path}, {"chmod", "600", path}}, "make a new key if in doubt")));
     } else {
       found.push_back(fail(fmt::format("{}: {}", names, complaint),
                            "a private key without passphrase, of root's, or which that "

@@ -87,6 +87,9 @@ std::string settings_of(const std::string& user);
 bool sshd_listens();
 // A cure of what root_only::complaint says of `path`.
 Steps cure_of_root_only(const std::string& path);
+// The command for a shell; where an account other than root can change the way to `path`, under that account: by the
+// time that somebody pastes the command, there may be a link.
+std::string command_at(const std::string& path, Steps::value_type words);
 // The same command for each of `names`, which take the place of "USER" in it: "gpasswd -d bear sallyport; …".
 std::string for_each(const std::vector<std::string>& names, std::vector<std::string> words);
 // "bear, bobcat and 3 more"

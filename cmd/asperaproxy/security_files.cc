@@ -20,6 +20,7 @@ namespace security {
 namespace {
 
 namespace fs = std::filesystem;
+using doctor::command_at;
 using upstream::shell_command;
 
 std::optional<struct stat> facts_of(const std::string& path) {
@@ -40,6 +41,17 @@ std::string those(const struct stat& status, mode_t of_group, mode_t of_others) 
 }
 std::string writers(const struct stat& status) { return those(status, S_IWGRP, S_IWOTH); }
 std::string readers(const struct stat& status) { return those(status, S_IRGRP | S_IWGRP, S_IROTH | S_IWOTH); }
+
+std::string real(const std::string& path) {
+  std::error_code error;
+  return fs::weakly_canonical(path.empty() ? "/" : path, error);
+}
+
+bool is_within(const std::string& path, const std::string& directory) {
+  return path == directory || directory == "/" || path.starts_with(directory + "/");
+}
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 void check_root_path(const std::string& path, bool is_above, Findings& found) {
   const auto status = facts_of(path);
@@ -63,12 +75,16 @@ bool check_user_path(const Account& account, uid_t owner, const std::string& pat
                      shell_command({"readlink", "-f", path}) + "  # put a file or folder in its place"});
     return false;
   }
+  const bool is_below = owner != 0 && path != real(account.home);
+  // The account cannot change it, and root must not: it may be a link when the cure is pasted.
+  const std::string aside = command_at(parent_of(path), {"mv", "-T", path, path + ".old"});
   if (status->st_uid != 0 && status->st_uid != owner)
-    found.push_back({"writable", true, account.name, fmt::format("{} belongs to uid {}", path, status->st_uid),
-                     shell_command({"chown", owner == 0 ? "root" : account.name, path})});
+    found.push_back(
+        {"writable", true, account.name, fmt::format("{} belongs to uid {}", path, status->st_uid),
+         is_below ? aside : command_at(parent_of(path), {"chown", owner == 0 ? "root" : account.name, path})});
   if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0)
     found.push_back({"writable", true, account.name, fmt::format("{} may be written by {}", path, writers(*status)),
-                     shell_command({"chmod", "go-w", path})});
+                     is_below && status->st_uid != owner ? aside : command_at(path, {"chmod", "go-w", path})});
   return true;
 }
 
@@ -89,12 +105,8 @@ void check_key(const std::string& path, Finding base, const char* group, Finding
   if ((status->st_mode & (may_read ? 026U : 066U)) == 0) return;
   base.check = "private_keys";
   base.what = fmt::format("the private key {} is open to {}", path, readers(*status));
-  base.cure = shell_command({"chmod", "600", path}) + "  # make a new key if others had access";
+  base.cure = command_at(path, {"chmod", "600", path}) + "  # make a new key if others had access";
   found.push_back(std::move(base));
-}
-
-bool is_within(const std::string& path, const std::string& directory) {
-  return path == directory || directory == "/" || path.starts_with(directory + "/");
 }
 
 // The keys below ~/.ssh, in the order of their names.
@@ -108,11 +120,6 @@ std::vector<std::string> keys_in(const std::string& directory) {
   }
   std::sort(found.begin(), found.end());
   return found;
-}
-
-std::string real(const std::string& path) {
-  std::error_code error;
-  return fs::weakly_canonical(path.empty() ? "/" : path, error);
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ std::string text(const Report& report, bool all) {
   if (!report.findings.empty()) out += "\nFindings:\n";
   for (const auto& one : report.findings)
     out += fmt::format("{} {}: {}. Cure: {}\n", one.of_user ? "user" : "file", logging::escape(one.subject),
-                       logging::escape(one.what), logging::escape(one.cure));
+                       logging::escape(one.what), doctor::pasteable(one.cure));
   return out;
 }
 

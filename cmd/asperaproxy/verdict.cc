@@ -28,12 +28,18 @@ std::string line_of(const Steps& steps, const std::string& remark) {
   return remark.empty() ? line : fmt::format("{}  # {}", line, remark);
 }
 
+std::string pasteable(std::string_view cure) {
+  std::string out;
+  for (const char c : cure) out += c == '\\' ? "\\" : logging::escape({&c, 1});
+  return out;
+}
+
 std::string text(const std::vector<Finding>& findings) {
   std::string lines;
   for (const auto& [name, verdict] : findings) {
-    const std::string cure = verdict.cure.empty() ? "" : " - " + verdict.cure;
-    lines += fmt::format("{:<5} {}\n", word_of(verdict.grade),
-                         logging::escape(fmt::format("{}: {}{}", name, verdict.what, cure)));
+    const std::string cure = verdict.cure.empty() ? "" : " - " + pasteable(verdict.cure);
+    lines += fmt::format("{:<5} {}{}\n", word_of(verdict.grade),
+                         logging::escape(fmt::format("{}: {}", name, verdict.what)), cure);
   }
   return lines;
 }

@@ -32,6 +32,9 @@ inline Verdict fail(std::string what, Steps steps, const std::string& remark = {
   return {Grade::fail, std::move(what), line_of(steps, remark), std::move(steps)};
 }
 
+// A cure, for a terminal. Control characters are escaped, and nothing else: a shell takes each word as it was quoted.
+std::string pasteable(std::string_view cure);
+
 // A verdict together with the name of its condition.
 struct Finding {
   std::string name;

@@ -422,6 +422,21 @@ capture on dmz "$check"
 is "$(LC_ALL=C tr -d '\n -~' <<< "$out" | wc -c)" 0 'the text has no control characters'
 is "$(sed -n '/^Findings/,$p' <<< "$out" | wc -l)" 2 'and a line for the finding'
 rm -r "${dmz:?}$home"
+# A cure is pasted by root: it does what it says, and nothing that a name says.
+key="/home/bear/.ssh/id_';touch pwned;'\$(touch pwned)"
+install -m 644 -o "$(on dmz id -u bear)" "$dmz/home/bear/.ssh/id_ed25519" "$dmz$key"
+capture on dmz "$check"
+on dmz sh -c "cd /; ${out##* Cure: }" > "$TMPDIR/pasted" 2>&1
+is "$(stat -c %a "$dmz$key")" 600 'a key with quotes in its name: the cure mends it' || diag "$out" "$(< "$TMPDIR/pasted")"
+nok 'and runs nothing of the name' ls "$dmz/pwned"
+rm -f "$dmz/pwned"
+chmod 644 "$dmz$key"
+capture on dmz "$check"
+install -m 644 "$dmz/home/bear/.ssh/id_ed25519" "$dmz/root/not-theirs"
+ln -sf /root/not-theirs "$dmz$key"
+on dmz sh -c "cd /; ${out##* Cure: }" > "$TMPDIR/pasted" 2>&1
+is "$(stat -c %a "$dmz/root/not-theirs")" 644 'a link in the place of it leads root nowhere'
+rm "$dmz$key" "$dmz/root/not-theirs"
 # Links of a user are not followed.
 install -d -m 755 -o 4711 "$dmz$home"
 ln -s /home/bear/.ssh "$dmz$home/.ssh"
