@@ -85,6 +85,11 @@ struct Tables {
 
   explicit Tables(const std::string& iptables)
       : nat(table_lines(iptables, "nat")), filter(table_lines(iptables, "filter")) {}
+  // Of those that are `there`: to ask the legacy one for another would make it, or fail.
+  Tables(const std::string& iptables, const std::set<std::string>& there) {
+    if (there.contains("nat")) nat = table_lines(iptables, "nat");
+    if (there.contains("filter")) filter = table_lines(iptables, "filter");
+  }
   text::Standing standing() const { return text::standing(nat, filter); }
   bool empty(Family family) const {
     using text::Base;
@@ -93,27 +98,33 @@ struct Tables {
 };
 
 // A host has iptables twice, for nf_tables and for the kernel's older tables, each with rules of its own; the
-// alternative `iptables` is one of them, and an administrator may switch it. This is the path of the other.
-// Absent: there is no other, or it has no tables (and to ask it would make some).
-std::optional<std::string> other_program(Family family) {
+// alternative `iptables` is one of them, and an administrator may switch it.
+struct Other {
+  std::string program;
+  std::set<std::string> tables;  // that it has
+};
+
+// Absent: there is no other, or it has no tables.
+std::optional<Other> other_of(Family family) {
   std::error_code ignored;
   const std::string here = std::filesystem::canonical(program(family), ignored).filename();
-  if (here == "xtables-legacy-multi") return program(family, "-nft");
+  if (here == "xtables-legacy-multi") return Other{program(family, "-nft"), {"nat", "filter"}};
   if (here != "xtables-nft-multi") return std::nullopt;
   const Fd names(::open(family == Family::v4 ? kLegacyTables : kLegacyTables6, O_RDONLY | O_CLOEXEC));
-  if (!names || io::read_all(names.get(), 4096, "the names of tables").empty()) return std::nullopt;
-  return program(family, "-legacy");
+  if (!names) return std::nullopt;
+  const auto lines = lines_of(io::read_all(names.get(), 4096, "the names of tables"));
+  return Other{program(family, "-legacy"), {lines.begin(), lines.end()}};
 }
 
 // Removes what is ours in the other iptables. False: there was nothing.
 bool leave_other(Family family) {
-  const auto other = other_program(family);
-  if (!other || ::access(other->c_str(), X_OK) != 0) return false;
-  const Tables found(*other);
+  const auto other = other_of(family);
+  if (!other || ::access(other->program.c_str(), X_OK) != 0) return false;
+  const Tables found(other->program, other->tables);
   if (found.empty(family)) return false;
-  restore(*other, text::purge(found.standing()));
+  restore(other->program, text::purge(found.standing()));
   logging::event("Removed the rules from {}: iptables is another one now",
-                 std::filesystem::path(*other).filename().string());
+                 std::filesystem::path(other->program).filename().string());
   return true;
 }
 

@@ -20,6 +20,17 @@ logged() { lab_log dmz | grep -q "$1"; }
 reap() { on dmz "$LAB_PREFIX/bin/asp-reap"; }
 proxy_allow cat
 
+# A host whose rules are in nft, and of somebody's old tables one: nobody else has the kernel make more.
+use nft
+on dmz sh -c '/usr/sbin/iptables-legacy -t filter -S; /usr/sbin/ip6tables-legacy -t filter -S' > /dev/null
+is "$(on dmz cat /proc/net/ip_tables_names /proc/net/ip6_tables_names | tr '\n' ' ')" 'filter filter ' "(there are no other old tables)"
+proxy_session beside outside bear "$SQUASH" cat
+proxy_end beside
+reap
+on dmz "$LAB_PREFIX/bin/asperaproxy" stop > /dev/null
+on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null
+is "$(on dmz cat /proc/net/ip_tables_names /proc/net/ip6_tables_names | tr '\n' ' ')" 'filter filter ' "old tables of somebody's get no company"
+
 for family in 4 6; do
   lab_family $family
   lab_udp inside1 echo "$INSIDE1_AT:33001" "$TMPDIR/received"
