@@ -51,6 +51,16 @@ like "$out" '\+PermitRootLogin prohibit-password' 'otherwise root keeps it'
 rm -r "${dmz:?}/root/.ssh"
 mv "$dmz/home/ops/.ssh/away" "$dmz/home/ops/.ssh/authorized_keys"
 
+for setting in 'AllowUsers root bear' 'DenyUsers op*' 'AllowGroups root' 'DenyGroups sudo' 'PubkeyAuthentication no'; do
+  echo "$setting" > "$dmz/etc/ssh/sshd_config.d/00-site.conf"
+  status 77 "so it does with $setting" setup --dry-run "${options[@]}"
+  like "$out" 'FAIL  sshd: nobody could log in any more' 'and says why'
+done
+echo 'AllowUsers root o?s@10.*' > "$dmz/etc/ssh/sshd_config.d/00-site.conf"
+capture setup --dry-run "${options[@]}"
+unlike "$out$err" 'nobody could log in' 'where the administrator is let in, it does not'
+rm "$dmz/etc/ssh/sshd_config.d/00-site.conf"
+
 # -- a step that fails ------------------------------------------------------------------------------
 
 echo 'Bogus yes' > "$dmz/etc/ssh/sshd_config.d/zz.conf"
