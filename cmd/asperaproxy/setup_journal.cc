@@ -150,6 +150,12 @@ void Journal::begin(const std::string& step, const std::vector<std::string>& fil
   save();
 }
 
+void Journal::written(const std::string& path) {
+  for (const auto& kept : entries_.back().files) {
+    if (kept.path == path) copy_if_there(path, after(kept));
+  }
+}
+
 void Journal::finish() {
   for (const auto& kept : entries_.back().files) copy_if_there(kept.path, after(kept));
 }

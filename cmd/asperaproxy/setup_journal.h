@@ -4,7 +4,7 @@
 //   /var/lib/sallyport/setup/answers     what was answered the last time
 //   /var/lib/sallyport/setup/journal     a record for each step that did something, the oldest first
 //   /var/lib/sallyport/setup/3.before    a file as it was (none: it was not there)
-//   /var/lib/sallyport/setup/3.after     and as the step left it (none: the step was interrupted)
+//   /var/lib/sallyport/setup/3.after     and as the step left it (none: it was killed before)
 //
 // A record:
 //
@@ -47,6 +47,8 @@ class Journal {
   // the first time, a copy PATH.before-setup is left for people.
   void begin(const std::string& step, const std::vector<std::string>& files,
              const std::vector<std::vector<std::string>>& undo);
+  // The last step has written that one of its files: keeps it as it is now, since the step may yet be killed.
+  void written(const std::string& path);
   // The last step is done: keeps the files as they are now.
   void finish();
   // Takes the last step back. Returns what could not be, a line each: a file that somebody has changed since is left

@@ -86,7 +86,10 @@ void take(const Step& step, Journal& journal) {
   const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});
   journal.begin(step.name, files_of(step), step.undo);
   try {
-    for (const auto& file : step.files) write(file);
+    for (const auto& file : step.files) {
+      write(file);
+      journal.written(file.path);
+    }
     for (const auto& command : step.commands) run(command);
     if (step.trial) step.trial();
     journal.finish();

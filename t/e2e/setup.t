@@ -61,6 +61,24 @@ capture setup --dry-run "${options[@]}"
 unlike "$out$err" 'nobody could log in' 'where the administrator is let in, it does not'
 rm "$dmz/etc/ssh/sshd_config.d/00-site.conf"
 
+# -- a step that is killed ---------------------------------------------------------------------------
+
+drop_in=$dmz/etc/ssh/sshd_config.d/sallyport.conf
+mv "$dmz/etc/init.d/ssh" "$dmz/root/ssh"
+printf '#!/bin/sh\n: > /root/reloading\nexec sleep 300\n' > "$dmz/etc/init.d/ssh"
+chmod 755 "$dmz/etc/init.d/ssh"
+on_exec dmz "$LAB_PREFIX/bin/asperaproxy" setup --yes "${options[@]}" > /dev/null &
+killed=$!
+ok '(setup is in the midst of the step)' wait_until 30 test -e "$dmz/root/reloading"
+{ kill -KILL "$killed" && wait "$killed"; } 2> /dev/null
+mv "$dmz/root/ssh" "$dmz/etc/init.d/ssh"
+rm "$dmz/root/reloading"
+echo '# mine' >> "$drop_in"
+status 1 'undo, where somebody has changed a file since: exit 1' setup --undo
+like "$err" 'sallyport.conf has been changed since, and is left as it is' 'and it names the file'
+is "$(tail -n 1 "$drop_in")" '# mine' 'which is as they left it'
+rm "$drop_in"
+
 # -- a step that fails ------------------------------------------------------------------------------
 
 echo 'Bogus yes' > "$dmz/etc/ssh/sshd_config.d/zz.conf"
