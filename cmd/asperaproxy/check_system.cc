@@ -73,7 +73,13 @@ Verdicts odd_values() {
 }
 
 Verdicts configuration(const Patient& patient) {
-  if (!patient.rproxy) return {fail(patient.config_error, "asuserdata -v  # aspera.conf(5)")};
+  if (!patient.rproxy) {
+    const bool is_open = patient.config_error.find("must belong to root") != std::string::npos;
+    return {fail(patient.config_error, is_open ? fmt::format("chown root {0}; chmod go-w {0}  # others could write to "
+                                                             "it: read it first",
+                                                             paths::kConfig)
+                                               : "asuserdata -v  # aspera.conf(5)")};
+  }
   if (!patient.rproxy->enabled && patient.proxy->enabled)
     return {ok(fmt::format("{} is valid; the forward proxy alone is on", paths::kConfig))};
   if (!patient.rproxy->enabled && patient.rproxy->rules.empty())

@@ -22,6 +22,7 @@
 #include "host_keys.h"
 #include "setup_host.h"
 #include "setup_original.h"
+#include "who/proxy_account.h"
 
 namespace asperaproxy::setup {
 
@@ -85,6 +86,7 @@ void take_user(Answers& answers, const std::string& text) {
   if (text == "-") return answers.user.clear();
   if (!is_user_name(text))
     wrong(fmt::format("'{}' is no name for an account on this host: letters, digits, . _ and -, at most 32", text));
+  if (const auto account = proxy_account::find(text)) proxy_account::check_may_transfer_only(*account);
   answers.user = text;
 }
 

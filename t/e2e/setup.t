@@ -37,6 +37,9 @@ capture on dmz asperaproxy check
 like "$out" 'FAIL  config: .* off, and has no rules - asperaproxy setup' 'before it, the doctor sends one here'
 unlike "$out" '(UDP|TCP) *('$'\n''|$)' 'and judges no port that there is not'
 
+status 64 "an administrator's account is refused at once" setup --dry-run --server "$INSIDE1" --user ops --key /root/bear.pub
+like "$err" "^asperaproxy: --user: ops: cannot be a user of the proxy: it is an administrator's account" 'and it says why'
+
 # -- what it would do ------------------------------------------------------------------------
 
 bare_files > "$TMPDIR/bare"
