@@ -305,6 +305,7 @@ Verdicts forward(const Patient& patient) {
     return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   Verdicts found;
   const auto ports = inner_ports(*patient.rproxy);
+  if (ports.empty()) return {};
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"udp", 0, true, true}, {"forward"},
                              fmt::format("of sessions on their way to UDP {}", joined(ports)), kOurs));
@@ -318,6 +319,7 @@ Verdicts udp_ports_open(const Patient& patient) {
     return {warn("not looked at, since aspera.conf is wrong", "asuserdata -v  # says what is wrong with it")};
   Verdicts found;
   const auto ports = udp_ports(*patient.rproxy);
+  if (ports.empty()) return {};
   for (const auto family : families(patient)) {
     found.push_back(worst_of(family, ports, {"udp", 0, true, false}, {"prerouting"},
                              fmt::format("that arrive at UDP {}", joined(ports)),

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include "base/accounts.h"
 #include "base/cut.h"
 #include "base/paths.h"
 #include "doctor.h"
@@ -75,9 +76,28 @@ Complaints complaints_of(const std::string& user, const std::vector<std::string>
   return all;
 }
 
+// Who is kept out, by what, in some kind of connection.
+Verdicts kept_out(const std::vector<std::string>& users) {
+  std::map<std::string, std::vector<std::string>> why;
+  for (const auto& user : users) {
+    for (const auto& kind : sshd_contexts::contexts().kinds) {
+      for (const auto& text : judge_admission(applied_to(user, kind).text, user, accounts::groups_of(user))) {
+        auto& those = why[text];
+        if (std::find(those.begin(), those.end(), user) == those.end()) those.push_back(user);
+      }
+    }
+  }
+  Verdicts found;
+  for (const auto& [text, those] : why)
+    found.push_back(fail(fmt::format("{} {}", text, listed(those)),
+                         fmt::format("grep -rn {} /etc/ssh/sshd_config*  # change it, and reload sshd",
+                                     text.substr(0, text.find(' ')))));
+  return found;
+}
+
 Verdicts sshd(const Patient& patient) {
   if (!patient.sshd_error.empty()) return {fail(patient.sshd_error, "sshd -t")};
-  Verdicts found;
+  Verdicts found = kept_out(patient.users);
   // The same message for many users makes one line.
   std::map<std::string, std::vector<std::string>> failures;
   std::map<std::string, std::vector<std::string>> warnings;
@@ -93,7 +113,8 @@ Verdicts sshd(const Patient& patient) {
   for (const auto& [text, users] : failures) found.push_back(fail(fmt::format("{} for {}", text, listed(users)), cure));
   for (const auto& [text, users] : warnings) found.push_back(warn(fmt::format("{} for {}", text, listed(users)), cure));
   for (const auto& text : judge_startups(patient.sshd_settings)) found.push_back(warn(text, cure));
-  if (!well.empty() && failures.empty()) found.push_back(ok(fmt::format("confines {}", listed(well))));
+  if (!well.empty() && failures.empty() && kept_out(patient.users).empty())
+    found.push_back(ok(fmt::format("confines {}", listed(well))));
   return found;
 }
 

@@ -36,7 +36,7 @@ namespace doctor {
 namespace {
 
 constexpr char kForNextBoot[] = "for the next boot, /etc/sysctl.d/sallyport.conf";
-constexpr char kStartCure[] = "asperaproxy start  # for the next boot, /etc/sysctl.d/sallyport.conf";
+constexpr char kStartCure[] = "asperaproxy start  # for the next boot, systemctl enable asperaproxy";
 
 std::vector<std::string> names_in(const char* path) {
   std::vector<std::string> names;
@@ -73,19 +73,27 @@ Verdicts odd_values() {
 }
 
 Verdicts configuration(const Patient& patient) {
-  if (!patient.rproxy) return {fail(patient.config_error, "asuserdata -v  # aspera.conf(5)")};
+  if (!patient.rproxy) {
+    const bool is_open = patient.config_error.find("must belong to root") != std::string::npos;
+    return {fail(patient.config_error, is_open ? fmt::format("chown root {0}; chmod go-w {0}  # others could write to "
+                                                             "it: read it first",
+                                                             paths::kConfig)
+                                               : "asuserdata -v  # aspera.conf(5)")};
+  }
   if (!patient.rproxy->enabled && patient.proxy->enabled)
     return {ok(fmt::format("{} is valid; the forward proxy alone is on", paths::kConfig))};
+  if (!patient.rproxy->enabled && patient.rproxy->rules.empty())
+    return {fail(fmt::format("{}: the reverse proxy is off, and has no rules", paths::kConfig), "asperaproxy setup")};
   if (!patient.rproxy->enabled)
     return {fail(fmt::format("{}: the reverse proxy is off", paths::kConfig),
                  "asconfigurator -x 'set_server_data;rproxy_enabled,true'")};
   if (patient.rproxy->rules.empty())
-    return {fail(fmt::format("{} has no rules", paths::kConfig), "aspera.conf(5), <rules>")};
+    return {fail(fmt::format("{} has no rules", paths::kConfig), "asperaproxy setup  # or aspera.conf(5), <rules>")};
   if (const auto users = tried_as::without_access(patient.users, paths::kConfig); !users.empty())
     return {fail(fmt::format("{} cannot read {}, so that each of their sessions ends", listed(users), paths::kConfig),
                  Steps{{"chmod", "644", paths::kConfig}}, fmt::format("namei -l {} shows the way", paths::kConfig))};
   if (const auto odd = odd_values(); !odd.empty()) return odd;
-  return {ok(fmt::format("{} is valid; {} rules", paths::kConfig, patient.rproxy->rules.size()))};
+  return {ok(fmt::format("{} is valid; rules: {}", paths::kConfig, patient.rproxy->rules.size()))};
 }
 
 // Empty, or why nothing can be written to a new file there. What is only written to the disk later is not seen.

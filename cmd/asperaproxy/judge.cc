@@ -1,5 +1,6 @@
 #include "judge.h"
 
+#include <fnmatch.h>
 #include <strings.h>
 
 #include <algorithm>
@@ -265,6 +266,52 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
   if (is["clientaliveinterval"] == "0" || is["clientalivecountmax"] == "0")
     wrong(false, "no keep-alives (ClientAliveInterval, ClientAliveCountMax), so that dead clients stay");
   if (is["permitrootlogin"] != "no") wrong(false, fmt::format("PermitRootLogin is {}", is["permitrootlogin"]));
+  return found;
+}
+
+namespace {
+
+// True if one of the patterns of a list such as AllowUsers is for one of the names.
+bool names_one(const std::vector<std::string>& patterns, const std::vector<std::string>& names) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    const std::string name = pattern.substr(0, pattern.rfind('@'));
+    return std::any_of(names.begin(), names.end(),
+                       [&](const std::string& one) { return ::fnmatch(name.c_str(), one.c_str(), 0) == 0; });
+  });
+}
+
+}  // namespace
+
+std::vector<std::string> judge_admission(std::string_view settings, const std::string& user,
+                                         const std::vector<std::string>& groups) {
+  std::map<std::string, std::vector<std::string>> has;
+  for (const auto& [keyword, value] : parse_sshd_settings(settings)) {
+    for (const auto word : cut::words(value)) has[keyword].emplace_back(word);
+  }
+  std::vector<std::string> found;
+  const auto look = [&](const char* suffix, const std::vector<std::string>& names) {
+    const std::string keyword = std::string(suffix) == "Users" ? "users" : "groups";
+    if (names_one(has["deny" + keyword], names)) found.push_back(fmt::format("Deny{} keeps out", suffix));
+    const auto& allowed = has["allow" + keyword];
+    if (!allowed.empty() && !names_one(allowed, names)) found.push_back(fmt::format("Allow{} does not name", suffix));
+  };
+  look("Users", {user});
+  look("Groups", groups);
+  const auto is_off = [&](std::string_view method) {
+    for (const auto& [name, keyword] : {std::pair{"publickey", "pubkeyauthentication"},
+                                        {"password", "passwordauthentication"},
+                                        {"keyboard-interactive", "kbdinteractiveauthentication"}}) {
+      if (method.substr(0, method.find(':')) == name) return has[keyword] == std::vector<std::string>{"no"};
+    }
+    return false;
+  };
+  const auto& methods = has["authenticationmethods"];
+  const bool none = std::all_of(methods.begin(), methods.end(), [&](const std::string& list) {
+    const auto each = cut::words(list, ",");
+    return std::any_of(each.begin(), each.end(), is_off);
+  });
+  if (!methods.empty() && none)
+    found.push_back(fmt::format("AuthenticationMethods {}, which is off, keeps out", fmt::join(methods, " ")));
   return found;
 }
 

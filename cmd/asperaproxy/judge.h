@@ -63,6 +63,10 @@ struct Complaints {
   std::vector<std::string> warnings;
 };
 Complaints judge_sshd(std::string_view settings, const std::string& shell);
+// Why sshd would not let in somebody with these groups, by a key or by what else AuthenticationMethods asks for. One
+// text each. A pattern with a host (bear@192.0.2.1) is taken to be for where the user comes from.
+std::vector<std::string> judge_admission(std::string_view settings, const std::string& user,
+                                         const std::vector<std::string>& groups);
 // The same for a user of a transfer node: what leads past the confinement of aspshell's command. One text each.
 std::vector<std::string> judge_detours(std::string_view settings);
 // Whether sshd takes the keys of the user from ~/.ssh.

@@ -116,6 +116,13 @@ class Examination {
               upstream::shell_command({"usermod", "-l", "NAME", account.name}));
       return;
     }
+    // A cure must not lock out whoever administers the host.
+    const auto of_administrators = std::find_if(groups.begin(), groups.end(), accounts::is_of_administrators);
+    if (!account.is_member && of_administrators != groups.end())
+      return of_user(
+          "sudo", account,
+          fmt::format("has a docroot, and is a member of the group {}, who can become root", *of_administrators),
+          "in aspera.conf, give docroots to a <group> or a <user>, and not to all by <default>");
     sshd_contexts::Settings settings;
     if (!ask_sshd(account, settings)) return;
     judge_docroot(account, access, enforced_by);

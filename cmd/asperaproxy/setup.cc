@@ -25,6 +25,11 @@ void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 
 int undo(Journal& journal) {
   int result = tool::yes;
+  if (journal.entries().empty()) {
+    journal.forget();
+    say("there is nothing to take back\n");
+    return result;
+  }
   while (!journal.entries().empty()) {
     const Entry entry = journal.entries().back();
     const auto complaints = journal.take_back();

@@ -22,6 +22,7 @@
 #include "host_keys.h"
 #include "setup_host.h"
 #include "setup_original.h"
+#include "who/proxy_account.h"
 
 namespace asperaproxy::setup {
 
@@ -52,6 +53,8 @@ void take_servers(Answers& answers, const std::string& text) {
     auto host = HostPort::parse(word);
     if (!host) wrong(fmt::format("'{}' is no server: an address or a name, with :PORT if that is not 22", word));
     if (host->port == 0) host->port = 22;
+    if (addresses_of(*host).empty())
+      wrong(fmt::format("{}: no address is known for that name (getent hosts {})", host->host, host->host));
     if (std::find(answers.servers.begin(), answers.servers.end(), *host) == answers.servers.end())
       answers.servers.push_back(*host);
   }
@@ -83,6 +86,7 @@ void take_user(Answers& answers, const std::string& text) {
   if (text == "-") return answers.user.clear();
   if (!is_user_name(text))
     wrong(fmt::format("'{}' is no name for an account on this host: letters, digits, . _ and -, at most 32", text));
+  if (const auto account = proxy_account::find(text)) proxy_account::check_may_transfer_only(*account);
   answers.user = text;
 }
 
@@ -91,6 +95,7 @@ void take_key(Answers& answers, const std::string& text) {
   constexpr std::size_t kMost = 64 * 1024;
   const bool is_path = text.find(' ') == text.npos || text.starts_with('/');
   const std::string read = is_path ? doctor::read_file(text) : text;
+  if (text.empty()) wrong("a public key is needed");
   if (read.empty()) wrong(fmt::format("{}: there is no such file, or it is empty", text));
   if (read.size() > kMost) wrong(fmt::format("{}: more than {} bytes", text, kMost));
   if (read.find("PRIVATE KEY") != read.npos)
@@ -267,7 +272,9 @@ void ask(Answers& answers, const Topic& topic, Person& person) {
   std::string why;
   for (int i = 0; i < kTries; ++i) {
     const auto answer = person.answer(question);
-    if (!answer) wrong(fmt::format("the input ended before the answer for --{}", topic.option));
+    if (!answer)
+      wrong(fmt::format("the input ended before the answer for --{}: without a terminal, give options, and --yes",
+                        topic.option));
     try {
       return topic.take(answers, answer->empty() ? standard : *answer);
     } catch (const tool::Failure& failure) {
@@ -299,9 +306,12 @@ Options parsed(const std::vector<std::string>& words) {
   argv.push_back(nullptr);
   auto options = options::parse(count, argv.data(), "", table().data(), kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, fmt::format("'{}' is no option", options.operands[0]));
+  const auto name = [](char letter) {
+    return std::find_if(table().begin(), table().end(), [=](const option& one) { return one.val == letter; })->name;
+  };
   for (const auto& [one, other] : {std::pair('q', 'o'), {'u', 'n'}, {'y', 'd'}, {'y', 'U'}, {'d', 'U'}}) {
     if (options.has(one) && options.has(other))
-      options::fail_usage(kUsage, "of two options that exclude each other one is needed");
+      options::fail_usage(kUsage, fmt::format("--{} and --{} exclude each other", name(one), name(other)));
   }
   return options;
 }
@@ -313,6 +323,7 @@ Manner manner_of(const Options& options) {
 }
 
 void take_options(Answers& answers, const Options& options) {
+  if (options.has('f')) answers.prints.clear();
   // Servers first: the addresses outside depend on them.
   for (const auto& [letter, text] : options.in_order) {
     const Topic* const topic = topic_of(letter);
@@ -439,6 +450,8 @@ Asked asked(const std::vector<std::string>& words, const Answers& before, Person
   const auto options = parsed(words);
   Asked asked{manner_of(options), before};
   if (asked.manner == Manner::undo) return asked;
+  // Whoever sits at a terminal is asked about host keys, and a fingerprint that was wrong the last time does not count.
+  if (asked.manner == Manner::ask && has_terminal()) asked.answers.prints.clear();
   take_options(asked.answers, options);
   if (!asked.answers.original.empty()) take_from_original(asked.answers);
   if (asked.manner != Manner::ask) take_standards(asked.answers);

@@ -105,7 +105,9 @@ Step node_service_step(const Answers& answers, const Journal&) {
 doctor::Verdict lease_of(const Answers& answers) {
   if (answers.node_user.empty() || answers.password.empty() || !answers.target)
     return doctor::warn("none was tried: that needs a user's password, and a server outside",
-                        "asperaproxy setup --yes --node-user NAME --password-file FILE --try HOST");
+                        fmt::format("asperaproxy setup --yes --node-user {} --password-file FILE --try {}",
+                                    answers.node_user.empty() ? "NAME" : answers.node_user,
+                                    answers.target ? answers.target->text() : "HOST"));
   const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});  // so that nothing of it is left
   session::spool::prepare();
   const Outsider insider(*answers.inside);

@@ -242,7 +242,8 @@ doctor::Verdict judge_session(int status, std::string_view said) {
   // The file is asked for when a datagram has come back.
   if (status == tool::yes || status == tool::io) return doctor::ok(opened + "; datagrams went to the server and back");
   // The proxy's own sentence comes before asp-cp's.
-  return doctor::fail(last_of(said.substr(0, said.find('\n'))), "journalctl -t ascp_rproxy, and asperaproxy check");
+  return doctor::fail(last_of(said.substr(0, said.find('\n'))),
+                      "asperaproxy check; journalctl -t sshd -t sshd-session -t aspshell -t ascp_rproxy");
 }
 
 Proof prove(const Answers& answers) {

@@ -46,7 +46,9 @@ std::string shown(const std::vector<std::string>& argv) {
 void require(int status, std::string_view said, const Command& command) {
   if (status == 0) return;
   const auto lines = cut::lines(said);
-  const std::string why(lines.empty() ? child::describe(status) : lines.back());
+  const std::string why(!lines.empty()                       ? std::string(lines.back())
+                        : command.asks && status == tool::no ? "the answer was not yes"
+                                                             : child::describe(status));
   throw tool::Failure(tool::is_exit(status) && status != tool::no ? static_cast<tool::Exit>(status) : tool::os,
                       fmt::format("{}: {}", shown(command.argv), why));
 }

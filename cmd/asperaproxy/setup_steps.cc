@@ -257,6 +257,13 @@ bool runs() {
   return !unit::runs_here() || (unit_is("is-active", kService) && unit_is("is-enabled", kService));
 }
 
+// When ip_forward changes, the kernel sets accept_redirects, too.
+std::vector<std::string> stop_forwarding() {
+  const std::string redirects = doctor::read_file("/proc/sys/net/ipv4/conf/all/accept_redirects");
+  return {"/usr/sbin/sysctl", "-q", "-w", "net.ipv4.ip_forward=0",
+          fmt::format("net.ipv4.conf.all.accept_redirects={}", cut::trimmed(redirects))};
+}
+
 Step service_step(const Answers& answers, const Journal& journal) {
   const auto config = config::parse(config_text(answers, journal), paths::kConfig);
   std::vector<std::string> left;
@@ -273,7 +280,7 @@ Step service_step(const Answers& answers, const Journal& journal) {
   }
   step.commands.push_back({{tool("asperaproxy"), "start"}});
   step.undo.push_back({tool("asperaproxy"), "leave"});
-  if (!forwards(AF_INET)) step.undo.push_back({"/usr/sbin/sysctl", "-q", "-w", "net.ipv4.ip_forward=0"});
+  if (!forwards(AF_INET)) step.undo.push_back(stop_forwarding());
   if (has_ipv6() && !forwards(AF_INET6))
     step.undo.push_back({"/usr/sbin/sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=0"});
   return step;
@@ -290,14 +297,18 @@ bool is_trusted(const HostPort& server, const std::string& known_hosts) {
 Command trust(const HostPort& server, const Answers& answers) {
   const bool asks = answers.prints.empty();
   std::vector<std::string> argv{tool("asperaproxy"), "trust"};
-  if (!asks || !has_terminal()) {
-    std::vector<std::string> shown;
-    for (const auto& key : host_keys::scan(server, false)) shown.push_back(host_keys::fingerprint(key));
-    const std::string shows = fmt::format("{} shows {}", server.text(), fmt::join(shown, ", "));
-    if (asks) throw tool::Failure(tool::usage, "there is no terminal to ask on: --fingerprint is needed; " + shows);
+  std::vector<std::string> shown;
+  for (const auto& key : host_keys::scan(server, false)) shown.push_back(host_keys::fingerprint(key));
+  const std::string shows = fmt::format("{} shows {}", server.text(), fmt::join(shown, ", "));
+  if (asks && !has_terminal())
+    throw tool::Failure(tool::usage, "there is no terminal to ask on: --fingerprint is needed; " + shows);
+  if (!asks) {
     const auto known = std::find_first_of(shown.begin(), shown.end(), answers.prints.begin(), answers.prints.end());
     if (known == shown.end())
-      throw tool::Failure(tool::untrusted, "no fingerprint that is known to be right is among them: " + shows);
+      throw tool::Failure(tool::untrusted,
+                          fmt::format("{}, and --fingerprint says {}. What is right, ssh-keygen -lf "
+                                      "/etc/ssh/ssh_host_ed25519_key.pub says on the server's console; give that one",
+                                      shows, fmt::join(answers.prints, ", ")));
     argv.insert(argv.end(), {"--fingerprint", *known});
   }
   argv.push_back(server.text());

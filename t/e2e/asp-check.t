@@ -195,6 +195,11 @@ docroot /srv carol
 capture on dmz "$check" --json
 like "$(findings)" $'no_restricted_shell user carol\n.*ssh_tunneling user carol' 'an account with a docroot is restricted, and judged'
 unlike "$(findings)" 'keys_at_home' 'but for the place of its keys, where everybody has them'
+on dmz usermod -aG sudo carol
+capture on dmz "$check"
+like "$out" 'user carol: has a docroot, and is a member of the group sudo.* Cure: in aspera.conf, give docroots to a <group>' "an administrator's docroot is what is wrong"
+unlike "$out" 'Cure: .*carol' 'and nothing takes the shell or the group away'
+on dmz gpasswd -d carol sudo > /dev/null
 no_docroot
 clean 'without one it has full access'
 on dmz userdel -r carol 2> /dev/null

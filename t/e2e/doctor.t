@@ -79,7 +79,7 @@ unlooked='config|border|client_flows|forward|udp_in|keyfile|host_keys|ip_forward
 unconfined='ssh_tunneling|sftp|agent_forwarding|x11_forwarding|streamlocal_forwarding|environment|keys_at_home'
 security="no_restricted_shell|docroot_above_home|docroot_unconfined|$unconfined|grants|private_keys|writable|sshd_version|not_judged"
 fault "$unlooked" FAIL 'aspera.conf:2:1: bogus' "$keep; printf '<CONF><server><rproxy>\n<bogus/></rproxy></server></CONF>' > $conf" "$back"
-fault "$unlooked" FAIL 'must belong to root' "chmod o+w $conf" "chmod o-w $conf"
+fault "$unlooked" FAIL 'must belong to root' "chmod o+w $conf"
 fault "config|border|client_flows|servers" FAIL 'the reverse proxy is off' "sed -i 's/<enabled>true/<enabled>false/' $conf"
 on dmz sh -c "$back"
 fault "$unlooked" FAIL 'has no rules' "sed -i '/<rules>/,/<.rules>/d' $conf" "$back"
@@ -256,6 +256,10 @@ sshd=/etc/ssh/sshd_config.d/sallyport.conf
 on dmz cp $sshd /root/sshd.conf
 loosen() { fault "${4-sshd}" "$1" "$2" "$3"; }
 # What sshd would take instead is no default that is safe by chance.
+keeps_out() { fault sshd FAIL "$1" "$2" "cp /root/sshd.conf $sshd"; }
+keeps_out 'AllowUsers does not name bobcat' "sed -i '1i AllowUsers ops b?ar@198.51.100.*' $sshd"
+keeps_out 'DenyGroups keeps out bear, bobcat' "sed -i '1i DenyGroups sally*' $sshd"
+keeps_out 'AuthenticationMethods password, which is off, keeps out bear, bobcat' "sed -i '1i Match Address 198.51.100.0/24\n AuthenticationMethods password\nMatch all' $sshd"
 loosen FAIL 'ForceCommand is none for bear, bobcat' "sed -i /ForceCommand/d $sshd"
 loosen FAIL 'ForceCommand is /bin/true for bobcat' "sed -i 's|^Match Group|Match User bobcat\n ForceCommand /bin/true\n&|' $sshd"
 loosen FAIL 'AllowTcpForwarding is yes for bear, bobcat' "sed -i '/DisableForwarding/d; /AllowTcpF/d' $sshd" ssh_tunneling

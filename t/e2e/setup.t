@@ -18,7 +18,11 @@ for args in --bogus --server '--server 10.1' "--address $INSIDE1" '--address x' 
 done
 status 77 'not root: exit 77' on dmz -u ops "$LAB_PREFIX/bin/asperaproxy" setup --yes
 status 64 'nobody answers: exit 64' setup
-like "$err" 'the input ended before the answer for --direction' 'and it says which answer is missing'
+like "$err" 'the input ended before the answer for --direction: .* options, and --yes' 'and it says which answer is missing, and what to do'
+capture setup --yes --dry-run
+like "$err" '^asperaproxy: --yes and --dry-run exclude each other' 'of two options one is too many: it names them'
+capture setup --server nobody.example.com
+like "$err" '^asperaproxy: --server: nobody.example.com: no address is known for that name' 'a name that nobody knows is refused at once'
 asked() { printf '%s\n' "$@" | on dmz timeout 60 "$LAB_PREFIX/bin/asperaproxy" setup; }
 status 64 'three wrong answers end it' asked reverse a/b a/b a/b a/b a/b
 like "$err" 'no answer for --server after 3 tries' 'and it says so'
@@ -26,6 +30,15 @@ private=$(head -n 1 "$LAB_DIR/keys/client-bear")
 status 64 'a private key is refused' asked '' "$INSIDE1" "$SQUASH" xfer bear "$private" "$private" "$private"
 like "$err" 'private key, which nobody else should have' 'and it says why'
 like "$out" "Addresses of this proxy where clients come \[$DMZ_SYNC,$DMZ,$SQUASH,$INDIVIDUAL\]" 'it offers the addresses that do not lead inside'
+status 64 'an empty answer is no key' asked '' "$INSIDE1" "$SQUASH" xfer bear '' '' ''
+like "$err" 'a public key is needed' 'and it says so'
+
+capture on dmz asperaproxy check
+like "$out" 'FAIL  config: .* off, and has no rules - asperaproxy setup' 'before it, the doctor sends one here'
+unlike "$out" '(UDP|TCP) *('$'\n''|$)' 'and judges no port that there is not'
+
+status 64 "an administrator's account is refused at once" setup --dry-run --server "$INSIDE1" --user ops --key /root/bear.pub
+like "$err" "^asperaproxy: --user: ops: cannot be a user of the proxy: it is an administrator's account" 'and it says why'
 
 # -- what it would do ------------------------------------------------------------------------
 
@@ -87,11 +100,33 @@ like "$err" '^asperaproxy: sshd: .*zz.conf.*Bogus' 'and it says where'
 like "$err" 'goes on from here; --undo' 'and how to go on, and back'
 rm "$dmz/etc/ssh/sshd_config.d/zz.conf"
 
+# -- whose key it is -------------------------------------------------------------------------------
+
+given=(--direction reverse --server "$INSIDE1" --address "$SQUASH" --squash xfer --user bear --key /root/bear.pub)
+wrong=SHA256:$(printf 'A%.0s' {1..43})
+# on_terminal ANSWER OPTION...: setup where a person has a terminal, and answers there.
+on_terminal() {
+  local answer=$1
+  shift
+  echo "$answer" | on dmz timeout 100 script -qec "asperaproxy setup $*" /dev/null
+}
+status 76 'another fingerprint than the server has: exit 76' setup --yes "${given[@]}" --fingerprint "$wrong"
+like "$out" 'ok    aspera.conf:' 'it went on from where it was'
+like "$out" 'done  sshd: listens on 22 and 33001' 'did the rest'
+like "$err" "host keys: $INSIDE1:22 shows $(literally "$(bare_fingerprint inside1)"), and --fingerprint says $wrong\\." 'both are shown'
+status 76 'it is remembered for scripts' setup --yes
+lab_sshd inside1 stop
+capture on_terminal no "${given[@]}"
+like "$out" "host keys: ask $INSIDE1:22 for its host keys: no SSH server answers there\\." 'a server that is down is one line'
+unlike "$out" 'status 69' 'without the number of a status'
+lab_sshd inside1 start
+capture on_terminal no "${given[@]}"
+like "$out" "Enrol it for $INSIDE1" 'but a person is asked'
+like "$out" 'host keys: .*: the answer was not yes\.' 'and what was answered is said'
+
 # -- it is done -----------------------------------------------------------------------------------------
 
 status 1 'done, but the server does not know the key yet: exit 1' setup --yes "${options[@]}"
-like "$out" 'ok    aspera.conf:' 'it went on from where it was'
-like "$out" 'done  sshd: listens on 22 and 33001' 'did the rest'
 like "$out" 'FAIL  login: log in at '"$INSIDE1"':22 as xfer: server refuses our key' 'and says what does not work'
 line=$(grep '^from=' <<< "$out")
 like "$line" "^from=\"$DMZ_LAN\",restrict ssh-ed25519 " 'the line for the server is there'
@@ -195,6 +230,7 @@ ok 'and so are all other files' diff <(strip "$TMPDIR/bare") <(bare_files | stri
 nok 'the journal is gone' test -e "$state"
 is "$(cd "$dmz" && find etc opt -name '*.before-setup')" "${LAB_PREFIX#/}/etc/aspera.conf.before-setup" 'and the copies beside files, but for that one'
 status 0 'to undo nothing: exit 0' setup --undo
+like "$out" 'nothing to take back' 'and it says so'
 mv "$dmz$LAB_PREFIX/etc/aspera.conf.before-setup" "$dmz$LAB_PREFIX/etc/aspera.conf"
 status 64 'nobody to ask about a host key, and no fingerprint: exit 64' setup --yes --server "$INSIDE1" --address "$SQUASH"
 like "$err" "^asperaproxy: host keys: there is no terminal to ask on: --fingerprint is needed; $INSIDE1:22 shows $(literally "$(bare_fingerprint inside1)")" 'it says what is needed, and what the server shows'

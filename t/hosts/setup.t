@@ -18,6 +18,8 @@ every_file() {
 every_file > "$TMPDIR/before"
 did 'the package installs' -i /root/first.deb
 every_file > "$TMPDIR/installed"
+redirects() { on dmz sysctl -n net.ipv4.conf.all.accept_redirects; }
+installed=$(redirects)
 status 1 'one command: all is done but what others have to do' setup --yes --server "$INSIDE1" --address "$SQUASH" --squash xfer \
   --user bear --key /root/bear.pub --fingerprint "$(bare_fingerprint inside1)"
 like "$out" 'FAIL  login: .*server refuses our key' 'and it says what that is'
@@ -45,6 +47,7 @@ nok 'and does nothing' grep -E '^(done|FAIL)' <<< "$out"
 status 0 'undo: exit 0' setup --undo
 ok 'sshd is as it was' wait_until 10 lab_silent dmz 33001
 ok 'and so are all files' diff "$TMPDIR/installed" <(every_file)
+is "$(redirects)" "$installed" 'and what ip_forward takes with it in the kernel'
 on dmz systemctl stop ssh
 on dmz systemctl -q disable ssh 2> /dev/null
 on dmz systemctl start ssh.socket

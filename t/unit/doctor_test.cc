@@ -339,6 +339,34 @@ TEST_CASE("doctor: whose packets the kernel believes") {
             .cure.starts_with("sysctl -w net/ipv4/conf/eth0.5/send_redirects=0  #"));
 }
 
+TEST_CASE("doctor: whom sshd keeps out") {
+  const std::string methods = "pubkeyauthentication yes\npasswordauthentication no\nkbdinteractiveauthentication no\n";
+  const struct {
+    std::string settings;
+    std::vector<std::string> why;
+  } cases[] = {
+      {"", {}},
+      {"allowusers ops\nallowusers bear\n", {}},
+      {"allowusers ops\n", {"AllowUsers does not name"}},
+      {"AllowUsers be*@192.0.2.1\n", {}},
+      {"allowusers bea\nallowusers bearr\n", {"AllowUsers does not name"}},
+      {"denyusers b??r\n", {"DenyUsers keeps out"}},
+      {"denyusers bobcat\n", {}},
+      {"allowgroups staff\n", {"AllowGroups does not name"}},
+      {"allowgroups staff\nallowgroups sallyport\n", {}},
+      {"denygroups sally*\n", {"DenyGroups keeps out"}},
+      {methods + "authenticationmethods any\n", {}},
+      {methods + "authenticationmethods publickey\n", {}},
+      {methods + "authenticationmethods password publickey\n", {}},
+      {methods + "authenticationmethods publickey,password keyboard-interactive:pam\n",
+       {"AuthenticationMethods publickey,password keyboard-interactive:pam, which is off, keeps out"}},
+  };
+  for (const auto& one : cases) {
+    CAPTURE(one.settings);
+    CHECK(doctor::judge_admission(one.settings, "bear", {"bear", "sallyport"}) == one.why);
+  }
+}
+
 TEST_CASE("doctor: what sshd applies to a user") {
   const std::string good = "forcecommand /x/aspshell\ndisableforwarding yes\nallowagentforwarding no\nx11forwarding "
                            "no\npermituserenvironment no\npermituserrc no\n"
