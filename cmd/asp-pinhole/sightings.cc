@@ -9,6 +9,7 @@ namespace {
 using conntrack::Flow;
 using conntrack::Table;
 
+constexpr int kMostReads = 64;                // another rule of the client's may take new flows all the while
 constexpr std::size_t kMaxRemembered = 1024;  // flows
 
 std::vector<Flow> flows_of(const conntrack::Watch::News& news) {
@@ -53,12 +54,14 @@ std::vector<Flow> Sightings::news() {
 
 std::vector<Flow> Sightings::last_news() {
   std::vector<Flow> flows;
-  for (bool more = true; more;) {
+  bool more = true;
+  for (int reads = 0; more && reads < kMostReads; ++reads) {
     const auto news = read();
     const auto some = flows_of(news);
     flows.insert(flows.end(), some.begin(), some.end());
     more = news.more;
   }
+  complete_ = complete_ && !more;
   return complete_ ? flows : present();
 }
 

@@ -178,10 +178,12 @@ doctor::Verdict session_of(const std::string& user, const IpAddress& proxy) {
   const Outsider outsider(proxy);
   const Guest guest(user, outsider.address());
   const std::string at = HostPort{proxy.text(), 0}.text();
-  const auto done = outsider.run({std::string(paths::kBin) + "asp-cp", "-q", "-F", guest.folder() + "/ssh_config", "-i",
-                                  guest.folder() + "/key", "-P", std::to_string(doctor::kUsualSshPort),
-                                  fmt::format("{}@{}:/etc/hostname", user, at), guest.folder() + "/fetched"},
-                                 kSeconds);
+  // The server may send more than a host's name.
+  const auto done = outsider.run(
+      {"/usr/bin/prlimit", "--fsize=65536", "--", std::string(paths::kBin) + "asp-cp", "-q", "-F",
+       guest.folder() + "/ssh_config", "-i", guest.folder() + "/key", "-P", std::to_string(doctor::kUsualSshPort),
+       fmt::format("{}@{}:/etc/hostname", user, at), guest.folder() + "/fetched"},
+      kSeconds);
   auto verdict = judge_session(done.status, done.err);
   add_end(verdict, outsider.address());
   verdict.what = fmt::format("{} at {}: {}", user, HostPort{proxy.text(), doctor::kUsualSshPort}.text(), verdict.what);

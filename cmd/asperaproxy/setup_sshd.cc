@@ -1,6 +1,5 @@
 #include "setup_sshd.h"
 
-#include <fnmatch.h>
 #include <pwd.h>
 #include <shadow.h>
 #include <strings.h>
@@ -106,28 +105,6 @@ bool may_sudo(const std::string& user) {
                      [](const std::string& group) { return group == "sudo" || group == "wheel" || group == "admin"; });
 }
 
-bool is_among(const std::vector<std::string>& names, const std::string& pattern) {
-  return std::any_of(names.begin(), names.end(),
-                     [&](const std::string& name) { return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0; });
-}
-
-// Of USER@HOST the host is not looked at: it may be the one that they come from.
-bool names_one(const sshd_contexts::Settings& settings, const char* keyword, const std::vector<std::string>& names) {
-  const auto found = settings.find(keyword);
-  return found != settings.end() &&
-         std::any_of(found->second.begin(), found->second.end(),
-                     [&](const std::string& pattern) { return is_among(names, pattern.substr(0, pattern.find('@'))); });
-}
-
-// By AllowUsers and the like.
-bool is_admitted(const std::string& user, const std::vector<std::string>& groups, const std::string& text) {
-  const auto settings = sshd_contexts::parse(text);
-  const auto may = [&](const char* denied, const char* allowed, const std::vector<std::string>& names) {
-    return !names_one(settings, denied, names) && (!settings.contains(allowed) || names_one(settings, allowed, names));
-  };
-  return may("denyusers", "allowusers", {user}) && may("denygroups", "allowgroups", groups);
-}
-
 bool has_key(const std::string& user, const std::string& settings) {
   if (has_line(settings, "pubkeyauthentication no")) return false;
   const auto files = authorized_keys::read_by_sshd(settings, user, accounts::home_of(user));
@@ -152,7 +129,7 @@ bool gets_in(const std::string& name, const Candidate& candidate) {
   if (shell.ends_with("/nologin") || shell.ends_with("/false")) return false;
   if (account->pw_uid != 0 && !may_sudo(name)) return false;
   const std::string settings = candidate.settings(name);
-  if (!is_admitted(name, groups, settings)) return false;
+  if (!doctor::judge_admission(settings, name, groups).empty()) return false;
   const bool by_key = has_key(name, settings);
   if (account->pw_uid != 0 || has_line(settings, "permitrootlogin yes")) return by_key || has_password(name, settings);
   return by_key && !has_line(settings, "permitrootlogin no");

@@ -16,6 +16,7 @@
 #include "base/logging.h"
 #include "base/signals.h"
 #include "base/whole_file.h"
+#include "verdict.h"
 
 namespace asperaproxy::setup {
 namespace {
@@ -23,7 +24,12 @@ namespace {
 constexpr std::size_t kMostOutput = 4 * 1024 * 1024;
 constexpr int kSeconds = 90;
 
-void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
+// What a file of somebody else's says may be in it.
+void say(const std::string& text) {
+  std::string shown;
+  for (const auto line : cut::lines(text)) shown += doctor::pasteable(line) + "\n";
+  io::write_all(STDOUT_FILENO, shown);
+}
 
 void write(const File& file) {
   const std::string folder = file.path.substr(0, file.path.rfind('/'));
