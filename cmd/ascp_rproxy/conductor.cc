@@ -256,7 +256,7 @@ int Conductor::watch() {
       }
     }
     if (signal) {
-      lost_.emplace(ended_by_signal());
+      lose(ended_by_signal());
     } else if (holder && !hear_pinhole() && !lost_ && !ended_) {
       // Without its holder the rule would outlive the session.
       lost_.emplace(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule", holder_->complaint()));
@@ -286,7 +286,7 @@ void Conductor::hear_dialer() {
     }
     // All output is written. The rule is revoked while the dialer says goodbye.
     if (ended_ && holder_) holder_->release();
-    if (line->event == "failed" && !lost_) lost_.emplace(status::failure_of(*line));
+    if (line->event == "failed" && !lost_) lose(status::failure_of(*line));
   }
 }
 
@@ -312,12 +312,12 @@ bool Conductor::hear_pinhole() {
       logging::event("Setup UDP forwarding between {} and {} {}", line->get("client"), line->get("server"), identity_);
     } else if (line->event == "closed") {
       closed_ = line->get("reason") != "error";  // of which the next line tells
-      if (const auto why = why_closed(line->get("reason"))) lost_ = why;
+      if (const auto why = why_closed(line->get("reason"))) lose(*why);
       if (!line->get("bytes").empty())
         counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
     } else if (line->event == "refused") {
       closed_ = true;
-      if (!lost_) lost_.emplace(status::failure_of(*line));
+      if (!lost_) lose(status::failure_of(*line));
     } else {
       logging::error("asp-pinhole: {} session={}", words_of(*line), session_);
     }
@@ -325,13 +325,21 @@ bool Conductor::hear_pinhole() {
   return !closed_ && !holder_->hung_up();
 }
 
+void Conductor::lose(const tool::Failure& why) {
+  if (!ended_) lost_ = why;
+}
+
 void Conductor::close_pinhole() {
   if (!holder_) return;
+  const bool told = lost_ && holder_->hung_up();
   holder_->release();
   const auto deadline = Deadline::in(kRevoke);
   while (hear_pinhole() && !deadline.over()) await::readable(holder_->fd(), deadline);
   if (holder_->hung_up()) holder_->wait(kLeaveTime);
-  else if (!closed_) logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
+  if (closed_ || told) return;
+  if (holder_->hung_up())
+    logging::error("asp-pinhole died before it closed the rule of session={}; asp-reap will", session_);
+  else logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
 }
 
 void Conductor::log_end(const std::string& why) const {
