@@ -244,7 +244,8 @@ int Conductor::watch() {
                      kLeaveTime.count(), session_);
       return ended_->exit_code();
     }
-    if (dialer) {
+    if (signal) lose(ended_by_signal());  // first: the command may have ended by what came after it
+    if (dialer && !lost_) {
       hear_dialer();
       if (dialer_->hung_up()) {
         const auto status = dialer_->wait(kLeaveTime);
@@ -255,9 +256,7 @@ int Conductor::watch() {
         return ended_ ? ended_->exit_code() : lost_->code();
       }
     }
-    if (signal) {
-      lose(ended_by_signal());
-    } else if (holder && !hear_pinhole() && !lost_ && !ended_) {
+    if (holder && !lost_ && !hear_pinhole() && !lost_ && !ended_) {
       // Without its holder the rule would outlive the session.
       lost_.emplace(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule", holder_->complaint()));
     }

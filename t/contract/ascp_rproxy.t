@@ -257,7 +257,7 @@ conduct 3 'the pinhole cannot be closed then: its status' "$over_with_3" \
 is "$out|$err" '|' 'the remote user reads nothing'
 conduct 3 'an administrator ends it then: its status' "$over_with_3" "$until_over say 'closed reason=SIGTERM'"
 is "$out|$err" '|' 'the remote user reads nothing'
-conduct 3 'SIGTERM comes then: its status' "${over_with_3/sleep 2/kill -TERM \$PPID; sleep 0.5}" "$good_pinhole"
+conduct 3 'SIGTERM comes then: its status' "${over_with_3/sleep 2/until grep -q pinhole:.closed $diary; do sleep 0.01; done; kill -TERM \$PPID}" "$good_pinhole"
 is "$out|$err" '|' 'the remote user reads nothing'
 
 # --- signals --------------------------------------------------------------------------------------------
