@@ -244,7 +244,8 @@ int Conductor::watch() {
                      kLeaveTime.count(), session_);
       return ended_->exit_code();
     }
-    if (dialer) {
+    if (signal) lose(ended_by_signal());  // first: the command may have ended by what came after it
+    if (dialer && !lost_) {
       hear_dialer();
       if (dialer_->hung_up()) {
         const auto status = dialer_->wait(kLeaveTime);
@@ -255,9 +256,7 @@ int Conductor::watch() {
         return ended_ ? ended_->exit_code() : lost_->code();
       }
     }
-    if (signal) {
-      lost_.emplace(ended_by_signal());
-    } else if (holder && !hear_pinhole() && !lost_ && !ended_) {
+    if (holder && !lost_ && !hear_pinhole() && !lost_ && !ended_) {
       // Without its holder the rule would outlive the session.
       lost_.emplace(tool::os, fmt::format("asp-pinhole died: {}; asp-reap will clear its rule", holder_->complaint()));
     }
@@ -286,7 +285,7 @@ void Conductor::hear_dialer() {
     }
     // All output is written. The rule is revoked while the dialer says goodbye.
     if (ended_ && holder_) holder_->release();
-    if (line->event == "failed" && !lost_) lost_.emplace(status::failure_of(*line));
+    if (line->event == "failed" && !lost_) lose(status::failure_of(*line));
   }
 }
 
@@ -312,12 +311,12 @@ bool Conductor::hear_pinhole() {
       logging::event("Setup UDP forwarding between {} and {} {}", line->get("client"), line->get("server"), identity_);
     } else if (line->event == "closed") {
       closed_ = line->get("reason") != "error";  // of which the next line tells
-      if (const auto why = why_closed(line->get("reason"))) lost_ = why;
+      if (const auto why = why_closed(line->get("reason"))) lose(*why);
       if (!line->get("bytes").empty())
         counters_ = fmt::format(" bytes={} packets={}", line->get("bytes"), line->get("packets"));
     } else if (line->event == "refused") {
       closed_ = true;
-      if (!lost_) lost_.emplace(status::failure_of(*line));
+      if (!lost_) lose(status::failure_of(*line));
     } else {
       logging::error("asp-pinhole: {} session={}", words_of(*line), session_);
     }
@@ -325,13 +324,21 @@ bool Conductor::hear_pinhole() {
   return !closed_ && !holder_->hung_up();
 }
 
+void Conductor::lose(const tool::Failure& why) {
+  if (!ended_) lost_ = why;
+}
+
 void Conductor::close_pinhole() {
   if (!holder_) return;
+  const bool told = lost_ && holder_->hung_up();
   holder_->release();
   const auto deadline = Deadline::in(kRevoke);
   while (hear_pinhole() && !deadline.over()) await::readable(holder_->fd(), deadline);
   if (holder_->hung_up()) holder_->wait(kLeaveTime);
-  else if (!closed_) logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
+  if (closed_ || told) return;
+  if (holder_->hung_up())
+    logging::error("asp-pinhole died before it closed the rule of session={}; asp-reap will", session_);
+  else logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
 }
 
 void Conductor::log_end(const std::string& why) const {

@@ -50,6 +50,8 @@ class Conductor {
   std::optional<tool::Failure> why_closed(const std::string& reason);
   tool::Failure ended_by_signal();
   std::optional<status::Line> await_pinhole(const Deadline& deadline);
+  // The session ends for that reason, unless its command is over: then its user gets the command's status.
+  void lose(const tool::Failure& why);
   bool is_no_failure(const tool::Failure& end) const;
   void close_pinhole();
   void log_end(const std::string& why) const;

@@ -55,11 +55,12 @@ Life::Woken Life::wait(int watch_fd, const Deadline& deadline) {
   return watched ? Woken::by_watch : Woken::by_time;
 }
 
-bool Life::left_alone() const {
-  await::On session(caller_ ? caller_->session.get() : -1), connection(caller_ ? caller_->connection.get() : -1);
+bool Life::must_end() const {
+  await::On signal(signals_.fd()), session(caller_ ? caller_->session.get() : -1),
+      connection(caller_ ? caller_->connection.get() : -1);
   await::On input(attached_ ? STDIN_FILENO : -1, short{0});
-  await::any(Deadline::now(), session, connection, input);
-  return session || connection || input.gone();
+  await::any(Deadline::now(), signal, session, connection, input);
+  return signal || session || connection || input.gone();
 }
 
 void Life::read_signal() {

@@ -36,8 +36,9 @@ class Life {
   // something else happened meanwhile.
   Woken wait(int watch_fd, const Deadline& deadline);
 
-  // True if the session process or the client's connection has ended meanwhile. Waits for nothing.
-  bool left_alone() const;
+  // True if the next wait() will end by a signal, or since the session process, the client's connection or stdin has
+  // ended. Waits for nothing and takes nothing, so it may be asked while an Alarm lives.
+  bool must_end() const;
 
   bool ended() const { return !reason_.empty(); }
   // Why it ended: "EOF", "SIGTERM", "sudo ended", "session process ended", "SSH

@@ -171,10 +171,12 @@ int serve(Client& client) {
   Pinhole pinhole(session_of(asked, caller, route, host),
                   asked.identity() + " " + route.identity(second->require("host")), limits_for(rproxy, route), life,
                   std::move(sightings));
-  if (pinhole.open()) {
-    client.served = true;
-    pinhole.hold();
+  if (!pinhole.open()) {
+    while (!life.ended()) life.wait(-1, Deadline::never());  // for the reason
+    return ended_early(life);
   }
+  client.served = true;
+  pinhole.hold();
   if (life.deserted()) logging::error("Closes the pinhole of session={}: {}", asked.session, life.reason());
   return tool::yes;  // the pinhole revokes itself
 }

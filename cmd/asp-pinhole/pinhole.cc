@@ -163,8 +163,8 @@ bool Pinhole::open() {
   if (!wait_for_turn()) return false;
   const double waited = milliseconds_since(start);
   {
-    const session::spool::FirewallLock lock([this] { return life_.left_alone(); });
-    if (life_.left_alone()) return false;
+    const session::spool::FirewallLock lock([this] { return life_.must_end(); });
+    if (!lock || life_.must_end()) return false;
     // Checked again under the lock that asperaproxy stop holds while it purges: no rule may come after that. A
     // drain lets sessions go on that began before it.
     if (session::spool::stopped()) session::spool::check_admission();

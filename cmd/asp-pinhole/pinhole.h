@@ -53,7 +53,7 @@ class Pinhole {
   ~Pinhole();
 
   // Waits for its turn among the sessions of the same client, then puts the rule in force. False when the life
-  // ended meanwhile. Failure{75} when a limit is reached, or it ended while others changed the firewall.
+  // ends meanwhile. Failure{75} when a limit is reached, or others change the firewall for too long.
   bool open();
   // Learns the first flow, pins the rule to it, and stays until the life ends.
   void hold();

@@ -49,7 +49,8 @@ void lock(int fd, const std::string& path, const Deadline& deadline = Deadline::
 constexpr std::chrono::seconds kLinePatience{40};
 void lock_in_line(int fd, const std::string& path, std::chrono::milliseconds each = kLockPatience,
                   std::chrono::milliseconds in_all = kLinePatience);
-// The same, and false, without the lock, once `given_up` says so, which is asked twice a second.
+// The same, and false, without the lock, once `given_up` says so, which is asked twice a second,
+// while an Alarm lives: it must not have one of its own.
 bool lock_in_line_unless(const std::function<bool()>& given_up, int fd, const std::string& path,
                          std::chrono::milliseconds each = kLockPatience,
                          std::chrono::milliseconds in_all = kLinePatience);

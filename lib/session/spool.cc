@@ -176,8 +176,7 @@ FirewallLock::FirewallLock() : FirewallLock([] { return false; }) {}
 FirewallLock::FirewallLock(const std::function<bool()>& ended) {
   const std::string path = fmt::format("{}/lock", paths::kRun);
   lock_ = fd::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-  if (!fd::lock_in_line_unless(ended, lock_.get(), path))
-    throw tool::Failure(tool::temporary, "the session ended").as_logged();
+  if (!fd::lock_in_line_unless(ended, lock_.get(), path)) lock_.reset();
 }
 
 std::optional<Token> Token::take(const std::string& directory, const std::string& name) {

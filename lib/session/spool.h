@@ -47,9 +47,9 @@ std::vector<std::string> names_in(const std::string& directory);
 class FirewallLock {
  public:
   FirewallLock();
-  // Gives up as soon as the session has ended, by `ended`, which is asked all the time: Failure{75}, which has no line
-  // of its own in the log.
+  // The same, and false, without the lock, once `ended` says so, which is asked twice a second.
   explicit FirewallLock(const std::function<bool()>& ended);
+  explicit operator bool() const { return static_cast<bool>(lock_); }
 
  private:
   logging::Later later_;

@@ -247,6 +247,19 @@ conduct 75 'an administrator ends it: exit 75' 'connected; wait_for_run; read -r
   'ask; say "verified rule=1"; ask; say "open session=x host=y"; until grep -q "upstream: run" /opt/tmp/diary; do sleep 0.01; done; say "closed reason=SIGTERM"'
 line 'An administrator of this proxy ended the session.'
 
+# The command is over, with its status: what happens to the rule then is no concern of its user's.
+over_with_3='connected; wait_for_run; echo "ended status=3" >&3; sleep 2; exit 3'
+until_over='ask; say "verified rule=1"; ask; say "open session=x host=y"; cat > /dev/null;'
+conduct 3 'the pinhole dies once the command is over: its status' "$over_with_3" "$until_over kill -KILL \$\$"
+is "$out|$err" '|' 'the remote user reads nothing'
+conduct 3 'the pinhole cannot be closed then: its status' "$over_with_3" \
+  "$until_over say 'closed reason=error'; say 'refused code=75 reason=locked logged=true'; exit 75"
+is "$out|$err" '|' 'the remote user reads nothing'
+conduct 3 'an administrator ends it then: its status' "$over_with_3" "$until_over say 'closed reason=SIGTERM'"
+is "$out|$err" '|' 'the remote user reads nothing'
+conduct 3 'SIGTERM comes then: its status' "${over_with_3/sleep 2/until grep -q pinhole:.closed $diary; do sleep 0.01; done; kill -TERM \$PPID}" "$good_pinhole"
+is "$out|$err" '|' 'the remote user reads nothing'
+
 # --- signals --------------------------------------------------------------------------------------------
 
 for signal in TERM HUP INT; do

@@ -137,6 +137,7 @@ dialogue() {  # request's text, then the second record's: the latter when the fi
   printf '%s\n\n' "$1"
   wait_for 'verified\|refused'
   printf '%b' "$2"
+  [ -z "$2" ] || wait_for '^open\|^refused'  # one whose stdin ends before opens nothing
 }
 wait_for() {  # pattern in what the pinhole said
   local i
@@ -189,7 +190,7 @@ logged() { grep -qE "$1" /opt/tmp/syslog; }
 
 mkdir -p /run/sallyport/{sessions,callers,turns} && chmod 700 /run/sallyport/*
 export SUDO_UID=65534
-for args in 'x' '-h' '--help' '-- x' "$id"; do
+for args in 'x' '-h' '-- x' "$id"; do
   # shellcheck disable=SC2086
   status 64 "asp-pinhole $args: no arguments are taken" $pinhole $args < /dev/null
   is "$out" 'refused code=64 reason="asp-pinhole takes no arguments" logged=true' 'refused, on stdout'
@@ -443,6 +444,34 @@ is "$(tail -n1 /opt/tmp/said)" 'closed reason=SIGTERM' 'SIGTERM: closed'
 exec {in}>&-
 ok 'and gone' closed
 
+# Somebody has the firewall's lock, for longer than a session may wait: whatever ends a session ends its wait.
+in_line() { grep -q "^[0-9]*: -> FLOCK .* $(the_pinhole) " /proc/locks; }
+waits() {  # what ends it, what it says
+  flock /run/sallyport/lock tail -f /dev/null &
+  local locker=$! began
+  until_true eval '! flock -n /run/sallyport/lock true'
+  rm -f /opt/tmp/in /opt/tmp/said
+  mkfifo /opt/tmp/in
+  said --below 1 < /opt/tmp/in &
+  session=$!
+  exec {in}> /opt/tmp/in
+  request >&$in
+  wait_for '^verified' && printf 'host=203.0.113.10:22\naddress=203.0.113.10:22\n\n' >&$in
+  ok "($1: it stands in line)" until_true in_line
+  began=${EPOCHREALTIME/[.,]/}
+  eval "$1"
+  wait $session
+  ok "$1: it leaves the line" test $(((${EPOCHREALTIME/[.,]/} - began) / 1000)) -lt 5000
+  is "$(tail -n1 /opt/tmp/said)" "$2" 'says so'
+  kill $(pgrep -x tail)
+  wait $locker
+  { exec {in}>&-; } 2> /dev/null
+  ok 'and nothing is open' until_true closed
+}
+waits 'kill -TERM "$(the_pinhole)"' 'closed reason=SIGTERM'
+waits 'exec {in}>&-' 'verified rule=1'
+waits 'kill -KILL "$(cat /opt/tmp/holder)"' 'closed reason="SSH connection ended"'
+
 opened --below 1
 kill -KILL "$(cat /opt/tmp/holder)"
 ok "the client's connection is gone: closed, though stdin is open" until_true closed
@@ -530,7 +559,7 @@ ok 'within 16 s' test $((SECONDS - began)) -le 16
 for number in 1 2 3; do
   why="SSH connection is closed"
   [ $number != 1 ] || why="SSH connection's process is stopped"
-  ok "the log says of $number: $why" logged "ERR Closes the pinhole of session=11111111-0000-4000-8000-00000000000$number: $why"
+  ok "the log says of $number: $why" until_true logged "ERR Closes the pinhole of session=11111111-0000-4000-8000-00000000000$number: $why"
 done
 is "$(rules | wc -l)/$(rules6 | wc -l)" 0/1 'their rules are gone; that of a session whose own process is stopped is not'
 sleep 2
@@ -548,7 +577,7 @@ pinhole_pid=$(the_pinhole)
 waker=$!
 status 0 'asp-reap, while one is stopped' $prefix/bin/asp-reap
 ok 'closes it' until_true closed
-ok 'and says why' logged "asp-reap.*ERR Ends session=$id user=nobody: SSH connection's process is stopped"
+ok 'and says why' until_true logged "asp-reap.*ERR Ends session=$id user=nobody: SSH connection's process is stopped"
 kill -KILL "$(cat /opt/tmp/holder)"
 exec {in}>&-
 wait $waker $session
