@@ -1,0 +1,56 @@
+# doctor.sh: a proxy as INSTALL leaves it, and faults planted into it one by one, for the doctor's tests.
+# Sourced after lab.sh, tap.sh and proxy.sh; $well is what check says while all is well.
+
+lab_up dmz outside inside1
+proxy_allow cat
+dmz=$(lab_root dmz)
+etc=$LAB_PREFIX/etc
+# Inside, bear has no account of his own.
+sed -i 's|<keyfile>/home/|<users>bobcat</users>&|' "$dmz$etc/aspera.conf"
+run=/run/sallyport
+conf=$etc/aspera.conf
+unconfined='ssh_tunneling|sftp|agent_forwarding|x11_forwarding|streamlocal_forwarding|environment|keys_at_home'
+security="no_restricted_shell|docroot_above_home|docroot_unconfined|$unconfined|grants|private_keys|writable|sshd_version|not_judged"
+bin=$LAB_PREFIX/bin
+check() { on dmz timeout 60 "$LAB_PREFIX/bin/asperaproxy" check "$@"; }
+# The clock is the machine's, whatever it is; flows come and go.
+steady() { grep -v ' clock: ' | sed -E 's/: [0-9]+ of [0-9]+ flows \(0 %\)/: few flows/; s/[0-9]+ are of sessions/some are of sessions/'; }
+lines() { check | steady; }
+
+# A host as INSTALL leaves it. cron is stopped, so that it mends nothing meanwhile.
+on dmz gpasswd -d mallory sallyport > /dev/null
+on dmz /usr/sbin/cron
+ok '(cron runs)' wait_until 5 on dmz test -s /run/crond.pid
+on dmz sh -c 'kill -STOP "$(cat /run/crond.pid)"'
+on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null
+
+well=$(lines)
+
+# fault NAMES GRADE PATTERN PLANT CURE: PLANT and CURE are run on dmz by sh. NAMES are
+# those whose lines change (the first one's is what PATTERN is for), as "a|b".
+# When the fault is there, $truth is run. Without CURE, the doctor's own is pasted.
+truth=true
+fault() {
+  local names=$1 grade=$2 pattern=$3 found first=${1%%|*} expected=0
+  on dmz sh -c "$4" > /dev/null || diag "could not plant: $4"
+  $truth
+  capture lines
+  found=$(grep -E "^$grade +$first: " <<< "$out")
+  like "$found" "$pattern.* - .+" "$first: $pattern"
+  is "$(diff <(grep -vE "^[a-zA-Z]+ +($names): " <<< "$well") <(grep -vE "^[a-zA-Z]+ +($names): " <<< "$out"))" '' '  and it alone' || diag "$4"
+  grep -q ^FAIL <<< "$out" && expected=1
+  [ "$grade" = warn ] || is "$expected" 1 '  as a failure'
+  if [ $# -lt 5 ]; then
+    on dmz sh -c "PATH=$LAB_PREFIX/bin:\$PATH; ${found##* - }" > /dev/null 2>&1
+    is "$(diff <(echo "$well") <(lines))" '' "  and cured: ${found##* - }"
+    return
+  fi
+  on dmz sh -c "$5" > /dev/null || diag "could not cure: $5"
+}
+# fine WHAT PLANT CURE: no fault at all.
+fine() {
+  on dmz sh -c "$2" > /dev/null || diag "could not plant: $2"
+  $truth
+  is "$(diff <(echo "$well") <(lines))" '' "no fault: $1"
+  on dmz sh -c "$3" > /dev/null || diag "could not cure: $3"
+}
