@@ -12,7 +12,7 @@ rules6() { ip6tables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
 
 # --- exit codes -------------------------------------------------------------------
 
-for args in 'x' '-x' '--help' '-- x' '-v'; do
+for args in 'x' '-x' '-- x' '-v'; do
   # shellcheck disable=SC2086
   status 64 "asp-reap $args: exit 64" $reap $args < /dev/null
   like "$err" '^asp-reap: .*usage: asp-reap$' 'the usage, on one line'

@@ -113,7 +113,7 @@ mv "$inside1/home/xfer/.ssh/away" "$inside1/home/xfer/.ssh/authorized_keys"
 for user in one two; do
   on dmz sh -c "useradd -m -G sallyport -s /bin/aspshell $user; install -d -o $user /home/$user/.ssh; ssh-keygen -q -t ed25519 -N '' -f /home/$user/.ssh/id_ed25519; chown $user /home/$user/.ssh/id_ed25519"
 done
-on dmz sed -i 's|<users>bobcat</users>||' $conf
+on dmz sh -c "$keep; sed -i 's|<users>bobcat</users>||' $conf"
 is "$(lines | grep -c "^FAIL  servers: log in at $INSIDE1:22 as .*: server refuses")" 2 'of three accounts that a server refuses two are tried, so that it does not refuse the proxy'
 on dmz sh -c "$back; userdel -r one; userdel -r two" 2> /dev/null
 

@@ -24,7 +24,6 @@ is "$(on dmz sh -c 'iptables-save; ip6tables-save; nft list ruleset; find /run/s
 
 fault 'state|rules' warn 'stopped since 20[0-9T:-]*Z: ' "touch $run/stopped"
 fault state warn 'drained since 20[0-9T:-]*Z: ' "touch $run/drain"
-keep="cp -p $conf /root/keep" back="cp -p /root/keep $conf"
 unlooked='config|border|client_flows|forward|udp_in|keyfile|host_keys|ip_forward|rules|tcp_in|servers|not_judged|writable'
 # Where no Match block is for the users.
 fault "$unlooked" FAIL 'aspera.conf:2:1: bogus' "$keep; printf '<CONF><server><rproxy>\n<bogus/></rproxy></server></CONF>' > $conf" "$back"

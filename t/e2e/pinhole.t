@@ -179,7 +179,7 @@ refused() { like "$(as "$1 | sudo -n \$helper")" "refused .*$2" "$3"; }
 for family in 6 4; do
   lab_family $family
   proxy_allow 'cat' 'sleep %d'
-  like "$(as '{ ask; choose; sleep 0.5; } | sudo -n $helper')" 'verified.*open session=' \
+  like "$(as '{ ask; choose; sleep 3; } | sudo -n $helper')" 'verified.*open session=' \
     "mallory gets the pinhole that her own rule allows, from her own address"
   refused "{ ask $OUTSIDE2_AT:5555; choose; }" 'no established connection' "a foreign client address is refused"
   proxy_session bears outside2 bear "$SQUASH" cat
@@ -193,7 +193,7 @@ done
 refused '{ ask; choose 203.0.113.10:23; }' 'does not lead to' "another port of her server is refused"
 refused "{ ask '' $INDIVIDUAL:33001; choose; }" 'no established connection' "another address of the proxy is refused"
 refused '{ ask | sed s/mallory/bear/; echo; choose; }' 'asks for bear' "another user's name is refused"
-like "$(as '{ ask; choose; sleep 1; } | sudo -n $helper | cat > /dev/null & sleep 0.4; { ask; choose; } | sudo -n $helper; wait')" \
+like "$(as '{ ask; choose; sleep 4; } | sudo -n $helper | cat > /dev/null & sleep 0.4; { ask; choose; } | sudo -n $helper; wait')" \
   '^refused .*has a pinhole already' "a second caller in the same session is refused"
 for input in 'x\n' 'session=1\n\n' 'a=b\n\n' 'session=\0\n\n' 'user=mallory\n\n' '\n\n\n=\n\n'; do
   like "$(as "printf '$input' | sudo -n \$helper; echo status=\$?")" '^refused .*status=65' "garbage on stdin is refused: '$input'"
@@ -212,7 +212,8 @@ orphan=$(lab_root dmz)/tmp/orphan
 ok "a process that outlived its SSH connection is refused" wait_until 10 grep -qs '^refused ' "$orphan"
 like "$(cat "$orphan")" 'no established connection|no process above' "because its connection is gone"
 
-as '{ ask; choose; exec setsid sleep 60 > /dev/null 2>&1; } 2> /dev/null | sudo -n $helper 2> /dev/null | cat > /tmp/kept & sleep 0.7'
+as '{ ask; choose; exec setsid sleep 60 3>&1 > /dev/null 2>&1; } 2> /dev/null | sudo -n $helper 2> /dev/null | cat > /tmp/kept &
+  for _ in {1..200}; do grep -qs "open session=" /tmp/kept && break; sleep 0.05; done'
 like "$(cat "$(lab_root dmz)/tmp/kept")" 'open session=' "(mallory keeps a pinhole's stdin open beyond her session)"
 no_rules() { [ "$(proxy_rules)" = 0 ]; }
 ok "a pinhole ends with its SSH connection even then" wait_until 2 no_rules

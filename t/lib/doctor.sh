@@ -9,6 +9,7 @@ etc=$LAB_PREFIX/etc
 sed -i 's|<keyfile>/home/|<users>bobcat</users>&|' "$dmz$etc/aspera.conf"
 run=/run/sallyport
 conf=$etc/aspera.conf
+keep="cp -p $conf /root/keep" back="cp -p /root/keep $conf"
 unconfined='ssh_tunneling|sftp|agent_forwarding|x11_forwarding|streamlocal_forwarding|environment|keys_at_home'
 security="no_restricted_shell|docroot_above_home|docroot_unconfined|$unconfined|grants|private_keys|writable|sshd_version|not_judged"
 bin=$LAB_PREFIX/bin

@@ -153,6 +153,8 @@ class State:
         for directory, _, names in os.walk(top):
             if directory[len(top):].startswith("/lease"):
                 continue  # of the forward proxy; asp-reap makes them
+            if directory[len(top):] == "/balance/let_in":
+                continue  # that a server let an account in: for the next sessions
             names = [name for name in names if not name.startswith("lease")]
             self.things.add(directory[len(top):] + "/")
             self.things.update(f"{directory[len(top):]}/{name}" for name in names)
