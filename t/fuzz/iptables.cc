@@ -48,5 +48,5 @@ void fuzz::one(std::string_view input) {
                  "what drops has a name, or nothing does");
     }
   }
-  doctor::judge_iptables(tables[0], tables[1]);
+  doctor::judge_iptables(tables[0], tables[1], "/usr/sbin/iptables-legacy");
 }
