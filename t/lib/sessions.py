@@ -17,6 +17,7 @@ SQUASH_6 = os.environ["SQUASH_6"]
 UDP_PORT = 33001
 SPOOL = "run/sallyport"
 MARK = "0x8000000/0x8000000"
+LET_IN = "/balance/let_in"  # in the spool: that a server let an account in; for the next sessions
 NFTABLES = os.environ.get("LAB_FORWARDING") == "nftables"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -153,8 +154,8 @@ class State:
         for directory, _, names in os.walk(top):
             if directory[len(top):].startswith("/lease"):
                 continue  # of the forward proxy; asp-reap makes them
-            if directory[len(top):] == "/balance/let_in":
-                continue  # that a server let an account in: for the next sessions
+            if directory[len(top):] == LET_IN:
+                continue
             names = [name for name in names if not name.startswith("lease")]
             self.things.add(directory[len(top):] + "/")
             self.things.update(f"{directory[len(top):]}/{name}" for name in names)

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from sessions import PREFIX, SPOOL, SQUASH, SQUASH_6, Host, Session, roles, wait_until
+from sessions import LET_IN, PREFIX, SPOOL, SQUASH, SQUASH_6, Host, Session, roles, wait_until
 
 DMZ, INSIDE1, INSIDE2 = Host("dmz"), Host("inside1"), Host("inside2")
 CLIENTS = [Host("outside"), Host("outside2")]
@@ -188,7 +188,8 @@ def picture():
             lines.append("flow " + line)
     top = f"{DMZ.root}/{SPOOL}"
     for directory, _, names in os.walk(top):
-        lines += [f"spool {directory[len(top):]}/{name}" for name in ["", *names]]
+        if directory[len(top):] != LET_IN:
+            lines += [f"spool {directory[len(top):]}/{name}" for name in ["", *names]]
     for host in DMZ, INSIDE1, INSIDE2:
         for process in host.processes().values():
             if process.pid == host.holder or process.name in ("nsenter", "setpriv"):
