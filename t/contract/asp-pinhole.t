@@ -148,6 +148,17 @@ wait_for() {  # pattern in what the pinhole said
   echo "# never said: $1" >&2
   return 1
 }
+# All that runs in the background has ended; what has not after 15 s, or more on a busy machine, is killed.
+wait_jobs() {
+  local i
+  for i in {1..1500}; do
+    [ -n "$(jobs -pr)" ] || break
+    sleep 0.01
+  done
+  # shellcheck disable=SC2046  # a list of numbers
+  [ -z "$(jobs -pr)" ] || { echo "# still there: $(ps -o pid=,args= $(jobs -pr))"; kill -KILL $(jobs -pr); } 2> /dev/null
+  wait
+}
 until_true() {
   local i
   for i in {1..300}; do
@@ -283,7 +294,7 @@ crowd() {
   for _ in {1..20}; do $pinhole < $said.silence 9>&- | cat >> $said 9>&- & done
   for _ in {1..80}; do [ "$(grep -c 'pinhole already' $said)" -lt 19 ] || break; sleep 0.1; done
   exec 9>&-
-  wait
+  wait_jobs
   cat $said
 }
 status 0 '(20 of one session at once, which hear nothing)' sshd "$BASH" -c "$(declare -f crowd); pinhole=$pinhole; crowd"
@@ -483,12 +494,12 @@ kill -KILL "$(sed -n 's/^pid=//p' /run/sallyport/sessions/$id)"
 ok 'the session process is gone: closed, though stdin is open' until_true closed
 is "$(tail -n1 /opt/tmp/said)" 'closed reason="session process ended"' 'says so'
 exec {in}>&-
-wait
+wait_jobs
 
 opened
 : > /opt/tmp/second
 status 77 "a session id that lives already, from another client: refused" \
-  sshd --client 198.51.100.11 "$BASH" -c "{ sleep 0.2; printf 'session=$id\nuser=nobody\nclient=198.51.100.11:51512\nproxy=198.51.100.39:33001\n\n'; sleep 0.2; printf 'host=203.0.113.10:22\naddress=203.0.113.10:22\n\n'; sleep 0.2; } | $pinhole"
+  sshd --client 198.51.100.11 "$BASH" -c "{ sleep 0.2; printf 'session=$id\nuser=nobody\nclient=198.51.100.11:51512\nproxy=198.51.100.39:33001\n\n'; sleep 0.2; printf 'host=203.0.113.10:22\naddress=203.0.113.10:22\n\n'; sleep 2; } | $pinhole"
 like "$out" 'refused code=77 reason="session .* exists already"' 'says why'
 is "$(rules | wc -l)" 1 'the first is still open'
 exec {in}>&-
@@ -674,7 +685,7 @@ stuck 20  # enough for "verified rule=1", not for "open …"
 ends 'a stdout that nobody empties'
 kill $session
 exec {in}>&-
-wait
+wait_jobs
 
 # The caller has the same open file, and makes it block again (F_SETFL).
 sed 's/^    signal.pause()/    import time\n    while True:\n        fcntl.fcntl(w, fcntl.F_SETFL, 1)\n        time.sleep(0.0005)/' /opt/tmp/full.py > /opt/tmp/blocking.py
@@ -683,7 +694,7 @@ stuck 20
 ends 'a stdout that nobody empties, made to block again'
 kill $session
 exec {in}>&-
-wait
+wait_jobs
 
 cat > /opt/tmp/starve.py << 'EOF_STARVE'
 """starve.py REQUEST HOST PROGRAM...: a pinhole whose stdin is a socket that poll(2) calls readable, and on which read(2) waits for more."""
@@ -711,7 +722,7 @@ wait_for '^open'
 sleep 0.1
 ends 'a stdin that lets read wait'
 kill "$(pgrep -f starve.p[y])"
-wait
+wait_jobs
 
 cat > /opt/tmp/tty.py << 'EOF_TTY'
 """tty.py PROGRAM...: runs PROGRAM as a foreground job of a terminal. What comes on stdin is typed; what it says goes to stdout."""
@@ -765,7 +776,7 @@ typed() {  # name, keys once it is open
   sleep 0.2
   ends "$1"
   exec {in}>&-
-  wait
+  wait_jobs
 }
 typed 'from a terminal' ''
 typed 'stopped by Ctrl-Z' '\032'
