@@ -382,6 +382,11 @@ def conducted(words, answer, options=(), then_close=True):
     p = subprocess.Popen(base + list(options) + ["-C", str(n), host, "--"] + words, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[n])
     theirs.close()
+    try:
+        p.stdin.write(b"\n")  # it is carried once the command runs
+        p.stdin.flush()
+    except BrokenPipeError:
+        pass
     lines = ours.makefile("r")
     first = lines.readline()
     while first.split()[0] in ("reached", "verified"):
@@ -404,7 +409,7 @@ def control_refusals():
     print(conducted(["touch", there + "/ran"], b"r" * 100))
     print(conducted(["sh", "-c", "kill -KILL $$"], b"run\n"))
     print(conducted(["true"], b"", options=["-i", tmp + "/nosuch"]))
-    print(conducted(["sh", "-c", "kill -KILL $PPID"], b"run\n"))
+    print(conducted(["sh", "-c", "read -r _; kill -KILL $PPID"], b"run\n"))
     print("ran" if os.path.exists(there + "/ran") else "not run")
 
 
@@ -514,9 +519,10 @@ see() { timeout -k 1 30 python3 "$tmp/see.py" "$1" "$tmp" "$dial" "$user" "${2:-
 
 # --- what takes long runs meanwhile -------------------------------------------
 
-# Stops its own sshd, with nothing to carry and with far too much.
+# Stops its own sshd, with nothing to carry and with far too much. Not before our input or its
+# end is there: by then asp-dial has heard that the command runs.
 stop_server() {  # name: its stdin is the session's
-  local stop="echo \$\$ > $tmp/remote/$1.pid; echo \$PPID > $tmp/remote/$1-sshd.pid; kill -STOP \$PPID; exec sleep 1000"
+  local stop="echo \$\$ > $tmp/remote/$1.pid; echo \$PPID > $tmp/remote/$1-sshd.pid; head -c 1 > /dev/null; kill -STOP \$PPID; exec sleep 1000"
   date +%s%N > "$tmp/$1.start"
   d -K 1 "$main" -- sh -c "$stop" > "$tmp/$1.out" 2>&1
   echo $? > "$tmp/$1.code"

@@ -4,8 +4,8 @@
 #
 # Runs the script again in mount, network, process and host-name namespaces of its own;
 # without root it is skipped. $PWD is the top of the source tree, at a path that is the
-# same wherever the tree lies, and /run is empty but for it and for $tmp, TMPDIR, a
-# folder for all. Includes plain.sh, tap.sh and wait.sh.
+# same wherever the tree lies, /run is empty but for it and for $tmp, TMPDIR, a folder
+# for all, and so is root's home. Includes plain.sh, tap.sh and wait.sh.
 #
 #   suite TOOL...         an /opt of the test's own, with these in their places below
 #                         $prefix, which is compiled in, and an empty $prefix/etc
@@ -31,6 +31,8 @@ cd "${BASH_SOURCE[0]%/*}/../.." && mount --bind . /mnt && mount -t tmpfs -o mode
 tmp=/run/tmp
 mkdir -m 1777 $tmp
 export TMPDIR=$tmp
+# What the machine's root has its shells do at a log-in is not what is tested.
+mount -t tmpfs -o mode=700 tmpfs "$(getent passwd root | cut -d: -f6)" || exit
 ip link set lo up
 . t/lib/tap.sh
 . t/lib/wait.sh
