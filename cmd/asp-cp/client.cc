@@ -125,8 +125,8 @@ void download(Session& session, Progress& progress, const Command& command, cons
   }
 }
 
-// Explains why the control channel closed, as far as ssh's exit status tells.
-[[noreturn]] void explain_gone(Remote& remote, const std::string& host) {
+// Throws why the control channel closed, as far as ssh's exit status tells; else returns that.
+int explain_gone(Remote& remote, const std::string& host) {
   const int status = remote.end(seconds(2));
   if (status > 128 && status < 255) {
     throw tool::Failure(tool::unavailable, fmt::format("{}: ssh was killed (signal {})", host, status - 128));
@@ -139,8 +139,11 @@ void download(Session& session, Progress& progress, const Command& command, cons
     }
     case 127: throw Final(tool::unavailable, host + ": there is no asp-cp on the server");
     case tool::not_permitted: throw Final(tool::not_permitted, host + ": the server does not permit asp-cp");
-    default: break;
+    default: return status;
   }
+}
+
+[[noreturn]] void tell_stopped(const std::string& host, int status) {
   const std::string why = fmt::format("{}: the server's end stopped (exit status {})", host, status);
   if (status == tool::unavailable || status == tool::temporary) throw tool::Failure(tool::unavailable, why);
   throw Final(tool::unavailable, why);
@@ -179,10 +182,13 @@ int attempt(const Command& command, const std::optional<Target>& target, Brought
   } catch (const Gone&) {
     progress.leave_line();
     hear_last_words(control);
-    explain_gone(remote, host);
+    tell_stopped(host, explain_gone(remote, host));
   } catch (const tool::Failure& failure) {
     progress.leave_line();
-    if (failure.code() == tool::unavailable && hear_last_words(control)) explain_gone(remote, host);
+    if (failure.code() == tool::unavailable && hear_last_words(control)) {
+      const int status = explain_gone(remote, host);
+      if (status != tool::unavailable) tell_stopped(host, status);  // else what we saw says more
+    }
     throw;
   }
   remote.end(seconds(5));
