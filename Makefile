@@ -148,6 +148,7 @@ help:
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
 	@echo 'make test T=t/e2e/keys.t      some tests, a story each; T=unit CASE=NAME, some unit tests'
 	@echo 'make lean       tests on machines that are unlike this one, ROWS= T= (root)'
+	@echo 'make check-vm   stories on a virtual machine with Debian'"'"'s own kernel (root; slow)'
 	@echo 'make on RELEASE=trixie        check on a fresh Debian of that release (root);'
 	@echo '                              another target with DO=, as DO=demo'
 	@echo 'make fuzz       each parser of foreign bytes fed at random, for SECONDS=20; ONLY=status'
@@ -221,6 +222,11 @@ lean: deps deps-cluster
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) t/hosts/lean $(or $(ROWS),all) -- \
 	  $(or $(T),$(filter-out t/lint/tidy.t,$(wildcard t/lint/*.t)) t/unit/unit.t t/contract/*.t $(patsubst %,t/e2e/%.t,lab transfer forward-lease package))
+
+# On a virtual machine with Debian's own kernel, which is emulated: it takes long (root).
+check-vm: deps
+	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests deb
+	@BUILD=$(BUILD) TEST_JOBS=1 t/lib/run-tests $(or $(T),t/vm/*.t)
 
 # A target on a fresh machine of another Debian release (root).
 DO ?= check
@@ -331,5 +337,5 @@ deb: all
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all help deps deps-cluster deps-hosts deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
+.PHONY: all help deps deps-cluster deps-hosts deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check check-vm test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:
