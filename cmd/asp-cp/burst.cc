@@ -19,7 +19,7 @@ constexpr seconds kStandstill{5};
 // The burst's own time, and again as much for what is still under way.
 constexpr seconds kLongest{20};
 constexpr std::size_t kChunk = 64 * 1024;
-constexpr std::uint64_t kFirst = 256 * 1024;
+constexpr std::uint64_t kFirst = 64 * 1024;
 constexpr milliseconds kPause{5};
 
 }  // namespace

@@ -1,5 +1,5 @@
 // burst: as much as goes through within two seconds, in one direction. What has not arrived yet never grows
-// beyond what has (or 256 KiB), so that a slow line is free again soon.
+// beyond what has (or 64 KiB), so that a slow line is free again soon.
 #pragma once
 
 #include "channels.h"

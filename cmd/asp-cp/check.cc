@@ -73,7 +73,9 @@ void find(Scene& scene, CheckReport& report) {
   if (name.addresses.empty()) throw blame::name(scene, name);
   std::vector<std::string> texts;
   for (const auto& address : name.addresses) texts.push_back(address.text());
-  report.good({"name", fmt::format("{} is {}", scene.to.host, fmt::join(texts, ", "))});
+  const bool is_address = texts.size() == 1 && texts.front() == scene.to.host;
+  report.good({"name", is_address ? scene.to.host + " is an address"
+                                  : fmt::format("{} is {}", scene.to.host, fmt::join(texts, ", "))});
   scene.address = texts.front();
   if (scene.to.by_way) report.good({"TCP", "not tried: ssh gets there by ProxyCommand or ProxyJump"});
   else connect(scene, name.addresses, report);

@@ -92,8 +92,10 @@ StepFailed behind(const Scene& scene, const SshStory& story, int status) {
                     fmt::format("Ask {} to look at the host key of the server behind it ({}).", scene.admin(), in_log),
                     tool::untrusted);
     case tool::not_permitted:
-      return failed("server", says, fmt::format("Ask {} to permit asp-cp to your account ({}).", scene.admin(), in_log),
-                    tool::not_permitted);
+      return failed(
+          "server", says,
+          fmt::format("Ask {} to let your account in, and to permit asp-cp to it ({}).", scene.admin(), in_log),
+          tool::not_permitted);
     case tool::config: return failed("server", says, fmt::format("Ask {}, {}.", scene.admin(), in_log), tool::config);
     case 127:
       return failed("server", "there is no asp-cp on the server",
@@ -177,7 +179,8 @@ StepFailed link(const Scene& scene, const std::string& why) {
 Finding sizes(const Scene& scene, const Sizes& sizes, bool& doubtful) {
   const std::uint64_t most = sizes.v4 ? 1472 : 1452;
   const bool lost_there = sizes.there < most && !told(sizes.there, sizes.told_here, sizes.v4);
-  const bool lost_back = sizes.back < most && !told(sizes.back, sizes.told_there, sizes.v4);
+  // None larger than those that came there was tried on the way back.
+  const bool lost_back = sizes.back < sizes.there && !told(sizes.back, sizes.told_there, sizes.v4);
   const std::uint64_t least = std::min(sizes.there, sizes.back);
   doubtful = lost_there || lost_back;
   Finding found{"datagrams", fmt::format("up to {} bytes there, {} back", sizes.there, sizes.back)};
