@@ -59,9 +59,9 @@ while IFS='|' read -r name why lines; do
 done << 'END'
 a name that is not known|prox|prox=dnats://h
 a name twice|user|user=a\nuser=b
-a line that is none|line|just words
-a section|line|[proxy]
-a command|line|$(touch /tmp/owned)
+a line that is none|name=value|just words
+a section|name=value|[proxy]
+a command|name=value|$(touch /tmp/owned)
 a password|password|proxy=dnats://alice:secret@h
 another scheme|dnats|proxy=https://h
 a port that is none|ssh_port|ssh_port=0
