@@ -105,7 +105,10 @@ Wanted wanted_of(const Options& options, const Settings& settings) {
   const auto host = HostPort::parse(options.get('t', ""));
   if (!host) wrong(fmt::format("--to {}: not a host", options.get('t', "")));
   if (host->host == "localhost" || host->host.ends_with(".localhost"))
-    wrong(fmt::format("--to {}: for the proxy that is the proxy itself, which leases never lead to", host->host));
+    throw tool::Failure(tool::usage,
+                        fmt::format("--to {}: that is the proxy itself for the proxy, and no lease leads to it; for a "
+                                    "server on this machine no proxy is needed",
+                                    host->host));
   if (host->port != 0) wrong(fmt::format("--to {}: its port is given with --ssh-port", options.get('t', "")));
   wanted.destination = host->host;
   wanted.ssh_port =
