@@ -16,7 +16,7 @@ constexpr std::size_t kLongestAnswer = 64;
 bool accepted(const HostPort& proxy, const std::string& shown, Signals& signals) {
   std::optional<std::string> answer;
   {
-    Terminal terminal(kLongestAnswer, Terminal::Echo::on);
+    AskingTerminal terminal(kLongestAnswer, AskingTerminal::Echo::on);
     if (!terminal.is_there()) return false;
     answer = terminal.ask(fmt::format("No authority that is known here vouches for the certificate of {}.\n"
                                       "Its SHA-256 fingerprint is {}\n"

@@ -12,14 +12,14 @@
 
 // A terminal, without echo where nothing is to be seen, until it is destroyed. ^Z is off, since it would leave the
 // terminal that way.
-class Terminal {
+class AskingTerminal {
  public:
   enum class Echo { off, on };
   // Accepts lines of at most `longest` bytes. is_there() is false without a terminal.
-  explicit Terminal(std::size_t longest, Echo echo = Echo::off);
-  Terminal(const Terminal&) = delete;
-  Terminal& operator=(const Terminal&) = delete;
-  ~Terminal();
+  explicit AskingTerminal(std::size_t longest, Echo echo = Echo::off);
+  AskingTerminal(const AskingTerminal&) = delete;
+  AskingTerminal& operator=(const AskingTerminal&) = delete;
+  ~AskingTerminal();
 
   bool is_there() const { return static_cast<bool>(terminal_); }
   // The answer typed to `question`, without its newline. Absent: at the end of input, or when `interrupt`
