@@ -42,6 +42,7 @@ like "$(cat tls/log)" '"ssh_port":33001' 'the SSH port, too'
 status 0 'an option comes before a setting' forward --to x --ssh-port 22 -- true
 like "$(cat tls/log)" '"ssh_port":22' 'as it should'
 status 76 'another proxy does not get what belongs to this one' forward --proxy "dnats://alice@$(at impostor)" --to x -- true
+like "$err" "use --fingerprint $other" 'but is judged by itself'
 status 0 'but what is given with it' forward --proxy "dnats://alice@$(at impostor)" --fingerprint "$other" --to x -- true
 printf 'sesame:9\n' > "$mine/password"
 chmod 600 "$mine/password"
