@@ -154,6 +154,11 @@ std::optional<std::string> value_of(const Item& item, const std::string& given) 
   if (value == kNull) return std::nullopt;
   const auto& option = item.option();
   if (config::schema::accepts(option, value)) return value;
+  if (const auto highest = config::schema::highest_instead(option, value)) {
+    fmt::print(stderr, "asconfigurator: warning: {}: {} counts as {}, which is the highest here\n", item.name, value,
+               *highest);
+    return std::to_string(*highest);
+  }
   const bool secret = option.value == config::schema::Value::secret;
   fail(fmt::format("{}: {} is not valid; expected {}", item.name, secret ? "the value" : "'" + value + "'",
                    config::schema::expected(option)));

@@ -40,7 +40,7 @@ std::string from_terminal(const std::string& user) {
     const auto ending = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     const SignalsPutOff put_off(ending);  // until the terminal echoes again
     const Signals signals(ending);
-    UnseenTerminal terminal(kMaxLine);
+    AskingTerminal terminal(kMaxLine);
     if (!terminal.is_there())
       throw tool::Failure(tool::usage,
                           "ask for the password: there is no terminal; give it on standard input, with -p -");

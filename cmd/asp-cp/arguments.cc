@@ -75,21 +75,23 @@ struct LongOption {
 };
 constexpr LongOption kBrowse[] = {
     {'A', Browse::ls}, {'B', Browse::du}, {'C', Browse::mkdir}, {'D', Browse::rm}, {'E', Browse::mv}};
+constexpr char kCheck = 'K';
 constexpr char kJson = 'J';
-constexpr ::option kLongOptions[] = {
-    {"ls", no_argument, nullptr, 'A'}, {"du", no_argument, nullptr, 'B'}, {"mkdir", no_argument, nullptr, 'C'},
-    {"rm", no_argument, nullptr, 'D'}, {"mv", no_argument, nullptr, 'E'}, {"json", no_argument, nullptr, kJson},
-    {nullptr, 0, nullptr, 0}};
+constexpr ::option kLongOptions[] = {{"ls", no_argument, nullptr, 'A'},       {"du", no_argument, nullptr, 'B'},
+                                     {"mkdir", no_argument, nullptr, 'C'},    {"rm", no_argument, nullptr, 'D'},
+                                     {"mv", no_argument, nullptr, 'E'},       {"json", no_argument, nullptr, kJson},
+                                     {"check", no_argument, nullptr, kCheck}, {nullptr, 0, nullptr, 0}};
 
 void take_browse(Command& command, const Options& given) {
   for (const auto& [letter, browse] : kBrowse) {
     if (!given.has(letter)) continue;
-    if (command.browse != Browse::no) options::fail_usage(kUsage, "one of --ls, --du, --mkdir, --rm and --mv is taken");
+    if (command.browse != Browse::no || given.has(kCheck))
+      options::fail_usage(kUsage, "one of --ls, --du, --mkdir, --rm, --mv and --check is taken");
     command.browse = browse;
   }
   command.json = given.has(kJson);
-  if (command.json && command.browse != Browse::ls && command.browse != Browse::du)
-    options::fail_usage(kUsage, "--json goes with --ls and --du");
+  if (command.json && command.browse != Browse::ls && command.browse != Browse::du && !given.has(kCheck))
+    options::fail_usage(kUsage, "--json goes with --ls, --du and --check");
   if (command.browse == Browse::no) return;
   for (const char letter : {'O', 'R', 'l', 'q', 'r', 'v'}) {
     if (given.has(letter)) options::fail_usage(kUsage, fmt::format("-{} is for transfers", letter));
@@ -109,6 +111,20 @@ void sort_paths(Command& command, const std::vector<std::string>& operands) {
     command.sources.push_back(place.path.empty() ? "." : place.path);
   }
   command.far.path.clear();
+}
+
+// [user@]host, where a path has its place, too, so that `user@host:` is as good.
+void sort_host(Command& command, const Options& given) {
+  command.check = true;
+  for (const char letter : {'R', 'r', 'v'}) {
+    if (given.has(letter)) options::fail_usage(kUsage, fmt::format("-{} is for transfers", letter));
+  }
+  if (given.operands.size() != 1) options::fail_usage(kUsage, "--check takes one host");
+  const std::string& operand = given.operands[0];
+  const bool whole = operand.ends_with(']') || operand.find(':') == operand.npos;
+  command.far = Place::parse(whole ? operand + ":" : operand);
+  if (!command.far.path.empty())
+    wrong(fmt::format("'{}': --check takes a host alone, [user@]host or [user@][IPv6 address]", operand));
 }
 
 Command server_command(const Options& given) {
@@ -216,7 +232,8 @@ Command Command::parse(int argc, char** argv) {
   if (given.has('O')) command.udp_port = static_cast<Port>(options::number(given.get('O', ""), 'O', 1, 65535));
   if (given.has('R')) command.retries = static_cast<unsigned>(options::number(given.get('R', ""), 'R', 0, 1000000));
   if (given.has('l')) command.rate = parse_rate(given.get('l', ""));
-  if (command.browse != Browse::no) sort_paths(command, given.operands);
+  if (given.has(kCheck)) sort_host(command, given);
+  else if (command.browse != Browse::no) sort_paths(command, given.operands);
   else sort_operands(command, given.operands);
   return command;
 }

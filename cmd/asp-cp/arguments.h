@@ -21,6 +21,8 @@ constexpr char kUsage[] = "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O 
                           "asp-cp --ls|--du|--mkdir|--rm [--json] [-F ssh_config] [-i key] [-P ssh_port] "
                           "[user@]host:path...\n"
                           "asp-cp --mv ... [user@]host:source [user@]host:target\n"
+                          "asp-cp --check [-q] [--json] [-F ssh_config] [-i key] [-l rate] [-O udp_port] "
+                          "[-P ssh_port] [user@]host\n"
                           "asp-cp -S [-d docroot] [-u allow|deny|token] [-w allow|deny|token]";
 
 // One operand. A name with a colon before its first slash is remote, as for
@@ -45,7 +47,8 @@ enum class Browse { no, ls, du, mkdir, rm, mv };
 
 struct Command {
   Browse browse = Browse::no;  // then `sources` are the paths, all of `far`
-  bool json = false;           // of ls and du
+  bool check = false;          // transfer nothing, tell what would come between
+  bool json = false;           // of ls, du and check
   bool server = false;         // -S
   std::string docroot;         // of the server: stands for /; empty: none
   Permission uploads = Permission::allow;

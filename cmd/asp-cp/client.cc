@@ -12,6 +12,7 @@
 #include "base/logging.h"
 #include "channels.h"
 #include "control.h"
+#include "conversation.h"
 #include "digest.h"
 #include "progress.h"
 #include "protocol.h"
@@ -40,23 +41,6 @@ class Final : public tool::Failure {
   using tool::Failure::Failure;
 };
 
-// The server's `failed` ends everything, whenever it comes.
-class Conversation : public Control {
- public:
-  Conversation(const Remote& remote, std::string host)
-      : Control(remote.input(), remote.output()), host_(std::move(host)) {}
-
- protected:
-  void look_at(const Record& message) override {
-    if (word_of(message) != "failed") return;
-    const auto complaint = Complaint::parse(message);
-    throw tool::Failure(complaint.code, host_ + ": " + complaint.reason);
-  }
-
- private:
-  std::string host_;
-};
-
 [[noreturn]] void no_udp(const Command& command) {
   throw tool::Failure(tool::unavailable, fmt::format("no UDP path to {}: check the firewall between",
                                                      HostPort{command.far.host, command.udp_port}.text()));
@@ -80,7 +64,7 @@ Link connect(Control& control, const Command& command) {
   open.target = command.upload ? command.target : "";
   open.into_directory = command.upload && command.sources.size() > 1;
   control.send(open.record());
-  Knocker knocker(resolved_host(command), command.udp_port);
+  Knocker knocker(destination_of(command).host, command.udp_port);
   const auto first = control.receive(kLoginPatience);
   if (!first) throw tool::Failure(tool::unavailable, command.far.host + ": no answer over SSH");
   const Answer answer = Answer::parse(*first);

@@ -2,6 +2,7 @@
 // the data. A transfer tool of the same shape, not FASP.
 #include "arguments.h"
 #include "base/tool.h"
+#include "check.h"
 #include "client.h"
 #include "remote_files.h"
 #include "server.h"
@@ -11,6 +12,7 @@ namespace {
 
 int run(int argc, char** argv) {
   const auto command = asp_cp::Command::parse(argc, argv);
+  if (command.check) return asp_cp::check(command);
   if (command.browse != asp_cp::Browse::no) return asp_cp::browse(command);
   return command.server ? asp_cp::serve(command) : asp_cp::transfer(command);
 }

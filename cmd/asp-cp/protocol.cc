@@ -157,7 +157,7 @@ void check_plain(const Record& record) { record.check_names({"say"}); }
 Record Open::record() const {
   Record record = plain("open");
   record.add("asp_cp", std::to_string(kVersion));
-  record.add("direction", upload ? "upload" : "download");
+  record.add("direction", check ? "check" : upload ? "upload" : "download");
   record.add("passphrase", passphrase);
   record.add("rate", std::to_string(rate));
   record.add("recursive", recursive ? "1" : "0");
@@ -172,7 +172,9 @@ Open Open::parse(const Record& record) {
   record.check_names({"say", "asp_cp", "direction", "passphrase", "rate", "recursive", "target", "into_directory"});
   Open open;
   const std::string direction = record.require("direction");
-  if (direction != "upload" && direction != "download") broken("direction is neither upload nor download");
+  if (direction != "upload" && direction != "download" && direction != "check")
+    broken("direction is neither upload nor download");
+  open.check = direction == "check";
   open.upload = direction == "upload";
   open.passphrase = hex(record, "passphrase", kSecretDigits);
   open.rate = number(record, "rate", 100'000'000'000);
@@ -211,6 +213,44 @@ Reached Reached::parse(const Record& record) {
   if (word_of(record) != "reached") broken("'reached' was due");
   record.check_names({"say", "candidate"});
   return {number(record, "candidate", 255)};
+}
+
+Record Heard::record() const {
+  Record record = plain("heard");
+  record.add("largest", std::to_string(largest));
+  record.add("mtu", std::to_string(mtu));
+  return record;
+}
+
+Heard Heard::parse(const Record& record) {
+  if (word_of(record) != "heard") broken("'heard' was due");
+  record.check_names({"say", "largest", "mtu"});
+  return {number(record, "largest", 65535), number(record, "mtu", 65535)};
+}
+
+Record Sent::record() const {
+  Record record = plain("sent");
+  record.add("bytes", std::to_string(bytes));
+  return record;
+}
+
+Sent Sent::parse(const Record& record) {
+  if (word_of(record) != "sent") broken("'sent' was due");
+  record.check_names({"say", "bytes"});
+  return {number(record, "bytes", kMaxSize)};
+}
+
+Record Got::record() const {
+  Record record = plain("got");
+  record.add("bytes", std::to_string(bytes));
+  record.add("us", std::to_string(us));
+  return record;
+}
+
+Got Got::parse(const Record& record) {
+  if (word_of(record) != "got") broken("'got' was due");
+  record.check_names({"say", "bytes", "us"});
+  return {number(record, "bytes", kMaxSize), number(record, "us", 600'000'000)};
 }
 
 Record Want::record() const {

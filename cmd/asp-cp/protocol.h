@@ -12,6 +12,14 @@
 //   say=digest sha256 | stopped             say=stored                | refused
 //   say=bye
 //
+// With direction=check no file is moved: after `reached` the client sends probes (probe.h), which the server
+// returns; then the SRT connection stands, and each end has a burst (burst.h).
+//
+//   say=probed                              say=heard largest mtu
+//   say=sent bytes   + bytes over UDP       say=got bytes us
+//   (and in the other direction)            say=sent bytes
+//   say=bye
+//
 // For a download the client sends `want path` for each source, the server takes
 // the role of the left column and sends `end` after each; then the client sends `bye`.
 // Either end sends `busy` while it computes, so that silence means a fault.
@@ -55,6 +63,7 @@ std::vector<std::string> split_path(std::string_view path);
 std::string word_of(const Record& record);
 
 struct Open {
+  bool check = false;  // neither upload nor download: no file is moved
   bool upload = true;
   std::string passphrase;  // 64 hex digits: 256 random bits
   std::uint64_t rate = 0;  // bits a second, 0: no limit; for the end that sends
@@ -80,6 +89,33 @@ struct Reached {
 
   Record record() const;
   static Reached parse(const Record& record);
+};
+
+// The largest probe that reached the server, and what its kernel knows of the way back (0: nothing), which is the
+// size of a whole packet.
+struct Heard {
+  std::uint64_t largest = 0;
+  std::uint64_t mtu = 0;
+
+  Record record() const;
+  static Heard parse(const Record& record);
+};
+
+// How many bytes a burst had.
+struct Sent {
+  std::uint64_t bytes = 0;
+
+  Record record() const;
+  static Sent parse(const Record& record);
+};
+
+// What came of it, and within how many microseconds.
+struct Got {
+  std::uint64_t bytes = 0;
+  std::uint64_t us = 0;
+
+  Record record() const;
+  static Got parse(const Record& record);
 };
 
 struct Want {

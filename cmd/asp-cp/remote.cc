@@ -1,6 +1,7 @@
 #include "remote.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
@@ -64,12 +65,14 @@ bool is_hopeless(std::string_view line) {
 
 }  // namespace
 
-Remote::Remote(const Command& command, const std::vector<std::string>& program) : lines_(kMaxLine) {
+Remote::Remote(const Command& command, const std::vector<std::string>& program, const std::vector<std::string>& options)
+    : lines_(kMaxLine) {
   // A dead connection is noticed within 12 s.
   child::Program ssh{{kSsh, "-T", "-x", "-o", "ServerAliveInterval=4", "-o", "ServerAliveCountMax=2", "-o",
                       "ClearAllForwardings=yes", "-o", "RemoteCommand=none"},
                      environment(),
                      {}};
+  ssh.argv.insert(ssh.argv.end(), options.begin(), options.end());
   add_host_key_alias(ssh.argv);
   add_destination(ssh.argv, command);
   ssh.argv.insert(ssh.argv.end(), program.begin(), program.end());
@@ -88,6 +91,7 @@ bool Remote::show_messages(const std::function<void()>& before) {
   const auto show = [&](std::string_view line) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     hopeless_ = hopeless_ || is_hopeless(line);
+    if (listener_ && !listener_(line)) return;
     before();
     fmt::print(stderr, "{}\n", logging::escape(line));
   };
@@ -118,18 +122,27 @@ int Remote::end(std::chrono::milliseconds patience) {
   return 128 + 9;
 }
 
-std::string resolved_host(const Command& command) {
+Destination destination_of(const Command& command) {
   child::Program ssh{{kSsh, "-G"}, environment(), {}};
+  add_host_key_alias(ssh.argv);
   add_destination(ssh.argv, command);
   const auto output = child::run(ssh, "", 256 * 1024, 10);
-  constexpr std::string_view kHostnameKey = "hostname ";
-  if (output.status != 0) return command.far.host;
-  // `sshd -T` has its keywords in capitals since OpenSSH 10.6; ssh may follow.
+  Destination found;
+  found.host = command.far.host;
+  if (command.ssh_port) found.port = *command.ssh_port;
+  if (output.status != 0) return found;
   for (const auto line : cut::lines(output.out)) {
-    if (line.size() > kHostnameKey.size() && ::strncasecmp(line.data(), kHostnameKey.data(), kHostnameKey.size()) == 0)
-      return std::string(line.substr(kHostnameKey.size()));
+    const auto blank = std::min(line.find(' '), line.size());
+    std::string key(line.substr(0, blank));
+    const std::string value(line.substr(std::min(blank + 1, line.size())));
+    // `sshd -T` has its keywords in capitals since OpenSSH 10.6; ssh may follow.
+    std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (key == "hostname" && !value.empty()) found.host = value;
+    if (key == "port") found.port = parse_port(value).value_or(found.port);
+    if (key == "hostkeyalias" && value != "none") found.key_name = value;
+    if ((key == "proxycommand" || key == "proxyjump") && value != "none") found.by_way = true;
   }
-  return command.far.host;
+  return found;
 }
 
 }  // namespace asp_cp

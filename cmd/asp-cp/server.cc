@@ -10,6 +10,7 @@
 #include "base/logging.h"
 #include "base/rooted.h"
 #include "channels.h"
+#include "check.h"
 #include "control.h"
 #include "digest.h"
 #include "protocol.h"
@@ -45,9 +46,8 @@ Port listening_port() {
   return *port;
 }
 
-Link meet(Control& control, const Open& open) {
+Peer meet(Control& control, const Open& open, const std::string& session) {
   const Port port = listening_port();
-  const std::string session = random_hex(16);
   // The client sends nothing meanwhile; reading tells when it is gone.
   const auto silence = [&control] {
     if (control.receive(milliseconds(0))) throw tool::Failure(tool::bad_input, "protocol: a message out of turn");
@@ -56,8 +56,17 @@ Link meet(Control& control, const Open& open) {
   control.send(Answer{session, port}.record());
   Peer peer = meeting.wait(kHelloPatience, silence);
   control.send(Reached{peer.candidate}.record());
-  logging::event("{} of {}: UDP from {} to port {}", open.upload ? "upload" : "download", session, peer.from, port);
-  // The client's end may be connected before this one, and sends then.
+  logging::event("{} of {}: UDP from {} to port {}",
+                 open.check    ? "check"
+                 : open.upload ? "upload"
+                               : "download",
+                 session, peer.from, port);
+  return peer;
+}
+
+// The client's end may be connected before this one, and sends then.
+Link link(Control& control, const Open& open) {
+  Peer peer = meet(control, open, random_hex(16));
   return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience,
                       [&control] { control.watch(); });
 }
@@ -97,8 +106,18 @@ void check(Permission permission, const std::string& what) {
     throw tool::Failure(tool::not_permitted, what + " need a token on this server, and asp-cp has none");
 }
 
+// It is for those who may transfer in some direction.
+void converse_check(Control& control, const Command& command, const Open& open) {
+  if (command.uploads != Permission::allow && command.downloads != Permission::allow) {
+    check(command.uploads, "uploads");
+  }
+  const std::string session = random_hex(16);
+  serve_check(control, meet(control, open, session), open, session);
+}
+
 void converse(Control& control, const Command& command) {
   const Open open = Open::parse(await(control, kFirstMessageTime));
+  if (open.check) return converse_check(control, command, open);
   if (open.upload) check(command.uploads, "uploads");
   else check(command.downloads, "downloads");
   std::optional<Rooted> root;
@@ -106,8 +125,8 @@ void converse(Control& control, const Command& command) {
   const Rooted* const files = root ? &*root : nullptr;
   std::optional<Target> target;
   if (open.upload) target = Target::open(open.target, open.into_directory, files);
-  Link link = meet(control, open);
-  Session session(control, link);
+  Link way = link(control, open);
+  Session session(control, way);
   if (open.upload) receive_upload(session, open, *target);
   else send_download(session, open, files);
 }

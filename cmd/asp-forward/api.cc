@@ -45,13 +45,17 @@ node_client::Answer Api::close_now(const std::string& id, milliseconds patience)
 }
 
 node_client::Answer Api::ask(const std::string& what, const node_client::Request& request, long success) {
-  node_client::Exchange exchange(server_, trust_, request, patience_, address_);
+  const auto once = [&] {
+    node_client::Exchange exchange(server_, trust_, request, patience_, address_);
+    return wait(exchange);
+  };
   node_client::Answer answer;
   try {
-    answer = wait(exchange);
+    answer = once();
   } catch (const tool::Failure& failure) {
     if (failure.code() != tool::untrusted) throw;
-    explain(failure);
+    accept_or_explain(failure);
+    answer = once();
   }
   address_ = answer.address;
   if (answer.status == success) return answer;
@@ -74,10 +78,14 @@ node_client::Answer Api::wait(node_client::Exchange& exchange) {
   }
 }
 
-void Api::explain(const tool::Failure& failure) const {
+void Api::accept_or_explain(const tool::Failure& failure) {
   if (!trust_.fingerprint.empty()) throw failure;
   const auto shown = node_client::ask_fingerprint(server_, kFingerprintPatience);
   if (shown.empty()) throw failure;
+  if (accept_ && accept_(shown)) {
+    trust_.fingerprint = node_client::parse_fingerprint(shown).value();
+    return;
+  }
   throw tool::Failure(tool::untrusted,
                       fmt::format("{}; if the administrator of the proxy confirms this one, use --fingerprint {}",
                                   failure.what(), shown));

@@ -12,20 +12,25 @@
 namespace forward {
 
 constexpr char kUsage[] =
-    "asp-forward [-q] --proxy dnats://[user@]host[:port] [--ca file | --fingerprint SHA256] [--password-file file] "
+    "asp-forward [-q] [--proxy dnats://[user@]host[:port]] [--ca file | --fingerprint SHA256] [--password-file file] "
     "[--timeout seconds] form\n"
     "  form: --to host [--ssh-port port] [--udp-port port[:port]] -- command [word ...]\n"
     "        --to host [--ssh-port port] [--udp-port port[:port]] {-W | --print [--json]}\n"
     "        --renew lease [--json]\n"
-    "        --release lease";
+    "        --release lease\n"
+    "        --forget host[:port]\n"
+    "  What is the same each time can be in ~/.asp-forward/settings and /etc/asp-forward.conf.";
 
-enum class Mode { run, print, pass_through, renew, release };
+enum class Mode { run, print, pass_through, renew, release, forget };
 
 struct Asked {
   Mode mode = Mode::run;
   ProxyUrl proxy;
   std::string password_file;
   node_client::Trust trust;
+  bool remembered = false;  // the fingerprint is from known_proxies
+  bool may_ask = false;     // nothing says which certificate is right, so a person may
+  HostPort forgotten;       // forget
   std::chrono::seconds patience{15};
   Wanted wanted;                   // run, print, pass_through
   std::string lease;               // renew, release
@@ -35,7 +40,7 @@ struct Asked {
   bool quiet = false;
 
   // Failure{64}; {71} when there is no such program, {78} when the file of
-  // authorities cannot be read. Passwords in `argv` are overwritten.
+  // authorities or one of settings cannot be used. Passwords in `argv` are overwritten.
   static Asked parse(int argc, char** argv);
 };
 

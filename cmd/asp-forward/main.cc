@@ -14,9 +14,11 @@
 #include "base/signals.h"
 #include "base/tool.h"
 #include "held_lease.h"
+#include "known_proxies.h"
 #include "pass_through.h"
 #include "password.h"
 #include "run.h"
+#include "stranger.h"
 #include "words.h"
 
 namespace {
@@ -82,8 +84,27 @@ int pass_through(const Asked& asked, Api& api, Signals& signals) {
   return PassThrough({held.leased().host, held.leased().ssh_port}, asked.patience, held, signals).run();
 }
 
+int forget(const HostPort& proxy) {
+  if (known_proxies::forget(proxy)) return tool::yes;
+  say(fmt::format("{} is not in {}", proxy.text(), known_proxies::path()));
+  return tool::no;
+}
+
+int serve(const Asked& asked, Api& api, Signals& signals) {
+  switch (asked.mode) {
+    case Mode::run: return run_command(asked, api, signals);
+    case Mode::pass_through: return pass_through(asked, api, signals);
+    case Mode::print: return print(asked, api, signals);
+    case Mode::renew: io::write_all(STDOUT_FILENO, lease_text(api.renew(asked.lease), asked.json)); return tool::yes;
+    case Mode::release: api.close(asked.lease); return tool::yes;
+    case Mode::forget: break;
+  }
+  return tool::internal;
+}
+
 int run(int argc, char** argv) {
   const auto asked = Asked::parse(argc, argv);
+  if (asked.mode == Mode::forget) return forget(asked.forgotten);
   Signals signals({SIGHUP, SIGINT, SIGQUIT, SIGTERM}, Signals::Ignored::left);
   node_client::Server server{asked.proxy.tls, asked.proxy.host, asked.proxy.user, ""};
   if (!asked.proxy.tls && !asked.quiet) {
@@ -92,14 +113,15 @@ int run(int argc, char** argv) {
   }
   if (!server.user.empty()) server.password = find_password(asked.password_file, asked.proxy, signals);
   Api api(std::move(server), asked.trust, asked.patience, signals);
-  switch (asked.mode) {
-    case Mode::run: return run_command(asked, api, signals);
-    case Mode::pass_through: return pass_through(asked, api, signals);
-    case Mode::print: return print(asked, api, signals);
-    case Mode::renew: io::write_all(STDOUT_FILENO, lease_text(api.renew(asked.lease), asked.json)); return tool::yes;
-    case Mode::release: api.close(asked.lease); return tool::yes;
+  const HostPort& proxy = asked.proxy.host;
+  if (asked.may_ask)
+    api.on_strange([&](const std::string& shown) { return stranger::accepted(proxy, shown, signals); });
+  try {
+    return serve(asked, api, signals);
+  } catch (const tool::Failure& failure) {
+    if (failure.code() == tool::untrusted && asked.remembered) stranger::explain_changed(proxy, failure);
+    throw;
   }
-  return tool::internal;
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ std::string from_file(const std::string& path) {
 std::string from_terminal(const ProxyUrl& url, Signals& signals) {
   std::optional<std::string> line;
   {
-    UnseenTerminal terminal(kMaxPassword);
+    AskingTerminal terminal(kMaxPassword);
     if (!terminal.is_there()) {
       throw tool::Failure(
           tool::not_permitted,

@@ -10,8 +10,6 @@
 namespace forward {
 namespace {
 
-constexpr Port kHttpPort = 9091;
-constexpr Port kHttpsPort = 9092;
 constexpr std::size_t kMaxCredential = 256;  // bytes of the user or the password, decoded
 
 [[noreturn]] void wrong(const std::string& why) {

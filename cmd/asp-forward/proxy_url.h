@@ -13,6 +13,9 @@
 
 namespace forward {
 
+constexpr Port kHttpPort = 9091;
+constexpr Port kHttpsPort = 9092;
+
 struct ProxyUrl {
   bool tls = true;
   std::string user;                     // empty: none

@@ -69,12 +69,14 @@ std::string text_of(const Facts& facts) {
       "3. Try it with one of these. The first time, SSH shows the host's key: it has to be one of those above.\n\n"
       "     asp-cp -P {} -i {} FILE {}@{}:\n"
       "     ascp -P {} -O {} -i {} FILE {}@{}:\n\n"
+      "Where it does not work, this says how far it gets, and whom to ask for what:\n\n"
+      "     asp-cp --check -P {} -O {} -i {} {}@{}\n\n"
       "\"Permission denied\" means that the key or the user's name is another one. Without any answer, something on "
       "the\n"
       "way blocks TCP; a transfer that begins and then stands still, UDP. Tell us the time and your address.\n",
       facts.user, facts_part(facts), key_part(facts), fmt::join(facts.ssh_ports, ", "), ports_text(first.udp),
       first.host, ssh, key, facts.user, in_brackets(first.host), ssh, first.udp.low, key, facts.user,
-      in_brackets(first.host));
+      in_brackets(first.host), ssh, first.udp.low, key, facts.user, in_brackets(first.host));
 }
 
 }  // namespace sheet

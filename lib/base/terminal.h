@@ -1,4 +1,4 @@
-// base/terminal: asks the person at /dev/tty for something that must not be shown. See termios(3).
+// base/terminal: asks the person at /dev/tty, also for something that must not be shown. See termios(3).
 #pragma once
 
 #include <termios.h>
@@ -10,15 +10,16 @@
 #include "base/fd.h"
 #include "base/io.h"
 
-// A terminal without echo, until it is destroyed. ^Z is off, since it would leave the terminal that
-// way.
-class UnseenTerminal {
+// A terminal, without echo where nothing is to be seen, until it is destroyed. ^Z is off, since it would leave the
+// terminal that way.
+class AskingTerminal {
  public:
+  enum class Echo { off, on };
   // Accepts lines of at most `longest` bytes. is_there() is false without a terminal.
-  explicit UnseenTerminal(std::size_t longest);
-  UnseenTerminal(const UnseenTerminal&) = delete;
-  UnseenTerminal& operator=(const UnseenTerminal&) = delete;
-  ~UnseenTerminal();
+  explicit AskingTerminal(std::size_t longest, Echo echo = Echo::off);
+  AskingTerminal(const AskingTerminal&) = delete;
+  AskingTerminal& operator=(const AskingTerminal&) = delete;
+  ~AskingTerminal();
 
   bool is_there() const { return static_cast<bool>(terminal_); }
   // The answer typed to `question`, without its newline. Absent: at the end of input, or when `interrupt`
@@ -31,4 +32,5 @@ class UnseenTerminal {
   Fd terminal_;
   termios saved_{};
   io::LineBuffer lines_;
+  bool echo_;
 };

@@ -55,16 +55,16 @@ class Checker {
   }
 
  private:
-  // Of a number that is too large, the largest that is valid is taken.
   static bool tolerates(const Option& option, const std::string& text) {
-    constexpr long kLargest = 1'000'000;
     if (!option.is(lenient)) return false;
-    return option.value != Value::number || config::value::number(text, option.low, kLargest).has_value();
+    return option.value != Value::number || highest_instead(option, text).has_value();
   }
 
   [[noreturn]] void complain(const Element& element, const std::string& why) const { fail(file_, element, why); }
 
   static std::string refusal(const Option& option, const std::string& value) {
+    if (const auto counts = highest_instead(option, value))
+      return fmt::format("{} counts as {}, which is the highest here", value, *counts);
     return fmt::format("'{}' is not valid; expected {}", value.substr(0, 100), expected(option));
   }
 
@@ -155,6 +155,12 @@ std::string expected(const Option& option) {
     case Value::command: return "a command line";
   }
   return {};
+}
+
+std::optional<long> highest_instead(const Option& option, std::string_view value) {
+  constexpr long kLargest = 1'000'000;
+  if (option.value != Value::number || !option.is(lenient)) return std::nullopt;
+  return config::value::number(value, option.high + 1, kLargest) ? std::optional(option.high) : std::nullopt;
 }
 
 bool accepts(const Option& option, std::string_view value) {

@@ -9,6 +9,7 @@
 // "Configuring the Server for Forward Proxy", and newer releases of the original.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,6 +82,10 @@ const Option& root();
 
 // A description of the valid values: "true or false", "a number from 0 to 2".
 std::string expected(const Option& option);
+
+// What counts in the place of a number that is too large, where one may be; absent: `value` counts as it is, or is not
+// valid.
+std::optional<long> highest_instead(const Option& option, std::string_view value);
 
 // True if `value` is valid for `option`. An empty element means the default and need not be checked.
 bool accepts(const Option& option, std::string_view value);

@@ -81,8 +81,8 @@ status 64 'an unknown command: exit 64' set_conf -x 'set_trunk_data;http_port,1'
 like "$err" 'there are set_server_data, set_node_data, set_user_data and set_group_data' 'the commands'
 status 64 'an unknown name: exit 64' set_conf -x 'set_server_data;rproxy_loglevel,1'
 like "$err" 'did you mean rproxy_log_level\? \(asuserdata -\+ lists the names\)' 'the name that was meant'
-status 64 'a wrong value: exit 64' set_conf -x 'set_server_data;rproxy_log_level,3'
-like "$err" "rproxy_log_level: '3' is not valid; expected a number from 0 to 2" 'what is expected'
+status 64 'a wrong value: exit 64' set_conf -x 'set_server_data;rproxy_log_level,high'
+like "$err" "rproxy_log_level: 'high' is not valid; expected a number from 0 to 2" 'what is expected'
 status 64 'no file of items: exit 64' set_conf -f $tmp/none
 cmp -s $conf <(printf '%s' "$document")
 tap_result $? 'the file is as it was'
@@ -163,6 +163,14 @@ status 0 'what is so already: exit 0' set_conf -x 'set_server_data;http_port,809
 is "$out" 'http_port: "8091" as before
 rproxy_log_level: not set as before' 'says so'
 is "$(stat -c '%i %Y %Z' $conf) $(files)" "$before aspera.conf" 'nothing is written'
+
+# --- more than there is ---------------------------------------------------------------------------
+
+fresh
+status 0 'a log level of the original that is higher than ours: exit 0' set_conf -x 'set_server_data;rproxy_log_level,3'
+is "$out" 'rproxy_log_level: not set -> "2"' 'is the highest that there is'
+like "$err" '^asconfigurator: warning: rproxy_log_level: 3 counts as 2, which is the highest here$' 'with a warning'
+status 64 'but not any number' set_conf -x 'set_server_data;rproxy_log_level,99999999'
 
 # --- all or nothing -----------------------------------------------------------------------------
 

@@ -157,10 +157,13 @@ for line in "Host      $(literally "$SQUASH")" 'Data      UDP 33001, both ways' 
   'Your key is enrolled'; do
   like "$out" "$line" "it has: $line"
 done
-try=$(grep -o 'asp-cp .*' <<< "$out")
+try=$(grep -o '^ *asp-cp -P .*' <<< "$out" | xargs)
 is "$try" "asp-cp -P 33001 -i YOUR_KEY FILE bear@$SQUASH:" 'and a line to try'
-try=${try/YOUR_KEY//home/bear/.ssh/id_ed25519}
-status 0 'which works' on outside -u bear sh -c "${try/FILE/file} < /dev/null"
+find_out=$(grep -o 'asp-cp --check .*' <<< "$out")
+is "$find_out" "asp-cp --check -P 33001 -O 33001 -i YOUR_KEY bear@$SQUASH" 'and one to find out why it does not work'
+with_key() { sed 's|YOUR_KEY|/home/bear/.ssh/id_ed25519|; s|FILE|file|' <<< "$1"; }
+status 0 'the first works' on outside -u bear sh -c "$(with_key "$try") < /dev/null"
+status 0 'and the second says that all is well' on outside -u bear sh -c "$(with_key "$find_out") < /dev/null"
 on dmz mv /etc/ssh/authorized_keys/bear /root/
 like "$(on dmz "$LAB_PREFIX/bin/asperaproxy" sheet bear)" 'send us the file transfer_key.pub' 'of a user without a key: that they make one'
 on dmz mv /root/bear /etc/ssh/authorized_keys/

@@ -4,8 +4,10 @@
 // options: -max_len=9000
 #include "../../cmd/asp-cp/arguments.h"
 #include "../../cmd/asp-cp/hello.h"
+#include "../../cmd/asp-cp/probe.h"
 #include "../../cmd/asp-cp/progress.h"
 #include "../../cmd/asp-cp/protocol.h"
+#include "../../cmd/asp-cp/ssh_story.h"
 #include "fuzz.h"
 
 namespace {
@@ -48,6 +50,9 @@ void message(const Record& record) {
   one_form<Answer>(record);
   one_form<Reached>(record);
   one_form<Want>(record);
+  one_form<Heard>(record);
+  one_form<Sent>(record);
+  one_form<Got>(record);
   if (const auto head = one_form<FileHead>(record)) {
     safe(head->path);
     fuzz::must(head->mode <= 0777 && head->mtime.tv_nsec >= 0 && head->mtime.tv_nsec < 1'000'000'000, "a file is one");
@@ -80,6 +85,14 @@ void fuzz::one(std::string_view input) {
     fuzz::must(!recognise_hello(text, kSession, "passphrase") ||
                    text == make_hello(kSession, static_cast<std::uint8_t>(text[24]), "passphrase"),
                "a hello without the proof is none");
+  const asp_cp::probe::Secret secret{kSession, "passphrase"};
+  if (const auto size = probe::recognise(text, secret, '?'))
+    fuzz::must(size == text.size() &&
+                   text.substr(0, probe::kHeadSize) == probe::make(secret, '?', size).substr(0, probe::kHeadSize),
+               "a probe has its proof");
+  SshStory story;
+  story.take(text);
+  fuzz::must(story.offered.size() <= 1, "a line offers one key");
   if (const auto place = fuzz::accepted(tool::usage, [&] { return Place::parse(text); }))
     fuzz::must(!place->remote() || !place->host.starts_with('-'), "a host is not an option");
   if (const auto rate = fuzz::accepted(tool::usage, [&] { return parse_rate(text); }))

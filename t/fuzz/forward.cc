@@ -2,7 +2,9 @@
 //
 // options: -max_len=8192
 #include "../../cmd/asp-forward/answer.h"
+#include "../../cmd/asp-forward/known_proxies.h"
 #include "../../cmd/asp-forward/proxy_url.h"
+#include "../../cmd/asp-forward/settings.h"
 #include "../../cmd/asp-forward/words.h"
 #include "fuzz.h"
 
@@ -36,6 +38,12 @@ void fuzz::one(std::string_view input) {
   }
   fuzz::must(forward::sentence({404, text, ""}).size() <= 512, "the proxy's sentence is bounded");
   url(text);
+  if (const auto set = fuzz::accepted(tool::config, [&] { return forward::Settings::parse(text, "f"); }))
+    fuzz::must(!set->proxy || !set->proxy->password, "a settings file has no password");
+  const HostPort proxy{"p", 9092};
+  if (const auto rest = fuzz::accepted(tool::config, [&] { return forward::known_proxies::without(text, "f", proxy); });
+      rest && *rest)
+    fuzz::must(!forward::known_proxies::fingerprint_of(**rest, "f", proxy), "a proxy is forgotten");
   forward::percent_decode(text);
   fuzz::accepted(tool::usage, [&] { return forward::check_words({text}), true; });
 }

@@ -56,7 +56,7 @@ referenced() {
 for tool in $(make_list BIN) $(make_list LIBEXEC) $(make_list SCRIPTS); do
   ok "$tool has a page in section $(section_of "$tool")" test -e "man/$tool.$(section_of "$tool")"
 done
-for page in aspera.conf.5 sallyport-record.5 sallyport.7 sallyport-cluster.7; do
+for page in aspera.conf.5 sallyport-record.5 sallyport.7 sallyport-cluster.7 sallyport-errors.7 sallyport-inside.7; do
   ok "there is a page $page" test -e "man/$page"
 done
 

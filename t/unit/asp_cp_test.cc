@@ -18,12 +18,15 @@
 
 #include "../../cmd/asp-cp/arguments.h"
 #include "../../cmd/asp-cp/channels.h"
+#include "../../cmd/asp-cp/check_blame.h"
 #include "../../cmd/asp-cp/control.h"
 #include "../../cmd/asp-cp/digest.h"
 #include "../../cmd/asp-cp/hello.h"
+#include "../../cmd/asp-cp/probe.h"
 #include "../../cmd/asp-cp/progress.h"
 #include "../../cmd/asp-cp/protocol.h"
 #include "../../cmd/asp-cp/receiver.h"
+#include "../../cmd/asp-cp/ssh_story.h"
 #include "../../cmd/asp-cp/target.h"
 #include "../../cmd/asp-cp/transport.h"
 #include "base/failure.h"
@@ -694,4 +697,100 @@ TEST_CASE("asp-cp target: what the user's DST may be") {
   CHECK(code_of([&] { Target::open(directory.path + "/new/", false); }) == tool::io);
   CHECK(Target::open(directory.path + "/new", false).place("old").name == "new");
   CHECK(Target::open(directory.path, false).place("old").name == "old");
+}
+
+TEST_CASE("asp-cp check: how far ssh has come") {
+  SshStory story;
+  CHECK_FALSE(story.take("debug1: Server host key: ssh-ed25519 SHA256:abc"));
+  CHECK(story.host_key == SshStory::HostKey::seen);
+  CHECK_FALSE(story.take("debug1: Host '[h]:33001' is known and matches the ED25519 host key."));
+  CHECK(story.host_key == SshStory::HostKey::accepted);
+  CHECK_FALSE(story.take("debug1: Offering public key: /home/bear/my key ED25519 SHA256:def explicit"));
+  CHECK_FALSE(story.take("debug1: Offering public key: SHA256:odd"));
+  REQUIRE(story.offered.size() == 1);
+  CHECK(story.offered[0] == "ED25519 SHA256:def");
+  CHECK(story.take("bear@h: Permission denied (publickey)."));
+  CHECK(story.last == "bear@h: Permission denied (publickey).");
+  CHECK_FALSE(story.logged_in);
+  CHECK_FALSE(story.take("Authenticated to h ([198.51.100.39]:33001) using \"publickey\"."));
+  CHECK(story.logged_in);
+  CHECK(story.method == "publickey");
+  CHECK(story.last.empty());
+  CHECK_FALSE(story.take("debug1: Sending command: asp-cp -S"));
+  CHECK(story.take("The server behind this proxy cannot be reached."));
+  CHECK(story.last == "The server behind this proxy cannot be reached.");
+  // What the other end says can change nothing any more.
+  CHECK(story.take("Host key verification failed."));
+  CHECK(story.host_key == SshStory::HostKey::accepted);
+
+  SshStory changed;
+  changed.take("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @");
+  changed.take("Host key verification failed.");
+  CHECK(changed.host_key == SshStory::HostKey::changed);
+  SshStory unknown;
+  unknown.take("No ED25519 host key is known for h and you have requested strict checking.");
+  unknown.take("Host key verification failed.");
+  CHECK(unknown.host_key == SshStory::HostKey::unknown);
+  for (int i = 0; i < 100; ++i) unknown.take("debug1: Offering public key: x ED25519 SHA256:def");
+  CHECK(unknown.offered.size() == 16);
+}
+
+TEST_CASE("asp-cp check: a probe has its size, its session and its proof") {
+  const probe::Secret secret{kSession, kSecret};
+  for (const std::size_t size : {probe::kHeadSize, std::size_t{64}, std::size_t{1472}}) {
+    std::string datagram = probe::make(secret, '?', size);
+    CHECK(datagram.size() == size);
+    CHECK(probe::recognise(datagram, secret, '?') == size);
+    CHECK(probe::recognise(datagram, secret, '!') == 0);
+    CHECK(probe::recognise(datagram, {kSession, std::string(64, 'b')}, '?') == 0);
+    CHECK(probe::recognise(datagram, {std::string(32, '0'), kSecret}, '?') == 0);
+    CHECK(probe::recognise(datagram + "x", secret, '?') == 0);
+    CHECK(probe::recognise(datagram.substr(1), secret, '?') == 0);
+  }
+  CHECK(probe::recognise("", secret, '?') == 0);
+}
+
+TEST_CASE("asp-cp check: what the largest datagrams mean") {
+  Scene scene;
+  scene.host = "proxy";
+  struct Case {
+    blame::Sizes sizes;
+    bool doubtful;
+    const char* ask;
+  };
+  const Case cases[] = {
+      {{1472, 1472, 1500, 1500, true}, false, ""},
+      {{1452, 1452, 1500, 1500, false}, false, ""},
+      {{1372, 1372, 1400, 1500, true}, false, ""},  // the router has said so
+      {{1372, 1372, 1500, 1500, true}, true, "your own firewall"},
+      {{1372, 1372, 0, 1500, true}, true, "your own firewall"},
+      {{1472, 1372, 1500, 1500, true}, true, "ask the administrator of proxy to let"},
+      {{1472, 1372, 1500, 1400, true}, false, ""},
+      {{1352, 1352, 1400, 1500, false}, false, ""},
+  };
+  for (const auto& one : cases) {
+    bool doubtful = false;
+    const auto found = blame::sizes(scene, one.sizes, doubtful);
+    CHECK(doubtful == one.doubtful);
+    CHECK_MESSAGE(found.ask.find(one.ask) != std::string::npos, found.ask);
+    CHECK(found.ask.empty() == !one.doubtful);
+  }
+}
+
+TEST_CASE("asp-cp check: the command line") {
+  CHECK(parse({"--check", "bear@proxy"}).far.host == "proxy");
+  CHECK(parse({"--check", "bear@proxy:"}).far.user == "bear");
+  CHECK(parse({"--check", "bear@[2001:db8::1]"}).far.host == "2001:db8::1");
+  CHECK(parse({"--check", "--json", "-q", "-l", "10M", "proxy"}).rate == 10'000'000);
+  for (const auto& words : std::vector<std::vector<std::string>>{{"--check"},
+                                                                 {"--check", "a", "b"},
+                                                                 {"--check", "a:b"},
+                                                                 {"--check", "2001:db8::1"},
+                                                                 {"--check", "-r", "a"},
+                                                                 {"--check", "--rm", "a:b"},
+                                                                 {"--check", "-S"},
+                                                                 {"--check", ""},
+                                                                 {"--check", "-oProxyCommand=x"}}) {
+    CHECK(code_of([&] { parse(words); }) == tool::usage);
+  }
 }

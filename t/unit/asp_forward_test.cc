@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "../../cmd/asp-forward/answer.h"
+#include "../../cmd/asp-forward/known_proxies.h"
 #include "../../cmd/asp-forward/proxy_url.h"
+#include "../../cmd/asp-forward/settings.h"
 #include "../../cmd/asp-forward/words.h"
 #include "base/address.h"
 #include "base/failure.h"
@@ -211,4 +213,46 @@ TEST_CASE("the name of a host key is read as it is written") {
     CAPTURE(text);
     CHECK_FALSE(HostPort::parse_known_hosts(text));
   }
+}
+
+TEST_CASE("asp-forward settings: what belongs to a proxy goes to no other") {
+  const std::string pin(64, 'a');
+  auto mine = forward::Settings::parse("proxy=dnats://own.example.com\nuser=alice\n", "mine");
+  const auto systems =
+      forward::Settings::parse("proxy=dnats://p.example.com\nfingerprint=" + pin + "\ntimeout=7\n", "all");
+  mine.fall_back_on(systems);
+  CHECK(mine.proxy->host.host == "own.example.com");
+  CHECK(mine.fingerprint.empty());
+  CHECK(mine.timeout == "7");
+  auto user = forward::Settings::parse("user=alice\n", "mine");
+  user.fall_back_on(systems);
+  CHECK(user.proxy->host.host == "p.example.com");
+  CHECK(user.fingerprint == pin);
+  auto same = user;
+  same.keep_for(forward::ProxyUrl::parse("dnats://bob@P.example.com:9092"));
+  CHECK(same.fingerprint == pin);
+  for (const char* other : {"dnats://q.example.com", "dnats://p.example.com:9093", "dnat://p.example.com:9092"}) {
+    auto kept = user;
+    kept.keep_for(forward::ProxyUrl::parse(other));
+    CHECK(kept.fingerprint.empty());
+    CHECK(kept.user.empty());
+    CHECK(kept.password_file.empty());
+    CHECK(kept.timeout == "7");
+  }
+  CHECK_FALSE(forward::Settings::parse("", "mine").proxy);
+  CHECK_FALSE(forward::Settings::parse("# nothing\n", "mine").proxy);
+}
+
+TEST_CASE("asp-forward known_proxies: the last line of a proxy counts, and forgetting leaves the others") {
+  const std::string a(64, 'a'), b(64, 'b');
+  const std::string text = "# mine\np:9092 " + a + "\n\nq:9092 " + b + "\np:9092 " + b + "\n";
+  const HostPort p{"p", 9092}, other{"p", 9093};
+  CHECK(forward::known_proxies::fingerprint_of(text, "f", p) == b);
+  CHECK_FALSE(forward::known_proxies::fingerprint_of(text, "f", other));
+  CHECK(forward::known_proxies::without(text, "f", p) == "# mine\n\nq:9092 " + b + "\n");
+  CHECK_FALSE(forward::known_proxies::without(text, "f", other));
+  for (const auto& wrong :
+       std::vector<std::string>{"p:9092", "p " + a, "p:9092 " + a + " x", "p:0 " + a, "a/b:9092 " + a})
+    CHECK_THROWS_WITH(forward::known_proxies::fingerprint_of(wrong, "f", p),
+                      "f:1: not HOST:PORT and the 64 hex digits of a SHA-256");
 }

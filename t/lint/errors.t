@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""sallyport-errors(7) has each sentence that a user of the proxy can read, in the words of the source, and no other."""
+import glob
+import os
+import re
+
+os.chdir(os.path.dirname(os.path.realpath(__file__)) + "/../..")
+SESSIONS = ["cmd/%s/*.cc" % name for name in "ascp_rproxy aspshell asp-upstream asp-dial asp-pinhole".split()]
+SESSIONS += ["lib/base/tool.cc", "lib/balance/*.cc", "lib/session/*.cc", "lib/who/*.cc", "lib/ssh/*.cc", "lib/firewall/*.cc"]
+LEASES = ["cmd/asperanoded/*.cc", "cmd/asp-lease/*.cc", "lib/config/destination_policy.cc"]
+# What only a program that speaks HTTP by itself can be told, or what names the fault itself.
+OTHERS = re.compile(r"There is nothing of that name|Here only these methods|The body has more|Content-Type must|Metrics are for"
+                    r"|A lease has at most|The body is|is not valid|Port .* is not permitted")
+count = 0
+
+
+def ok(passed, name, why=()):
+    global count
+    count += 1
+    print(f"{'' if passed else 'not '}ok {count} - {name}")
+    for line in why if not passed else ():
+        print("#", line)
+
+
+def source(patterns):
+    for pattern in patterns:
+        assert glob.glob(pattern), pattern
+        for path in glob.glob(pattern):
+            with open(path) as file:
+                yield re.sub(r'"\s*\n\s*"', "", file.read())
+
+
+def plain(text):
+    """{0}, {} and the like are all {}, also two of them in a row."""
+    return re.sub(r"(\{[^}]*\})+", "{}", text)
+
+
+def of_sessions():
+    for text in source(SESSIONS):
+        for said in re.findall(r'"([A-Z](?:[^"\\\n]|\\.)*\.)"', text):
+            if " " in said:
+                yield plain(said)
+        for said in re.findall(r'tell\("([A-Z][^"]*: )" \+', text):
+            yield said + "{}"
+
+
+def of_leases():
+    for text in source(LEASES):
+        for said in re.findall(r'(?:Refusal\s*\w*\s*[({]|refuse\(\{)\s*"[a-z_]+",\s*(?:[^";]*\?\s*)?(?:fmt::format\()?"((?:[^"\\\n]|\\.)*)"', text):
+            if not OTHERS.search(said):
+                yield plain(said)
+        for said in re.findall(r'refused\(\s*fmt::format\("([^"]*)"', text):
+            yield plain(said)
+
+
+def of_page():
+    with open("man/sallyport-errors.7") as file:
+        page = file.read().split(".Ss Where no sentence comes")[0]
+    return {line.removeprefix(".It ").replace("\\&", "") for line in page.splitlines() if line.startswith(".It ")}
+
+
+def main():
+    sessions, leases, page = set(of_sessions()), set(of_leases()), of_page()
+    ok(len(sessions) > 15 and len(leases) > 15, "the source has sentences", [f"{len(sessions)} and {len(leases)}"])
+    ok(sessions <= page, "the page has each that a session ends with", sorted(sessions - page))
+    ok(leases <= page, "and each that the node API refuses a lease with", sorted(leases - page))
+    ok(page <= sessions | leases, "and no other", sorted(page - sessions - leases))
+    print(f"1..{count}")
+
+
+main()
