@@ -27,7 +27,7 @@ session::Request request_of(const std::vector<std::string>& words, bool udp) {
   if (!accounts::is_name(request.user)) {
     throw tool::Failure(tool::not_permitted,
                         fmt::format("the account's name '{}' cannot be used: it has over 200 bytes, or / : , or a "
-                                    "control character in it, or is not UTF-8 (INSTALL, step 3)",
+                                    "control character in it, or is not UTF-8 (INSTALL, Accounts and log-ins)",
                                     request.user));
   }
   session::request::read_ssh_connection(*connection, request);

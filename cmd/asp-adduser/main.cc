@@ -72,9 +72,10 @@ void check_names(const std::vector<std::string>& names) {
   if (names.empty()) options::fail_usage(kUsage, "a name is needed");
   for (const auto& name : names) {
     if (!proxy_account::is_name(name))
-      options::fail_usage(kUsage, fmt::format("'{}' is no name for an account on this host: letters, digits, . _ and "
-                                              "-, at most 32; for accounts of a directory service see INSTALL, step 3",
-                                              name));
+      options::fail_usage(
+          kUsage, fmt::format("'{}' is no name for an account on this host: letters, digits, . _ and "
+                              "-, at most 32; for accounts of a directory service see INSTALL, Accounts and log-ins",
+                              name));
   }
 }
 

@@ -1,5 +1,6 @@
 // check: the doctor.
 #include <fcntl.h>
+#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include <fmt/ranges.h>
 
 #include "base/child.h"
+#include "base/cut.h"
 #include "base/env.h"
 #include "base/failure.h"
 #include "base/fd.h"
@@ -151,19 +153,34 @@ namespace {
 
 using doctor::Finding;
 
-std::vector<Finding> findings_of(const doctor::Patient& patient) {
+constexpr char kCheckUsage[] = "asperaproxy check [--json | --fix [--yes]] [--without name,...]";
+
+using Subjects = std::vector<const std::vector<doctor::Condition>*>;
+
+Subjects all_subjects() {
+  return {&doctor::system_conditions(),  &doctor::firewall_conditions(), &doctor::account_conditions(),
+          &doctor::sshd_conditions(),    &doctor::server_conditions(),   &doctor::forward_conditions(),
+          &doctor::cluster_conditions(), &doctor::node_conditions(),     &doctor::security_conditions()};
+}
+
+bool is_condition(const std::string& name) {
+  for (const auto* conditions : all_subjects()) {
+    if (std::any_of(conditions->begin(), conditions->end(), [&](const auto& one) { return one.name == name; }))
+      return true;
+  }
+  return false;
+}
+
+// `without` are those that are not looked at.
+std::vector<Finding> findings_of(const doctor::Patient& patient, const std::set<std::string>& without) {
   std::vector<Finding> findings;
-  std::vector<const std::vector<doctor::Condition>*> subjects{&doctor::node_conditions()};
-  if (!doctor::is_node_only(patient))
-    subjects = {&doctor::system_conditions(),  &doctor::firewall_conditions(), &doctor::account_conditions(),
-                &doctor::sshd_conditions(),    &doctor::server_conditions(),   &doctor::forward_conditions(),
-                &doctor::cluster_conditions(), &doctor::node_conditions(),     &doctor::security_conditions()};
-  for (const auto* conditions : subjects) {
+  for (const auto* conditions : doctor::is_node_only(patient) ? Subjects{&doctor::node_conditions()} : all_subjects()) {
     for (const auto& condition : *conditions) {
+      if (without.contains(condition.name)) continue;
       try {
         for (auto& verdict : condition.look(patient)) findings.push_back({condition.name, std::move(verdict)});
       } catch (const tool::Failure& failure) {
-        findings.push_back({condition.name, doctor::fail(failure.what(), "mend that, and check again")});
+        findings.push_back({condition.name, doctor::fail(failure.what(), "asperaproxy check  # once that is mended")});
       }
     }
   }
@@ -204,17 +221,28 @@ void fix(const std::vector<Finding>& findings, bool asks) {
 }  // namespace
 
 int check(const std::vector<std::string>& words) {
-  constexpr char kUsage[] = "asperaproxy check [--json | --fix [--yes]]";
-  const std::set<std::string> options(words.begin(), words.end());
-  const bool json = options.contains("--json");
-  const bool fixes = options.contains("--fix");
-  const bool unknown = options.size() != json + fixes + options.count("--yes") || options.size() != words.size();
-  if (unknown || (json && fixes) || (options.contains("--yes") && !fixes))
-    options::fail_usage(kUsage, fmt::format("'{}' is not known", fmt::join(words, " ")));
+  static const option kTable[] = {{"json", no_argument, nullptr, 'j'},
+                                  {"fix", no_argument, nullptr, 'f'},
+                                  {"yes", no_argument, nullptr, 'y'},
+                                  {"without", required_argument, nullptr, 'w'},
+                                  {nullptr, 0, nullptr, 0}};
+  const auto options = options::parse(words, kTable, kCheckUsage);
+  if (!options.operands.empty())
+    options::fail_usage(kCheckUsage, fmt::format("'{}' is not known", fmt::join(options.operands, " ")));
+  const bool json = options.has('j'), fixes = options.has('f');
+  if (json && fixes) options::fail_usage(kCheckUsage, "--json and --fix exclude each other");
+  if (options.has('y') && !fixes) options::fail_usage(kCheckUsage, "--yes is for --fix");
+  std::set<std::string> without;
+  const std::string names = options.get('w', "");
+  for (const auto name : cut::words(names, ",")) {
+    if (!is_condition(std::string(name)))
+      options::fail_usage(kCheckUsage, fmt::format("--without: there is no condition '{}'", name));
+    without.emplace(name);
+  }
   require_root();
-  auto findings = findings_of(doctor::examine());
+  const auto findings = findings_of(doctor::examine(), without);
   if (fixes) {
-    fix(findings, !options.contains("--yes"));
+    fix(findings, !options.has('y'));
     child::replace({{std::string(paths::kBin) + "asperaproxy", "check"}, env::allow({}), {}});
   }
   io::write_all(STDOUT_FILENO, json ? doctor::json(findings) : doctor::text(findings));

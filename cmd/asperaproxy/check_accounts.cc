@@ -64,7 +64,7 @@ Verdicts group(const Patient& patient) {
   if (!unusable.empty()) {
     found.push_back(
         fail(fmt::format("names that cannot be used (over 200 bytes, / : , in them, not UTF-8): {}", listed(unusable)),
-             "have SSSD or winbind write them otherwise: INSTALL, step 3"));
+             "# have SSSD or winbind write them otherwise: INSTALL, Accounts and log-ins"));
   }
   if (!shells.empty()) {
     found.push_back(warn(

@@ -29,7 +29,7 @@ Verdicts node(const Patient& patient) {
   const auto& self = cluster::require_node(*patient.cluster, "");
   if (!cluster::has(self.address)) {
     return {fail(fmt::format("{} of this node, {}, is on none of its interfaces", self.address.text(), self.name),
-                 fmt::format("ip address add it to {}", patient.cluster->sync_interface))};
+                 fmt::format("ip address add {} dev {}", self.address.text(), patient.cluster->sync_interface))};
   }
   return {ok(fmt::format("{}, one of {}", self.name, patient.cluster->nodes.size()))};
 }
@@ -78,11 +78,12 @@ Verdicts conntrackd(const Patient& patient) {
 Verdicts passwords(const Patient& patient) {
   if (!patient.cluster || patient.cluster->redis.empty()) return {};
   constexpr std::chrono::milliseconds kPatience{2000};
-  constexpr char kMake[] = "umask 077; openssl rand -hex 32 > /etc/redis/sallyport.password, the same on each node; ";
+  constexpr char kMake[] =
+      "(umask 077; openssl rand -hex 32 > /etc/redis/sallyport.password)  # the same on each node, and ";
   if (patient.cluster->redis_password_file.empty()) {
     return {fail("<redis> without <redis_password_file>: whoever reaches the sync network reads and writes leases",
-                 std::string(kMake) + "<redis_password_file>/etc/redis/sallyport.password</redis_password_file>; " +
-                     kWriteCure)};
+                 std::string(kMake) +
+                     "<redis_password_file>/etc/redis/sallyport.password</redis_password_file>; then " + kWriteCure)};
   }
   Verdicts found;
   auto ends = patient.cluster->redis;
@@ -147,7 +148,8 @@ Verdicts peers(const Patient& patient) {
     if (reachable({peer.address, port})) found.push_back(ok(fmt::format("{} answers", peer.name)));
     else
       found.push_back(warn(fmt::format("{} does not answer on {}", peer.name, peer.address.text()),
-                           fmt::format("is it up, and the cable of {} plugged in?", patient.cluster->sync_interface)));
+                           fmt::format("ping -c 3 {}  # is it up, and the cable of {} plugged in?", peer.address.text(),
+                                       patient.cluster->sync_interface)));
   }
   return found;
 }

@@ -104,7 +104,7 @@ Verdicts usable(Family family) {
     const auto listed = ask({program(family, ""), "--wait", "5", "-t", table, "-S"});
     if (!listed.well())
       return {fail(fmt::format("{} -t {} -S: {}", program(family, ""), table, listed.first_complaint()),
-                   "modprobe iptable_nat nf_nat; is this a container without CAP_NET_ADMIN?")};
+                   "modprobe -a iptable_nat nf_nat  # is this a container without CAP_NET_ADMIN?")};
   }
   const auto restore = ask({program(family, "-restore"), "--version"});
   if (!restore.well()) return {fail(restore.first_complaint(), install)};
@@ -136,7 +136,7 @@ Verdicts ip6tables(const Patient& patient) {
   if (!asperaproxy::has_ipv6()) {
     if (!patient.uses_ipv6) return {ok("the kernel has no IPv6; no rule of aspera.conf needs it")};
     return {fail("the kernel has no IPv6, but aspera.conf has rules for it",
-                 "boot without ipv6.disable=1, or take those rules out")};
+                 "# boot without ipv6.disable=1, or take those rules out")};
   }
   return usable_for(Family::v6, patient.uses_ipv6 && wants(patient, config::Forwarding::iptables));
 }

@@ -215,7 +215,7 @@ Verdicts lease_ports(const Patient& patient) {
   if (!taken.empty()) {
     found.push_back(
         warn(fmt::format("other programs of this host listen on ports of the range: {}", listed(texts(taken))),
-             "nothing, they are passed over; or another range"));
+             "# nothing has to be done, they are passed over; or take another range"));
   }
   if (patient.rproxy && patient.rproxy->enabled) {
     std::set<Port> shared;
@@ -227,7 +227,7 @@ Verdicts lease_ports(const Patient& patient) {
     if (!shared.empty()) {
       found.push_back(
           fail(fmt::format("rules of the reverse proxy have UDP ports of the range: {}", listed(texts(shared))),
-               "another <port_range_low>, or another <proxy_port>"));
+               "# give another <port_range_low>, or another <proxy_port>"));
     }
   }
   if (found.empty()) found.push_back(ok(fmt::format("{} to {} are free", leased.low, leased.high)));

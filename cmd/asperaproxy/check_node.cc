@@ -94,13 +94,13 @@ Verdicts detours(const std::map<std::string, file_access::Access>& served) {
       if (holds(area, home))
         found.push_back(
             warn(fmt::format("docroot {} of {} holds {}/.ssh: who writes there can add keys", area.path, user, home),
-                 "a docroot elsewhere, or AuthorizedKeysFile /etc/ssh/authorized_keys/%u"));
+                 line_of({{"asp-adduser", "-s", "-m", user}}) + "; " + kSampleInForce));
     }
   }
   for (const auto& [text, users] : texts)
     found.push_back(
         warn(fmt::format("{} for {}: it leads past the docroot, unless the key has 'restrict'", text, listed(users)),
-             "membership in the group sallyport, and etc/sshd_config.d/sallyport.conf in force"));
+             for_each(users, {"usermod", "-aG", "sallyport", "USER"}) + "; " + kSampleInForce));
   return found;
 }
 
@@ -109,10 +109,10 @@ Verdicts landlock(const std::vector<file_access::Access>& served) {
   for (const auto& access : served) {
     if (access.landlock_required)
       return {fail("the kernel has no Landlock, so that nobody is served",
-                   "a kernel from 5.13 on, with landlock among the lsm= of its command line")};
+                   "# boot a kernel from 5.13 on, with landlock among the lsm= of its command line")};
   }
   return {warn("the kernel has no Landlock: programs of other makers reach all files",
-               "a kernel from 5.13 on, with landlock among the lsm= of its command line")};
+               "# boot a kernel from 5.13 on, with landlock among the lsm= of its command line")};
 }
 
 Verdicts node(const Patient& patient) {
@@ -138,7 +138,8 @@ Verdicts node(const Patient& patient) {
   for (auto& verdict : landlock(served)) found.push_back(std::move(verdict));
   for (const char* const program : {"ascmd", "asp-cp"}) {
     if (::access((paths::kBin + std::string(program)).c_str(), X_OK) != 0)
-      found.push_back(fail(fmt::format("{}{} is missing", paths::kBin, program), "install the suite again"));
+      found.push_back(fail(fmt::format("{}{} is missing", paths::kBin, program),
+                           "apt-get install --reinstall sallyport  # or make install"));
   }
   if (found.empty()) found.push_back(ok(fmt::format("serves {} in their docroots", listed(users))));
   return found;

@@ -86,7 +86,7 @@ Verdicts keyfiles(const Patient& patient) {
                line_of({{"chown", "root:root", path}, {"chmod", "600", path}}, "make a new key if in doubt")));
     } else {
       found.push_back(fail(fmt::format("{}: {}", names, complaint),
-                           "a private key without passphrase, of root's, or which that "
+                           "# give a private key without passphrase, of root's, or which that "
                            "user can read; or <users> that exclude that user from the rule"));
     }
   }
@@ -127,13 +127,13 @@ Verdict judge_mark(const balance::Mark& mark) {
   const std::string heal = "asperaproxy heal " + host;
   if (mark.reason.find(kPenalty) != std::string::npos)
     return fail(fmt::format("{} refuses this proxy, since log-ins from it have failed", host),
-                "PerSourcePenaltyExemptList in sshd_config there, with the address of this proxy; " + heal);
+                heal + "  # once sshd_config there has PerSourcePenaltyExemptList with the address of this proxy");
   const std::string why = fmt::format("since {}: {}", mark.since, mark.reason);
   if (mark.state == balance::State::maintenance)
     return warn(fmt::format("{} is out of service, by {}, {}", host, mark.by, why), heal);
   if (!mark.user.empty())
-    return warn(fmt::format("{} does not let {} in, {}", host, mark.user, why), "mend that; " + heal);
-  return warn(fmt::format("{} is faulty {}", host, why), "mend that; " + heal);
+    return warn(fmt::format("{} does not let {} in, {}", host, mark.user, why), heal + "  # once that is mended");
+  return warn(fmt::format("{} is faulty {}", host, why), heal + "  # once that is mended");
 }
 
 Verdicts logins(const Patient&) {
@@ -256,7 +256,7 @@ Verdicts old_algorithms(const Patient& patient) {
     found.push_back(warn(fmt::format("rule {} (line {}) lets its servers use SHA-1 and CBC, which can be broken with "
                                      "effort",
                                      rule.number, rule.line),
-                         "update the servers, and take <old_algorithms> out of the rule"));
+                         "# update the servers, and take <old_algorithms> out of the rule"));
   }
   return found;
 }

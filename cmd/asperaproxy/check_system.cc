@@ -127,7 +127,7 @@ Verdicts log_directory(const Patient& patient) {
         fail(fmt::format("{} is no directory", path), upstream::shell_command({"install", "-d", "-m", "750", path}))};
   if (const std::string why = log_file::complaint(path); !why.empty())
     return {
-        fail(why + ", so that the log is in syslog", "asp-reap mends the file; the directory must be root's alone")};
+        fail(why + ", so that the log is in syslog", "asp-reap  # mends the file; the directory must be root's alone")};
   if (const auto full = lack_of_room(path, "so that the log is in syslog")) return {*full};
   return {ok(fmt::format("{} takes the log", path))};
 }

@@ -36,7 +36,7 @@ Verdict judge_iptables(std::string_view version, std::string_view others, const 
   }
   if (contains(others, "\n-A ")) {
     return warn(what + ", and the other backend has rules, too",
-                fmt::format("{}-save shows them; keep all rules in one of the two", others_program));
+                fmt::format("{}-save  # shows them; keep all rules in one of the two", others_program));
   }
   return ok(what);
 }

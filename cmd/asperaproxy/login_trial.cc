@@ -59,7 +59,7 @@ class Dial {
       const auto line = status::parse(*text);
       if (line.event == "reached") phase_ = Phase::handshake;
       if (line.event == "verified") phase_ = Phase::login;
-      if (line.event == "connected") return Outcome{Outcome::What::logged_in, {}, Party::ours};
+      if (line.event == "connected") return Outcome{Outcome::What::logged_in, {}, line.get("host_key"), Party::ours};
       if (line.event == "failed")
         return failed(status::failure_code(line), line.get("reason"), line.get("fault") == "client");
     }
@@ -70,7 +70,7 @@ class Dial {
 
  private:
   Outcome failed(tool::Exit code, const std::string& reason, bool of_client) const {
-    return {Outcome::What::failed, reason, balance::blame::judge({phase_, code, of_client}).party};
+    return {Outcome::What::failed, reason, {}, balance::blame::judge({phase_, code, of_client}).party};
   }
 
   std::size_t number_;
@@ -115,6 +115,7 @@ class Trial {
       host.busy = true;
     } catch (const tool::Failure& failure) {
       if (failure.code() != tool::config) throw;  // otherwise it is the key, which `keyfile` tells of
+      outcomes_[number].reason = failure.what();
     }
   }
 
@@ -142,6 +143,7 @@ class Trial {
       for (const auto next : host.left) outcomes_[next] = outcome;
       host.left.clear();
     } else if (++host.refused == kMostRefused) {
+      for (const auto next : host.left) outcomes_[next].reason = "not tried, since others were refused there";
       host.left.clear();
     }
   }

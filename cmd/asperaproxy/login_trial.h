@@ -21,7 +21,8 @@ struct Login {
 
 struct Outcome {
   enum class What { logged_in, failed, not_tried } what = What::not_tried;
-  std::string reason;                                         // of what failed
+  std::string reason;                                         // of what failed, or was not tried
+  std::string host_key;                                       // where it logged in: "ssh-ed25519 SHA256:..."
   balance::blame::Party party = balance::blame::Party::ours;  // likewise
   bool of_host() const;                                       // likewise: another account would not get in, either
 };

@@ -47,7 +47,7 @@ constexpr Verb kVerbs[] = {
     {"leave", asperaproxy::leave, nullptr, ""},
     {"reload", asperaproxy::reload, nullptr, ""},
     {"status", asperaproxy::status, nullptr, ""},
-    {"check", nullptr, asperaproxy::check, " [--json | --fix [--yes]]"},
+    {"check", nullptr, asperaproxy::check, " [--json | --fix [--yes]] [--without NAMES]"},
     {"drain", asperaproxy::drain, nullptr, ""},
     {"undrain", asperaproxy::undrain, nullptr, ""},
     {"fault", nullptr, asperaproxy::fault, " HOST[:PORT] [REASON...]"},

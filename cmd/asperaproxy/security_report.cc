@@ -10,6 +10,8 @@
 namespace security {
 namespace {
 
+constexpr std::string_view kMark = ". Cure: ";
+
 using Json = nlohmann::ordered_json;
 
 std::size_t count_of(const Report& report, const std::string& check) {
@@ -43,8 +45,10 @@ std::string text(const Report& report, bool all) {
   }
   if (!report.findings.empty()) out += "\nFindings:\n";
   for (const auto& one : report.findings)
-    out += fmt::format("{} {}: {}. Cure: {}\n", one.of_user ? "user" : "file", logging::escape(one.subject),
-                       logging::escape(one.what), doctor::pasteable(one.cure));
+    out += fmt::format(
+        "{}{}{}\n",
+        doctor::unlike_cure(fmt::format("{} {}: {}", one.of_user ? "user" : "file", one.subject, one.what), kMark),
+        kMark, doctor::pasteable(one.cure));
   return out;
 }
 

@@ -99,6 +99,7 @@ bool is_wanted(config::Forwarding forwarding) {
 
 // Neither IPv6 nor each of the firewalls is everywhere, or needed everywhere.
 void lay_bases(const std::optional<config::Config>& config, std::vector<std::string>& left) {
+  if (config && !border_plan::is_used(*config)) return;
   const auto living = session::spool::living();
   if (is_wanted(config::Forwarding::nftables)) lay_base(Part::nftables, living);
   if (!is_wanted(config::Forwarding::iptables)) return;

@@ -3,14 +3,21 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <set>
 
 #include <fmt/core.h>
 
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/logging.h"
+#include "base/paths.h"
+#include "border_plan.h"
+#include "config/config.h"
+#include "doctor.h"
+#include "session/spool.h"
 #include "setup_answers.h"
 #include "setup_journal.h"
+#include "setup_node.h"
 #include "setup_proof.h"
 #include "setup_remains.h"
 #include "setup_steps.h"
@@ -23,6 +30,24 @@ using namespace setup;
 
 void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 
+// Whether it took sessions before setup. `leave`, which undoes the service, leaves it stopped.
+constexpr char kTookSessions[] = "stop";
+
+// Nothing of it lasts where aspera.conf enables nothing. Where somebody's own does, it would begin to forward again.
+void start_again() {
+  std::string why = "aspera.conf enables it";
+  try {
+    if (!border_plan::is_used(config::load(paths::kConfig, config::Author::root))) {
+      const auto started = doctor::ask({std::string(paths::kBin) + "asperaproxy", "start"});
+      if (started.well()) return;
+      why = started.first_complaint();
+    }
+  } catch (const tool::Failure& failure) {
+    why = failure.what();
+  }
+  say(fmt::format("the proxy stays stopped: {}\n", logging::escape(why)));
+}
+
 int undo(Journal& journal) {
   int result = tool::yes;
   if (journal.entries().empty()) {
@@ -33,6 +58,7 @@ int undo(Journal& journal) {
   while (!journal.entries().empty()) {
     const Entry entry = journal.entries().back();
     const auto complaints = journal.take_back();
+    if (entry.step == kTookSessions) start_again();
     if (!entry.files.empty() || !entry.undo.empty()) say(fmt::format("undone {}\n", entry.step));
     for (const auto& complaint : complaints) {
       std::fputs(fmt::format("asperaproxy: {}: {}\n", entry.step, logging::escape(complaint)).c_str(), stderr);
@@ -45,14 +71,16 @@ int undo(Journal& journal) {
   return result;
 }
 
-// What cannot even be looked at is one line; the next steps may be seen all the same.
+// What cannot even be looked at is one line, once; the next steps may be seen all the same.
 int show_all(const Answers& answers, const Journal& journal) {
   int result = tool::yes;
+  std::set<std::string> said;
   for (const auto& maker : steps()) {
     if (!maker.is_due(answers)) continue;
     try {
-      show(maker.make(answers, journal));
+      show(with_failures([&] { return maker.make(answers, journal); }));
     } catch (const tool::Failure& failure) {
+      if (!said.insert(failure.what()).second) continue;
       say(fmt::format("FAIL  {}: {}\n", maker.name, logging::escape(failure.what())));
       result = failure.code();
     }
@@ -62,7 +90,7 @@ int show_all(const Answers& answers, const Journal& journal) {
 
 Step made(const Maker& maker, const Answers& answers, const Journal& journal) {
   try {
-    return maker.make(answers, journal);
+    return with_failures([&] { return maker.make(answers, journal); });
   } catch (const tool::Failure& failure) {
     throw tool::Failure(failure.code(),
                         fmt::format("{}: {}. Nothing of this step is done. Mend that, and run asperaproxy setup again: "
@@ -85,14 +113,21 @@ bool try_again(Person* person) {
 int prove_all(const Answers& answers, Person* person) {
   for (;;) {
     const Proof proof = prove(answers);
-    say(remains(answers, proof.let_in));
+    say(answers.node() ? node_remains(answers) : remains(answers, proof.let_in));
     if (proof.whole) return tool::yes;
     if (!try_again(person)) return tool::no;
   }
 }
 
+void note_service(const Answers& answers, Journal& journal) {
+  if (answers.node() || !journal.entries().empty() || session::spool::stopped()) return;
+  journal.begin(kTookSessions, {}, {});
+  journal.finish();
+}
+
 int set_up(const Asked& asked, Journal& journal, Person& person) {
   journal.remember(asked.answers);
+  note_service(asked.answers, journal);
   for (const auto& maker : steps()) {
     if (maker.is_due(asked.answers)) take(made(maker, asked.answers, journal), journal);
   }

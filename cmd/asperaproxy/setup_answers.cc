@@ -138,13 +138,13 @@ void take_sudoers(Answers& answers, const std::string& text) {
   answers.sudoers = text == "delete";
 }
 
-constexpr const char* kDirections[] = {"reverse", "forward", "both"};
+constexpr const char* kDirections[] = {"reverse", "forward", "both", "node"};
 
 void take_direction(Answers& answers, const std::string& text) {
-  for (int i = 0; i < 3; ++i) {
+  for (std::size_t i = 0; i < std::size(kDirections); ++i) {
     if (text == kDirections[i]) return void(answers.direction = static_cast<Direction>(i));
   }
-  wrong(fmt::format("'{}' is neither reverse nor forward nor both", text));
+  wrong(fmt::format("'{}' is neither reverse nor forward, both nor node", text));
 }
 
 void take_inside(Answers& answers, const std::string& text) {
@@ -183,6 +183,25 @@ void take_target(Answers& answers, const std::string& text) {
   if (answers.target->port == 0) answers.target->port = 22;
 }
 
+void take_proxies(Answers& answers, const std::string& text) {
+  answers.proxies.clear();
+  for (const auto word : cut::words(text, ", \t")) {
+    const auto address = IpAddress::parse(word);
+    if (!address) wrong(fmt::format("'{}' is no address", word));
+    answers.proxies.push_back(*address);
+  }
+  if (answers.proxies.empty()) wrong("an address is needed");
+}
+
+void take_docroot(Answers& answers, const std::string& text) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-";
+  const bool plain = text.starts_with('/') && !text.ends_with('/') && text.find_first_not_of(kPlain) == text.npos;
+  if (!plain || text.find("//") != text.npos || text.find("/.") != text.npos)
+    wrong(fmt::format("'{}' is no folder for docroots: a path such as /srv/transfer, of letters, digits, . _ and -",
+                      text));
+  answers.docroot = text;
+}
+
 // --- the questions ------------------------------------------------------------------------------
 
 std::string standard_servers(const Answers& answers) { return joined(answers.servers); }
@@ -208,9 +227,13 @@ std::string standard_destinations(const Answers& answers) {
 
 std::string standard_node_user(const Answers& answers) { return answers.node_user.empty() ? "-" : answers.node_user; }
 
+std::string standard_proxies(const Answers& answers) { return joined(answers.proxies); }
+std::string standard_docroot(const Answers& answers) { return answers.docroot; }
+
 bool is_fresh(const Answers& answers) { return answers.original.empty(); }
 bool is_reverse(const Answers& answers) { return is_fresh(answers) && answers.reverse(); }
 bool is_forward(const Answers& answers) { return is_fresh(answers) && answers.forward(); }
+bool is_node(const Answers& answers) { return is_fresh(answers) && answers.node(); }
 bool has_old_grants(const Answers& answers) {
   const auto grants = is_fresh(answers) ? std::map<std::string, Grants>{} : old_grants();
   return std::any_of(grants.begin(), grants.end(), [](const auto& one) { return !one.second.deleted.empty(); });
@@ -228,8 +251,9 @@ struct Topic {
 
 constexpr Topic kTopics[] = {
     {'D', "direction", take_direction,
-     "Reverse proxy (people outside reach servers inside), forward proxy (the other way), or both", standard_direction,
-     is_fresh},
+     "Reverse proxy (people outside reach servers inside), forward proxy (the other way), both, or node (a server "
+     "inside)",
+     standard_direction, is_fresh},
     {'s', "server", take_servers, "Internal server (address or name, several with commas)", standard_servers,
      is_reverse},
     {'a', "address", take_addresses, "Addresses of this proxy where clients come", standard_addresses, is_reverse},
@@ -238,6 +262,11 @@ constexpr Topic kTopics[] = {
     {'u', "user", take_user, "First user outside (- for none yet)", standard_user, is_reverse},
     {'k', "key", take_key, "That user's public key (a file, or the line itself)", standard_key,
      [](const Answers& answers) { return is_reverse(answers) && !answers.user.empty(); }},
+    {'P', "proxy", take_proxies, "Addresses of the proxy towards this host", standard_proxies, is_node},
+    {'u', "user", take_user, "Account that the proxy logs in to (- for none yet)", standard_user, is_node},
+    {'k', "key", take_key, "The proxy's public key (a file, or the line itself)", standard_key,
+     [](const Answers& answers) { return is_node(answers) && !answers.user.empty(); }},
+    {'d', "docroot", take_docroot, "Folder for docroots", standard_docroot, is_node},
     {'f', "fingerprint", take_print},
     {'r', "root-login", take_root_login},
     {'i', "inside", take_inside, "Address of this proxy where people inside come", standard_inside, is_forward},
@@ -290,9 +319,11 @@ const std::vector<option>& table() {
     std::vector<option> options{{"own-names", no_argument, nullptr, 'o'},
                                 {"no-user", no_argument, nullptr, 'n'},
                                 {"yes", no_argument, nullptr, 'y'},
-                                {"dry-run", no_argument, nullptr, 'd'},
+                                {"dry-run", no_argument, nullptr, 'w'},
                                 {"undo", no_argument, nullptr, 'U'}};
-    for (const auto& topic : kTopics) options.push_back({topic.option, required_argument, nullptr, topic.letter});
+    for (const auto& topic : kTopics) {
+      if (topic_of(topic.letter) == &topic) options.push_back({topic.option, required_argument, nullptr, topic.letter});
+    }
     options.push_back({nullptr, 0, nullptr, 0});
     return options;
   }();
@@ -300,16 +331,12 @@ const std::vector<option>& table() {
 }
 
 Options parsed(const std::vector<std::string>& words) {
-  std::vector<char*> argv{const_cast<char*>("setup")};
-  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  const int count = static_cast<int>(argv.size());
-  argv.push_back(nullptr);
-  auto options = options::parse(count, argv.data(), "", table().data(), kUsage);
+  auto options = options::parse(words, table().data(), kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, fmt::format("'{}' is no option", options.operands[0]));
   const auto name = [](char letter) {
     return std::find_if(table().begin(), table().end(), [=](const option& one) { return one.val == letter; })->name;
   };
-  for (const auto& [one, other] : {std::pair('q', 'o'), {'u', 'n'}, {'y', 'd'}, {'y', 'U'}, {'d', 'U'}}) {
+  for (const auto& [one, other] : {std::pair('q', 'o'), {'u', 'n'}, {'y', 'w'}, {'y', 'U'}, {'w', 'U'}}) {
     if (options.has(one) && options.has(other))
       options::fail_usage(kUsage, fmt::format("--{} and --{} exclude each other", name(one), name(other)));
   }
@@ -318,7 +345,7 @@ Options parsed(const std::vector<std::string>& words) {
 
 Manner manner_of(const Options& options) {
   if (options.has('U')) return Manner::undo;
-  if (options.has('d')) return Manner::show;
+  if (options.has('w')) return Manner::show;
   return options.has('y') ? Manner::take : Manner::ask;
 }
 
@@ -346,6 +373,7 @@ void take_standards(Answers& answers) {
     if (answers.addresses.empty()) answers.addresses = addresses_outside(answers.servers);
     if (answers.addresses.empty()) options::fail_usage(kUsage, "--address is needed: this host has none");
   }
+  if (answers.node() && answers.proxies.empty()) options::fail_usage(kUsage, "--proxy is needed");
   if (answers.forward()) {
     if (!answers.inside) answers.inside = address_inside(answers.servers);
     if (!answers.inside) options::fail_usage(kUsage, "--inside is needed: which address it is, the host does not show");
@@ -411,6 +439,8 @@ Record Answers::to_record() const {
   if (inside) record.add("inside", inside->text());
   for (const auto& destination : destinations) record.add("destination", destination);
   record.add("node_user", node_user);
+  for (const auto& proxy : proxies) record.add("proxy", proxy.text());
+  record.add("docroot", docroot);
   if (target) record.add("try", target->text());
   record.add("original", original);
   if (sudoers) record.add("sudoers", "delete");
@@ -421,8 +451,8 @@ Record Answers::to_record() const {
 
 Answers Answers::from_record(const Record& record) {
   record.check_names({"direction", "squash", "user", "key", "inside", "node_user", "try", "original", "sudoers",
-                      "root_login", "border"},
-                     {"server", "address", "fingerprint", "destination"});
+                      "root_login", "border", "docroot"},
+                     {"server", "address", "fingerprint", "destination", "proxy"});
   Answers answers;
   take_direction(answers, record.require("direction"));
   if (const auto inside = record.get("inside")) answers.inside = IpAddress::parse(*inside);
@@ -431,6 +461,10 @@ Answers Answers::from_record(const Record& record) {
   answers.original = record.get("original").value_or("");
   answers.sudoers = record.get("sudoers").has_value();
   if (const auto target = record.get("try")) take_target(answers, *target);
+  if (const auto docroot = record.get("docroot")) take_docroot(answers, *docroot);
+  for (const auto& text : record.all("proxy")) {
+    if (const auto proxy = IpAddress::parse(text)) answers.proxies.push_back(*proxy);
+  }
   for (const auto& text : record.all("server")) {
     if (const auto server = HostPort::parse(text)) answers.servers.push_back(*server);
   }
@@ -459,7 +493,7 @@ Asked asked(const std::vector<std::string>& words, const Answers& before, Person
     if (asked.manner != Manner::ask || !topic.question || is_given(options, topic)) continue;
     if (topic.is_due(asked.answers)) ask(asked.answers, topic, person);
   }
-  if (asked.answers.user.empty() || !asked.answers.reverse()) asked.answers.key.clear();
+  if (asked.answers.user.empty() || !(asked.answers.reverse() || asked.answers.node())) asked.answers.key.clear();
   else if (asked.answers.key.empty()) options::fail_usage(kUsage, "--user needs --key");
   return asked;
 }

@@ -15,7 +15,7 @@ namespace asperaproxy::setup {
 enum class RootLogin { undecided, no, key };
 enum class Border { undecided, yes, no };
 
-enum class Direction { reverse, forward, both };
+enum class Direction { reverse, forward, both, node };
 
 struct Answers {
   Direction direction = Direction::reverse;
@@ -33,14 +33,18 @@ struct Answers {
   std::string node_user;                  // the first one inside; empty: none yet
   std::string password;                   // the node user's; empty: asked for on the terminal. It is not remembered
   std::optional<HostPort> target;         // a server outside to prove it with
+  // Of a transfer node, whose `user` is the account that the proxy logs in to, and `key` the proxy's:
+  std::vector<IpAddress> proxies;         // where all its sessions come from
+  std::string docroot = "/srv/transfer";  // a folder in it for each account
   // Where the original proxy was:
   std::string original;  // its aspera.conf; empty: it was not here. Servers and addresses are those of the file
   bool sudoers = false;  // its lines of sudoers may go
   // Of both:
   Border border = Border::undecided;
   bool operator==(const Answers&) const = default;
-  bool reverse() const { return direction != Direction::forward; }
-  bool forward() const { return direction != Direction::reverse; }
+  bool reverse() const { return direction == Direction::reverse || direction == Direction::both; }
+  bool forward() const { return direction == Direction::forward || direction == Direction::both; }
+  bool node() const { return direction == Direction::node; }
 
   // Failure{65}.
   static Answers from_record(const Record& record);

@@ -6,9 +6,11 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "base/cut.h"
 #include "base/failure.h"
 #include "base/paths.h"
 #include "config/editing.h"
+#include "who/file_access.h"
 
 namespace asperaproxy::setup {
 namespace {
@@ -125,6 +127,30 @@ void configure_forward(std::string& text, const config::Config& before, const An
     set(text, {"server", "proxy", "allowed_destinations"}, list);
 }
 
+Node docroot(const std::string& place) {
+  Node path{"path", "", {{"absolute", place, {}, {}}}, {}};
+  for (const char* const right : {"read_allowed", "write_allowed", "dir_allowed"})
+    path.children.push_back({right, "true", {}, {}});
+  Node node{"paths", "", {std::move(path)}, {}};
+  for (const char* const name : {"access", "file_system"}) node = Node{name, "", {std::move(node)}, {}};
+  return {"group", "", {{"name", paths::kGroup, {}, {}}, std::move(node)}, {}};
+}
+
+// For the group, and not for all: an administrator with a shell needs no docroot.
+void configure_node(std::string& text, const Answers& answers) {
+  const auto document = config::xml::parse(text, paths::kConfig);
+  const std::string place = answers.docroot + "/$(name)";
+  for (const auto* group : file_access::all_groups(document)) {
+    if (file_access::name_of(*group) != paths::kGroup) continue;
+    std::size_t depth = 0;
+    const auto& element = follow(*group, {"file_system", "access", "paths", "path", "absolute"}, depth);
+    if (depth == 5 && cut::trimmed(element.text) == place) return;
+    throw tool::Failure(tool::config, fmt::format("{}:{} has settings of its own for the group {}: change them there",
+                                                  paths::kConfig, group->position.line, paths::kGroup));
+  }
+  put(text, {"aaa", "realms", "realm", "groups"}, docroot(place));
+}
+
 }  // namespace
 
 std::string squash_key() { return fmt::format("{}/etc/ssh_keys/id_ed25519", paths::kPrefix); }
@@ -135,6 +161,7 @@ std::string configured(std::string text, const Answers& answers) {
   const bool fresh = answers.original.empty();
   if (fresh && answers.reverse()) configure_reverse(text, before, answers);
   if (fresh && answers.forward()) configure_forward(text, before, answers);
+  if (fresh && answers.node()) configure_node(text, answers);
   if (answers.border != Border::undecided && before.border != (answers.border == Border::yes))
     set(text, {"server", "border"}, answers.border == Border::yes ? "true" : "false");
   config::parse(text, paths::kConfig);  // an element of ours may be in another section of the same name

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -25,13 +26,15 @@ namespace {
 
 constexpr char kParent[] = "/var/lib/sallyport";
 constexpr char kFolder[] = "/var/lib/sallyport/setup";
+constexpr char kBackups[] = "/var/lib/sallyport/before-setup";
 constexpr std::size_t kMost = 16 * 1024 * 1024;
 constexpr int kUndoSeconds = 60;
 
 std::string within(const std::string& name) { return fmt::format("{}/{}", kFolder, name); }
 std::string before(const Kept& kept) { return within(fmt::format("{}.before", kept.number)); }
 std::string after(const Kept& kept) { return within(fmt::format("{}.after", kept.number)); }
-std::string backup_of(const std::string& path) { return path + ".before-setup"; }
+// Not beside the file: sshd, logrotate and others take each file of some folders for one of theirs.
+std::string backup_of(const std::string& path) { return kBackups + path; }
 
 void make(const char* folder) {
   if (::mkdir(folder, 0700) != 0 && errno != EEXIST) tool::fail_errno(tool::os, std::string("make ") + folder);
@@ -48,6 +51,20 @@ void copy(const std::string& from, const std::string& to) {
   if (::fstat(file.get(), &status) != 0) tool::fail_errno(tool::os, "stat " + from);
   const std::string text = io::read_all(file.get(), kMost, from);
   whole_file::write(to, text, {.mode = status.st_mode & 07777, .group = status.st_gid, .durable = true});
+}
+
+void back_up(const std::string& path) {
+  const std::string to = backup_of(path);
+  if (!text_of(path) || text_of(to)) return;
+  make(kBackups);
+  std::filesystem::create_directories(std::filesystem::path(to).parent_path());
+  copy(path, to);
+}
+
+void remove_backup(const std::string& path) {
+  remove(backup_of(path));
+  std::filesystem::path folder = std::filesystem::path(backup_of(path)).parent_path();
+  for (; folder != kParent && ::rmdir(folder.c_str()) == 0; folder = folder.parent_path()) continue;
 }
 
 void copy_if_there(const std::string& from, const std::string& to) {
@@ -143,7 +160,7 @@ void Journal::begin(const std::string& step, const std::vector<std::string>& fil
     const Kept kept{++number, path};
     copy_if_there(path, before(kept));
     remove(after(kept));
-    if (text_of(path) && !text_of(backup_of(path))) copy(path, backup_of(path));
+    back_up(path);
     entry.files.push_back(kept);
   }
   entries_.push_back(std::move(entry));
@@ -171,7 +188,7 @@ std::optional<std::string> Journal::restore(const Kept& kept) const {
     return std::any_of(entry.files.begin(), entry.files.end(),
                        [&](const Kept& other) { return other.path == kept.path && other.number < kept.number; });
   });
-  if (!older) remove(backup_of(kept.path));
+  if (!older) remove_backup(kept.path);
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 //   /var/lib/sallyport/setup/journal     a record for each step that did something, the oldest first
 //   /var/lib/sallyport/setup/3.before    a file as it was (none: it was not there)
 //   /var/lib/sallyport/setup/3.after     and as the step left it (none: it was killed before)
+//   /var/lib/sallyport/before-setup/etc/ssh/authorized_keys/bear    a file as it was before all of that, for people
 //
 // A record:
 //
@@ -43,8 +44,8 @@ class Journal {
   void remember(const Answers& answers);
 
   const std::vector<Entry>& entries() const { return entries_; }
-  // After remember(): a step begins, which will change these files: keeps them as they are. Beside each that is there,
-  // the first time, a copy PATH.before-setup is left for people.
+  // After remember(): a step begins, which will change these files: keeps them as they are. Of each that is there, the
+  // first time, a copy for people is left below before-setup.
   void begin(const std::string& step, const std::vector<std::string>& files,
              const std::vector<std::vector<std::string>>& undo);
   // The last step has written that one of its files: keeps it as it is now, since the step may yet be killed.

@@ -1,6 +1,6 @@
 #include "setup_proof.h"
 
-#include <fcntl.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,9 +22,11 @@
 #include "config/config.h"
 #include "doctor.h"
 #include "judge.h"
+#include "login_trial.h"
 #include "session/rules.h"
 #include "session/spool.h"
 #include "setup_forward.h"
+#include "setup_node.h"
 #include "setup_outsider.h"
 
 namespace asperaproxy::setup {
@@ -46,7 +48,7 @@ session::Request request(const std::string& user, const IpAddress& proxy) {
           true};
 }
 
-// "asp-dial: why" without the name.
+// "asp-cp: why" without the name.
 std::string last_of(std::string_view said) {
   const auto lines = cut::lines(said);
   std::string_view line = lines.empty() ? "nothing was said" : lines.back();
@@ -56,33 +58,19 @@ std::string last_of(std::string_view said) {
 
 // --- logging in ------------------------------------------------------------------------------------
 
-// Speaks SSH under the account that sessions have for it, with the key on a descriptor, as they do.
-doctor::Verdict log_in(const session::Route& route, const HostPort& host) {
-  constexpr int kKey = 3;
-  const Fd key = fd::open(route.keyfile, O_RDONLY | O_NOCTTY);
-  std::vector<std::string> argv{std::string(paths::kBin) + "asp-dial",
-                                "-v",
-                                "-I",
-                                std::to_string(kKey),
-                                "-n",
-                                route.keyfile,
-                                "-k",
-                                route.known_hosts,
-                                "-l",
-                                route.upstream_user};
-  if (route.old_algorithms) argv.emplace_back("-O");
-  if (route.bind_source_address) argv.insert(argv.end(), {"-b", route.bind_source_address->text()});
-  argv.insert(argv.end(), {host.text(), "--", "true"});
-  const auto done = child::run({argv, env::allow({}), {{key.get(), kKey}}, accounts::identity_of(paths::kDialAccount)},
-                               "", kMostOutput, kSeconds);
-  for (const auto line : cut::lines(done.err)) {
-    if (!line.starts_with("connected ")) continue;
-    return doctor::ok(fmt::format("{} at {}, whose host key is {}", route.upstream_user, host.text(),
-                                  status::parse(line).get("host_key")));
-  }
-  return doctor::fail(last_of(done.err), done.status == tool::not_permitted
-                                             ? "the line for authorized_keys there is below"
-                                             : "the ports that firewalls have to let through are below");
+doctor::Verdict verdict_of(const login_trial::Login& login, const login_trial::Outcome& outcome) {
+  using What = login_trial::Outcome::What;
+  using balance::blame::Party;
+  const std::string host = login.host.text();
+  if (outcome.what == What::logged_in)
+    return doctor::ok(fmt::format("{} at {}, whose host key is {}", login.route.upstream_user, host, outcome.host_key));
+  const bool named = outcome.reason.find(host) != std::string::npos;
+  const bool refused = outcome.party == Party::account || outcome.party == Party::key;
+  return doctor::fail(
+      named ? outcome.reason : fmt::format("{} at {}: {}", login.route.upstream_user, host, outcome.reason),
+      outcome.what == What::not_tried ? "asperaproxy check"
+      : refused                       ? "the line for authorized_keys there is below"
+                                      : "the ports that firewalls have to let through are below");
 }
 
 // What became of one user at one address, and at one of the servers that this leads to.
@@ -95,31 +83,29 @@ struct Login {
   bool well() const { return verdict.grade == doctor::Grade::ok; }
 };
 
-doctor::Verdict tried_login(const session::Route& route, const HostPort& host) {
-  try {
-    return log_in(route, host);
-  } catch (const tool::Failure& failure) {
-    return doctor::fail(failure.what(), "mend that, and run asperaproxy setup again");
-  }
-}
-
+// Each user whom a rule sends somewhere, at each address. What several have in common is tried once.
 std::vector<Login> all_logins(const config::Rproxy& rproxy, const Answers& answers) {
   auto users = doctor::examine().users;
   if (users.empty()) users.emplace_back();
   const session::rules::Facts facts{accounts::groups_of, {}};
-  std::map<std::string, doctor::Verdict> known;
   std::vector<Login> logins;
+  std::vector<login_trial::Login> trials;
+  std::map<std::string, std::size_t> known;
   for (const auto& user : users) {
     for (const auto& address : answers.addresses) {
       const auto route = session::rules::first_match(rproxy, request(user, address), facts);
       if (!route || (route->keyfile_of_user && user.empty())) continue;
+      const passwd* const account = ::getpwnam(user.empty() ? "nobody" : user.c_str());
       for (const auto& host : route->hosts) {
         const std::string what = fmt::format("{} {} {}", route->upstream_user, route->keyfile, host.text());
-        if (!known.contains(what)) known[what] = tried_login(*route, host);
-        logins.push_back({user, address, route->rule, what, known[what]});
+        if (account && known.emplace(what, trials.size()).second)
+          trials.push_back({*route, host, account->pw_name, account->pw_uid});
+        if (account) logins.push_back({user, address, route->rule, what, {}});
       }
     }
   }
+  const auto outcomes = login_trial::try_all(trials);
+  for (auto& login : logins) login.verdict = verdict_of(trials[known[login.what]], outcomes[known[login.what]]);
   return logins;
 }
 
@@ -190,30 +176,26 @@ doctor::Verdict session_of(const std::string& user, const IpAddress& proxy) {
   return verdict;
 }
 
-// "FAIL  ssh_port: nobody listens on TCP 33001 - ..." is about people outside, who do not come to a forward proxy.
-bool is_of_reverse(std::string_view line) {
-  constexpr std::string_view kNames[] = {
-      "group:", "authorized_keys:", "sudo:", "sudoers:", "sshd:", "ssh_port:", "keyfile:", "host_keys:", "logins:"};
-  const auto words = cut::words(line);
-  return words.size() > 1 && std::find(std::begin(kNames), std::end(kNames), words[1]) != std::end(kNames);
-}
-
-// It logs in itself, and knows that not everybody may be meant to.
-bool is_tried_here(std::string_view line) {
-  const auto words = cut::words(line);
-  return words.size() > 1 && (words[1] == "servers:" || words[1] == "logins:");
-}
-
-// What the doctor finds besides. True: nothing that fails.
+// What the doctor finds besides: not the log-ins, which were tried here, and nothing of people outside where none come.
+// True: nothing that fails.
 bool is_sound(const Answers& answers) {
-  const auto checked = doctor::ask({std::string(paths::kBin) + "asperaproxy", "check"});
-  bool well = !checked.out.empty();
-  for (const auto line : cut::lines(checked.out)) {
-    if (line.starts_with("ok ") || is_tried_here(line) || (!answers.reverse() && is_of_reverse(line))) continue;
-    io::write_all(STDOUT_FILENO, fmt::format("{}\n", line));
-    well = well && !line.starts_with("FAIL ");
+  std::string without = "servers,logins";
+  if (answers.direction == Direction::forward)
+    without += ",group,authorized_keys,sudo,sudoers,sshd,ssh_port,keyfile,host_keys";
+  constexpr int kPatience = 150;  // of the doctor's own limits several may be reached
+  try {
+    const auto checked =
+        child::run({{std::string(paths::kBin) + "asperaproxy", "check", "--without", without}, env::allow({}), {}}, "",
+                   kMostOutput, kPatience);
+    if (checked.out.empty()) say("check", doctor::fail(last_of(checked.err), "asperaproxy check"));
+    for (const auto line : cut::lines(checked.out)) {
+      if (!line.starts_with("ok ")) io::write_all(STDOUT_FILENO, fmt::format("{}\n", line));
+    }
+    return checked.status == 0;
+  } catch (const tool::Failure& failure) {
+    say("check", doctor::fail(failure.what(), "asperaproxy check"));
+    return false;
   }
-  return well;
 }
 
 // True: it has not failed.
@@ -249,6 +231,10 @@ doctor::Verdict judge_session(int status, std::string_view said) {
 }
 
 Proof prove(const Answers& answers) {
+  if (answers.node()) {
+    const bool well = is_sound(answers);
+    return {true, tried("transfer", [&] { return transfer_of(answers); }) && well};
+  }
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   const auto logins = answers.reverse() ? log_in_everywhere(rproxy, answers) : std::vector<Login>{};
   const bool let_in = std::none_of(logins.begin(), logins.end(),

@@ -14,6 +14,7 @@
 #include "setup_forward.h"
 #include "setup_host.h"
 #include "setup_journal.h"
+#include "tried_as.h"
 
 namespace asperaproxy::setup {
 namespace {
@@ -38,10 +39,15 @@ Ends ends_of(const HostPort& server) {
 std::string joined(const auto& texts) { return fmt::format("{}", fmt::join(texts, ", ")); }
 
 std::string public_key(const Answers& answers) {
-  const std::string file =
-      answers.squash.empty() ? accounts::home_of(answers.user) + "/.ssh/id_ed25519.pub" : squash_key() + ".pub";
-  const std::string text = text_of(file).value_or("");
-  return std::string(cut::trimmed(text));
+  const auto read = [](const std::string& file) { return text_of(file + ".pub").value_or(""); };
+  // The user's own file is read as the user: a link of theirs leads root nowhere.
+  const std::string text =
+      answers.squash.empty()
+          ? tried_as::ask(answers.user, [&] { return read(accounts::home_of(answers.user) + "/.ssh/id_ed25519"); })
+          : read(squash_key());
+  const auto words = cut::words(text);
+  const bool is_key = cut::lines(text).size() == 1 && words.size() > 1 && !fingerprint_of(text).empty();
+  return is_key ? std::string(cut::trimmed(text)) : "KEY    (asp-adduser prints it)";
 }
 
 std::string keys_part(const Answers& answers) {

@@ -26,6 +26,7 @@
 #include "judge.h"
 #include "session/ending.h"
 #include "session/spool.h"
+#include "setup_node.h"
 #include "sshd_contexts.h"
 #include "unit.h"
 #include "who/authorized_keys.h"
@@ -44,7 +45,8 @@ std::string installed() { return fmt::format("{}/{}", kFolder, kName); }
 
 std::vector<std::string> names_in_folder() {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder, none)) {
     const std::string name = entry.path().filename();
     if (name.ends_with(".conf") && !name.starts_with('.')) names.push_back(name);
   }
@@ -210,12 +212,25 @@ void make_separation() {
   if (::mkdir("/run/sshd", 0755) != 0 && errno != EEXIST) tool::fail_errno(tool::os, "make /run/sshd");
 }
 
+bool takes(const std::string& text) {
+  try {
+    return !Candidate(text).settings().empty();
+  } catch (const tool::Failure&) {
+    return false;
+  }
+}
+
 // Our drop-in with the ports that the host needs.
 std::string wanted_text(const Answers& answers) {
   const auto sample = text_of(fmt::format("{}/etc/sshd_config.d/{}", paths::kPrefix, kName));
   if (!sample) throw tool::Failure(tool::os, fmt::format("the sample for sshd is missing below {}", paths::kPrefix));
   const auto now = doctor::ask({kSshd, "-T"});
   if (!now.well()) throw tool::Failure(tool::os, "sshd -t: " + now.first_complaint());
+  // A node's is where the proxies expect it already.
+  if (answers.node()) {
+    const std::string text = for_node(drop_in(*sample, {}, answers.root_login), answers, true);
+    return takes(text) ? text : for_node(drop_in(*sample, {}, answers.root_login), answers, false);
+  }
   const auto probe = doctor::ports_of(Candidate(fmt::format("Port {}\n", doctor::kUsualSshPort)).settings());
   return drop_in(*sample, ports_to_add(doctor::ports_of(now.out), probe), answers.root_login);
 }
@@ -281,12 +296,13 @@ Step sshd_step(const Answers& answers, const Journal& journal) {
                            theirs ? fmt::format("; {} is left as somebody wrote it", installed()) : "");
   refuse_lockout(answers, candidate);
   step.want({installed(), text});
-  if (is_active("ssh.socket") && !doctor::listens(doctor::kUsualSshPort)) step.want({kSocketFile, socket_file()});
-  if (step.files.empty() && doctor::listens(doctor::kUsualSshPort)) return step;
+  const bool listens = answers.node() || doctor::listens(doctor::kUsualSshPort);
+  if (is_active("ssh.socket") && !listens) step.want({kSocketFile, socket_file()});
+  if (step.files.empty() && listens) return step;
   for (const auto& argv : reloads()) step.commands.push_back({argv});
   step.undo = reloads();
   auto must = listening(doctor::ports_of(doctor::ask({kSshd, "-T"}).out));
-  must.push_back(doctor::kUsualSshPort);
+  if (!answers.node()) must.push_back(doctor::kUsualSshPort);
   step.trial = [must] { wait_for(must); };
   return step;
 }

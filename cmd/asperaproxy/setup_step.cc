@@ -94,13 +94,15 @@ void take(const Step& step, Journal& journal) {
   const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});
   journal.begin(step.name, files_of(step), step.undo);
   try {
-    for (const auto& file : step.files) {
-      write(file);
-      journal.written(file.path);
-    }
-    for (const auto& command : step.commands) run(command);
-    if (step.trial) step.trial();
-    journal.finish();
+    with_failures([&] {
+      for (const auto& file : step.files) {
+        write(file);
+        journal.written(file.path);
+      }
+      for (const auto& command : step.commands) run(command);
+      if (step.trial) step.trial();
+      journal.finish();
+    });
   } catch (const tool::Failure& failure) {
     journal.take_back();
     throw tool::Failure(failure.code(),

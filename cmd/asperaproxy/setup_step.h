@@ -7,10 +7,12 @@
 //     + /usr/bin/systemctl enable asperaproxy
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "base/failure.h"
 #include "setup_journal.h"
 
 namespace asperaproxy::setup {
@@ -41,6 +43,17 @@ struct Step {
   // Adds the file if its text is another one now.
   void want(const File& file);
 };
+
+// What the standard library throws is a Failure{71} like any other.
+auto with_failures(const auto& work) {
+  try {
+    return work();
+  } catch (const tool::Failure&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw tool::Failure(tool::os, error.what());
+  }
+}
 
 // Does the step, or nothing if it is done, and says so in one line. What fails is taken back before the Failure is
 // thrown, which has the step's name in front and says how to go on.

@@ -23,6 +23,7 @@
 #include "setup_config.h"
 #include "setup_forward.h"
 #include "setup_host.h"
+#include "setup_node.h"
 #include "setup_original.h"
 #include "setup_sshd.h"
 #include "setup_takeover.h"
@@ -62,11 +63,13 @@ void add_account(Step& step, const char* name) {
 }
 
 Step accounts_step(const Answers& answers, const Journal&) {
-  Step step{"accounts", fmt::format("the group {}, and those that have no rights", paths::kGroup)};
+  Step step{"accounts",
+            fmt::format("the group {}{}", paths::kGroup, answers.node() ? "" : ", and those that have no rights")};
   if (!::getgrnam(paths::kGroup)) {
     step.commands.push_back({{"/usr/sbin/groupadd", "--system", paths::kGroup}});
     step.undo.push_back({"/usr/sbin/groupdel", paths::kGroup});
   }
+  if (answers.node()) return step;
   add_account(step, paths::kDialAccount);
   if (!answers.forward()) return step;
   add_account(step, paths::kNodeAccount);
@@ -175,6 +178,9 @@ Step config_step(const Answers& answers, const Journal& journal) {
                                  answers.destinations.empty()
                                      ? "any but private networks"
                                      : fmt::format("{}", fmt::join(answers.destinations, ", "))));
+  if (answers.original.empty() && answers.node())
+    states.push_back(
+        fmt::format("members of the group {} browse and transfer in {}/NAME", paths::kGroup, answers.docroot));
   Step step{"aspera.conf", fmt::format("{}", fmt::join(states, "; "))};
   step.want({paths::kConfig, config_text(answers, journal)});
   return step;
@@ -235,8 +241,14 @@ Step cron_step(const Answers&, const Journal&) {
   Step step{"cron", "asp-reap runs every minute"};
   if (!text_of(table)) throw tool::Failure(tool::os, table + " is missing: install the suite again");
   if (cron_runs()) return step;
-  if (unit::runs_here()) step.commands.push_back({{kSystemctl, "enable", "--now", "cron"}});
-  else step.commands.push_back({{"/etc/init.d/cron", "start"}});
+  if (!unit::runs_here()) {
+    step.commands.push_back({{"/etc/init.d/cron", "start"}});
+    step.undo.push_back({"/etc/init.d/cron", "stop"});
+    return step;
+  }
+  step.commands.push_back({{kSystemctl, "--quiet", "enable", "--now", "cron"}});
+  step.undo.push_back({kSystemctl, "stop", "cron"});
+  if (!unit_is("is-enabled", "cron")) step.undo.push_back({kSystemctl, "--quiet", "disable", "cron"});
   return step;
 }
 
@@ -280,6 +292,8 @@ Step service_step(const Answers& answers, const Journal& journal) {
   }
   step.commands.push_back({{tool("asperaproxy"), "start"}});
   step.undo.push_back({tool("asperaproxy"), "leave"});
+  if (unit::runs_here() && !unit_is("is-enabled", kService))
+    step.undo.push_back({kSystemctl, "--quiet", "disable", kService});
   if (!forwards(AF_INET)) step.undo.push_back(stop_forwarding());
   if (has_ipv6() && !forwards(AF_INET6))
     step.undo.push_back({"/usr/sbin/sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=0"});
@@ -330,21 +344,25 @@ Step host_keys_step(const Answers& answers, const Journal& journal) {
 }  // namespace
 
 const std::vector<Maker>& steps() {
-  static const std::vector<Maker> all{{"accounts", accounts_step},
-                                      {"sudo", sudo_step, true, false},
-                                      {"kernel", kernel_step},
-                                      {"key", key_step, true, false, Maker::Origin::fresh},
-                                      {"aspera.conf", config_step},
-                                      {"sshd", sshd_step, true, false},
-                                      {"user", user_step, true, false, Maker::Origin::fresh},
-                                      {"users", members_step, true, false, Maker::Origin::original},
-                                      {"old grants", old_grants_step, true, false, Maker::Origin::original},
-                                      {"node user", node_user_step, false, true},
-                                      {"log", log_step},
-                                      {"cron", cron_step},
-                                      {"service", service_step},
-                                      {"node service", node_service_step, false, true},
-                                      {"host keys", host_keys_step, true, false}};
+  using Origin = Maker::Origin;
+  static const std::vector<Maker> all{{"accounts", accounts_step, kProxy | kNode},
+                                      {"sudo", sudo_step, kReverse},
+                                      {"kernel", kernel_step, kProxy},
+                                      {"key", key_step, kReverse, Origin::fresh},
+                                      {"aspera.conf", config_step, kProxy | kNode},
+                                      {"sshd", sshd_step, kReverse | kNode},
+                                      {"user", user_step, kReverse, Origin::fresh},
+                                      {"account", node_account_step, kNode},
+                                      {"proxy key", node_key_step, kNode},
+                                      {"docroot", docroot_step, kNode},
+                                      {"users", members_step, kReverse, Origin::original},
+                                      {"old grants", old_grants_step, kReverse, Origin::original},
+                                      {"node user", node_user_step, kForward},
+                                      {"log", log_step, kProxy | kNode},
+                                      {"cron", cron_step, kProxy},
+                                      {"service", service_step, kProxy},
+                                      {"node service", node_service_step, kForward},
+                                      {"host keys", host_keys_step, kReverse}};
   return all;
 }
 

@@ -7,15 +7,19 @@
 
 namespace asperaproxy::setup {
 
+// What needs a step.
+constexpr unsigned kReverse = 1, kForward = 2, kNode = 4;
+constexpr unsigned kProxy = kReverse | kForward;
+
 struct Maker {
   const char* name;
   Step (*make)(const Answers&, const Journal&);
-  bool reverse = true;  // the reverse proxy needs it
-  bool forward = true;  // the forward proxy needs it
+  unsigned whose;  // kReverse | ...
   enum class Origin { any, fresh, original } origin = Origin::any;
   bool is_due(const Answers& answers) const {
     if (origin == (answers.original.empty() ? Origin::original : Origin::fresh)) return false;
-    return (reverse && answers.reverse()) || (forward && answers.forward());
+    return ((whose & kReverse) && answers.reverse()) || ((whose & kForward) && answers.forward()) ||
+           ((whose & kNode) && answers.node());
   }
 };
 

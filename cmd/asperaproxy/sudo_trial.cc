@@ -90,12 +90,12 @@ constexpr char kUsers[] = "%s";
 
 std::string cure_of(const std::vector<std::string>& settings) {
   if (settings.empty())
-    return "sudo -l -U USER; is the line @includedir /etc/sudoers.d in /etc/sudoers? What do the modules of "
+    return "sudo -l -U USER  # is the line @includedir /etc/sudoers.d in /etc/sudoers? What do the modules of "
            "/etc/pam.d/sudo wait for?";
   if (!is_in_place()) return "asperaproxy sudoers";
   std::string names;
   for (const auto& one : settings) names += fmt::format("{}{}", names.empty() ? "" : "|", one.substr(0, one.find('=')));
-  return fmt::format("grep -rE '{}' /etc/sudoers /etc/sudoers.d; take that out, or put it in a file whose name sorts "
+  return fmt::format("grep -rE '{}' /etc/sudoers /etc/sudoers.d  # take that out, or put it in a file whose name sorts "
                      "before zz-sallyport",
                      names);
 }
@@ -118,8 +118,9 @@ Verdicts judge(const std::string& user, std::string (*attempt)(), const std::vec
   if (!complaint.empty()) {
     const auto suspects = listing.empty() ? written() : settings;
     const std::string on = suspects.empty() ? "" : fmt::format("; sudo has on: {}", joined(suspects));
-    const std::string cure =
-        suspects.empty() && said.get("started") == "true" ? "mend that, and check again" : cure_of(suspects);
+    const std::string cure = suspects.empty() && said.get("started") == "true"
+                                 ? "asperaproxy check  # once that is mended"
+                                 : cure_of(suspects);
     return {doctor::fail(fmt::format("{} cannot run {}: {}{}", kUsers, helper(said.get("helper").c_str()),
                                      complaint.substr(0, complaint.find('\n')), on),
                          cure)};
@@ -135,7 +136,7 @@ Verdicts judge(const std::string& user, std::string (*attempt)(), const std::vec
     found.push_back(
         doctor::warn(fmt::format("sudo takes more than {} s to start a helper for {}, and each session waits for that",
                                  kSlowStart.count(), kUsers),
-                     "what do the modules of /etc/pam.d/sudo wait for? Is this host's own name in /etc/hosts?"));
+                     "cat /etc/pam.d/sudo  # what do these modules wait for? Is this host's own name in /etc/hosts?"));
   }
   return found;
 }
@@ -166,8 +167,8 @@ Verdicts of_members(const std::vector<std::string>& users) {
   Verdicts found;
   for (const auto& user : users) {
     if (deadline.over()) {
-      found.push_back(
-          doctor::warn(fmt::format("{} and those after it were not tried", user), "mend that, and check again"));
+      found.push_back(doctor::warn(fmt::format("{} and those after it were not tried", user),
+                                   "asperaproxy check  # once that is mended"));
       break;
     }
     for (const auto& verdict : judge(user, try_session, {helper("asp-pinhole"), helper("asp-upstream")})) {

@@ -11,6 +11,8 @@
 namespace doctor {
 namespace {
 
+constexpr std::string_view kMark = " - ";  // before a cure
+
 const char* word_of(Grade grade) {
   switch (grade) {
     case Grade::ok: return "ok";
@@ -28,6 +30,13 @@ std::string line_of(const Steps& steps, const std::string& remark) {
   return remark.empty() ? line : fmt::format("{}  # {}", line, remark);
 }
 
+std::string unlike_cure(std::string_view what, std::string_view mark) {
+  std::string out = logging::escape(what);
+  const std::size_t blank = mark.find(' ');
+  for (auto at = out.find(mark); at != out.npos; at = out.find(mark, at)) out.replace(at + blank, 1, "\\x20");
+  return out;
+}
+
 std::string pasteable(std::string_view cure) {
   std::string out;
   for (const char c : cure) out += c == '\\' ? "\\" : logging::escape({&c, 1});
@@ -37,9 +46,9 @@ std::string pasteable(std::string_view cure) {
 std::string text(const std::vector<Finding>& findings) {
   std::string lines;
   for (const auto& [name, verdict] : findings) {
-    const std::string cure = verdict.cure.empty() ? "" : " - " + pasteable(verdict.cure);
+    const std::string cure = verdict.cure.empty() ? "" : std::string(kMark) + pasteable(verdict.cure);
     lines += fmt::format("{:<5} {}{}\n", word_of(verdict.grade),
-                         logging::escape(fmt::format("{}: {}", name, verdict.what)), cure);
+                         unlike_cure(fmt::format("{}: {}", name, verdict.what), kMark), cure);
   }
   return lines;
 }

@@ -32,6 +32,8 @@ inline Verdict fail(std::string what, Steps steps, const std::string& remark = {
   return {Grade::fail, std::move(what), line_of(steps, remark), std::move(steps)};
 }
 
+// What a condition found, for a terminal, where `mark` stands before a cure: foreign text in it cannot imitate that.
+std::string unlike_cure(std::string_view what, std::string_view mark);
 // A cure, for a terminal. Control characters are escaped, and nothing else: a shell takes each word as it was quoted.
 std::string pasteable(std::string_view cure);
 

@@ -14,6 +14,14 @@ std::string Options::get(char letter, const std::string& otherwise) const {
 
 namespace options {
 
+Options parse(const std::vector<std::string>& words, const ::option* long_options, const char* usage) {
+  std::vector<char*> argv{const_cast<char*>("")};
+  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  const int count = static_cast<int>(argv.size());
+  argv.push_back(nullptr);
+  return parse(count, argv.data(), "", long_options, usage);
+}
+
 void fail_usage(const char* usage, const std::string& why) {
   throw tool::Failure(tool::usage, fmt::format("{}; usage: {}", why, usage));
 }

@@ -34,6 +34,9 @@ Options parse(int argc, char** argv, const char* letters, const char* usage);
 // The table ends with an empty one.
 Options parse(int argc, char** argv, const char* letters, const ::option* long_options, const char* usage);
 
+// The same for words without a program's name, and with long options alone.
+Options parse(const std::vector<std::string>& words, const ::option* long_options, const char* usage);
+
 [[noreturn]] void fail_usage(const char* usage, const std::string& why);
 
 // A decimal number within [low, high]; Failure{64} that names the option.

@@ -124,7 +124,7 @@ others_rule() { on dmz iptables -t nat -C POSTROUTING -p tcp --dport 9 -j ACCEPT
 answered() {
   on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:5000" "$SQUASH:33001" "$1" --wait-reply 1 2> /dev/null
 }
-# laid_again: keys and host keys, as INSTALL has them in steps 6 and 9.
+# laid_again: keys and host keys, as INSTALL has them.
 laid_again() {
   cp "$TMPDIR/laid/ssh_keys"/* "$dmz$LAB_PREFIX/etc/ssh_keys/"
   cat "$TMPDIR/laid/known_hosts" >> "$dmz$LAB_PREFIX/etc/known_hosts"

@@ -63,6 +63,7 @@ sed -i 's|<!-- mine -->||' "$dmz$LAB_PREFIX/etc/aspera.conf"
 
 status 0 'undo: exit 0' setup --undo
 is "$(on dmz getent passwd transfer_user sallyport-node bear)" '' 'the accounts are gone'
+like "$(on dmz "$LAB_PREFIX/bin/asperaproxy" status)" 'stopped=no' 'the proxy is not stopped, as it was not'
 ok 'nobody answers people inside' wait_until 10 lab_silent dmz 9092
 is "$(on dmz sh -c 'iptables-save; ip6tables-save; nft list tables' | grep -i sallyport)" '' 'no rule is left'
 strip() { grep -vE ' /(home/bear|var/lib/sallyport|etc/(sub[ug]id|passwd|group|shadow|gshadow)-?$|opt.*/etc/(ssh_keys|aspera_server_.*|node_users.*)$|etc/ssh/authorized_keys$|etc/.*/\.pwd\.lock)' "$@"; }

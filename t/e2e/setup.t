@@ -5,6 +5,7 @@
 . "$LAB_LIB/bare.sh"
 
 bare_up outside inside1
+cron_is_off() { ! on dmz sh -c 'test "$(cat /proc/"$(cat /run/crond.pid)"/comm)" = cron' 2> /dev/null; }
 options=(--server "$INSIDE1" --address "$SQUASH" --squash xfer --user bear --key /root/bear.pub --fingerprint "$(bare_fingerprint inside1)")
 state=$dmz/var/lib/sallyport/setup
 
@@ -49,6 +50,12 @@ like "$out" "\+ +<squash_user>xfer</squash_user>" 'shows the change of aspera.co
 like "$out" '\+Match Group sallyport' 'and of sshd'
 like "$out" "\+ $LAB_PREFIX/bin/asp-adduser -s -k - bear" 'and each command'
 like "$out" "trust --fingerprint $(literally "$(bare_fingerprint inside1)")" 'and which host key it would trust'
+
+cp "$dmz$LAB_PREFIX/etc/aspera.conf" "$TMPDIR/sane"
+echo '<CONF><server><rproxy><rulez/></rproxy></server></CONF>' > "$dmz$LAB_PREFIX/etc/aspera.conf"
+capture setup --dry-run "${options[@]}"
+is "$(grep -c 'FAIL .*rulez' <<< "$out")" 1 'an error of aspera.conf is told once'
+cp "$TMPDIR/sane" "$dmz$LAB_PREFIX/etc/aspera.conf"
 
 # -- nobody is locked out ------------------------------------------------------------------------
 
@@ -136,7 +143,10 @@ on dmz sysctl -q -w net.ipv4.conf.all.rp_filter=0
 status 0 'a second run without options: exit 0' setup --yes
 like "$out" 'done  kernel' 'puts right what has changed since'
 bare_files > "$TMPDIR/done"
+logins_of_proxy() { lab_log inside1 | grep -c 'Accepted publickey for xfer'; }
+logins=$(logins_of_proxy)
 status 0 'a third run: exit 0' setup --yes
+is "$(($(logins_of_proxy) - logins))" 2 'it logs in to the server for the trial and for the session, and no more'
 nok 'has nothing to do' grep -E '^(done|FAIL)' <<< "$out"
 ok 'and changes no file' diff "$TMPDIR/done" <(bare_files)
 like "$out" "ok    login: xfer at $INSIDE1:22, whose host key is ssh-ed25519 $(literally "$(bare_fingerprint inside1)")" 'it logs in to the server'
@@ -222,22 +232,34 @@ nok 'and they are cut off' on outside python3 "$LAB_LIB/udp.py" send "$OUTSIDE:7
 # -- back ---------------------------------------------------------------------------------------------------
 
 status 1 'undo, where a file was changed since: exit 1' setup --undo
-like "$err" 'aspera.conf has been changed since, and is left as it is; as it was before: .*aspera.conf.before-setup' 'and it names the file'
+like "$out" 'the proxy stays stopped: aspera.conf enables it' 'and what that means'
+like "$err" 'aspera.conf has been changed since, and is left as it is; as it was before: /var/lib/sallyport/before-setup/.*aspera.conf' 'and it names the file'
 is "$(on dmz getent passwd bear; on dmz getent group sallyport)" '' 'the account and the group are gone'
 is "$(on dmz sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding | xargs)" '0 0' 'the host forwards what it did before'
 is "$(on dmz sh -c 'iptables-save; ip6tables-save; nft list tables' | grep -i sallyport)" '' 'no rule is left'
+ok 'and cron runs no more, as it did not' wait_until 10 cron_is_off
 ok 'sshd is as it was' wait_until 5 lab_silent dmz 33001
 # Numbers of accounts are never given twice; asp-deluser leaves home directories.
 strip() { grep -vE ' /(home/bear|var/lib/sallyport|etc/(sub[ug]id|passwd|group|shadow|gshadow)-?$|opt.*/etc/(aspera.conf|ssh_keys)$|etc/ssh/authorized_keys$|etc/.*/\.pwd\.lock)' "$@"; }
 ok 'and so are all other files' diff <(strip "$TMPDIR/bare") <(bare_files | strip)
 nok 'the journal is gone' test -e "$state"
-is "$(cd "$dmz" && find etc opt -name '*.before-setup')" "${LAB_PREFIX#/}/etc/aspera.conf.before-setup" 'and the copies beside files, but for that one'
+is "$(cd "$dmz/var/lib/sallyport/before-setup" && find . -type f)" ".$LAB_PREFIX/etc/aspera.conf" 'and the copies of files, but for that one'
 status 0 'to undo nothing: exit 0' setup --undo
 like "$out" 'nothing to take back' 'and it says so'
-mv "$dmz$LAB_PREFIX/etc/aspera.conf.before-setup" "$dmz$LAB_PREFIX/etc/aspera.conf"
+mv "$dmz/var/lib/sallyport/before-setup$LAB_PREFIX/etc/aspera.conf" "$dmz$LAB_PREFIX/etc/aspera.conf"
 status 64 'nobody to ask about a host key, and no fingerprint: exit 64' setup --yes --server "$INSIDE1" --address "$SQUASH"
 like "$err" "^asperaproxy: host keys: there is no terminal to ask on: --fingerprint is needed; $INSIDE1:22 shows $(literally "$(bare_fingerprint inside1)")" 'it says what is needed, and what the server shows'
 is "$(wc -l <<< "$err")" 1 'in one line'
 status 76 'another fingerprint: exit 76' setup --yes --fingerprint "SHA256:$(printf 'x%.0s' {1..43})"
 is "$(cat "$dmz$LAB_PREFIX/etc/known_hosts")" '' 'no key is enrolled'
+
+# -- what belongs to a user is read as the user ---------------------------------------------------------
+
+own=(--own-names --user bobcat --key "$(cat "$LAB_DIR/keys/client-bobcat.pub")" --fingerprint "$(bare_fingerprint inside1)")
+status 1 'each with the own name' setup --yes "${own[@]}"
+like "$out" "from=\"$DMZ_LAN\",restrict ssh-ed25519 " "the user's own key is shown"
+ln -sf /etc/shadow "$dmz/home/bobcat/.ssh/id_ed25519.pub"
+capture setup --yes
+unlike "$out" 'root:' "a link of theirs shows nothing of root's"
+like "$out" 'restrict KEY +\(asp-adduser prints it\)' 'and what to do is said'
 done_testing

@@ -27,6 +27,12 @@ on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null
 
 well=$(lines)
 
+# pasteable CURE: a test: a shell takes it, and its first word is a program, or a comment.
+pasteable() {
+  local word=${1%% *}
+  [[ $word = '#'* ]] || on dmz sh -c "PATH=$LAB_PREFIX/bin:\$PATH; command -v -- '${word#(}'" > /dev/null && bash -n -c "$1"
+  tap_result $? '  its cure can be pasted' || diag "$1"
+}
 # fault NAMES GRADE PATTERN PLANT CURE: PLANT and CURE are run on dmz by sh. NAMES are
 # those whose lines change (the first one's is what PATTERN is for), as "a|b".
 # When the fault is there, $truth is run. Without CURE, the doctor's own is pasted.
@@ -38,6 +44,7 @@ fault() {
   capture lines
   found=$(grep -E "^$grade +$first: " <<< "$out")
   like "$found" "$pattern.* - .+" "$first: $pattern"
+  pasteable "${found##* - }"
   is "$(diff <(grep -vE "^[a-zA-Z]+ +($names): " <<< "$well") <(grep -vE "^[a-zA-Z]+ +($names): " <<< "$out"))" '' '  and it alone' || diag "$4"
   grep -q ^FAIL <<< "$out" && expected=1
   [ "$grade" = warn ] || is "$expected" 1 '  as a failure'

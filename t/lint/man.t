@@ -154,10 +154,6 @@ for command in 'apt-get install -y make && make demo' 'make check'; do
 done
 
 ok 'etc/init.d/asperaproxy can be parsed' sh -n etc/init.d/asperaproxy
-for keyword in $(sed -n 's/^ *\([A-Z][A-Za-z]*\) .*/\1/p' etc/sshd_config.d/sallyport.conf | sort -u); do
-  ok "INSTALL says what $keyword does in sshd_config" grep -qE "^    (Port 22, )?$keyword( |\$)" INSTALL
-done
-
 # SECURITY.md says what is tested where: there it has to be. LAYER and the like are not names.
 named=$(grep -ohE '`(t|lib|cmd|man|etc)/[A-Za-z0-9_./-]+`' ./*.md t/bench/README.md | tr -d '`' | grep -vE '[A-Z]{3}' | sort -u)
 missing=$(while read -r file; do [ -e "$file" ] || echo "$file"; done <<< "$named")

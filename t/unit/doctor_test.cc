@@ -512,6 +512,8 @@ TEST_CASE("doctor: a finding is one line, with its cure") {
   CHECK(doctor::json(findings).find(R"({"grade":"FAIL","name":"c","what":"bad","cure":"mend \"it\""})") !=
         std::string::npos);
   CHECK(doctor::json({}) == "[]\n");
+  const doctor::Finding foreign{"a", doctor::fail("server says: x - reboot - now", "true - ")};
+  CHECK(doctor::text({foreign}) == "FAIL  a: server says: x\\x20- reboot\\x20- now - true - \n");
   CHECK(doctor::any_failed(findings));
   CHECK_FALSE(doctor::any_failed({findings[0], findings[1]}));
 }

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "../../cmd/asperaproxy/setup_config.h"
+#include "../../cmd/asperaproxy/setup_node.h"
 #include "../../cmd/asperaproxy/setup_original.h"
 #include "../../cmd/asperaproxy/setup_proof.h"
 #include "../../cmd/asperaproxy/setup_remains.h"
@@ -107,6 +108,40 @@ TEST_CASE("setup: the drop-in has the ports that are needed, and each once") {
   CHECK(ports_to_add({2222}, {2222, 33001}) == std::vector<Port>{33001});
   CHECK(ports_to_add({22, 33001}, {22, 33001, 33001}) == std::vector<Port>{});
   CHECK(ports_to_add({22, 33001}, {33001}) == std::vector<Port>{22, 33001});  // our own drop-in is there
+}
+
+TEST_CASE("setup: the drop-in of a node has no bound for the proxy's address") {
+  Answers some;
+  some.proxies = {*IpAddress::parse("203.0.113.1"), *IpAddress::parse("2001:db8::1")};
+  const std::string text = "A 1\nPerSourceMaxStartups 50\nB 2\n";
+  CHECK(for_node(text, some, false) == "A 1\nPerSourceMaxStartups none\nB 2\n");
+  CHECK(for_node(text, some, true) ==
+        "A 1\nPerSourceMaxStartups none\nPerSourcePenaltyExemptList 203.0.113.1,2001:db8::1\nB 2\n");
+}
+
+TEST_CASE("setup: a node's group has a docroot, once") {
+  Answers some;
+  some.direction = Direction::node;
+  const std::string after = configured("<CONF><!-- mine --></CONF>\n", some);
+  CHECK(after.find("<!-- mine -->") != after.npos);
+  CHECK(after.find("<absolute>/srv/transfer/$(name)</absolute>") != after.npos);
+  CHECK(after.find("<rproxy>") == after.npos);
+  CHECK(configured(after, some) == after);
+  some.docroot = "/data";
+  CHECK_THROWS_AS(configured(after, some), tool::Failure);
+}
+
+TEST_CASE("setup: what the standard library throws is a failure of the system") {
+  const auto code = [](const auto& work) {
+    try {
+      return with_failures(work);
+    } catch (const tool::Failure& failure) {
+      return static_cast<int>(failure.code());
+    }
+  };
+  CHECK(code([] { return 0; }) == 0);
+  CHECK(code([]() -> int { throw tool::Failure(tool::config, "x"); }) == 78);
+  CHECK(code([]() -> int { throw std::runtime_error("x"); }) == 71);
 }
 
 TEST_CASE("setup: the candidate stands where sshd would read it") {
