@@ -1,11 +1,7 @@
 #!/bin/bash
 # What is given up only after long: an asp-dial that is stopped and says nothing, an asp-pinhole that is stopped
 # and does not take its rule back, iptables that hangs. The user is told, the log has the cause, others hardly notice.
-. "${0%/*}/../lib/lab.sh"
-. "$LAB_LIB/tap.sh"
-. "$LAB_LIB/proxy.sh"
-lab_up dmz outside outside2 inside1 inside2
-. "$LAB_LIB/hung.sh"
+. "${0%/*}/../lib/hung.sh"
 . "$LAB_LIB/messages.sh"
 hung_begin
 on dmz sed -i 's|<connect_timeout>6|<connect_timeout>1|' "$LAB_PREFIX/etc/aspera.conf"
