@@ -103,9 +103,9 @@ class Choice {
   std::optional<HostPort> next();
 
   // Called before a host is tried, until it is not `wait`: of several sessions of one account, one asks the host first.
-  // Once it is let in, and for a minute, two ask at a time with a user's own key, and all with one of root's; when it is
-  // refused, the next one asks. So the host refuses a user's key twice at most, however many come at once, before they
-  // are made to wait. `no`: the host is refused, faulty or silent meanwhile; next() goes on.
+  // Once it is let in, and for a minute, two ask at a time with a user's own key, and all with one of root's; when it
+  // is refused, the next one asks. So the host refuses a user's key twice at most, however many come at once, before
+  // they are made to wait. `no`: the host is refused, faulty or silent meanwhile; next() goes on.
   enum class May { yes, wait, no };
   May may_ask();
   // Called while a host is being tried and is silent. True if this session is to wait all the same: one

@@ -64,8 +64,8 @@ child::Output run(const std::string& program, const std::vector<std::string>& op
   try {
     auto answer = child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, patience.whole);
     if (answer.status != 0 && answer.err.find("holding the xtables lock") != std::string::npos)
-      throw tool::Failure(tool::temporary, fmt::format("{}: somebody else has had the xtables lock for {} s", program,
-                                                       patience.lock));
+      throw tool::Failure(tool::temporary,
+                          fmt::format("{}: somebody else has had the xtables lock for {} s", program, patience.lock));
     if (impatient) ::unlink(hung_note().c_str());
     return answer;
   } catch (const tool::Failure& failure) {

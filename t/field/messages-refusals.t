@@ -7,7 +7,7 @@
 lab_up dmz outside outside2 inside1
 . "$LAB_LIB/messages.sh"
 configure
-
+status 0 '(a session)' on outside -u bear ssh -p 33001 "bear@$SQUASH" 'sleep 0' < /dev/null
 touch "$root/run/sallyport/drain"
 meets 'drained' 75 "$busy" "drained: no new sessions are taken $of_bear.*\\(exit 75\\)"
 rm "$root/run/sallyport/drain"

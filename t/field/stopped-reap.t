@@ -26,7 +26,7 @@ proxy_session ends outside bear "$SQUASH" cat
 slow_iptables iptables
 (no_stdins; on_exec dmz "$bin/asp-reap" > "$TMPDIR/stopped.out" 2>&1 < /dev/null) &
 reap=$!
-ok '(it runs iptables, with the lock)' wait_until 5 runs_iptables
+ok '(it runs iptables, with the lock)' wait_until 15 runs_iptables
 kill -STOP "$reap"
 end_iptables
 usual_iptables iptables
@@ -38,7 +38,7 @@ proxy_end ends
 took=$(seconds_since "$began")
 is "$proxy_status" 0 'a session that has ended ends well'
 ok "in $took s, of 16" test "$took" -le 16
-over set-up 75 16 'a new session is refused as temporary'
+over set-up 75 20 'a new session is refused as temporary'
 over next 75 14 'the next asp-reap gives up'
 like "$(cat "$TMPDIR/next.err")" "asp-reap: /run/sallyport/lock: still locked by process $reap \(asp-reap\) after 10 s" 'and names who has it'
 kill -KILL "$reap"

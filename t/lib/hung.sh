@@ -128,13 +128,13 @@ usual_iptables() { on dmz mv "/usr/sbin/${1-iptables-restore}"{.away,}; }
 # shellcheck disable=SC2046  # a list of numbers
 end_iptables() { kill -KILL $(of_one sleep); }
 
-# others_hardly_notice SECONDS ADDRESS: somebody else's transfer, asp-reap, and a new session of
+# others_hardly_notice SECONDS ADDRESS [SECONDS OF ASP-REAP]: somebody else's transfer, asp-reap, and a new session of
 # another user's with its UDP, from the same client
 others_hardly_notice() {
   local began=${EPOCHREALTIME/./} took
   job reap on dmz timeout 60 "$bin/asp-reap"
   ok "somebody else's transfer goes on" goes_on "during-$tap_count"
-  over reap 0 5 'asp-reap'
+  over reap 0 "${3-5}" 'asp-reap'
   began=${EPOCHREALTIME/./}
   ok "another user's session begins" proxy_session other outside bobcat "$2" cat
   ok 'with its UDP' packet outside 5002 "$2" other
