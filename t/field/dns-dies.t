@@ -5,6 +5,7 @@
 . "$LAB_LIB/messages.sh"
 echo "server.example.net $INSIDE1" > "$TMPDIR/names"
 lab_dns "$TMPDIR/names"
+on dmz sh -c "echo 'options timeout:30' >> /etc/resolv.conf"  # the resolver would give up by itself
 hung_begin
 on dmz sh -c "cd $LAB_PREFIX/etc && grep -F '$INSIDE1,' known_hosts | sed 's/[^ ]* /server.example.net /' >> known_hosts"
 on dmz sed -i "/host_ip=\"$SQUASH\"/,/<host>/s|<host>[^<]*|<host>server.example.net:22|; s|<connect_timeout>6|<connect_timeout>3|" "$LAB_PREFIX/etc/aspera.conf"
