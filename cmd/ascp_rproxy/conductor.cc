@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::chrono::seconds kOpenTime{56};  // its turn, the firewall's lock, iptables; asp-dial waits for 60 s
 constexpr std::chrono::seconds kLeaveTime{6};  // asp-upstream needs 5; sudo may have a PAM session to close
-constexpr std::chrono::seconds kRevoke{52};    // the firewall's lock, iptables
+constexpr std::chrono::seconds kRevoke{10};    // iptables; asp-pinhole goes on to wait for the firewall's lock
 constexpr std::chrono::seconds kSameTime{2};   // by which asp-upstream is behind asp-pinhole
 constexpr std::chrono::seconds kMaxDialing{24 * 3600};
 constexpr char kEnded[] = "This proxy ended the session. Try again later.";

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -129,7 +130,32 @@ struct Client {
   bool served = false;   // the pinhole was open
   // Until the rule is found, asp-upstream meets the same for that session, and tells of it.
   bool told_by_upstream = false;
+  bool told = false;
 };
+
+// Tells the log and the conductor of a failure, once.
+void tell(Client& client, const tool::Failure& failure) {
+  if (std::exchange(client.told, true)) return;
+  config::log_place::follow();
+  const char* sudo_user = std::getenv("SUDO_USER");
+  if (!client.told_by_upstream && !failure.logged())
+    logging::error("{} {}: {}{} (exit {})", client.served ? "Lost the pinhole of" : "Refused a pinhole to",
+                   logging::escape(sudo_user ? sudo_user : "?"), logging::told(failure.what()), client.identity,
+                   static_cast<int>(failure.code()));
+  status::Line line = status::failed(failure.as_logged(!client.told_by_upstream));
+  line.event = "refused";
+  report::line(line);
+}
+
+// What fails is told before it is revoked, which may take as long.
+bool open(Pinhole& pinhole, Client& client) {
+  try {
+    return pinhole.open();
+  } catch (const tool::Failure& failure) {
+    tell(client, failure);
+    throw;
+  }
+}
 
 // All that the kernel can tell about the caller comes before anything is read, so that nobody has more helpers
 // than sessions of sshd.
@@ -171,7 +197,7 @@ int serve(Client& client) {
   Pinhole pinhole(session_of(asked, caller, route, host),
                   asked.identity() + " " + route.identity(second->require("host")), limits_for(rproxy, route), life,
                   std::move(sightings));
-  if (!pinhole.open()) {
+  if (!open(pinhole, client)) {
     while (!life.ended()) life.wait(-1, Deadline::never());  // for the reason
     return ended_early(life);
   }
@@ -191,15 +217,7 @@ int run(int argc, char**) {
     if (argc != 1) throw tool::Failure(tool::usage, "asp-pinhole takes no arguments");
     return serve(client);
   } catch (const tool::Failure& failure) {
-    config::log_place::follow();
-    const char* sudo_user = std::getenv("SUDO_USER");
-    if (!client.told_by_upstream && !failure.logged())
-      logging::error("{} {}: {}{} (exit {})", client.served ? "Lost the pinhole of" : "Refused a pinhole to",
-                     logging::escape(sudo_user ? sudo_user : "?"), logging::told(failure.what()), client.identity,
-                     static_cast<int>(failure.code()));
-    status::Line line = status::failed(failure.as_logged(!client.told_by_upstream));
-    line.event = "refused";
-    report::line(line);
+    tell(client, failure);
     return failure.code();
   }
 }

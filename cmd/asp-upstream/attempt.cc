@@ -33,8 +33,8 @@ child::Child start(const session::DialProgram& dial) {
 
 seconds Attempt::longest(const session::Route& route) {
   constexpr seconds kBesides{10};  // marks of other nodes, the key
-  return kBesides +
-         static_cast<int>(route.hosts.size()) * (kReuseTime + kOthersTime + kQuick + route.connect_timeout + kGrace);
+  return kBesides + static_cast<int>(route.hosts.size()) *
+                        (kReuseTime + kOthersTime + kQuick + kSoon + route.connect_timeout + kGrace);
 }
 
 Attempt Attempt::dial(const Errand& errand, const HostPort& host) {

@@ -35,6 +35,8 @@ class Attempt {
   };
   // So long a session waits for another one's log-in with the same account.
   static constexpr std::chrono::seconds kOthersTime{10};
+  // So long it waits before it tries one that could not be reached once more: its sshd may be restarting.
+  static constexpr std::chrono::seconds kSoon{1};
   // So long may it take until one of the route's servers is connected, or none can be.
   static std::chrono::seconds longest(const session::Route& route);
   // Starts connecting, under the account that all dialers share.

@@ -121,6 +121,15 @@ Attempt start_dialing(const Attempt::Errand& errand, const HostPort& host,
   return Attempt::dial(errand, host);
 }
 
+// Failure{74, 75} when the link ends.
+void pause(std::chrono::milliseconds time, balance::Choice& choice, ConductorLink& link) {
+  const auto deadline = Deadline::in(time);
+  while (!link.ended() && !deadline.over()) link.wait(-1, deadline);
+  if (!link.ended()) return;
+  choice.abandon();
+  throw link.end();
+}
+
 // False: the host is not to be asked; others of the account have met something there meanwhile.
 bool await_leave_to_ask(balance::Choice& choice, ConductorLink& link) {
   using May = balance::Choice::May;
@@ -129,10 +138,7 @@ bool await_leave_to_ask(balance::Choice& choice, ConductorLink& link) {
   for (;;) {
     const auto may = choice.may_ask();
     if (may != May::wait || deadline.over()) return may != May::no;
-    link.wait(-1, Deadline::in(kLook));
-    if (!link.ended()) continue;
-    choice.abandon();
-    throw link.end();
+    pause(kLook, choice, link);
   }
 }
 
@@ -155,8 +161,11 @@ std::optional<Attempt::Trouble> dial(std::optional<Attempt>& attempt, const Atte
                                      balance::Choice& choice, ConductorLink& link) {
   logging::debug1("Tries server {} as {}", host.text(), logging::escape(errand.route.upstream_user));
   attempt.emplace(start_dialing(errand, host, terms));
+  using balance::blame::Again;
   auto trouble = attempt->await_connected(choice, link);
-  if (!trouble || !trouble->verdict.again) return trouble;
+  if (!trouble || trouble->verdict.again == Again::no) return trouble;
+  attempt.reset();
+  if (trouble->verdict.again == Again::soon) pause(Attempt::kSoon, choice, link);
   logging::debug1("Tries server {} once more: {}", host.text(), logging::escape(trouble->failure.what()));
   attempt.emplace(start_dialing(errand, host, terms));
   return attempt->await_connected(choice, link);

@@ -28,6 +28,7 @@ namespace {
 constexpr char kTurns[] = "balance/turns";
 constexpr char kProbes[] = "balance/probes";
 constexpr char kAsking[] = "balance/asking";
+constexpr char kBeside[] = "+";  // behind the account's name: the second session that asks
 constexpr char kLetIn[] = "balance/let_in";
 constexpr std::chrono::seconds kLetInLately{60};
 constexpr std::chrono::seconds kKeptAfterItsTime{3600};  // for marks that nobody needs
@@ -271,12 +272,23 @@ std::optional<HostPort> Choice::next() {
   return current_;
 }
 
+// Who asks beside another looks only then whether the account was let in lately: a refusal is noted before its session
+// gives its leave back.
+bool Choice::take_leave_to_ask(const std::string& account) {
+  const std::string beside = account + kBeside;
+  if (!asking_) asking_ = session::spool::Token::take(kAsking, account);
+  if (asking_) return let_in_lately(account) || !session::spool::is_held(kAsking, beside);
+  auto second = session::spool::Token::take(kAsking, beside);
+  if (second && let_in_lately(account)) asking_ = std::move(second);
+  return asking_.has_value();
+}
+
 Choice::May Choice::may_ask() {
   const std::string account = account_name(*current_, user_, keyfile_);
-  if (!counts_refusals() || let_in_lately(account)) return May::yes;
-  if (!asking_) asking_ = session::spool::Token::take(kAsking, account);
+  if (!counts_refusals() || (!own_key_ && let_in_lately(account))) return May::yes;
+  const bool its_turn = take_leave_to_ask(account);
   const Standing standing = standing_of(*current_);
-  if (!standing.excluded_by && (patient_ || probe_ || !standing.suspect)) return asking_ ? May::yes : May::wait;
+  if (!standing.excluded_by && (patient_ || probe_ || !standing.suspect)) return its_turn ? May::yes : May::wait;
   asking_.reset();
   std::erase(tried_, *current_);
   return May::no;

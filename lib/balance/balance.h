@@ -14,7 +14,8 @@
 //   lock               held while a count in a mark is changed
 //   probes/HOST        locked by the one session that waits for a host that may
 //                      not answer: its time as faulty is over, or it is silent
-//   asking/USER@HOST-KEY   locked by the one session that asks a host whether it lets the account in
+//   asking/USER@HOST-KEY   locked by the one session that asks a host whether it lets the account in; with a + behind,
+//                      by the one that asks beside it
 //   let_in/USER@HOST-KEY   when it last did, in seconds since the boot
 //
 // A killed session's locks are gone, and with them its suspicion.
@@ -101,10 +102,10 @@ class Choice {
   // good ones in turn; then those that others wait for. Absent: none is left.
   std::optional<HostPort> next();
 
-  // Called before a host is tried, until it is not `wait`: of several sessions of one account, one asks the host first,
-  // unless it has let the account in within the last minute. Once it does, all others go; when it refuses, the next
-  // one asks. So a key that is refused is counted before it is offered once more, however many come at once, and those
-  // of a good one wait for one log-in. `no`: the host is refused, faulty or silent meanwhile; next() goes on.
+  // Called before a host is tried, until it is not `wait`: of several sessions of one account, one asks the host first.
+  // Once it is let in, and for a minute, two ask at a time with a user's own key, and all with one of root's; when it
+  // is refused, the next one asks. So the host refuses a user's key twice at most, however many come at once, before
+  // they are made to wait. `no`: the host is refused, faulty or silent meanwhile; next() goes on.
   enum class May { yes, wait, no };
   May may_ask();
   // Called while a host is being tried and is silent. True if this session is to wait all the same: one
@@ -125,6 +126,7 @@ class Choice {
 
  private:
   std::vector<std::string> mark_names() const;
+  bool take_leave_to_ask(const std::string& account);
   Standing standing_of(const HostPort& host) const;
   bool is_alone() const { return hosts_.size() < 2; }
   bool has_alternative() const;

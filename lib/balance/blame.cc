@@ -19,10 +19,10 @@ std::optional<Verdict> judge_by_code(tool::Exit code) {
     case tool::unavailable:
     case tool::untrusted:
     case tool::not_permitted: return std::nullopt;
-    case tool::config: return Verdict{Party::key, Mark::nothing, false, false, ""};
+    case tool::config: return Verdict{Party::key, Mark::nothing, false, Again::no, ""};
     case tool::io:
-    case tool::temporary: return Verdict{Party::client, Mark::nothing, false, false, ""};
-    default: return Verdict{Party::ours, Mark::nothing, false, false, ""};
+    case tool::temporary: return Verdict{Party::client, Mark::nothing, false, Again::no, ""};
+    default: return Verdict{Party::ours, Mark::nothing, false, Again::no, ""};
   }
 }
 
@@ -43,19 +43,19 @@ const char* name_of(Party party) {
 }
 
 Verdict judge(const Trouble& trouble) {
-  if (trouble.of_client) return {Party::client, Mark::nothing, true, false, kOtherFamily};
+  if (trouble.of_client) return {Party::client, Mark::nothing, true, Again::no, kOtherFamily};
   if (const auto verdict = judge_by_code(trouble.code)) return *verdict;
   const bool silent = trouble.code == tool::unavailable;
   switch (trouble.phase) {
-    case Phase::reach: return {Party::network, Mark::host, true, false, ""};
+    case Phase::reach: return {Party::network, Mark::host, true, trouble.quick ? Again::soon : Again::no, ""};
     case Phase::handshake:
-      if (silent) return {Party::server, Mark::host, true, trouble.quick, ""};
-      return {Party::host_key, Mark::host, true, false, ""};
-    case Phase::login: return {Party::account, Mark::account, true, false, silent ? kLoginSilent : kNotLetIn};
+      if (silent) return {Party::server, Mark::host, true, trouble.quick ? Again::at_once : Again::no, ""};
+      return {Party::host_key, Mark::host, true, Again::no, ""};
+    case Phase::login: return {Party::account, Mark::account, true, Again::no, silent ? kLoginSilent : kNotLetIn};
     case Phase::run: break;
   }
-  if (silent) return {Party::network, Mark::nothing, false, false, kLost};
-  return {Party::command, Mark::nothing, false, false, kNotRun};
+  if (silent) return {Party::network, Mark::nothing, false, Again::no, kLost};
+  return {Party::command, Mark::nothing, false, Again::no, kNotRun};
 }
 
 std::chrono::seconds pause_after(unsigned long failures, std::chrono::seconds longest) {

@@ -27,17 +27,20 @@ const char* name_of(Party party);
 // What other sessions pass over for a while.
 enum class Mark { nothing, host, account };
 
+// Whether this server is tried once more, before another one.
+enum class Again { no, at_once, soon };
+
 struct Verdict {
   Party party;
   Mark mark;
-  bool next;         // another server may do better
-  bool again;        // this one may do better at once
+  bool next;  // another server may do better
+  Again again;
   std::string told;  // what the user reads; empty: the usual line for the code (base/tool.h)
 };
 
 // Which failure it was: asp-dial's exit code, whether the server would have done for another client, and whether it
-// failed within a moment. A busy sshd turns connections away at once (MaxStartups), and not each; so one is no
-// evidence.
+// failed within a moment. A busy sshd turns connections away at once (MaxStartups), and not each; one that is
+// restarted refuses them for a second. So one such failure is no evidence.
 struct Trouble {
   Phase phase;
   tool::Exit code;

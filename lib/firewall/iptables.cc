@@ -1,9 +1,13 @@
 #include "firewall/iptables.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -17,6 +21,7 @@
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/logging.h"
+#include "base/paths.h"
 #include "session/spool.h"
 
 namespace firewall::iptables {
@@ -24,13 +29,49 @@ namespace {
 
 using text::Family;
 
-constexpr int kPatienceSeconds = 10;  // for one run of iptables, including the wait for its own lock
+// Seconds for one run of iptables, and for its own lock therein. After one that hung nobody waits so long for half a
+// minute, unless iptables works again: whoever runs it has the firewall's lock, and others stand in line for that.
+struct Patience {
+  int whole;
+  int lock;
+};
+constexpr Patience kPatience{10, 5};
+constexpr Patience kAfterOneHung{2, 1};
+constexpr std::chrono::seconds kHungLately{30};
 constexpr std::size_t kMaxOutput = 64 * 1024 * 1024;
 constexpr char kLegacyTables[] = "/proc/net/ip_tables_names";
 constexpr char kLegacyTables6[] = "/proc/net/ip6_tables_names";
 
-child::Output run(std::vector<std::string> argv, const std::string& input) {
-  return child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, kPatienceSeconds);
+// Its age is that of the last hung run that had the whole time.
+std::string hung_note() { return std::string(paths::kRun) + "/iptables_hung"; }
+
+bool hung_lately() {
+  struct stat note {};
+  return ::stat(hung_note().c_str(), &note) == 0 && std::abs(::time(nullptr) - note.st_mtime) < kHungLately.count();
+}
+
+void note_hung() {
+  const Fd note(::open(hung_note().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (note) ::futimens(note.get(), nullptr);
+}
+
+// Failure{75}: it hangs, or somebody else has its lock.
+child::Output run(const std::string& program, const std::vector<std::string>& options, const std::string& input) {
+  const bool impatient = hung_lately();
+  const Patience patience = impatient ? kAfterOneHung : kPatience;
+  std::vector<std::string> argv{program, "--wait", std::to_string(patience.lock)};
+  argv.insert(argv.end(), options.begin(), options.end());
+  try {
+    auto answer = child::run({std::move(argv), env::allow({}), {}}, input, kMaxOutput, patience.whole);
+    if (answer.status != 0 && answer.err.find("holding the xtables lock") != std::string::npos)
+      throw tool::Failure(tool::temporary,
+                          fmt::format("{}: somebody else has had the xtables lock for {} s", program, patience.lock));
+    if (impatient) ::unlink(hung_note().c_str());
+    return answer;
+  } catch (const tool::Failure& failure) {
+    if (failure.code() == tool::temporary && !impatient) note_hung();
+    throw;
+  }
 }
 
 std::string program(Family family, const char* suffix = "") {
@@ -39,7 +80,7 @@ std::string program(Family family, const char* suffix = "") {
 
 // Empty: it succeeded. Otherwise the message of iptables-restore. `iptables` is the program's path, here and below.
 std::string try_restore(const std::string& iptables, const std::string& input) {
-  const auto answer = run({iptables + "-restore", "--noflush", "--wait", "5"}, input);
+  const auto answer = run(iptables + "-restore", {"--noflush"}, input);
   if (answer.status == 0) return {};
   return answer.err.empty() ? fmt::format("exit status {}", answer.status) : answer.err;
 }
@@ -59,7 +100,7 @@ std::vector<std::string> lines_of(const std::string& output) {
 }
 
 std::vector<std::string> table_lines(const std::string& iptables, const char* table) {
-  const auto answer = run({iptables, "--wait", "5", "-t", table, "-S"}, "");
+  const auto answer = run(iptables, {"-t", table, "-S"}, "");
   if (answer.status != 0)
     throw tool::Failure(tool::os, fmt::format("run {} -t {} -S: {}", iptables, table, answer.err));
   return lines_of(answer.out);
@@ -68,7 +109,7 @@ std::vector<std::string> table_lines(const std::string& iptables, const char* ta
 // Empty when there is no such chain. Any other failure is thrown: existing rules must not be taken for
 // gone.
 std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
-  const auto answer = run({program(family), "--wait", "5", "-t", table, "-S", chain}, "");
+  const auto answer = run(program(family), {"-t", table, "-S", chain}, "");
   if (answer.status != 0) {
     const bool absent =
         answer.err.find("No chain") != std::string::npos || answer.err.find("incompatible") != std::string::npos;

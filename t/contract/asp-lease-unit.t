@@ -53,7 +53,7 @@ leased(by_name("2001:db8:1::50", inner6), "IPv6")
 same(run("ps", "-e", "-o", "comm=")[1].count("getent"), 0, "and no process of it stays")
 systemd.end()
 for what, command in (("that ends", ("/bin/true",)), ("that says what is none", ("/bin/echo", "198.51.100.50x")),
-                      ("that says too much", ("/usr/bin/yes", "198.51.100.50")), ("that hangs", ("/bin/sleep", "30"))):
+                      ("that says too much", ("/usr/bin/yes", "198.51.100.50")), ("that hangs", ("/bin/sleep", "30")), ("that is stopped", ("/bin/sh", "-c", "kill -STOP $$"))):
     systemd = Systemd(*NOBODY, *command)
     refused(by_name(), "destination_denied", f"an asp-name {what}", "does not have that address")
     systemd.end()

@@ -1,11 +1,7 @@
 #!/bin/bash
 # /run/sallyport fills up at each step of a session, by blocks or inodes, and /tmp: which sessions it ends, and
 # what they are told. Others go on, and once there is room nothing is left of it.
-. "${0%/*}/../lib/lab.sh"
-. "$LAB_LIB/tap.sh"
-. "$LAB_LIB/proxy.sh"
-lab_up dmz outside outside2 inside1 inside2
-. "$LAB_LIB/hung.sh"
+. "${0%/*}/../lib/hung.sh"
 . "$LAB_LIB/messages.sh"
 run=/run/sallyport
 on dmz "$bin/asp-reap"

@@ -1,11 +1,7 @@
 #!/bin/bash
 # syslog hangs (SIGSTOP). Others hardly notice: how long at
 # most, and which test holds it, is in ARCHITECTURE.md, "How long anything waits".
-. "${0%/*}/../lib/lab.sh"
-. "$LAB_LIB/tap.sh"
-. "$LAB_LIB/proxy.sh"
-lab_up dmz outside outside2 inside1 inside2
-. "$LAB_LIB/hung.sh"
+. "${0%/*}/../lib/hung.sh"
 hung_begin
 
 proxy_session one outside bear "$SQUASH" cat

@@ -32,13 +32,15 @@ back "$etc/aspera.conf"
 
 with_key() { configure "s|$squash_key|$1|"; }
 of_server="$of_bear.*\\(exit 78\\)"
-on_dmz "head -c 70000 /dev/zero > /etc/long; chmod 644 /etc/long; mkdir -m 777 /srv/open; cp $squash_key /srv/open/key; chown bobcat /srv/open; cp $squash_key /etc/bobcats; chown bobcat /etc/bobcats; chmod 600 /srv/open/key /etc/bobcats"
+on_dmz "head -c 70000 /dev/zero > /etc/long; chmod 644 /etc/long; mkdir -m 777 /srv/open; cp $squash_key /srv/open/key; chown bobcat /srv/open; cp $squash_key /etc/bobcats; chown bobcat /etc/bobcats; chmod 600 /srv/open/key /etc/bobcats; cp $squash_key /etc/shared; chown root:daemon /etc/shared; chmod 660 /etc/shared"
 with_key /etc/long
 meets 'a key file that is too long' 78 "$misconfigured" "$no_server key /etc/long: more than 65536 bytes $of_server"
 with_key /srv/open/key
 meets 'a key where others may change the way to it' 78 "$misconfigured" "$no_server key /srv/open/key: bear cannot read it, and others than root may change a directory on its path $of_server"
 with_key /etc/bobcats
 meets "another user's key" 78 "$misconfigured" "$no_server key /etc/bobcats: must belong to root and be writable by root alone $of_server"
+with_key /etc/shared
+meets 'a key that a group can write' 78 "$misconfigured" "$no_server key /etc/shared: must belong to root and be writable by root alone $of_server"
 configure "s|$squash_key|/home/\\\$(user)/.ssh/id_ed25519|"
 on_dmz 'chown root:root /home/bear/.ssh/id_ed25519'
 meets "a user's own key that is root's" 78 "$misconfigured" "$no_server open key /home/bear/.ssh/id_ed25519: Permission denied $of_server"

@@ -1,12 +1,9 @@
 #!/bin/bash
-# A daemon of the proxy is stopped (SIGSTOP): the node service, asp-lease, Redis. Sessions, and
-# leases that are held, go on; whatever needs it is told in time. How long at most is in ARCHITECTURE.md, "How long anything waits".
-. "${0%/*}/../lib/lab.sh"
-. "$LAB_LIB/tap.sh"
-. "$LAB_LIB/proxy.sh"
+# A daemon of the proxy is stopped (SIGSTOP): the node service, asp-lease, Redis; or asp-redis, which asks Redis,
+# hangs. Sessions, and leases that are held, go on; whatever needs it is told in time. How long at most is in
+# ARCHITECTURE.md, "How long anything waits".
+. "${0%/*}/../lib/hung.sh" inner outer
 . "$LAB_LIB/forward.sh"
-lab_up dmz outside outside2 inside1 inside2 inner outer
-. "$LAB_LIB/hung.sh"
 dmz=$(lab_root dmz)
 forward_config
 forward_user alice
@@ -47,7 +44,21 @@ kill -CONT "$stopped" 2> /dev/null
 
 tap_about='Redis is stopped: '
 kill -STOP "$redis"
-others_hardly_notice 8 "$SQUASH"
+others_hardly_notice 8 "$SQUASH" 12  # it asks Redis twice
 ok 'the lease goes on' is_flowing held
 kill -CONT "$redis"
+
+# ask DESTINATION: for a lease; its status
+ask() {
+  api POST /proxy/leases "{\"destination\": \"$1\"}"
+  echo "$status"
+}
+tap_about='asp-redis hangs: '
+on dmz sh -c "mv $bin/asp-redis $bin/asp-redis.away; printf '#!/bin/sh\nexec sleep 1000\n' > $bin/asp-redis; chmod 755 $bin/asp-redis"
+others_hardly_notice 8 "$SQUASH" 12
+ok 'the lease goes on' is_flowing held
+job asked ask "$OUTER"
+over asked 0 20 'who asks for a lease has an answer'
+like "$(cat "$TMPDIR/asked.out")" '^(201|503)$' 'which is one of the two'
+on dmz mv $bin/asp-redis{.away,}
 done_testing

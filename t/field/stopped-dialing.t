@@ -1,12 +1,8 @@
 #!/bin/bash
-# A process of somebody's session is stopped (SIGSTOP) while a server is dialled, and so is syslog.
-# Others hardly notice, and when the client has gone, or the
-# process was killed, nothing is left. How long at most is in ARCHITECTURE.md, "How long anything waits".
-. "${0%/*}/../lib/lab.sh"
-. "$LAB_LIB/tap.sh"
-. "$LAB_LIB/proxy.sh"
-lab_up dmz outside outside2 inside1 inside2
-. "$LAB_LIB/hung.sh"
+# A process of somebody's session is stopped (SIGSTOP) while a server is dialled, and so is syslog. Others
+# hardly notice, and when the client has gone, or the process was killed, nothing is left; ARCHITECTURE.md,
+# "How long anything waits".
+. "${0%/*}/../lib/hung.sh"
 hung_begin
 
 listener=$(on inside1 cat /run/sshd.pid)

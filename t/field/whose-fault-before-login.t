@@ -28,6 +28,17 @@ for mode in close words kex-reset; do
   first_turn
   is "$(session bobcat "$SQUASH" 2>&1) $(marked)" 'served ' "$mode, once: it is tried again at once, and serves; nothing is marked"
 done
+# The first connection is refused, and the next one is not, as of an sshd that is restarted.
+ask_for fine
+configure "$INSIDE1:22" "$INSIDE2:22"
+forget
+first_turn
+on inside1 iptables -A INPUT -p tcp --dport 22 --syn -m limit --limit 1/day --limit-burst 1 -j REJECT --reject-with tcp-reset
+began=${EPOCHREALTIME/./}
+is "$(session bobcat "$SQUASH" 2>&1) $(marked)" 'served ' 'refused, once: it is tried again, and serves; nothing is marked'
+took=$(((${EPOCHREALTIME/./} - began) / 1000))
+ok "a second later: $took ms" test "$took" -ge 1000
+on inside1 iptables -F INPUT
 ask_for silence,fine
 configure "$INSIDE1:22" "$INSIDE2:22"
 first_turn

@@ -1,19 +1,32 @@
 # hung.sh: somebody's transfer that was there before, and how long everything else takes, while
-# something hangs. Sourced after proxy.sh, with dmz, outside, outside2, inside1 and inside2 up.
+# something hangs. A story begins with
+#
+#   . "${0%/*}/../lib/hung.sh" [HOST...]   these hosts besides dmz, outside, outside2, inside1 and inside2
+#   hung_begin
+. "${BASH_SOURCE[0]%/*}/lab.sh"
+. "$LAB_LIB/tap.sh"
+. "$LAB_LIB/proxy.sh"
+lab_up dmz outside outside2 inside1 inside2 "$@"
 
 bin=$LAB_PREFIX/bin
 # The rule at $INDIVIDUAL leads to a server of its own, that at $SQUASH to one that can be stopped.
-hung_configure() {
+hung_configure() {  # [EXPRESSION OF SED]
   proxy_allow cat
-  on dmz sed -i "/host_ip=\"$INDIVIDUAL\"/,/<host>/s|<host>[^<]*|<host>$INSIDE2:22|; 0,/<host>/s|<host>|<connect_timeout>6</connect_timeout><host>|" "$LAB_PREFIX/etc/aspera.conf"
+  on dmz sed -i "${1-}; /host_ip=\"$INDIVIDUAL\"/,/<host>/s|<host>[^<]*|<host>$INSIDE2:22|; 0,/<host>/s|<host>|<connect_timeout>6</connect_timeout><host>|" "$LAB_PREFIX/etc/aspera.conf"
 }
 
 seconds_since() { echo $(((${EPOCHREALTIME/./} - $1) / 1000000)); }
+# no_stdins: whoever goes on in the background keeps no session's stdin open.
+no_stdins() {
+  local fd
+  for fd in "${proxy_stdin[@]}"; do exec {fd}>&-; done
+}
 # job NAME COMMAND...: in the background; its status and seconds go to a file.
 declare -A job
 job() {
   {
     local began=${EPOCHREALTIME/./}
+    no_stdins
     "${@:2}" > "$TMPDIR/$1.out" 2> "$TMPDIR/$1.err" < /dev/null
     echo "$? $(seconds_since "$began")" > "$TMPDIR/$1.job"
   } &
@@ -36,8 +49,8 @@ goes_on() {  # TEXT: both ways, and by UDP
   wait_until 5 grep -q "^$1\$" "$TMPDIR/old.out" && packet outside2 5001 "$INDIVIDUAL" "$1"
 }
 # hung_begin: somebody else's transfer, from here on
-hung_begin() {
-  hung_configure
+hung_begin() {  # [EXPRESSION OF SED, for aspera.conf]
+  hung_configure "$@"
   lab_udp inside1 echo "$INSIDE1:33001" "$TMPDIR/received1"
   lab_udp inside2 echo "$INSIDE2:33001" "$TMPDIR/received2"
   proxy_session old outside2 bobcat "$INDIVIDUAL" cat
@@ -93,20 +106,35 @@ is_over() {  # VICTIM PID
   kill -CONT "$2" 2> /dev/null
 }
 
-# Whoever runs iptables-restore, which is asp-pinhole and asp-reap, has the firewall's lock.
-slow_iptables() { on dmz sh -c "mv /usr/sbin/iptables-restore /usr/sbin/iptables-restore.away; printf '#!/bin/sh\nexec sleep 1000\n' > /usr/sbin/iptables-restore; chmod 755 /usr/sbin/iptables-restore"; }
+# Whoever runs iptables-restore, which is asp-pinhole, or iptables, which is asp-reap, has the firewall's lock.
+slow_iptables() {  # [PROGRAM]
+  local path=/usr/sbin/${1-iptables-restore}
+  on dmz sh -c "mv $path $path.away; printf '#!/bin/sh\nexec sleep 1000\n' > $path; chmod 755 $path"
+}
 runs_iptables() { [ -n "$(of_one sleep)" ]; }
-usual_iptables() { on dmz mv /usr/sbin/iptables-restore.away /usr/sbin/iptables-restore; }
+# locked FILE: somebody has that lock of dmz's, until unlocked
+locked() {
+  (no_stdins; on_exec dmz flock "$1" tail -f /dev/null) &
+  locker=$!
+  wait_until 5 is_locked "$1"
+}
+is_locked() { ! on dmz flock -n "$1" true; }
+unlocked() {
+  # shellcheck disable=SC2046  # a list of numbers
+  kill $(lab_pids dmz tail)
+  wait "$locker" 2> /dev/null
+}
+usual_iptables() { on dmz mv "/usr/sbin/${1-iptables-restore}"{.away,}; }
 # shellcheck disable=SC2046  # a list of numbers
 end_iptables() { kill -KILL $(of_one sleep); }
 
-# others_hardly_notice SECONDS ADDRESS: somebody else's transfer, asp-reap, and a new session of
+# others_hardly_notice SECONDS ADDRESS [SECONDS OF ASP-REAP]: somebody else's transfer, asp-reap, and a new session of
 # another user's with its UDP, from the same client
 others_hardly_notice() {
   local began=${EPOCHREALTIME/./} took
   job reap on dmz timeout 60 "$bin/asp-reap"
   ok "somebody else's transfer goes on" goes_on "during-$tap_count"
-  over reap 0 5 'asp-reap'
+  over reap 0 "${3-5}" 'asp-reap'
   began=${EPOCHREALTIME/./}
   ok "another user's session begins" proxy_session other outside bobcat "$2" cat
   ok 'with its UDP' packet outside 5002 "$2" other

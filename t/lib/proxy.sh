@@ -157,10 +157,12 @@ lab_pids() {
   local holder space process name
   lab_holder "$1"
   space=$(readlink "/proc/$holder/ns/mnt")
-  for process in $(lab_processes "$space"); do
-    read -r name < "/proc/$process/comm" || continue
+  for process in /proc/[0-9]*; do
+    read -r name < "$process/comm" || continue
     # shellcheck disable=SC2053  # a pattern
     [[ $name == $2 ]] || continue
+    [ "$(readlink "$process/ns/mnt")" = "$space" ] || continue
+    process=${process#/proc/}
     [ "${3-}" = "" ] || [ "$(on "$1" stat -c %U "/proc/$process/stat")" = "$3" ] || continue
     echo "$process"
   done 2> /dev/null

@@ -58,13 +58,16 @@ TEST_CASE("blame: what is ours, the key's or the client's marks nothing, in any 
   CHECK(family.next);
 }
 
-TEST_CASE("blame: only a server that turns a connection away at once is tried again") {
+TEST_CASE("blame: only a server that is not reached, or turns a connection away, at once is tried again") {
   for (const Phase phase : {Phase::reach, Phase::handshake, Phase::login, Phase::run}) {
     for (int code = 0; code < 256; ++code) {
       const auto exit = static_cast<tool::Exit>(code);
-      CHECK_FALSE(judge({phase, exit}).again);
-      CHECK(judge({.phase = phase, .code = exit, .of_client = false, .quick = true}).again ==
-            (phase == Phase::handshake && exit == tool::unavailable));
+      CHECK(judge({phase, exit}).again == Again::no);
+      const auto quick = exit != tool::unavailable   ? Again::no
+                         : phase == Phase::reach     ? Again::soon
+                         : phase == Phase::handshake ? Again::at_once
+                                                     : Again::no;
+      CHECK(judge({.phase = phase, .code = exit, .of_client = false, .quick = true}).again == quick);
     }
   }
 }
