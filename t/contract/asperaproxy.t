@@ -147,7 +147,7 @@ is "$(iptables -S FORWARD | grep -c -- '-A FORWARD -m comment --comment sallypor
 iptables -F FORWARD
 older
 iptables -D FORWARD -m comment --comment sallyport -j ACCEPT
-is "$(iptables -t nat -S | grep -c "DNAT.*$(id 1)") $(ip6tables -t nat -S | grep -c "DNAT.*$(id 2)")" '1 1' 'and puts their rules back'
+is "$(iptables -t nat -S | grep -c "$(id 1) -j DNAT") $(ip6tables -t nat -S | grep -c "$(id 2) -j DNAT")" '1 1' 'and puts their rules back'
 status 0 'stop: exit 0' timeout 60 env SUDO_USER=alice SUDO_UID=1234 "$proxy" stop
 is "$out" 'stopped: no new sessions are taken; 2 sessions ended' 'says how many it ended'
 is "$(iptables-save 2> /dev/null | grep -ci sallyport) $(ip6tables-save 2> /dev/null | grep -ci sallyport)" '0 0' 'both families are purged, of the older layout, too'
