@@ -59,7 +59,8 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
 
 Limits limits_for(const config::Rproxy& rproxy, const session::Route& route) {
   const auto& rule = rproxy.rules.at(static_cast<std::size_t>(route.rule) - 1);
-  return {rproxy.max_sessions, rule.max_sessions, rproxy.max_sessions_of_user(), rule.udp_linger_limit};
+  return {rproxy.max_sessions, rule.max_sessions, rproxy.max_sessions_of_user(), rproxy.iptables_sessions,
+          rule.udp_linger_limit};
 }
 
 // Where the host of that name was found: root's asp-upstream of this session has noted it, once the host key

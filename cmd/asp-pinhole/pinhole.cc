@@ -83,7 +83,6 @@ Pinhole::Pinhole(session::Session session, std::string identity, Limits limits, 
                  std::unique_ptr<Sightings> sightings)
     : session_(std::move(session)),
       identity_(std::move(identity)),
-      backend_(firewall::backend_of(session_)),
       limits_(limits),
       life_(life),
       sightings_(std::move(sightings)) {}
@@ -158,6 +157,34 @@ void Pinhole::check_limits() const {
   if (limits_.of_rule != 0) check(rule.c_str(), session::spool::count_of_rule(session_.route.rule), limits_.of_rule);
 }
 
+firewall::Backend& Pinhole::backend() const { return firewall::backend_of(session_); }
+
+// Every new flow is compared with all rules of the chain, one after the other.
+bool Pinhole::is_beyond_chain() const {
+  return session_.route.forwarding == config::Forwarding::iptables &&
+         session::spool::count_in_chain(session_.client.ip) >= limits_.in_chain &&
+         firewall::backend(firewall::Part::nftables).is_installed();
+}
+
+// A kernel or a container may have no nftables, though the library is there.
+void Pinhole::put_in_force() {
+  const bool beyond = is_beyond_chain();
+  if (beyond) session_.route.forwarding = config::Forwarding::nftables;
+  entry_.emplace(session_);
+  in_force_ = true;  // from here on there may be something to revoke
+  sightings_->before_rule();
+  try {
+    backend().open(session_);
+  } catch (const tool::Failure& failure) {
+    if (!beyond) throw;
+    logging::debug1("More than {} sessions stay in iptables: {}", limits_.in_chain, logging::escape(failure.what()));
+    session_.route.forwarding = config::Forwarding::iptables;
+    entry_->remove();
+    entry_.emplace(session_);
+    backend().open(session_);
+  }
+}
+
 bool Pinhole::open() {
   const auto start = Clock::now();
   if (!wait_for_turn()) return false;
@@ -171,10 +198,7 @@ bool Pinhole::open() {
     check_limits();
     session_.group = session::find_group(session_, session::spool::living_of(session_.client.ip));
     session_.opened = monotonic_now();
-    entry_.emplace(session_);
-    in_force_ = true;  // from here on there may be something to revoke
-    sightings_->before_rule();
-    backend_.open(session_);
+    put_in_force();
     renewed_ = Clock::now();
   }
   turn_.reset();  // the next session finds us on record
@@ -250,17 +274,17 @@ void Pinhole::hold() {
 
 // Renews the rule in nftables, where it expires otherwise.
 void Pinhole::renew() {
-  const auto each = backend_.renewal();
+  const auto each = backend().renewal();
   if (!each || Clock::now() < renewed_ + *each) return;
   const session::spool::FirewallLock lock;
-  backend_.renew(session_);
+  backend().renew(session_);
   renewed_ = Clock::now();
 }
 
 void Pinhole::step(Deadline until) {
   if (!unanswered_.empty()) until = std::min(until, Deadline::at(next_review_));
   renew();
-  if (const auto each = backend_.renewal()) until = std::min(until, Deadline::at(renewed_ + *each));
+  if (const auto each = backend().renewal()) until = std::min(until, Deadline::at(renewed_ + *each));
   if (life_.wait(sightings_ ? sightings_->fd() : -1, until) == Life::Woken::by_watch) {
     for (const auto& flow : learn(sightings_->news())) handle_flow(flow);
     drop_surplus();
@@ -373,8 +397,8 @@ Pinhole::Claim Pinhole::claim(const Flow& flow) {
     });
     if (later) return Claim::not_yet;
     session_.flow = session::PinnedFlow{flow.client, flow.server};
-    if (session_.route.src_port_filtering) backend_.pin(session_);
-    if (session::spool::was_offered(session_.id)) backend_.settle(session_);
+    if (session_.route.src_port_filtering) backend().pin(session_);
+    if (session::spool::was_offered(session_.id)) backend().settle(session_);
     entry_->update(session_);
   }
   if (session_.route.src_port_filtering) drop_unclaimed();
@@ -513,8 +537,8 @@ Pinhole::Carried Pinhole::close_rule_and_flows() {
   std::optional<session::spool::FirewallLock> lock;
   if (in_force_) {
     lock.emplace();
-    backend_.close(session_);
-    if (session::spool::was_offered(session_.id)) backend_.close_all(session_);
+    backend().close(session_);
+    if (session::spool::was_offered(session_.id)) backend().close_all(session_);
   }
   if (sightings_) learn_last();
   const auto others = peers();

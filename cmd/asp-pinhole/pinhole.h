@@ -41,6 +41,7 @@ struct Limits {
   unsigned total = 0;
   unsigned of_rule = 0;
   unsigned of_user = 0;
+  unsigned in_chain = 0;              // by iptables; always a limit
   std::chrono::seconds lingering{0};  // after the end of its SSH session; always a limit
 };
 
@@ -73,6 +74,9 @@ class Pinhole {
   bool wait_for_turn();
   std::optional<session::Session> find_predecessor() const;
   void check_limits() const;
+  firewall::Backend& backend() const;
+  bool is_beyond_chain() const;
+  void put_in_force();
   std::vector<conntrack::Flow> sort_early_flows() const;
   void renew();
   void step(Deadline until);
@@ -107,7 +111,6 @@ class Pinhole {
 
   session::Session session_;
   const std::string identity_;
-  firewall::Backend& backend_;
   const Limits limits_;
   Life& life_;
   std::optional<session::spool::Entry> entry_;

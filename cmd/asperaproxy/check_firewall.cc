@@ -149,15 +149,21 @@ Verdicts netlink(const Patient&) {
 
 Verdicts nftables(const Patient& patient) {
   const bool wanted = wants(patient, config::Forwarding::nftables);
-  const Grade grade = wanted ? Grade::fail : Grade::warn;
-  const std::string cure = "apt-get install nftables; modprobe nf_tables  # dnf install nftables";
-  if (!firewall::backend(Part::nftables).is_installed()) return {{grade, "libnftables cannot be loaded", cure}};
+  const unsigned most = patient.rproxy ? patient.rproxy->iptables_sessions : config::Rproxy().iptables_sessions;
+  const auto unusable = [&](const std::string& why) -> Verdict {
+    const std::string cure = "apt-get install nftables; modprobe nf_tables  # dnf install nftables";
+    if (wanted) return fail(why, cure);
+    return warn(
+        fmt::format("{}: more than {} sessions stay in the chain of iptables, which slows down new flows", why, most),
+        cure);
+  };
+  if (!firewall::backend(Part::nftables).is_installed()) return {unusable("libnftables cannot be loaded")};
   try {
     firewall::backend(Part::nftables).inspect_base();
   } catch (const tool::Failure& failure) {
-    return {{grade, failure.what(), cure}};
+    return {unusable(failure.what())};
   }
-  if (!wanted) return {ok("usable; no rule of aspera.conf wants it")};
+  if (!wanted) return {ok(fmt::format("usable, for sessions beyond the {} of iptables", most))};
   if (!firewall::backend(Part::iptables).is_installed()) {
     return {warn("usable; without iptables, the administrator has to let its packets pass FORWARD",
                  "nft insert rule inet filter forward " + kOurs.nft + " accept  # in the table that forwards")};

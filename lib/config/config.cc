@@ -219,6 +219,7 @@ Rproxy read_rproxy(const std::string& file, Section section) {
   section.take("known_hosts", rproxy.known_hosts);
   section.take("max_sessions", rproxy.max_sessions);
   section.take("max_sessions_per_user", rproxy.max_sessions_per_user);
+  section.take("iptables_sessions", rproxy.iptables_sessions);
   const auto rules = section.section("rules").sections("rule");
   section.all_taken();
   rproxy.rules.reserve(rules.size());

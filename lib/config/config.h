@@ -56,6 +56,7 @@ struct Rproxy {
   std::string known_hosts;    // absolute
   unsigned max_sessions = 0;
   unsigned max_sessions_per_user = 0;  // 0: half of max_sessions, rounded up
+  unsigned iptables_sessions = 16;     // of an address family; what comes beyond is for nftables
   std::vector<Rule> rules;
   // 0: no limit.
   unsigned max_sessions_of_user() const {

@@ -148,6 +148,13 @@ constexpr Option kRproxy[] = {
      .traits = addition,
      .low = 0,
      .high = 1000000},
+    {.name = "iptables_sessions",
+     .value = number,
+     .standard = "16",
+     .meaning = "sessions of an address family that iptables forwards; nftables has the others",
+     .traits = addition,
+     .low = 1,
+     .high = 1000000},
     {.name = "rules", .children = kRules},
 };
 

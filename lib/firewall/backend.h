@@ -24,6 +24,7 @@ struct Rule {
 
 struct Mended {
   bool laid = false;          // the base was missing or damaged, or a rule was
+  bool outdated = false;      // chains of an older release were there; the base was laid in their place
   std::vector<Rule> removed;  // rules in our chains that no session accounts for
 };
 
@@ -66,7 +67,7 @@ class Backend {
   // --- for all living sessions; those of other backends are ignored ---
 
   // Compares the rules in force with what `sessions` should have, and corrects the difference. Lays the base
-  // only if some of them are of this backend.
+  // only if some of them are of this backend, or an older release's is there.
   virtual Mended reconcile(const std::vector<session::Session>& sessions) = 0;
   // Puts the base in force, and the rules of `sessions`; replaces whatever our chains held before.
   virtual void lay(const std::vector<session::Session>& sessions) = 0;

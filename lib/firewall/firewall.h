@@ -1,6 +1,9 @@
 // firewall/firewall: which of the firewall's parts forwards a session, by its record, and functions
 // that concern more than one part. firewall/backend.h tells the conditions for callers and the
 // failures.
+//
+// A session that aspera.conf wants in iptables is forwarded by nftables where the chain of its family is full when it
+// opens. Its record then says nftables, as if it had been wanted there.
 #pragma once
 
 #include <array>

@@ -106,19 +106,6 @@ std::vector<std::string> table_lines(const std::string& iptables, const char* ta
   return lines_of(answer.out);
 }
 
-// Empty when there is no such chain. Any other failure is thrown: existing rules must not be taken for
-// gone.
-std::vector<std::string> chain_lines(Family family, const char* table, const std::string& chain) {
-  const auto answer = run(program(family), {"-t", table, "-S", chain}, "");
-  if (answer.status != 0) {
-    const bool absent =
-        answer.err.find("No chain") != std::string::npos || answer.err.find("incompatible") != std::string::npos;
-    if (absent) return {};
-    throw tool::Failure(tool::os, fmt::format("list chain {}: {}", chain, answer.err));
-  }
-  return lines_of(answer.out);
-}
-
 // All that is ours in one iptables.
 struct Tables {
   std::vector<std::string> nat;
@@ -132,9 +119,9 @@ struct Tables {
     if (there.contains("filter")) filter = table_lines(iptables, "filter");
   }
   text::Standing standing() const { return text::standing(nat, filter); }
-  bool empty(Family family) const {
+  bool empty() const {
     using text::Base;
-    return text::judge_base(family, nat, filter) == Base::absent && text::judge_accepting(filter) == Base::absent;
+    return text::judge_base(nat, filter) == Base::absent && text::judge_accepting(filter) == Base::absent;
   }
 };
 
@@ -162,7 +149,7 @@ bool leave_other(Family family) {
   const auto other = other_of(family);
   if (!other || ::access(other->program.c_str(), X_OK) != 0) return false;
   const Tables found(other->program, other->tables);
-  if (found.empty(family)) return false;
+  if (found.empty()) return false;
   restore(other->program, text::purge(found.standing()));
   logging::event("Removed the rules from {}: iptables is another one now",
                  std::filesystem::path(other->program).filename().string());
@@ -221,23 +208,23 @@ std::vector<Rule> rules_among(const std::vector<std::string>& lines) {
   return rules;
 }
 
-// The rules in force, in the buckets of `session`, for which `chosen` returns true.
-template <typename Chosen>
-std::vector<Rule> list_beside(Family family, const session::Session& session, Chosen chosen) {
-  std::vector<Rule> rules;
-  for (const auto& chain : text::session_chains(session)) {
-    for (auto& rule : rules_among(chain_lines(family, "nat", chain))) {
-      if (chosen(rule)) rules.push_back(std::move(rule));
-    }
-  }
-  return rules;
-}
-
 void remove(Family family, const std::vector<Rule>& rules) {
   if (rules.empty()) return;
   std::string input = "*nat\n";
   for (const auto& rule : rules) input += "-D" + rule.line.substr(2) + "\n";
   restore(program(family), input + "COMMIT\n");
+}
+
+// Removes the rules in force, in whichever of our chains, for which `chosen` returns true. A helper of an older
+// release, which lives on, may have put back the chains that it knows.
+template <typename Chosen>
+void remove_those(Family family, Chosen chosen) {
+  std::vector<Rule> rules;
+  for (const auto& line : table_lines(program(family), "nat")) {
+    const Rule rule{comment_of(line), line};
+    if (line.starts_with("-A SALLYPORT") && chosen(rule)) rules.push_back(rule);
+  }
+  remove(family, rules);
 }
 
 // The rules of `session`, as iptables -S prints them.
@@ -278,22 +265,20 @@ class Iptables : public Backend {
 
   void settle(const session::Session& session) override {
     std::set<std::string> right = lines_in_force(session);
-    remove(family_, list_beside(family_, session, [&](const Rule& rule) {
-             return rule.comment == session.id && right.erase(rule.line) == 0;
-           }));
+    remove_those(family_, [&](const Rule& rule) { return rule.comment == session.id && right.erase(rule.line) == 0; });
   }
 
   void close_all(const session::Session& session) override {
-    remove(family_, list_beside(family_, session, [&](const Rule& rule) { return rule.comment == session.id; }));
+    remove_those(family_, [&](const Rule& rule) { return rule.comment == session.id; });
   }
 
   void close_flow(const session::Session& session) override {
     if (text::family_of(session) != family_) return;
     const std::string source = fmt::format("-s {}/{} ", session.client.ip.text(), session.client.ip.is_v4() ? 32 : 128);
     const std::string port = fmt::format("--sport {} ", session.flow->client.port);
-    remove(family_, list_beside(family_, session, [&](const Rule& rule) {
-             return rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos;
-           }));
+    remove_those(family_, [&](const Rule& rule) {
+      return rule.line.find(source) != std::string::npos && rule.line.find(port) != std::string::npos;
+    });
   }
 
   Mended reconcile(const std::vector<session::Session>& sessions) override;
@@ -307,13 +292,13 @@ class Iptables : public Backend {
 
   text::Base inspect_base() override {
     const Tables found(program(family_));
-    return text::judge_base(family_, found.nat, found.filter);
+    return text::judge_base(found.nat, found.filter);
   }
 
   bool purge() override {
     const bool left = leave_other(family_);
     const Tables found(program(family_));
-    if (found.empty(family_)) return left;
+    if (found.empty()) return left;
     restore(program(family_), text::purge(found.standing()));
     return true;
   }
@@ -337,9 +322,10 @@ Mended Iptables::reconcile(const std::vector<session::Session>& sessions) {
     // A repeated rule is one too many.
     return missing.erase(rule.line) != 0 || without_flow.contains(rule.comment);
   });
-  mended.laid = !wanted.empty() &&
-                (!missing.empty() || text::judge_base(family_, found.nat, found.filter) != text::Base::present);
-  if (mended.laid) {
+  mended.outdated = found.standing().outdated();
+  mended.laid =
+      !wanted.empty() && (!missing.empty() || text::judge_base(found.nat, found.filter) != text::Base::present);
+  if (mended.laid || mended.outdated) {
     lay(sessions);
   } else {
     remove(family_, mended.removed);

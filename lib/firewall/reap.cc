@@ -38,7 +38,10 @@ bool is_used(Part part, const std::vector<session::Session>& living) {
 // Makes the rules in force those of the living sessions, and the base as it should be.
 void mend_rules(Backend& backend, const std::vector<session::Session>& living) {
   const auto mended = backend.reconcile(living);
-  if (mended.laid)
+  if (mended.outdated)
+    logging::event("{}: took away the chains of an older release, and moved the rules of living sessions",
+                   backend.name());
+  else if (mended.laid)
     logging::event("Put back the rules of {} living sessions: the firewall had lost some", living.size());
   for (const auto& rule : mended.removed)
     logging::event("Reaped a rule without a session: {}", logging::escape(rule.line));

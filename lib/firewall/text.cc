@@ -10,11 +10,10 @@
 namespace firewall::text {
 namespace {
 
-constexpr char kSessions[] = "SALLYPORT-DNAT";
-constexpr char kBound[] = "SALLYPORT-BIND";
-constexpr char kWayToBound[] = "SALLYPORT-SNAT -j SALLYPORT-BIND";
-constexpr int kLevels = 4;  // levels of a tree, each for two bits
-constexpr int kBuckets = 256;
+constexpr char kWay[] = "SALLYPORT -j SALLYPORT-SESSIONS";
+constexpr char kSessions[] = "SALLYPORT-SESSIONS";
+constexpr char kBound[] = "SALLYPORT-SNAT";
+constexpr char kMasquerade[] = "SALLYPORT-SNAT -j MASQUERADE";
 
 // As `iptables -S` prints them, so that is_jump can compare.
 const std::string& jump_rule(std::string_view chain) {
@@ -28,44 +27,6 @@ const std::string& jump_rule(std::string_view chain) {
 
 std::string host_net(const IpAddress& ip) { return fmt::format("{}/{}", ip.text(), ip.is_v4() ? 32 : 128); }
 
-// The last byte of the client's address determines the bucket.
-int bucket_of(const session::Session& session) { return session.client.ip.bytes()[session.client.ip.is_v4() ? 3 : 15]; }
-
-std::string bucket(std::string_view root, int byte) { return fmt::format("{}-{:02x}", root, byte); }
-
-// The name of the chain where the lowest 2 * `level` bits of `byte` are known.
-std::string node(std::string_view root, int level, int byte) {
-  if (level == 0) return std::string(root);
-  if (level == kLevels) return bucket(root, byte);
-  return fmt::format("{}-bits-{:0{}b}", root, byte & ((1 << 2 * level) - 1), 2 * level);
-}
-
-// The rule on the way to the bucket of `byte` that leads on from that level. The last of four needs no
-// comparison. It uses -g, not -j: a packet that comes back from a bucket has no other branch to try.
-std::string fork(Family family, std::string_view root, int level, int byte) {
-  const int mask = 3 << 2 * level;
-  const int value = byte & mask;
-  std::string source;
-  if (value != mask) {
-    source = family == Family::v4 ? fmt::format(" -s 0.0.0.{}/0.0.0.{}", value, mask)
-                                  : fmt::format(" -s ::{}/::{:x}", value == 0 ? "" : fmt::format("{:x}", value), mask);
-  }
-  return fmt::format("{}{} -g {}", node(root, level, byte), source, node(root, level + 1, byte));
-}
-
-// The chains of a tree except its buckets.
-std::vector<Chain> tree(Family family, std::string_view root) {
-  std::vector<Chain> chains;
-  for (int level = 0; level < kLevels; ++level) {
-    for (int low = 0; low < 1 << 2 * level; ++low) {
-      Chain& chain = chains.emplace_back(Chain{node(root, level, low), {}});
-      for (int next = 0; next < 4; ++next)
-        chain.rules.push_back("-A " + fork(family, root, level, low | next << 2 * level));
-    }
-  }
-  return chains;
-}
-
 // The rule for packets from a session's client to its server, with or without the flow's ports.
 std::string forwarding_rule(const session::Session& session, bool pinned) {
   std::string ports;
@@ -77,9 +38,8 @@ std::string forwarding_rule(const session::Session& session, bool pinned) {
   else ports += "--dport " + session.route.udp_port_range.text();
   const std::string target =
       session.ports_kept() ? session.host.ip.text() : Endpoint{session.host.ip, session.route.udp_port}.text();
-  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}",
-                     bucket(kSessions, bucket_of(session)), host_net(session.client.ip), host_net(session.proxy.ip),
-                     ports, session.id, target);
+  return fmt::format("{} -s {} -d {} -p udp -m udp {} -m comment --comment {} -j DNAT --to-destination {}", kSessions,
+                     host_net(session.client.ip), host_net(session.proxy.ip), ports, session.id, target);
 }
 
 // The rule for the address of ours from which they go on. It applies after the DNAT: the destination
@@ -99,8 +59,8 @@ std::string binding_rule(const session::Session& session, bool pinned) {
     ports += "--dport " + session.route.udp_port_range.text();
   }
   return fmt::format("{} -s {} -d {} -p udp -m udp {} -m conntrack {} -m comment --comment {} -j SNAT --to-source {}",
-                     bucket(kBound, bucket_of(session)), host_net(session.client.ip), host_net(session.host.ip), ports,
-                     proxy, session.id, session.route.bind_source_address->text());
+                     kBound, host_net(session.client.ip), host_net(session.host.ip), ports, proxy, session.id,
+                     session.route.bind_source_address->text());
 }
 
 Lines session_rules(const session::Session& session, bool pinned) {
@@ -182,15 +142,17 @@ std::vector<std::string> chains_among(const Lines& lines, Chosen chosen) {
   return names;
 }
 
-// Every chain that can be in table nat; chains that lead to others come first.
-const std::vector<std::string>& all_chains() {
-  static const auto all = [] {
-    std::vector<std::string> names;
-    for (const auto& chain : base_chains(Family::v4, true)) names.push_back(chain.name);
-    names.insert(names.end(), buckets(true).begin(), buckets(true).end());
-    return names;
-  }();
-  return all;
+std::vector<std::string> current_chains() {
+  std::vector<std::string> names;
+  for (const auto& chain : base_chains()) names.push_back(chain.name);
+  return names;
+}
+
+// With rules of sessions before its last rule, or in a chain that has no other.
+bool is_as(const Chain& chain, Lines rules) {
+  if (!chain.rules.empty() && (rules.empty() || rules.back() != chain.rules.back())) return false;
+  std::erase_if(rules, is_session_rule);
+  return rules == chain.rules;
 }
 
 std::string for_each_name(const std::vector<std::string>& names, const char* form) {
@@ -204,12 +166,6 @@ std::string remove_old(const Lines& rules, const std::vector<std::string>& chain
   std::string text;
   for (const auto& rule : rules) text += "-D" + rule.substr(2) + "\n";
   return text + for_each_name(chains, "-F {}\n") + for_each_name(chains, "-X {}\n");
-}
-
-bool are_bound(Family family, const std::vector<session::Session>& sessions) {
-  return std::any_of(sessions.begin(), sessions.end(), [&](const session::Session& each) {
-    return is_for(each, family) && each.route.bind_source_address;
-  });
 }
 
 }  // namespace
@@ -236,78 +192,44 @@ bool is_jump(std::string_view line) {
 
 std::vector<std::string> rules_of(const session::Session& session) { return session_rules(session, session.pinned()); }
 
-std::vector<std::string> session_chains(const session::Session& session) {
-  std::vector<std::string> chains;
-  for (const char* root : {kSessions, kBound}) chains.push_back(bucket(root, bucket_of(session)));
-  return chains;
-}
-
 bool is_session_rule(std::string_view line) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (const char* root : {kSessions, kBound}) {
-    const std::string start = fmt::format("-A {}-", root);
-    if (!line.starts_with(start)) continue;
-    const auto name = line.substr(start.size());
-    return name.find_first_not_of(kDigits) == 2 && name[2] == ' ';
-  }
-  return false;
+  if (line.starts_with(fmt::format("-A {} ", kSessions))) return true;
+  return line.starts_with(fmt::format("-A {} ", kBound)) && line.find(" -j SNAT ") != line.npos;
 }
 
-const std::vector<Chain>& base_chains(Family family, bool bound) {
-  static const auto make = [](Family of, bool with_bound) {
-    std::vector<Chain> chains{
-        {"SALLYPORT",
-         {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", connmark::kSuite),
-          "-A SALLYPORT -j SALLYPORT-DNAT",
-          fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", connmark::kSuite)}},
-        {"SALLYPORT-SNAT", {"-A SALLYPORT-SNAT -j MASQUERADE"}},
-    };
-    if (with_bound) chains[1].rules.insert(chains[1].rules.begin(), fmt::format("-A {}", kWayToBound));
-    for (const char* root : {kSessions, kBound}) {
-      if (root == kBound && !with_bound) continue;
-      for (auto& chain : tree(of, root)) chains.push_back(std::move(chain));
-    }
-    return chains;
+const std::vector<Chain>& base_chains() {
+  static const std::vector<Chain> all{
+      {"SALLYPORT",
+       {fmt::format("-A SALLYPORT -j CONNMARK --set-xmark {0:#x}/{0:#x}", connmark::kSuite), fmt::format("-A {}", kWay),
+        fmt::format("-A SALLYPORT -j CONNMARK --set-xmark 0x0/{:#x}", connmark::kSuite)}},
+      {kSessions, {}},
+      {kBound, {fmt::format("-A {}", kMasquerade)}},
   };
-  static const std::vector<Chain> all[] = {make(Family::v4, false), make(Family::v4, true), make(Family::v6, false),
-                                           make(Family::v6, true)};
-  return all[(family == Family::v4 ? 0 : 2) + (bound ? 1 : 0)];
+  return all;
 }
 
-const std::vector<std::string>& buckets(bool bound) {
-  static const auto make = [](bool with_bound) {
-    std::vector<std::string> names;
-    for (const char* root : {kSessions, kBound}) {
-      if (root == kBound && !with_bound) continue;
-      for (int byte = 0; byte < kBuckets; ++byte) names.push_back(bucket(root, byte));
-    }
-    return names;
-  };
-  static const std::vector<std::string> all[] = {make(false), make(true)};
-  return all[bound ? 1 : 0];
+bool Standing::outdated() const {
+  return !old_nat.empty() || !old_filter.empty() || !chains_nat.empty() || !chains_filter.empty();
 }
 
 Standing standing(const Lines& nat, const Lines& filter) {
-  static const std::set<std::string> known(all_chains().begin(), all_chains().end());
+  const auto known = current_chains();
   Standing found;
   found.old_nat = old_rules(nat, found.jumps);
   found.old_filter = old_rules(filter, found.jumps);
-  found.chains_nat = chains_among(nat, [](const std::string& name) { return !known.contains(name); });
+  found.chains_nat = chains_among(
+      nat, [&](const std::string& name) { return std::find(known.begin(), known.end(), name) == known.end(); });
   found.chains_filter = chains_among(filter, [](const std::string&) { return true; });
-  found.chains_bound =
-      chains_among(nat, [](const std::string& name) { return known.contains(name) && name.starts_with(kBound); });
   return found;
 }
 
-Base judge_base(Family family, const Lines& nat, const Lines& filter) {
+Base judge_base(const Lines& nat, const Lines& filter) {
   const auto in_nat = our_chains(nat);
   const auto found = standing(nat, {});
-  const bool bound = !found.chains_bound.empty();
-  bool whole = found.jumps.size() == 2 && found.old_nat.empty() && found.chains_nat.empty();
-  for (const auto& name : buckets(bound)) whole = whole && in_nat.contains(name);
-  for (const auto& chain : base_chains(family, bound)) {
+  bool whole = found.jumps.size() == 2 && !found.outdated();
+  for (const auto& chain : base_chains()) {
     const auto there = in_nat.find(chain.name);
-    whole = whole && there != in_nat.end() && there->second == chain.rules;
+    whole = whole && there != in_nat.end() && is_as(chain, there->second);
   }
   const bool any = !found.jumps.empty() || !found.old_nat.empty() || !in_nat.empty();
   const Base accepting = judge_accepting(filter);
@@ -317,7 +239,7 @@ Base judge_base(Family family, const Lines& nat, const Lines& filter) {
 
 Base judge_accepting(const Lines& filter) {
   const auto found = standing({}, filter);
-  if (!found.old_filter.empty() || !found.chains_filter.empty()) return Base::damaged;
+  if (found.outdated()) return Base::damaged;
   return found.jumps.empty() ? Base::absent : Base::present;
 }
 
@@ -328,42 +250,33 @@ std::string accepting(const Standing& found) {
 }
 
 std::string base(Family family, const std::vector<session::Session>& sessions, const Standing& found) {
-  const bool bound = are_bound(family, sessions);
-  std::string chains;
-  std::string rules;
-  for (const auto& chain : base_chains(family, bound)) {
-    chains += fmt::format(":{} - [0:0]\n", chain.name);
+  std::string rules = for_each(family, sessions, add_rules);
+  for (const auto& chain : base_chains()) {
     for (const auto& rule : chain.rules) rules += rule + "\n";
   }
-  chains += for_each_name(buckets(bound), ":{} - [0:0]\n");
-  return accepting(found) + "*nat\n" + chains + rules + for_each(family, sessions, add_rules) +
+  return accepting(found) + "*nat\n" + for_each_name(current_chains(), ":{} - [0:0]\n") + rules +
          add_jump(found.jumps, "PREROUTING") + add_jump(found.jumps, "POSTROUTING") +
-         remove_old(found.old_nat, found.chains_nat) + (bound ? "" : remove_old({}, found.chains_bound)) + "COMMIT\n";
+         remove_old(found.old_nat, found.chains_nat) + "COMMIT\n";
 }
 
 std::string purge(const Standing& found) {
   // Declaring a chain creates or empties it, so that -X succeeds either way.
+  const auto chains = current_chains();
   return "*filter\n" + delete_jump(found.jumps, "FORWARD") + remove_old(found.old_filter, found.chains_filter) +
-         "COMMIT\n*nat\n" + for_each_name(all_chains(), ":{} - [0:0]\n") + delete_jump(found.jumps, "PREROUTING") +
+         "COMMIT\n*nat\n" + for_each_name(chains, ":{} - [0:0]\n") + delete_jump(found.jumps, "PREROUTING") +
          delete_jump(found.jumps, "POSTROUTING") + remove_old(found.old_nat, found.chains_nat) +
-         for_each_name(all_chains(), "-X {}\n") + "COMMIT\n";
+         for_each_name(chains, "-X {}\n") + "COMMIT\n";
 }
 
 std::string open(Family family, const std::vector<session::Session>& sessions) {
-  std::set<std::string> ways;
-  for (const auto& session : sessions) {
-    if (!is_for(session, family)) continue;
-    const int byte = bucket_of(session);
-    if (session.route.bind_source_address) ways.insert(kWayToBound);
-    for (const char* root : {kSessions, kBound}) {
-      if (root == kBound && !session.route.bind_source_address) continue;
-      for (int level = 0; level < kLevels; ++level) ways.insert(fork(family, root, level, byte));
-    }
-  }
-  std::string checks;
-  for (const auto& way : ways) checks += "-C " + way + "\n";
-  return fmt::format("*filter\n-C {}\nCOMMIT\n*nat\n-C {}\n-C {}\n{}{}COMMIT\n", jump_rule("FORWARD"),
-                     jump_rule("PREROUTING"), jump_rule("POSTROUTING"), checks, for_each(family, sessions, add_rules));
+  // Masquerading stays last.
+  const bool bound = std::any_of(sessions.begin(), sessions.end(), [&](const session::Session& each) {
+    return is_for(each, family) && each.route.bind_source_address;
+  });
+  const auto masquerade = [&](const char* verb) { return bound ? fmt::format("{} {}\n", verb, kMasquerade) : ""; };
+  return fmt::format("*filter\n-C {}\nCOMMIT\n*nat\n-C {}\n-C {}\n-C {}\n{}{}{}COMMIT\n", jump_rule("FORWARD"),
+                     jump_rule("PREROUTING"), jump_rule("POSTROUTING"), kWay, masquerade("-D"),
+                     for_each(family, sessions, add_rules), masquerade("-A"));
 }
 
 std::string pin(Family family, const std::vector<session::Session>& sessions) {

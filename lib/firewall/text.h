@@ -2,29 +2,23 @@
 // Pure text; nothing here touches a firewall.
 //
 //   *nat
-//   -A SALLYPORT-DNAT-0a -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001
+//   -A SALLYPORT-SESSIONS -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001
 //      -m comment --comment 3a9fd819-… -j DNAT --to-destination 203.0.113.10:33001
 //   COMMIT
 //
 // Layout (design: only our own chains, one rule per session, and a second one
 // for those that have a bind_source_address):
 //
-//   nat PREROUTING ─▶ SALLYPORT: mark the flow, try SALLYPORT-DNAT (the sessions'
+//   nat PREROUTING ─▶ SALLYPORT: mark the flow, try SALLYPORT-SESSIONS (the sessions'
 //                     rules, DNAT ends the walk), take the mark back
-//   nat POSTROUTING ─▶ SALLYPORT-SNAT: marked flows only: try SALLYPORT-BIND
-//                     (the sessions' second rules, SNAT ends the walk; only where a
-//                     session has one), MASQUERADE
+//   nat POSTROUTING ─▶ SALLYPORT-SNAT: marked flows only: the sessions' second rules
+//                     (SNAT ends the walk), MASQUERADE
 //   filter FORWARD: marked flows only: ACCEPT
 //
 // The rules do not ask whether a packet is for this host at all: they have the proxy's
-// address. Every packet in FORWARD meets one rule and no chain.
-//
-// SALLYPORT-DNAT and SALLYPORT-BIND are trees, so that no packet is compared with
-// the rules of many sessions. They branch by the last byte of the client's address, two
-// bits at a time, the lowest first, through SALLYPORT-DNAT-bits-10, -bits-1010 and
-// -bits-001010 to one of 256 buckets, named after that byte: that of 198.51.100.10
-// is SALLYPORT-DNAT-0a. The buckets hold the rules. Two bits make the fewest
-// comparisons; in IPv6 each costs much, and IPv4 and IPv6 have one layout.
+// address. Every packet in FORWARD meets one rule and no chain. The first packet of each
+// flow is compared with the rules of all sessions, so the chain is for a few of them;
+// the others are in nftables (firewall/firewall.h).
 //
 // The connection mark is connmark::kSuite.
 #pragma once
@@ -51,15 +45,12 @@ const Jumps& all_jumps();
 // True if `line`, of `iptables -S`, is our jump from a built-in chain.
 bool is_jump(std::string_view line);
 
-// Our chains whose rules never change, each rule as `iptables -S` prints it, all in table nat; chains
-// that lead to others come before those. With or without the tree of second rules.
+// Our chains, all in table nat, with what is in them besides rules of sessions, as `iptables -S` prints it.
 struct Chain {
   std::string name;
   std::vector<std::string> rules;
 };
-const std::vector<Chain>& base_chains(Family family, bool bound);
-// The names of the chains that hold the rules of sessions; of one tree, or of both.
-const std::vector<std::string>& buckets(bool bound);
+const std::vector<Chain>& base_chains();
 
 using Lines = std::vector<std::string>;
 // What is there of ours outside our chains, and which chains: missing parts are added, and parts that
@@ -70,7 +61,8 @@ struct Standing {
   Lines old_filter;
   std::vector<std::string> chains_nat;  // SALLYPORT…, except the current ones
   std::vector<std::string> chains_filter;
-  std::vector<std::string> chains_bound;  // of the tree of second rules
+  // True if an older release laid a part.
+  bool outdated() const;
 };
 // Each table is given as the lines of `iptables -S`, here and below.
 Standing standing(const Lines& nat, const Lines& filter);
@@ -81,7 +73,7 @@ enum class Base {
   absent,   // nothing of it: the first session lays it
   damaged,  // somebody removed or changed a part, or an older release laid it
 };
-Base judge_base(Family family, const Lines& nat, const Lines& filter);
+Base judge_base(const Lines& nat, const Lines& filter);
 // Judges only the part in table filter. It may be there for sessions that nftables forwards
 // (firewall/nft_text.h); judge_base then returns absent.
 Base judge_accepting(const Lines& filter);
@@ -95,14 +87,11 @@ std::string base(Family family, const std::vector<session::Session>& sessions, c
 // Removes our chains, and our jumps.
 std::string purge(const Standing& found);
 
-// The two buckets where the rules of `session` are.
-std::vector<std::string> session_chains(const session::Session& session);
-// True if `line`, of `iptables -S`, is a rule in a bucket.
+// True if `line`, of `iptables -S`, is a rule of a session.
 bool is_session_rule(std::string_view line);
 
-// Adds the rules of `sessions`. It begins with checks (-C) that all jumps, and the ways through the
-// trees to the rules, are there: a firewall that lost them refuses the whole text, and nothing is
-// changed.
+// Adds the rules of `sessions`. It begins with checks (-C) that all jumps are there: a firewall that lost
+// them refuses the whole text, and nothing is changed.
 std::string open(Family family, const std::vector<session::Session>& sessions);
 
 // Narrows the rules of each session to its flow's source port (and, when ports are kept, destination
@@ -111,7 +100,7 @@ std::string pin(Family family, const std::vector<session::Session>& sessions);
 // Removes the rules of each session, pinned or not.
 std::string close(Family family, const std::vector<session::Session>& sessions);
 
-// The current rules of `session` (pinned when the session is), one or two: "SALLYPORT-DNAT-0a -s
+// The current rules of `session` (pinned when the session is), one or two: "SALLYPORT-SESSIONS -s
 // 198.51.100.10/32 …", without their -A.
 std::vector<std::string> rules_of(const session::Session& session);
 

@@ -30,6 +30,7 @@ constexpr char kSessionsDir[] = "sessions";
 constexpr char kClientsDir[] = "clients";
 constexpr char kRulesDir[] = "rules";
 constexpr char kUsersDir[] = "users";
+constexpr char kChainsDir[] = "chains";
 constexpr char kOffersDir[] = "offers";
 
 // A temporary name starts with a dot; records do not.
@@ -120,8 +121,15 @@ std::string rule_directory(int rule) { return fmt::format("{}/{}", kRulesDir, ru
 
 std::string user_directory(const std::string& user) { return fmt::format("{}/{}", kUsersDir, user); }
 
+std::string chain_directory(const IpAddress& client) {
+  return fmt::format("{}/{}", kChainsDir, client.is_v4() ? 4 : 6);
+}
+
 std::vector<std::string> indexes_of(const Session& session) {
-  return {client_directory(session.client.ip), rule_directory(session.route.rule), user_directory(session.user)};
+  std::vector<std::string> indexes{client_directory(session.client.ip), rule_directory(session.route.rule),
+                                   user_directory(session.user)};
+  if (session.route.forwarding == config::Forwarding::iptables) indexes.push_back(chain_directory(session.client.ip));
+  return indexes;
 }
 
 // The last session in the directory deletes it, perhaps at this moment.
@@ -164,8 +172,8 @@ std::vector<Session> living_among(const std::vector<std::string>& ids) {
 
 void prepare() {
   make_directory(paths::kRun, 0755);
-  for (const char* name :
-       {kSessionsDir, kClientsDir, kRulesDir, kUsersDir, kOffersDir, kCallers, kTurns, kDialers, log_file::kShares})
+  for (const char* name : {kSessionsDir, kClientsDir, kRulesDir, kUsersDir, kChainsDir, kOffersDir, kCallers, kTurns,
+                           kDialers, log_file::kShares})
     make_directory(name);
 }
 
@@ -273,6 +281,7 @@ bool was_offered(const std::string& id) { return ::access(in(kOffersDir, id).c_s
 std::size_t count() { return names_in(kSessionsDir).size(); }
 std::size_t count_of_rule(int rule) { return names_in(rule_directory(rule)).size(); }
 std::size_t count_of_user(const std::string& user) { return names_in(user_directory(user)).size(); }
+std::size_t count_in_chain(const IpAddress& client) { return names_in(chain_directory(client)).size(); }
 
 bool drained() { return has_mark(kDrain); }
 void set_drained(bool on) { set_mark(kDrain, on); }
@@ -304,7 +313,7 @@ void remove(const Orphan& orphan) {
 }
 
 void sweep() {
-  for (const char* kind : {kClientsDir, kRulesDir, kUsersDir}) {
+  for (const char* kind : {kClientsDir, kRulesDir, kUsersDir, kChainsDir}) {
     for (const auto& name : names_in(kind)) {
       const std::string directory = fmt::format("{}/{}", kind, name);
       for (const auto& id : names_in(directory)) {

@@ -6,6 +6,7 @@
 //   clients/ADDRESS/UUID the sessions of a client address
 //   rules/NUMBER/UUID    the sessions of a rule
 //   users/NAME/UUID      the sessions of a user
+//   chains/FAMILY/UUID   the sessions that iptables forwards, of IPv4 (4) or IPv6 (6)
 //   callers/PID.START    one pinhole per session of sshd
 //   turns/CLIENT,PROXY   the session whose turn it is to open
 //   offers/UUID          a flow was handed on to this session
@@ -121,6 +122,8 @@ bool was_offered(const std::string& id);
 std::size_t count();
 std::size_t count_of_rule(int rule);
 std::size_t count_of_user(const std::string& user);
+// Those that iptables forwards, of the address family of `client`.
+std::size_t count_in_chain(const IpAddress& client);
 
 // True if new sessions are refused (asperaproxy drain). Needs no rights.
 bool drained();

@@ -2,7 +2,8 @@
 """pinholes.py [--build DIR] [--json] [--counts 0,1000,10000] [--rounds 9] [BACKEND...]
 
 What a pinhole costs, and what those that are open cost the packets, with so many
-others open; BACKEND is iptables or nftables, by default both. As root; all of it
+others open; BACKEND is iptables or nftables, by default both. Of
+iptables, no more are in its chain than asp-pinhole puts there; the rest is in nftables. As root; all of it
 happens in namespaces of its own, one for each line and all at once: they are
 measured in turn, so that whatever else the machine does falls on all alike. It is
 IPv6, because 10,000 clients need as many addresses and those that are set aside
@@ -116,9 +117,9 @@ def prepare(build):
     return client
 
 
-def configure(backend):
+def configure(backend, in_chain):
     with open(f"{PREFIX}/etc/aspera.conf", "w") as file:
-        file.write(f"""<CONF version="2"><server><rproxy><enabled>true</enabled><rules>
+        file.write(f"""<CONF version="2"><server><rproxy><enabled>true</enabled><iptables_sessions>{in_chain}</iptables_sessions><rules>
 <rule><host>[{SERVER}]</host><keyfile>/k</keyfile><forwarding_type>{backend}</forwarding_type></rule>
 </rules></rproxy></server></CONF>""")
 
@@ -136,17 +137,22 @@ def record(number, backend):
 class Others:
     """That many sessions on record, which live as long as this object."""
 
-    def __init__(self, count, backend):
-        os.makedirs("/run/sallyport/sessions", mode=0o700, exist_ok=True)
+    def __init__(self, count, backend, in_chain):
+        for directory in "sessions", "chains/6":
+            os.makedirs(f"/run/sallyport/{directory}", mode=0o700, exist_ok=True)
         self.held = []
         for number in range(count):
-            file = open(f"/run/sallyport/sessions/00000000-0000-4000-8000-{number:012}", "w")
+            name = f"00000000-0000-4000-8000-{number:012}"
+            beyond = number >= in_chain
+            file = open(f"/run/sallyport/sessions/{name}", "w")
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(record(number, backend))
+            file.write(record(number, "nftables" if beyond else backend))
             file.flush()
             self.held.append(file)
+            if backend == "iptables" and not beyond:
+                open(f"/run/sallyport/chains/6/{name}", "w").close()
         run(f"{PREFIX}/libexec/asp-reap")
-        if backend == "nftables":
+        if backend == "nftables" or count > in_chain:
             last_an_hour()
 
 
@@ -320,9 +326,10 @@ def restore(text):
 class Line:
     """One line of the table, in the namespaces of its own process."""
 
-    def __init__(self, backend, others, clients, build):
+    def __init__(self, backend, others, clients, build, in_chain):
         self.backend = backend
         self.others = others
+        self.in_chain = in_chain
         self.held = None
         client = prepare(build)
         getattr(self, {"none": "lay_none", "one chain": "lay_one_chain"}.get(backend, "lay_ours"))()
@@ -341,14 +348,14 @@ class Line:
                 + "".join("-A " + chain_rule(each) for each in range(self.others or 1)))
 
     def lay_ours(self):
-        configure(self.backend)
+        configure(self.backend, self.in_chain)
         if self.others:
-            self.held = Others(self.others, self.backend)
+            self.held = Others(self.others, self.backend, self.in_chain)
 
     def let_one_through(self):
         """A flow needs one pinhole."""
         if self.backend != "none" and self.backend != "one chain" and not self.held:
-            self.held = Others(1, self.backend)
+            self.held = Others(1, self.backend, self.in_chain)
 
     def latency(self):
         if self.backend != "one chain":
@@ -366,14 +373,14 @@ class Line:
 class Worker:
     """A Line in a child."""
 
-    def __init__(self, backend, others, clients, build):
+    def __init__(self, backend, others, clients, build, in_chain):
         self.row = {"backend": backend, "others": others}
         self.figures = {"latency": [], "new_flows": [], "unmatched": []}
         ours, theirs = socket.socketpair()
         if os.fork() == 0:
             ours.close()
             with contextlib.suppress(KeyboardInterrupt):
-                self.serve(theirs.makefile("rw"), backend, others, clients, build)
+                self.serve(theirs.makefile("rw"), backend, others, clients, build, in_chain)
             os._exit(1)
         theirs.close()
         self.channel = ours.makefile("rw")
@@ -441,15 +448,16 @@ def main():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--counts", default="0,1000,10000")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--chain", type=int, default=16, help="how many are in iptables; that of <iptables_sessions>")
     parser.add_argument("backends", nargs="*", default=["iptables", "nftables"])
     options = parser.parse_args()
     enter()
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
     os.sched_setaffinity(0, {0})  # who sends a packet handles it, too
     counts = [int(word) for word in options.counts.split(",")]
-    workers = [Worker("none", 0, max(counts) or 1, options.build)]
+    workers = [Worker("none", 0, max(counts) or 1, options.build, 0)]
     for backend in ["one chain", *options.backends]:
-        workers += [Worker(backend, number, number or 1, options.build) for number in counts]
+        workers += [Worker(backend, number, number or 1, options.build, options.chain) for number in counts]
     for number in range(3):
         for worker in in_turn(workers[1:], number):
             worker.measure("latency")

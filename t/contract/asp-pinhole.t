@@ -167,8 +167,8 @@ until_true() {
   done
   return 1
 }
-rules() { iptables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
-rules6() { ip6tables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
+rules() { iptables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-SESSIONS '; }
+rules6() { ip6tables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-SESSIONS '; }
 recorded() { compgen -G '/run/sallyport/sessions/*' || compgen -G '/run/sallyport/callers/*' || compgen -G '/run/sallyport/turns/*'; }
 nothing_recorded() { ! recorded > /dev/null; }
 closed() { nothing_recorded && [ -z "$(rules)$(rules6)" ]; }
@@ -398,7 +398,7 @@ the_pinhole() { pgrep -x asp-pinhole; }
 opened
 is "$(cat /opt/tmp/said)" "verified rule=1
 open session=$id host=203.0.113.10:22" 'a good request is verified, and opened'
-is "$(rules)" "-A SALLYPORT-DNAT-0a -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001 -m comment --comment $id -j DNAT --to-destination 203.0.113.10:33001" 'the rule is in force'
+is "$(rules)" "-A SALLYPORT-SESSIONS -s 198.51.100.10/32 -d 198.51.100.39/32 -p udp -m udp --dport 33001 -m comment --comment $id -j DNAT --to-destination 203.0.113.10:33001" 'the rule is in force'
 is "$(sed 's/^\(pid\|holder\|started\|opened\)=.*/\1/' /run/sallyport/sessions/$id)" "session=$id
 user=nobody
 client=198.51.100.10:51512
@@ -424,16 +424,16 @@ ok 'rule, record and locks are gone' closed
 given=("client=[2001:db8:c::10]:51512" "proxy=[2001:db8:a::39]:33001")
 host=[2001:db8:b::10]:22
 opened --client 2001:db8:c::10 --proxy 2001:db8:a::39
-is "$(rules6)" "-A SALLYPORT-DNAT-10 -s 2001:db8:c::10/128 -d 2001:db8:a::39/128 -p udp -m udp --dport 33001 -m comment --comment $id -j DNAT --to-destination [2001:db8:b::10]:33001" 'IPv6: the rule is in force'
-is "$(ip6tables -t nat -S SALLYPORT-BIND-10 | grep '^-A')" "-A SALLYPORT-BIND-10 -s 2001:db8:c::10/128 -d 2001:db8:b::10/128 -p udp -m udp --dport 33001 -m conntrack --ctorigdst 2001:db8:a::39 --ctorigdstport 33001 -m comment --comment $id -j SNAT --to-source 2001:db8:b::2" \
+is "$(rules6)" "-A SALLYPORT-SESSIONS -s 2001:db8:c::10/128 -d 2001:db8:a::39/128 -p udp -m udp --dport 33001 -m comment --comment $id -j DNAT --to-destination [2001:db8:b::10]:33001" 'IPv6: the rule is in force'
+is "$(ip6tables -t nat -S SALLYPORT-SNAT | grep '^-A.*-j SNAT')" "-A SALLYPORT-SNAT -s 2001:db8:c::10/128 -d 2001:db8:b::10/128 -p udp -m udp --dport 33001 -m conntrack --ctorigdst 2001:db8:a::39 --ctorigdstport 33001 -m comment --comment $id -j SNAT --to-source 2001:db8:b::2" \
   'and the one for the source address that aspera.conf gives the session'
 like "$(cat /run/sallyport/sessions/$id)" 'bind_source_address=2001:db8:b::2' 'which is on record'
 $prefix/bin/asp-reap
-is "$?/$(rules6 | wc -l)/$(ip6tables -t nat -S SALLYPORT-BIND-10 | grep -c '^-A')" 0/1/1 'IPv6: asp-reap leaves both alone'
+is "$?/$(rules6 | wc -l)/$(ip6tables -t nat -S SALLYPORT-SNAT | grep -c '^-A.*-j SNAT')" 0/1/1 'IPv6: asp-reap leaves both alone'
 exec {in}>&-
 wait $session
 ok 'IPv6: closed' closed
-is "$(ip6tables -t nat -S SALLYPORT-BIND-10 | grep -c '^-A')" 0 'with both its rules'
+is "$(ip6tables -t nat -S SALLYPORT-SNAT | grep -c '^-A.*-j SNAT')" 0 'with both its rules'
 given=()
 
 given=()

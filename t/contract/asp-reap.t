@@ -7,8 +7,8 @@ uptime=86400  # marks that are an hour old
 suite asp-reap asp-rules
 reap=$prefix/bin/asp-reap
 golden=t/unit/golden
-rules() { iptables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
-rules6() { ip6tables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-DNAT-.. '; }
+rules() { iptables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-SESSIONS '; }
+rules6() { ip6tables -t nat -S 2> /dev/null | grep '^-A SALLYPORT-SESSIONS '; }
 
 # --- exit codes -------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ status 0 'are reaped' $reap
 is "$(rules)$(rules6)" '' 'gone'
 
 bury
-iptables -t nat -F SALLYPORT-DNAT-0a
+iptables -t nat -F SALLYPORT-SESSIONS
 status 0 'a record whose rule is gone already' $reap
 ok 'is taken away' test ! -e "/run/sallyport/sessions/$id"
 

@@ -126,27 +126,28 @@ hold two < <(record 2 bobcat '[2001:db8::10]' 'proxy=[2001:db8::39]:33001' 'host
 echo '<CONF/>' > $conf
 status 0 'reload: exit 0' timeout 20 "$proxy" reload
 is "$out" 'reloaded: the configuration is valid; 2 sessions living' 'says how many live'
-# What the release before laid, beside what there is.
+# What releases before laid, beside what there is.
 older() {
   iptables -t nat -I PREROUTING -p udp -m addrtype --dst-type LOCAL -m comment --comment sallyport -j SALLYPORT
-  iptables -t nat -N SALLYPORT-DNAT-a
-  iptables -t nat -A SALLYPORT-DNAT-0a -p tcp -s 198.51.100.9 -g SALLYPORT-DNAT-a
+  iptables -t nat -N SALLYPORT-DNAT-0a
+  iptables -t nat -N SALLYPORT-DNAT
+  iptables -t nat -A SALLYPORT-DNAT -p tcp -s 198.51.100.9 -g SALLYPORT-DNAT-0a
   iptables -N SALLYPORT
   iptables -A SALLYPORT -j ACCEPT
   iptables -I FORWARD -m connmark --mark 0x8000000/0x8000000 -m comment --comment sallyport -j SALLYPORT
   iptables -A FORWARD -m comment --comment sallyport -j ACCEPT  # somebody else's
 }
-is_older() { iptables-save 2> /dev/null | grep -c -e addrtype -e 'SALLYPORT-DNAT-a\b' -e 'FORWARD.*-j SALLYPORT' -e '^:SALLYPORT -' -e '-A SALLYPORT -j ACCEPT'; }
+is_older() { iptables-save 2> /dev/null | grep -c -e addrtype -e 'SALLYPORT-DNAT' -e 'FORWARD.*-j SALLYPORT' -e '^:SALLYPORT -' -e '-A SALLYPORT -j ACCEPT'; }
 older
 # The chain of table nat is one of ours of today, too.
-is "$(is_older) $("$proxy" status | sed -n 4p)" '7 base_ipv4=damaged' 'the layout of an older release is damage'
+is "$(is_older) $("$proxy" status | sed -n 4p)" '8 base_ipv4=damaged' 'the layout of an older release is damage'
 status 0 'reload: exit 0' timeout 20 "$proxy" reload
 is "$(is_older) $("$proxy" status | sed -n 4p)" '1 base_ipv4=present' 'reload takes it away'
 is "$(iptables -S FORWARD | grep -c -- '-A FORWARD -m comment --comment sallyport -j ACCEPT')" 1 "and leaves somebody else's rule"
 iptables -F FORWARD
 older
 iptables -D FORWARD -m comment --comment sallyport -j ACCEPT
-is "$(iptables -t nat -S | grep -c "DNAT.*$(id 1)") $(ip6tables -t nat -S | grep -c "DNAT.*$(id 2)")" '1 1' 'and puts their rules back'
+is "$(iptables -t nat -S | grep -c "$(id 1) -j DNAT") $(ip6tables -t nat -S | grep -c "$(id 2) -j DNAT")" '1 1' 'and puts their rules back'
 status 0 'stop: exit 0' timeout 60 env SUDO_USER=alice SUDO_UID=1234 "$proxy" stop
 is "$out" 'stopped: no new sessions are taken; 2 sessions ended' 'says how many it ended'
 is "$(iptables-save 2> /dev/null | grep -ci sallyport) $(ip6tables-save 2> /dev/null | grep -ci sallyport)" '0 0' 'both families are purged, of the older layout, too'

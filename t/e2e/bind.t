@@ -76,7 +76,7 @@ for family in 4 6; do
   proxy_forget_rules
   reap
   before=$(proxy_base)
-  ways=("$IPTABLES -t nat -F" "$IPTABLES -t nat -F SALLYPORT-BIND" "$IPTABLES -t nat -F SALLYPORT-BIND-0a" "$IPTABLES -t nat -F SALLYPORT-SNAT")
+  ways=("$IPTABLES -t nat -F" "$IPTABLES -t nat -F SALLYPORT-SNAT" "$IPTABLES -t nat -F SALLYPORT-SESSIONS")
   [ "${LAB_FORWARDING-}" != nftables ] || ways=('nft flush ruleset' "nft flush map inet sallyport from_pinned$LAB_DIGIT" 'nft flush chain inet sallyport bound' "nft flush set inet sallyport near_bound$LAB_DIGIT")
   for way in "${ways[@]}"; do
     on dmz sh -c "$way"
@@ -91,7 +91,7 @@ for family in 4 6; do
   if [ "${LAB_FORWARDING-}" = nftables ]; then
     on dmz nft add element inet sallyport "from_open$LAB_DIGIT" "{ $OUTSIDE2 . $INSIDE1 . $SQUASH . 33001 comment \"stray\" : $BIND }"
   else
-    on dmz "$IPTABLES" -t nat -A SALLYPORT-BIND-0b -s "$OUTSIDE2" -p udp -m comment --comment stray -j SNAT --to-source "$BIND"
+    on dmz "$IPTABLES" -t nat -I SALLYPORT-SNAT -s "$OUTSIDE2" -p udp -m comment --comment stray -j SNAT --to-source "$BIND"
   fi
   reap
   is "$(bound)" 1 'a rule there that no session accounts for is removed'

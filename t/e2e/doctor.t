@@ -174,7 +174,7 @@ wall tcp_in FAIL 'that arrive at TCP 33001 are dropped by chain filter INPUT' 'i
 wall tcp_in ok 'it lets the port pass' 'iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT; iptables -A INPUT -p tcp -m multiport --dports 22,33001 -j ACCEPT; iptables -P INPUT DROP' 'iptables -P INPUT ACCEPT; iptables -F INPUT'
 wall tcp_in warn 'may be dropped by chain filter INPUT' 'iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT; iptables -A INPUT -p tcp -s 198.51.100.0/24 --dport 33001 -j ACCEPT; iptables -P INPUT DROP' 'iptables -P INPUT ACCEPT; iptables -F INPUT'
 wall tcp_in FAIL 'chain inet fw input' "$(fw input accept)$(rule input tcp dport "'{ 33001, 33002 }'" reject)" "$nofw"
-fault rules FAIL '1 living sessions have no rule' 'iptables -t nat -F SALLYPORT-DNAT-0a' "$bin/asperaproxy reload"
+fault rules FAIL '1 living sessions have no rule' 'iptables -t nat -F SALLYPORT-SESSIONS' "$bin/asperaproxy reload"
 fault rules FAIL 'all rules of the suite are gone, but 1 sessions live' "$bin/asp-rules -j PREROUTING,POSTROUTING,FORWARD purge < /dev/null | iptables-restore --noflush" "$bin/asperaproxy reload"
 proxy_end one
 well=$living

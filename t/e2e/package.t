@@ -170,7 +170,7 @@ done
 for script in "$stage"/etc/init.d/*; do
   [ -e "$script" ] || continue
   ok "${script##*/} starts at boot" ls "$dmz"/etc/rc2.d/S*"${script##*/}"
-  like "$(rules_of_suite)" '-j SALLYPORT-DNAT' 'and has been started'
+  like "$(rules_of_suite)" '-j SALLYPORT-SESSIONS' 'and has been started'
 done
 
 # -- from here on as INSTALL has it --------------------------------------------
@@ -194,12 +194,14 @@ like "$(answered before)" "from=$SQUASH:33001 before" 'and its UDP goes through'
 did 'the same version installs once more, and asks nothing' -i /root/first.deb
 is "$(edited)" "$conf" 'aspera.conf is as it was edited'
 nok 'and the only one' ls "$dmz$LAB_PREFIX/etc/aspera.conf".* 2> /dev/null
+on dmz iptables -t nat -N SALLYPORT-DNAT-0a  # of a version before
 did 'the next version installs' --force-confold -i /root/newer.deb
 is "$(edited)" "$conf" 'aspera.conf is as it was edited'
 like "$(cat "$dmz$LAB_PREFIX/etc/aspera.conf.dpkg-dist")" 'new in this version' 'and the new one lies beside it'
 ok 'host keys are kept' grep -qF "$(head -n 1 "$TMPDIR/laid/known_hosts")" "$dmz$LAB_PREFIX/etc/known_hosts"
 ok 'keys are kept' cmp "$TMPDIR/laid/ssh_keys/id_ed25519" "$dmz$LAB_PREFIX/etc/ssh_keys/id_ed25519"
 
+nok 'what an older version laid in the firewall is gone' on dmz iptables -t nat -S SALLYPORT-DNAT-0a
 like "$(answered after)" "from=$SQUASH:33001 after" 'the UDP of the living session still goes through'
 ok 'a second session opens' proxy_session second outside bear "$SQUASH" cat
 (echo still there >&"${proxy_stdin[first]}") 2> /dev/null

@@ -59,7 +59,7 @@ for family in 4 6; do
   if [ "${LAB_FORWARDING-}" = nftables ]; then
     on dmz nft add element inet sallyport "open$LAB_DIGIT" "{ $ROUTER_HOME . $SQUASH . 9 comment \"stray\" : $INSIDE1 . 9 }"
   else
-    on dmz "$IPTABLES" -t nat -A SALLYPORT-DNAT-01 -s "$ROUTER_HOME" -p udp --dport 9 -m comment --comment stray -j DNAT --to-destination "$INSIDE1_AT:9"
+    on dmz "$IPTABLES" -t nat -A SALLYPORT-SESSIONS -s "$ROUTER_HOME" -p udp --dport 9 -m comment --comment stray -j DNAT --to-destination "$INSIDE1_AT:9"
   fi
   reap
   is "$(proxy_rules)" 1 "a rule in our chain that no session accounts for is removed"
@@ -73,9 +73,9 @@ for family in 4 6; do
   whole=$(proxy_base)
   ways=('iptables -t nat -F' 'iptables -F' 'iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' \
     'iptables-restore < /tmp/foreign.rules' 'iptables -t nat -F SALLYPORT' 'iptables -t nat -F SALLYPORT-SNAT' \
-    'iptables -t nat -F SALLYPORT-DNAT' 'iptables -t nat -F SALLYPORT-DNAT-0b' 'iptables -t nat -D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT')
+    'iptables -t nat -F SALLYPORT-SESSIONS' 'iptables -t nat -D PREROUTING -p udp -m comment --comment sallyport -j SALLYPORT')
   [ $family = 4 ] || ways=('iptables -t nat -F; iptables -F; iptables -t nat -X; iptables -X' 'iptables-restore < /tmp/foreign.rules' \
-    'iptables -t nat -F SALLYPORT-DNAT-11')
+    'iptables -t nat -F SALLYPORT-SESSIONS')
   if [ "${LAB_FORWARDING-}" = nftables ]; then
     ways=('nft delete table inet sallyport' 'nft flush table inet sallyport' 'iptables -F; iptables -X' "nft flush map inet sallyport pinned$LAB_DIGIT" \
       "nft flush set inet sallyport near_pinned$LAB_DIGIT")

@@ -17,7 +17,7 @@ proxy_allow() {
 # lab_family chose, one line each as the firewall prints it; with "bound", those
 # that say from which address. With $LAB_FORWARDING they are nftables' elements,
 # without their time-outs:
-#   -A SALLYPORT-DNAT-0a -s 198.51.100.10/32 … -j DNAT --to-destination 203.0.113.10:33001
+#   -A SALLYPORT-SESSIONS -s 198.51.100.10/32 … -j DNAT --to-destination 203.0.113.10:33001
 #   open4 198.51.100.10 . 198.51.100.39 . 33001 comment "3a9fd819-…" : 203.0.113.10 . 33001
 proxy_rule_lines() {  # [bound]
   if [ "${LAB_FORWARDING-}" = nftables ]; then
@@ -33,7 +33,7 @@ proxy_rule_lines() {  # [bound]
           print map, $0
         }'
   else
-    on "$proxy_host" "$IPTABLES" -t nat -S 2> /dev/null | grep "^-A SALLYPORT-$([ "${1-}" ] && echo BIND || echo DNAT)-[0-9a-f][0-9a-f] "
+    on "$proxy_host" "$IPTABLES" -t nat -S 2> /dev/null | grep -E "^-A SALLYPORT-$([ "${1-}" ] && echo 'SNAT .* -j SNAT' || echo SESSIONS) "
   fi
 }
 

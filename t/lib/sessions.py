@@ -146,7 +146,7 @@ class State:
         rules = subprocess.Popen(dmz.argv("ip6tables" if v6 else "iptables", "-w", "-t", "nat", "-S"), stdout=subprocess.PIPE, text=True)
         flows = dmz.run("conntrack", "-f", "ipv6" if v6 else "ipv4", "-L", "-p", "udp", "-m", MARK).stdout
         elements = dmz.run("nft", "list", "table", "inet", "sallyport").stdout if NFTABLES else ""
-        self.things = {line for line in rules.communicate()[0].splitlines() if re.match("-A SALLYPORT-(DNAT|BIND)-.. ", line)}
+        self.things = {line for line in rules.communicate()[0].splitlines() if re.match("-A SALLYPORT-(SESSIONS |SNAT .*-j SNAT )", line)}
         self.things |= set(re.findall(r"[0-9a-f.:]+ \. [^,{}]* comment \"[^\"]*\" : [^,{}]*", re.sub(r" (timeout|expires) \w+", "", elements)))
         for line in flows.splitlines():
             self.things.add("flow " + " ".join(re.findall(r"(?:src|dst|sport|dport)=\S+", line)))

@@ -106,6 +106,7 @@ TEST_CASE("config: what is not written has the default of the guide") {
   CHECK(nothing.known_hosts == paths::kKnownHosts);
   CHECK(nothing.max_sessions == 0);
   CHECK(nothing.max_sessions_per_user == 0);
+  CHECK(nothing.iptables_sessions == 16);
   CHECK(nothing.rules.empty());
   CHECK(parse("<CONF version=\"2\"/>").max_flows_per_client == 512);
   CHECK(parse("<CONF><server><max_flows_per_client>0</max_flows_per_client></server></CONF>").max_flows_per_client ==
@@ -168,7 +169,7 @@ TEST_CASE("config: every option of rproxy is read") {
   const auto all =
       parse(rproxy("<enabled>true</enabled><log_level>2</log_level><log_directory>/var/log/a</log_directory>"
                    "<known_hosts>/etc/kh</known_hosts><max_sessions>7</max_sessions><max_sessions_per_user>3</"
-                   "max_sessions_per_user><rules/>"))
+                   "max_sessions_per_user><iptables_sessions>5</iptables_sessions><rules/>"))
           .rproxy;
   CHECK(all.enabled);
   CHECK(all.log_level == 2);
@@ -176,6 +177,7 @@ TEST_CASE("config: every option of rproxy is read") {
   CHECK(all.known_hosts == "/etc/kh");
   CHECK(all.max_sessions == 7);
   CHECK(all.max_sessions_per_user == 3);
+  CHECK(all.iptables_sessions == 5);
 }
 
 TEST_CASE("config: values of the original and of other products are oddities, and what they are for is denied") {
