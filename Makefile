@@ -34,7 +34,7 @@ DEPS_CLUSTER := keepalived conntrackd redis-server redis-sentinel redis-tools
 DEPS_PACKAGE := dpkg-dev
 DEPS_BENCH := libnginx-mod-stream nginx-light
 DEPS_TEST  := clang-format clang-tidy doctest-dev python3 mandoc rsyslog tcpdump util-linux bsdutils mosh \
-              logrotate e2fsprogs rpm openssl curl systemd faketime redis-server xauth python3-paramiko
+              logrotate e2fsprogs kmod rpm openssl curl systemd faketime redis-server xauth python3-paramiko
 DEPS_FUZZ := clang llvm '?libclang-rt-dev'
 # Where the release has them: another sudo; what util-linux had in itself until 2.42.
 DEPS_TEST_MORE := '?sudo-rs' '?util-linux-extra'

@@ -47,7 +47,7 @@ Verdict judge(const Trouble& trouble) {
   if (const auto verdict = judge_by_code(trouble.code)) return *verdict;
   const bool silent = trouble.code == tool::unavailable;
   switch (trouble.phase) {
-    case Phase::reach: return {Party::network, Mark::host, true, trouble.quick ? Again::soon : Again::no, ""};
+    case Phase::reach: return {Party::network, Mark::host, true, silent && trouble.quick ? Again::soon : Again::no, ""};
     case Phase::handshake:
       if (silent) return {Party::server, Mark::host, true, trouble.quick ? Again::at_once : Again::no, ""};
       return {Party::host_key, Mark::host, true, Again::no, ""};
