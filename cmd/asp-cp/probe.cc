@@ -17,8 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::string_view kMagic = "ASPCPPB1";
-constexpr std::size_t kSessionBytes = 16;
-constexpr std::size_t kSignedBytes = 8 + kSessionBytes + 1 + 2;
 constexpr std::size_t kSmallest = 64;
 // Sizes of frames that are met with: 1492 (PPPoE), 1480, 1460, 1428, 1420, 1400 (tunnels), 1280, 1260 and 576.
 constexpr std::array<std::size_t, 11> kSizes{kSmallest, 548, 1024, 1232, 1252, 1372, 1392, 1432, 1452, 1464, 1472};
