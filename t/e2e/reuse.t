@@ -80,10 +80,14 @@ is "$(port)" "$last" 'all by the same connection'
 
 # --- two at once ------------------------------------------------------------------------------------
 
-as bear 'echo ${SSH_CONNECTION% * *}; read -r x' < <(sleep 2; echo) > "$TMPDIR/long" &
+mkfifo "$TMPDIR/hold"
+as bear 'echo ${SSH_CONNECTION% * *}; read -r x' < "$TMPDIR/hold" > "$TMPDIR/long" &
 long=$!
-wait_until 5 test -s "$TMPDIR/long"
+exec {hold}> "$TMPDIR/hold"
+wait_until 20 test -s "$TMPDIR/long"
 second=$(port)
+echo >&$hold
+exec {hold}>&-
 wait $long
 is "$(awk '{ print $2 }' "$TMPDIR/long")" "$last" '(a long session has the connection)'
 isnt "$second" "$last" 'a session beside it gets another one'
