@@ -87,22 +87,22 @@ for n in range(5000):
   ) &
   second=$!
   callers() { [ "$(on dmz ls /run/sallyport/callers | wc -l)" = "$1" ]; }
-  ok "(a second session waits for its turn)" wait_until 5 callers 2
+  ok "(a second session waits for its turn)" wait_until 20 callers 2
   sleep 0.2  # until it looks at the kernel's flows
   waiting=$(lab_pids dmz asp-pinhole | tr ' ' '\n' | sort -n | tail -n 1)
   kill -STOP "$waiting"
   send outside 5030 firsts
-  ok "(the first has its flow)" wait_until 5 proxy_pinned 5030 33001
+  ok "(the first has its flow)" wait_until 20 proxy_pinned 5030 33001
   proxy_end first
   kill -CONT "$waiting"
   opened() { [ "$(proxy_rules)" = 1 ]; }
-  ok "(and the second opens)" wait_until 5 opened
+  ok "(and the second opens)" wait_until 20 opened
   sleep 0.2
   send outside 5031 seconds
-  ok "a session is not pinned to a flow that ended before it opened" wait_until 5 arrived seconds
+  ok "a session is not pinned to a flow that ended before it opened" wait_until 20 arrived seconds
   kill "$second"
   wait "$second"
-  ok "(it ends)" wait_until 5 callers 0
+  ok "(it ends)" wait_until 20 callers 0
 
   # src_port_filtering off -------------------------------------------------------
 
