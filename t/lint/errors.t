@@ -1,25 +1,18 @@
 #!/usr/bin/env python3
 """sallyport-errors(7) has each sentence that a user of the proxy can read, in the words of the source, and no other."""
 import glob
-import os
 import re
+import sys
 
-os.chdir(os.path.dirname(os.path.realpath(__file__)) + "/../..")
+sys.path.insert(0, sys.path[0] + "/../lib")
+from verdicts import done, ok
+
 SESSIONS = ["cmd/%s/*.cc" % name for name in "ascp_rproxy aspshell asp-upstream asp-dial asp-pinhole".split()]
 SESSIONS += ["lib/base/tool.cc", "lib/balance/*.cc", "lib/session/*.cc", "lib/who/*.cc", "lib/ssh/*.cc", "lib/firewall/*.cc"]
 LEASES = ["cmd/asperanoded/*.cc", "cmd/asp-lease/*.cc", "lib/config/destination_policy.cc"]
 # What only a program that speaks HTTP by itself can be told, or what names the fault itself.
 OTHERS = re.compile(r"There is nothing of that name|Here only these methods|The body has more|Content-Type must|Metrics are for"
                     r"|A lease has at most|The body is|is not valid|Port .* is not permitted")
-count = 0
-
-
-def ok(passed, name, why=()):
-    global count
-    count += 1
-    print(f"{'' if passed else 'not '}ok {count} - {name}")
-    for line in why if not passed else ():
-        print("#", line)
 
 
 def source(patterns):
@@ -65,7 +58,7 @@ def main():
     ok(sessions <= page, "the page has each that a session ends with", sorted(sessions - page))
     ok(leases <= page, "and each that the node API refuses a lease with", sorted(leases - page))
     ok(page <= sessions | leases, "and no other", sorted(page - sessions - leases))
-    print(f"1..{count}")
+    done()
 
 
 main()

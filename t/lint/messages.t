@@ -6,20 +6,13 @@ import os
 import re
 import sys
 
-os.chdir(os.path.dirname(os.path.realpath(__file__)) + "/../..")
+sys.path.insert(0, sys.path[0] + "/../lib")
+from verdicts import done, ok
+
 PROGRAMS = "ascp_rproxy aspshell asp-match asp-upstream asp-dial asp-pinhole asp-balance".split()
 FAILS = re.compile(r"\b(?:tool::|std::)?(?:Failure|fail\w*|refuse|malformed|complain|log_refusal|end_by|trouble|never_started)\s*[({]"
                    r"|\blogging::error\(|\b(?:lost_|last|failure)\.emplace\(|\bFailure \w+\(")
 TEXT = r'"((?:[^"\\\n]|\\.)*)"'
-count = 0
-
-
-def ok(passed, name, why=()):
-    global count
-    count += 1
-    print(f"{'' if passed else 'not '}ok {count} - {name}")
-    for line in why if not passed else ():
-        print("#", line)
 
 
 def read(path):
@@ -105,7 +98,7 @@ def main():
               if section in tests and (words not in tests[section] or len(words) < 5)]
     ok(not silent, "each test that is to cause one has its words", silent)
     ok(all(section for section, _ in table.values()), "all others have a reason")
-    print(f"1..{count}")
+    done()
 
 
 main()
