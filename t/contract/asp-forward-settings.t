@@ -6,20 +6,11 @@ top=$PWD
 W=$tmp/work
 mkdir -p "$W/bin" && cd "$W" || exit
 cp "$top/${BUILD:-build}/bin/asp-forward" bin/
-certificate() {  # name: NAME.crt and NAME.key, for 127.0.0.1
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=proxy \
-    -addext subjectAltName=IP:127.0.0.1 -keyout "$1.key" -out "$1.crt" 2> /dev/null
-}
-fingerprint() { openssl x509 -noout -fingerprint -sha256 -in "$1.crt" | cut -d= -f2; }
+. "$top/t/lib/node_proxy.sh"
 certificate real
 certificate other
-proxy() {  # name certificate [port]
-  mkdir "$1"
-  python3 "$top/t/lib/node_server.py" "$W/$1" 127.0.0.1 2222 "$2.crt" "$2.key" 2> "$1/err" &
-  wait_until 10 test -e "$1/port" || { cat "$1/err"; echo 'Bail out! no proxy'; exit 1; }
-}
-proxy tls real
-proxy impostor other
+proxy tls 127.0.0.1 2222 real
+proxy impostor 127.0.0.1 2222 other
 at() { echo "127.0.0.1:$(cat "$1/port")"; }
 calls() { wc -l < "$1/log"; }
 real=$(fingerprint real) other=$(fingerprint other)

@@ -37,19 +37,9 @@ Host *
 END
 /usr/sbin/sshd -f sshd_config -E sshd.log || { cat sshd.log; echo 'Bail out! sshd does not start'; exit 1; }
 
-certificate() {  # name: NAME.crt and NAME.key, for 127.0.0.1
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=proxy \
-    -addext subjectAltName=IP:127.0.0.1 -keyout "$1.key" -out "$1.crt" 2> /dev/null
-}
-fingerprint() { openssl x509 -noout -fingerprint -sha256 -in "$1.crt" | cut -d= -f2; }
+. "$top/t/lib/node_proxy.sh"
 certificate real
 certificate other
-proxy() {  # name ssh_host ssh_port [certificate]: $proxy_pid
-  mkdir "$1"
-  python3 "$top/t/lib/node_server.py" "$W/$1" "$2" "$3" ${4:+"$4.crt" "$4.key"} 2> "$1/err" &
-  proxy_pid=$!
-  wait_until 10 test -e "$1/port" || { cat "$1/err"; echo 'Bail out! no proxy'; exit 1; }
-}
 proxy http 127.0.0.1 2222
 proxy six ::1 2222
 proxy tls 127.0.0.1 2222 real
