@@ -78,7 +78,7 @@ CXXFLAGS += -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_SAN
 LDFLAGS  += -fsanitize=fuzzer,$(FUZZ_SAN)
 else
 # Of g++ 14 and later, these headers optimised get warnings of the library's own.
-HEADERS := $(if $(filter 10 11 12 13,$(shell $(CXX) -dumpversion)),$(BUILD)/lib/base/precompiled.h.gch)
+HEADERS := $(if $(filter 10 11 12 13,$(shell $(CXX) -dumpversion 2> /dev/null)),$(BUILD)/lib/base/precompiled.h.gch)
 CXXFLAGS += $(HARDEN_CXX)
 LDFLAGS  += $(HARDEN_LD)
 endif
@@ -146,6 +146,7 @@ $(BUILD)/%/all.o: $(BUILD)/%/all.cc $(HEADERS)
 	@echo '  CXX $*/*.cc'
 	$(Q)$(CXX) -I. $(CPPFLAGS) $(CXXFLAGS) -Wno-shadow -Wno-subobject-linkage $(HEADERS:%.gch=-include %) -MMD -MP -c -o $@ $<
 
+.PRECIOUS: $(BUILD)/%/all.cc
 $(BUILD)/%/all.cc: %
 	@mkdir -p $(@D)
 	$(Q)printf '#include "%s"\n' $(filter-out %/main.cc,$(sort $(wildcard $</*.cc))) > $@
