@@ -93,19 +93,25 @@ lab_root() {
   echo "/proc/$holder/root"
 }
 
+# lab_account ROOT NAME: set $uid, $gid and $home to what the passwd there says.
+lab_account() {
+  local name
+  while IFS=: read -r name _ uid gid _ home _; do
+    [ "$name" != "$2" ] || return 0
+  done < "$1/etc/passwd"
+  return 1
+}
+
 # lab_enter_host HOST [-u USER] COMMAND...: set $lab_argv to what runs COMMAND there.
 lab_enter_host() {
-  local host=$1 user=root holder name uid gid home rest
+  local host=$1 user=root holder uid gid home
   shift
   if [ "${1-}" = -u ]; then
     user=$2
     shift 2
   fi
   lab_holder "$host"
-  while IFS=: read -r name rest uid gid rest home rest; do
-    [ "$name" = "$user" ] && break
-  done < "/proc/$holder/root/etc/passwd"
-  [ "$name" = "$user" ] || lab_die "no user '$user' on $host"
+  lab_account "/proc/$holder/root" "$user" || lab_die "no user '$user' on $host"
   [ -d "/proc/$holder/root$home" ] || home=/
   # nsenter and setpriv, not runuser: no PAM session, so a call costs 5 ms.
   # Background commands of a script begin with SIGINT ignored; nobody expects that.
@@ -148,14 +154,16 @@ lab_config() {
 
 # Only net.*: that is the host's own, all else would be the machine's.
 lab_sysctl() {
-  grep -E '^[[:space:]]*-?net[./]' "$1" | on "${2-dmz}" sysctl -q -p -
+  lab_net_settings "$1" | on "${2-dmz}" sysctl -q -p -
 }
+
+lab_net_settings() { grep -E '^[[:space:]]*-?net[./]' "$1"; }
 
 # lab_listens HOST PORT: does anything listen there on that TCP port?
 lab_listens() {
   local holder port file local_address state rest
   lab_holder "$1"
-  port=$(printf ':%04X' "$2")
+  printf -v port ':%04X' "$2"
   for file in tcp tcp6; do
     while read -r rest local_address rest state rest; do
       [ "$state" = 0A ] && [ "${local_address: -5}" = "$port" ] && return 0
@@ -182,7 +190,7 @@ lab_sshd() {
       ;;
     *) lab_die "lab_sshd $1: start or stop, not '$2'" ;;
   esac
-  for port in $(lab_ssh_ports "$host"); do
+  for port in ${LAB_SSH_PORTS[$host]}; do
     case $2 in
       start) wait_until 10 lab_listens "$host" "$port" || return ;;
       stop) wait_until 10 lab_silent "$host" "$port" || return ;;
@@ -262,7 +270,7 @@ lab_down() {
   lab_holder "$1"
   space=$(readlink "/proc/$holder/ns/mnt")
   rm "$LAB_DIR/hosts/$1"
-  for network in $(lab_networks "$1"); do
+  for network in ${LAB_NETWORKS[$1]}; do
     echo "link set $network.$1 nomaster"
   done | ip -batch -
   wait_until 10 lab_kill_all "$space"
