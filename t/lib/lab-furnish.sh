@@ -84,7 +84,7 @@ lab_enter_account() {
   local name number
   IFS=: read -r name _ number _ <<< "$2"
   echo "$2" >> "$1/etc/passwd"
-  echo "$name:x:$number:" >> "$1/etc/group"
+  echo "$name:!:$number:" >> "$1/etc/group"
   echo "$name:*:$((EPOCHSECONDS / 86400)):0:99999:7:::" >> "$1/etc/shadow"
 }
 
@@ -212,7 +212,7 @@ lab_furnish_dmz() {
     printf '%s=1\n' net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.netfilter.nf_conntrack_acct
   } | on "$host" sysctl -q -p -
   lab_free_number "$root"
-  echo "sallyport:x:$number:${LAB_PEOPLE// /,}" >> "$root/etc/group"
+  echo "sallyport:!:$number:${LAB_PEOPLE// /,}" >> "$root/etc/group"
   lab_add_system "$root" sallyport-dial sallyport-node
   lab_take_sudo "$root"
   lab_install_suite "$host" "$root"
