@@ -97,17 +97,9 @@ lab_free_number() {
   while [[ $accounts$groups = *":$number:"* ]]; do number=$((number - 1)); done
 }
 
-# lab_add_user HOST ROOT NAME SHELL [USERADD-OPTIONS...]
-lab_add_user() {
-  local host=$1 root=$2 name=$3 shell=$4
-  shift 4
-  on "$host" useradd -m -U -p '*' -s "$shell" "$@" "$name"
-  mkdir -m 700 "$root/home/$name/.ssh"
-}
-
 # lab_own ROOT NAME: all that is in NAME's home is now his.
 lab_own() {
-  local uid gid home
+  local uid gid home shell
   lab_account "$1" "$2"
   chown -R "$uid:$gid" "$1$home"
 }
@@ -212,7 +204,7 @@ lab_furnish_dmz() {
     printf '%s=1\n' net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.netfilter.nf_conntrack_acct
   } | on "$host" sysctl -q -p -
   lab_free_number "$root"
-  echo "sallyport:!:$number:${LAB_PEOPLE// /,}" >> "$root/etc/group"
+  echo "sallyport:x:$number:${LAB_PEOPLE// /,}" >> "$root/etc/group"
   lab_add_system "$root" sallyport-dial sallyport-node
   lab_take_sudo "$root"
   lab_install_suite "$host" "$root"
