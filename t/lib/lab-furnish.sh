@@ -198,7 +198,7 @@ lab_take_sudo() {
 }
 
 lab_furnish_dmz() {
-  local host=$1 root=$2 user shell number=2000 settings=$LAB_SOURCE/etc
+  local host=$1 root=$2 user shell number settings=$LAB_SOURCE/etc
   {
     [ ! -r "$settings/sysctl.d/sallyport.conf" ] || lab_net_settings "$settings/sysctl.d/sallyport.conf"
     printf '%s=1\n' net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.netfilter.nf_conntrack_acct

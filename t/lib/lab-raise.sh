@@ -93,6 +93,7 @@ lab_make_keys() {
 # lab_lay_networks: a bridge for each.
 lab_lay_networks() {
   local network
+  # shellcheck disable=SC2048,SC2086  # lists
   for network in $(printf '%s\n' ${LAB_NETWORKS[*]} | sort -u); do
     echo "link add $network type bridge mcast_snooping 0"
     echo "link set $network up"
@@ -121,6 +122,7 @@ lab_wire() {
 # lab_addresses HOST: its links and addresses, in the words of ip-batch(8).
 lab_addresses() {
   local network host ipv4 ipv6
+  # shellcheck disable=SC2086  # a list
   printf 'link set %s up\n' lo ${LAB_NETWORKS[$1]}
   while read -r host _ network ipv4 ipv6 _; do
     [ "$host" != "$1" ] || printf 'addr add %s dev %s\n' "$ipv4/24" "$network" "$ipv6/64" "$network nodad"

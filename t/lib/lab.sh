@@ -106,7 +106,7 @@ lab_account() {
 lab_has_groups() {
   local groups
   read -r -d '' groups < "$1/etc/group" || :
-  [[ $groups$'\n' = *[:,]"$2"[$',\n']* ]]
+  [[ $groups$'\n' = *[,:]"$2"[$',\n']* ]]
 }
 
 # lab_enter_host HOST [-u USER] COMMAND...: set $lab_argv to what runs COMMAND there, with
