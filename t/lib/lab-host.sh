@@ -95,11 +95,12 @@ show_source() {
 }
 
 # The system's accounts only, none with a password, looked up in files only; and
-# nothing that the machine's administrator has set for its own sshd and sudo.
+# nothing that the machine's administrator has set for its own sshd and sudo. Nor a
+# message of the day, for which six programs are begun at each log-in.
 make_etc() {
   local account number rest
   cd "$root/etc"
-  rm -f gshadow subuid subgid ./*- sudoers sudoers.d/* cron.d/* ssh/ssh_host_* ssh/sshd_config.d/* \
+  rm -rf update-motd.d gshadow subuid subgid ./*- sudoers sudoers.d/* cron.d/* ssh/ssh_host_* ssh/sshd_config.d/* \
     resolv.conf
   : > resolv.conf
   : > passwd > group > shadow
