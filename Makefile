@@ -146,7 +146,8 @@ help:
 	@echo 'make demo       a transfer across a DMZ made of network namespaces (root)'
 	@echo 'make cluster    the stories of several proxies that stand for one (root)'
 	@echo 'make demo-cluster   a proxy dies during a transfer, another goes on (root)'
-	@echo 'make check      all tests, installing what they need (root)'
+	@echo 'make check      the tests, installing what they need (root)'
+	@echo 'make check-all  and those that take long, or tell the same in another way (root)'
 	@echo 'make unit contract e2e lint   the parts of check, each alone'
 	@echo 'make test T=t/e2e/keys.t      some tests, a story each; T=unit CASE=NAME, some unit tests'
 	@echo 'make lean       tests on machines that are unlike this one, ROWS= T= (root)'
@@ -176,12 +177,18 @@ deps-hosts:
 deps-fuzz:
 	@t/lib/install-packages $(DEPS_FUZZ)
 
-# Stories that are told once more with forwarding_type nftables. The longer ones
-# among them stay short: ROUNDS is how often ambiguity.t does what it does.
-NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole forged reap bind kept-ports linger sessions death)
-
+# Stories that are told once more with forwarding_type nftables: these, and in `make check-all` all of these.
+NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole death)
+NFT_STORIES_MORE := $(patsubst %,nftables:t/e2e/%.t,forged reap bind kept-ports linger sessions)
 # And with another sudo, where there is one: `deps` may just have installed it.
-SUDO_STORIES = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo bridge death keys limits sessions forward-lease))
+SUDO_STORIES = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo))
+SUDO_STORIES_MORE = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,bridge death keys limits sessions forward-lease))
+
+# What tells in full what others tell in short: `make check-all` alone runs it.
+LONG := $(patsubst %,t/hosts/%.t,one-truth sshd install-hand install-live install-original) \
+        $(patsubst %,t/cluster/%.t,cluster-leases cluster-balancer) \
+        $(patsubst %,t/e2e/%.t,asp-check families forward-load setup-original)
+STORIES := $(filter-out $(LONG),$(sort $(wildcard t/hosts/*.t t/field/*.t t/e2e/*.t)))
 
 lint:
 	@t/lib/run-tests t/lint/*.t
@@ -196,7 +203,7 @@ unit-contract: all $(BUILD)/unit-tests
 	@BUILD=$(BUILD) t/lib/run-tests t/unit/unit.t t/contract/*.t
 
 e2e: all
-	@BUILD=$(BUILD) t/lib/run-tests t/hosts/*.t t/field/*.t t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
+	@BUILD=$(BUILD) t/lib/run-tests $(STORIES) $(NFT_STORIES) $(SUDO_STORIES)
 
 soak: all
 	@BUILD=$(BUILD) SOAK_SECONDS=180 t/lib/run-tests t/e2e/soak.t
@@ -207,9 +214,15 @@ fuzz: deps deps-fuzz
 	@$(MAKE) --no-print-directory FUZZ=1 fuzzers
 	@t/fuzz/run $(or $(SECONDS),20) $(or $(ONLY),$(FUZZERS))
 
+CHECK = t/lint/*.t t/unit/unit.t t/contract/*.t $(filter-out $(LONG),$(wildcard t/cluster/*.t)) $(STORIES) $(NFT_STORIES) $(SUDO_STORIES)
+
 check: deps deps-cluster deps-hosts
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
-	@BUILD=$(BUILD) t/lib/run-tests t/lint/*.t t/unit/unit.t t/contract/*.t t/cluster/*.t t/hosts/*.t t/field/*.t t/e2e/*.t $(NFT_STORIES) $(SUDO_STORIES)
+	@BUILD=$(BUILD) t/lib/run-tests $(CHECK)
+
+check-all: deps deps-cluster deps-hosts
+	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
+	@BUILD=$(BUILD) t/lib/run-tests $(CHECK) $(LONG) $(NFT_STORIES_MORE) $(SUDO_STORIES_MORE)
 
 # Some of the tests: make test T='t/e2e/keys.t nftables:t/e2e/death.t', or unit tests
 # by their names: make test T=unit CASE='known_hosts*'.
@@ -333,5 +346,5 @@ deb: all
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all help deps deps-cluster deps-hosts deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check check-vm test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
+.PHONY: all help deps deps-cluster deps-hosts deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check check-all check-vm test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:
