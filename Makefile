@@ -136,7 +136,9 @@ $(BUILD)/lib/base/precompiled.h.gch: lib/base/precompiled.h
 	@echo '  CXX $<'
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -x c++-header -c -o $@ $<
 
+ifneq ($(MAKECMDGOALS),install)
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
+endif
 
 help:
 	@echo 'make            build'
@@ -284,12 +286,12 @@ UNITS := asperaproxy.service asperanoded.service asp-lease.socket asp-lease@.ser
          asp-name.socket asp-name@.service asp-redis.socket asp-redis@.service
 INIT = $(DESTDIR)$(SYSCONFDIR)/init.d/asperaproxy
 install:
-	install -d $(D)/bin $(D)/libexec $(D)/etc/ssh_keys $(D)/etc/sshd_config.d $(D)/etc/logrotate.d $(D)/etc/rsyslog.d $(D)/etc/balancer
+	install -d $(addprefix $(D)/,bin libexec share etc/ssh_keys etc/sshd_config.d etc/logrotate.d etc/rsyslog.d etc/balancer) \
+	  $(addprefix $(DESTDIR),/usr/bin /usr/sbin $(UNITDIR) $(DOCDIR) $(addprefix $(SYSCONFDIR)/,cron.d sysctl.d modules-load.d init.d))
 	install -m 755 etc/cluster/balancer $(D)/etc/balancer/balancer
 	install -m 755 $(BIN:%=$(BUILD)/bin/%) $(D)/bin/
-	chmod 711 $(D)/bin/asp-dial
 	install -m 755 $(LIBEXEC:%=$(BUILD)/bin/%) $(D)/libexec/
-	chmod 711 $(D)/libexec/asp-redis
+	chmod 711 $(D)/bin/asp-dial $(D)/libexec/asp-redis
 	for script in $(SCRIPTS); do \
 	  sed 's|/opt/aspera/proxy|$(PREFIX)|g' cmd/$${script%.sh}/$$script > $(D)/bin/.$$script.new && \
 	  chmod 755 $(D)/bin/.$$script.new && mv -f $(D)/bin/.$$script.new $(D)/bin/$$script || exit; \
@@ -299,7 +301,6 @@ install:
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/sshd_config.d/sallyport.conf > $(D)/etc/sshd_config.d/sallyport.conf
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/logrotate.d/sallyport > $(D)/etc/logrotate.d/sallyport
 	install -m 644 etc/rsyslog.d/sallyport.conf $(D)/etc/rsyslog.d/sallyport.conf
-	install -d $(DESTDIR)/usr/bin $(DESTDIR)/usr/sbin
 	ln -sfn $(PREFIX)/bin/aspshell $(DESTDIR)/usr/bin/aspshell
 	ln -sfn $(PREFIX)/bin/asperaproxy $(DESTDIR)/usr/sbin/asperaproxy
 	install -d -m 750 $(DESTDIR)$(SYSCONFDIR)/sudoers.d
@@ -307,23 +308,18 @@ install:
 	chmod 440 $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new
 	mv -f $(DESTDIR)$(SYSCONFDIR)/sudoers.d/.sallyport.new $(DESTDIR)$(SYSCONFDIR)/sudoers.d/sallyport
 	[ -n "$(DESTDIR)" ] || $(D)/bin/asperaproxy sudoers
-	install -d $(DESTDIR)$(SYSCONFDIR)/cron.d $(DESTDIR)$(SYSCONFDIR)/sysctl.d
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/cron.d/sallyport > $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	chmod 644 $(DESTDIR)$(SYSCONFDIR)/cron.d/sallyport
 	install -m 644 etc/sysctl.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/sysctl.d/sallyport.conf
-	install -D -m 644 etc/modules-load.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
-	install -d $(DESTDIR)$(UNITDIR) $(dir $(INIT)) $(D)/share
-	for unit in $(UNITS); do \
-	  sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
-	  chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
-	done
+	install -m 644 etc/modules-load.d/sallyport.conf $(DESTDIR)$(SYSCONFDIR)/modules-load.d/sallyport.conf
+	install -m 644 $(UNITS:%=etc/systemd/%) $(DESTDIR)$(UNITDIR)/
+	sed -i 's|/opt/aspera/proxy|$(PREFIX)|g' $(UNITS:%=$(DESTDIR)$(UNITDIR)/%)
 	install -m 644 etc/node-api.openapi.yaml $(D)/share/
 	sed 's|/opt/aspera/proxy|$(PREFIX)|g' etc/init.d/asperaproxy > $(INIT)
 	chmod 755 $(INIT)
-	for page in $(PAGES); do \
-	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
+	for section in $(patsubst .%,%,$(sort $(suffix $(PAGES)))); do \
+	  install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$$section man/*.$$section || exit; \
 	done
-	install -d $(DESTDIR)$(DOCDIR)
 	install -m 644 INSTALL CHANGELOG.md etc/packaging/copyright $(DESTDIR)$(DOCDIR)/
 
 # Keeps what an administrator wrote: aspera.conf, known_hosts, the users, the keys.
