@@ -24,7 +24,7 @@
 namespace ascmd {
 namespace {
 
-constexpr std::size_t kChunk = 256 * 1024;
+constexpr std::size_t kPiece = 256 * 1024;
 // Some 700,000 entries. Each listing is in memory once.
 constexpr std::size_t kMaxListing = 256 * 1024 * 1024;
 
@@ -104,8 +104,8 @@ void list_directory(const Fd& directory, const std::vector<std::string>& globs, 
     browse::put_entry(chunks.back(), stat_of(directory.get(), name, name, names));
     size += chunks.back().size() - before;
     if (size > kMaxListing) throw Trouble(EFBIG, "the directory has too many entries");
-    if (chunks.back().size() < kChunk) return;
-    chunks.emplace_back().reserve(kChunk + PATH_MAX);
+    if (chunks.back().size() < kPiece) return;
+    chunks.emplace_back().reserve(kPiece + PATH_MAX);
   });
   write(browse::head(browse::dir, static_cast<std::uint32_t>(size)));
   for (; !chunks.empty(); chunks.pop_front()) write(chunks.front());

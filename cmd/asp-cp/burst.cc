@@ -18,14 +18,14 @@ constexpr milliseconds kLength{2000};
 constexpr seconds kStandstill{5};
 // The burst's own time, and again as much for what is still under way.
 constexpr seconds kLongest{20};
-constexpr std::size_t kChunk = 64 * 1024;
+constexpr std::size_t kBurstChunk = 64 * 1024;
 constexpr std::uint64_t kFirst = 64 * 1024;
 constexpr milliseconds kPause{5};
 
 }  // namespace
 
 Sent send(Session& session) {
-  const auto chunk = std::make_unique<char[]>(kChunk);
+  const auto chunk = std::make_unique<char[]>(kBurstChunk);
   std::uint64_t sent = 0;
   for (const auto until = Deadline::in(kLength); !until.over();) {
     const std::uint64_t unsent = session.link().unsent();
@@ -37,22 +37,22 @@ Sent send(Session& session) {
       if (session.wait(kPause)) throw tool::Failure(tool::bad_input, "protocol: a message out of turn");
       continue;
     }
-    sent += session.link().send(chunk.get(), static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, may - unsent)),
-                                kPause);
+    sent += session.link().send(chunk.get(),
+                                static_cast<std::size_t>(std::min<std::uint64_t>(kBurstChunk, may - unsent)), kPause);
   }
   session.send(Sent{sent}.record());
   return {sent};
 }
 
 Came receive(Session& session) {
-  const auto chunk = std::make_unique<char[]>(kChunk);
+  const auto chunk = std::make_unique<char[]>(kBurstChunk);
   Got got;
   std::optional<Sent> sent;
   std::optional<Clock::time_point> first, last;
   const auto deadline = Deadline::in(kLongest);
   auto standstill = Deadline::in(kLength + kStandstill);
   while (!(sent && got.bytes >= sent->bytes) && !deadline.over() && !standstill.over()) {
-    const std::size_t count = session.link().receive(chunk.get(), kChunk, milliseconds(20));
+    const std::size_t count = session.link().receive(chunk.get(), kBurstChunk, milliseconds(20));
     if (count > 0) {
       last = Clock::now();
       if (!first) first = last;

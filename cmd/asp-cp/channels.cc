@@ -5,12 +5,6 @@
 #include "base/deadline.h"
 
 namespace asp_cp {
-namespace {
-
-constexpr std::chrono::milliseconds kWaitTime{200};
-
-}  // namespace
-
 std::optional<Record> Session::wait(std::chrono::milliseconds limit) {
   if (early_) return std::exchange(early_, std::nullopt);
   auto message = control_.receive(limit);

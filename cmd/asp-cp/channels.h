@@ -14,6 +14,8 @@ namespace asp_cp {
 
 // How long the other end may take for one step without a sign of life over SSH.
 constexpr std::chrono::seconds kStepLimit{120};
+// How long to wait for one of the two channels before the other is looked at.
+constexpr std::chrono::milliseconds kWaitTime{200};
 
 // Receives what a person may want to see of a transfer.
 class Observer {

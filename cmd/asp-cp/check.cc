@@ -28,10 +28,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Logging in may need a person at the keyboard, and a proxy may try several servers.
-constexpr seconds kLoginPatience{120};
-constexpr seconds kUdpPatience{10};
-constexpr milliseconds kKnockEvery{100};
 constexpr seconds kLinkPatience{10};
 
 // What ssh says is read as ssh_story.h has it; a connection that is there already would prove nothing.

@@ -5,15 +5,10 @@
 #include "transport.h"
 
 namespace asp_cp {
-namespace {
-
-constexpr std::chrono::seconds kLinkPatience{20};
-
-}  // namespace
-
 void serve_check(Control& control, Peer peer, const Open& open, const std::string& session) {
   control.send(probe::answer(peer.udp.get(), {session, open.passphrase}, control).record());
-  Link link = Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience, [&] { control.watch(); });
+  Link link =
+      Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kAcceptPatience, [&] { control.watch(); });
   Session talk(control, link);
   talk.send(burst::receive(talk).got.record());
   burst::send(talk);

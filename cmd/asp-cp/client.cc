@@ -29,12 +29,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// The time limit for everything up to a UDP connection; the message is due within 15 s.
-constexpr seconds kUdpPatience{10};
-constexpr milliseconds kKnockEvery{100};
-// Logging in may need a person at the keyboard.
-constexpr seconds kLoginPatience{120};
-
 // A failure that would be the same at every attempt.
 class Final : public tool::Failure {
  public:

@@ -44,10 +44,11 @@
 namespace asp_cp {
 
 constexpr int kVersion = 1;
-constexpr std::size_t kMaxPath = 2048;   // bytes of a path, so that it fits a record when encoded
-constexpr std::size_t kMaxName = 255;    // bytes of one component
-constexpr std::size_t kMaxDepth = 64;    // components of a path
-constexpr std::size_t kMaxReason = 512;  // bytes of an error message; longer ones are cut
+constexpr std::size_t kMaxPath = 2048;      // bytes of a path, so that it fits a record when encoded
+constexpr std::size_t kMaxName = 255;       // bytes of one component
+constexpr std::size_t kMaxDepth = 64;       // components of a path
+constexpr std::size_t kMaxReason = 512;     // bytes of an error message; longer ones are cut
+constexpr std::size_t kChunk = 256 * 1024;  // bytes of a file that are moved at once
 constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 62;
 
 // Any bytes but NUL as a record's value: control characters and % become %XX.

@@ -9,9 +9,6 @@
 namespace asp_cp {
 namespace {
 
-constexpr std::size_t kChunk = 256 * 1024;
-constexpr std::chrono::milliseconds kWaitTime{200};
-
 // True if the failure concerns only one file, so that the session goes on.
 bool concerns_file(const tool::Failure& failure) {
   switch (failure.code()) {

@@ -16,6 +16,9 @@
 
 namespace asp_cp {
 
+// Until the server speaks: logging in may need a person at the keyboard, and a proxy may try several servers.
+constexpr std::chrono::seconds kLoginPatience{120};
+
 class Remote {
  public:
   // Starts `ssh OPTIONS... host PROGRAM`. ssh asks for passwords and host keys on

@@ -20,7 +20,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kTickEvery{100};
+constexpr milliseconds kMeetingTick{100};
 constexpr std::size_t kMaxCandidates = 8;
 
 // The message from one server process to another.
@@ -56,7 +56,7 @@ sockaddr_storage any_address(int family, Port port) {
   return address;
 }
 
-const sockaddr* plain(const sockaddr_storage& address) { return reinterpret_cast<const sockaddr*>(&address); }
+const sockaddr* plain_address(const sockaddr_storage& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
 // An abstract name is seen by this network namespace, like the port itself, and disappears with its
 // process. There is no file, so no directory's permissions matter.
@@ -93,8 +93,9 @@ Fd connected_socket(const sockaddr_storage& here, const sockaddr_storage& there)
   Fd fd = udp_socket(here.ss_family);
   if (!fd) tool::fail_errno(tool::os, "create a UDP socket");
   switch_on(fd.get(), SOL_SOCKET, SO_REUSEADDR);
-  if (::bind(fd.get(), plain(here), length_of(here.ss_family)) != 0) tool::fail_errno(tool::os, "bind the UDP port");
-  if (::connect(fd.get(), plain(there), length_of(there.ss_family)) != 0)
+  if (::bind(fd.get(), plain_address(here), length_of(here.ss_family)) != 0)
+    tool::fail_errno(tool::os, "bind the UDP port");
+  if (::connect(fd.get(), plain_address(there), length_of(there.ss_family)) != 0)
     tool::fail_errno(tool::os, "connect over UDP");
   return fd;
 }
@@ -126,7 +127,7 @@ void Meeting::listen_on(int family) {
   if (family == AF_INET) switch_on(fd.get(), IPPROTO_IP, IP_PKTINFO);
   else switch_on(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO);
   const auto address = any_address(family, port_);
-  if (::bind(fd.get(), plain(address), length_of(family)) == 0) sockets_.emplace_back(std::move(fd), family);
+  if (::bind(fd.get(), plain_address(address), length_of(family)) == 0) sockets_.emplace_back(std::move(fd), family);
   else if (errno != EADDRNOTAVAIL) tool::fail_errno(tool::os, fmt::format("bind UDP port {}", port_));
 }
 
@@ -135,7 +136,7 @@ Peer Meeting::wait(milliseconds patience, const std::function<void()>& tick) {
   while (!deadline.over()) {
     std::vector<await::On> awaited{await::On(neighbours_.get())};
     for (const auto& [fd, family] : sockets_) awaited.emplace_back(fd.get());
-    await::any(Deadline::in(kTickEvery), awaited);
+    await::any(Deadline::in(kMeetingTick), awaited);
     tick();
     Peer* found = awaited[0] ? hear_neighbour() : nullptr;
     for (std::size_t i = 0; !found && i < sockets_.size(); ++i) {
@@ -192,7 +193,7 @@ Peer* Meeting::consider(const std::string& datagram, const sockaddr_storage& her
   const auto candidate = recognise_hello(datagram, session_, passphrase_);
   if (!candidate) return nullptr;
   peer_.candidate = *candidate;
-  peer_.from = Endpoint::from_sockaddr(*plain(there)).text();
+  peer_.from = Endpoint::from_sockaddr(*plain_address(there)).text();
   peer_.udp = connected_socket(here, there);
   return &peer_;
 }
@@ -210,7 +211,7 @@ Knocker::Knocker(const std::string& host, Port port) {
     if (!socket_of(one->ai_family)) {
       Fd fd = udp_socket(one->ai_family);
       const auto any = any_address(one->ai_family, 0);
-      if (!fd || ::bind(fd.get(), plain(any), length_of(one->ai_family)) != 0) continue;
+      if (!fd || ::bind(fd.get(), plain_address(any), length_of(one->ai_family)) != 0) continue;
       sockets_.emplace_back(std::move(fd), one->ai_family);
     }
     Candidate candidate{};
@@ -233,7 +234,7 @@ void Knocker::knock(const std::string& session, const std::string& passphrase) c
     const auto& [address, length] = candidates_[i];
     const std::string hello = make_hello(session, static_cast<std::uint8_t>(i), passphrase);
     // An address that cannot be reached at all counts as one that stays silent.
-    ::sendto(socket_of(address.ss_family)->get(), hello.data(), hello.size(), 0, plain(address), length);
+    ::sendto(socket_of(address.ss_family)->get(), hello.data(), hello.size(), 0, plain_address(address), length);
   }
 }
 
@@ -242,7 +243,8 @@ Fd Knocker::take(std::uint64_t candidate) {
   const auto& [address, length] = candidates_[candidate];
   for (auto& [fd, family] : sockets_) {
     if (family != address.ss_family) continue;
-    if (::connect(fd.get(), plain(address), length) != 0) tool::fail_errno(tool::unavailable, "connect over UDP");
+    if (::connect(fd.get(), plain_address(address), length) != 0)
+      tool::fail_errno(tool::unavailable, "connect over UDP");
     return std::move(fd);
   }
   throw tool::Failure(tool::internal, "a candidate without a socket");

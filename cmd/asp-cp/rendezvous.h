@@ -52,6 +52,11 @@ class Meeting {
 };
 
 // The client's end.
+//
+// It says hello every kKnockEvery, for at most kUdpPatience; people read of a failure within 15 s.
+constexpr std::chrono::milliseconds kKnockEvery{100};
+constexpr std::chrono::seconds kUdpPatience{10};
+
 class Knocker {
  public:
   // `host` is an address or a name. Failure{69} when it cannot be resolved.

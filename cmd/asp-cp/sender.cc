@@ -11,8 +11,6 @@
 namespace asp_cp {
 namespace {
 
-constexpr std::size_t kChunk = 256 * 1024;
-constexpr std::chrono::milliseconds kWaitTime{200};
 constexpr std::chrono::milliseconds kGlanceTime{10};
 
 }  // namespace

@@ -29,7 +29,6 @@ using std::chrono::seconds;
 constexpr seconds kFirstMessageTime{30};
 // Longer than any client waits, since the client explains the failure to a person.
 constexpr seconds kHelloPatience{20};
-constexpr seconds kLinkPatience{20};
 
 Record await(Control& control, seconds patience) {
   auto message = control.receive(patience);
@@ -67,7 +66,7 @@ Peer meet(Control& control, const Open& open, const std::string& session) {
 // The client's end may be connected before this one, and sends then.
 Link link(Control& control, const Open& open) {
   Peer peer = meet(control, open, random_hex(16));
-  return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kLinkPatience,
+  return Link::accept(std::move(peer.udp), {open.passphrase, open.rate}, kAcceptPatience,
                       [&control] { control.watch(); });
 }
 

@@ -15,7 +15,6 @@ namespace asp_cp {
 namespace {
 
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-constexpr std::size_t kChunk = 256 * 1024;
 
 bool is_directory(const std::string& path, const Rooted* root) {
   const Fd found = open_path(path, O_PATH | O_DIRECTORY, root);

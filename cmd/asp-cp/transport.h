@@ -25,6 +25,9 @@ struct LinkOptions {
   std::uint64_t rate = 0;  // bits a second that this end may send; 0: no limit
 };
 
+// How long the server waits for the connection: longer than any client, which explains the failure to a person.
+constexpr std::chrono::seconds kAcceptPatience{20};
+
 // Called several times a second during every wait; throws to stop it.
 using Tick = std::function<void()>;
 

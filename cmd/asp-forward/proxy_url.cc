@@ -12,14 +12,14 @@ namespace {
 
 constexpr std::size_t kMaxCredential = 256;  // bytes of the user or the password, decoded
 
-[[noreturn]] void wrong(const std::string& why) {
+[[noreturn]] void wrong_url(const std::string& why) {
   throw tool::Failure(tool::usage, "--proxy: " + why + "; it is dnats://[user@]host[:port], or dnat:// for clear text");
 }
 
 std::string decoded(std::string_view text, const char* what) {
   const auto plain = percent_decode(text);
   if (!plain || plain->size() > kMaxCredential)
-    wrong(std::string(what) + " is not valid (special characters are written as %XX)");
+    wrong_url(std::string(what) + " is not valid (special characters are written as %XX)");
   return *plain;
 }
 
@@ -52,22 +52,22 @@ ProxyUrl ProxyUrl::parse(std::string_view text) {
     return true;
   };
   if (starts("dnat://")) url.tls = false;
-  else if (!starts("dnats://")) wrong("no dnats:// or dnat:// at its beginning");
+  else if (!starts("dnats://")) wrong_url("no dnats:// or dnat:// at its beginning");
   if (text.ends_with('/')) text.remove_suffix(1);
 
   if (const auto at = text.rfind('@'); at != text.npos) {
     const auto account = text.substr(0, at);
     const auto colon = account.find(':');
     url.user = decoded(account.substr(0, colon), "the user");
-    if (url.user.empty()) wrong("no user before the @");
-    if (url.user.find(':') != std::string::npos) wrong("a user name cannot contain a colon");  // RFC 7617, 2
+    if (url.user.empty()) wrong_url("no user before the @");
+    if (url.user.find(':') != std::string::npos) wrong_url("a user name cannot contain a colon");  // RFC 7617, 2
     if (colon != account.npos) url.password = decoded(account.substr(colon + 1), "the password");
     text.remove_prefix(at + 1);
   }
   const bool bare_v6 = !text.starts_with('[') && std::count(text.begin(), text.end(), ':') > 1;
   const auto host = HostPort::parse(text);
-  if (bare_v6) wrong("an IPv6 address is written in brackets");
-  if (!host) wrong("no valid host");
+  if (bare_v6) wrong_url("an IPv6 address is written in brackets");
+  if (!host) wrong_url("no valid host");
   url.host = *host;
   if (url.host.port == 0) url.host.port = url.tls ? kHttpsPort : kHttpPort;
   return url;

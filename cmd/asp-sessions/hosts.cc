@@ -7,13 +7,12 @@ namespace sessions {
 namespace {
 
 using balance::Mark;
-using balance::State;
 
 // Ranks marks: the highest says the most about a host.
 int weight(const Mark& mark) {
-  if (mark.state == State::maintenance) return 3;
-  if (mark.state == State::faulty && !mark.over()) return 2;
-  return mark.state == State::suspect ? 1 : 0;
+  if (mark.state == balance::State::maintenance) return 3;
+  if (mark.state == balance::State::faulty && !mark.over()) return 2;
+  return mark.state == balance::State::suspect ? 1 : 0;
 }
 
 const Mark* heaviest(const std::vector<Mark>& marks, const HostPort& host) {
@@ -25,7 +24,7 @@ const Mark* heaviest(const std::vector<Mark>& marks, const HostPort& host) {
 }
 
 std::string state_of(const Mark& mark, const Known& known) {
-  const bool ends = mark.state == State::faulty || mark.state == State::refused;
+  const bool ends = mark.state == balance::State::faulty || mark.state == balance::State::refused;
   if (!ends || !mark.over()) return balance::name_of(mark.state);
   return known.is_probed(mark.host) ? "probing" : "due";
 }

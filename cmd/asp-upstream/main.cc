@@ -133,12 +133,12 @@ void pause(std::chrono::milliseconds time, balance::Choice& choice, ConductorLin
 // False: the host is not to be asked; others of the account have met something there meanwhile.
 bool await_leave_to_ask(balance::Choice& choice, ConductorLink& link) {
   using May = balance::Choice::May;
-  constexpr std::chrono::milliseconds kLook{20};
+  constexpr std::chrono::milliseconds kLookAgain{20};
   const auto deadline = Deadline::in(Attempt::kOthersTime);
   for (;;) {
     const auto may = choice.may_ask();
     if (may != May::wait || deadline.over()) return may != May::no;
-    pause(kLook, choice, link);
+    pause(kLookAgain, choice, link);
   }
 }
 

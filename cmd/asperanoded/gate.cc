@@ -14,8 +14,8 @@
 namespace asperanoded {
 namespace {
 
-constexpr unsigned kThreads = 2;
-constexpr std::size_t kQueue = 128;  // more than the tokens of one address
+constexpr unsigned kGateThreads = 2;
+constexpr std::size_t kGateQueue = 128;  // more than the tokens of one address
 constexpr std::size_t kMaxRemembered = 1024;
 constexpr std::size_t kMaxKnown = 4096;
 constexpr std::size_t kMaxSame = 256;  // requests that wait for one hash
@@ -42,7 +42,7 @@ void add_part(std::string& into, const std::string& part) {
 }  // namespace
 
 Gate::Gate(std::string users_file, Timer& timer)
-    : file_(std::move(users_file)), timer_(timer), workers_(kThreads, kQueue) {
+    : file_(std::move(users_file)), timer_(timer), workers_(kGateThreads, kGateQueue) {
   if (gnutls_rnd(GNUTLS_RND_KEY, key_.data(), key_.size()) != 0)
     throw tool::Failure(tool::os, "gnutls_rnd: no random bytes");
   if (::stat(file_.c_str(), &seen_) != 0) seen_ = {};

@@ -9,8 +9,8 @@
 namespace asperanoded {
 namespace {
 
-constexpr unsigned kThreads = 8;
-constexpr std::size_t kQueue = 32;
+constexpr unsigned kResolverThreads = 8;
+constexpr std::size_t kResolverQueue = 32;
 
 using List = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
@@ -35,7 +35,7 @@ std::vector<IpAddress> addresses_of(const std::string& name) {
   return addresses;
 }
 
-Resolver::Resolver(Timer& timer) : timer_(timer), workers_(kThreads, kQueue) {}
+Resolver::Resolver(Timer& timer) : timer_(timer), workers_(kResolverThreads, kResolverQueue) {}
 
 bool Resolver::resolve(const std::string& name, Done done) {
   const auto told = std::make_shared<std::atomic<bool>>(false);

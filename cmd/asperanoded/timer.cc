@@ -2,8 +2,6 @@
 
 namespace asperanoded {
 
-using Clock = std::chrono::steady_clock;
-
 Timer::Timer() : thread_([this] { run(); }) {}
 
 void Timer::stop() {
@@ -18,7 +16,7 @@ void Timer::stop() {
 void Timer::after(std::chrono::milliseconds delay, std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
-    jobs_.emplace(Clock::now() + delay, std::move(job));
+    jobs_.emplace(std::chrono::steady_clock::now() + delay, std::move(job));
   }
   changed_.notify_all();
 }
@@ -31,7 +29,7 @@ void Timer::run() {
       continue;
     }
     const auto next = jobs_.begin();
-    if (const auto at = next->first; at > Clock::now()) {
+    if (const auto at = next->first; at > std::chrono::steady_clock::now()) {
       changed_.wait_until(lock, at);
       continue;
     }

@@ -21,8 +21,6 @@
 namespace doctor {
 namespace {
 
-// Each trial runs sudo several times.
-constexpr std::size_t kMostTried = 100;
 constexpr char kSudoers[] = "/etc/sudoers.d/sallyport";
 
 bool is_administrator(const std::string& user) {
@@ -113,7 +111,7 @@ Verdicts sudoers(const Patient&) {
 Verdicts sudo(const Patient& patient) {
   std::vector<std::string> users;
   for (const auto& user : patient.users) {
-    if (users.size() < kMostTried && ::getpwnam(user.c_str())) users.push_back(user);
+    if (users.size() < tried_as::kMostUsers && ::getpwnam(user.c_str())) users.push_back(user);
   }
   auto found = sudo_trial::of_members(users);
   if (found.empty() && !users.empty())

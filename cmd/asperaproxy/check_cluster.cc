@@ -24,7 +24,7 @@ namespace {
 
 constexpr char kWriteCure[] = "asperaproxy cluster-config  # put the files where it says, and restart those programs";
 
-Verdicts node(const Patient& patient) {
+Verdicts cluster_node(const Patient& patient) {
   if (!patient.cluster) return {};
   const auto& self = cluster::require_node(*patient.cluster, "");
   if (!cluster::has(self.address)) {
@@ -165,10 +165,10 @@ Verdicts sameness(const Patient& patient) {
 }  // namespace
 
 const std::vector<Condition>& cluster_conditions() {
-  static const std::vector<Condition> all{{"cluster_node", node},     {"cluster_files", written},
-                                          {"keepalived", keepalived}, {"conntrackd", conntrackd},
-                                          {"cluster_peers", peers},   {"cluster_config", sameness},
-                                          {"redis", shared_state},    {"redis_password", passwords}};
+  static const std::vector<Condition> all{{"cluster_node", cluster_node}, {"cluster_files", written},
+                                          {"keepalived", keepalived},     {"conntrackd", conntrackd},
+                                          {"cluster_peers", peers},       {"cluster_config", sameness},
+                                          {"redis", shared_state},        {"redis_password", passwords}};
   return all;
 }
 

@@ -320,7 +320,7 @@ Verdicts certificate(const Patient& patient) {
 // --- the kernel ---------------------------------------------------------------------------------
 
 // With --check the kernel says whether it would accept the rules, and does nothing.
-Verdicts nftables(const Patient& patient) {
+Verdicts lease_nftables(const Patient& patient) {
   if (off(patient)) return {};
   const auto tried =
       ask({"/usr/sbin/nft", "--check",
@@ -337,11 +337,11 @@ Verdicts nftables(const Patient& patient) {
 }  // namespace
 
 const std::vector<Condition>& forward_conditions() {
-  static const std::vector<Condition> all{{"lease_nftables", nftables},    {"node_account", node_account},
-                                          {"node_lease", node_lease},      {"lease_sockets", lease_sockets},
-                                          {"node_users", node_users_file}, {"lease_ports", lease_ports},
-                                          {"certificate", certificate},    {"node_service", node_service},
-                                          {"plain_http", plain_http},      {"destinations", destinations}};
+  static const std::vector<Condition> all{{"lease_nftables", lease_nftables}, {"node_account", node_account},
+                                          {"node_lease", node_lease},         {"lease_sockets", lease_sockets},
+                                          {"node_users", node_users_file},    {"lease_ports", lease_ports},
+                                          {"certificate", certificate},       {"node_service", node_service},
+                                          {"plain_http", plain_http},         {"destinations", destinations}};
   return all;
 }
 

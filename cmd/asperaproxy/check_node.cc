@@ -22,8 +22,6 @@
 namespace doctor {
 namespace {
 
-constexpr std::size_t kMostTried = 100;
-
 bool has_aspshell(const passwd& entry) {
   const std::string shell = entry.pw_shell;
   return shell == paths::kShell || shell == "/usr/bin/aspshell" || shell == std::string(paths::kBin) + "aspshell";
@@ -126,7 +124,7 @@ Verdicts node(const Patient& patient) {
     auto access = file_access::of_user(document, user);
     if (!access.here) continue;
     users.push_back(user);
-    if (users.size() <= kMostTried) {
+    if (users.size() <= tried_as::kMostUsers) {
       for (auto& verdict : of_user(user, access)) found.push_back(std::move(verdict));
       const passwd* const entry = ::getpwnam(user.c_str());
       if (entry && has_aspshell(*entry)) tried.emplace(user, access);

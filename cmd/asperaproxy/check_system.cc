@@ -35,7 +35,6 @@
 namespace doctor {
 namespace {
 
-constexpr char kForNextBoot[] = "for the next boot, /etc/sysctl.d/sallyport.conf";
 constexpr char kStartCure[] = "asperaproxy start  # for the next boot, systemctl enable asperaproxy";
 
 std::vector<std::string> names_in(const char* path) {

@@ -26,32 +26,32 @@
 namespace asperaproxy {
 namespace {
 
-constexpr char kUsage[] = "asperaproxy cluster-config [--config aspera.conf] [--node NAME] [DIRECTORY]";
+constexpr char kFilesUsage[] = "asperaproxy cluster-config [--config aspera.conf] [--node NAME] [DIRECTORY]";
 constexpr char kStandardFolder[] = SALLYPORT_PREFIX "/etc/cluster";
 
-struct Asked {
+struct AskedFiles {
   std::string config;  // empty: the usual file, which must be root's
   std::string node;    // empty: this host
   std::string directory = kStandardFolder;
 };
 
-Asked parse(const std::vector<std::string>& words) {
+AskedFiles parse_files(const std::vector<std::string>& words) {
   static const option kOptions[] = {
       {"config", required_argument, nullptr, 'c'}, {"node", required_argument, nullptr, 'n'}, {nullptr, 0, nullptr, 0}};
   std::vector<char*> argv{const_cast<char*>("cluster-config")};
   for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   const int argc = static_cast<int>(argv.size());
   argv.push_back(nullptr);
-  Asked asked;
+  AskedFiles asked;
   ::optind = 0;
   for (int letter; (letter = ::getopt_long(argc, argv.data(), "+:", kOptions, nullptr)) != -1;) {
     if (letter == 'c') asked.config = ::optarg;
     else if (letter == 'n') asked.node = ::optarg;
-    else options::fail_usage(kUsage, "an option is unknown, or lacks its value");
+    else options::fail_usage(kFilesUsage, "an option is unknown, or lacks its value");
   }
-  if (argc - ::optind > 1) options::fail_usage(kUsage, "one directory at most");
+  if (argc - ::optind > 1) options::fail_usage(kFilesUsage, "one directory at most");
   if (::optind < argc) asked.directory = argv[static_cast<std::size_t>(::optind)];
-  if (asked.directory.empty()) options::fail_usage(kUsage, "an empty directory");
+  if (asked.directory.empty()) options::fail_usage(kFilesUsage, "an empty directory");
   return asked;
 }
 
@@ -69,7 +69,7 @@ void write_file(int directory, const std::string& shown, const cluster_text::Fil
 }  // namespace
 
 int cluster_config(const std::vector<std::string>& words) {
-  const Asked asked = parse(words);
+  const AskedFiles asked = parse_files(words);
   const auto author = asked.config.empty() ? config::Author::root : config::Author::anyone;
   const auto cluster = config::load(asked.config.empty() ? paths::kConfig : asked.config, author).cluster;
   if (!cluster.enabled) throw tool::Failure(tool::config, "aspera.conf has no <cluster> that is enabled");

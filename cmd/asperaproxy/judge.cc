@@ -18,8 +18,6 @@
 namespace doctor {
 namespace {
 
-constexpr char kForNextBoot[] = "for the next boot, /etc/sysctl.d/sallyport.conf";
-
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace

@@ -17,6 +17,9 @@
 
 namespace doctor {
 
+// Behind the cure of a setting of the kernel.
+constexpr char kForNextBoot[] = "for the next boot, /etc/sysctl.d/sallyport.conf";
+
 // `version` is the output of iptables --version ("iptables v1.8.9 (nf_tables)"); `others` that of
 // -save by the other backend, and `others_program` what that is called without -save.
 Verdict judge_iptables(std::string_view version, std::string_view others, const std::string& others_program);

@@ -27,10 +27,6 @@ using doctor::Patient;
 constexpr char kGroup[] = "sallyport";
 constexpr char kSshdConfig[] = "/etc/ssh/sshd_config";
 
-bool is_within(const std::string& path, const std::string& directory) {
-  return path == directory || directory == "/" || path.starts_with(directory + "/");
-}
-
 std::vector<Account> all_accounts() {
   std::vector<Account> all;
   std::set<std::string> known;

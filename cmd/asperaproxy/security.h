@@ -62,6 +62,9 @@ bool is_aspshell(const std::string& path);
 // Whether a login shell lets anybody in; none at all is sh.
 bool may_log_in(const std::string& shell);
 
+// Whether the path, which has neither . nor .. in it, is the directory or below it.
+bool is_within(const std::string& path, const std::string& directory);
+
 // Each of these, and all directories above, wherever links lead, must be root's alone to write.
 void check_root_paths(const std::vector<std::string>& paths, Findings& found);
 // The home of an account, its keys, and the files that sshd reads for it.

@@ -47,10 +47,6 @@ std::string real(const std::string& path) {
   return fs::weakly_canonical(path.empty() ? "/" : path, error);
 }
 
-bool is_within(const std::string& path, const std::string& directory) {
-  return path == directory || directory == "/" || path.starts_with(directory + "/");
-}
-
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 void check_root_path(const std::string& path, bool is_above, Findings& found) {
@@ -123,6 +119,10 @@ std::vector<std::string> keys_in(const std::string& directory) {
 }
 
 }  // namespace
+
+bool is_within(const std::string& path, const std::string& directory) {
+  return path == directory || directory == "/" || path.starts_with(directory + "/");
+}
 
 void check_root_paths(const std::vector<std::string>& paths, Findings& found) {
   std::map<std::string, bool> all;  // path, and whether it is only above others

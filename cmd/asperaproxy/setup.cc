@@ -23,12 +23,8 @@
 #include "setup_steps.h"
 #include "verbs.h"
 
-namespace asperaproxy {
+namespace asperaproxy::setup {
 namespace {
-
-using namespace setup;
-
-void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 
 // Whether it took sessions before setup. `leave`, which undoes the service, leaves it stopped.
 constexpr char kTookSessions[] = "stop";
@@ -125,7 +121,7 @@ void note_service(const Answers& answers, Journal& journal) {
   journal.finish();
 }
 
-int set_up(const Asked& asked, Journal& journal, Person& person) {
+int make_all(const Asked& asked, Journal& journal, Person& person) {
   journal.remember(asked.answers);
   note_service(asked.answers, journal);
   for (const auto& maker : steps()) {
@@ -135,8 +131,10 @@ int set_up(const Asked& asked, Journal& journal, Person& person) {
 }
 
 }  // namespace
+}  // namespace asperaproxy::setup
 
-int set_up(const std::vector<std::string>& words) {
+int asperaproxy::set_up(const std::vector<std::string>& words) {
+  using namespace setup;
   require_root();
   ::umask(022);
   Journal journal;
@@ -145,8 +143,6 @@ int set_up(const std::vector<std::string>& words) {
   switch (asked.manner) {
     case Manner::undo: return undo(journal);
     case Manner::show: return show_all(asked.answers, journal);
-    default: return set_up(asked, journal, person);
+    default: return make_all(asked, journal, person);
   }
 }
-
-}  // namespace asperaproxy

@@ -26,11 +26,8 @@
 namespace asperaproxy::setup {
 namespace {
 
-constexpr char kSystemctl[] = "/usr/bin/systemctl";
 constexpr char kScript[] = "/etc/init.d/asperaproxy";
 constexpr Port kUsualPort = 9092;
-
-std::string tool(const char* name) { return std::string(paths::kBin) + name; }
 
 void wait_for(Port port) {
   const auto deadline = Deadline::in(std::chrono::seconds(20));
@@ -74,13 +71,14 @@ Step node_user_step(const Answers& answers, const Journal&) {
     return step;
   if (answers.password.empty() && !has_terminal())
     throw tool::Failure(tool::usage, "there is no terminal to ask for the password on: --password-file is needed");
-  Command add{{tool("asnodeadmin"), "-a", "-u", answers.node_user, "-x", kLeaseAccount}, "", answers.password.empty()};
+  Command add{
+      {suite_program("asnodeadmin"), "-a", "-u", answers.node_user, "-x", kLeaseAccount}, "", answers.password.empty()};
   if (!add.asks) {
     add.argv.insert(add.argv.end(), {"-p", "-"});
     add.input = answers.password + "\n";
   }
   step.commands.push_back(std::move(add));
-  step.undo.push_back({tool("asnodeadmin"), "-d", "-u", answers.node_user});
+  step.undo.push_back({suite_program("asnodeadmin"), "-d", "-u", answers.node_user});
   return step;
 }
 
@@ -90,10 +88,10 @@ Step node_service_step(const Answers& answers, const Journal&) {
   if (unit::runs_here()) {
     const std::vector<std::string> units{"asp-lease.socket", "asp-name.socket", "asp-redis.socket",
                                          "asperanoded.service"};
-    std::vector<std::string> enable{kSystemctl, "--quiet", "enable", "--now"};
+    std::vector<std::string> enable{unit::kSystemctl, "--quiet", "enable", "--now"};
     enable.insert(enable.end(), units.begin(), units.end());
     step.commands.push_back({enable});
-    step.undo.push_back({kSystemctl, "stop", "asperanoded.service"});
+    step.undo.push_back({unit::kSystemctl, "stop", "asperanoded.service"});
   } else {
     step.commands.push_back({{kScript, "start"}});
     step.undo.push_back({kScript, "stop"});
@@ -113,7 +111,7 @@ doctor::Verdict lease_of(const Answers& answers) {
   const Outsider insider(*answers.inside);
   const Secret secret(answers.password);
   const auto done = insider.run(
-      {tool("asp-forward"), "-q", "--proxy",
+      {suite_program("asp-forward"), "-q", "--proxy",
        fmt::format("dnats://{}@{}", answers.node_user, HostPort{answers.inside->text(), node_port()}.text()),
        "--fingerprint", certificate_print(), "--password-file", secret.path, "--to", answers.target->host, "--ssh-port",
        std::to_string(answers.target->port), "--", "/usr/bin/ssh-keyscan", "-T", "10", "-p", "%P", "%h"},

@@ -26,8 +26,6 @@ namespace {
 
 constexpr char kSize[] = "65536";  // of what the trial sends
 
-std::string tool(const char* name) { return std::string(paths::kBin) + name; }
-
 std::vector<std::string> texts_of(const std::vector<IpAddress>& addresses) {
   std::vector<std::string> texts;
   for (const auto& address : addresses) texts.push_back(address.text());
@@ -74,8 +72,8 @@ Step node_account_step(const Answers& answers, const Journal&) {
   Step step{"account", fmt::format("{} transfers, and nothing else", answers.user)};
   const auto account = proxy_account::find(answers.user);
   if (account && account->in_group() && account->has_shell()) return step;
-  step.commands.push_back({{tool("asp-adduser"), "-s", answers.user}});
-  if (!account) step.undo.push_back({tool("asp-deluser"), answers.user});
+  step.commands.push_back({{suite_program("asp-adduser"), "-s", answers.user}});
+  if (!account) step.undo.push_back({suite_program("asp-deluser"), answers.user});
   return step;
 }
 
@@ -129,7 +127,7 @@ doctor::Verdict transfer_of(const Answers& answers) {
     std::vector<std::string> argv{"/usr/bin/prlimit",
                                   std::string("--fsize=") + kSize,
                                   "--",
-                                  tool("asp-cp"),
+                                  suite_program("asp-cp"),
                                   "-F",
                                   guest.folder() + "/ssh_config",
                                   "-i",

@@ -90,9 +90,9 @@ std::vector<std::string> sudoers_files() {
 }  // namespace
 
 Taken take_over(std::string text) {
-  constexpr int kMost = 1000;
+  constexpr int kMostComplaints = 1000;
   Taken taken{std::move(text), {}};
-  for (int i = 0; i < kMost; ++i) {
+  for (int i = 0; i < kMostComplaints; ++i) {
     const auto complaint = complaint_about(taken.text);
     if (!complaint) return taken;
     const auto document = config::xml::parse(taken.text, kFile);

@@ -22,6 +22,7 @@
 #include "kernel/own_addresses.h"
 #include "session/spool.h"
 #include "setup_journal.h"
+#include "setup_step.h"
 #include "who/authorized_keys.h"
 
 namespace asperaproxy::setup {
@@ -30,7 +31,6 @@ namespace {
 constexpr char kIp[] = "/usr/bin/ip";
 constexpr char kLink[] = "sallyport-try";
 constexpr char kPeer[] = "sallyport-out";
-constexpr std::size_t kMostOutput = 1024 * 1024;
 
 // For tests of networks alone: RFC 2544, RFC 5180.
 struct Pair {

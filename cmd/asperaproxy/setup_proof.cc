@@ -32,10 +32,9 @@
 namespace asperaproxy::setup {
 namespace {
 
-constexpr int kSeconds = 60;
-constexpr std::size_t kMostOutput = 1024 * 1024;
+constexpr int kSessionSeconds = 60;
 
-void say(const std::string& name, const doctor::Verdict& verdict) {
+void say_verdict(const std::string& name, const doctor::Verdict& verdict) {
   io::write_all(STDOUT_FILENO, doctor::text({{name, verdict}}));
 }
 
@@ -124,7 +123,7 @@ std::vector<Login> log_in_everywhere(const config::Rproxy& rproxy, const Answers
   excuse(logins);
   std::set<std::string> said;
   for (const auto& login : logins) {
-    if (said.insert(login.what).second) say("login", login.verdict);
+    if (said.insert(login.what).second) say_verdict("login", login.verdict);
   }
   return logins;
 }
@@ -169,7 +168,7 @@ doctor::Verdict session_of(const std::string& user, const IpAddress& proxy) {
       {"/usr/bin/prlimit", "--fsize=65536", "--", std::string(paths::kBin) + "asp-cp", "-q", "-F",
        guest.folder() + "/ssh_config", "-i", guest.folder() + "/key", "-P", std::to_string(doctor::kUsualSshPort),
        fmt::format("{}@{}:/etc/hostname", user, at), guest.folder() + "/fetched"},
-      kSeconds);
+      kSessionSeconds);
   auto verdict = judge_session(done.status, done.err);
   add_end(verdict, outsider.address());
   verdict.what = fmt::format("{} at {}: {}", user, HostPort{proxy.text(), doctor::kUsualSshPort}.text(), verdict.what);
@@ -187,13 +186,13 @@ bool is_sound(const Answers& answers) {
     const auto checked =
         child::run({{std::string(paths::kBin) + "asperaproxy", "check", "--without", without}, env::allow({}), {}}, "",
                    kMostOutput, kPatience);
-    if (checked.out.empty()) say("check", doctor::fail(last_of(checked.err), "asperaproxy check"));
+    if (checked.out.empty()) say_verdict("check", doctor::fail(last_of(checked.err), "asperaproxy check"));
     for (const auto line : cut::lines(checked.out)) {
       if (!line.starts_with("ok ")) io::write_all(STDOUT_FILENO, fmt::format("{}\n", line));
     }
     return checked.status == 0;
   } catch (const tool::Failure& failure) {
-    say("check", doctor::fail(failure.what(), "asperaproxy check"));
+    say_verdict("check", doctor::fail(failure.what(), "asperaproxy check"));
     return false;
   }
 }
@@ -208,7 +207,7 @@ bool tried(const char* name, Trial trial) {
     verdict = doctor::fail(fmt::format("none could be tried from this host: {}", failure.what()),
                            "try it from where people are");
   }
-  say(name, verdict);
+  say_verdict(name, verdict);
   return verdict.grade != doctor::Grade::fail;
 }
 

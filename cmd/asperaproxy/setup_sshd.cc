@@ -35,18 +35,17 @@ namespace asperaproxy::setup {
 namespace {
 
 constexpr char kMain[] = "/etc/ssh/sshd_config";
-constexpr char kFolder[] = "/etc/ssh/sshd_config.d";
+constexpr char kConfigFolder[] = "/etc/ssh/sshd_config.d";
 constexpr char kName[] = "sallyport.conf";
 constexpr char kSocketFile[] = "/etc/systemd/system/ssh.socket.d/sallyport.conf";
 constexpr char kSshd[] = "/usr/sbin/sshd";
-constexpr char kSystemctl[] = "/usr/bin/systemctl";
 
-std::string installed() { return fmt::format("{}/{}", kFolder, kName); }
+std::string installed() { return fmt::format("{}/{}", kConfigFolder, kName); }
 
 std::vector<std::string> names_in_folder() {
   std::vector<std::string> names;
   std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder, none)) {
+  for (const auto& entry : std::filesystem::directory_iterator(kConfigFolder, none)) {
     const std::string name = entry.path().filename();
     if (name.ends_with(".conf") && !name.starts_with('.')) names.push_back(name);
   }
@@ -68,7 +67,7 @@ class Candidate {
     if (whole.empty())
       throw tool::Failure(tool::os, fmt::format("{0} does not include {1}/*.conf: write the line Include {1}/*.conf at "
                                                 "its beginning",
-                                                kMain, kFolder));
+                                                kMain, kConfigFolder));
     whole_file::write(main_, whole);
   }
   Candidate(const Candidate&) = delete;
@@ -179,11 +178,11 @@ std::vector<Port> listening(const std::vector<Port>& ports) {
 }
 
 bool is_active(const std::string& unit) {
-  return unit::runs_here() && doctor::ask({kSystemctl, "--quiet", "is-active", unit}).well();
+  return unit::runs_here() && doctor::ask({unit::kSystemctl, "--quiet", "is-active", unit}).well();
 }
 
 std::string socket_file() {
-  const auto shown = doctor::ask({kSystemctl, "show", "--property=BindIPv6Only", "ssh.socket"}).out;
+  const auto shown = doctor::ask({unit::kSystemctl, "show", "--property=BindIPv6Only", "ssh.socket"}).out;
   const bool v6_alone = shown.find("ipv6-only") != shown.npos;
   return fmt::format("# Sallyport: a port for transfers, besides those that ssh.socket has.\n[Socket]\n{}",
                      v6_alone ? "ListenStream=0.0.0.0:33001\nListenStream=[::]:33001\n" : "ListenStream=33001\n");
@@ -202,8 +201,10 @@ void wait_for(const std::vector<Port>& ports) {
 // A daemon that the socket has started keeps the socket from listening anew; its sessions have processes of their own.
 std::vector<std::vector<std::string>> reloads() {
   if (is_active("ssh.socket"))
-    return {{kSystemctl, "daemon-reload"}, {kSystemctl, "stop", "ssh.service"}, {kSystemctl, "restart", "ssh.socket"}};
-  if (unit::runs_here()) return {{kSystemctl, "reload-or-restart", "ssh"}};
+    return {{unit::kSystemctl, "daemon-reload"},
+            {unit::kSystemctl, "stop", "ssh.service"},
+            {unit::kSystemctl, "restart", "ssh.socket"}};
+  if (unit::runs_here()) return {{unit::kSystemctl, "reload-or-restart", "ssh"}};
   return {{"/etc/init.d/ssh", "reload"}};
 }
 
@@ -268,7 +269,7 @@ std::string with_candidate(std::string_view main, std::vector<std::string> names
     }
     included = true;
     for (const auto& name : names)
-      text += fmt::format("Include {}\n", name == kName ? candidate : fmt::format("{}/{}", kFolder, name));
+      text += fmt::format("Include {}\n", name == kName ? candidate : fmt::format("{}/{}", kConfigFolder, name));
   }
   return included ? text : "";
 }

@@ -14,6 +14,7 @@
 #include "base/failure.h"
 #include "base/io.h"
 #include "base/logging.h"
+#include "base/paths.h"
 #include "base/signals.h"
 #include "base/whole_file.h"
 #include "verdict.h"
@@ -21,11 +22,10 @@
 namespace asperaproxy::setup {
 namespace {
 
-constexpr std::size_t kMostOutput = 4 * 1024 * 1024;
-constexpr int kSeconds = 90;
+constexpr int kStepSeconds = 90;
 
 // What a file of somebody else's says may be in it.
-void say(const std::string& text) {
+void say_lines(const std::string& text) {
   std::string shown;
   for (const auto line : cut::lines(text)) shown += doctor::pasteable(line) + "\n";
   io::write_all(STDOUT_FILENO, shown);
@@ -63,7 +63,7 @@ void run(const Command& command) {
   const child::Program program{
       command.argv, env::allow({"SUDO_USER", "SUDO_UID", "TERM", "PATH", "DEBIAN_FRONTEND"}), {}};
   if (command.asks) return require(child::spawn(program).wait(), "", command);
-  const auto done = child::run(program, command.input, kMostOutput, kSeconds);
+  const auto done = child::run(program, command.input, kMostOutput, kStepSeconds);
   require(done.status, done.err.empty() ? done.out : done.err, command);
 }
 
@@ -79,17 +79,19 @@ std::string diff(const File& file) {
                                 file.path, "--", is_there ? file.path : "/dev/null", "-"},
                                env::allow({}),
                                {}};
-  return child::run(program, file.text, kMostOutput, kSeconds).out;
+  return child::run(program, file.text, kMostOutput, kStepSeconds).out;
 }
 
 }  // namespace
+
+std::string suite_program(const char* name) { return std::string(paths::kBin) + name; }
 
 void Step::want(const File& file) {
   if (text_of(file.path) != file.text) files.push_back(file);
 }
 
 void take(const Step& step, Journal& journal) {
-  if (step.is_done()) return say(fmt::format("ok    {}: {}\n", step.name, step.state));
+  if (step.is_done()) return say_lines(fmt::format("ok    {}: {}\n", step.name, step.state));
   // A key that is typed ends the program that runs, and so the step; what it did is taken back.
   const SignalsPutOff put_off({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP});
   journal.begin(step.name, files_of(step), step.undo);
@@ -110,16 +112,16 @@ void take(const Step& step, Journal& journal) {
                                     "again: it goes on from here; --undo takes the other steps back, too",
                                     step.name, failure.what()));
   }
-  say(fmt::format("done  {}: {}\n", step.name, step.state));
+  say_lines(fmt::format("done  {}: {}\n", step.name, step.state));
   logging::event("Setup: {}: {}", step.name, logging::escape(step.state));
 }
 
 void show(const Step& step) {
-  if (step.is_done()) return say(fmt::format("ok    {}: {}\n", step.name, step.state));
+  if (step.is_done()) return say_lines(fmt::format("ok    {}: {}\n", step.name, step.state));
   std::string text = fmt::format("would {}: {}\n", step.name, step.state);
   for (const auto& file : step.files) text += diff(file);
   for (const auto& command : step.commands) text += fmt::format("  + {}\n", shown(command.argv));
-  say(text);
+  say_lines(text);
 }
 
 }  // namespace asperaproxy::setup

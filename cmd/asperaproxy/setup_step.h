@@ -7,6 +7,7 @@
 //     + /usr/bin/systemctl enable asperaproxy
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <string>
@@ -16,6 +17,9 @@
 #include "setup_journal.h"
 
 namespace asperaproxy::setup {
+
+// Of what a program prints, so much at most is read.
+constexpr std::size_t kMostOutput = 4 * 1024 * 1024;
 
 // A file as it shall be.
 struct File {
@@ -29,6 +33,9 @@ struct Command {
   std::string input = {};
   bool asks = false;  // it has the terminal, and as long as the person wants
 };
+
+// Where a program of the suite is.
+std::string suite_program(const char* name);
 
 struct Step {
   std::string name;

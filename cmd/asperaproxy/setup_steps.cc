@@ -36,10 +36,8 @@
 namespace asperaproxy::setup {
 namespace {
 
-constexpr char kSystemctl[] = "/usr/bin/systemctl";
 constexpr char kService[] = "asperaproxy.service";
 
-std::string tool(const char* name) { return std::string(paths::kBin) + name; }
 std::string sample(const std::string& name) { return fmt::format("{}/etc/{}", paths::kPrefix, name); }
 
 std::string sample_text(const std::string& name) {
@@ -49,7 +47,7 @@ std::string sample_text(const std::string& name) {
 }
 
 bool unit_is(const char* what, const std::string& unit) {
-  return doctor::ask({kSystemctl, "--quiet", what, unit}).well();
+  return doctor::ask({unit::kSystemctl, "--quiet", what, unit}).well();
 }
 
 // --- accounts and sudo ---------------------------------------------------------------------------
@@ -86,7 +84,7 @@ Step sudo_step(const Answers&, const Journal&) {
     throw tool::Failure(tool::os, fmt::format("visudo -cf {}: {}", grant, checked.first_complaint()));
   if (text_of(sudo_settings::kFile) == sudo_settings::text()) return step;
   step.touched.push_back(sudo_settings::kFile);
-  step.commands.push_back({{tool("asperaproxy"), "sudoers"}});
+  step.commands.push_back({{suite_program("asperaproxy"), "sudoers"}});
   return step;
 }
 
@@ -201,13 +199,13 @@ Step user_step(const Answers& answers, const Journal&) {
   if (answers.user.empty()) return {"user", "none yet: asp-adduser makes one"};
   Step step{"user", fmt::format("{} logs in with {}", answers.user, fingerprint_of(answers.key))};
   if (is_enrolled(answers)) return step;
-  Command enrol{{tool("asp-adduser")}, answers.key + "\n"};
+  Command enrol{{suite_program("asp-adduser")}, answers.key + "\n"};
   if (!answers.squash.empty()) enrol.argv.emplace_back("-s");
   enrol.argv.insert(enrol.argv.end(), {"-k", "-", answers.user});
   step.commands.push_back(std::move(enrol));
   // asp-deluser takes the keys, too.
   if (accounts::exists(answers.user)) step.touched.push_back(authorized_keys::path_of(answers.user));
-  else step.undo.push_back({tool("asp-deluser"), answers.user});
+  else step.undo.push_back({suite_program("asp-deluser"), answers.user});
   return step;
 }
 
@@ -220,7 +218,7 @@ Step log_step(const Answers&, const Journal& journal) {
   }
   if (step.files.empty()) return step;
   const std::vector<std::string> restart = unit::runs_here()
-                                               ? std::vector<std::string>{kSystemctl, "try-restart", "rsyslog"}
+                                               ? std::vector<std::string>{unit::kSystemctl, "try-restart", "rsyslog"}
                                                : std::vector<std::string>{"/etc/init.d/rsyslog", "restart"};
   step.commands.push_back({{"/usr/sbin/rsyslogd", "-N1"}});
   if (unit::runs_here() || ::access(restart[0].c_str(), X_OK) == 0) {
@@ -246,9 +244,9 @@ Step cron_step(const Answers&, const Journal&) {
     step.undo.push_back({"/etc/init.d/cron", "stop"});
     return step;
   }
-  step.commands.push_back({{kSystemctl, "--quiet", "enable", "--now", "cron"}});
-  step.undo.push_back({kSystemctl, "stop", "cron"});
-  if (!unit_is("is-enabled", "cron")) step.undo.push_back({kSystemctl, "--quiet", "disable", "cron"});
+  step.commands.push_back({{unit::kSystemctl, "--quiet", "enable", "--now", "cron"}});
+  step.undo.push_back({unit::kSystemctl, "stop", "cron"});
+  if (!unit_is("is-enabled", "cron")) step.undo.push_back({unit::kSystemctl, "--quiet", "disable", "cron"});
   return step;
 }
 
@@ -287,13 +285,13 @@ Step service_step(const Answers& answers, const Journal& journal) {
   if (runs() && (!config.border || (border && !border->is_open()))) return step;
   refuse_cut(answers, config, plan);
   if (unit::runs_here()) {
-    step.commands.push_back({{kSystemctl, "daemon-reload"}});
-    step.commands.push_back({{kSystemctl, "--quiet", "enable", kService}});
+    step.commands.push_back({{unit::kSystemctl, "daemon-reload"}});
+    step.commands.push_back({{unit::kSystemctl, "--quiet", "enable", kService}});
   }
-  step.commands.push_back({{tool("asperaproxy"), "start"}});
-  step.undo.push_back({tool("asperaproxy"), "leave"});
+  step.commands.push_back({{suite_program("asperaproxy"), "start"}});
+  step.undo.push_back({suite_program("asperaproxy"), "leave"});
   if (unit::runs_here() && !unit_is("is-enabled", kService))
-    step.undo.push_back({kSystemctl, "--quiet", "disable", kService});
+    step.undo.push_back({unit::kSystemctl, "--quiet", "disable", kService});
   if (!forwards(AF_INET)) step.undo.push_back(stop_forwarding());
   if (has_ipv6() && !forwards(AF_INET6))
     step.undo.push_back({"/usr/sbin/sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=0"});
@@ -310,7 +308,7 @@ bool is_trusted(const HostPort& server, const std::string& known_hosts) {
 // By a fingerprint that the administrator gave, or by asking.
 Command trust(const HostPort& server, const Answers& answers) {
   const bool asks = answers.prints.empty();
-  std::vector<std::string> argv{tool("asperaproxy"), "trust"};
+  std::vector<std::string> argv{suite_program("asperaproxy"), "trust"};
   std::vector<std::string> shown;
   for (const auto& key : host_keys::scan(server, false)) shown.push_back(host_keys::fingerprint(key));
   const std::string shows = fmt::format("{} shows {}", server.text(), fmt::join(shown, ", "));

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace tried_as {
+
+// The doctor tries so many at most: each trial runs sudo several times.
+constexpr std::size_t kMostUsers = 100;
 
 // Runs `question` in a child that has the identity of `user` (with its groups) and none of our rights;
 // returns its result, at most 4 KiB. An exception's text is a result, too. Whatever the child started

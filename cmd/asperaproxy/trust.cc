@@ -36,9 +36,9 @@ using host_keys::Entry;
 using host_keys::Key;
 using known_hosts::Marker;
 
-constexpr char kUsage[] = "asperaproxy trust [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]";
+constexpr char kTrustUsage[] = "asperaproxy trust [--fingerprint SHA256:...] [--replace] [HOST[:PORT]]";
 
-struct Asked {
+struct AskedTrust {
   std::optional<HostPort> host;
   std::string fingerprint;  // empty: ask on the terminal
   bool replace = false;
@@ -49,7 +49,7 @@ HostPort with_port(HostPort host) {
   return host;
 }
 
-Asked parse(const std::vector<std::string>& words) {
+AskedTrust parse_trust(const std::vector<std::string>& words) {
   static const option kOptions[] = {{"fingerprint", required_argument, nullptr, 'f'},
                                     {"replace", no_argument, nullptr, 'r'},
                                     {nullptr, 0, nullptr, 0}};
@@ -57,34 +57,33 @@ Asked parse(const std::vector<std::string>& words) {
   for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   const int argc = static_cast<int>(argv.size());
   argv.push_back(nullptr);
-  Asked asked;
+  AskedTrust asked;
   ::opterr = 0;
   ::optind = 0;
   for (int letter; (letter = ::getopt_long(argc, argv.data(), ":", kOptions, nullptr)) != -1;) {
-    if (letter == ':') options::fail_usage(kUsage, "--fingerprint needs SHA256:...");
+    if (letter == ':') options::fail_usage(kTrustUsage, "--fingerprint needs SHA256:...");
     if (letter == '?')
-      options::fail_usage(kUsage, fmt::format("{} is no option", argv[static_cast<std::size_t>(::optind) - 1]));
+      options::fail_usage(kTrustUsage, fmt::format("{} is no option", argv[static_cast<std::size_t>(::optind) - 1]));
     if (letter == 'r') asked.replace = true;
     if (letter != 'f') continue;
     asked.fingerprint = ::optarg;
     if (!host_keys::is_fingerprint(asked.fingerprint)) {
       options::fail_usage(
-          kUsage, fmt::format("--fingerprint {}: expected SHA256: and 43 characters, as ssh-keygen -lf prints it",
-                              asked.fingerprint));
+          kTrustUsage, fmt::format("--fingerprint {}: expected SHA256: and 43 characters, as ssh-keygen -lf prints it",
+                                   asked.fingerprint));
     }
   }
-  if (argc - ::optind > 1) options::fail_usage(kUsage, "one host can be given");
+  if (argc - ::optind > 1) options::fail_usage(kTrustUsage, "one host can be given");
   if (argc - ::optind == 1) {
     const auto host = HostPort::parse(argv[static_cast<std::size_t>(::optind)]);
-    if (!host) options::fail_usage(kUsage, fmt::format("{}: not a host", argv[static_cast<std::size_t>(::optind)]));
+    if (!host)
+      options::fail_usage(kTrustUsage, fmt::format("{}: not a host", argv[static_cast<std::size_t>(::optind)]));
     asked.host = with_port(*host);
   } else if (!asked.fingerprint.empty()) {
-    options::fail_usage(kUsage, "--fingerprint needs HOST");
+    options::fail_usage(kTrustUsage, "--fingerprint needs HOST");
   }
   return asked;
 }
-
-void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 
 // Changes the file in one step for all of its readers.
 class KnownHosts {
@@ -151,7 +150,7 @@ bool may_be_old(const config::Rproxy& rproxy, const HostPort& host) {
 
 class Enrolment {
  public:
-  Enrolment(const HostPort& host, const Asked& asked, const config::Rproxy& rproxy)
+  Enrolment(const HostPort& host, const AskedTrust& asked, const config::Rproxy& rproxy)
       : name_(upstream::known_hosts_name(host)), asked_(asked), path_(rproxy.known_hosts) {
     const auto entries = known_hosts::find(host_keys::load(path_), name_);
     for (const auto& key : host_keys::scan(host, may_be_old(rproxy, host)))
@@ -255,7 +254,7 @@ class Enrolment {
   }
 
   std::string name_;
-  const Asked& asked_;
+  const AskedTrust& asked_;
   std::string path_;
   std::vector<Offered> offered_;
 };
@@ -279,7 +278,7 @@ std::vector<HostPort> servers_without_key(const config::Rproxy& rproxy) {
 }  // namespace
 
 int trust(const std::vector<std::string>& words) {
-  const Asked asked = parse(words);
+  const AskedTrust asked = parse_trust(words);
   require_root();
   const auto rproxy = config::load(paths::kConfig, config::Author::root).rproxy;
   if (asked.host) return Enrolment(*asked.host, asked, rproxy).run() ? tool::yes : tool::no;

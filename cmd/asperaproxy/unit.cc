@@ -19,7 +19,6 @@
 namespace asperaproxy::unit {
 namespace {
 
-constexpr char kSystemctl[] = "/usr/bin/systemctl";
 const std::string kUnit = "asperaproxy.service";
 constexpr int kPatience = 10;  // s
 

@@ -3,6 +3,8 @@
 
 namespace asperaproxy::unit {
 
+constexpr char kSystemctl[] = "/usr/bin/systemctl";
+
 // True where systemd is process 1.
 bool runs_here();
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/failure.h"
+#include "base/io.h"
 
 namespace asperaproxy {
 
@@ -10,5 +11,7 @@ void require_root() {
   if (::geteuid() != 0)
     throw tool::Failure(tool::not_permitted, "the sessions and the firewall are root's: run it as root, or with sudo");
 }
+
+void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }
 
 }  // namespace asperaproxy

@@ -8,6 +8,8 @@ namespace asperaproxy {
 
 // Failure{77} when we are not root.
 void require_root();
+// On stdout.
+void say(const std::string& text);
 
 // The service. stop ends every session and takes all rules out; start undoes that, and prepares kernel
 // and firewall; reload checks the configuration, and restores missing rules. Failure{71}; {78} when

@@ -14,7 +14,7 @@
 namespace {
 
 // Host name, RFC 1123 section 2.1, with the underscore that DNS also carries.
-bool is_name(std::string_view name) {
+bool is_host_name(std::string_view name) {
   if (name.empty() || name.size() > 253) return false;
   bool digits_only = true;
   while (!name.empty()) {
@@ -172,7 +172,7 @@ std::optional<HostPort> HostPort::parse(std::string_view text) {
   }
   const auto colon = text.find(':');
   const std::string name = lower(text.substr(0, colon));
-  if (!is_name(name)) return std::nullopt;
+  if (!is_host_name(name)) return std::nullopt;
   if (colon == text.npos) return HostPort{name, 0};
   const auto port = parse_port(text.substr(colon + 1));
   if (!port) return std::nullopt;

@@ -15,7 +15,7 @@ constexpr std::size_t kMaxName = 64;
 
 [[noreturn]] void malformed(const std::string& why) { throw tool::Failure(tool::bad_input, "record: " + why); }
 
-bool is_name(std::string_view name) {
+bool is_field_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxName || name[0] < 'a' || name[0] > 'z') return false;
   return std::all_of(name.begin(), name.end(),
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
@@ -28,7 +28,7 @@ bool is_value(std::string_view value) {
 }  // namespace
 
 void Record::add(std::string_view name, std::string_view value) {
-  if (!is_name(name)) malformed(fmt::format("'{}' is no field name", name.substr(0, kMaxName)));
+  if (!is_field_name(name)) malformed(fmt::format("'{}' is no field name", name.substr(0, kMaxName)));
   if (!is_value(value)) malformed(fmt::format("control character in {}", name));
   if (fields_.size() == kMaxLines) malformed(fmt::format("more than {} lines", kMaxLines));
   fields_.emplace_back(name, value);

@@ -10,7 +10,7 @@
 namespace session {
 namespace {
 
-[[noreturn]] void malformed(const std::string& name, const std::string& value) {
+[[noreturn]] void malformed_route(const std::string& name, const std::string& value) {
   throw tool::Failure(tool::bad_input, fmt::format("route: {}: '{}' is not valid", name, value));
 }
 
@@ -18,13 +18,13 @@ long number(const Record& record, const std::string& name, long otherwise, long 
   const auto text = record.get(name);
   if (!text) return otherwise;
   if (const auto value = parse_decimal(*text, 0, high)) return *value;
-  malformed(name, *text);
+  malformed_route(name, *text);
 }
 
 bool boolean(const Record& record, const std::string& name, bool otherwise) {
   const auto text = record.get(name);
   if (!text) return otherwise;
-  if (*text != "true" && *text != "false") malformed(name, *text);
+  if (*text != "true" && *text != "false") malformed_route(name, *text);
   return *text == "true";
 }
 
@@ -65,7 +65,7 @@ Route Route::from_record(const Record& record) {
   route.keyfile = record.require("keyfile");
   for (const auto& text : record.all("host")) {
     const auto host = HostPort::parse(text);
-    if (!host || host->port == 0) malformed("host", text);
+    if (!host || host->port == 0) malformed_route("host", text);
     route.hosts.push_back(*host);
   }
   if (route.hosts.empty()) throw tool::Failure(tool::bad_input, "route: host is missing");
@@ -73,7 +73,7 @@ Route Route::from_record(const Record& record) {
   route.udp_port = static_cast<Port>(number(record, "udp_port", route.proxy_port, 65535));
   if (const auto range = record.get("udp_port_range")) {
     const auto parsed = PortRange::parse(*range);
-    if (!parsed) malformed("udp_port_range", *range);
+    if (!parsed) malformed_route("udp_port_range", *range);
     route.udp_port_range = *parsed;
   }
   route.src_port_filtering = boolean(record, "src_port_filtering", true);
@@ -85,10 +85,10 @@ Route Route::from_record(const Record& record) {
   route.known_hosts = record.get("known_hosts").value_or(paths::kKnownHosts);
   if (const auto bind = record.get("bind_source_address")) {
     route.bind_source_address = IpAddress::parse(*bind);
-    if (!route.bind_source_address) malformed("bind_source_address", *bind);
+    if (!route.bind_source_address) malformed_route("bind_source_address", *bind);
   }
   if (const auto forwarding = record.get("forwarding")) {
-    if (*forwarding != "nftables") malformed("forwarding", *forwarding);
+    if (*forwarding != "nftables") malformed_route("forwarding", *forwarding);
     route.forwarding = config::Forwarding::nftables;
   }
   return route;

@@ -12,19 +12,19 @@
 namespace session {
 namespace {
 
-[[noreturn]] void malformed(std::string_view name, std::string_view value) {
+[[noreturn]] void malformed_session(std::string_view name, std::string_view value) {
   throw tool::Failure(tool::bad_input, fmt::format("session: {}: '{}' is not valid", name, value));
 }
 
 long number(const Record& record, std::string_view name, long high) {
   const std::string text = record.require(name);
   if (const auto value = parse_decimal(text, 0, high)) return *value;
-  malformed(name, text);
+  malformed_session(name, text);
 }
 
 PinnedFlow flow_from(const std::string& text) {
   const auto space = text.find(' ');
-  if (space == text.npos) malformed("flow", text);
+  if (space == text.npos) malformed_session("flow", text);
   return {Endpoint::require(text.substr(0, space), "flow"), Endpoint::require(text.substr(space + 1), "flow")};
 }
 
@@ -37,7 +37,8 @@ void check(const Session& session) {
   if (bind && bind->is_v4() != v4) {
     throw tool::Failure(tool::bad_input, "session: client and bind_source_address mix IPv4 and IPv6");
   }
-  if (session.flow && session.flow->client.ip != session.client.ip) malformed("flow", session.flow->client.text());
+  if (session.flow && session.flow->client.ip != session.client.ip)
+    malformed_session("flow", session.flow->client.text());
 }
 
 }  // namespace
@@ -66,7 +67,7 @@ Session Session::from_record(const Record& record) {
                       "state"});
   Session parsed;
   parsed.id = record.require("session");
-  if (!uuid::is_valid(parsed.id)) malformed("session", parsed.id);
+  if (!uuid::is_valid(parsed.id)) malformed_session("session", parsed.id);
   parsed.user = record.require("user");
   parsed.client = Endpoint::require(record.require("client"), "client");
   parsed.proxy = Endpoint::require(record.require("proxy"), "proxy");
@@ -77,23 +78,23 @@ Session Session::from_record(const Record& record) {
   if (parsed.ports_kept()) {
     const std::string text = record.require("udp_port_range");
     const auto range = PortRange::parse(text);
-    if (!range) malformed("udp_port_range", text);
+    if (!range) malformed_session("udp_port_range", text);
     parsed.route.udp_port_range = *range;
     parsed.route.udp_port = 0;
   } else {
     parsed.route.udp_port = static_cast<Port>(number(record, "udp_port", 65535));
-    if (parsed.route.udp_port == 0) malformed("udp_port", "0");
+    if (parsed.route.udp_port == 0) malformed_session("udp_port", "0");
   }
   const std::string filtering = record.require("src_port_filtering");
-  if (filtering != "true" && filtering != "false") malformed("src_port_filtering", filtering);
+  if (filtering != "true" && filtering != "false") malformed_session("src_port_filtering", filtering);
   parsed.route.src_port_filtering = filtering == "true";
   if (record.get("udp_linger")) parsed.route.udp_linger = std::chrono::seconds(number(record, "udp_linger", 86400));
   if (const auto bind = record.get("bind_source_address")) {
     parsed.route.bind_source_address = IpAddress::parse(*bind);
-    if (!parsed.route.bind_source_address) malformed("bind_source_address", *bind);
+    if (!parsed.route.bind_source_address) malformed_session("bind_source_address", *bind);
   }
   if (const auto forwarding = record.get("forwarding")) {
-    if (*forwarding != "nftables") malformed("forwarding", *forwarding);
+    if (*forwarding != "nftables") malformed_session("forwarding", *forwarding);
     parsed.route.forwarding = config::Forwarding::nftables;
   }
   parsed.pid = static_cast<pid_t>(number(record, "pid", 1L << 22));
@@ -101,11 +102,11 @@ Session Session::from_record(const Record& record) {
   parsed.started = record.require("started");
   if (record.get("opened")) parsed.opened = number(record, "opened", std::numeric_limits<long>::max());
   if (const auto group = record.get("group")) {
-    if (!uuid::is_valid(*group)) malformed("group", *group);
+    if (!uuid::is_valid(*group)) malformed_session("group", *group);
     parsed.group = *group;
   }
   if (const auto state = record.get("state")) {
-    if (*state != "lingering") malformed("state", *state);
+    if (*state != "lingering") malformed_session("state", *state);
     parsed.lingering = true;
   }
   if (const auto flow = record.get("flow")) parsed.flow = flow_from(*flow);

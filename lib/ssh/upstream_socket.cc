@@ -20,7 +20,7 @@
 namespace upstream {
 namespace {
 
-[[noreturn]] void fail(const std::string& what, const std::string& why) {
+[[noreturn]] void fail_unavailable(const std::string& what, const std::string& why) {
   throw tool::Failure(tool::unavailable, fmt::format("{}: {}", what, why));
 }
 
@@ -33,8 +33,6 @@ namespace {
   throw NoAddress(tool::unavailable, fmt::format("connect {}: it has no {} address, by which the client came",
                                                  server.text(), name(family)));
 }
-
-std::string errno_text(int number) { return std::strerror(number); }
 
 // One look-up in the background, since getaddrinfo(3) has no time limit.
 struct Lookup {
@@ -60,7 +58,7 @@ int look_up(std::unique_ptr<Lookup>& lookup, const std::string& name, int family
     const auto milliseconds = deadline.left().count();
     if (milliseconds == 0) {
       static_cast<void>(lookup.release());  // the resolver's thread still writes to it
-      fail("resolve " + name, "timed out");
+      fail_unavailable("resolve " + name, "timed out");
     }
     const timespec left{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
     ::gai_suspend(list, 1, &left);
@@ -76,13 +74,13 @@ std::vector<Endpoint> resolve(const HostPort& server, int family, const Deadline
   // That is also said of a name in /etc/hosts that has addresses of the other family.
   if (error == EAI_NONAME && family != AF_UNSPEC && look_up(lookup, server.host, AF_UNSPEC, deadline) == 0) return {};
   if ((error == EAI_NODATA || error == EAI_ADDRFAMILY) && family != AF_UNSPEC) return {};
-  if (error != 0) fail("resolve " + server.host, ::gai_strerror(error));
+  if (error != 0) fail_unavailable("resolve " + server.host, ::gai_strerror(error));
   std::vector<Endpoint> found;
   for (const addrinfo* each = lookup->request.ar_result; each != nullptr; each = each->ai_next) {
     if (each->ai_family != AF_INET && each->ai_family != AF_INET6) continue;
     found.push_back({IpAddress::from_sockaddr(*each->ai_addr), server.port});
   }
-  if (found.empty()) fail("resolve " + server.host, "no address");
+  if (found.empty()) fail_unavailable("resolve " + server.host, "no address");
   return found;
 }
 
@@ -155,7 +153,7 @@ Socket connect(const HostPort& server, const std::optional<IpAddress>& source, i
     if (error == 0) return {std::move(fd), to};
     tried = to.text() == server.text() ? to.text() : fmt::format("{} ({})", server.text(), to.text());
   }
-  fail("connect " + tried, errno_text(error));
+  fail_unavailable("connect " + tried, std::strerror(error));
 }
 
 }  // namespace upstream
