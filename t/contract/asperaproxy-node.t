@@ -18,7 +18,7 @@ status 0 'sshd that leads nowhere' check
 is "$out" 'ok    node: serves bear in their docroots' 'is well'
 sshd 'Subsystem sftp internal-sftp' 'PermitUserEnvironment yes'
 status 0 'sshd that lets users past' check
-is "$(grep -c "^warn  node: .* for bear: it leads past the docroot, unless the key has 'restrict' - membership" <<< "$out")" 4 'is found'
+is "$(grep -c "^warn  node: .* for bear: it leads past the docroot, unless the key has 'restrict' - usermod -aG sallyport bear; " <<< "$out")" 4 'is found'
 for each in 'AllowTcpForwarding is yes' 'AllowStreamLocalForwarding is yes' 'PermitUserEnvironment is yes' 'Subsystem is sftp internal-sftp, and there is no ForceCommand'; do
   like "$out" "node: $each for bear" "$each"
 done

@@ -13,7 +13,7 @@ for args in '' -x '-h status' stat STATUS 'status drain' 'drain now' --drain 'st
   is "$out" '' 'and nothing on stdout'
 done
 nok 'nothing was made' test -e /run/sallyport
-for args in 'check x' 'check --xml' 'check --json --json' 'check --json --fix' 'check --yes' 'trust --x' 'trust a b' 'trust --fingerprint' \
+for args in 'check x' 'check --xml' 'check --json --fix' 'check --yes' 'trust --x' 'trust a b' 'trust --fingerprint' \
   fault 'fault a:0' 'fault a/b' heal 'heal a b' 'heal -x'; do
   # shellcheck disable=SC2086
   status 64 "asperaproxy $args: exit 64" timeout 20 "$proxy" $args
@@ -155,6 +155,7 @@ ok 'the mark is there' test -e /run/sallyport/stopped
 ok 'the log has who did it' grep -q "LOG Killed session=$(id 1) .* by=alice uid=1234" $tmp/syslog
 ok 'and how many' grep -q 'LOG Stopped: ended 2 sessions, all rules are purged' $tmp/syslog
 is "$(ls -A /run/sallyport/sessions)" '' 'no record is left'
+echo '<CONF><server><rproxy><enabled>true</enabled></rproxy></server></CONF>' > $conf
 status 0 'start: exit 0' timeout 20 "$proxy" start
 is "$(iptables -t nat -S | grep -c -- '-A PREROUTING .*SALLYPORT')" 1 'each jump is there once'
 nok 'the mark is gone' test -e /run/sallyport/stopped

@@ -6,7 +6,7 @@
 . "$LAB_LIB/proxy.sh"
 
 lab_up dmz outside inside1 inside2 inside3
-rounds=${ROUNDS-6}
+rounds=${ROUNDS-3}
 
 # bear's sessions go to inside1, bobcat's to the host that the round says; all
 # through one address and port of the proxy.

@@ -5,6 +5,8 @@
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"
 . "$LAB_LIB/doctor.sh"
+apart="$of_host|$of_firewall"
+well=$(lines)
 
 # Accounts, sudo, sshd ----------------------------------------------------------------------------
 
@@ -48,7 +50,7 @@ loosen warn 'PasswordAuthentication is yes' "sed -i 's/PasswordAuthentication no
 loosen warn 'ExposeAuthInfo is no' "sed -i '/ExposeAuth/d' $sshd"
 loosen warn 'no keep-alives' "sed -i '/ClientAliveInterval/d' $sshd"
 loosen warn 'PermitRootLogin is (without|prohibit)-password' "sed -i '/PermitRootLogin/d' $sshd"
-fault "sshd|tcp_in|authorized_keys|$security" FAIL 'Bad configuration option: Bogus' "echo Bogus yes >> $sshd" "cp /root/sshd.conf $sshd"
+fault "sshd|authorized_keys|$security" FAIL 'Bad configuration option: Bogus' "echo Bogus yes >> $sshd" "cp /root/sshd.conf $sshd"
 open=/etc/ssh/authorized_keys
 for damage in "chmod g+w $open/bear" "chown bear $open/bear" "chmod o+w $open"; do
   fault writable FAIL "$open(/bear)? (may be written by|belongs to)" "$damage"
@@ -62,8 +64,9 @@ fine 'a directory of the site'"'"'s own that is root'"'"'s' "cp -rp $open /etc/s
 fault writable FAIL '/etc/ssh/ours/bear may be written by group root and everybody for bear' "cp -rp $open /etc/ssh/ours; chmod 666 /etc/ssh/ours/bear; mv $open /root/; sed -i 's|AuthorizedKeysFile .*|AuthorizedKeysFile /etc/ssh/ours/%u|' $sshd" "mv /root/authorized_keys $open; rm -r /etc/ssh/ours; cp /root/sshd.conf $sshd"
 lab_sshd dmz stop
 fault ssh_port FAIL 'sshd is to listen on TCP 33001, but does not' true true
-fault 'ssh_port|tcp_in' FAIL 'nobody listens on TCP 33001' "sed -i '/33001/d' $sshd" "cp /root/sshd.conf $sshd"
+fault ssh_port FAIL 'nobody listens on TCP 33001' "sed -i '/33001/d' $sshd" "cp /root/sshd.conf $sshd"
 lab_sshd dmz start
+cured
 
 # Keys -----------------------------------------------------------------------------------------------
 
@@ -100,6 +103,7 @@ fault 'host_keys|servers' FAIL "$INSIDE1 is not in .*known_hosts; 1 of its lines
 fault 'host_keys|servers' FAIL "$INSIDE1 is not in .*known_hosts - asperaproxy trust $INSIDE1:22" "cp -p $etc/known_hosts /root/; sed -i 's/^$INSIDE1,/@revoked &/' $etc/known_hosts" "cp -p /root/known_hosts $etc/known_hosts"
 fault 'host_keys|dial_account|servers' FAIL 'bear, bobcat cannot read' "chmod 600 $etc/known_hosts"
 fault 'host_keys|writable|servers' FAIL 'does not belong to root' "chown bear $etc/known_hosts"
+cured
 
 # Servers, as sessions meet them -------------------------------------------------------------------------
 
@@ -116,6 +120,9 @@ done
 on dmz sh -c "$keep; sed -i 's|<users>bobcat</users>||' $conf"
 is "$(lines | grep -c "^FAIL  servers: log in at $INSIDE1:22 as .*: server refuses")" 2 'of three accounts that a server refuses two are tried, so that it does not refuse the proxy'
 on dmz sh -c "$back; userdel -r one; userdel -r two" 2> /dev/null
+cured
+apart=
+well=$(lines)
 
 # Mending -------------------------------------------------------------------------------------------------
 

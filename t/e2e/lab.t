@@ -236,7 +236,7 @@ interrupted() {
   "$0" hold > "$scratch/hold" 2> "$scratch/hold.err" &
   pid=$!
   set +m
-  wait_until 30 grep -q '^processes' "$scratch/hold" || cat "$scratch/hold.err"
+  wait_until 60 grep -q '^processes' "$scratch/hold" || cat "$scratch/hold.err"
   space=$(sed -n 's/^processes //p' "$scratch/hold")
   nok "$4: the lab lives before" gone "$space"
   case $2 in

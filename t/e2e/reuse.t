@@ -156,11 +156,11 @@ long=$!
 wait_until 5 test -s "$TMPDIR/drained"
 proxy drain > /dev/null
 wait $long
-ok 'a session that ends while the proxy is drained leaves nothing' wait_until 3 none
+ok 'a session that ends while the proxy is drained leaves nothing' wait_until 10 none
 proxy undrain > /dev/null
 last=$(port)
 proxy stop > /dev/null
-ok 'a stopped proxy keeps none' wait_until 2 none
+ok 'a stopped proxy keeps none' wait_until 10 none
 is "$(kept)" 0 '(nor anything of it)'
 proxy start > /dev/null
 

@@ -11,7 +11,7 @@ for victim in asp-pinhole asp-upstream asp-dial ascp_rproxy; do
   proxy_session first outside bear "$SQUASH" cat
   of_first=$(lab_pids dmz 'as[cp]*')
   begin one outside "$SQUASH"
-  ok '(it has its turn)' wait_until 10 has_turn
+  ok '(it has its turn)' wait_until 20 has_turn
   stopped=$(lab_pids dmz "$victim" | grep -vxFf <(echo "$of_first"))
   kill -STOP "$stopped"
   others_hardly_notice 8 "$SQUASH"

@@ -17,14 +17,14 @@ root=$store/root
 
 # overlay DIRECTORY: a private, writable view of the machine's own.
 overlay() {
-  local layers
-  layers=$store/layers/${1//\//-}
-  mkdir -p "$root/$1" "$layers/upper" "$layers/work"
-  mount -t overlay -o "lowerdir=/$1,upperdir=$layers/upper,workdir=$layers/work" lab "$root/$1"
+  local layers=$store/layers/${1//\//-}
+  folders+=("$root/$1" "$layers/upper" "$layers/work")
+  mounts+="lab $root/$1 overlay lowerdir=/$1,upperdir=$layers/upper,workdir=$layers/work"$'\n'
 }
 
+# All mounts but the first are one mount(8)'s: to begin it costs more than the mount does.
 make_root() {
-  local entry
+  local entry links=() folders=("$root"/{dev,proc,sys}) mounts=
   mkdir -p "$root"
   if [ -n "${LAB_BOOT-}" ]; then
     mount --bind "$root" "$root"
@@ -33,7 +33,7 @@ make_root() {
   fi
   for entry in bin sbin lib lib32 lib64 libx32; do
     if [ -L "/$entry" ]; then
-      cp -P "/$entry" "$root/$entry"
+      links+=("/$entry")
     elif [ -d "/$entry" ]; then
       overlay "$entry"
     fi
@@ -41,36 +41,26 @@ make_root() {
   overlay usr
   overlay etc
   overlay var/lib
-  [ ! -d "$root/proc" ] || return 0
+  mounts+="lab $root/dev tmpfs mode=755
+lab $root/dev/pts devpts X-mount.mkdir,newinstance,gid=5,mode=620,ptmxmode=666
+lab $root/proc proc defaults
+lab $root/sys sysfs ro"
+  mkdir -p "${folders[@]}"
+  echo "$mounts" > "$store/fstab"
+  mount -a -T "$store/fstab"
   cd "$root"
-  mkdir -p home opt srv mnt media boot run/sshd run/lock proc sys dev \
+  mkdir -p -m 1777 tmp var/tmp dev/shm
+  cp -dR --preserve=mode /dev/{null,zero,full,random,urandom,tty,fd,stdin,stdout,stderr} dev/
+  ln -s pts/ptmx dev/
+  [ ! -d home ] || return 0
+  mkdir -p home opt srv mnt media boot run/sshd run/lock \
     var/log var/cache var/mail var/spool/cron/crontabs
   mkdir -m 700 root
-  mkdir -m 1777 tmp var/tmp
+  [ ${#links[@]} = 0 ] || cp -P "${links[@]}" .
   ln -s ../run ../run/lock var/
   cp /etc/skel/.bashrc /etc/skel/.profile root/ 2> /dev/null || true
   make_etc
   [ -z "${LAB_BOOT-}" ] || make_services
-}
-
-make_devices() {
-  cd "$root"
-  mount -t tmpfs -o mode=755 lab dev
-  mkdir dev/pts dev/shm
-  mknod -m 666 dev/null c 1 3
-  mknod -m 666 dev/zero c 1 5
-  mknod -m 666 dev/full c 1 7
-  mknod -m 666 dev/random c 1 8
-  mknod -m 666 dev/urandom c 1 9
-  mknod -m 666 dev/tty c 5 0
-  chmod 1777 dev/shm
-  ln -s pts/ptmx /proc/self/fd dev/
-  ln -s /proc/self/fd/0 dev/stdin
-  ln -s /proc/self/fd/1 dev/stdout
-  ln -s /proc/self/fd/2 dev/stderr
-  mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 lab dev/pts
-  mount -t proc lab proc
-  mount -t sysfs -o ro lab sys
 }
 
 # What systemd takes for a container's: its own control groups, nothing of the kernel
@@ -101,38 +91,38 @@ make_services() {
 
 show_source() {
   mkdir -p "$root/run/source"
-  mount --bind /run/source "$root/run/source"
-  mount -o remount,bind,ro "$root/run/source"
+  mount -o bind,ro /run/source "$root/run/source"
 }
 
 # The system's accounts only, none with a password, looked up in files only; and
-# nothing that the machine's administrator has set for its own sshd and sudo.
+# nothing that the machine's administrator has set for its own sshd and sudo. Nor a
+# message of the day, for which six programs are begun at each log-in.
 make_etc() {
+  local account number rest
   cd "$root/etc"
-  awk -F: '$3 < 1000 || $3 == 65534' /etc/passwd > passwd
-  awk -F: '($3 < 1000 || $3 == 65534) && $1 != "sallyport" { print $1 FS $2 FS $3 FS }' \
-    /etc/group > group
-  awk -F: '{ print $1 ":*:19000:0:99999:7:::" }' passwd > shadow
-  rm -f gshadow subuid subgid ./*- sudoers.d/* cron.d/* ssh/ssh_host_* ssh/sshd_config.d/* \
+  rm -rf update-motd.d gshadow subuid subgid ./*- sudoers sudoers.d/* cron.d/* ssh/ssh_host_* ssh/sshd_config.d/* \
     resolv.conf
   : > resolv.conf
+  : > passwd > group > shadow
+  while IFS=: read -r account _ number rest; do
+    [[ $number -lt 1000 || $number = 65534 ]] || continue
+    echo "$account:x:$number:$rest" >> passwd
+    echo "$account:*:19000:0:99999:7:::" >> shadow
+  done < /etc/passwd
+  while IFS=: read -r account _ number rest; do
+    [[ $number -lt 1000 || $number = 65534 ]] && [ "$account" != sallyport ] || continue
+    echo "$account:x:$number:" >> group
+  done < /etc/group
   echo "$name" > hostname
-  tr -d - < /proc/sys/kernel/random/uuid > machine-id  # without one systemd(1) enables what it finds
-  cat > nsswitch.conf << 'END'
-passwd: files
-group: files
-shadow: files
-hosts: files
-services: files
-protocols: files
-END
-  cat > sudoers << 'END'
-Defaults env_reset
+  read -r number < /proc/sys/kernel/random/uuid
+  echo "${number//-/}" > machine-id  # without one systemd(1) enables what it finds
+  printf '%s: files\n' passwd group shadow hosts services protocols > nsswitch.conf
+  umask 227
+  echo 'Defaults env_reset
 Defaults secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 root ALL=(ALL:ALL) ALL
-@includedir /etc/sudoers.d
-END
-  chmod 440 sudoers
+@includedir /etc/sudoers.d' > sudoers
+  umask 022
   chmod 640 shadow
 }
 
@@ -149,7 +139,6 @@ echo "$name" > /proc/sys/kernel/hostname
 set_network
 read -r holder _ < /proc/self/stat  # our number in the lab, whatever it is here
 make_root
-make_devices
 [ -z "${LAB_BOOT-}" ] || make_bootable
 show_source
 echo "$holder" > "/run/lab/hosts/$name"
@@ -161,4 +150,4 @@ echo ready
 [ -z "${LAB_BOOT-}" ] || exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin \
   setpriv --bounding-set=-sys_time,-sys_boot,-sys_module,-sys_rawio /lib/systemd/systemd --log-target=journal \
   > /dev/null 2>&1 < /dev/null
-exec env -i /usr/bin/sleep infinity > /dev/null 2>&1 < /dev/null
+exec -c /usr/bin/sleep infinity > /dev/null 2>&1 < /dev/null

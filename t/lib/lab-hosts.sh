@@ -73,11 +73,10 @@ lab_family 4
 
 export LAB_PREFIX=/opt/aspera/proxy LAB_DOMAIN=example.com
 
-# lab_table: one line for each address pair: host, role, network (which is also
-# the name of the host's interface), IPv4 (a /24), IPv6 (a /64), name.
+# One line for each address pair: host, role, network (which is also the name of the
+# host's interface), IPv4 (a /24), IPv6 (a /64), name. All lines of a host in a row.
 # A new host is a new line; its role says how it is furnished (lab-furnish.sh).
-lab_table() {
-  cat << TABLE
+LAB_TABLE="\
 outside   client wan  $OUTSIDE     $OUTSIDE_6     outside
 outside2  client wan  $OUTSIDE2    $OUTSIDE2_6    outside2
 router    router wan  $ROUTER      $ROUTER_6      router
@@ -98,9 +97,25 @@ inside2   inside lan  $INSIDE2     $INSIDE2_6     inside2
 inside3   inside lan  $INSIDE3     $INSIDE3_6     inside3
 inner     client lan  $INNER       $INNER_6       inner
 inner2    client lan  $INNER2      $INNER2_6      inner2
-outer     outer  wan  $OUTER       $OUTER_6       outer
-TABLE
-}
+outer     outer  wan  $OUTER       $OUTER_6       outer"
+
+# From the table, by host: its role, its networks, where its sshd listens, if it has one,
+# and which key it has (all proxies are one host to their clients).
+# Variables, for a process costs more than all that is done with them.
+LAB_ALL_HOSTS=()
+declare -A LAB_ROLE LAB_NETWORKS LAB_SSH_PORTS LAB_HOST_KEY
+while read -r host role network _; do
+  [ -n "${LAB_ROLE[$host]-}" ] || LAB_ALL_HOSTS+=("$host")
+  LAB_ROLE[$host]=$role
+  [[ " ${LAB_NETWORKS[$host]-} " = *" $network "* ]] || LAB_NETWORKS[$host]+="${LAB_NETWORKS[$host]+ }$network"
+  LAB_HOST_KEY[$host]=host-$host
+  case $role in
+    dmz) LAB_SSH_PORTS[$host]='33001 22' LAB_HOST_KEY[$host]=host-dmz ;;
+    outer) LAB_SSH_PORTS[$host]='33001 22' ;;
+    inside) LAB_SSH_PORTS[$host]=22 ;;
+  esac
+done <<< "$LAB_TABLE"
+unset host role network
 
 # lab_extra_routes HOST: beyond its own networks, in the words of ip-batch(8).
 lab_extra_routes() {
@@ -109,21 +124,5 @@ lab_extra_routes() {
       echo "route add default via $ROUTER_HOME"
       echo "route add ::/0 via $ROUTER_HOME_6"
       ;;
-  esac
-}
-
-lab_all_hosts() {
-  lab_table | awk '{ print $1 }' | uniq
-}
-
-lab_role() {
-  lab_table | awk -v host="$1" '$1 == host { print $2; exit }'
-}
-
-# lab_ssh_ports HOST: where its sshd listens, if it has one.
-lab_ssh_ports() {
-  case $(lab_role "$1") in
-    dmz | outer) echo 33001 22 ;;
-    inside) echo 22 ;;
   esac
 }

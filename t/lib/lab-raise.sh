@@ -4,7 +4,7 @@
 lab_up() {
   local began=${EPOCHREALTIME/./} host status
   for host; do
-    [ -n "$(lab_role "$host")" ] || lab_die "there is no host '$host' in lab-hosts.sh"
+    [ -n "${LAB_ROLE[$host]-}" ] || lab_die "there is no host '$host' in lab-hosts.sh"
   done
   # In a subshell, so that a script's bare `wait` does not wait for our processes.
   (lab_raise "$@")
@@ -29,6 +29,7 @@ lab_raise() {
   done
   lab_lay_networks && lab_wire "$@" || lab_die "the network could not be laid"
   wait "$keys" || lab_die "no SSH keys"
+  lab_make_skeleton || lab_die "no /etc/skel"
   for host; do
     (set -e; lab_furnish "$host") &
     jobs+=($!)
@@ -70,7 +71,7 @@ lab_reboot() {
 # The kernel takes its cables away some time after the last of its processes.
 lab_is_unplugged() {
   local network
-  for network in $(lab_networks "$1"); do
+  for network in ${LAB_NETWORKS[$1]}; do
     ! ip link show "$network.$1" > /dev/null 2>&1 || return 1
   done
 }
@@ -79,8 +80,7 @@ lab_is_unplugged() {
 lab_make_keys() {
   local name names=(squash)
   for name; do
-    # The proxies are one host to their clients (lab_host_key).
-    [ "$name" = dmz2 ] || [ -z "$(lab_ssh_ports "$name")" ] || names+=("host-$name")
+    [ "$name" = dmz2 ] || [ -z "${LAB_SSH_PORTS[$name]-}" ] || names+=("${LAB_HOST_KEY[$name]}")
   done
   for name in $LAB_PEOPLE; do
     names+=("client-$name" "dmz-$name")
@@ -93,7 +93,8 @@ lab_make_keys() {
 # lab_lay_networks: a bridge for each.
 lab_lay_networks() {
   local network
-  for network in $(lab_table | awk '{ print $3 }' | sort -u); do
+  # shellcheck disable=SC2048,SC2086  # lists
+  for network in $(printf '%s\n' ${LAB_NETWORKS[*]} | sort -u); do
     echo "link add $network type bridge mcast_snooping 0"
     echo "link set $network up"
   done | ip -batch -
@@ -105,37 +106,36 @@ lab_wire() {
   {
     for host; do
       lab_holder "$host"
-      for network in $(lab_networks "$host"); do
-        echo "link add $network.$host type veth peer name $network address $(lab_mac "$host" "$network") netns $holder"
+      for network in ${LAB_NETWORKS[$host]}; do
+        lab_mac "$host" "$network"
+        echo "link add $network.$host type veth peer name $network address $mac netns $holder"
         echo "link set $network.$host master $network up"
       done
     done
   } | ip -batch - || return
   for host; do
     lab_holder "$host"
-    {
-      echo "link set lo up"
-      for network in $(lab_networks "$host"); do
-        echo "link set $network up"
-      done
-      lab_table | awk -v host="$host" '$1 == host {
-        print "addr add " $4 "/24 dev " $3
-        print "addr add " $5 "/64 dev " $3 " nodad"
-      }'
-      lab_extra_routes "$host"
-    } | nsenter -t "$holder" -n ip -batch - || return
+    lab_addresses "$host" | nsenter -t "$holder" -n ip -batch - || return
   done
 }
 
-# lab_mac HOST NETWORK: of its first address there; the same at each boot, as of a real card.
-lab_mac() {
-  lab_table | awk -v host="$1" -v network="$2" '$1 == host && $3 == network {
-    split($4, byte, ".")
-    printf "02:00:%02x:%02x:%02x:%02x\n", byte[1], byte[2], byte[3], byte[4]
-    exit
-  }'
+# lab_addresses HOST: its links and addresses, in the words of ip-batch(8).
+lab_addresses() {
+  local network host ipv4 ipv6
+  # shellcheck disable=SC2086  # a list
+  printf 'link set %s up\n' lo ${LAB_NETWORKS[$1]}
+  while read -r host _ network ipv4 ipv6 _; do
+    [ "$host" != "$1" ] || printf 'addr add %s dev %s\n' "$ipv4/24" "$network" "$ipv6/64" "$network nodad"
+  done <<< "$LAB_TABLE"
+  lab_extra_routes "$1"
 }
 
-lab_networks() {
-  lab_table | awk -v host="$1" '$1 == host { print $3 }' | sort -u
+# lab_mac HOST NETWORK: set $mac to that of its first address there; the same at each boot, as of a real card.
+lab_mac() {
+  local host network ipv4
+  while read -r host _ network ipv4 _; do
+    [ "$host $network" != "$1 $2" ] || break
+  done <<< "$LAB_TABLE"
+  # shellcheck disable=SC2086  # its four bytes
+  printf -v mac '02:00:%02x:%02x:%02x:%02x' ${ipv4//./ }
 }

@@ -93,26 +93,47 @@ lab_root() {
   echo "/proc/$holder/root"
 }
 
-# lab_enter_host HOST [-u USER] COMMAND...: set $lab_argv to what runs COMMAND there.
+# lab_account ROOT NAME: set $uid, $gid, $home and $shell to what the passwd there says.
+lab_account() {
+  local name
+  while IFS=: read -r name _ uid gid _ home shell; do
+    [ "$name" != "$2" ] || return 0
+  done < "$1/etc/passwd"
+  return 1
+}
+
+# lab_has_groups ROOT NAME: is that account in a group besides its own?
+lab_has_groups() {
+  local groups
+  read -r -d '' groups < "$1/etc/group" || :
+  [[ $groups$'\n' = *[,:]"$2"[$',\n']* ]]
+}
+
+# lab_enter_host HOST [-u USER] COMMAND...: set $lab_argv to what runs COMMAND there, with
+# the environment of a log-in. Not by runuser, which makes a PAM session, and not by
+# setpriv where nsenter can do it: each program costs some 5 ms.
+# Background commands of a script begin with SIGINT ignored; nobody expects that.
 lab_enter_host() {
-  local host=$1 user=root holder name uid gid home rest
+  local host=$1 user=root holder root uid gid home shell path=/usr/local/bin:/bin:/usr/bin
   shift
   if [ "${1-}" = -u ]; then
     user=$2
     shift 2
   fi
   lab_holder "$host"
-  while IFS=: read -r name rest uid gid rest home rest; do
-    [ "$name" = "$user" ] && break
-  done < "/proc/$holder/root/etc/passwd"
-  [ "$name" = "$user" ] || lab_die "no user '$user' on $host"
-  [ -d "/proc/$holder/root$home" ] || home=/
-  # nsenter and setpriv, not runuser: no PAM session, so a call costs 5 ms.
-  # Background commands of a script begin with SIGINT ignored; nobody expects that.
-  lab_argv=(nsenter -t "$holder" -m -u -n)
+  root=/proc/$holder/root
+  lab_account "$root" "$user" || lab_die "no user '$user' on $host"
+  [ -d "$root$home" ] || home=/
+  [ "$uid" != 0 ] || path=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin
+  lab_argv=(nsenter -t "$holder" -m -u -n "--wdns=$home")
   ! lab_is_booted "$host" || lab_argv+=(-i -p -C)
-  lab_argv+=("--wdns=$home" -- setpriv --reuid "$uid" --regid "$gid" --init-groups --reset-env --
-    env '--default-signal=INT,QUIT' -- "$@")
+  if lab_has_groups "$root" "$user"; then
+    lab_argv+=(-- setpriv --reuid "$uid" --regid "$gid" --init-groups --)
+  else
+    lab_argv+=(-S "$uid" -G "$gid" --)
+  fi
+  lab_argv+=(env -i '--default-signal=INT,QUIT' -- ${TERM+"TERM=$TERM"} "HOME=$home" "SHELL=$shell"
+    "USER=$user" "LOGNAME=$user" "PATH=$path" "$@")
 }
 
 on() {
@@ -130,10 +151,12 @@ on_exec() {
 # What was said before is in the file once what we say is: syslog keeps the order.
 # Where it is not heard, the file is as good as it gets.
 lab_log() {
-  local holder log mark=$BASHPID.$EPOCHREALTIME
+  local holder root log mark=$BASHPID.$EPOCHREALTIME socket=dev/log
   lab_holder "$1"
-  log=/proc/$holder/root/var/log/syslog
-  on "$1" timeout 3 logger -t lab_log "$mark" 2> /dev/null && wait_until 3 grep -qaF "lab_log: $mark" "$log"
+  root=/proc/$holder/root
+  log=$root/var/log/syslog
+  ! lab_is_booted "$1" || socket=run/systemd/journal/dev-log  # dev/log is a link to it
+  timeout 3 logger -u "$root/$socket" -t lab_log "$mark" 2> /dev/null && wait_until 3 grep -qaF "lab_log: $mark" "$log"
   grep -avE ' lab_log: [0-9.]+$' "$log" || :
 }
 
@@ -148,14 +171,16 @@ lab_config() {
 
 # Only net.*: that is the host's own, all else would be the machine's.
 lab_sysctl() {
-  grep -E '^[[:space:]]*-?net[./]' "$1" | on "${2-dmz}" sysctl -q -p -
+  lab_net_settings "$1" | on "${2-dmz}" sysctl -q -p -
 }
+
+lab_net_settings() { grep -E '^[[:space:]]*-?net[./]' "$1"; }
 
 # lab_listens HOST PORT: does anything listen there on that TCP port?
 lab_listens() {
   local holder port file local_address state rest
   lab_holder "$1"
-  port=$(printf ':%04X' "$2")
+  printf -v port ':%04X' "$2"
   for file in tcp tcp6; do
     while read -r rest local_address rest state rest; do
       [ "$state" = 0A ] && [ "${local_address: -5}" = "$port" ] && return 0
@@ -182,7 +207,7 @@ lab_sshd() {
       ;;
     *) lab_die "lab_sshd $1: start or stop, not '$2'" ;;
   esac
-  for port in $(lab_ssh_ports "$host"); do
+  for port in ${LAB_SSH_PORTS[$host]}; do
     case $2 in
       start) wait_until 10 lab_listens "$host" "$port" || return ;;
       stop) wait_until 10 lab_silent "$host" "$port" || return ;;
@@ -241,10 +266,7 @@ lab_dns() {
 
 # lab_processes SPACE: those in that mount namespace, which is one host's.
 lab_processes() {
-  local process
-  for process in /proc/[0-9]*; do
-    [ "$(readlink "$process/ns/mnt")" = "$1" ] && echo "${process#/proc/}"
-  done 2> /dev/null
+  find /proc/[0-9]*/ns/mnt -lname "${1/[/\\[}" -printf '%h\n' 2> /dev/null | grep -o '[0-9]*'
 }
 
 # Until nobody is left who could have begun another.
@@ -262,7 +284,7 @@ lab_down() {
   lab_holder "$1"
   space=$(readlink "/proc/$holder/ns/mnt")
   rm "$LAB_DIR/hosts/$1"
-  for network in $(lab_networks "$1"); do
+  for network in ${LAB_NETWORKS[$1]}; do
     echo "link set $network.$1 nomaster"
   done | ip -batch -
   wait_until 10 lab_kill_all "$space"

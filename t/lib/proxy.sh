@@ -101,7 +101,11 @@ proxy_flows() {
 }
 
 proxy_open_sessions() {
-  on "$proxy_host" ls /run/sallyport/sessions 2> /dev/null | wc -l
+  local holder sessions
+  lab_holder "$proxy_host"
+  sessions=("/proc/$holder/root/run/sallyport/sessions/"*)
+  [ -e "${sessions[0]}" ] || sessions=()
+  echo "${#sessions[@]}"
 }
 
 # proxy_session NAME CLIENT USER ADDRESS COMMAND: a session in the background,
@@ -154,14 +158,13 @@ proxy_signs_pkcs8() {
 # that host alone (all hosts share their process numbers, and accounts of one number
 # are many).
 lab_pids() {
-  local holder space process name
+  local holder process name
   lab_holder "$1"
-  space=$(readlink "/proc/$holder/ns/mnt")
   for process in /proc/[0-9]*; do
     read -r name < "$process/comm" || continue
     # shellcheck disable=SC2053  # a pattern
     [[ $name == $2 ]] || continue
-    [ "$(readlink "$process/ns/mnt")" = "$space" ] || continue
+    [ "$process/ns/mnt" -ef "/proc/$holder/ns/mnt" ] || continue
     process=${process#/proc/}
     [ "${3-}" = "" ] || [ "$(on "$1" stat -c %U "/proc/$process/stat")" = "$3" ] || continue
     echo "$process"

@@ -61,14 +61,16 @@ unlike() {
   tap_result $? "$3" || { diag "got:      $1"; diag "pattern (not wanted): $2"; }
 }
 
-# Runs a command with stdin as given; $out, $err and $code hold what came of it.
+# Runs a command with stdin as given; $out, $err and $code hold what came of it. Each
+# time with a file of its own: what the command leaves running may still write to it.
 capture() {
-  local err_file
-  err_file=$(mktemp)
-  out=$("$@" 2> "$err_file")
+  local tap_file
+  [ -n "${tap_files-}" ] || tap_files=$(mktemp -d)
+  tap_captures=$((${tap_captures-0} + 1))
+  tap_file=$tap_files/$BASHPID.$tap_captures
+  out=$("$@" 2> "$tap_file")
   code=$?
-  err=$(cat "$err_file")
-  rm -f "$err_file"
+  err=$(< "$tap_file")
 }
 
 status() {
@@ -85,6 +87,7 @@ skip() {
 }
 
 done_testing() {
+  [ -z "${tap_files-}" ] || rm -rf "$tap_files"
   printf '1..%d\n' "$tap_count"
   [ "$tap_failed" -eq 0 ]
   exit
