@@ -77,12 +77,6 @@ FUZZ_SAN := address,undefined,float-cast-overflow
 CXXFLAGS += -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=fuzzer,$(FUZZ_SAN)
 else
-# So is a release, for whoever only wants to use it. g++ then warns of the library's own templates, which is
-# noise; so what takes warnings for errors (CI), and g++ from 14 on, which warns of more, read each header anew.
-ifeq ($(WERROR)$(filter-out 10 11 12 13,$(shell $(CXX) -dumpversion 2> /dev/null)),)
-HEADERS := $(BUILD)/lib/base/precompiled.h.gch
-CXXFLAGS += -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow
-endif
 CXXFLAGS += $(HARDEN_CXX)
 LDFLAGS  += $(HARDEN_LD)
 endif
@@ -135,7 +129,6 @@ endif
 
 # Tests of what is optimised need not be so themselves.
 $(UNIT_OBJ): private CXXFLAGS += -O0 -U_FORTIFY_SOURCE
-$(UNIT_OBJ): private HEADERS := $(if $(SAN),$(HEADERS))
 
 $(addprefix $(BUILD)/,lib/base/tool.o lib/base/all.o cmd/asperanoded/api.o cmd/asperanoded/all.o cmd/ascmd/main.o): private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
 

@@ -43,7 +43,7 @@ restart
 # idlers ADDRESS FROM...: 130 connections from these addresses that never log in; what is
 # closed is opened again.
 idling='
-import itertools, select, socket, sys, time
+import itertools, select, socket, sys
 to, sources = sys.argv[1], itertools.cycle(sys.argv[2:])
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
 def connect():
@@ -62,7 +62,6 @@ while True:
         if not said:
             one.close()
             idle.remove(one)
-            time.sleep(0.05)  # sshd begins a process for each
             idle.append(connect())'
 idlers() {
   on_exec outside python3 -c "$idling" "$@" > "$TMPDIR/idlers" 2> "$TMPDIR/idlers.err" < /dev/null &
