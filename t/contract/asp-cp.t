@@ -429,7 +429,9 @@ END
 }
 key=$(printf %064d 0)
 say_hello "${key/0/1}" "$session"
-say_hello "$key" "00${session:2}"
+other=00
+[ "${session:0:2}" != 00 ] || other=ff
+say_hello "$key" "$other${session:2}"
 head -c 57 /dev/urandom > /dev/udp/127.0.0.1/33001
 : > /dev/udp/127.0.0.1/33001
 head -c 1400 /dev/urandom > /dev/udp/127.0.0.1/33001
