@@ -56,7 +56,7 @@ CXXFLAGS += -ffile-prefix-map='$(subst ','\'',$(CURDIR))=.'
 CPPFLAGS += -Ilib -DSALLYPORT_PREFIX='"$(PREFIX)"' -D_GLIBCXX_ASSERTIONS
 LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lmnl -lexpat -lfmt \
             -lmicrohttpd -lgnutls -lcrypt $(LIB_CURL) -lseccomp
-HARDEN_CXX := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
+HARDEN_CXX ?= -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
 HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 
 ifdef SAN
@@ -203,8 +203,9 @@ SUDO_STORIES_MORE = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/
 
 # What tells in full what others tell in short: `make check-all` alone runs it.
 LONG := $(patsubst %,t/hosts/%.t,one-truth sshd install-hand install-live install-original) \
-        $(patsubst %,t/cluster/%.t,cluster-leases cluster-balancer) \
-        $(patsubst %,t/e2e/%.t,asp-check families forward-load setup-original)
+        $(patsubst %,t/cluster/%.t,cluster-leases cluster-balancer cluster-marks) \
+        $(patsubst %,t/e2e/%.t,asp-check ambiguity balance border doctor-forward doctor-users families forward-load \
+                               older-rules reuse same-port setup-forward setup-original soak switched)
 STORIES := $(filter-out $(LONG),$(sort $(wildcard t/hosts/*.t t/field/*.t t/e2e/*.t)))
 
 lint:
