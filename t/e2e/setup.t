@@ -30,7 +30,7 @@ like "$err" 'no answer for --server after 3 tries' 'and it says so'
 private=$(head -n 1 "$LAB_DIR/keys/client-bear")
 status 64 'a private key is refused' asked '' "$INSIDE1" "$SQUASH" xfer bear "$private" "$private" "$private"
 like "$err" 'private key, which nobody else should have' 'and it says why'
-like "$out" "Addresses of this proxy where clients come \[$DMZ_SYNC,$DMZ,$SQUASH,$INDIVIDUAL\]" 'it offers the addresses that do not lead inside'
+like "$out" "Addresses of this proxy where clients come \[$DMZ,$SQUASH,$INDIVIDUAL,$DMZ_SYNC\]" 'it offers the addresses that do not lead inside'
 status 64 'an empty answer is no key' asked '' "$INSIDE1" "$SQUASH" xfer bear '' '' ''
 like "$err" 'a public key is needed' 'and it says so'
 
