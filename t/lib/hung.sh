@@ -9,6 +9,7 @@
 lab_up dmz outside outside2 inside1 inside2 "$@"
 
 bin=$LAB_PREFIX/bin
+usual=0
 # The rule at $INDIVIDUAL leads to a server of its own, that at $SQUASH to one that can be stopped.
 hung_configure() {  # [EXPRESSION OF SED]
   proxy_allow cat
