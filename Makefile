@@ -202,9 +202,9 @@ SUDO_STORIES = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,s
 SUDO_STORIES_MORE = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,bridge death keys limits sessions forward-lease))
 
 # What tells in full what others tell in short: `make check-all` alone runs it.
-LONG := $(patsubst %,t/hosts/%.t,one-truth sshd install-hand install-live install-original) \
+LONG := $(patsubst %,t/hosts/%.t,one-truth sshd managers install-hand install-live install-original) \
         $(patsubst %,t/cluster/%.t,cluster-leases cluster-balancer cluster-marks) \
-        $(patsubst %,t/e2e/%.t,asp-check ambiguity balance border doctor-forward doctor-users families forward-load \
+        $(patsubst %,t/e2e/%.t,asp-check ambiguity balance border doctor-forward doctor-users families forged forward-load \
                                older-rules reuse same-port setup-forward setup-original soak switched)
 STORIES := $(filter-out $(LONG),$(sort $(wildcard t/hosts/*.t t/field/*.t t/e2e/*.t)))
 
