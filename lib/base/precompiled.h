@@ -1,5 +1,6 @@
-// base/precompiled.h: headers that most files include, compiled once for a build. No file includes this
-// one: a build with g++ 14 or later, which does without it, shows that each file includes what it uses.
+// base/precompiled.h: headers that most files include, compiled once for the builds of tests (SAN=1, FUZZ=1). No
+// file includes this one: the ordinary build, which does without it, shows that each file includes
+// what it uses.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
