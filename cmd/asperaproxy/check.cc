@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/core.h>
@@ -98,6 +99,12 @@ Answer ask(const std::vector<std::string>& argv) {
   } catch (const tool::Failure& failure) {
     return {127, "", failure.what()};
   }
+}
+
+const Answer& ask_once(const std::vector<std::string>& argv) {
+  static std::map<std::vector<std::string>, Answer> known;
+  const auto found = known.find(argv);
+  return found != known.end() ? found->second : known.emplace(argv, ask(argv)).first->second;
 }
 
 std::string read_file(const std::string& path) {

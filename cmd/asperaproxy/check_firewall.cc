@@ -70,7 +70,7 @@ std::string program(Family family, const char* suffix) {
 // program is not run, since that loads its modules.
 std::string legacy_rules(Family family) {
   if (read_file(fmt::format("/proc/net/{}_tables_names", family == Family::v4 ? "ip" : "ip6")).empty()) return "";
-  return ask({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
+  return ask_once({fmt::format("/usr/sbin/{}-legacy-save", family == Family::v4 ? "iptables" : "ip6tables")}).out;
 }
 
 // A rule before the one that drops; in the words of whoever manages that table.
@@ -93,23 +93,23 @@ std::string cure_of(const packet_filter::Fate& fate, Family family, const Match&
 }
 
 bool is_nft(Family family) {
-  return ask({program(family, ""), "--version"}).out.find("nf_tables") != std::string::npos;
+  return ask_once({program(family, ""), "--version"}).out.find("nf_tables") != std::string::npos;
 }
 
 Verdicts usable(Family family) {
-  const auto version = ask({program(family, ""), "--version"});
+  const auto version = ask_once({program(family, ""), "--version"});
   const std::string install = "apt-get install iptables  # dnf install iptables-nft";
   if (!version.well()) return {fail(version.first_complaint(), install)};
   for (const char* table : {"nat", "filter"}) {
-    const auto listed = ask({program(family, ""), "--wait", "5", "-t", table, "-S"});
+    const auto listed = ask_once({program(family, ""), "--wait", "5", "-t", table, "-S"});
     if (!listed.well())
       return {fail(fmt::format("{} -t {} -S: {}", program(family, ""), table, listed.first_complaint()),
                    "modprobe -a iptable_nat nf_nat  # is this a container without CAP_NET_ADMIN?")};
   }
-  const auto restore = ask({program(family, "-restore"), "--version"});
+  const auto restore = ask_once({program(family, "-restore"), "--version"});
   if (!restore.well()) return {fail(restore.first_complaint(), install)};
   const std::string other = program(family, is_nft(family) ? "-legacy" : "-nft");
-  return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : ask({other + "-save"}).out, other)};
+  return {judge_iptables(version.out, is_nft(family) ? legacy_rules(family) : ask_once({other + "-save"}).out, other)};
 }
 
 bool wants(const Patient& patient, config::Forwarding forwarding) {
@@ -226,7 +226,7 @@ struct Walls {
 const Walls& walls_of(Family family) {
   static std::map<Family, Walls> known;
   if (const auto found = known.find(family); found != known.end()) return found->second;
-  const auto saved = ask({program(family, "-save")});
+  const auto saved = ask_once({program(family, "-save")});
   if (!saved.well()) throw tool::Failure(tool::os, saved.first_complaint());
   Walls walls;
   walls.nft = is_nft(family);
@@ -234,7 +234,8 @@ const Walls& walls_of(Family family) {
       firewall::backend(family == Family::v4 ? Part::iptables : Part::ip6tables).inspect_base() == Base::present;
   walls.saved = saved.out;
   if (walls.nft) walls.legacy = legacy_rules(family);
-  if (const auto foreign = ask({"/usr/sbin/nft", "-j", "list", "ruleset"}); foreign.well()) walls.foreign = foreign.out;
+  if (const auto foreign = ask_once({"/usr/sbin/nft", "-j", "list", "ruleset"}); foreign.well())
+    walls.foreign = foreign.out;
   return known[family] = walls;
 }
 

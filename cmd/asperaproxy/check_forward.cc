@@ -124,7 +124,7 @@ Verdicts node_lease(const Patient& patient) {
     return {fail(fmt::format("{} {}", name, complaint),
                  "systemctl start asp-lease.socket  # or /etc/init.d/asperaproxy start")};
   }
-  if (const auto others = other_rights(ask({paths::kSudo, "-n", "-l", "-U", name}).out, {}); !others.empty()) {
+  if (const auto others = other_rights(ask_once({paths::kSudo, "-n", "-l", "-U", name}).out, {}); !others.empty()) {
     return {warn(fmt::format("{} may run by sudo: {}", name, others),
                  fmt::format("grep -rn {} /etc/sudoers /etc/sudoers.d  # take that out: it is not needed", name))};
   }
@@ -136,12 +136,12 @@ Verdicts node_lease(const Patient& patient) {
 Verdicts lease_sockets(const Patient& patient) {
   constexpr char kSystemctl[] = "/usr/bin/systemctl";
   if (off(patient) || ::access("/run/systemd/system", F_OK) != 0) return {};
-  if (!ask({kSystemctl, "is-active", "--quiet", "asp-lease.socket"}).well()) return {};  // as node_lease says
+  if (!ask_once({kSystemctl, "is-active", "--quiet", "asp-lease.socket"}).well()) return {};  // as node_lease says
   Verdicts found;
   for (const auto& [unit, needed_for] :
        {std::pair{"asp-name.socket", "looks up no name"}, {"asp-redis.socket", "asks no Redis"}}) {
     if (unit == std::string("asp-redis.socket") && (!patient.cluster || patient.cluster->redis.empty())) continue;
-    if (ask({kSystemctl, "is-active", "--quiet", unit}).well()) continue;
+    if (ask_once({kSystemctl, "is-active", "--quiet", unit}).well()) continue;
     found.push_back(fail(fmt::format("{} does not listen, so that asp-lease {}", unit, needed_for),
                          Steps{{"systemctl", "unmask", unit}, {"systemctl", "enable", "--now", unit}}));
   }

@@ -69,6 +69,8 @@ struct Answer {
   std::string first_complaint() const;  // the first line of err, otherwise of out
 };
 Answer ask(const std::vector<std::string>& argv);
+// The same, but what this process has asked so before is not run again: for conditions, which change nothing.
+const Answer& ask_once(const std::vector<std::string>& argv);
 // Empty when there is no such file.
 std::string read_file(const std::string& path);
 // True if a program listens on that TCP port, on whatever address.

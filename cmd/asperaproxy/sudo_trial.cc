@@ -150,12 +150,12 @@ std::string named(std::string text, const std::vector<std::string>& users) {
 }  // namespace
 
 doctor::Answer grants_of(const std::string& user, const std::vector<std::string>& helpers) {
-  auto answer = doctor::ask({paths::kSudo, "-n", "-l", "-U", user});
+  auto answer = doctor::ask_once({paths::kSudo, "-n", "-l", "-U", user});
   std::string& text = answer.out;
   for (const auto& helper : helpers) {
     const auto at = text.rfind(helper);
     if (at == text.npos || text.compare(at + helper.size(), 3, " \"\"") == 0) continue;
-    if (!doctor::ask({paths::kSudo, "-n", "-l", "-U", user, helper, "argument"}).well())
+    if (!doctor::ask_once({paths::kSudo, "-n", "-l", "-U", user, helper, "argument"}).well())
       text.insert(at + helper.size(), " \"\"");
   }
   return answer;

@@ -9,7 +9,7 @@
 status 0 'all is well: exit 0' check
 is "$(steady <<< "$out" | grep -v '^ok    [a-z0-9_]*: ')" '' 'each line says so'
 all=$out
-like "$well" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
+like "$all" $'\nok    iptables: usable \(nf_tables backend, [0-9.]+\)\n' 'and what it found'
 is "$(awk '{ print $2 }' <<< "$out" | uniq | xargs)" \
   'state: config: room: tools: aspshell: ip_forward: sources: redirects: conntrack: accounting: hosts: clock: selinux: syslog: cron: iptables: ip6tables: nftables: netlink: rules: forward: udp_in: tcp_in: border: client_flows: group: authorized_keys: dial_account: sudoers: sudo: sshd: ssh_port: keyfile: host_keys: logins: servers: no_restricted_shell: docroot_above_home: ssh_tunneling: docroot_unconfined: sftp: agent_forwarding: x11_forwarding: streamlocal_forwarding: environment: grants: private_keys: writable: keys_at_home: sshd_version: not_judged:' \
   'one after the other'

@@ -1,6 +1,6 @@
 # doctor.sh: a proxy as INSTALL leaves it, and faults planted into it one by one, for the doctor's tests.
-# Sourced after lab.sh, tap.sh and proxy.sh; $well is what check says while all is well. $apart names the
-# conditions that are of another chapter, as "a|b": `lines` leaves them out, which costs half.
+# Sourced after lab.sh, tap.sh and proxy.sh. A story sets $well to what check answers while all is well, and
+# $apart to the conditions that are of another chapter, as "a|b": `lines` leaves them out, which costs half.
 
 lab_up dmz outside inside1
 proxy_allow cat
@@ -28,8 +28,6 @@ on dmz /usr/sbin/cron
 ok '(cron runs)' wait_until 5 on dmz test -s /run/crond.pid
 on dmz sh -c 'kill -STOP "$(cat /run/crond.pid)"'
 on dmz "$LAB_PREFIX/bin/asperaproxy" start > /dev/null
-
-well=$(lines)
 
 # pasteable CURE: a test: a shell takes it, and its first word is a program, or a comment.
 pasteable() {
