@@ -71,7 +71,7 @@ const Command& command_of(const std::string& name) {
     if (command.name == name || short_name(command) == name) return command;
     names.emplace_back(command.name);
   }
-  fail(fmt::format("'{}' is no command; there are {}, as in set_server_data;rproxy_enabled,true", name,
+  fail(fmt::format("'{}' is not a command; there are {}, as in set_server_data;rproxy_enabled,true", name,
                    joined(names, " and ")));
 }
 
@@ -129,7 +129,7 @@ std::optional<Item> find_item(const Command& command, const std::string& name) {
   if (!others.empty()) fail(fmt::format("{} is not for {} but for {}", name, command.name, joined(others, " and ")));
   const auto meant = nearest(config::schema::items(command.section), name);
   const auto question = meant.empty() ? "" : fmt::format("; did you mean {}?", joined(meant, " or "));
-  fail(fmt::format("'{}' is no name of {}{} ({})", name, command.name, question, kHint));
+  fail(fmt::format("'{}' is not a name of {}{} ({})", name, command.name, question, kHint));
 }
 
 // The value as the XML parser would return it: valid UTF-8, of characters that XML allows, without
@@ -186,7 +186,7 @@ std::vector<Change> parse_item(std::string_view text) {
     if (!command.key.empty() && name == command.key) {
       if (!account.empty()) fail(fmt::format("{} is there twice", name));
       account = text_of(name, value);
-      if (account == kNull) fail(fmt::format("{}: {} is no name", name, kNull));
+      if (account == kNull) fail(fmt::format("{}: {} is not a name", name, kNull));
       continue;
     }
     auto item = find_item(command, name);

@@ -87,7 +87,7 @@ char action_of(const Options& options) {
 
 void check_options(const Options& options, char action) {
   if (!options.operands.empty())
-    bad_usage(fmt::format("'{}' is no option; they begin with a dash: -x account", options.operands.front()));
+    bad_usage(fmt::format("'{}' is not an option; they begin with a dash: -x account", options.operands.front()));
   const auto only_with = [&](char letter, const char* shown, std::string_view actions) {
     if (options.has(letter) && actions.find(action) == actions.npos)
       bad_usage(fmt::format("{} does not go with that", shown));
@@ -104,7 +104,7 @@ void check_options(const Options& options, char action) {
   if (std::string_view("amd").find(action) != std::string_view::npos) {
     if (!options.has('u')) bad_usage("-u name is needed");
     if (!config::node_users::is_name(options.get('u', "")))
-      bad_usage(fmt::format("'{}' is no name for a user", options.get('u', "")));
+      bad_usage(fmt::format("'{}' is not a name for a user", options.get('u', "")));
   }
   if (action == 'a' && !options.has('x')) bad_usage("-x account is needed");
   for (std::size_t i = 1; i < options.in_order.size(); ++i) {
@@ -121,7 +121,7 @@ void check_account(const std::string& account) {
 
 bool grants_admin(const std::string& acls, bool none_too) {
   if (acls == kAdmin) return true;
-  if (!none_too || !acls.empty()) bad_usage(fmt::format("'{}' is no ACL; there is {} alone", acls, kAdmin));
+  if (!none_too || !acls.empty()) bad_usage(fmt::format("'{}' is not an ACL; there is {} alone", acls, kAdmin));
   return false;
 }
 

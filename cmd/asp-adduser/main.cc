@@ -73,7 +73,7 @@ void check_names(const std::vector<std::string>& names) {
   for (const auto& name : names) {
     if (!proxy_account::is_name(name))
       options::fail_usage(
-          kUsage, fmt::format("'{}' is no name for an account on this host: letters, digits, . _ and "
+          kUsage, fmt::format("'{}' is not a name for an account on this host: letters, digits, . _ and "
                               "-, at most 32; for accounts of a directory service see INSTALL, Accounts and log-ins",
                               name));
   }

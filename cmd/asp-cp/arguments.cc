@@ -154,10 +154,10 @@ Place Place::parse(const std::string& operand) {
     if (const auto at = host.rfind('@'); at != std::string::npos) {
       place.user = host.substr(0, at);
       host.erase(0, at + 1);
-      if (!accounts::is_name(place.user)) wrong(fmt::format("'{}' is no user name", place.user));
+      if (!accounts::is_name(place.user)) wrong(fmt::format("'{}' is not a user name", place.user));
     }
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-    if (!is_host(host)) wrong(fmt::format("'{}' is no host (a local file with a colon in its name: ./a:b)", host));
+    if (!is_host(host)) wrong(fmt::format("'{}' is not a host (a local file with a colon in its name: ./a:b)", host));
     place.host = host;
   }
   if (place.path.size() > kMaxPath) wrong(fmt::format("a path of more than {} bytes", kMaxPath));

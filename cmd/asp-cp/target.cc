@@ -72,7 +72,7 @@ Target Target::open(const std::string& path, bool must_be_directory, const Roote
   const auto slash = given.rfind('/');
   const std::string parent = slash == given.npos ? "." : given.substr(0, slash + 1);
   target.name_ = given.substr(slash == given.npos ? 0 : slash + 1);
-  // What just was no directory may be one by now, and these would lead out of it.
+  // What just was not a directory may be one by now, and these would lead out of it.
   if (*target.name_ == "." || *target.name_ == "..") {
     errno = ENOENT;
     fail_file(given);

@@ -89,7 +89,7 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "r", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a name is needed");
   for (const auto& name : options.operands) {
-    if (!proxy_account::is_name(name)) options::fail_usage(kUsage, fmt::format("'{}' is no name for an account", name));
+    if (!proxy_account::is_name(name)) options::fail_usage(kUsage, fmt::format("'{}' is not a name for an account", name));
   }
   if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "accounts are root's: run it as root, or with sudo");
   for (const auto& name : options.operands) {

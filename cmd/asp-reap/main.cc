@@ -121,7 +121,7 @@ void revive_lease() {
   logging::event("Started asp-lease again: it had died");
 }
 
-// What one part cannot do is no reason to leave the others undone; the first reason is told at the end.
+// What one part cannot do is not a reason to leave the others undone; the first reason is told at the end.
 class Parts {
  public:
   template <typename Part>

@@ -37,7 +37,7 @@ Record counted_record(const Row& row) {
 
 unsigned long number_in(const Record& record, const char* name, long high = std::numeric_limits<long>::max()) {
   const auto number = parse_decimal(record.require(name), 0, high);
-  if (!number) throw tool::Failure(tool::bad_input, fmt::format("{} is no number", name));
+  if (!number) throw tool::Failure(tool::bad_input, fmt::format("{} is not a number", name));
   return static_cast<unsigned long>(*number);
 }
 

@@ -96,7 +96,7 @@ Asked parse(int argc, char** argv) {
                       : letter == 'k' ? Mode::kill
                       : letter == 'u' ? Mode::publish
                                       : Mode::table;
-    if (mode == Mode::table) wrong(fmt::format("{} is no option", argv[::optind - 1]));
+    if (mode == Mode::table) wrong(fmt::format("{} is not an option", argv[::optind - 1]));
     if (asked.mode != Mode::table) wrong("only one of the options can be given");
     asked.mode = mode;
     if (mode == Mode::watch && ::optarg) seconds = ::optarg;

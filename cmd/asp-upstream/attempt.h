@@ -62,7 +62,7 @@ class Attempt {
   // Ends a kept connection that turned out to be useless.
   void discard();
 
-  // Its process number; not positive when it is no child of ours.
+  // Its process number; not positive when it is not a child of ours.
   pid_t dialer() const { return child_.pid(); }
 
   // Carries "run" one way and status lines the other until asp-dial or the link

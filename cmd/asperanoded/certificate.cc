@@ -135,7 +135,7 @@ Key read_key(const std::string& pem) {
   const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(const_cast<char*>(pem.data())),
                              static_cast<unsigned>(pem.size())};
   if (gnutls_x509_privkey_import(key, &datum, GNUTLS_X509_FMT_PEM) < 0)
-    fail(kOwnKey + " is no private key: remove it, and a new one is made");
+    fail(kOwnKey + " is not a private key: remove it, and a new one is made");
   return owned;
 }
 

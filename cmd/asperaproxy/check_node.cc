@@ -58,7 +58,7 @@ Verdicts of_user(const std::string& user, const file_access::Access& access) {
              line_of({{"asconfigurator", "-x", fmt::format("set_user_data;user_name,{0};absolute,/srv/{0}", user)}}))};
   Verdicts found;
   for (const auto& area : access.areas) {
-    const std::string why = area.path.starts_with('/') ? complaint(user, area.path) : "is no directory of this host";
+    const std::string why = area.path.starts_with('/') ? complaint(user, area.path) : "is not a directory of this host";
     if (!why.empty())
       found.push_back(fail(fmt::format("docroot {} of {}: {}", area.path, user, why),
                            command_at(area.path, {"install", "-d", "-m", "700", "-o", user, "-g", user, area.path})));

@@ -123,7 +123,7 @@ Verdicts log_directory(const Patient& patient) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
     return {
-        fail(fmt::format("{} is no directory", path), upstream::shell_command({"install", "-d", "-m", "750", path}))};
+        fail(fmt::format("{} is not a directory", path), upstream::shell_command({"install", "-d", "-m", "750", path}))};
   if (const std::string why = log_file::complaint(path); !why.empty())
     return {
         fail(why + ", so that the log is in syslog", "asp-reap  # mends the file; the directory must be root's alone")};

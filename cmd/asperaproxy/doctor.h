@@ -49,7 +49,7 @@ const std::vector<Condition>& cluster_conditions();
 const std::vector<Condition>& node_conditions();
 const std::vector<Condition>& security_conditions();  // those that asp-check.sh reports, too
 
-// True where accounts are served on this host, and it is no proxy: then no other condition is looked at.
+// True where accounts are served on this host, and it is not a proxy: then no other condition is looked at.
 bool is_node_only(const Patient& patient);
 
 // --- for the conditions ---

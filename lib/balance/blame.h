@@ -40,7 +40,7 @@ struct Verdict {
 
 // Which failure it was: asp-dial's exit code, whether the server would have done for another client, and whether it
 // failed within a moment. A busy sshd turns connections away at once (MaxStartups), and not each; one that is
-// restarted refuses them for a second. So one such failure is no evidence.
+// restarted refuses them for a second. So one such failure is not evidence.
 struct Trouble {
   Phase phase;
   tool::Exit code;

@@ -28,7 +28,7 @@ bool is_value(std::string_view value) {
 }  // namespace
 
 void Record::add(std::string_view name, std::string_view value) {
-  if (!is_field_name(name)) malformed(fmt::format("'{}' is no field name", name.substr(0, kMaxName)));
+  if (!is_field_name(name)) malformed(fmt::format("'{}' is not a field name", name.substr(0, kMaxName)));
   if (!is_value(value)) malformed(fmt::format("control character in {}", name));
   if (fields_.size() == kMaxLines) malformed(fmt::format("more than {} lines", kMaxLines));
   fields_.emplace_back(name, value);

@@ -40,7 +40,7 @@ Access of_user(const config::xml::Element& document, const std::string& user);
 //
 //   kernel     Landlock, on this host
 //   programs   asp-cp and ascmd themselves, on this host, whose kernel has no Landlock
-//   refusal    nothing is run: this host's kernel has no Landlock, or the docroot is no directory
+//   refusal    nothing is run: this host's kernel has no Landlock, or the docroot is not a directory
 //   server     the internal server, if anything; nothing on this host
 //
 // Empty: there is no docroot.

@@ -55,7 +55,7 @@ node_api_user                  xfer                  []
 a_rather_long_name@example.com bear                  [admin]' 'widens it'
 unlike "$(cat $users)" ':(password|x):' 'no password is in the file'
 status 64 'the guide as it is printed, a dash lost' admin -au other -p password x xfer
-like "$err" "^asnodeadmin: 'x' is no option; they begin with a dash: -x account; usage: " 'says what is missing'
+like "$err" "^asnodeadmin: 'x' is not an option; they begin with a dash: -x account; usage: " 'says what is missing'
 
 # --- change, delete -------------------------------------------------------------------------
 
@@ -244,12 +244,12 @@ refused 64 'is no option' 'an operand' -l x
 refused 64 '-p does not go' 'a password to delete' -d -u x -p y
 refused 64 '-u does not go' 'a name to list' -l -u x
 refused 64 '--acl-del does not go' 'to take away from who is new' -a -u x -x xfer -p y --acl-del admin
-refused 64 "'root' is no ACL" 'another ACL' -m -u typist --acl-add root
+refused 64 "'root' is not an ACL" 'another ACL' -m -u typist --acl-add root
 refused 64 'is no ACL' 'two ACLs' -m -u typist --acl-set admin,admin
-refused 64 "'' is no ACL" 'no ACL to add' -m -u typist --acl-add ''
+refused 64 "'' is not an ACL" 'no ACL to add' -m -u typist --acl-add ''
 refused 64 'one of --acl' 'add and delete' -m -u typist --acl-add admin --acl-del admin
 for name in '' '#x' -x 'a b' a:b a/b a,b $'a\nb' ä "$(printf '%065d' 0)"; do
-  refused 64 'is no name for a user' "the name $(printf %q "$name")" -a -u "$name" -x xfer -p x
+  refused 64 'is not a name for a user' "the name $(printf %q "$name")" -a -u "$name" -x xfer -p x
 done 2> /dev/null < /dev/null
 for account in nobody-here '' 'root:x' $'root\nx' -x; do
   refused 65 'there is no such account' "the account $(printf %q "$account")" -a -u new -p x -x "$account"

@@ -56,7 +56,7 @@ def waiting():
     return door
 
 
-# What a killed one has left is no obstacle.
+# What a killed one has left is not an obstacle.
 dead = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 dead.bind(SOCKET)
 dead.close()

@@ -159,8 +159,8 @@ bad 'no proxy' 'user=bear\nclient=1.1.1.1:1\n' 'proxy is missing'
 bad 'an unknown name' "${good}host=10.0.0.9:22\n" 'host does not belong here'
 bad 'a name twice' "${good}user=root\n" 'user is there twice'
 bad 'no equals sign' "${good}garbage\n" "'garbage' is not name=value"
-bad 'no name' "${good}=x\n" 'is no field name'
-bad 'an upper-case name' "${good}USER=x\n" 'is no field name'
+bad 'no name' "${good}=x\n" 'is not a field name'
+bad 'an upper-case name' "${good}USER=x\n" 'is not a field name'
 bad 'a user with a slash' 'user=../../root\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
 bad 'a user with a dash in front' 'user=-l\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
 bad 'a user with a comma' 'user=a,b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
@@ -174,7 +174,7 @@ bad 'a NUL byte' "${good}command=a\\0000b\n" 'control character in command'
 bad 'an escape sequence' "${good}command=\\0033[31m\n" 'control character in command'
 bad 'escape sequences without a name' "\\0033]0;owned\\0007\n" ": '\\\\x1b]0;owned\\\\x07' is not"
 bad 'JSON' '{"user":"bear"}\n' 'not name=value'
-bad 'an overlong name' "$(printf 'a%.0s' {1..65})=x\n" 'is no field name'
+bad 'an overlong name' "$(printf 'a%.0s' {1..65})=x\n" 'is not a field name'
 bad 'too many lines' "${good}$(printf '#\\n%.0s' {1..62})" 'more than 64 lines'
 status 0 'just as many lines as are allowed' raw "${good}$(printf '#\\n%.0s' {1..61})"
 head -c 8100 /dev/zero | tr '\0' x > "$tmp/long"

@@ -526,7 +526,7 @@ opened
 iptables -t nat -F
 exec {in}>&-
 wait $session
-is "$?/$(tail -n1 /opt/tmp/said)" '0/closed reason=EOF' 'a flushed firewall is no obstacle to closing'
+is "$?/$(tail -n1 /opt/tmp/said)" '0/closed reason=EOF' 'a flushed firewall is not an obstacle to closing'
 opened
 is "$(rules | wc -l)" 1 'nor to the next opening, which mends the base'
 iptables -t nat -F && iptables -F

@@ -64,7 +64,7 @@ ok 'it connects' wait_until 5 eval 'ls -l /proc/$pid/fd | grep -q "3 -> socket"'
 is "$(proc Uid) $(proc Gid) $(proc Groups | xargs)" "64322	64322	64322	64322 64322	64322	64322	64322 " 'under its own account, in no other group'
 is "$(proc CapEff) $(proc CapPrm) $(proc NoNewPrivs)" '0000000000000000 0000000000000000 1' 'without rights, and without a way to more'
 is "$(readlink "/proc/$pid/fd/"* | sed 's/:.*//' | xargs) $(readlink "/proc/$pid/fd/2")" 'socket socket /dev/null socket /dev/null' 'with nothing of whom it serves but a socket'
-unlike "$(tr '\0' ' ' < "/proc/$pid/cmdline" && tr '\0' ' ' < "/proc/$pid/environ")" secret 'the password is no argument, and in no environment'
+unlike "$(tr '\0' ' ' < "/proc/$pid/cmdline" && tr '\0' ' ' < "/proc/$pid/environ")" secret 'the password is not an argument, and in no environment'
 nok 'nor can another process of that account look for it' as_dialer cat "/proc/$pid/environ" 2> /dev/null
 kill -KILL $asker
 ok 'it dies with whom it serves' wait_until 5 eval '! helpers > /dev/null'

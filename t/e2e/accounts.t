@@ -96,7 +96,7 @@ status 0 '-m takes over what is there' adduser -s -m newt
 is "$err" "newt: took over from ~/.ssh, to $open/newt: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub), with no-pty,environment=\"A=b c\"
 newt: left in ~/.ssh, since $open/newt has that key with other options: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub)
 newt: left in ~/.ssh, since it lets others in: $(on outside ssh-keygen -lf /home/newt/.ssh/id_other.pub), with cert-authority" 'and shows whose fingerprints, and what limits them'
-is "$(tail -n +2 "$root$open/newt")" "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")" 'no limit is undone, and no authority comes in; what is no key is left out'
+is "$(tail -n +2 "$root$open/newt")" "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")" 'no limit is undone, and no authority comes in; what is not a key is left out'
 status 0 'it opens the account then' added
 status 0 'again' adduser -s -m newt
 like "$err" '^newt: nothing to do' 'there is nothing to do'
@@ -137,7 +137,7 @@ for name in root daemon nobody boss robot gone; do
 asp-adduser: $name: (cannot be a user of the proxy: it is|the account has expired)" 'says why'
 done
 for name in -x -- '' . .. ../x a/b a:b 'a b' 12345 $'a\tb' "$(printf 'a%.0s' {1..33})" 'ä' '$(user)'; do
-  status 64 "'$name' is no name: exit 64" adduser -- "$name"
+  status 64 "'$name' is not a name: exit 64" adduser -- "$name"
 done
 status 64 'no name: exit 64' adduser
 status 64 'an unknown type' adduser -t dsa x
@@ -358,7 +358,7 @@ for name in root daemon nobody boss robot mallory xfer; do
 done
 before=$(picture)
 for name in root daemon nobody boss robot mallory xfer; do
-  status 77 "$name is no user of the proxy: exit 77" deluser -r "$name"
+  status 77 "$name is not a user of the proxy: exit 77" deluser -r "$name"
 done
 status 64 'no name: exit 64' deluser
 status 64 'a name that is none: exit 64' deluser -r ../x

@@ -31,7 +31,7 @@ fault grants FAIL 'sudo grants .*iptables-restore for bear' "echo 'bear ALL = (r
 sshd=/etc/ssh/sshd_config.d/sallyport.conf
 on dmz cp $sshd /root/sshd.conf
 loosen() { fault "${4-sshd}" "$1" "$2" "$3"; }
-# What sshd would take instead is no default that is safe by chance.
+# What sshd would take instead is not a default that is safe by chance.
 keeps_out() { fault sshd FAIL "$1" "$2" "cp /root/sshd.conf $sshd"; }
 keeps_out 'AllowUsers does not name bobcat' "sed -i '1i AllowUsers ops b?ar@198.51.100.*' $sshd"
 keeps_out 'DenyGroups keeps out bear, bobcat' "sed -i '1i DenyGroups sally*' $sshd"

@@ -153,7 +153,7 @@ nok 'no secret of the key is there' grep -qF "${key:40:20}" "$root$log"
 
 ask outside bear forbidden > /dev/null 2>&1
 ok 'a refusal of aspshell is in syslog' wait_until 5 syslog_has 'aspshell\[[0-9]*\]: ERR Command not accepted user=bear from=[0-9. ]* command=forbidden$'
-# What the client says is no field of ours: those come first, and its words last.
+# What the client says is not a field of ours: those come first, and its words last.
 for words in 'x user=root from=192.0.2.1 1 2 3' 'user=root' 'user=root command=ls' $'x\tuser=root' $'x\nERR Command not accepted user=root' '" user="root'; do
   ask outside bear "$words" > /dev/null 2>&1
 done

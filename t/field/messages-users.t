@@ -15,7 +15,7 @@ on_dmz() { on dmz sh -c "$1" > /dev/null; }
 host() { configure "s|<host>[^<]*</host>|<host>$1</host>${2-}|"; }
 on_dmz "echo '$INSIDE1 only4.example.com' >> /etc/hosts; echo '$INSIDE1_6 only6.example.com' >> /etc/hosts"
 host "$INSIDE1:22" '<bind_source_address>192.0.2.99</bind_source_address>'
-meets 'a source address that is not ours' 71 "$unserved" "$no_server server $INSIDE1:22: connect from 192.0.2.99 \\(bind_source_address\\), which is no address of this host: Cannot assign requested address $of_bear.*\\(exit 71\\)"
+meets 'a source address that is not ours' 71 "$unserved" "$no_server server $INSIDE1:22: connect from 192.0.2.99 \\(bind_source_address\\), which is not an address of this host: Cannot assign requested address $of_bear.*\\(exit 71\\)"
 host only4.example.com "<bind_source_address>$DMZ_LAN_6</bind_source_address>"
 meets 'a source address of another family than the name has' 78 "$misconfigured" "$no_server server only4.example.com:22: connect only4.example.com:22: it has no IPv6 address, as bind_source_address is $of_bear.*\\(exit 78\\)" 'sleep 0'
 host only6.example.com

@@ -244,10 +244,10 @@ TEST_CASE("asconfigurator: an item is a command and names with values") {
 
 TEST_CASE("asconfigurator: what is wrong with an item is said") {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "'' is no command; there are set_server_data, set_node_data, set_user_data and set_group_data"},
-      {"set_server", "'set_server' is no command"},
-      {"set_server_data_;http_port,1", "'set_server_data_' is no command"},
-      {"servers;http_port,1", "'servers' is no command"},
+      {"", "'' is not a command; there are set_server_data, set_node_data, set_user_data and set_group_data"},
+      {"set_server", "'set_server' is not a command"},
+      {"set_server_data_;http_port,1", "'set_server_data_' is not a command"},
+      {"servers;http_port,1", "'servers' is not a command"},
       {"set_server_data", "set_server_data has nothing to set"},
       {"set_server_data;", "set_server_data has nothing to set"},
       {"set_server_data;http_port,1;;", "'' lacks a value"},
@@ -264,22 +264,22 @@ TEST_CASE("asconfigurator: what is wrong with an item is said") {
       {"set_server_data;cert_file,/\xEF\xBF\xBF", "not UTF-8"},
       {"set_server_data;cert_file,relative", "cert_file: 'relative' is not valid; expected an absolute path"},
       {"set_server_data;rproxy_rules_rule_users,a:b", "expected names separated by commas"},
-      {"set_server_data;http_prt,1", "'http_prt' is no name of set_server_data; did you mean http_port or https_port?"},
+      {"set_server_data;http_prt,1", "'http_prt' is not a name of set_server_data; did you mean http_port or https_port?"},
       {"set_server_data;log_level,1", "did you mean rproxy_log_level?"},
       {"set_server_data;rproxy_rule_1_host,h", "did you mean rproxy_rules_rule_host?"},
       {"set_server_data;rproxy_rules_rule,h", "asuserdata -+ lists the names"},
-      {"set_server_data;xyzzyxyzzyxyzzy,1", "'xyzzyxyzzyxyzzy' is no name of set_server_data (asuserdata -+"},
+      {"set_server_data;xyzzyxyzzyxyzzy,1", "'xyzzyxyzzyxyzzy' is not a name of set_server_data (asuserdata -+"},
       {"set_server_data;absolute,/x",
        "absolute is not for set_server_data but for set_node_data, set_user_data and set_group_data"},
-      {"set_server_data;user_name,x", "'user_name' is no name"},
+      {"set_server_data;user_name,x", "'user_name' is not a name"},
       {"set_node_data;http_port,1", "http_port is not for set_node_data but for set_server_data"},
       {"set_user_data;absolute,/x", "set_user_data needs user_name,NAME"},
       {"set_user_data;user_name,", "user_name has no value"},
-      {"set_user_data;user_name,AS_NULL;absolute,/x", "is no name"},
+      {"set_user_data;user_name,AS_NULL;absolute,/x", "is not a name"},
       {"set_user_data;user_name,a;user_name,b;absolute,/x", "user_name is there twice"},
       {"set_user_data;user_name,a", "set_user_data has nothing to set"},
-      {"set_user_data;user_name,a;name,b", "'name' is no name of set_user_data"},
-      {"set_user_data;group_name,a;absolute,/x", "'group_name' is no name"},
+      {"set_user_data;user_name,a;name,b", "'name' is not a name of set_user_data"},
+      {"set_user_data;group_name,a;absolute,/x", "'group_name' is not a name"},
   };
   for (const auto& each : cases) {
     const auto& item = each.first;

@@ -62,7 +62,7 @@ TEST_CASE("the URL of a proxy has scheme, user, password, host and port") {
   CHECK(ProxyUrl::parse("dnat://a%40b@h").user == "a@b");
 }
 
-TEST_CASE("what is no URL of a proxy is refused, and its password is in no message") {
+TEST_CASE("what is not a URL of a proxy is refused, and its password is in no message") {
   for (const char* text : {"",
                            "dnat",
                            "dnats:/h",

@@ -474,7 +474,7 @@ TEST_CASE("config: elements that contradict each other are refused") {
   }
 }
 
-TEST_CASE("config: text that is no XML is refused at the place where it breaks") {
+TEST_CASE("config: text that is not XML is refused at the place where it breaks") {
   const struct {
     std::string text;
     std::string place;
