@@ -52,7 +52,7 @@ std::string wire_path(const Record& record) {
 
 tool::Exit code_of(const Record& record) {
   const auto code = static_cast<int>(number(record, "code", 255));
-  if (!tool::is_exit(code) || code == tool::yes) broken("code is none of the suite's");
+  if (!tool::is_exit(code) || code == tool::yes) broken("code is not one of the suite's");
   return static_cast<tool::Exit>(code);
 }
 
@@ -124,7 +124,7 @@ std::string decode(std::string_view text) {
     bytes += static_cast<char>(byte);
     i += 2;
   }
-  if (encode(bytes) != text) broken("a name in another spelling than encode() has");
+  if (encode(bytes) != text) broken("a name that encode() would write otherwise");
   return bytes;
 }
 

@@ -48,7 +48,7 @@ std::optional<Record> ConductorLink::await_record() {
       return record;
     }
     if (ended()) return std::nullopt;
-    if (deadline.over()) throw tool::Failure(tool::temporary, "nothing was asked within 10 s");
+    if (deadline.over()) throw tool::Failure(tool::temporary, "no request came within 10 s");
     wait(-1, deadline);
   }
 }
@@ -92,7 +92,7 @@ void ConductorLink::hear() {
   if (!received) return;
   if (received->bytes.empty()) return hear_end();
   received_ += received->bytes.size();
-  if (received_ > kMaxTotalBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
+  if (received_ > kMaxTotalBytes) throw tool::Failure(tool::bad_input, "more came than a request and 'run'");
   if (!received->whole || !received->descriptors.empty()) {
     if (std::exchange(descriptors_came_, true) || received->descriptors.size() != kStandardDescriptors)
       throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");

@@ -181,7 +181,7 @@ std::string self_signed(gnutls_x509_privkey_t key) {
 // The key is made first: if only the key exists, the next start makes a certificate for it.
 void make_own() {
   if (exists(kOwnCertificate))
-    fail(fmt::format("{} is there without {}: put the key there, or remove the certificate, and both are made anew",
+    fail(fmt::format("{} exists without {}: put the key there, or remove the certificate, and both are made anew",
                      kOwnCertificate, kOwnKey));
   const bool have_key = exists(kOwnKey);
   const Key key = have_key ? read_key(read_file(kOwnKey, "key_file")) : new_key();

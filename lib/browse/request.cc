@@ -44,7 +44,7 @@ int protocol_of(const std::vector<std::string>& words) {
     if (!words[i].starts_with("--")) refuse("as_session_init takes options only");
     if (!words[i].starts_with(kProtocol)) continue;
     const auto number = parse_decimal(std::string_view(words[i]).substr(kProtocol.size()), 1, kNewestProtocol);
-    if (!number) refuse("this protocol is not spoken here");
+    if (!number) refuse("this protocol version is not supported");
     found = static_cast<int>(*number);
   }
   return found;

@@ -157,7 +157,7 @@ bad 'no user' 'client=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'user is missing'
 bad 'no client' 'user=bear\nproxy=2.2.2.2:2\n' 'client is missing'
 bad 'no proxy' 'user=bear\nclient=1.1.1.1:1\n' 'proxy is missing'
 bad 'an unknown name' "${good}host=10.0.0.9:22\n" 'host does not belong here'
-bad 'a name twice' "${good}user=root\n" 'user is there twice'
+bad 'a name twice' "${good}user=root\n" 'user is given twice'
 bad 'no equals sign' "${good}garbage\n" "'garbage' is not name=value"
 bad 'no name' "${good}=x\n" 'is not a field name'
 bad 'an upper-case name' "${good}USER=x\n" 'is not a field name'

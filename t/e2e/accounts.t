@@ -109,7 +109,7 @@ like "$err" "newt: sshd does not read $open/newt: $LAB_PREFIX/etc/sshd_config.d/
 on dmz mv $sample.keep $sample
 cp "$pub" "$root$open/ghost"
 status 77 'keys of an account that is gone: exit 77' adduser -s ghost
-like "$err" "ghost: $open/ghost is there, of an account that is gone: remove it" 'open no new one'
+like "$err" "ghost: $open/ghost is left from an account that is gone: remove it" 'open no new one'
 is "$(on dmz getent passwd ghost)" '' 'which is not made'
 rm "$root$open/ghost"
 
@@ -123,7 +123,7 @@ is "$(account clerk | cut -d: -f 7) $(on dmz id -nG clerk) $(on dmz getent shado
 is "$(grep -c 'clerk: ' <<< "$err")" 4 'each is said' || diag "$err"
 on dmz usermod -L clerk
 status 0 'one that was locked' adduser -s clerk
-like "$err" 'clerk: unlocked the account, for keys alone$' 'is unlocked, and said so'
+like "$err" 'clerk: unlocked the account, for keys only$' 'is unlocked, and said so'
 on dmz usermod --expiredate 2099-01-01 clerk
 status 0 'one that will expire some day is none the worse' adduser -s clerk
 like "$err" 'nothing to do$' 'and is left so'
@@ -321,7 +321,7 @@ on_exec outside setpriv --reuid "$uid" --clear-groups sleep 1000 < /dev/null > /
 elsewhere=$!
 ok '(a process of its number, elsewhere)' wait_until 10 eval '[ "$(ps -o uid= -p "$elsewhere" | xargs)" = "$uid" ]'
 status 71 "root's container has a process of that number: exit 71" deluser l1
-like "$err" "^asp-deluser: l1: the account is shut, but not removed: process $elsewhere \(sleep\), which has its number, is in a container" 'says which'
+like "$err" "^asp-deluser: l1: the account is shut, but not removed: process $elsewhere \(sleep\), which has the account's uid, is in a container" 'says which'
 is "$(on dmz getent shadow l1 | cut -d: -f 8)" 1 'the account is there, and shut'
 nok 'the process goes on' ended "$elsewhere"
 kill "$elsewhere"

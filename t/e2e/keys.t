@@ -89,8 +89,8 @@ refused 'no established connection' 'another client address' "client=$OUTSIDE2:5
 refused 'no established connection' "another rule's address" "proxy=$INDIVIDUAL:33001"
 proxy_session other outside2 bear "$SQUASH" cat
 bears=$(on dmz ss -Htn state established sport = :33001 dst "$OUTSIDE2" | awk '{ print $4 }')
-refused 'no process above holds' "another user's connection" "client=$bears"
-like "$(without "$ask user=mallory client=$bears proxy=$SQUASH:33001")" "no process above is sshd's" 'refused: from no session at all'
+refused 'no parent process holds' "another user's connection" "client=$bears"
+like "$(without "$ask user=mallory client=$bears proxy=$SQUASH:33001")" "no parent process is sshd's" 'refused: from no session at all'
 proxy_end other
 wait_until 10 all_gone
 like "$(within "$ask --never-run --seconds 5 > /tmp/first & until pgrep -x asp-dial > /dev/null; do sleep 0.1; done; $ask; wait")" 'failed code=77 .*has an upstream connection already' 'refused: a second one at the same time'
@@ -98,7 +98,7 @@ wait_until 10 all_gone
 within "setsid sh -c 'while kill -0 \$PPID; do sleep 0.1; done; sleep 0.5; $ask > /tmp/late' > /dev/null 2>&1 < /dev/null &" > /dev/null
 ok '(a process of hers outlives the session)' wait_until 10 test -s "$root/tmp/late"
 unlike "$(cat "$root/tmp/late")" connected 'and gets nothing any more'
-like "$(cat "$root/tmp/late")" 'no established connection|no process above' 'for the session is over'
+like "$(cat "$root/tmp/late")" 'no established connection|no parent process' 'for the session is over'
 on outside -u mallory timeout 20 ssh -p 33001 "mallory@$SQUASH" "setsid $ask command='sleep 300' --seconds 60 > /tmp/long 2>&1" < /dev/null > /dev/null 2>&1 &
 long=$!
 ok '(a connection is open)' wait_until 10 eval '[ -n "$(lab_pids dmz asp-dial)" ] && sleep 1'

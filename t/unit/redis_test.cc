@@ -350,7 +350,7 @@ TEST_CASE(
   }
   CHECK(failure_of([&] {
           get(terms_of({master.end()}, {lying.end()}));
-        }).find("127.0.0.2:6379, which is none of <redis>") != std::string::npos);
+        }).find("127.0.0.2:6379, which is not in <redis>") != std::string::npos);
   CHECK(failure_of([&] {
           get(terms_of({master.end()}, {nobody, nobody}));
         }).find("none names a master") != std::string::npos);
