@@ -106,7 +106,7 @@ Verdicts landlock(const std::vector<file_access::Access>& served) {
   if (confine::has_landlock()) return {};
   for (const auto& access : served) {
     if (access.landlock_required)
-      return {fail("the kernel has no Landlock, so that nobody is served",
+      return {fail("the kernel has no Landlock, so nobody is served",
                    "# boot a kernel from 5.13 on, with landlock among the lsm= of its command line")};
   }
   return {warn("the kernel has no Landlock: programs of other makers reach all files",

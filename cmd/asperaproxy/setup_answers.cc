@@ -106,7 +106,8 @@ void take_key(Answers& answers, const std::string& text) {
     if (!key.empty() && key[0] != '#') keys.emplace_back(key);
   }
   if (keys.size() != 1) wrong("one public key is needed, as a line that begins with its type (asp-adduser takes more)");
-  if (fingerprint_of(keys[0]).empty()) wrong("that is not a public key: a line such as ssh-ed25519 AAAA... bear@laptop");
+  if (fingerprint_of(keys[0]).empty())
+    wrong("that is not a public key: a line such as ssh-ed25519 AAAA... bear@laptop");
   answers.key = keys[0];
 }
 
@@ -282,7 +283,7 @@ constexpr Topic kTopics[] = {
      "keep)",
      standard_sudoers, has_old_grants},
     {'b', "border", take_border,
-     "This host forwards packets already. Close it between the proxy's networks, but for sessions (yes or no)",
+     "This host forwards packets already. Stop that between the proxy's networks, except for sessions (yes or no)",
      [](const Answers&) { return std::string(); },
      [](const Answers& answers) { return answers.border == Border::undecided && forwards_for_others(); }},
 };
@@ -376,7 +377,7 @@ void take_standards(Answers& answers) {
   if (answers.node() && answers.proxies.empty()) options::fail_usage(kUsage, "--proxy is needed");
   if (answers.forward()) {
     if (!answers.inside) answers.inside = address_inside(answers.servers);
-    if (!answers.inside) options::fail_usage(kUsage, "--inside is needed: which address it is, the host does not show");
+    if (!answers.inside) options::fail_usage(kUsage, "--inside is needed: the host does not show which address it is");
   }
 }
 

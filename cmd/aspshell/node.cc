@@ -150,13 +150,13 @@ void confine_to(const std::string& program, Places places, const Access& access,
   if (!confine::has_landlock()) {
     if (access.landlock_required)
       throw tool::Failure(tool::config,
-                          "this kernel has no Landlock, which is to confine the command; <confinement> if_possible "
-                          "in aspera.conf would let it run without",
+                          "this kernel has no Landlock, so nothing can confine the command; with <confinement> "
+                          "if_possible in aspera.conf it runs unconfined",
                           "This server cannot confine the transfer. Tell the administrator.");
     if (access.areas.size() > 1)
-      throw tool::Failure(tool::config, "this kernel has no Landlock, and several <path> need it");
+      throw tool::Failure(tool::config, "this kernel has no Landlock, which several <path> need");
     confine::refuse_dangerous();
-    logging::error("This kernel has no Landlock: nothing but {} itself keeps to the docroot", logging::escape(program));
+    logging::error("This kernel has no Landlock: only {} itself keeps to the docroot", logging::escape(program));
     return;
   }
   for (const char* const path : kReadable) places.add(path, may_read | may_list);

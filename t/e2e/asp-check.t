@@ -255,7 +255,7 @@ grant() { printf '%s\n' "$@" > "$dmz/etc/sudoers.d/planted"; chmod 440 "$dmz/etc
 for group in docker lxd libvirt; do
   on dmz sh -c "groupadd -f $group; usermod -aG $group bear"
   finds "the group $group" 'sudo user bear'
-  says "member of the group $group, who can become root" 'with its name'
+  says "member of the group $group, whose members can become root" 'with its name'
   on dmz sh -c "gpasswd -d bear $group; groupdel $group" > /dev/null
 done
 grant 'bear ALL = NOPASSWD: /sbin/iptables-restore'

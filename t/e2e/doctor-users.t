@@ -21,9 +21,9 @@ fault 'sudoers|sudo' FAIL 'sallyport is missing' "mv $sudoers /root/" "mv /root/
 fault 'sudoers|sudo|writable|grants' FAIL 'others than root can write' "chmod g+w $sudoers" "chmod 440 $sudoers"
 fault 'sudoers|sudo|grants|not_judged' FAIL 'syntax error' "cp -p $sudoers /root/; echo '%sallyport = (' >> $sudoers" "cp -p /root/sallyport $sudoers"
 settings=/etc/sudoers.d/zz-sallyport
-fault sudoers FAIL 'zz-sallyport is missing, so that settings of this site' "mv $settings /root/"
+fault sudoers FAIL 'zz-sallyport is missing, so this site' "mv $settings /root/"
 fault 'sudoers|writable' FAIL 'can write to .*zz-sallyport' "chmod g+w $settings"
-fault sudoers FAIL 'zz-sallyport is not for the sudo that is here' "sed -i 5d $settings"
+fault sudoers FAIL 'zz-sallyport does not match the installed sudo' "sed -i 5d $settings"
 fault sudoers warn 'zz: bad permissions' "echo > /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
 fault sudo FAIL 'bear, bobcat cannot run .*asp-pinhole: sudo: a password is required' 'cp -p /etc/sudoers /root/; sed -i /includedir/d /etc/sudoers' 'cp -p /root/sudoers /etc/sudoers'
 fault 'sudo|grants' FAIL 'bobcat cannot run' "echo 'bobcat ALL = (root) PASSWD: ALL' > /etc/sudoers.d/zz; chmod 440 /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
@@ -55,7 +55,7 @@ open=/etc/ssh/authorized_keys
 for damage in "chmod g+w $open/bear" "chown bear $open/bear" "chmod o+w $open"; do
   fault writable FAIL "$open(/bear)? (may be written by|belongs to)" "$damage"
 done
-fault authorized_keys warn 'keys of bear are in ~/.ssh alone, where sshd does not read them' "mv $open/bear /home/bear/.ssh/authorized_keys" "mv /home/bear/.ssh/authorized_keys $open/bear"
+fault authorized_keys warn 'keys of bear are only in ~/.ssh, where sshd does not read them' "mv $open/bear /home/bear/.ssh/authorized_keys" "mv /home/bear/.ssh/authorized_keys $open/bear"
 fault 'authorized_keys|keys_at_home' warn " sshd does not read the keys of bear, bobcat in $open" "sed -i /AuthorizedKeysFile/d $sshd"
 fault 'keys_at_home|authorized_keys' warn ' sshd takes keys from /home/bear/.ssh/authorized_keys, where' "sed -i /AuthorizedKeysFile/d $sshd" "cp /root/sshd.conf $sshd"
 fault authorized_keys warn "$open/gone has keys of an account that is gone" "cp $open/bear $open/gone"

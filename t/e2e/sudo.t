@@ -236,7 +236,7 @@ if knows log_input; then
   rm "$early"
 fi
 site "$dmz/etc/sudoers.d/zz-sallyport" '# of another sudo'
-like "$(check | grep sudoers)" '^FAIL  sudoers: .*/zz-sallyport is not for the sudo that is here - asperaproxy sudoers' 'the doctor knows one that is another'"'"'s'
+like "$(check | grep sudoers)" '^FAIL  sudoers: .*/zz-sallyport does not match the installed sudo - asperaproxy sudoers' 'the doctor knows one that is another'"'"'s'
 on dmz "$LAB_PREFIX/bin/asperaproxy" sudoers > /dev/null
 
 # The node service needs no sudo ------------------------------------------------------------------------
