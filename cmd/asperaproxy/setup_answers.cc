@@ -278,9 +278,8 @@ constexpr Topic kTopics[] = {
     {'T', "try", take_target},
     {'O', "from-original", take_original},
     {'S', "sudoers", take_sudoers,
-     "Lines of sudoers let users rewrite the whole firewall, by iptables-restore. Nobody needs that any more (delete "
-     "or "
-     "keep)",
+     "Lines of sudoers let users rewrite the whole firewall, by iptables-restore. Nobody needs that any more "
+     "(delete or keep)",
      standard_sudoers, has_old_grants},
     {'b', "border", take_border,
      "This host forwards packets already. Stop that between the proxy's networks, except for sessions (yes or no)",
