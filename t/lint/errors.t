@@ -48,7 +48,7 @@ def of_leases():
 
 def of_page():
     with open("man/sallyport-errors.7") as file:
-        page = file.read().split(".Ss Where no sentence comes")[0]
+        page = file.read().split(".Ss If there is no such sentence")[0]
     return {line.removeprefix(".It ").replace("\\&", "") for line in page.splitlines() if line.startswith(".It ")}
 
 

@@ -65,6 +65,13 @@ for path, page in JSON.items():
     lacking = sorted(field for field in fields if not is_said(field, read(page)))
     ok(fields and not lacking, f"{page} has the {len(fields)} fields of {path}", lacking)
 
+# <element>, as a literal of a page or between backquotes, is one of aspera.conf.
+elements = set(re.findall(r'\.name = "([a-z_]+)"', read("lib/config/schema_table.cc"))) | {"conf", "CONF", "source_port_filtering"}
+for page in sorted(glob.glob("man/*") + ["README.md", "ARCHITECTURE.md", "SECURITY.md", "INSTALL"]):
+    said = re.findall(r"^\.(?:.* )?Li (<.*)" if page.startswith("man/") else r"`(<[^`]*)`", read(page), re.M)
+    unknown = sorted({name for text in said for name in re.findall(r"</?([A-Za-z_]+)", text)} - elements)
+    ok(not unknown, f"{page} names elements that there are", unknown)
+
 codes = {name: int(code) for name, code in re.findall(r"^  ([a-z_]+) = (\d+),", read("lib/base/failure.h"), re.M)}
 for tool in sorted(os.listdir("cmd")):
     page = next((f"man/{tool}.{section}" for section in "18" if os.path.exists(f"man/{tool}.{section}")), None)
