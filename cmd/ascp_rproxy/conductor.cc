@@ -172,7 +172,7 @@ void Conductor::check_pinhole(const status::Line& line, const char* event) {
   verified_ = true;
 }
 
-// What asp-pinhole did not log asp-upstream mostly meets at the same time, and logs.
+// If asp-pinhole did not log a failure, asp-upstream usually meets the same one at the same time, and logs it.
 void Conductor::hear_same_of_upstream() {
   const auto patience = Deadline::in(kSameTime);
   while (const auto line = dialer_->await(patience)) {

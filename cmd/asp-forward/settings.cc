@@ -82,7 +82,7 @@ Settings Settings::parse(std::string_view text, const std::string& path) {
 }
 
 void Settings::fall_back_on(const Settings& others) {
-  // What belongs to the others' proxy is of no use with this one.
+  // Settings for another proxy do not apply to this one.
   const bool belongs = !proxy || (others.proxy && same(*proxy, *others.proxy));
   const auto take = [](std::string& value, const std::string& other) {
     if (value.empty()) value = other;

@@ -148,7 +148,7 @@ void tell(Client& client, const tool::Failure& failure) {
   report::line(line);
 }
 
-// What fails is told before it is revoked, which may take as long.
+// A failure is told before the pinhole is revoked, since revoking may take long.
 bool open(Pinhole& pinhole, Client& client) {
   try {
     return pinhole.open();

@@ -236,7 +236,7 @@ std::vector<Flow> Pinhole::sort_early_flows() const {
   return ours;
 }
 
-// Those of `news` that our rule took, remembered before any of them is acted upon.
+// The flows in `news` that our rule took; they are noted before any of them is acted upon.
 std::vector<Flow> Pinhole::learn(std::vector<Flow> news) const {
   session::Session open = session_;
   open.flow.reset();

@@ -67,7 +67,7 @@ bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
       monitor(caller_ ? caller_->monitor.get() : -1);
   await::any(vigil_ ? std::min(deadline, vigil_->due()) : deadline, other, conductor, signal, sudo, session, connection,
              monitor);
-  // Of several things that happen at once, the client's leaving is behind the others.
+  // If several things happen at once, the client's leaving has caused the others.
   if (connection || monitor) end_by(tool::io, "client hung up");
   if (session) end_by_death();
   if (conductor) hear();

@@ -328,7 +328,7 @@ int run(int argc, char**) {
     const std::string line = fmt::format(
         "{} {}: {}{} (exit {})", client.connected ? "Ends the session of" : "No server for",
         logging::escape(client.name), logging::told(failure.what()), client.identity, static_cast<int>(failure.code()));
-    // That a client leaves is not a failure.
+    // It is not a failure that a client leaves.
     if (failure.code() == tool::io) logging::event("{}", line);
     else if (!failure.logged()) logging::error("{}", line);
     link.say(status::failed(failure.as_logged()));

@@ -395,7 +395,7 @@ Verdicts border(const Patient& patient) {
     return {fail(fmt::format("not in force, so everything may be forwarded, {}{}", where, would),
                  Steps{{"asperaproxy", "reload"}})};
   Verdicts found;
-  // What was turned on since it was closed changes nothing.
+  // Features that were turned on since it was closed change nothing.
   if (!recorded->v4.covers(wanted.v4) || !recorded->v6.covers(wanted.v6))
     found.push_back(warn(fmt::format("closed, but aspera.conf or the routes have changed since, {}", where),
                          Steps{{"asperaproxy", "reload"}}));

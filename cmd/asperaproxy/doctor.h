@@ -79,7 +79,7 @@ struct Applied {
   std::string error;  // instead of the text
 };
 const Applied& applied_to(const std::string& user, const std::string& kind);
-// What sshd has for nobody in particular. A mere `sshd -T` fails where Match lines look at connections.
+// sshd's settings for no particular user. A mere `sshd -T` fails where Match lines look at connections.
 const Applied& general_settings();
 // The text for a connection from outside.
 std::string settings_of(const std::string& user);

@@ -91,7 +91,7 @@ Verdict judge_sources(const std::vector<std::string>& interfaces, const Setting&
   return ok("forged ones are dropped, as far as routes tell");
 }
 
-// Of redirects that it gets, a host that forwards believes those that both values allow; it sends them if one does.
+// A host that forwards accepts redirects only if both values allow it, and sends them if one does.
 Verdict judge_redirects(const std::vector<std::string>& interfaces, const Setting& setting) {
   std::vector<std::string> wrong;
   const auto is_on = [&](const char* name, const std::string& interface) {

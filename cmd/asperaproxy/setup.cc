@@ -67,7 +67,7 @@ int undo(Journal& journal) {
   return result;
 }
 
-// What cannot even be looked at is one line, once; the next steps may be seen all the same.
+// A step that cannot even be looked at gets one line, once; the next steps may be shown nevertheless.
 int show_all(const Answers& answers, const Journal& journal) {
   int result = tool::yes;
   std::set<std::string> said;

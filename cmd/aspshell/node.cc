@@ -197,7 +197,7 @@ void serve_here(const Words& words, const Access& access, const std::string& use
   served.argv[0] = program;
   add_options(served.argv, access);
   confine_to(program, std::move(places), access, reach_of(program, words));
-  // What we were given leads anywhere.
+  // Descriptors that we inherited may lead anywhere.
   if (::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) tool::fail_errno(tool::os, "close descriptors");
   child::replace(served);
 }

@@ -24,7 +24,7 @@ enum class Phase {
 enum class Party { network, server, host_key, account, key, command, client, ours };
 const char* name_of(Party party);
 
-// What other sessions pass over for a while.
+// What other sessions skip for a while.
 enum class Mark { nothing, host, account };
 
 // Whether this server is tried once more, before another one.

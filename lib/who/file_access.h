@@ -33,7 +33,7 @@ struct Access {
   Transfer downloads = Transfer::allow;
 };
 
-// What `document`, a valid aspera.conf, says for `user`, who has an account. Failure{71}.
+// The access that `document`, a valid aspera.conf, gives `user`, who has an account. Failure{71}.
 Access of_user(const config::xml::Element& document, const std::string& user);
 
 // What keeps the account in its docroot:
