@@ -240,12 +240,12 @@ refused 64 'twice' 'two names' -d -u x -u y
 refused 64 'unknown option -z' 'an unknown option' -z
 refused 64 'unknown option --zz' 'an unknown long one' --zz
 refused 64 '--user needs an argument' 'an argument is missing' -au
-refused 64 'is no option' 'an operand' -l x
+refused 64 'is not an option' 'an operand' -l x
 refused 64 '-p cannot be combined' 'a password to delete' -d -u x -p y
 refused 64 '-u cannot be combined' 'a name to list' -l -u x
 refused 64 '--acl-del cannot be combined' 'to take away from who is new' -a -u x -x xfer -p y --acl-del admin
 refused 64 "'root' is not an ACL" 'another ACL' -m -u typist --acl-add root
-refused 64 'is no ACL' 'two ACLs' -m -u typist --acl-set admin,admin
+refused 64 'is not an ACL' 'two ACLs' -m -u typist --acl-set admin,admin
 refused 64 "'' is not an ACL" 'no ACL to add' -m -u typist --acl-add ''
 refused 64 'one of --acl' 'add and delete' -m -u typist --acl-add admin --acl-del admin
 for name in '' '#x' -x 'a b' a:b a/b a,b $'a\nb' ä "$(printf '%065d' 0)"; do

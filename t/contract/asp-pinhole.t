@@ -243,7 +243,7 @@ refused 65 'session: not a UUID' 'a session id with a rule in it' < <(request se
 refused 65 'session is missing' 'no session id' < <(request session=-)
 refused 65 'client is missing' 'no client' < <(request client=-)
 refused 65 'not address:port' 'a client that is a name' < <(request client=localhost:51512)
-refused 65 'no account name' 'a user with a path in it' < <(request user=../root)
+refused 65 'not an account name' 'a user with a path in it' < <(request user=../root)
 status 65 'a second request instead of a host: refused with 65' sshd $pinhole < <(request; request)
 is "$out" 'verified rule=1
 refused code=65 reason="record: client does not belong here" logged=true' 'after the first was verified'

@@ -112,7 +112,7 @@ refused 'three descriptors' 'no descriptors' '--pass='
 refused 'three descriptors' 'two' '--pass pipe,pipe'
 refused 'three descriptors' 'four' '--pass pipe,pipe,pipe,pipe'
 refused 'is not name=value' 'no record' "--raw $'x\n\n'"
-refused 'more than a request' 'a flood of lines' '--flood'
+refused 'more came than a request' 'a flood of lines' '--flood'
 like "$(within "$ask --say $'rm\n'")" "connected.*failed code=65 .*expected 'run'" 'refused: another word than run'
 for odd in link,link,link own,own,own dir,dir,dir epoll,epoll,epoll proc,proc,proc tty,tty,tty path,path,path; do
   within "timeout 20 $ask --seconds 2 --pass $odd" > /dev/null
@@ -127,7 +127,7 @@ mine=/home/mallory/.ssh/id_ed25519
 without "mv $mine $mine.away; ln -s $key $mine" > /dev/null
 like "$(within "$ask" "$INDIVIDUAL")" "failed code=78 reason=\"open key $mine: Permission denied\"" 'a link in her home to the squash key is followed with her rights'
 on dmz sed -i "s|<keyfile>$key|<keyfile>$mine|" "$LAB_PREFIX/etc/aspera.conf"
-like "$(within "$ask")" 'failed code=78 .*others than root may change a directory' 'also where a squash rule names that path'
+like "$(within "$ask")" 'failed code=78 .*users other than root may change a directory' 'also where a squash rule names that path'
 without "rm $mine; mkfifo $mine" > /dev/null
 like "$(within "$ask" "$INDIVIDUAL")" 'failed code=78 .*not a regular file' 'a pipe there holds nobody up'
 without "rm $mine; head -c 100K /dev/zero > $mine" > /dev/null
