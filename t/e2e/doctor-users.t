@@ -76,7 +76,7 @@ spoil() { fault "keyfile|servers${3+|$3}" FAIL "$1" "$2" "cp -p /root/key $key; 
 spoil "bear, bobcat: $key: must belong to root and be writable by root alone" "chown sallyport-dial $key"
 spoil "bear, bobcat: $etc/ssh_keys does not belong to root" "chown sallyport-dial $etc/ssh_keys" writable
 spoil "everybody on this host can read or write $key" "chmod 644 $key; chmod 755 $etc/ssh_keys" private_keys
-fault 'keyfile|private_keys' warn "bear, bobcat can read the key of a squash_user, $key, and need not" "chgrp sallyport $key $etc/ssh_keys; chmod 640 $key; chmod 750 $etc/ssh_keys" "chgrp root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"
+fault 'keyfile|private_keys' warn "bear, bobcat can read the key of a squash_user, $key, but need not" "chgrp sallyport $key $etc/ssh_keys; chmod 640 $key; chmod 750 $etc/ssh_keys" "chgrp root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"
 fault 'dial_account|sudo|servers' FAIL 'there is no account sallyport-dial' 'cp -p /etc/passwd /root/; sed -i /^sallyport-dial/d /etc/passwd' 'cp -p /root/passwd /etc/passwd'
 fault dial_account FAIL 'in other groups' 'gpasswd -a sallyport-dial adm' 'gpasswd -d sallyport-dial adm'
 fault 'dial_account|host_keys|servers' FAIL 'sallyport-dial cannot read' "chmod 600 $etc/known_hosts" "chmod 644 $etc/known_hosts"
