@@ -170,7 +170,7 @@ help:
 	@echo 'make            build'
 	@echo 'make deps       install the packages that are missing (apt)'
 	@echo 'make demo       a transfer across a DMZ made of network namespaces (root)'
-	@echo 'make cluster    the stories of several proxies that stand for one (root)'
+	@echo 'make cluster    the stories of several proxies that act as one (root)'
 	@echo 'make demo-cluster   a proxy dies during a transfer, another goes on (root)'
 	@echo 'make check      the tests, installing what they need (root)'
 	@echo 'make check-all  and those that take long, or tell the same in another way (root)'
@@ -184,7 +184,7 @@ help:
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
 	@echo 'make bench      what it costs, beside its rivals; ROWS= JSON= (root)'
 	@echo 'make lab-shell  a shell on each host of the lab (root)'
-	@echo 'make install    DESTDIR= PREFIX=; make uninstall takes it away again'
+	@echo 'make install    DESTDIR= PREFIX=; make uninstall removes it again'
 	@echo 'make deb        a Debian package in $(BUILD)/'
 	@echo 'make clean'
 

@@ -52,7 +52,7 @@ Rooted::Slot goal(const Rooted& root, const std::string& to, const std::string& 
 void remove_at(int parent, const char* name, int depth) {
   if (::unlinkat(parent, name, 0) == 0) return;
   if (errno != EISDIR) throw Trouble();
-  // What is added meanwhile is removed with the next pass; whoever goes on adding wins.
+  // The next pass removes files that are added meanwhile; a program that keeps adding them wins.
   constexpr int kPasses = 5;
   for (int i = 0; i < kPasses; ++i) {
     if (::unlinkat(parent, name, AT_REMOVEDIR) == 0) return;
@@ -127,7 +127,7 @@ void copy_directory(const Fd& from, int parent, const std::string& name, const s
   });
 }
 
-// What it is called where the last component of `path` does not say: the root itself, and . and .. .
+// The name of a path whose last component is not one: the root itself, and . and .. .
 std::string name_of(const Rooted& root, const std::string& path) { return slot_of(root, path).name; }
 
 }  // namespace

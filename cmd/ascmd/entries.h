@@ -14,7 +14,7 @@ constexpr int kMaxDepth = 500;
 // Calls `each` with the names in `directory`, in its order, without . and .. . Throws Trouble.
 void for_each_name(const Fd& directory, const std::function<void(const char* name)>& each);
 
-// Opens a directory in `parent`, which is no link. None: errno says why.
+// Opens a directory in `parent`, which is not a link. None: errno says why.
 Fd open_directory(int parent, const char* name);
 
 }  // namespace ascmd

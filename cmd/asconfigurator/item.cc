@@ -71,7 +71,7 @@ const Command& command_of(const std::string& name) {
     if (command.name == name || short_name(command) == name) return command;
     names.emplace_back(command.name);
   }
-  fail(fmt::format("'{}' is no command; there are {}, as in set_server_data;rproxy_enabled,true", name,
+  fail(fmt::format("'{}' is not a command; there are {}, as in set_server_data;rproxy_enabled,true", name,
                    joined(names, " and ")));
 }
 
@@ -129,7 +129,7 @@ std::optional<Item> find_item(const Command& command, const std::string& name) {
   if (!others.empty()) fail(fmt::format("{} is not for {} but for {}", name, command.name, joined(others, " and ")));
   const auto meant = nearest(config::schema::items(command.section), name);
   const auto question = meant.empty() ? "" : fmt::format("; did you mean {}?", joined(meant, " or "));
-  fail(fmt::format("'{}' is no name of {}{} ({})", name, command.name, question, kHint));
+  fail(fmt::format("'{}' is not a name of {}{} ({})", name, command.name, question, kHint));
 }
 
 // The value as the XML parser would return it: valid UTF-8, of characters that XML allows, without
@@ -155,7 +155,7 @@ std::optional<std::string> value_of(const Item& item, const std::string& given) 
   const auto& option = item.option();
   if (config::schema::accepts(option, value)) return value;
   if (const auto highest = config::schema::highest_instead(option, value)) {
-    fmt::print(stderr, "asconfigurator: warning: {}: {} counts as {}, which is the highest here\n", item.name, value,
+    fmt::print(stderr, "asconfigurator: warning: {}: {} counts as {}, the highest value allowed\n", item.name, value,
                *highest);
     return std::to_string(*highest);
   }
@@ -167,7 +167,7 @@ std::optional<std::string> value_of(const Item& item, const std::string& given) 
 }  // namespace
 
 std::vector<Change> parse_item(std::string_view text) {
-  if (!config::value::is_text(text)) fail("control characters in an item; a file with DOS line ends has them");
+  if (!config::value::is_text(text)) fail("an item has control characters; does the file have DOS line ends?");
   auto parts = parts_of(text);
   for (auto& part : parts) part.erase(0, part.find_first_not_of(' '));
   if (parts.size() > 1 && parts.back().empty()) parts.pop_back();
@@ -184,9 +184,9 @@ std::vector<Change> parse_item(std::string_view text) {
                        name));
     const std::string value = part->substr(comma + 1);
     if (!command.key.empty() && name == command.key) {
-      if (!account.empty()) fail(fmt::format("{} is there twice", name));
+      if (!account.empty()) fail(fmt::format("{} is given twice", name));
       account = text_of(name, value);
-      if (account == kNull) fail(fmt::format("{}: {} is no name", name, kNull));
+      if (account == kNull) fail(fmt::format("{}: {} is not a name", name, kNull));
       continue;
     }
     auto item = find_item(command, name);

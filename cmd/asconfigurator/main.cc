@@ -103,7 +103,7 @@ void check(const std::string& text, const std::string& old, const std::string& f
   } catch (const tool::Failure& failure) {
     const char* why =
         is_valid(old) ? "the file would be invalid" : "the file is invalid (see asuserdata -v), and still would be";
-    throw tool::Failure(failure.code(), fmt::format("nothing is changed: {}: {}", why, failure.what()));
+    throw tool::Failure(failure.code(), fmt::format("nothing was changed: {}: {}", why, failure.what()));
   }
 }
 
@@ -112,7 +112,7 @@ void warn_of_secrets(const std::vector<Change>& changes, const std::string& file
                                [](const Change& change) { return is_secret(change) && change.value; });
   if (!set || (mode & S_IROTH) == 0) return;
   fmt::print(stderr,
-             "asconfigurator: warning: {} holds the key of the tokens now, and all users can read it (mode {:04o}); "
+             "asconfigurator: warning: {} now holds the key of the tokens, and all users can read it (mode {:04o}); "
              "the key belongs on the transfer nodes, not on the proxy\n",
              logging::escape(file), mode);
 }
@@ -140,7 +140,7 @@ int run(int argc, char** argv) {
   if (text != file.text()) {
     check(text, file.text(), path);
     file.replace(text);
-    if (file.is_new()) fmt::print(stderr, "asconfigurator: {} was not there; it is now\n", logging::escape(path));
+    if (file.is_new()) fmt::print(stderr, "asconfigurator: made {}, which did not exist\n", logging::escape(path));
     warn_of_secrets(changes, path, file.mode());
   }
   io::write_all(STDOUT_FILENO, answer);

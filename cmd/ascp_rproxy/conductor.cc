@@ -117,7 +117,7 @@ void Conductor::connect() {
       if (signal) throw ended_by_signal();
       if (holder) hear_verified();
       if (connected_by.over())
-        throw tool::Failure(tool::os, "asp-upstream, which is slower than all servers together may be, is given up");
+        throw tool::Failure(tool::os, "gave up on asp-upstream, which took longer than all servers together may");
       if (dialer_->overdue()) never_started("asp-upstream", *dialer_);
       if (holder_ && holder_->overdue()) never_started("asp-pinhole", *holder_);
       continue;
@@ -136,9 +136,9 @@ Deadline Conductor::first_words() const {
 }
 
 void Conductor::never_started(const char* helper, session::Privileged& silent) {
-  throw tool::Failure(
-      tool::os, fmt::format("{}, which sudo is to start, has not answered within {} s: {}; asperaproxy check tries it",
-                            helper, session::Privileged::kFirstLineTime.count(), silent.complaint()));
+  throw tool::Failure(tool::os,
+                      fmt::format("{}, which sudo starts, has not answered within {} s: {}; asperaproxy check tries it",
+                                  helper, session::Privileged::kFirstLineTime.count(), silent.complaint()));
 }
 
 void Conductor::note_server(const status::Line& connected, SteadyClock::time_point start) {
@@ -172,7 +172,7 @@ void Conductor::check_pinhole(const status::Line& line, const char* event) {
   verified_ = true;
 }
 
-// What asp-pinhole did not log asp-upstream mostly meets at the same time, and logs.
+// If asp-pinhole did not log a failure, asp-upstream usually meets the same one at the same time, and logs it.
 void Conductor::hear_same_of_upstream() {
   const auto patience = Deadline::in(kSameTime);
   while (const auto line = dialer_->await(patience)) {
@@ -337,8 +337,8 @@ void Conductor::close_pinhole() {
   if (holder_->hung_up()) holder_->wait(kLeaveTime);
   if (closed_ || told) return;
   if (holder_->hung_up())
-    logging::error("asp-pinhole died before it closed the rule of session={}; asp-reap will", session_);
-  else logging::error("asp-pinhole takes long to revoke session={}; asp-reap will see to it", session_);
+    logging::error("asp-pinhole died before it closed the rule of session={}; asp-reap will do it", session_);
+  else logging::error("asp-pinhole is slow to revoke session={}; asp-reap will do it", session_);
 }
 
 void Conductor::log_end(const std::string& why) const {

@@ -21,7 +21,7 @@ constexpr char kUsage[] = "ascp_rproxy [-n] -- command [word ...]";
 
 session::Request request_of(const std::vector<std::string>& words, bool udp) {
   const auto connection = env::get("SSH_CONNECTION");
-  if (!connection) throw tool::Failure(tool::bad_input, "SSH_CONNECTION is not set: run by sshd only");
+  if (!connection) throw tool::Failure(tool::bad_input, "SSH_CONNECTION is not set: only sshd is to run this");
   session::Request request;
   request.user = accounts::name_of(::getuid());
   if (!accounts::is_name(request.user)) {

@@ -77,7 +77,7 @@ char action_of(const Options& options) {
     if (!options.has(letter)) continue;
     if (letter == kReload && action && std::string_view("amd").find(action) != std::string_view::npos)
       continue;  // nothing more to do
-    if (action) bad_usage("one thing at a time");
+    if (action) bad_usage("only one action at a time");
     action = letter;
   }
   if (!action && options.has('b')) return 'b';
@@ -87,10 +87,10 @@ char action_of(const Options& options) {
 
 void check_options(const Options& options, char action) {
   if (!options.operands.empty())
-    bad_usage(fmt::format("'{}' is no option; they begin with a dash: -x account", options.operands.front()));
+    bad_usage(fmt::format("'{}' is not an option; they begin with a dash: -x account", options.operands.front()));
   const auto only_with = [&](char letter, const char* shown, std::string_view actions) {
     if (options.has(letter) && actions.find(action) == actions.npos)
-      bad_usage(fmt::format("{} does not go with that", shown));
+      bad_usage(fmt::format("{} cannot be combined with that action", shown));
   };
   only_with('u', "-u", "amd");
   only_with('p', "-p", "am");
@@ -100,16 +100,16 @@ void check_options(const Options& options, char action) {
   only_with(kAclDel, "--acl-del", "m");
   only_with(kAclSet, "--acl-set", "am");
   if (options.has(kAclAdd) + options.has(kAclDel) + options.has(kAclSet) > 1)
-    bad_usage("one of --acl-add, --acl-del and --acl-set");
+    bad_usage("only one of --acl-add, --acl-del and --acl-set can be given");
   if (std::string_view("amd").find(action) != std::string_view::npos) {
     if (!options.has('u')) bad_usage("-u name is needed");
     if (!config::node_users::is_name(options.get('u', "")))
-      bad_usage(fmt::format("'{}' is no name for a user", options.get('u', "")));
+      bad_usage(fmt::format("'{}' is not a name for a user", options.get('u', "")));
   }
   if (action == 'a' && !options.has('x')) bad_usage("-x account is needed");
   for (std::size_t i = 1; i < options.in_order.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if (options.in_order[i].first == options.in_order[j].first) bad_usage("an option is there twice");
+      if (options.in_order[i].first == options.in_order[j].first) bad_usage("an option is given twice");
     }
   }
 }
@@ -121,7 +121,7 @@ void check_account(const std::string& account) {
 
 bool grants_admin(const std::string& acls, bool none_too) {
   if (acls == kAdmin) return true;
-  if (!none_too || !acls.empty()) bad_usage(fmt::format("'{}' is no ACL; there is {} alone", acls, kAdmin));
+  if (!none_too || !acls.empty()) bad_usage(fmt::format("'{}' is not an ACL; the only one is {}", acls, kAdmin));
   return false;
 }
 
@@ -162,7 +162,7 @@ Users::iterator find(Users& users, const std::string& name) {
 void check_presence(Users& users, const std::string& name, bool wanted) {
   if ((find(users, name) != users.end()) == wanted) return;
   throw tool::Failure(tool::no, name + (wanted ? ": there is no such user; see asnodeadmin -l"
-                                               : ": is there already; change it with -m"));
+                                               : ": exists already; change it with -m"));
 }
 
 // Never overwrites another file, least of all through a link in somebody else's directory.
@@ -288,7 +288,7 @@ int run(int argc, char** argv) {
   if (action == 'h' || action == 'A') return tool::yes;
   if (::geteuid() != 0)
     throw tool::Failure(tool::not_permitted,
-                        "users of the node API are root's to see and change: run it as root, or with sudo");
+                        "only root may see and change the users of the node API: run it as root, or with sudo");
   switch (action) {
     case 'a': return add(options);
     case 'm': return modify(options);

@@ -72,7 +72,8 @@ std::optional<uid_t> owner_of_kept(const std::string& name, const std::string& p
     tool::fail_errno(tool::os, "stat " + path);
   }
   if (!S_ISDIR(status.st_mode) || status.st_uid < proxy_account::lowest_uid() || ::getpwuid(status.st_uid)) {
-    throw tool::Failure(tool::not_permitted, fmt::format("{}: {} is there already, and somebody else's", name, path));
+    throw tool::Failure(tool::not_permitted,
+                        fmt::format("{}: {} exists already, and belongs to somebody else", name, path));
   }
   return status.st_uid;
 }
@@ -99,7 +100,7 @@ void make_account(const std::string& name, std::vector<std::string>& steps, Undo
   administer(argv);
   if (kept) undo.with({"/usr/sbin/userdel", "--", name});
   else undo.with({"/usr/sbin/userdel", "--remove", "--", name});
-  steps.push_back(kept ? fmt::format("made the account {}, with the home directory that was there", name)
+  steps.push_back(kept ? fmt::format("made the account {}, with the home directory that existed", name)
                        : "made the account " + name);
 }
 
@@ -121,8 +122,8 @@ void update_account(const Account& account, std::vector<std::string>& steps) {
   }
   if (account.password != kNoPassword) {
     argv.insert(argv.end(), {"--password", kNoPassword});
-    steps.push_back(account.password.starts_with('!') ? "unlocked the account, for keys alone"
-                                                      : "took the password away: keys alone are good");
+    steps.push_back(account.password.starts_with('!') ? "unlocked the account, for keys only"
+                                                      : "removed the password: only keys are accepted");
   }
   if (argv.size() == 1) return;
   argv.insert(argv.end(), {"--", account.name});
@@ -209,11 +210,11 @@ home::Made enrol(const std::string& name, const home::Wanted& wanted) {
     undo.keep();  // stricter settings stay
   } else {
     if (authorized_keys::read(name))
-      throw tool::Failure(tool::not_permitted, fmt::format("{}: {} is there, of an account that is gone: remove it",
+      throw tool::Failure(tool::not_permitted, fmt::format("{}: {} is left from an account that is gone: remove it",
                                                            name, authorized_keys::path_of(name)));
     make_account(name, steps, undo);
     account = proxy_account::find(name);
-    if (!account) throw tool::Failure(tool::os, name + ": the account was made, and is not there");
+    if (!account) throw tool::Failure(tool::os, name + ": the account was made, but does not exist");
     given_uids::note(account->uid);
   }
   auto made = home::furnish(*account, wanted);

@@ -100,7 +100,7 @@ void make_pair(const std::string& user, const std::string& type, const std::stri
 std::string public_half(const std::string& name) {
   const auto answer = keygen({"-y", "-P", "", "-f", name});
   if (answer.status != 0) {
-    throw tool::Failure(tool::os, fmt::format("{}: has a passphrase, or is no private key: {}", shown(name),
+    throw tool::Failure(tool::os, fmt::format("{}: has a passphrase, or is not a private key: {}", shown(name),
                                               answer.err.substr(0, 200)));
   }
   return answer.out.substr(0, answer.out.find('\n'));

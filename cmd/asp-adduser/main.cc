@@ -64,7 +64,7 @@ home::Wanted wanted_by(const Options& options) {
   wanted.type = options.get('t', wanted.type);
   if (wanted.type != "ed25519" && wanted.type != "rsa")
     options::fail_usage(kUsage, fmt::format("-t {}: not ed25519 or rsa", wanted.type));
-  if (options.has('t') && options.has('s')) options::fail_usage(kUsage, "-t is for a key pair, and -s wants none");
+  if (options.has('t') && options.has('s')) options::fail_usage(kUsage, "-t is for a key pair, and -s makes none");
   return wanted;
 }
 
@@ -73,7 +73,7 @@ void check_names(const std::vector<std::string>& names) {
   for (const auto& name : names) {
     if (!proxy_account::is_name(name))
       options::fail_usage(
-          kUsage, fmt::format("'{}' is no name for an account on this host: letters, digits, . _ and "
+          kUsage, fmt::format("'{}' is not a name for an account on this host: letters, digits, . _ and "
                               "-, at most 32; for accounts of a directory service see INSTALL, Accounts and log-ins",
                               name));
   }
@@ -90,7 +90,8 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "k:mst:", kUsage);
   check_names(options.operands);
   auto wanted = wanted_by(options);
-  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "accounts are root's: run it as root, or with sudo");
+  if (::geteuid() != 0)
+    throw tool::Failure(tool::not_permitted, "only root may change accounts: run it as root, or with sudo");
   if (options.has('k')) wanted.keys = read_keys(options.get('k', ""));
   ::umask(022);
   if (::chdir("/") != 0) tool::fail_errno(tool::os, "chdir /");

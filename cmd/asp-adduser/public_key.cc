@@ -61,7 +61,7 @@ std::size_t bits_of(std::string_view number) {
 std::string fault_of(const Type& type, std::string_view blob) {
   constexpr std::size_t kMinRsaBits = 2048;
   const auto inner = take_string(blob);
-  if (!inner || *inner != type.name) return fmt::format("what is in the key is not {}", type.name);
+  if (!inner || *inner != type.name) return fmt::format("the content of the key is not {}", type.name);
   std::vector<std::string_view> strings;
   for (int i = 0; i < type.strings; ++i) {
     const auto string = take_string(blob);
@@ -123,7 +123,7 @@ Key parse_line(std::string_view line, const std::string& where) {
     refuse("this is a private key, which nobody else should have: take the .pub file");
   const auto words = words_of(line);
   if (!words.empty() && !type_of(words[0]) && std::any_of(words.begin(), words.end(), type_of)) {
-    refuse("options in front of a key are not taken: write them to authorized_keys by hand");
+    refuse("options in front of a key are not accepted: write them to authorized_keys by hand");
   }
   std::string_view rest = line;
   const auto* const type = type_of(take_word(rest));

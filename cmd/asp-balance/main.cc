@@ -32,7 +32,8 @@ void share() {
     if (::access(paths::kConfig, F_OK) == 0)
       balance::share(config::load(paths::kConfig, config::Author::root).cluster, balance::Haste::session);
   } catch (const tool::Failure& failure) {
-    fmt::print(stderr, "asp-balance: turns and marks of this host alone: {}\n", logging::escape(failure.what()));
+    fmt::print(stderr, "asp-balance: only the turns and marks of this host are used: {}\n",
+               logging::escape(failure.what()));
   }
 }
 
@@ -41,7 +42,8 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "n", kUsage);
   if (!options.operands.empty()) options::fail_usage(kUsage, "no operands are taken");
   if (::geteuid() != 0)
-    throw tool::Failure(tool::not_permitted, "turns and marks are root's: run it as root, or with sudo");
+    throw tool::Failure(tool::not_permitted,
+                        "only root may read and change turns and marks: run it as root, or with sudo");
   session::Route route = session::Route::from_record(record::read_one(STDIN_FILENO));
   session::spool::prepare();
   balance::prepare();

@@ -53,7 +53,7 @@ void sort_operands(Command& command, const std::vector<std::string>& operands) {
   command.far = command.upload ? target : places.front();
   command.target = target.path;
   for (const auto& source : places) {
-    if (command.upload && source.remote()) wrong("both ends are remote: copy here first");
+    if (command.upload && source.remote()) wrong("both ends are remote: copy to this machine first");
     if (!command.upload && !source.remote()) wrong("neither end is remote: one operand must be host:path");
     if (!command.upload && !source.same_end(command.far)) wrong("the sources are on different hosts");
     base_name(source.path);
@@ -86,7 +86,7 @@ void take_browse(Command& command, const Options& given) {
   for (const auto& [letter, browse] : kBrowse) {
     if (!given.has(letter)) continue;
     if (command.browse != Browse::no || given.has(kCheck))
-      options::fail_usage(kUsage, "one of --ls, --du, --mkdir, --rm, --mv and --check is taken");
+      options::fail_usage(kUsage, "one of --ls, --du, --mkdir, --rm, --mv and --check can be given");
     command.browse = browse;
   }
   command.json = given.has(kJson);
@@ -124,7 +124,7 @@ void sort_host(Command& command, const Options& given) {
   const bool whole = operand.ends_with(']') || operand.find(':') == operand.npos;
   command.far = Place::parse(whole ? operand + ":" : operand);
   if (!command.far.path.empty())
-    wrong(fmt::format("'{}': --check takes a host alone, [user@]host or [user@][IPv6 address]", operand));
+    wrong(fmt::format("'{}': --check takes only a host, [user@]host or [user@][IPv6 address]", operand));
 }
 
 Command server_command(const Options& given) {
@@ -154,10 +154,10 @@ Place Place::parse(const std::string& operand) {
     if (const auto at = host.rfind('@'); at != std::string::npos) {
       place.user = host.substr(0, at);
       host.erase(0, at + 1);
-      if (!accounts::is_name(place.user)) wrong(fmt::format("'{}' is no user name", place.user));
+      if (!accounts::is_name(place.user)) wrong(fmt::format("'{}' is not a user name", place.user));
     }
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-    if (!is_host(host)) wrong(fmt::format("'{}' is no host (a local file with a colon in its name: ./a:b)", host));
+    if (!is_host(host)) wrong(fmt::format("'{}' is not a host (a local file with a colon in its name: ./a:b)", host));
     place.host = host;
   }
   if (place.path.size() > kMaxPath) wrong(fmt::format("a path of more than {} bytes", kMaxPath));

@@ -42,7 +42,7 @@ struct Place {
 // Whether a server takes part in transfers of one direction; asp-cp has no tokens.
 enum class Permission { allow, deny, token };
 
-// What is asked of the server's ascmd instead of a transfer.
+// The operation of the server's ascmd, if there is no transfer.
 enum class Browse { no, ls, du, mkdir, rm, mv };
 
 struct Command {

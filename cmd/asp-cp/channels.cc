@@ -26,7 +26,7 @@ Record Session::next() {
       if (auto message = wait(kWaitTime)) return *message;
       throw;
     }
-    if (deadline.over()) throw tool::Failure(tool::temporary, "the other end does not go on");
+    if (deadline.over()) throw tool::Failure(tool::temporary, "the other end stopped answering");
   }
 }
 

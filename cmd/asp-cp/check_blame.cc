@@ -39,7 +39,7 @@ StepFailed host_key(const Scene& scene, const SshStory& story) {
   const std::string name =
       scene.to.key_name.empty() ? HostPort{scene.to.host, scene.to.port}.known_hosts_text() : scene.to.key_name;
   if (story.host_key == SshStory::HostKey::changed) {
-    return failed("host key", fmt::format("{} shows another host key than before: {}", scene.host, shown),
+    return failed("host key", fmt::format("{} shows a different host key from before: {}", scene.host, shown),
                   fmt::format("Do not go on. Ask {} whether the key was changed, and compare the fingerprint; if it is "
                               "right: ssh-keygen -R '{}'",
                               scene.admin(), name),
@@ -52,7 +52,7 @@ StepFailed host_key(const Scene& scene, const SshStory& story) {
                               scene.admin(), scene.to.port),
                   tool::untrusted);
   }
-  return failed("host key", fmt::format("no agreement with {}: {}", scene.host, story.last),
+  return failed("host key", fmt::format("SSH finds no common ground with {}: {}", scene.host, story.last),
                 fmt::format("Ask {} (at {}).", scene.door_admin(), scene.begun));
 }
 
@@ -77,7 +77,7 @@ StepFailed login(const Scene& scene, const SshStory& story) {
 // The proxy, or the server, has said why in one sentence; the exit status tells what kind it is of.
 StepFailed behind(const Scene& scene, const SshStory& story, int status) {
   const std::string says =
-      story.last.empty() ? fmt::format("the command ended with status {}, and nothing was said", status) : story.last;
+      story.last.empty() ? fmt::format("the command ended with status {}, without a message", status) : story.last;
   const std::string in_log = fmt::format("whose log says why, at {}", scene.begun);
   switch (status) {
     case tool::unavailable:
@@ -153,7 +153,7 @@ StepFailed ssh(const Scene& scene, const SshStory& story, std::optional<int> sta
 StepFailed server(const Scene& scene, const tool::Failure& complaint) {
   const std::string why = complaint.what();
   if (complaint.code() == tool::bad_input && why.find("direction") != why.npos)
-    return failed("server", "the asp-cp on the server is older than --check",
+    return failed("server", "the server's asp-cp is too old for --check",
                   fmt::format("Ask {} to have it updated; a transfer may work all the same.", scene.admin()));
   return failed("server", why, fmt::format("Ask {} (at {}).", scene.admin(), scene.begun), complaint.code());
 }
@@ -165,14 +165,14 @@ StepFailed udp_there(const Scene& scene) {
 
 StepFailed udp_back(const Scene& scene) {
   return failed(
-      "UDP back", "the server has our datagrams, and none of its own comes back",
+      "UDP back", "the server gets our datagrams, but its own do not arrive here",
       fmt::format("Ask the administrator of your own firewall to let the answers in from {} port {}; if it does, "
                   "ask {} whether they are let out there (at {}).",
                   scene.address, scene.udp_port, scene.door_admin(), scene.begun));
 }
 
 StepFailed link(const Scene& scene, const std::string& why) {
-  return failed("speed", "datagrams pass, but no connection over UDP comes about: " + why,
+  return failed("speed", "datagrams pass, but no UDP connection can be made: " + why,
                 fmt::format("Ask {} (at {}).", scene.door_admin(), scene.begun));
 }
 
@@ -185,7 +185,7 @@ Finding sizes(const Scene& scene, const Sizes& sizes, bool& doubtful) {
   doubtful = lost_there || lost_back;
   Finding found{"datagrams", fmt::format("up to {} bytes there, {} back", sizes.there, sizes.back)};
   if (!doubtful) {
-    if (least < most) found.says += ", and the network says so to who sends larger ones";
+    if (least < most) found.says += ", and the network tells whoever sends larger ones";
     return found;
   }
   found.says += "; larger ones vanish, and no router says so";
@@ -202,7 +202,7 @@ std::string speed_text(const Got& got) {
 }
 
 StepFailed speed(const Scene& scene, const std::string& which, const Sent& sent, const Got& got) {
-  return failed("speed", fmt::format("{}: the burst stands still after {} of {} bytes", which, got.bytes, sent.bytes),
+  return failed("speed", fmt::format("{}: the burst stopped after {} of {} bytes", which, got.bytes, sent.bytes),
                 fmt::format("Small datagrams pass, and large or many ones do not: ask the administrator of your own "
                             "firewall whether it drops parts of datagrams (fragments) or limits UDP, and then {}.",
                             scene.door_admin()));

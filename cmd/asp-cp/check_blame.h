@@ -14,7 +14,7 @@
 
 namespace asp_cp {
 
-// Whom a person speaks with, and to whom they are.
+// The user's side and the other side, as a person names them.
 struct Scene {
   std::string host;      // as the user named it: the proxy, or a server itself
   std::string user;      // empty: ssh decides

@@ -225,7 +225,8 @@ int transfer(const Command& command) {
     try {
       const int code = attempt(command, target, brought);
       // The other end of the dead connection may still hold the partial file.
-      if (code != tool::temporary || !patience.wait(brought.bytes, "not all is there", Patience::kHolderPatience))
+      if (code != tool::temporary ||
+          !patience.wait(brought.bytes, "not everything has arrived", Patience::kHolderPatience))
         return code;
     } catch (const tool::Failure& failure) {
       if (!may_mend(failure) || !patience.wait(brought.bytes, failure.what())) throw;

@@ -21,7 +21,7 @@ std::uint64_t number(const Record& record, std::string_view name, std::uint64_t 
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool padded = text.size() > 1 && text[0] == '0';
   if (text.empty() || padded || error != std::errc{} || end != text.data() + text.size() || value > high) {
-    broken(fmt::format("{} is no number up to {}", name, high));
+    broken(fmt::format("{} is not a number up to {}", name, high));
   }
   return value;
 }
@@ -52,7 +52,7 @@ std::string wire_path(const Record& record) {
 
 tool::Exit code_of(const Record& record) {
   const auto code = static_cast<int>(number(record, "code", 255));
-  if (!tool::is_exit(code) || code == tool::yes) broken("code is none of the suite's");
+  if (!tool::is_exit(code) || code == tool::yes) broken("code is not one of the suite's");
   return static_cast<tool::Exit>(code);
 }
 
@@ -81,15 +81,15 @@ std::timespec time_of(const Record& record) {
   long nanoseconds = 0;
   const char* const start = text.data();
   const char* const stop = start + text.size();
-  if (point == text.npos || text.size() - point != 10 || text[point + 1] == '-') broken("mtime is no time");
+  if (point == text.npos || text.size() - point != 10 || text[point + 1] == '-') broken("mtime is not a time");
   const auto whole = std::from_chars(start, start + point, seconds);
   const auto part = std::from_chars(start + point + 1, stop, nanoseconds);
   if (whole.ec != std::errc{} || whole.ptr != start + point || part.ec != std::errc{} || part.ptr != stop ||
       seconds > kFarthestTime || seconds < -kFarthestTime) {
-    broken("mtime is no time");
+    broken("mtime is not a time");
   }
   // -0 and 007 are other spellings.
-  if (time_text(seconds, nanoseconds) != text) broken("mtime is no time");
+  if (time_text(seconds, nanoseconds) != text) broken("mtime is not a time");
   return {static_cast<std::time_t>(seconds), nanoseconds};
 }
 
@@ -124,7 +124,7 @@ std::string decode(std::string_view text) {
     bytes += static_cast<char>(byte);
     i += 2;
   }
-  if (encode(bytes) != text) broken("a name in another spelling than encode() has");
+  if (encode(bytes) != text) broken("a name that encode() would write otherwise");
   return bytes;
 }
 

@@ -110,7 +110,7 @@ struct Sent {
   static Sent parse(const Record& record);
 };
 
-// What came of it, and within how many microseconds.
+// How much arrived, and within how many microseconds.
 struct Got {
   std::uint64_t bytes = 0;
   std::uint64_t us = 0;

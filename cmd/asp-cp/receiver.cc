@@ -66,7 +66,7 @@ void Receiver::take_directory(const DirectoryHead& head) {
 void Receiver::take_file(const FileHead& head) {
   check_expected(head.path);
   // Uses the protocol's existing words, so that a server of any age understands them.
-  if (observer_.has(head)) return session_.send(Complaint{tool::temporary, "is here already"}.record("refused"));
+  if (observer_.has(head)) return session_.send(Complaint{tool::temporary, "exists already"}.record("refused"));
   std::optional<Incoming> incoming;
   Have have;
   try {

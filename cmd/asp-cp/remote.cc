@@ -34,7 +34,7 @@ void add_host_key_alias(std::vector<std::string>& argv) {
   if (!name) return;
   const auto host = HostPort::parse_known_hosts(name);
   if (!host)
-    throw tool::Failure(tool::config, fmt::format("ASP_CP_HOST_KEY_ALIAS: '{}' is no host, nor [host]:port", name));
+    throw tool::Failure(tool::config, fmt::format("ASP_CP_HOST_KEY_ALIAS: '{}' is not a host, nor [host]:port", name));
   argv.insert(argv.end(), {"-o", "HostKeyAlias=" + host->known_hosts_text()});
 }
 

@@ -78,7 +78,7 @@ std::string ask(Remote& remote, const std::string& text, const std::string& host
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) tool::fail_errno(tool::unavailable, host + ": read");
     answers.append(bytes, static_cast<std::size_t>(got));
-    if (answers.size() > kMaxAnswers) throw tool::Failure(tool::bad_input, host + ": too long an answer");
+    if (answers.size() > kMaxAnswers) throw tool::Failure(tool::bad_input, host + ": the answer is too long");
     deadline = Deadline::in(kSilence);
   }
 }
@@ -255,7 +255,7 @@ int browse(const Command& command) {
   const auto answers = browse::fields(text);
   if (text.empty() || (answers && answers->empty())) explain(remote, host);
   if (!answers || answers->front().type != browse::info)
-    throw tool::Failure(tool::bad_input, host + ": what answers there is no ascmd");
+    throw tool::Failure(tool::bad_input, host + ": what answers there is not ascmd");
   const std::size_t wanted = command.browse == Browse::mv ? 1 : command.sources.size();
   Report report(command);
   for (std::size_t i = 0; i < wanted && i + 1 < answers->size(); ++i)

@@ -41,7 +41,7 @@ Port listening_port() {
   const auto given = env::get("ASP_CP_UDP_PORT");
   if (!given) return kUdpPort;
   const auto port = parse_port(*given);
-  if (!port) throw tool::Failure(tool::config, "ASP_CP_UDP_PORT is no port");
+  if (!port) throw tool::Failure(tool::config, "ASP_CP_UDP_PORT is not a port");
   return *port;
 }
 

@@ -72,7 +72,7 @@ Target Target::open(const std::string& path, bool must_be_directory, const Roote
   const auto slash = given.rfind('/');
   const std::string parent = slash == given.npos ? "." : given.substr(0, slash + 1);
   target.name_ = given.substr(slash == given.npos ? 0 : slash + 1);
-  // What just was no directory may be one by now, and these would lead out of it.
+  // A name that was not a directory just now may be one by now, and these would lead out of it.
   if (*target.name_ == "." || *target.name_ == "..") {
     errno = ENOENT;
     fail_file(given);
@@ -100,7 +100,7 @@ void Target::make_directory(const DirectoryHead& head) const {
   const Slot slot = place(head.path);
   const mode_t mode = (head.mode & 0777) | 0700;
   if (::mkdirat(slot.directory.get(), slot.name.c_str(), mode) == 0) {
-    // What may not be read keeps the mode that it was made with.
+    // A directory that may not be read keeps the mode that it was made with.
     const Fd made = open_directory(slot.directory.get(), slot.name, slot.shown);
     if (::fchmod(made.get(), mode) != 0 && errno != EBADF) fail_file("chmod " + slot.shown);
   } else if (errno == EEXIST) {

@@ -89,9 +89,11 @@ int run(int argc, char** argv) {
   const auto options = options::parse(argc, argv, "r", kUsage);
   if (options.operands.empty()) options::fail_usage(kUsage, "a name is needed");
   for (const auto& name : options.operands) {
-    if (!proxy_account::is_name(name)) options::fail_usage(kUsage, fmt::format("'{}' is no name for an account", name));
+    if (!proxy_account::is_name(name))
+      options::fail_usage(kUsage, fmt::format("'{}' is not a name for an account", name));
   }
-  if (::geteuid() != 0) throw tool::Failure(tool::not_permitted, "accounts are root's: run it as root, or with sudo");
+  if (::geteuid() != 0)
+    throw tool::Failure(tool::not_permitted, "only root may change accounts: run it as root, or with sudo");
   for (const auto& name : options.operands) {
     const auto account = proxy_account::find(name);
     if (!account) {

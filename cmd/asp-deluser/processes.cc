@@ -124,7 +124,7 @@ std::string told(const Found& left) {
   const auto shown = [](pid_t pid) { return fmt::format("process {} ({})", pid, name_of(pid)); };
   if (!left.theirs.empty()) return shown(left.theirs.front()) + " does not end";
   return shown(left.of_container.front()) +
-         ", which has its number, is in a container or chroot that root made: end it there, and run this again";
+         ", which has the account's uid, is in a container or chroot that root made: end it there, and run this again";
 }
 
 }  // namespace

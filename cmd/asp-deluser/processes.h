@@ -16,7 +16,8 @@
 namespace processes {
 
 // Ends all of `uid`, by SIGTERM first, and after 3 s by SIGKILL. Absent: there is none any more. Otherwise, after
-// 10 s, which is left: "process 4711 (sleep), which has its number, is in a container: end that, and run this again".
+// 10 s, which is left: "process 4711 (sleep), which has the account's uid, is in a container: end that, and run this
+// again".
 std::optional<std::string> end_all_of(uid_t uid);
 
 }  // namespace processes

@@ -66,7 +66,7 @@ std::optional<IpAddress> source_address(const Options& options) {
 }
 
 int family(const Options& options) {
-  if (options.has('4') && options.has('6')) options::fail_usage(kUsage, "-4 and -6 together");
+  if (options.has('4') && options.has('6')) options::fail_usage(kUsage, "-4 and -6 cannot be combined");
   return options.has('4') ? AF_INET : options.has('6') ? AF_INET6 : AF_UNSPEC;
 }
 
@@ -94,8 +94,8 @@ Dial parse_options(int argc, char** argv) {
   words.erase(words.begin());
   if (options.has('w') && !options.has('R')) options::fail_usage(kUsage, "-w without -R");
   if (options.has('R')) {
-    if (!words.empty()) options::fail_usage(kUsage, "-R: no command is taken");
-    if (options.has('C') || options.has('v')) options::fail_usage(kUsage, "-R together with -C or -v");
+    if (!words.empty()) options::fail_usage(kUsage, "-R takes no command");
+    if (options.has('C') || options.has('v')) options::fail_usage(kUsage, "-R cannot be combined with -C or -v");
   } else {
     if (words.empty() || words[0] != "--") options::fail_usage(kUsage, "missing -- after the host");
     words.erase(words.begin());
@@ -144,11 +144,11 @@ class Arguments {
  public:
   Arguments(int argc, char** argv) : words_(argv, argv + argc) {
     if (argc < 2 || std::string_view(argv[1]) != "-A") return;
-    if (argc != 3) options::fail_usage(kUsage, "-A takes a descriptor, and nothing else is given with it");
+    if (argc != 3) options::fail_usage(kUsage, "-A takes a descriptor, and nothing else");
     constexpr std::size_t kMost = 64 * 1024;
     const Fd from(static_cast<int>(options::number(argv[2], 'A', 3, 1'000'000)));
     text_ = io::read_all(from.get(), kMost, "arguments");
-    if (!text_.empty() && text_.back() != '\0') options::fail_usage(kUsage, "-A: an argument without an end");
+    if (!text_.empty() && text_.back() != '\0') options::fail_usage(kUsage, "-A: an argument is not terminated");
     words_ = {argv[0]};
     for (std::size_t at = 0; at < text_.size(); at = text_.find('\0', at) + 1) words_.push_back(text_.data() + at);
   }

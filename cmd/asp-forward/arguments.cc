@@ -69,7 +69,7 @@ ProxyUrl proxy_of(const Options& options, const Settings& settings) {
 
 // An option, and where it is not given, a setting.
 void take_trust(Asked& asked, const Options& options, const Settings& settings) {
-  if (options.has('c') && options.has('k')) wrong("--ca and --fingerprint together");
+  if (options.has('c') && options.has('k')) wrong("--ca and --fingerprint cannot be combined");
   if (!asked.proxy.tls) {
     if (options.has('c') || options.has('k'))
       wrong("--ca and --fingerprint are for dnats://; dnat:// has no certificate");
@@ -105,10 +105,9 @@ Wanted wanted_of(const Options& options, const Settings& settings) {
   const auto host = HostPort::parse(options.get('t', ""));
   if (!host) wrong(fmt::format("--to {}: not a host", options.get('t', "")));
   if (host->host == "localhost" || host->host.ends_with(".localhost"))
-    throw tool::Failure(tool::usage,
-                        fmt::format("--to {}: that is the proxy itself for the proxy, and no lease leads to it; for a "
-                                    "server on this machine no proxy is needed",
-                                    host->host));
+    throw tool::Failure(tool::usage, fmt::format("--to {}: to the proxy, that name means the proxy itself, and no "
+                                                 "lease leads there; a server on this machine needs no proxy",
+                                                 host->host));
   if (host->port != 0) wrong(fmt::format("--to {}: its port is given with --ssh-port", options.get('t', "")));
   wanted.destination = host->host;
   wanted.ssh_port =

@@ -19,7 +19,7 @@ constexpr char kUsage[] =
     "        --renew lease [--json]\n"
     "        --release lease\n"
     "        --forget host[:port]\n"
-    "  What is the same each time can be in ~/.asp-forward/settings and /etc/asp-forward.conf.";
+    "  What stays the same can be set in ~/.asp-forward/settings and /etc/asp-forward.conf.";
 
 enum class Mode { run, print, pass_through, renew, release, forget };
 

@@ -98,7 +98,7 @@ void HeldLease::renewed(const node_client::Answer& answer) {
     case 200: {
       const auto fresh = parse_lease(answer.body);
       if (fresh.id != leased_.id)
-        throw tool::Failure(tool::bad_input, "read answer of the proxy: it speaks of another lease");
+        throw tool::Failure(tool::bad_input, "read answer of the proxy: it is about another lease");
       leased_.renew_seconds = fresh.renew_seconds;
       leased_.expires = fresh.expires;
       if (in_trouble_) say(fmt::format("lease {} is renewed again", leased_.id));

@@ -64,7 +64,7 @@ int print(const Asked& asked, Api& api, Signals& signals) {
   if (asked.quiet) return tool::yes;
   const auto seconds = leased.renew_seconds.count();
   const auto when =
-      seconds > 0 ? fmt::format("each {} s (--renew {})", seconds, leased.id) : "not at all, while it is used";
+      seconds > 0 ? fmt::format("every {} s (--renew {})", seconds, leased.id) : "not at all, while it is used";
   say(fmt::format("to be renewed {}; give it back with --release {}", when, leased.id));
   return tool::yes;
 }
@@ -108,8 +108,8 @@ int run(int argc, char** argv) {
   Signals signals({SIGHUP, SIGINT, SIGQUIT, SIGTERM}, Signals::Ignored::left);
   node_client::Server server{asked.proxy.tls, asked.proxy.host, asked.proxy.user, ""};
   if (!asked.proxy.tls && !asked.quiet) {
-    say(fmt::format("dnat:// is not encrypted: {} can be read on the way; dnats:// is",
-                    asked.proxy.user.empty() ? "what is asked" : "the password"));
+    say(fmt::format("dnat:// is not encrypted: {} can be read on the way; use dnats://",
+                    asked.proxy.user.empty() ? "the request" : "the password"));
   }
   if (!server.user.empty()) server.password = find_password(asked.password_file, asked.proxy, signals);
   Api api(std::move(server), asked.trust, asked.patience, signals);

@@ -22,7 +22,7 @@ ProxyUrl proxy_of(const std::string& url, const std::string& path) {
   try {
     auto proxy = ProxyUrl::parse(url);
     // Such a file may be open to read for all.
-    if (proxy.password) wrong(path, "proxy: a password is not written here, but into a file that password_file names");
+    if (proxy.password) wrong(path, "proxy: write a password to a file that password_file names, not here");
     return proxy;
   } catch (const tool::Failure& failure) {
     if (failure.code() == tool::config) throw;
@@ -77,12 +77,12 @@ Settings Settings::parse(std::string_view text, const std::string& path) {
     wrong(path, fmt::format("udp_port {}: not a port, or LOW:HIGH", settings.udp_port));
   if (settings.user.find(':') != std::string::npos || settings.user.size() > 256)
     wrong(path, "user: not a user's name");
-  if (!settings.fingerprint.empty() && !settings.ca.empty()) wrong(path, "fingerprint and ca together");
+  if (!settings.fingerprint.empty() && !settings.ca.empty()) wrong(path, "fingerprint and ca cannot be combined");
   return settings;
 }
 
 void Settings::fall_back_on(const Settings& others) {
-  // What belongs to the others' proxy is of no use with this one.
+  // Settings for another proxy do not apply to this one.
   const bool belongs = !proxy || (others.proxy && same(*proxy, *others.proxy));
   const auto take = [](std::string& value, const std::string& other) {
     if (value.empty()) value = other;

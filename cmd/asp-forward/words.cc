@@ -30,7 +30,7 @@ void check_words(const std::vector<std::string>& words) {
     for (std::size_t i = word.find('%'); i != word.npos; i = word.find('%', i + 2)) {
       if (i + 1 < word.size() && kLetters.find(word[i + 1]) != kLetters.npos) continue;
       throw tool::Failure(tool::usage,
-                          fmt::format("{}: %{} means nothing; there are %h %P %O %H, and %% for a percent sign", word,
+                          fmt::format("{}: %{} is not known; there are %h %P %O %H, and %% for a percent sign", word,
                                       word.substr(i + 1, 1)));
     }
   }

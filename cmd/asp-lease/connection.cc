@@ -60,8 +60,8 @@ bool listens(const config::Config& config, const Endpoint& proxy) {
 }  // namespace
 
 Connection Connection::verify(const Fd& socket, const config::Config& config, const std::vector<Network>& own) {
-  if (!socket) refuse("no connection came along");
-  if (!is_established(socket)) refuse("what came along is no established TCP connection");
+  if (!socket) refuse("no connection came with the request");
+  if (!is_established(socket)) refuse("what came with the request is not an established TCP connection");
   if (!is_of_this_network(socket)) refuse("the connection is of another network namespace");
   const Endpoint proxy = end_of(socket, ::getsockname);
   const Endpoint peer = end_of(socket, ::getpeername);
@@ -69,7 +69,7 @@ Connection Connection::verify(const Fd& socket, const config::Config& config, co
   if (!listens(config, proxy)) refuse("the connection was not made to the node service");
   const auto has_client = [&](const Network& network) { return network.contains(client); };
   if (std::any_of(own.begin(), own.end(), has_client))
-    throw Refusal{"forbidden", "The proxy itself can have no lease."};
+    throw Refusal{"forbidden", "The proxy itself cannot have a lease."};
   if (config.proxy.netmask && config.proxy.bind_ip_address &&
       !has_client({*config.proxy.bind_ip_address, *config.proxy.netmask})) {
     throw Refusal{"forbidden", "Only clients of the proxy's own network can have a lease."};

@@ -26,7 +26,7 @@ namespace {
 using firewall::text::Family;
 
 const Refusal kBusy{"busy", "The proxy is busy; try again in a moment."};
-const Refusal kStandby{"standby", "This proxy stands by: another one of its cluster gives leases."};
+const Refusal kStandby{"standby", "This proxy is a standby: another one of its cluster gives leases."};
 const Refusal kStoreAway{"store_unavailable",
                          "The proxies of the cluster cannot agree on leases now; try again in a moment."};
 const Refusal kInternal{"internal", "The proxy cannot do that now; its log says why."};
@@ -128,10 +128,10 @@ void Desk::handle(Job& job) {
 
 void Desk::check_admission(const Job& job) {
   if (session::spool::stopped()) throw Refusal{"stopped", "The proxy is stopped."};
-  if (session::spool::drained()) throw Refusal{"drained", "The proxy takes no new leases for the time being."};
+  if (session::spool::drained()) throw Refusal{"drained", "The proxy gives no new leases for now."};
   const unsigned limit = settings_.config().proxy.max_leases_per_user;
   if (limit > 0 && store_.count_of(job.owner) >= limit) {
-    throw Refusal{"too_many_leases", fmt::format("{} leases at a time are the limit.", limit)};
+    throw Refusal{"too_many_leases", fmt::format("The limit of {} leases at a time is reached.", limit)};
   }
 }
 

@@ -63,7 +63,7 @@ void identify(Job& job, const Record& asked, const Settings& settings, const std
   const auto name = asked.get("user");
   if (!settings.config().proxy.authentication) {
     if (name) malformed("authentication is off: there are no users");
-    if (!connection) malformed("no connection came along");
+    if (!connection) malformed("no connection came with the request");
     job.owner = "client=" + connection->client.text();
     return;
   }

@@ -24,7 +24,7 @@ std::string read_line() {
   for (;;) {
     if (const auto line = lines.pop()) return *line;
     if (!await::readable(STDIN_FILENO, deadline)) throw tool::Failure(tool::temporary, "read a question: none came");
-    if (!lines.fill(STDIN_FILENO)) throw tool::Failure(tool::bad_input, "read a question: it is not whole");
+    if (!lines.fill(STDIN_FILENO)) throw tool::Failure(tool::bad_input, "read a question: it is incomplete");
   }
 }
 
@@ -33,7 +33,7 @@ int run(int argc, char**) {
   if (::geteuid() == 0)
     throw tool::Failure(tool::not_permitted, "asp-name is for an account without rights, not for root");
   const auto program = resolve::program_for(read_line());
-  if (!program) throw tool::Failure(tool::bad_input, "read a question: it is none");
+  if (!program) throw tool::Failure(tool::bad_input, "read a question: it is not valid");
   child::replace(*program);
 }
 

@@ -20,7 +20,7 @@ std::optional<Record> Life::next_record(std::chrono::seconds patience) {
   const auto deadline = Deadline::in(patience);
   while (records_.empty() && wait(-1, deadline) != Woken::by_end) {
     if (deadline.over() && records_.empty())
-      throw tool::Failure(tool::temporary, fmt::format("nothing was asked within {} s", patience.count()));
+      throw tool::Failure(tool::temporary, fmt::format("no request came within {} s", patience.count()));
   }
   if (records_.empty()) return std::nullopt;
   Record record = std::move(records_.front());

@@ -51,7 +51,7 @@ session::Asked parse_asked(const Record& record) {
 session::Route route_for(const config::Rproxy& rproxy, const session::Request& request) {
   const auto route = session::rules::first_match(rproxy, request, {accounts::groups_of, {}});
   if (!route) {
-    refuse(fmt::format("no rule of aspera.conf is for {} at {}{}", request.user, request.proxy.text(),
+    refuse(fmt::format("no rule of aspera.conf matches {} at {}{}", request.user, request.proxy.text(),
                        session::rules::hint(rproxy, request)));
   }
   return *route;
@@ -148,7 +148,7 @@ void tell(Client& client, const tool::Failure& failure) {
   report::line(line);
 }
 
-// What fails is told before it is revoked, which may take as long.
+// A failure is told before the pinhole is revoked, since revoking may take long.
 bool open(Pinhole& pinhole, Client& client) {
   try {
     return pinhole.open();

@@ -236,7 +236,7 @@ std::vector<Flow> Pinhole::sort_early_flows() const {
   return ours;
 }
 
-// Those of `news` that our rule took, remembered before any of them is acted upon.
+// The flows in `news` that our rule took; they are noted before any of them is acted upon.
 std::vector<Flow> Pinhole::learn(std::vector<Flow> news) const {
   session::Session open = session_;
   open.flow.reset();
@@ -450,8 +450,8 @@ void Pinhole::revoke() {
   } catch (const std::exception& fault) {
     entry_.reset();  // releases the lock, so that asp-reap finds an orphan
     const std::string why = logging::escape(fault.what());
-    if (told_open_) logging::error("Could not revoke session={}: {}; asp-reap will", session_.id, why);
-    else logging::debug1("Could not revoke what was refused: {}; asp-reap will", why);  // what it was refused for
+    if (told_open_) logging::error("Could not revoke session={}: {}; asp-reap will do it", session_.id, why);
+    else logging::debug1("Could not revoke what was refused: {}; asp-reap will do it", why);  // what it was refused for
   }
   if (told_open_) report_closed(carried);
 }
@@ -519,10 +519,9 @@ void Pinhole::tell_what_was_missing(bool has_flow_now) const {
                    "through this host? session={}",
                    unanswered_.front().flow.client.text(), unanswered_.front().flow.server.text(), session_.id);
   } else if (!session_.flow && session_.client.ip.is_loopback()) {
-    logging::event(
-        "No UDP came from {}, which is this host itself: what passes the client's SSH on here (sslh, HAProxy) "
-        "does not pass its UDP on session={}",
-        client, session_.id);
+    logging::event("No UDP came from {}, which is this host itself: the program here that passes on the client's SSH "
+                   "(sslh, HAProxy) does not pass on its UDP session={}",
+                   client, session_.id);
   } else if (!session_.flow && open >= kPatience) {
     logging::event("No UDP came from {} in {} s: is it blocked on the way, or does the client's UDP come from another "
                    "address than its SSH? session={}",

@@ -18,7 +18,7 @@ void line(const status::Line& line) {
     if (put > 0) said += static_cast<std::size_t>(put);
     else if (put < 0 && errno != EINTR) break;
   }
-  if (said < text.size()) logging::debug1("Nobody took: {}", logging::escape(text));
+  if (said < text.size()) logging::debug1("Nobody read: {}", logging::escape(text));
 }
 
 }  // namespace report

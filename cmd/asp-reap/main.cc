@@ -121,7 +121,7 @@ void revive_lease() {
   logging::event("Started asp-lease again: it had died");
 }
 
-// What one part cannot do is no reason to leave the others undone; the first reason is told at the end.
+// If one part fails, the others are done all the same; the first reason is told at the end.
 class Parts {
  public:
   template <typename Part>
@@ -157,7 +157,7 @@ int run(int argc, char** argv) {
   parts.run([&] { sweep_marks(config); });
   parts.run(session::keepers::sweep);
   if (config) tell_others(config->cluster);
-  // What could fail for want of room comes last.
+  // Parts that may fail for want of room come last.
   if (config) parts.run([&] { prepare_log(config->rproxy.log_directory); });
   parts.end();
   return tool::yes;

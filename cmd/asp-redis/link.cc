@@ -233,7 +233,7 @@ class Link::Work {
     const auto master = named_by(server, sentinel.replies.back());
     if (!master) fail(server, "it knows no master");
     if (std::find(terms_.servers.begin(), terms_.servers.end(), *master) == terms_.servers.end())
-      fail(server, fmt::format("it names {}, which is none of <redis>", master->text()));
+      fail(server, fmt::format("it names {}, which is not in <redis>", master->text()));
     return master;
   }
 

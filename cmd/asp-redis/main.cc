@@ -30,7 +30,7 @@ std::optional<redis::Reply> next(message::Inbox& inbox) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) tool::fail_errno(tool::io, "read stdin");
     if (got == 0 && inbox.empty()) return std::nullopt;
-    if (got == 0) throw tool::Failure(tool::bad_input, "read a message: it is not whole");
+    if (got == 0) throw tool::Failure(tool::bad_input, "read a message: it is incomplete");
     inbox.add({bytes, static_cast<std::size_t>(got)});
   }
 }

@@ -37,7 +37,7 @@ Record counted_record(const Row& row) {
 
 unsigned long number_in(const Record& record, const char* name, long high = std::numeric_limits<long>::max()) {
   const auto number = parse_decimal(record.require(name), 0, high);
-  if (!number) throw tool::Failure(tool::bad_input, fmt::format("{} is no number", name));
+  if (!number) throw tool::Failure(tool::bad_input, fmt::format("{} is not a number", name));
   return static_cast<unsigned long>(*number);
 }
 
@@ -78,7 +78,7 @@ std::string view_text(const std::vector<Row>& rows) {
 View parse_view(const std::string& node, std::string_view text, seconds seen) {
   if (text.size() > kMaxView) throw tool::Failure(tool::bad_input, "its list is too long");
   const auto records = record::parse_all(text);
-  if (records.size() % 2 != 1) throw tool::Failure(tool::bad_input, "its list is not whole");
+  if (records.size() % 2 != 1) throw tool::Failure(tool::bad_input, "its list is incomplete");
   View view{node, seen, {}, number_in(records[0], "sessions")};
   for (std::size_t i = 1; i < records.size(); i += 2) {
     view.rows.push_back(row_of(records[i], records[i + 1]));
@@ -109,7 +109,7 @@ ClusterView views_of_others(const config::Cluster& cluster, const std::string& n
     for (const auto& other : others) {
       const auto answers = client.ask_all({{"GET", key_of(other)}, {"PTTL", key_of(other)}});
       if (answers[0].is_nil()) {
-        found.missing.push_back(fmt::format("{}: it has told nothing for {} s", other, kListKept.count()));
+        found.missing.push_back(fmt::format("{}: it has reported nothing for {} s", other, kListKept.count()));
         continue;
       }
       try {

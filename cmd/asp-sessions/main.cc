@@ -96,7 +96,7 @@ Asked parse(int argc, char** argv) {
                       : letter == 'k' ? Mode::kill
                       : letter == 'u' ? Mode::publish
                                       : Mode::table;
-    if (mode == Mode::table) wrong(fmt::format("{} is no option", argv[::optind - 1]));
+    if (mode == Mode::table) wrong(fmt::format("{} is not an option", argv[::optind - 1]));
     if (asked.mode != Mode::table) wrong("only one of the options can be given");
     asked.mode = mode;
     if (mode == Mode::watch && ::optarg) seconds = ::optarg;
@@ -120,9 +120,9 @@ Asked parse(int argc, char** argv) {
   }
   if (asked.cluster && (others || (asked.mode != Mode::table && asked.mode != Mode::json)))
     wrong("--cluster takes --json and a choice of sessions, and nothing else");
-  if (asked.mode == Mode::publish && !operands.empty()) wrong("--publish tells of all sessions");
+  if (asked.mode == Mode::publish && !operands.empty()) wrong("--publish is for all sessions");
   if (asked.mode == Mode::kill && operands.empty()) wrong("--kill needs UUID, user=NAME or client=ADDRESS");
-  if (asked.mode == Mode::prometheus && !operands.empty()) wrong("--prometheus tells of all sessions");
+  if (asked.mode == Mode::prometheus && !operands.empty()) wrong("--prometheus shows all sessions");
   if (!operands.empty()) asked.selector = Selector::parse(operands[0]);
   return asked;
 }
@@ -151,7 +151,7 @@ std::vector<sessions::Row> rows_now(const std::optional<Selector>& selector) {
 }
 
 int nobody_to_end() {
-  std::fputs("asp-sessions: nothing to end: no session or lease that lives is that\n", stderr);
+  std::fputs("asp-sessions: nothing to end: no living session or lease matches\n", stderr);
   return tool::no;
 }
 
@@ -253,8 +253,8 @@ int show_cluster(const Asked& asked) {
   found.views.insert(found.views.begin(), {here, std::nullopt, std::move(own), count});
   for (const auto& view : found.views) {
     if (view.rows.size() < view.sessions)
-      found.missing.push_back(fmt::format("{}: {} of its {} sessions are too many to be told", view.node,
-                                          view.sessions - view.rows.size(), view.sessions));
+      found.missing.push_back(fmt::format("{}: {} of its {} sessions were left out, since there are too many",
+                                          view.node, view.sessions - view.rows.size(), view.sessions));
   }
   std::size_t shown = 0;
   for (auto& view : found.views) {
@@ -290,7 +290,7 @@ int run(int argc, char** argv) {
   const Asked asked = parse(argc, argv);
   if (::geteuid() != 0) {
     throw tool::Failure(tool::not_permitted,
-                        "the session records and the kernel's flows are root's: run it as root, or with sudo");
+                        "only root may read the session records and the kernel's flows: run it as root, or with sudo");
   }
   if (asked.hosts) return show_hosts(asked);
   if (asked.leases) return show_leases(asked);

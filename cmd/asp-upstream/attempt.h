@@ -24,7 +24,7 @@
 
 class Attempt {
  public:
-  // What every attempt is started with. `descriptors` become asp-dial's stdin, stdout and stderr, which it
+  // The common input of all attempts. `descriptors` become asp-dial's stdin, stdout and stderr, which it
   // does not touch before "run". `family` is that of the server's address, AF_UNSPEC if it does not matter.
   struct Errand {
     const session::Route& route;
@@ -33,11 +33,11 @@ class Attempt {
     const command_line::Words& words;
     const std::vector<Fd>& descriptors;
   };
-  // So long a session waits for another one's log-in with the same account.
+  // How long a session waits for another one's log-in with the same account.
   static constexpr std::chrono::seconds kOthersTime{10};
-  // So long it waits before it tries one that could not be reached once more: its sshd may be restarting.
+  // How long it waits before it tries an unreachable server once more: its sshd may be restarting.
   static constexpr std::chrono::seconds kSoon{1};
-  // So long may it take until one of the route's servers is connected, or none can be.
+  // How long it may take until one of the route's servers is connected, or none can be.
   static std::chrono::seconds longest(const session::Route& route);
   // Starts connecting, under the account that all dialers share.
   static Attempt dial(const Errand& errand, const HostPort& host);
@@ -62,7 +62,7 @@ class Attempt {
   // Ends a kept connection that turned out to be useless.
   void discard();
 
-  // Its process number; not positive when it is no child of ours.
+  // Its process number; not positive when it is not a child of ours.
   pid_t dialer() const { return child_.pid(); }
 
   // Carries "run" one way and status lines the other until asp-dial or the link

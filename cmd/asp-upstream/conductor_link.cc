@@ -48,7 +48,7 @@ std::optional<Record> ConductorLink::await_record() {
       return record;
     }
     if (ended()) return std::nullopt;
-    if (deadline.over()) throw tool::Failure(tool::temporary, "nothing was asked within 10 s");
+    if (deadline.over()) throw tool::Failure(tool::temporary, "no request came within 10 s");
     wait(-1, deadline);
   }
 }
@@ -67,7 +67,7 @@ bool ConductorLink::wait(int other_fd, const Deadline& deadline) {
       monitor(caller_ ? caller_->monitor.get() : -1);
   await::any(vigil_ ? std::min(deadline, vigil_->due()) : deadline, other, conductor, signal, sudo, session, connection,
              monitor);
-  // Of several things that happen at once, the client's leaving is behind the others.
+  // If several things happen at once, the client's leaving has caused the others.
   if (connection || monitor) end_by(tool::io, "client hung up");
   if (session) end_by_death();
   if (conductor) hear();
@@ -92,7 +92,7 @@ void ConductorLink::hear() {
   if (!received) return;
   if (received->bytes.empty()) return hear_end();
   received_ += received->bytes.size();
-  if (received_ > kMaxTotalBytes) throw tool::Failure(tool::bad_input, "more than a request and 'run' came");
+  if (received_ > kMaxTotalBytes) throw tool::Failure(tool::bad_input, "more came than a request and 'run'");
   if (!received->whole || !received->descriptors.empty()) {
     if (std::exchange(descriptors_came_, true) || received->descriptors.size() != kStandardDescriptors)
       throw tool::Failure(tool::bad_input, "three descriptors, once, are expected");

@@ -53,7 +53,7 @@ session::Route route_for(const config::Rproxy& rproxy, const session::Request& r
   if (request.domain) name = ", who asks for " + request.domain->text();
   else if (session::rules::depends_on_domain(rproxy, request, {accounts::groups_of, {}}))
     name = ", who asks for no name";
-  refuse(fmt::format("no rule is for {} at {}{} (see asp-match -e){}", request.user, request.proxy.text(), name,
+  refuse(fmt::format("no rule matches {} at {}{} (see asp-match -e){}", request.user, request.proxy.text(), name,
                      session::rules::hint(rproxy, request)));
 }
 
@@ -150,7 +150,7 @@ std::optional<Attempt> reuse(const Attempt::Errand& errand, const std::optional<
     const auto failure = attempt.await_connected(choice, link);
     if (!failure) return attempt;
     attempt.discard();
-    logging::debug1("A connection that was kept is of no use: {}", logging::escape(failure->failure.what()));
+    logging::debug1("A kept connection cannot be used: {}", logging::escape(failure->failure.what()));
   }
   return std::nullopt;
 }
@@ -198,7 +198,7 @@ struct Outcome {
                                     wait.count()));
   // One sentence fits all of them.
   if (outcome.last && (of_account || outcome.parties == std::set{Party::client}))
-    throw tool::Failure(outcome.last->code(), fmt::format("no server of rule {} will do{}", route.rule, reasons),
+    throw tool::Failure(outcome.last->code(), fmt::format("no server of rule {} can be used{}", route.rule, reasons),
                         outcome.last->told());
   throw tool::Failure(tool::temporary, fmt::format("all servers of rule {} are faulty{}", route.rule, reasons),
                       "None of the servers behind this proxy can be reached right now. Try again later.");
@@ -328,7 +328,7 @@ int run(int argc, char**) {
     const std::string line = fmt::format(
         "{} {}: {}{} (exit {})", client.connected ? "Ends the session of" : "No server for",
         logging::escape(client.name), logging::told(failure.what()), client.identity, static_cast<int>(failure.code()));
-    // That a client leaves is no failure.
+    // It is not a failure that a client leaves.
     if (failure.code() == tool::io) logging::event("{}", line);
     else if (!failure.logged()) logging::error("{}", line);
     link.say(status::failed(failure.as_logged()));

@@ -128,7 +128,7 @@ const Api::Route& Api::route_of(const std::string& path, std::string& id) {
     return kRoutes[std::size(kRoutes) - 1];
   }
   throw Refusal("not_found", path.starts_with(kLeasePath) ? "There is no such lease."
-                                                          : "There is nothing of that name; see /openapi.yaml.");
+                                                          : "There is no such resource; see /openapi.yaml.");
 }
 
 void Api::admit(const CallPointer& call) {
@@ -140,7 +140,7 @@ void Api::admit(const CallPointer& call) {
   if (!request.fault.empty()) throw Refusal("bad_request", request.fault);
   call->route = &route_of(request.path, call->id);
   if (!offers(call->route->methods, request.method)) {
-    throw Refusal("method_not_allowed", fmt::format("Here only these methods are taken: {}.", call->route->methods));
+    throw Refusal("method_not_allowed", fmt::format("Only these methods are allowed here: {}.", call->route->methods));
   }
   if (call->is("OPTIONS")) return answer(*call, {204, {}, {}, {{"Allow", call->route->methods}}, {}});
   if (request.too_large)

@@ -135,7 +135,7 @@ Key read_key(const std::string& pem) {
   const gnutls_datum_t datum{reinterpret_cast<unsigned char*>(const_cast<char*>(pem.data())),
                              static_cast<unsigned>(pem.size())};
   if (gnutls_x509_privkey_import(key, &datum, GNUTLS_X509_FMT_PEM) < 0)
-    fail(kOwnKey + " is no private key: remove it, and a new one is made");
+    fail(kOwnKey + " is not a private key: remove it, and a new one is made");
   return owned;
 }
 
@@ -181,7 +181,7 @@ std::string self_signed(gnutls_x509_privkey_t key) {
 // The key is made first: if only the key exists, the next start makes a certificate for it.
 void make_own() {
   if (exists(kOwnCertificate))
-    fail(fmt::format("{} is there without {}: put the key there, or remove the certificate, and both are made anew",
+    fail(fmt::format("{} exists without {}: put the key there, or remove the certificate, and both are made anew",
                      kOwnCertificate, kOwnKey));
   const bool have_key = exists(kOwnKey);
   const Key key = have_key ? read_key(read_file(kOwnKey, "key_file")) : new_key();

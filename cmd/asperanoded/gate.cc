@@ -126,7 +126,7 @@ void Gate::remember(const Digest& digest, const std::string& name) {
   memory_[digest] = {name, now + kRememberedFor};
 }
 
-// What cannot be a name counts as one and the same.
+// All texts that cannot be names count as one name.
 Gate::Asker Gate::asker_of(const IpAddress& client, const std::string& name) {
   const std::string address = client.is_v4() ? client.text() : network_of(client, 8).text();
   return {address, client.is_v4() ? "" : network_of(client, 6).text(),

@@ -143,7 +143,7 @@ void LeaseLink::receive() {
 void LeaseLink::take(Record answer) {
   const auto tag = parse_decimal(answer.get("tag").value_or(""), 1, std::numeric_limits<long>::max());
   const auto asked = sent_.find(tag ? static_cast<std::uint64_t>(*tag) : 0);
-  if (asked == sent_.end()) throw tool::Failure(tool::os, "answered what nobody had asked");
+  if (asked == sent_.end()) throw tool::Failure(tool::os, "sent an answer that nobody had asked for");
   const bool part = asked->second.request.require("request") == "list" && answer.require("answer") == "lease";
   asked->second.answer.push_back(std::move(answer));
   if (part) return;

@@ -22,8 +22,9 @@ json parse_flat(std::string_view body) {
   std::string fault;
   const auto look = [&](int depth, json::parse_event_t event, json& value) {
     using Event = json::parse_event_t;
-    if (depth > 0 && (event == Event::object_start || event == Event::array_start)) fault = "The body is nested.";
-    if (event == Event::key && !seen.insert(value.get<std::string>()).second) fault = "A member is there twice.";
+    if (depth > 0 && (event == Event::object_start || event == Event::array_start))
+      fault = "The body has nested values.";
+    if (event == Event::key && !seen.insert(value.get<std::string>()).second) fault = "A member is given twice.";
     return fault.empty();
   };
   const json parsed = json::parse(body.begin(), body.end(), look, false);

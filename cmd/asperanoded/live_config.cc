@@ -30,7 +30,7 @@ std::shared_ptr<const config::Config> LiveConfig::config() {
 void LiveConfig::reread() {
   const std::lock_guard lock(mutex_);
   seen_ = status_of(path_);
-  if (read()) logging::event("Read {} again; listeners and certificate change with a restart", path_);
+  if (read()) logging::event("Read {} again; listeners and certificate change only with a restart", path_);
 }
 
 bool LiveConfig::read() {
@@ -40,7 +40,7 @@ bool LiveConfig::read() {
     logging::set_level(config.rproxy.log_level);
     return true;
   } catch (const tool::Failure& failure) {
-    logging::error("{}; what was in force stays so", logging::escape(failure.what()));
+    logging::error("{}; the earlier configuration stays in force", logging::escape(failure.what()));
     return false;
   }
 }

@@ -117,7 +117,7 @@ void make_pid_file() {
 
 Fd take_pid_file() {
   Fd file = locked(kPidFile);
-  if (!file) throw tool::Failure(tool::temporary, "asperanoded runs already: stop that one first");
+  if (!file) throw tool::Failure(tool::temporary, "asperanoded is running already: stop that one first");
   return file;
 }
 

@@ -20,7 +20,7 @@ class Throttle {
     double waiting;     // attempts that may wait for one, at most
   };
 
-  // Of at most `most` keys. Of more, those that have the fewest failures are forgotten.
+  // Remembers at most `most` keys; beyond that, it forgets those with the fewest failures.
   explicit Throttle(const Terms& terms, std::size_t most = 4096) : terms_(terms), most_(most) {}
 
   // Takes a token: how long to wait for it. Absent, with nothing taken: too many wait already.

@@ -48,7 +48,7 @@ void add_servers(Names& names, const config::Rproxy& rproxy, std::vector<std::st
       const auto addresses = addresses_of(host.host, deadline);
       for (const auto& address : addresses) add_route(names, address);
       if (addresses.empty())
-        left.push_back(fmt::format("border: {} has no address now, so that its network may be missing: asperaproxy "
+        left.push_back(fmt::format("border: {} has no address now, so its network may be missing: asperaproxy "
                                    "reload when it has one",
                                    host.host));
     }

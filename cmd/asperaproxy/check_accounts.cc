@@ -56,7 +56,7 @@ Verdicts group(const Patient& patient) {
   }
   if (!administrators.empty()) {
     found.push_back(
-        fail(fmt::format("an administrator is in the group, and has no shell by SSH: {}", listed(administrators)),
+        fail(fmt::format("an administrator is in the group, and so gets no shell over SSH: {}", listed(administrators)),
              for_each(administrators, {"gpasswd", "-d", "USER", "sallyport"})));
   }
   if (!unusable.empty()) {
@@ -65,9 +65,9 @@ Verdicts group(const Patient& patient) {
              "# have SSSD or winbind write them otherwise: INSTALL, Accounts and log-ins"));
   }
   if (!shells.empty()) {
-    found.push_back(warn(
-        fmt::format("the shell of {} is not {}: ForceCommand alone keeps them from one", listed(shells), paths::kShell),
-        for_each(shells, {"chsh", "-s", paths::kShell, "USER"})));
+    found.push_back(warn(fmt::format("the shell of {} is not {}: only ForceCommand keeps them from a shell",
+                                     listed(shells), paths::kShell),
+                         for_each(shells, {"chsh", "-s", paths::kShell, "USER"})));
   }
   if (found.empty()) found.push_back(ok(fmt::format("sallyport has {}", listed(patient.users))));
   return found;
@@ -86,26 +86,25 @@ Verdicts dial_account(const Patient& patient) {
   const std::string complaint =
       tried_as::ask(name, [&] { return ::access(known_hosts.c_str(), R_OK) == 0 ? "" : "cannot read " + known_hosts; });
   if (!complaint.empty()) return {fail(fmt::format("{} {}", name, complaint), Steps{{"chmod", "644", known_hosts}})};
-  return {ok(fmt::format("{} is there, and can read known_hosts", name))};
+  return {ok(fmt::format("{} exists, and can read known_hosts", name))};
 }
 
 Verdicts sudoers(const Patient&) {
   if (::access("/usr/bin/sudo", X_OK) != 0) return {fail("sudo is not installed", "apt-get install sudo")};
   if (const auto wrong = root_only::complaint(kSudoers))
-    return {fail(*wrong + ", so that sudo ignores it", cure_of_root_only(kSudoers))};
+    return {fail(*wrong + ", so sudo ignores it", cure_of_root_only(kSudoers))};
   const auto checked = ask({"/usr/sbin/visudo", "-cf", kSudoers});
   if (!checked.well())
     return {fail(fmt::format("{}: {}", kSudoers, checked.first_complaint()),
                  "apt-get install --reinstall sallyport  # or make install")};
   if (const auto wrong = root_only::complaint(sudo_settings::kFile))
-    return {
-        fail(*wrong + ", so that settings of this site's for sudo reach sessions", Steps{{"asperaproxy", "sudoers"}})};
+    return {fail(*wrong + ", so this site's settings for sudo reach sessions", Steps{{"asperaproxy", "sudoers"}})};
   if (read_file(sudo_settings::kFile) != sudo_settings::text())
-    return {fail(fmt::format("{} is not for the sudo that is here", sudo_settings::kFile),
+    return {fail(fmt::format("{} does not match the installed sudo", sudo_settings::kFile),
                  Steps{{"asperaproxy", "sudoers"}})};
   const auto all = ask({"/usr/sbin/visudo", "-c"});
   if (!all.well()) return {warn(all.first_complaint(), "visudo -c; visudo")};  // whether it matters: sudo() tells
-  return {ok(fmt::format("{} is valid, and {} is for the sudo that is here", kSudoers, sudo_settings::kFile))};
+  return {ok(fmt::format("{} is valid, and {} matches the installed sudo", kSudoers, sudo_settings::kFile))};
 }
 
 Verdicts sudo(const Patient& patient) {
@@ -181,9 +180,8 @@ Verdicts keys(const Patient& patient) {
   const auto only_home = those(all, [](const KeysOf& one) { return one.has_homely && !one.has_rooted && !one.homely; });
   const auto unread = those(all, [](const KeysOf& one) { return one.has_rooted && !one.rooted; });
   if (!only_home.empty())
-    found.push_back(
-        warn(fmt::format("keys of {} are in ~/.ssh alone, where sshd does not read them", listed(only_home)),
-             for_each(only_home, {"asp-adduser", "-s", "-m", "USER"})));
+    found.push_back(warn(fmt::format("keys of {} are only in ~/.ssh, where sshd does not read them", listed(only_home)),
+                         for_each(only_home, {"asp-adduser", "-s", "-m", "USER"})));
   if (!unread.empty())
     found.push_back(
         warn(fmt::format("sshd does not read the keys of {} in {}", listed(unread), folder), kSampleInForce));

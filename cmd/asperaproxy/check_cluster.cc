@@ -58,7 +58,7 @@ bool keepalived_runs() {
 Verdicts keepalived(const Patient& patient) {
   if (!patient.cluster) return {};
   if (!keepalived_runs())
-    return {fail("keepalived does not run, so that this node never becomes master",
+    return {fail("keepalived does not run, so this node never becomes master",
                  "systemctl enable --now keepalived  # journalctl -u keepalived says why it ended")};
   const auto held = cluster::held(*patient.cluster);
   if (held.missing.empty()) return {ok("this node is master")};
@@ -70,7 +70,7 @@ Verdicts keepalived(const Patient& patient) {
 Verdicts conntrackd(const Patient& patient) {
   if (!patient.cluster) return {};
   if (ask({"/usr/sbin/conntrackd", "-s"}).well()) return {ok("answers")};
-  return {fail("conntrackd does not answer, so that leases are cut when the other node dies",
+  return {fail("conntrackd does not answer, so leases are cut when the other node dies",
                "systemctl enable --now conntrackd  # journalctl -u conntrackd says why it ended")};
 }
 
@@ -81,7 +81,7 @@ Verdicts passwords(const Patient& patient) {
   constexpr char kMake[] =
       "(umask 077; openssl rand -hex 32 > /etc/redis/sallyport.password)  # the same on each node, and ";
   if (patient.cluster->redis_password_file.empty()) {
-    return {fail("<redis> without <redis_password_file>: whoever reaches the sync network reads and writes leases",
+    return {fail("<redis> without <redis_password_file>: whoever reaches the sync network can read and write leases",
                  std::string(kMake) +
                      "<redis_password_file>/etc/redis/sallyport.password</redis_password_file>; then " + kWriteCure)};
   }
@@ -111,7 +111,7 @@ Verdicts shared_state(const Patient& patient) {
     const auto role = redis::Client(*patient.cluster, kRedisPatience).ask({"ROLE"});
     const std::size_t followers = role.array().size() > 2 ? role.array()[2].array().size() : 0;
     if (followers == 0 && patient.cluster->redis.size() > 1) {
-      return {warn("the master answers, but nobody follows it: what it knows would die with it",
+      return {warn("the master answers, but no other server follows it: its data would be lost with it",
                    "systemctl enable --now redis-server  # on the other nodes; its log says why it ended")};
     }
     return {ok(
@@ -159,7 +159,7 @@ Verdicts sameness(const Patient& patient) {
   if (!patient.cluster) return {};
   constexpr std::size_t kShownDigits = 12;
   const auto sum = ask({"/usr/bin/sha256sum", paths::kConfig});
-  return {ok(fmt::format("aspera.conf is {}, and must be so on each node", sum.out.substr(0, kShownDigits)))};
+  return {ok(fmt::format("aspera.conf is {}, and must be the same on each node", sum.out.substr(0, kShownDigits)))};
 }
 
 }  // namespace

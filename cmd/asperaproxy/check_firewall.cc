@@ -181,12 +181,12 @@ Verdict judge_base(const std::string& name, Base base, bool stopped, std::size_t
   switch (base) {
     case Base::present: return ok(fmt::format("{}: present", name));
     case Base::damaged:
-      return fail(fmt::format("{}: somebody has taken a part of the suite's rules away, or changed them", name), cure);
+      return fail(fmt::format("{}: somebody has removed or changed some of the suite's rules", name), cure);
     case Base::absent: break;
   }
   if (living > 0)
     return fail(fmt::format("{}: all rules of the suite are gone, but {} sessions live", name, living), cure);
-  return ok(fmt::format("{}: none yet, the first session lays them", name));
+  return ok(fmt::format("{}: none yet, the first session makes them", name));
 }
 
 Verdicts rules(const Patient& patient) {
@@ -387,18 +387,18 @@ Verdicts border(const Patient& patient) {
   const auto cut = closed ? std::vector<std::string>{} : asperaproxy::border_plan::cut_by(wanted);
   const std::string would = cut.empty() ? "" : fmt::format("; it would cut {}", counted(cut));
   if (!patient.config->border)
-    return {warn(fmt::format("off, so that others than sessions may be forwarded, {}{}", where, would),
+    return {warn(fmt::format("off, so more than sessions may be forwarded, {}{}", where, would),
                  "asconfigurator -x 'set_server_data;border,AS_NULL'; asperaproxy reload")};
   if (!firewall::backend(Part::nftables).is_installed())
-    return {fail("libnftables cannot be loaded, so that everything may be forwarded, " + where,
+    return {fail("libnftables cannot be loaded, so everything may be forwarded, " + where,
                  "apt-get install nftables; asperaproxy reload  # dnf install nftables")};
   if (!closed)
-    return {fail(fmt::format("not in force, so that everything may be forwarded, {}{}", where, would),
+    return {fail(fmt::format("not in force, so everything may be forwarded, {}{}", where, would),
                  Steps{{"asperaproxy", "reload"}})};
   Verdicts found;
-  // What was turned on since it was closed changes nothing.
+  // Features that were turned on since it was closed change nothing.
   if (!recorded->v4.covers(wanted.v4) || !recorded->v6.covers(wanted.v6))
-    found.push_back(warn(fmt::format("closed, but not as aspera.conf and the routes are by now, {}", where),
+    found.push_back(warn(fmt::format("closed, but aspera.conf or the routes have changed since, {}", where),
                          Steps{{"asperaproxy", "reload"}}));
   else
     found.push_back(
@@ -415,7 +415,7 @@ Verdicts client_flows(const Patient& patient) {
   const auto recorded = firewall::border::recorded();
   const unsigned bound = patient.config->max_flows_per_client;
   if (bound != 0 && (!recorded || recorded->flows_per_client != bound || !firewall::border::is_in_force(*recorded)))
-    return {warn(fmt::format("the bound of {} is not in force, so that one client may fill the kernel's table", bound),
+    return {warn(fmt::format("the limit of {} is not in force, so one client may fill the kernel's table", bound),
                  Steps{{"asperaproxy", "reload"}})};
   const auto max = read_file("/proc/sys/net/netfilter/nf_conntrack_max");
   return {judge_client_flows(*patient.config, std::strtoull(max.c_str(), nullptr, 10))};

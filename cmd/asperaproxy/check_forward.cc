@@ -142,7 +142,7 @@ Verdicts lease_sockets(const Patient& patient) {
        {std::pair{"asp-name.socket", "looks up no name"}, {"asp-redis.socket", "asks no Redis"}}) {
     if (unit == std::string("asp-redis.socket") && (!patient.cluster || patient.cluster->redis.empty())) continue;
     if (ask_once({kSystemctl, "is-active", "--quiet", unit}).well()) continue;
-    found.push_back(fail(fmt::format("{} does not listen, so that asp-lease {}", unit, needed_for),
+    found.push_back(fail(fmt::format("{} does not listen, so asp-lease {}", unit, needed_for),
                          Steps{{"systemctl", "unmask", unit}, {"systemctl", "enable", "--now", unit}}));
   }
   if (found.empty()) found.push_back(ok("asp-lease reaches what it asks"));
@@ -153,7 +153,7 @@ Verdicts node_users_file(const Patient& patient) {
   if (off(patient)) return {};
   if (!patient.proxy->authentication) {
     return {
-        warn("<authentication> is off, so that whoever reaches the node API may lease ports",
+        warn("<authentication> is off, so whoever reaches the node API may lease ports",
              "asconfigurator -x 'set_server_data;proxy_authentication,true'  # and asnodeadmin -au NAME -x ACCOUNT")};
   }
   const std::string path = paths::kNodeUsers;
@@ -164,8 +164,7 @@ Verdicts node_users_file(const Patient& patient) {
     return {fail(failure.what(), "asnodeadmin --reload  # checks it again, once that line is mended or taken out")};
   }
   if (users.empty())
-    return {
-        fail("there is no user of the node API, so that nobody can lease ports", "asnodeadmin -au NAME -x ACCOUNT")};
+    return {fail("there is no user of the node API, so nobody can lease ports", "asnodeadmin -au NAME -x ACCOUNT")};
   const std::string cure = fmt::format("chown root:{} {}; chmod 640 {}", paths::kNodeAccount, path, path);
   if (accounts::exists(paths::kNodeAccount)) {
     const std::string complaint = tried_as::ask(
@@ -331,7 +330,7 @@ Verdicts lease_nftables(const Patient& patient) {
     return {
         fail(tried.first_complaint(),
              "apt-get install nftables; modprobe -a nf_tables nft_nat  # is this a container without CAP_NET_ADMIN?")};
-  return {ok("leases can be laid")};
+  return {ok("leases can be made")};
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ Verdicts of_user(const std::string& user, const file_access::Access& access) {
              line_of({{"asconfigurator", "-x", fmt::format("set_user_data;user_name,{0};absolute,/srv/{0}", user)}}))};
   Verdicts found;
   for (const auto& area : access.areas) {
-    const std::string why = area.path.starts_with('/') ? complaint(user, area.path) : "is no directory of this host";
+    const std::string why = area.path.starts_with('/') ? complaint(user, area.path) : "is not a directory of this host";
     if (!why.empty())
       found.push_back(fail(fmt::format("docroot {} of {}: {}", area.path, user, why),
                            command_at(area.path, {"install", "-d", "-m", "700", "-o", user, "-g", user, area.path})));
@@ -106,7 +106,7 @@ Verdicts landlock(const std::vector<file_access::Access>& served) {
   if (confine::has_landlock()) return {};
   for (const auto& access : served) {
     if (access.landlock_required)
-      return {fail("the kernel has no Landlock, so that nobody is served",
+      return {fail("the kernel has no Landlock, so nobody is served",
                    "# boot a kernel from 5.13 on, with landlock among the lsm= of its command line")};
   }
   return {warn("the kernel has no Landlock: programs of other makers reach all files",

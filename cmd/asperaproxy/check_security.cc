@@ -9,7 +9,7 @@
 namespace doctor {
 namespace {
 
-// What is no proof of a hole, or has not been judged.
+// Findings that do not prove a hole, or could not be judged.
 bool is_doubtful(const std::string& check) {
   return check == "sshd_version" || check == "not_judged" || check == "keys_at_home";
 }

@@ -82,7 +82,7 @@ Verdicts keyfiles(const Patient& patient) {
     } else if (complaint.starts_with("shared: ")) {
       const std::string path = complaint.substr(8);
       found.push_back(
-          warn(fmt::format("{} can read the key of a squash_user, {}, and need not", names, path),
+          warn(fmt::format("{} can read the key of a squash_user, {}, but need not", names, path),
                line_of({{"chown", "root:root", path}, {"chmod", "600", path}}, "make a new key if in doubt")));
     } else {
       found.push_back(fail(fmt::format("{}: {}", names, complaint),

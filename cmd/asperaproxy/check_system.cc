@@ -89,7 +89,7 @@ Verdicts configuration(const Patient& patient) {
   if (patient.rproxy->rules.empty())
     return {fail(fmt::format("{} has no rules", paths::kConfig), "asperaproxy setup  # or aspera.conf(5), <rules>")};
   if (const auto users = tried_as::without_access(patient.users, paths::kConfig); !users.empty())
-    return {fail(fmt::format("{} cannot read {}, so that each of their sessions ends", listed(users), paths::kConfig),
+    return {fail(fmt::format("{} cannot read {}, so each of their sessions ends", listed(users), paths::kConfig),
                  Steps{{"chmod", "644", paths::kConfig}}, fmt::format("namei -l {} shows the way", paths::kConfig))};
   if (const auto odd = odd_values(); !odd.empty()) return odd;
   return {ok(fmt::format("{} is valid; rules: {}", paths::kConfig, patient.rproxy->rules.size()))};
@@ -122,19 +122,18 @@ Verdicts log_directory(const Patient& patient) {
   const std::string& path = patient.rproxy->log_directory;
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
-    return {
-        fail(fmt::format("{} is no directory", path), upstream::shell_command({"install", "-d", "-m", "750", path}))};
+    return {fail(fmt::format("{} is not a directory", path),
+                 upstream::shell_command({"install", "-d", "-m", "750", path}))};
   if (const std::string why = log_file::complaint(path); !why.empty())
-    return {
-        fail(why + ", so that the log is in syslog", "asp-reap  # mends the file; the directory must be root's alone")};
-  if (const auto full = lack_of_room(path, "so that the log is in syslog")) return {*full};
+    return {fail(why + ", so the log is in syslog", "asp-reap  # mends the file; the directory must be root's alone")};
+  if (const auto full = lack_of_room(path, "so the log is in syslog")) return {*full};
   return {ok(fmt::format("{} takes the log", path))};
 }
 
 // No session begins without room for its record.
 Verdicts room(const Patient&) {
   if (::access(paths::kRun, F_OK) != 0) return {warn(fmt::format("there is no {}", paths::kRun), "asperaproxy start")};
-  if (const auto full = lack_of_room(paths::kRun, "so that no session begins")) return {*full};
+  if (const auto full = lack_of_room(paths::kRun, "so no session begins")) return {*full};
   return {ok(fmt::format("{} takes records", paths::kRun))};
 }
 
@@ -175,7 +174,7 @@ std::vector<std::string> outer_interfaces() {
 Verdicts ip_forward(const Patient& patient) {
   Verdicts found;
   if (read_file("/proc/sys/net/ipv4/ip_forward") != "1\n")
-    return {fail("net.ipv4.ip_forward is not 1, so that no packet is forwarded", kStartCure)};
+    return {fail("net.ipv4.ip_forward is not 1, so no packet is forwarded", kStartCure)};
   for (const auto& interface : outer_interfaces()) {
     if (read_file(fmt::format("/proc/sys/net/ipv4/conf/{}/forwarding", interface)) == "0\n") {
       found.push_back(warn(fmt::format("off for the interface {}", interface),
@@ -207,7 +206,7 @@ Verdicts conntrack_table(const Patient&) {
 
 Verdicts accounting(const Patient&) {
   if (read_file("/proc/sys/net/netfilter/nf_conntrack_acct") == "1\n") return {ok("bytes are counted")};
-  return {warn("net.netfilter.nf_conntrack_acct is not 1, so that the log has no bytes",
+  return {warn("net.netfilter.nf_conntrack_acct is not 1, so the log has no bytes",
                Steps{{"sysctl", "-w", "net.netfilter.nf_conntrack_acct=1"}}, kForNextBoot)};
 }
 
@@ -240,12 +239,11 @@ Verdicts syslog(const Patient&) {
     case log_socket::Daemon::absent: break;
     case log_socket::Daemon::hangs:
       return {fail(fmt::format("it hangs: nobody took a line from /dev/log for {} s. sshd and sudo wait for it without "
-                               "end, so that nobody gets in",
+                               "end, so nobody gets in",
                                kPatience.count()),
                    "systemctl restart rsyslog  # or systemd-journald; without systemd, /etc/init.d/rsyslog restart")};
   }
-  return {
-      warn("nobody listens on /dev/log, so that there is no log", "systemctl start rsyslog  # or systemd-journald")};
+  return {warn("nobody listens on /dev/log, so there is no log", "systemctl start rsyslog  # or systemd-journald")};
 }
 
 bool cron_runs() {
@@ -258,11 +256,11 @@ bool cron_runs() {
 Verdicts cron(const Patient&) {
   constexpr char kCronTable[] = "/etc/cron.d/sallyport";
   if (const auto wrong = root_only::complaint(kCronTable))
-    return {fail(*wrong + ", so that cron does not run asp-reap", cure_of_root_only(kCronTable))};
+    return {fail(*wrong + ", so cron does not run asp-reap", cure_of_root_only(kCronTable))};
   Verdict table = judge_cron(read_file(kCronTable), std::string(paths::kBin) + "asp-reap");
   if (table.grade != Grade::ok) return {table};
   if (!cron_runs())
-    return {fail("cron does not run, so that nobody clears up after killed sessions",
+    return {fail("cron does not run, so nobody clears up after killed sessions",
                  Steps{{"systemctl", "enable", "--now", "cron"}}, "crond where there is dnf")};
   return {table};
 }

@@ -49,7 +49,7 @@ const std::vector<Condition>& cluster_conditions();
 const std::vector<Condition>& node_conditions();
 const std::vector<Condition>& security_conditions();  // those that asp-check.sh reports, too
 
-// True where accounts are served on this host, and it is no proxy: then no other condition is looked at.
+// True where accounts are served on this host, and it is not a proxy: then no other condition is looked at.
 bool is_node_only(const Patient& patient);
 
 // --- for the conditions ---
@@ -81,7 +81,7 @@ struct Applied {
   std::string error;  // instead of the text
 };
 const Applied& applied_to(const std::string& user, const std::string& kind);
-// What sshd has for nobody in particular. A mere `sshd -T` fails where Match lines look at connections.
+// sshd's settings for no particular user. A mere `sshd -T` fails where Match lines look at connections.
 const Applied& general_settings();
 // The text for a connection from outside.
 std::string settings_of(const std::string& user);

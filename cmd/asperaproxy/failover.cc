@@ -78,7 +78,7 @@ bool serves_outside() {
   }
 }
 
-// Whatever else fails, a master answers.
+// A master answers even if everything else fails.
 void open_gate() {
   try {
     gate::open();

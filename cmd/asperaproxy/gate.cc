@@ -9,7 +9,7 @@
 namespace gate {
 namespace {
 
-// The table is made first, so that deleting it is no error when there was none.
+// The table is made first, so that deleting it is not an error when there was none.
 constexpr char kRemoveGate[] = "table inet sallyport_gate\ndelete table inet sallyport_gate\n";
 
 std::string drops(const config::Cluster& cluster, bool v4) {

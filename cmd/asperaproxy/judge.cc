@@ -52,7 +52,7 @@ Verdict judge_conntrack(std::uint64_t count, std::uint64_t max) {
 Verdict judge_client_flows(const config::Config& config, std::uint64_t max) {
   const std::uint64_t bound = config.max_flows_per_client;
   if (bound == 0)
-    return warn(fmt::format("no bound, so that one client may have all {} that the kernel tracks", max),
+    return warn(fmt::format("no limit, so one client may have all {} that the kernel tracks", max),
                 "asconfigurator -x 'set_server_data;max_flows_per_client,AS_NULL'; asperaproxy reload");
   constexpr unsigned kForSession = 3;  // SSH of the client's and of the server's, and UDP
   const std::uint64_t sessions = config.rproxy.max_sessions;
@@ -91,7 +91,7 @@ Verdict judge_sources(const std::vector<std::string>& interfaces, const Setting&
   return ok("forged ones are dropped, as far as routes tell");
 }
 
-// Of redirects that it gets, a host that forwards believes those that both values allow; it sends them if one does.
+// A host that forwards accepts redirects only if both values allow it, and sends them if one does.
 Verdict judge_redirects(const std::vector<std::string>& interfaces, const Setting& setting) {
   std::vector<std::string> wrong;
   const auto is_on = [&](const char* name, const std::string& interface) {
@@ -107,11 +107,10 @@ Verdict judge_redirects(const std::vector<std::string>& interfaces, const Settin
   for (const auto& interface : interfaces) {
     if (is_on("send_redirects", interface)) wrong.push_back(of_interface("net/ipv4", interface, "send_redirects"));
   }
-  if (wrong.empty()) return ok("neither believed nor sent");
+  if (wrong.empty()) return ok("neither accepted nor sent");
   Steps off{{"sysctl", "-w"}};
   for (const auto& one : wrong) off[0].push_back(one + "=0");
-  return warn(fmt::format("{} is on: a packet can give traffic another way", fmt::join(wrong, ", ")), off,
-              kForNextBoot);
+  return warn(fmt::format("{} is on: a packet can redirect traffic", fmt::join(wrong, ", ")), off, kForNextBoot);
 }
 
 Verdict judge_hosts(std::string_view text) {
@@ -209,14 +208,14 @@ Verdict judge_clock(std::int64_t now, bool synchronised) {
   constexpr std::int64_t kLatest = 4102444800;    // 2100
   const std::string cure = "timedatectl set-ntp true  # or set up chrony";
   if (now < kEarliest || now > kLatest) return fail("the clock is wrong by years", cure);
-  if (!synchronised) return warn("not synchronised, so that the times in the log may be wrong", cure);
+  if (!synchronised) return warn("not synchronised, so the times in the log may be wrong", cure);
   return ok("synchronised");
 }
 
 Verdict judge_selinux(std::string_view enforce) {
   if (enforce.empty()) return ok("not enabled");
   if (enforce.starts_with('0')) return ok("permissive");
-  return ok("enforcing; should it deny something: ausearch -m avc -ts recent");
+  return ok("enforcing; if it denies something: ausearch -m avc -ts recent");
 }
 
 Verdict judge_fate(const packet_filter::Fate& fate, const std::string& packets, const std::string& cure) {
@@ -260,9 +259,9 @@ Complaints judge_sshd(std::string_view settings, const std::string& shell) {
   if (is["permituserrc"] != "no") wrong(true, fmt::format("PermitUserRC is {}", is["permituserrc"]));
   if (is["passwordauthentication"] != "no") wrong(false, "PasswordAuthentication is yes");
   if (is["pubkeyauthentication"] == "no") wrong(true, "PubkeyAuthentication is no");
-  if (is["exposeauthinfo"] != "yes") wrong(false, "ExposeAuthInfo is no, so that the log lacks the key");
+  if (is["exposeauthinfo"] != "yes") wrong(false, "ExposeAuthInfo is no, so the log lacks the key");
   if (is["clientaliveinterval"] == "0" || is["clientalivecountmax"] == "0")
-    wrong(false, "no keep-alives (ClientAliveInterval, ClientAliveCountMax), so that dead clients stay");
+    wrong(false, "no keep-alives (ClientAliveInterval, ClientAliveCountMax), so dead clients stay");
   if (is["permitrootlogin"] != "no") wrong(false, fmt::format("PermitRootLogin is {}", is["permitrootlogin"]));
   return found;
 }
@@ -364,7 +363,7 @@ std::vector<std::string> judge_startups(std::string_view settings) {
   if (limit && is["persourcenetblocksize"].ends_with(":128"))
     found.push_back(fmt::format("PerSourceNetBlockSize is {}: one IPv6 host has more addresses than can be counted",
                                 is["persourcenetblocksize"]));
-  if (is["logingracetime"] == "0") found.push_back("LoginGraceTime is 0: who does not log in may stay for ever");
+  if (is["logingracetime"] == "0") found.push_back("LoginGraceTime is 0: clients that do not log in may stay for ever");
   return found;
 }
 
@@ -431,12 +430,11 @@ Verdict judge_local_ports(const PortRange& leased, std::string_view local, std::
     for (const auto& range : kept) all += range_text(range) + ",";
     all += range_text(leased);
     return warn(
-        fmt::format("{} to {} are also of the ports that the kernel takes for connections of the host's own, "
-                    "which then meet a lease",
+        fmt::format("{} to {} are also used by the kernel for the host's own connections, which then run into a lease",
                     low, high),
         fmt::format("sysctl -w net.ipv4.ip_local_reserved_ports={}  # for the next boot, in /etc/sysctl.d", all));
   }
-  return ok(fmt::format("{} to {} are not the kernel's", leased.low, leased.high));
+  return ok(fmt::format("{} to {} are not used for the host's own connections", leased.low, leased.high));
 }
 
 Verdict judge_destinations(const config::Proxy& proxy, const std::vector<Network>& near) {

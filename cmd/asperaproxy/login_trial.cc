@@ -63,7 +63,7 @@ class Dial {
       if (line.event == "failed")
         return failed(status::failure_code(line), line.get("reason"), line.get("fault") == "client");
     }
-    if (!open) return failed(tool::internal, "asp-dial ended without a word", false);
+    if (!open) return failed(tool::internal, "asp-dial ended without a message", false);
     if (deadline_.over()) return failed(tool::unavailable, "it did not get ready in time", false);
     return std::nullopt;
   }

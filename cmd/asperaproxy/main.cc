@@ -20,7 +20,7 @@ struct Verb {
   int (*with)(const Words&);
   const char* words;
 };
-// What is done by hand is done here, where its outcome is seen; systemd follows.
+// A verb that is run by hand acts here, where its outcome is seen; systemd follows.
 int start() {
   const int code = asperaproxy::start();
   asperaproxy::unit::follow("start");

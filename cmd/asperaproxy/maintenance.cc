@@ -52,7 +52,7 @@ void share_if_known() {
   try {
     balance::share(config::load(paths::kConfig, config::Author::root).cluster, balance::Haste::administrator);
   } catch (const tool::Failure& failure) {
-    logging::debug1("Whether there is a cluster is not known: {}", logging::escape(failure.what()));
+    logging::debug1("Cannot tell whether there is a cluster: {}", logging::escape(failure.what()));
   }
 }
 

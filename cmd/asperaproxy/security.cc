@@ -115,17 +115,17 @@ class Examination {
     // A cure must not lock out whoever administers the host.
     const auto of_administrators = std::find_if(groups.begin(), groups.end(), accounts::is_of_administrators);
     if (!account.is_member && of_administrators != groups.end())
-      return of_user(
-          "sudo", account,
-          fmt::format("has a docroot, and is a member of the group {}, who can become root", *of_administrators),
-          "in aspera.conf, give docroots to a <group> or a <user>, and not to all by <default>");
+      return of_user("sudo", account,
+                     fmt::format("has a docroot, and is a member of the group {}, whose members can become root",
+                                 *of_administrators),
+                     "in aspera.conf, give docroots to a <group> or a <user>, and not to all by <default>");
     sshd_contexts::Settings settings;
     if (!ask_sshd(account, settings)) return;
     judge_docroot(account, access, enforced_by);
     judge_grants(account);
     for (const auto& group : groups) {
       if (accounts::is_of_administrators(group))
-        of_user("sudo", account, fmt::format("member of the group {}, who can become root", group),
+        of_user("sudo", account, fmt::format("member of the group {}, whose members can become root", group),
                 upstream::shell_command({"gpasswd", "-d", account.name, group}));
     }
     check_user_files(account, settings, keyfiles_, report_.findings);
@@ -155,8 +155,7 @@ class Examination {
 
   void judge_docroot(const Account& account, const file_access::Access& access, const std::string& enforced_by) {
     if (enforced_by == "programs")
-      of_user("docroot_unconfined", account,
-              "the kernel lacks Landlock, so that programs of other makers reach all files",
+      of_user("docroot_unconfined", account, "the kernel lacks Landlock, so programs of other makers reach all files",
               "cat /sys/kernel/security/lsm  # a kernel with landlock there; or <confinement>required</confinement>");
     std::error_code error;
     const std::string home = fs::weakly_canonical(account.home.empty() ? "/" : account.home, error);

@@ -123,11 +123,12 @@ void check_sshd_version(Findings& found) {
   const std::string package = version().package.empty() ? "" : fmt::format(" (package {})", version().package);
   for (const auto& hole : holes()) {
     if (!is_open(hole)) continue;
-    found.push_back({"sshd_version", false, kSshd,
-                     fmt::format("{}{}: {} {}; a warning, no proof: by its version alone, and the distribution may "
-                                 "have mended it",
-                                 version().banner, package, hole.cve, hole.meaning),
-                     "apt-get update && apt-get install --only-upgrade openssh-server"});
+    found.push_back(
+        {"sshd_version", false, kSshd,
+         fmt::format(
+             "{}{}: {} {}; a warning, not proof: judged by its version only, and the distribution may have fixed it",
+             version().banner, package, hole.cve, hole.meaning),
+         "apt-get update && apt-get install --only-upgrade openssh-server"});
   }
 }
 

@@ -167,9 +167,10 @@ std::optional<tool::Failure> refuse_new() {
     session::spool::set_stopped(true);
     return std::nullopt;
   } catch (const tool::Failure& failure) {
-    return tool::Failure(failure.code(), fmt::format("all sessions are ended, but as soon as there is room, new ones "
-                                                     "will be taken: {}",
-                                                     failure.what()));
+    return tool::Failure(
+        failure.code(),
+        fmt::format("all sessions are ended, but new ones will be accepted as soon as there is room: {}",
+                    failure.what()));
   }
 }
 
@@ -183,7 +184,7 @@ int leave() {
     if (plan->v6.strict) stop_forwarding(AF_INET6);
   }
   firewall::border::take_away();
-  logging::event("Left: the border is open, and forwarding as it was before the first start");
+  logging::event("Left: opened the border, and set forwarding to what it was before the first start");
   return stopped;
 }
 

@@ -48,7 +48,7 @@ int undo(Journal& journal) {
   int result = tool::yes;
   if (journal.entries().empty()) {
     journal.forget();
-    say("there is nothing to take back\n");
+    say("there is nothing to undo\n");
     return result;
   }
   while (!journal.entries().empty()) {
@@ -63,11 +63,11 @@ int undo(Journal& journal) {
   }
   journal.forget();
   logging::event("Setup: undone");
-  say(result == tool::yes ? "all is as it was before setup\n" : "all else is as it was before setup\n");
+  say(result == tool::yes ? "everything is as it was before setup\n" : "everything else is as it was before setup\n");
   return result;
 }
 
-// What cannot even be looked at is one line, once; the next steps may be seen all the same.
+// A step that cannot even be looked at gets one line, once; the next steps may be shown nevertheless.
 int show_all(const Answers& answers, const Journal& journal) {
   int result = tool::yes;
   std::set<std::string> said;
@@ -89,8 +89,8 @@ Step made(const Maker& maker, const Answers& answers, const Journal& journal) {
     return with_failures([&] { return maker.make(answers, journal); });
   } catch (const tool::Failure& failure) {
     throw tool::Failure(failure.code(),
-                        fmt::format("{}: {}. Nothing of this step is done. Mend that, and run asperaproxy setup again: "
-                                    "it goes on from here; --undo takes the steps before back",
+                        fmt::format("{}: {}. This step changed nothing. Mend that, and run asperaproxy setup again: it "
+                                    "goes on from here; --undo takes back the earlier steps",
                                     maker.name, failure.what()));
   }
 }

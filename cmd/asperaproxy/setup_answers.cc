@@ -51,7 +51,7 @@ void take_servers(Answers& answers, const std::string& text) {
   answers.servers.clear();
   for (const auto word : cut::words(text, ", \t")) {
     auto host = HostPort::parse(word);
-    if (!host) wrong(fmt::format("'{}' is no server: an address or a name, with :PORT if that is not 22", word));
+    if (!host) wrong(fmt::format("'{}' is not a server: an address or a name, with :PORT if that is not 22", word));
     if (host->port == 0) host->port = 22;
     if (addresses_of(*host).empty())
       wrong(fmt::format("{}: no address is known for that name (getent hosts {})", host->host, host->host));
@@ -66,9 +66,9 @@ void take_addresses(Answers& answers, const std::string& text) {
   const auto own = own_addresses();
   for (const auto word : cut::words(text, ", \t")) {
     const auto address = IpAddress::parse(word);
-    if (!address) wrong(fmt::format("'{}' is no address", word));
+    if (!address) wrong(fmt::format("'{}' is not an address", word));
     if (std::find(own.begin(), own.end(), *address) == own.end())
-      wrong(fmt::format("{} is no address of this host, which has {}", address->text(), joined(own)));
+      wrong(fmt::format("{} is not an address of this host, which has {}", address->text(), joined(own)));
     if (std::find(answers.addresses.begin(), answers.addresses.end(), *address) == answers.addresses.end())
       answers.addresses.push_back(*address);
   }
@@ -78,14 +78,14 @@ void take_addresses(Answers& answers, const std::string& text) {
 void take_squash(Answers& answers, const std::string& text) {
   if (text == "-") return answers.squash.clear();
   if (!accounts::is_name(text) || text.find_first_of("<>&") != text.npos)
-    wrong(fmt::format("'{}' is no name of an account", text));
+    wrong(fmt::format("'{}' is not a name of an account", text));
   answers.squash = text;
 }
 
 void take_user(Answers& answers, const std::string& text) {
   if (text == "-") return answers.user.clear();
   if (!is_user_name(text))
-    wrong(fmt::format("'{}' is no name for an account on this host: letters, digits, . _ and -, at most 32", text));
+    wrong(fmt::format("'{}' is not a name for an account on this host: letters, digits, . _ and -, at most 32", text));
   if (const auto account = proxy_account::find(text)) proxy_account::check_may_transfer_only(*account);
   answers.user = text;
 }
@@ -106,7 +106,8 @@ void take_key(Answers& answers, const std::string& text) {
     if (!key.empty() && key[0] != '#') keys.emplace_back(key);
   }
   if (keys.size() != 1) wrong("one public key is needed, as a line that begins with its type (asp-adduser takes more)");
-  if (fingerprint_of(keys[0]).empty()) wrong("that is no public key: a line such as ssh-ed25519 AAAA... bear@laptop");
+  if (fingerprint_of(keys[0]).empty())
+    wrong("that is not a public key: a line such as ssh-ed25519 AAAA... bear@laptop");
   answers.key = keys[0];
 }
 
@@ -159,7 +160,7 @@ void take_destinations(Answers& answers, const std::string& text) {
   if (text == "-") return;
   for (const auto word : cut::words(text, ", \t")) {
     if (!config::Destination::parse(word))
-      wrong(fmt::format("'{}' is no destination: an address, a network, a name or *.name, with :PORT[-PORT]", word));
+      wrong(fmt::format("'{}' is not a destination: an address, a network, a name or *.name, with :PORT[-PORT]", word));
     answers.destinations.emplace_back(word);
   }
   if (answers.destinations.empty()) wrong("a destination is needed, or - for any but private ones");
@@ -167,7 +168,7 @@ void take_destinations(Answers& answers, const std::string& text) {
 
 void take_node_user(Answers& answers, const std::string& text) {
   if (text == "-") return answers.node_user.clear();
-  if (!config::node_users::is_name(text)) wrong(fmt::format("'{}' is no name for a user", text));
+  if (!config::node_users::is_name(text)) wrong(fmt::format("'{}' is not a name for a user", text));
   answers.node_user = text;
 }
 
@@ -179,7 +180,7 @@ void take_password(Answers& answers, const std::string& text) {
 
 void take_target(Answers& answers, const std::string& text) {
   answers.target = HostPort::parse(text);
-  if (!answers.target) wrong(fmt::format("'{}' is no server", text));
+  if (!answers.target) wrong(fmt::format("'{}' is not a server", text));
   if (answers.target->port == 0) answers.target->port = 22;
 }
 
@@ -187,7 +188,7 @@ void take_proxies(Answers& answers, const std::string& text) {
   answers.proxies.clear();
   for (const auto word : cut::words(text, ", \t")) {
     const auto address = IpAddress::parse(word);
-    if (!address) wrong(fmt::format("'{}' is no address", word));
+    if (!address) wrong(fmt::format("'{}' is not an address", word));
     answers.proxies.push_back(*address);
   }
   if (answers.proxies.empty()) wrong("an address is needed");
@@ -197,7 +198,7 @@ void take_docroot(Answers& answers, const std::string& text) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-";
   const bool plain = text.starts_with('/') && !text.ends_with('/') && text.find_first_not_of(kPlain) == text.npos;
   if (!plain || text.find("//") != text.npos || text.find("/.") != text.npos)
-    wrong(fmt::format("'{}' is no folder for docroots: a path such as /srv/transfer, of letters, digits, . _ and -",
+    wrong(fmt::format("'{}' is not a folder for docroots: a path such as /srv/transfer, of letters, digits, . _ and -",
                       text));
   answers.docroot = text;
 }
@@ -277,12 +278,11 @@ constexpr Topic kTopics[] = {
     {'T', "try", take_target},
     {'O', "from-original", take_original},
     {'S', "sudoers", take_sudoers,
-     "Lines of sudoers let users rewrite the whole firewall, by iptables-restore. Nobody needs that any more (delete "
-     "or "
-     "keep)",
+     "Lines of sudoers let users rewrite the whole firewall, by iptables-restore. Nobody needs that any more "
+     "(delete or keep)",
      standard_sudoers, has_old_grants},
     {'b', "border", take_border,
-     "This host forwards packets already. Close it between the proxy's networks, but for sessions (yes or no)",
+     "This host forwards packets already. Stop that between the proxy's networks, except for sessions (yes or no)",
      [](const Answers&) { return std::string(); },
      [](const Answers& answers) { return answers.border == Border::undecided && forwards_for_others(); }},
 };
@@ -332,7 +332,7 @@ const std::vector<option>& table() {
 
 Options parsed(const std::vector<std::string>& words) {
   auto options = options::parse(words, table().data(), kUsage);
-  if (!options.operands.empty()) options::fail_usage(kUsage, fmt::format("'{}' is no option", options.operands[0]));
+  if (!options.operands.empty()) options::fail_usage(kUsage, fmt::format("'{}' is not an option", options.operands[0]));
   const auto name = [](char letter) {
     return std::find_if(table().begin(), table().end(), [=](const option& one) { return one.val == letter; })->name;
   };
@@ -376,7 +376,7 @@ void take_standards(Answers& answers) {
   if (answers.node() && answers.proxies.empty()) options::fail_usage(kUsage, "--proxy is needed");
   if (answers.forward()) {
     if (!answers.inside) answers.inside = address_inside(answers.servers);
-    if (!answers.inside) options::fail_usage(kUsage, "--inside is needed: which address it is, the host does not show");
+    if (!answers.inside) options::fail_usage(kUsage, "--inside is needed: the host does not show which address it is");
   }
 }
 

@@ -19,7 +19,7 @@ enum class Direction { reverse, forward, both, node };
 
 struct Answers {
   Direction direction = Direction::reverse;
-  // Of the reverse proxy:
+  // For the reverse proxy:
   std::vector<HostPort> servers;     // the port is never 0
   std::vector<IpAddress> addresses;  // of the proxy, where clients come
   std::string squash;                // everybody's account on the servers; empty: each has the own name there
@@ -27,19 +27,19 @@ struct Answers {
   std::string key;                   // that user's public key, a line
   std::vector<std::string> prints;   // fingerprints of host keys that are known to be right
   RootLogin root_login = RootLogin::undecided;
-  // Of the forward proxy:
+  // For the forward proxy:
   std::optional<IpAddress> inside;        // of the proxy, where people inside come
   std::vector<std::string> destinations;  // that they may reach; empty: any but private ones
   std::string node_user;                  // the first one inside; empty: none yet
   std::string password;                   // the node user's; empty: asked for on the terminal. It is not remembered
   std::optional<HostPort> target;         // a server outside to prove it with
-  // Of a transfer node, whose `user` is the account that the proxy logs in to, and `key` the proxy's:
+  // For a transfer node, whose `user` is the account that the proxy logs in to, and `key` the proxy's:
   std::vector<IpAddress> proxies;         // where all its sessions come from
   std::string docroot = "/srv/transfer";  // a folder in it for each account
   // Where the original proxy was:
   std::string original;  // its aspera.conf; empty: it was not here. Servers and addresses are those of the file
   bool sudoers = false;  // its lines of sudoers may go
-  // Of both:
+  // For both:
   Border border = Border::undecided;
   bool operator==(const Answers&) const = default;
   bool reverse() const { return direction == Direction::reverse || direction == Direction::both; }

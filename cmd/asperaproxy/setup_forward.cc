@@ -41,7 +41,7 @@ void wait_for(Port port) {
 
 std::string last_line(const std::string& text) {
   const auto lines = cut::lines(text);
-  return lines.empty() ? "nothing was said" : std::string(lines.back());
+  return lines.empty() ? "it gave no reason" : std::string(lines.back());
 }
 
 // A file that root alone can read, while it lives.

@@ -141,13 +141,14 @@ doctor::Verdict transfer_of(const Answers& answers) {
     return doctor::fail(fmt::format("{}: {}", answers.user, said.empty() ? "asp-cp says nothing" : said.back()),
                         "asperaproxy check; journalctl -t sshd -t sshd-session -t aspshell");
   }
-  if (text_of(fetched) != text_of(sent)) return doctor::fail("another file came back", "asperaproxy check");
+  if (text_of(fetched) != text_of(sent))
+    return doctor::fail("the file that came back is different", "asperaproxy check");
   return doctor::ok(fmt::format("{}: a file went into {}, came back, and is deleted", answers.user,
                                 docroot_of(answers, answers.user)));
 }
 
 std::string node_remains(const Answers& answers) {
-  std::string text = "\nWhat remains, for others to do:\n\n";
+  std::string text = "\nWhat remains for others to do:\n\n";
   const auto ends = own_ends(answers);
   const std::string here =
       ends.empty() ? "this host" : HostPort{ends[0].text(), ssh_port() == 22 ? Port(0) : ssh_port()}.text();
@@ -155,7 +156,7 @@ std::string node_remains(const Answers& answers) {
     text += fmt::format("On the proxy, if it has no rule for this server yet; its host key is what follows:\n\n"
                         "asperaproxy setup --server {} --squash {}\n{}\n\n",
                         here, answers.user, fingerprint_of(text_of("/etc/ssh/ssh_host_ed25519_key.pub").value_or("")));
-  return text + "The firewalls have to let through, and what answers it:\n\n" +
+  return text + "The firewalls have to let this through, and the answers to it:\n\n" +
          table({{"inner", fmt::format("{}", fmt::join(texts_of(answers.proxies), ", ")),
                  fmt::format("{}", fmt::join(texts_of(ends), ", ")), fmt::format("TCP {}, UDP 33001", ssh_port())}});
 }

@@ -14,7 +14,7 @@ struct Taken {
   std::vector<std::string> left_out;  // "12:7: <rule>: why", a line each
 };
 // Pure. What is wrong in a <rule> costs the rule: without that part it might let in more than before. Failure{78} when
-// it is no XML, or nothing sensible is left.
+// it is not XML, or nothing sensible is left.
 Taken take_over(std::string text);
 
 // sudoers(5) without the lines that let somebody run iptables-restore, and nothing else, as root.

@@ -49,7 +49,7 @@ Pair free_pair(bool v4) {
     if (std::none_of(networks.begin(), networks.end(), [&](const Network& one) { return one.contains(client); }))
       return pair;
   }
-  throw tool::Failure(tool::os, "make a network to try from: this host has those that are for tests itself");
+  throw tool::Failure(tool::os, "make a network to try from: this host itself uses the networks that are for tests");
 }
 
 void require(const std::vector<std::string>& argv) {

@@ -50,7 +50,7 @@ session::Request request(const std::string& user, const IpAddress& proxy) {
 // "asp-cp: why" without the name.
 std::string last_of(std::string_view said) {
   const auto lines = cut::lines(said);
-  std::string_view line = lines.empty() ? "nothing was said" : lines.back();
+  std::string_view line = lines.empty() ? "it gave no reason" : lines.back();
   if (const auto colon = line.find(": "); line.starts_with("asp") && colon != line.npos) line.remove_prefix(colon + 2);
   return std::string(line);
 }
@@ -205,7 +205,7 @@ bool tried(const char* name, Trial trial) {
     verdict = trial();
   } catch (const tool::Failure& failure) {
     verdict = doctor::fail(fmt::format("none could be tried from this host: {}", failure.what()),
-                           "try it from where people are");
+                           "try it from a user's machine");
   }
   say_verdict(name, verdict);
   return verdict.grade != doctor::Grade::fail;

@@ -124,7 +124,7 @@ std::string authorized_line(const std::vector<std::string>& from, const std::str
 
 std::string remains(const Answers& answers, bool let_in) {
   std::vector<Passage> passages;
-  std::string text = "\nWhat remains, for others to do:\n\n";
+  std::string text = "\nWhat remains for others to do:\n\n";
   if (answers.reverse()) {
     if (!let_in) text += keys_part(answers);
     text += sshd_part(answers);
@@ -137,7 +137,7 @@ std::string remains(const Answers& answers, bool let_in) {
     text += forward_part(answers);
     add_forward(passages, answers);
   }
-  return text + "The firewalls have to let through, and what answers it:\n\n" + table(passages);
+  return text + "The firewalls have to let this through, and the answers to it:\n\n" + table(passages);
 }
 
 }  // namespace asperaproxy::setup

@@ -152,7 +152,7 @@ void refuse_lockout(const Answers& answers, const Candidate& candidate) {
   const auto groups = accounts::groups_of(who.name);
   if (who.uid != 0 && std::find(groups.begin(), groups.end(), paths::kGroup) != groups.end())
     throw tool::Failure(tool::not_permitted,
-                        fmt::format("{0} is in the group {1}, and would have aspshell for a shell: gpasswd -d {0} {1}",
+                        fmt::format("{0} is in the group {1}, and would get aspshell as a shell: gpasswd -d {0} {1}",
                                     who.name, paths::kGroup));
   const std::string now = doctor::ask({kSshd, "-T", "-C", "user=root,host=localhost,addr=127.0.0.1"}).out;
   if (answers.root_login == RootLogin::no || has_line(now, "permitrootlogin no")) return;
@@ -294,7 +294,7 @@ Step sshd_step(const Answers& answers, const Journal& journal) {
   const Candidate candidate(text);
   const auto ports = doctor::ports_of(candidate.settings());
   step.state = fmt::format("listens on {}, confines the group {}{}", fmt::join(ports, " and "), paths::kGroup,
-                           theirs ? fmt::format("; {} is left as somebody wrote it", installed()) : "");
+                           theirs ? fmt::format("; somebody has edited {}, and it is left so", installed()) : "");
   refuse_lockout(answers, candidate);
   step.want({installed(), text});
   const bool listens = answers.node() || doctor::listens(doctor::kUsualSshPort);

@@ -109,7 +109,7 @@ void take(const Step& step, Journal& journal) {
     journal.take_back();
     throw tool::Failure(failure.code(),
                         fmt::format("{}: {}. What this step did is taken back. Mend that, and run asperaproxy setup "
-                                    "again: it goes on from here; --undo takes the other steps back, too",
+                                    "again: it goes on from here; --undo takes back the other steps, too",
                                     step.name, failure.what()));
   }
   say_lines(fmt::format("done  {}: {}\n", step.name, step.state));

@@ -18,7 +18,7 @@
 
 namespace asperaproxy::setup {
 
-// Of what a program prints, so much at most is read.
+// At most this much of a program's output is read.
 constexpr std::size_t kMostOutput = 4 * 1024 * 1024;
 
 // A file as it shall be.
@@ -51,7 +51,7 @@ struct Step {
   void want(const File& file);
 };
 
-// What the standard library throws is a Failure{71} like any other.
+// An exception of the standard library is a Failure{71} like any other.
 auto with_failures(const auto& work) {
   try {
     return work();

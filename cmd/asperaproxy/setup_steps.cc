@@ -62,7 +62,7 @@ void add_account(Step& step, const char* name) {
 
 Step accounts_step(const Answers& answers, const Journal&) {
   Step step{"accounts",
-            fmt::format("the group {}{}", paths::kGroup, answers.node() ? "" : ", and those that have no rights")};
+            fmt::format("the group {}{}", paths::kGroup, answers.node() ? "" : ", and the accounts without rights")};
   if (!::getgrnam(paths::kGroup)) {
     step.commands.push_back({{"/usr/sbin/groupadd", "--system", paths::kGroup}});
     step.undo.push_back({"/usr/sbin/groupdel", paths::kGroup});
@@ -117,7 +117,7 @@ std::vector<std::string> other_settings(std::string_view text) {
 
 Step kernel_step(const Answers&, const Journal&) {
   const std::string settings = "/etc/sysctl.d/sallyport.conf";
-  Step step{"kernel", "counts bytes, and lets nobody on the network lead packets elsewhere"};
+  Step step{"kernel", "counts bytes, and lets nobody on the network redirect packets"};
   const auto text = text_of(settings);
   if (!text) throw tool::Failure(tool::os, settings + " is missing: install the suite again");
   const auto others = other_settings(*text);
@@ -135,7 +135,7 @@ Step kernel_step(const Answers&, const Journal&) {
 
 Step key_step(const Answers& answers, const Journal&) {
   const std::string key = squash_key();
-  if (answers.squash.empty()) return {"key", "each user has a key of the own, which asp-adduser makes"};
+  if (answers.squash.empty()) return {"key", "each user has their own key, which asp-adduser makes"};
   Step step{"key", fmt::format("{} logs in to the server", key)};
   if (text_of(key)) return step;
   step.touched = {key, key + ".pub"};
@@ -257,8 +257,8 @@ void refuse_cut(const Answers& answers, const config::Config& config, const fire
   if (!config.border || answers.border == Border::yes || !forwards_for_others()) return;
   const auto flows = border_plan::cut_by(plan);
   throw tool::Failure(tool::not_permitted,
-                      fmt::format("this host forwards for others{}, and would no longer between its networks: --border "
-                                  "yes if that is right, --border no if it is to go on as a router for everybody",
+                      fmt::format("this host forwards for others{}, and would stop that between its networks: give "
+                                  "--border yes if that is right, or --border no to keep it a router for everybody",
                                   flows.empty() ? "" : fmt::format(" now ({})", doctor::listed(flows))));
 }
 
@@ -318,8 +318,8 @@ Command trust(const HostPort& server, const Answers& answers) {
     const auto known = std::find_first_of(shown.begin(), shown.end(), answers.prints.begin(), answers.prints.end());
     if (known == shown.end())
       throw tool::Failure(tool::untrusted,
-                          fmt::format("{}, and --fingerprint says {}. What is right, ssh-keygen -lf "
-                                      "/etc/ssh/ssh_host_ed25519_key.pub says on the server's console; give that one",
+                          fmt::format("{}, and --fingerprint says {}. On the server's console, ssh-keygen -lf "
+                                      "/etc/ssh/ssh_host_ed25519_key.pub prints the right one; give that",
                                       shows, fmt::join(answers.prints, ", ")));
     argv.insert(argv.end(), {"--fingerprint", *known});
   }

@@ -7,7 +7,7 @@
 
 namespace asperaproxy::setup {
 
-// What needs a step.
+// Which hosts need a step.
 constexpr unsigned kReverse = 1, kForward = 2, kNode = 4;
 constexpr unsigned kProxy = kReverse | kForward;
 

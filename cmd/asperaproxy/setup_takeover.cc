@@ -72,8 +72,7 @@ Step old_grants_step(const Answers& answers, const Journal&) {
     else kept += grants.deleted.size();
   }
   if (kept > 0)
-    step.state =
-        fmt::format("{} lines of sudoers go on to let people rewrite the whole firewall: --sudoers delete", kept);
+    step.state = fmt::format("{} lines of sudoers still let people rewrite the whole firewall: --sudoers delete", kept);
   if (!by_hand.empty()) step.state += fmt::format("; edit by hand: {}", fmt::join(by_hand, "; "));
   return step;
 }

@@ -65,15 +65,16 @@ std::string text_of(const Facts& facts) {
   const std::string key = facts.user_keys.empty() ? "transfer_key" : "YOUR_KEY";
   return fmt::format(
       "Access for {}\n\n{}\n{}\n"
-      "2. Let your firewall send TCP {} and UDP {} to {}, and the answers come back.\n\n"
+      "2. Let your firewall send TCP {} and UDP {} to {}, and let the answers in.\n\n"
       "3. Try it with one of these. The first time, SSH shows the host's key: it has to be one of those above.\n\n"
       "     asp-cp -P {} -i {} FILE {}@{}:\n"
       "     ascp -P {} -O {} -i {} FILE {}@{}:\n\n"
-      "Where it does not work, this says how far it gets, and whom to ask for what:\n\n"
+      "If it does not work, this says how far it gets, and whom to ask for what:\n\n"
       "     asp-cp --check -P {} -O {} -i {} {}@{}\n\n"
-      "\"Permission denied\" means that the key or the user's name is another one. Without any answer, something on "
-      "the\n"
-      "way blocks TCP; a transfer that begins and then stands still, UDP. Tell us the time and your address.\n",
+      "\"Permission denied\" means that the key or the user's name is not the right one. If there is no answer at "
+      "all,\n"
+      "something on the way blocks TCP; if a transfer begins and then stands still, UDP. Tell us the time and your\n"
+      "address.\n",
       facts.user, facts_part(facts), key_part(facts), fmt::join(facts.ssh_ports, ", "), ports_text(first.udp),
       first.host, ssh, key, facts.user, in_brackets(first.host), ssh, first.udp.low, key, facts.user,
       in_brackets(first.host), ssh, first.udp.low, key, facts.user, in_brackets(first.host));

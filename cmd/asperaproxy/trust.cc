@@ -63,7 +63,8 @@ AskedTrust parse_trust(const std::vector<std::string>& words) {
   for (int letter; (letter = ::getopt_long(argc, argv.data(), ":", kOptions, nullptr)) != -1;) {
     if (letter == ':') options::fail_usage(kTrustUsage, "--fingerprint needs SHA256:...");
     if (letter == '?')
-      options::fail_usage(kTrustUsage, fmt::format("{} is no option", argv[static_cast<std::size_t>(::optind) - 1]));
+      options::fail_usage(kTrustUsage,
+                          fmt::format("{} is not an option", argv[static_cast<std::size_t>(::optind) - 1]));
     if (letter == 'r') asked.replace = true;
     if (letter != 'f') continue;
     asked.fingerprint = ::optarg;

@@ -48,7 +48,7 @@ void follow(const char* verb) {
   } catch (const tool::Failure& failure) {
     if (failure.code() != tool::temporary) throw;
     // It has the order. Perhaps it was a unit before ours that called us, for whose start ours has to wait.
-    logging::error("systemd has not followed yet: {} of {}; systemctl list-jobs says what it waits for", verb, kUnit);
+    logging::error("systemd has not caught up yet: {} of {}; systemctl list-jobs says what it waits for", verb, kUnit);
     return;
   }
   if (done.status == 0) return;

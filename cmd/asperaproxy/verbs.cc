@@ -9,7 +9,8 @@ namespace asperaproxy {
 
 void require_root() {
   if (::geteuid() != 0)
-    throw tool::Failure(tool::not_permitted, "the sessions and the firewall are root's: run it as root, or with sudo");
+    throw tool::Failure(tool::not_permitted,
+                        "only root may read and change the sessions and the firewall: run it as root, or with sudo");
 }
 
 void say(const std::string& text) { io::write_all(STDOUT_FILENO, text); }

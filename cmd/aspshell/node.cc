@@ -150,13 +150,13 @@ void confine_to(const std::string& program, Places places, const Access& access,
   if (!confine::has_landlock()) {
     if (access.landlock_required)
       throw tool::Failure(tool::config,
-                          "this kernel has no Landlock, which is to confine the command; <confinement> if_possible "
-                          "in aspera.conf would let it run without",
+                          "this kernel has no Landlock, so nothing can confine the command; with <confinement> "
+                          "if_possible in aspera.conf it runs unconfined",
                           "This server cannot confine the transfer. Tell the administrator.");
     if (access.areas.size() > 1)
-      throw tool::Failure(tool::config, "this kernel has no Landlock, and several <path> need it");
+      throw tool::Failure(tool::config, "this kernel has no Landlock, which several <path> need");
     confine::refuse_dangerous();
-    logging::error("This kernel has no Landlock: nothing but {} itself keeps to the docroot", logging::escape(program));
+    logging::error("This kernel has no Landlock: only {} itself keeps to the docroot", logging::escape(program));
     return;
   }
   for (const char* const path : kReadable) places.add(path, may_read | may_list);
@@ -197,7 +197,7 @@ void serve_here(const Words& words, const Access& access, const std::string& use
   served.argv[0] = program;
   add_options(served.argv, access);
   confine_to(program, std::move(places), access, reach_of(program, words));
-  // What we were given leads anywhere.
+  // Descriptors that we inherited may lead anywhere.
   if (::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) tool::fail_errno(tool::os, "close descriptors");
   child::replace(served);
 }

@@ -83,8 +83,8 @@ std::vector<Advice> advice(const config::Rproxy& rproxy) {
   for (auto below = rproxy.rules.begin(); below != rproxy.rules.end(); ++below) {
     for (auto above = rproxy.rules.begin(); above != below; ++above) {
       if (!hides(*above, *below)) continue;
-      found.push_back({below->line,
-                       fmt::format("rule: can never match: the rule on line {} takes all that it would", above->line)});
+      found.push_back({below->line, fmt::format("rule: can never match: the rule on line {} matches all that it would",
+                                                above->line)});
       break;
     }
   }

@@ -340,7 +340,7 @@ void Choice::set_or_log(const Mark& mark) const {
   try {
     set(mark);
   } catch (const tool::Failure& failure) {
-    logging::error("Not marked {} {}: {} session={}", logging::field(mark.target()), name_of(mark.state),
+    logging::error("Could not mark {} {}: {} session={}", logging::field(mark.target()), name_of(mark.state),
                    logging::told(failure.what()), session_);
   }
 }
@@ -385,7 +385,7 @@ void Choice::note_refusal(const std::string& reason) {
   mark.until += pause;
   set_or_log(mark);
   if (pause.count() > 0)
-    logging::event("Server {} is not asked for {} s: it has refused {} log-ins in a row session={}",
+    logging::event("Server {} is left out for {} s: it has refused {} log-ins in a row session={}",
                    logging::field(mark.target()), pause.count(), mark.failures, session_);
 }
 

@@ -116,7 +116,7 @@ class Choice {
 
   // Report the result. `logged_in`: just now, not over a connection of an earlier session.
   void connected(bool logged_in);
-  // Nothing is marked when the host was left to others, or others have marked it.
+  // Marks nothing if the host was left to others, or others have marked it.
   void failed(const std::string& reason, blame::Mark what);
   // Reports that the session ended meanwhile.
   void abandon() { release(); }

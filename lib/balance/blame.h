@@ -24,7 +24,7 @@ enum class Phase {
 enum class Party { network, server, host_key, account, key, command, client, ours };
 const char* name_of(Party party);
 
-// What other sessions pass over for a while.
+// What other sessions skip for a while.
 enum class Mark { nothing, host, account };
 
 // Whether this server is tried once more, before another one.
@@ -40,7 +40,7 @@ struct Verdict {
 
 // Which failure it was: asp-dial's exit code, whether the server would have done for another client, and whether it
 // failed within a moment. A busy sshd turns connections away at once (MaxStartups), and not each; one that is
-// restarted refuses them for a second. So one such failure is no evidence.
+// restarted refuses them for a second. So one such failure is not evidence.
 struct Trouble {
   Phase phase;
   tool::Exit code;

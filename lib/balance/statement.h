@@ -38,13 +38,13 @@ std::string marked(const Mark& mark, const std::string& node, std::chrono::secon
 std::optional<std::chrono::seconds> kept(const Mark& mark, std::chrono::seconds now);
 std::string healed(const std::string& id, const std::string& node);
 
-// What a node has written about a name.
+// A node's statement about a name.
 struct Statement {
   std::optional<Mark> mark;
   std::string healed;  // the id of a mark
   std::string node;
 };
-// What a node has written about the mark `name`, which Redis keeps for another `left`.
+// Parses a node's statement about the mark `name`, which Redis keeps for another `left`.
 // Absent: the text has another form, or is about another mark.
 std::optional<Statement> parse(const std::string& name, const std::string& text, std::chrono::milliseconds left,
                                std::chrono::seconds now);

@@ -38,7 +38,7 @@ struct Mark {
   std::string target() const { return user.empty() ? host.text() : user + "@" + host.text(); }
 };
 
-// Who waits for Redis, which determines how long: share().
+// Who waits for Redis; share() decides by that how long.
 enum class Haste { session, administrator };
 
 // Whether a turn is taken, or only looked at.

@@ -213,7 +213,7 @@ Child spawn(const Program& program) {
   // exec closes that pipe, or there is an error in it. From exec on, a process that may signal the child can
   // also stop it.
   if (!await::readable(exec_error.read.get(), Deadline::in(program.start_within)))
-    throw tool::Failure(tool::os, fmt::format("run {}: it does not begin in time", program.argv[0]));
+    throw tool::Failure(tool::os, fmt::format("run {}: it did not start in time", program.argv[0]));
   int error = 0;
   ssize_t got = 0;
   do {

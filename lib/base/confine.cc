@@ -238,7 +238,7 @@ void see_only(std::initializer_list<std::string> readable) {
     const Fd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
     landlock_path_beneath_attr rule{access, place.get()};
     if (!place || ::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0) return;
-    rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;  // it is no directory
+    rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;  // it is not a directory
     ::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
   };
   for (const auto& path : readable) allow(path, kRead);

@@ -43,7 +43,7 @@ void allow_only(const Calls& calls);
 // or removed (landlock(7)). Paths that do not exist are skipped. On a kernel without Landlock nothing changes.
 void see_only(std::initializer_list<std::string> readable);
 
-// What may be done with the files below a place. To write is to change, make, move and remove files and directories;
+// The rights to files below a place. To write is to change, make, move and remove files and directories;
 // neither links nor devices are made. To list is to read directories.
 enum Right : unsigned { may_read = 1, may_write = 2, may_list = 4, may_run = 8 };
 struct Place {
@@ -54,7 +54,7 @@ struct Place {
 // True if the kernel can do what stay_in does.
 bool has_landlock();
 
-// What of the rest it may reach nevertheless.
+// What it may reach beyond these places.
 struct Reach {
   bool tcp = false;               // whoever can be connected to, or connects
   bool abstract_sockets = false;  // processes outside, by Unix sockets without a file
@@ -64,9 +64,10 @@ struct Reach {
   bool events = false;  // hears of names that are made or changed, anywhere: inotify(7), fanotify(7)
 };
 
-// Nothing can be opened, run, made or removed but below `places`, for any program that is run from here on. Nor is
-// anything beyond `reach` reached, nor are processes outside signalled, as far as the kernel can see to it.
-// No program gives more rights. Where nothing may be written, no mode, owner, time or attribute is changed either.
+// From here on, this process and the programs that it runs can open, run, make and remove files only below `places`.
+// They can reach only what `reach` names, and cannot signal processes outside, as far as the kernel can prevent that.
+// They cannot get more rights by running a program. Where they may not write, they cannot change mode, owner, time or
+// attributes either.
 // Failure{71} also on a kernel without Landlock.
 void stay_in(const std::vector<Place>& places, const Reach& reach);
 

@@ -21,7 +21,7 @@ constexpr int kVerifiedLease[] = {CAP_SETUID,  CAP_SETGID,    CAP_KILL,   CAP_SY
 constexpr int kReap[] = {CAP_NET_ADMIN, CAP_NET_RAW,   CAP_SYS_MODULE, CAP_SETUID,     CAP_SETGID,
                          CAP_KILL,      CAP_SYS_ADMIN, CAP_SETPCAP,    CAP_SYS_PTRACE, CAP_LINUX_IMMUTABLE};
 
-// What a process needs to wait for its descriptors, to compute, and to end.
+// The calls that a process needs to wait for its descriptors, to compute, and to end.
 #define CONFINE_CALLS_OF_ALL                                                                                           \
   "accept4", "brk", "clock_getres", "clock_gettime", "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64",   \
       "close", "close_range", "dup", "dup2", "dup3", "exit", "exit_group", "faccessat", "faccessat2", "access",        \

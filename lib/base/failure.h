@@ -39,7 +39,7 @@ class Failure : public std::runtime_error {
       : std::runtime_error(reason), code_(code), told_(std::move(told)) {}
   Exit code() const { return code_; }
   const std::string& told() const { return told_; }
-  // Whose it is, for the log behind the reason: fields that are escaped already; mostly empty.
+  // The session or user that it concerns, for the log, after the reason: escaped fields; usually empty.
   const std::string& identity() const { return identity_; }
   Failure with_identity(std::string identity) const {
     Failure copy = *this;

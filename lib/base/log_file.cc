@@ -118,7 +118,7 @@ std::string take_of_share(uid_t uid, std::size_t size, std::time_t now) {
   if (!share) return fmt::format("open {}: {}", path, std::strerror(errno));
   const std::string units((size + kUnit - 1) / kUnit, '.');
   if (static_cast<std::size_t>(status_of(share, path).st_size) + units.size() > kShare / kUnit)
-    return fmt::format("the lines of uid {} are as much today as one user may add ({} MiB)", uid, kShare >> 20);
+    return fmt::format("the lines of uid {} have reached what one user may add in a day ({} MiB)", uid, kShare >> 20);
   if (::write(share.get(), units.data(), units.size()) < 0)
     return fmt::format("write to {}: {}", path, std::strerror(errno));
   return {};

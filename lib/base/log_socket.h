@@ -19,7 +19,7 @@ namespace log_socket {
 // `priority` as syslog(3) has it, without a facility. `text` has no control characters.
 std::string line(int priority, std::time_t when, const std::string& ident, const std::string& text);
 
-// So long does a line wait for room. Once one has waited in vain, the next ones are only tried, until one is taken.
+// A line waits this long for room. After one that waited in vain, lines do not wait until one is accepted again.
 constexpr std::chrono::milliseconds kPatience{2000};
 
 enum class Daemon { absent, hangs, listens };

@@ -33,7 +33,7 @@ struct Process {
   std::string token() const;
 };
 
-// What /proc/PID/stat and /proc/PID/status say. Absent: it is not of that form.
+// Parses /proc/PID/stat and /proc/PID/status. Absent: the text has another form.
 std::optional<Process> parse(std::string_view stat, std::string_view status);
 
 // The process of that number. Absent: there is none.

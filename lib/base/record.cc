@@ -28,7 +28,7 @@ bool is_value(std::string_view value) {
 }  // namespace
 
 void Record::add(std::string_view name, std::string_view value) {
-  if (!is_field_name(name)) malformed(fmt::format("'{}' is no field name", name.substr(0, kMaxName)));
+  if (!is_field_name(name)) malformed(fmt::format("'{}' is not a field name", name.substr(0, kMaxName)));
   if (!is_value(value)) malformed(fmt::format("control character in {}", name));
   if (fields_.size() == kMaxLines) malformed(fmt::format("more than {} lines", kMaxLines));
   fields_.emplace_back(name, value);
@@ -67,7 +67,7 @@ void Record::check_names(std::initializer_list<std::string_view> once,
   for (const auto& [name, value] : fields_) {
     if (in(repeated, name)) continue;
     if (!in(once, name)) malformed(fmt::format("{} does not belong here", name));
-    if (all(name).size() > 1) malformed(fmt::format("{} is there twice", name));
+    if (all(name).size() > 1) malformed(fmt::format("{} is given twice", name));
   }
 }
 
@@ -110,7 +110,7 @@ std::vector<Record> parse_all(std::string_view text) {
 
 Record parse_one(std::string_view text) {
   auto records = parse_all(text);
-  if (records.size() != 1) malformed(records.empty() ? "nothing there" : "more than one record");
+  if (records.size() != 1) malformed(records.empty() ? "no record" : "more than one record");
   return std::move(records[0]);
 }
 

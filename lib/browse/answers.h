@@ -15,7 +15,7 @@ namespace browse {
 // Types of answers.
 enum Answer : std::uint8_t { file = 1, dir = 2, size = 3, error = 4, info = 5, success = 6, df = 8, md5sum = 9 };
 
-// What is known of a file besides its name.
+// Everything about a file except its name.
 struct Known {
   std::int64_t size = 0;
   std::uint32_t mode = 0;  // with the kind of the file, as stat(2)

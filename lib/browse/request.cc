@@ -44,7 +44,7 @@ int protocol_of(const std::vector<std::string>& words) {
     if (!words[i].starts_with("--")) refuse("as_session_init takes options only");
     if (!words[i].starts_with(kProtocol)) continue;
     const auto number = parse_decimal(std::string_view(words[i]).substr(kProtocol.size()), 1, kNewestProtocol);
-    if (!number) refuse("this protocol is not spoken here");
+    if (!number) refuse("this protocol version is not supported");
     found = static_cast<int>(*number);
   }
   return found;
@@ -79,7 +79,7 @@ bool ends(std::string_view glob, std::size_t at, std::size_t last) {
   return last != glob.npos && last > at + (inverted ? 1 : 0);
 }
 
-// Whether the part of the glob at `at`, which is no star, matches `byte`; `at` is left behind that part.
+// Whether the part of the glob at `at`, which is not a star, matches `byte`; `at` is left behind that part.
 bool one_matches(std::string_view glob, std::size_t last, std::size_t& at, char byte) {
   const char c = glob[at++];
   if (c == '?') return true;

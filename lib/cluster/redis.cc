@@ -43,7 +43,7 @@ class Helper {
     if (auto socket = aside::reach("asp-redis")) socket_ = std::move(*socket);
     else start();
     say(message::pack(terms), deadline);
-    if (!hear(deadline).is_nil()) fail("asp-redis says something else than that it is ready");
+    if (!hear(deadline).is_nil()) fail("asp-redis does not say that it is ready");
   }
 
   Answer ask(const Question& question) {
@@ -51,7 +51,7 @@ class Helper {
     say(message::pack(question), deadline);
     Answer answer = message::answer_in(hear(deadline));
     const bool whole = !answer.failure.empty() || answer.replies.size() == question.commands.size();
-    if (!whole || !heard_.empty()) fail("asp-redis says something else than it was asked");
+    if (!whole || !heard_.empty()) fail("asp-redis answers something else than it was asked");
     return answer;
   }
 

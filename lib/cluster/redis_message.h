@@ -56,7 +56,7 @@ struct Answer {
 
 namespace message {
 
-// Of one message. An answer of Redis that asp-redis accepts always fits.
+// Limits of one message. An answer of Redis that asp-redis accepts always fits.
 constexpr std::size_t kMaxBytes = 48u << 20;
 constexpr std::size_t kMaxValues = (1u << 20) + 1;
 constexpr std::size_t kMaxDepth = 5;  // lists in lists

@@ -31,7 +31,7 @@ constexpr Special kSpecial[] = {
     {"240.0.0.0/4", "is a reserved address"},
     {"::", "is not the address of a host"},
     {"::1", "is a loopback address"},
-    {"::/96", "is an IPv4-compatible address, which are out of use"},
+    {"::/96", "is an IPv4-compatible address, a kind that is out of use"},
     {"64:ff9b:1::/48", "is for a local translator, which may lead anywhere"},
     {"fe80::/10", "is a link-local address"},
     {"ff00::/8", "is a multicast address"},

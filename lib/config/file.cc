@@ -143,7 +143,7 @@ void Lock::take() {
     lock_ = std::move(lock);
     return;
   } while (!deadline.over());
-  throw tool::Failure(tool::temporary, path_ + ".lock: others take it all the time");
+  throw tool::Failure(tool::temporary, path_ + ".lock: others hold it all the time");
 }
 
 // The owner is set before the mode, since chown(2) may clear bits of the mode.

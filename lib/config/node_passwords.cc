@@ -66,7 +66,7 @@ std::string hash_password(std::string_view password) {
     tool::fail_errno(tool::os, "make a salt");
   std::string made = hash(password, setting);
   if (!is_hash(made))
-    throw tool::Failure(tool::os, "hash a password: crypt(3) of this system makes other hashes than yescrypt's");
+    throw tool::Failure(tool::os, "hash a password: crypt(3) of this system does not make hashes of yescrypt");
   return made;
 }
 

@@ -78,7 +78,7 @@ std::vector<NodeUser> parse(std::string_view text, const std::string& file) {
     };
     auto user = parse_line(line, fail);
     for (const auto& other : users) {
-      if (other.name == user.name) fail(fmt::format("{} is there twice", user.name));
+      if (other.name == user.name) fail(fmt::format("{} is given twice", user.name));
     }
     users.push_back(std::move(user));
   }

@@ -64,7 +64,7 @@ class Checker {
 
   static std::string refusal(const Option& option, const std::string& value) {
     if (const auto counts = highest_instead(option, value))
-      return fmt::format("{} counts as {}, which is the highest here", value, *counts);
+      return fmt::format("{} counts as {}, the highest value allowed", value, *counts);
     return fmt::format("'{}' is not valid; expected {}", value.substr(0, 100), expected(option));
   }
 
@@ -88,7 +88,7 @@ class Checker {
   }
 
   void once(const Element& child, const Element& parent, const Option& option, Seen& seen) const {
-    if (std::find(seen.begin(), seen.end(), &option) != seen.end()) complain(child, "is there twice in " + parent.name);
+    if (std::find(seen.begin(), seen.end(), &option) != seen.end()) complain(child, "is given twice in " + parent.name);
     seen.push_back(&option);
   }
 

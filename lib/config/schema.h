@@ -83,8 +83,8 @@ const Option& root();
 // A description of the valid values: "true or false", "a number from 0 to 2".
 std::string expected(const Option& option);
 
-// What counts in the place of a number that is too large, where one may be; absent: `value` counts as it is, or is not
-// valid.
+// The highest number, which replaces a larger one where the option allows that. Absent: `value` counts as it is, or is
+// not valid.
 std::optional<long> highest_instead(const Option& option, std::string_view value);
 
 // True if `value` is valid for `option`. An empty element means the default and need not be checked.
@@ -99,7 +99,7 @@ struct Oddity {
   unsigned long line;
   std::string text;  // "read_allowed: 'yes' is not valid; expected true or false"
 };
-// Those of a document that passes check().
+// The oddities of a document that passes check().
 std::vector<Oddity> oddities(const config::xml::Element& document);
 
 // Takes out each element with the value AS_NULL, by which the original's tools mean that it is not set.

@@ -44,7 +44,7 @@ class Backend {
   virtual void open(const session::Session& session) = 0;
   // Narrows the session's rules: it has a flow now.
   virtual void pin(const session::Session& session) = 0;
-  // Removes the session's rules; it is no error when there are none.
+  // Removes the session's rules; it is not an error when there are none.
   virtual void close(const session::Session& session) = 0;
 
   // How often the holder has to renew the rules, which expire otherwise; absent where nothing expires.

@@ -31,7 +31,8 @@ namespace firewall::border {
 
 struct Side {
   std::set<std::string> interfaces;
-  // Nothing was forwarded before we came. Otherwise, what the host's own NAT rules translate may pass, too.
+  // True if nothing was forwarded before we came. Otherwise flows that the host's own NAT rules translate may pass,
+  // too.
   bool strict = false;
   bool operator==(const Side&) const = default;
   // True if nothing that `other` keeps from passing may pass.
@@ -50,7 +51,7 @@ struct Plan {
 // Whether the table can name the interface. The kernel lets others exist (lan*), which are left out.
 bool can_name(std::string_view interface);
 
-// What is on record since the last boot. Absent: nothing.
+// The plan on record since the last boot. Absent: there is none.
 std::optional<Plan> recorded();
 
 // Puts it in force and on record, if it is not already. True: something had to be done.

@@ -151,7 +151,7 @@ bool leave_other(Family family) {
   const Tables found(other->program, other->tables);
   if (found.empty()) return false;
   restore(other->program, text::purge(found.standing()));
-  logging::event("Removed the rules from {}: iptables is another one now",
+  logging::event("Removed the rules from {}: another iptables is in use now",
                  std::filesystem::path(other->program).filename().string());
   return true;
 }

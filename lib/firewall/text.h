@@ -53,8 +53,8 @@ struct Chain {
 const std::vector<Chain>& base_chains();
 
 using Lines = std::vector<std::string>;
-// What is there of ours outside our chains, and which chains: missing parts are added, and parts that
-// an older release laid are removed.
+// The parts of ours that exist outside our chains, and which chains exist. Missing parts are added, and
+// parts that an older release laid are removed.
 struct Standing {
   Jumps jumps;
   Lines old_nat;  // "-A PREROUTING …": other rules with our comment, and repeated ones

@@ -355,7 +355,7 @@ class Connections {
     for (const auto& exchange : rest) {
       exchange->answer({503,
                         "application/json",
-                        "{\"error\":{\"code\":\"busy\",\"message\":\"The node service ends; try again.\"}}\n",
+                        "{\"error\":{\"code\":\"busy\",\"message\":\"The node service is stopping; try again.\"}}\n",
                         {},
                         {}});
     }

@@ -224,7 +224,7 @@ void Exchange::State::fail(CURLcode code) {
 
 Answer Exchange::State::answer() {
   if (!pinned.empty() && !matched)
-    throw tool::Failure(tool::untrusted, fmt::format("verify certificate of {}: it was not shown", name));
+    throw tool::Failure(tool::untrusted, fmt::format("verify certificate of {}: the proxy showed none", name));
   Answer result;
   const char* address = nullptr;
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &result.status);

@@ -66,11 +66,11 @@ std::vector<std::string_view> all(const Head& head, std::string_view name) {
 std::string fault_of_body(const Head& head) {
   const auto lengths = all(head, "Content-Length");
   const auto codings = all(head, "Transfer-Encoding");
-  if (lengths.size() + codings.size() > 1) return "The length of the body is there more than once.";
+  if (lengths.size() + codings.size() > 1) return "The length of the body is given more than once.";
   if (!lengths.empty() && (lengths[0].empty() || !std::all_of(lengths[0].begin(), lengths[0].end(), is_digit)))
     return "Content-Length is not a number.";
-  if (!codings.empty() && !same(codings[0], "chunked")) return "Of transfer encodings, only chunked is supported.";
-  if (!codings.empty() && head.version == "HTTP/1.0") return "HTTP/1.0 has no chunks.";
+  if (!codings.empty() && !same(codings[0], "chunked")) return "Only the transfer encoding chunked is supported.";
+  if (!codings.empty() && head.version == "HTTP/1.0") return "HTTP/1.0 does not allow chunks.";
   return "";
 }
 
@@ -79,13 +79,13 @@ std::string fault_of_body(const Head& head) {
 std::string fault(const Head& head) {
   if (!is_token(head.method)) return "The method is not a word.";
   if (head.version != "HTTP/1.1" && head.version != "HTTP/1.0") return "Only HTTP/1.1 and HTTP/1.0 are supported.";
-  if (!is_path(head.path)) return "What is asked for is not a path.";
+  if (!is_path(head.path)) return "The target of the request is not a path.";
   for (const auto& [name, value] : head.headers) {
     if (!is_token(name)) return "The name of a header is not a word.";
     if (!is_value(value)) return "A header has control characters.";
   }
   const auto hosts = all(head, "Host");
-  if (hosts.size() > 1) return "Host is there more than once.";
+  if (hosts.size() > 1) return "Host is given more than once.";
   if (hosts.empty() && head.version == "HTTP/1.1") return "Host is missing.";
   if (!hosts.empty() && !is_host(hosts[0])) return "Host is not valid.";
   return fault_of_body(head);

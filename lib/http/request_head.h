@@ -21,7 +21,7 @@ struct Head {
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // as they came, each as often as it came
 };
 
-// What is wrong, one sentence for the client; empty: nothing.
+// One sentence for the client, which says what is wrong; empty: nothing is.
 std::string fault(const Head& head);
 
 // True if nothing but the separators of RFC 9112 stands between the parts of `head`: no NUL, no line that

@@ -93,7 +93,7 @@ class Watch {
     bool lost = false;           // the socket overflowed: list the table instead
     bool more = false;           // there may be more to read at once
   };
-  // What came since; some 500 flows at most, so that nobody can keep us here.
+  // The news since the last call; some 500 flows at most, so that nobody can keep us here.
   News read();
 
  private:

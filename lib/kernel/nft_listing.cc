@@ -22,7 +22,7 @@ long number(const Json& object, const char* name, long low, long high) {
   const bool whole = found->is_number_integer() &&
                      !(found->is_number_unsigned() && found->get<std::uint64_t>() > static_cast<std::uint64_t>(high));
   if (!whole || found->get<long>() < low || found->get<long>() > high)
-    throw tool::Failure(tool::bad_input, fmt::format("read what nft lists: {} is no number that can be", name));
+    throw tool::Failure(tool::bad_input, fmt::format("read what nft lists: {} is not a number that can be", name));
   return found->get<long>();
 }
 

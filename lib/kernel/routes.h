@@ -12,13 +12,13 @@ namespace routes {
 // Absent: there is no route. Failure{71}.
 std::optional<std::string> interface_to(const IpAddress& address);
 
-// Those of the default routes of `family`. Failure{71}.
+// The interfaces of the default routes of `family`. Failure{71}.
 std::set<std::string> default_interfaces(int family);
 
-// Those that have an address of the host within `network`. Failure{71}.
+// The interfaces that have an address of the host within `network`. Failure{71}.
 std::set<std::string> interfaces_with(const Network& network);
 
-// Those that have an address of IPv4, or one of IPv6 that is not link-local. Failure{71}.
+// The interfaces that have an IPv4 address, or an IPv6 address that is not link-local. Failure{71}.
 std::set<std::string> interfaces_with_addresses();
 
 // All interfaces of the host but loopback. Failure{71}.

@@ -13,13 +13,13 @@ std::string complaint(const Lease& lease, const config::Config& config, const co
   constexpr std::chrono::seconds kLongestLife{86400};  // aspera.conf(5), <session_timeout>
   const auto& proxy = config.proxy;
   if (lease.lifetime > kLongestLife || lease.renew_seconds > kLongestLife) return "it lives too long";
-  if (!lease.user.empty() && !config::node_users::is_name(lease.user)) return "that is no name of a user";
+  if (!lease.user.empty() && !config::node_users::is_name(lease.user)) return "its user is not a valid name";
   if (lease.started.size() > 32 || lease.started.find_first_not_of("0123456789-:TZ") != std::string::npos)
-    return "that is no time";
+    return "its beginning is not a time";
   if (lease.proxy != addresses::host_of(config.cluster, lease.client.is_v4()))
     return "its address is not the shared one inside";
   if (lease.ssh_port < proxy.port_range_low || lease.udp_ports.high > proxy.port_range_high)
-    return "its ports are none of the range";
+    return "its ports are outside of the range";
   if (std::any_of(here.own.begin(), here.own.end(), [&](const Network& each) { return each.contains(lease.client); }))
     return "its client is this node";
   const auto target = config::destination::Target::parse(lease.destination);

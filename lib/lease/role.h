@@ -7,7 +7,7 @@
 namespace lease {
 
 enum class Role {
-  alone,     // not set: the host is no node, or one that keepalived has not told yet
+  alone,     // not set: the host is not a node, or one that keepalived has not told yet
   standby,   // another node serves leases
   master,    // this node serves, but may not know all leases yet
   informed,  // this node serves, and knows what the common store knew

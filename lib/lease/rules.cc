@@ -38,7 +38,7 @@ Picture read_picture() {
     picture.base = nft_listing::parse(nft::list(table()));
   } catch (const tool::Failure& failure) {
     if (failure.code() != tool::bad_input) throw;
-    logging::debug1("Not understood of {}: {}", table(), failure.what());
+    logging::debug1("Cannot understand a part of {}: {}", table(), failure.what());
   }
   for (auto& element : picture.base.elements) picture.elements[element.map + " " + element.key] = element;
   return picture;

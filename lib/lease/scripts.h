@@ -1,5 +1,5 @@
 // lease/scripts: Lua scripts that Redis runs in one step, with nothing else in between. A key of the
-// wrong kind, which is none of ours, counts as one that somebody else has.
+// wrong kind, which is not one of ours, counts as one that somebody else has.
 #pragma once
 
 namespace lease::scripts {

@@ -303,7 +303,7 @@ class Shared : public Store, public Peering {
     const long long first = said.front().integer();
     if (first < 0) return std::nullopt;
     if (first < low || first >= low + places)
-      throw tool::Failure(tool::temporary, "ask Redis for a port: it gave one that is none of the range");
+      throw tool::Failure(tool::temporary, "ask Redis for a port: it gave one outside of the range");
     return static_cast<Port>(first);
   }
 
@@ -323,7 +323,7 @@ class Shared : public Store, public Peering {
     do {
       const auto page = client.ask({"SCAN", cursor, "MATCH", std::string(kLeaseKey) + "*", "COUNT", "5000"});
       if (page.array().size() != 2)
-        throw tool::Failure(tool::temporary, "ask Redis for all leases: it answers with something else");
+        throw tool::Failure(tool::temporary, "ask Redis for all leases: its answer is something else");
       cursor = page.array()[0].text();
       for (const auto& key : page.array()[1].array()) {
         const std::string id = key.text().substr(std::min(key.text().size(), sizeof kLeaseKey - 1));
@@ -349,11 +349,11 @@ class Shared : public Store, public Peering {
         keys.push_back(lease_key(ids[i]));
       const auto found = client.run(scripts::kRead, keys, {std::to_string(Record::kMaxBytes)});
       if (found.array().size() != keys.size())
-        throw tool::Failure(tool::temporary, "ask Redis for leases: it answers with something else");
+        throw tool::Failure(tool::temporary, "ask Redis for leases: its answer is something else");
       for (std::size_t i = 0; i < keys.size(); ++i) {
         const auto why = adopt(config, here, ids[at + i], found.array()[i].text());
         if (why.empty()) ++count;
-        else logging::error("Redis: {}: not laid: {}", keys[i], logging::escape(why));
+        else logging::error("Redis: {}: not put in force: {}", keys[i], logging::escape(why));
         if (!why.empty() && refused) refused->push_back(keys[i]);
       }
     }

@@ -62,7 +62,7 @@ std::vector<Chain> chains(const Ways& ways);
 
 // Table, maps and chains as they should be; elements stay.
 std::string base(const Ways& ways = {});
-// Removes the table, including its elements; it is no error when there is none.
+// Removes the table, including its elements; it is not an error when there is none.
 std::string purge();
 
 // Adds the elements of `leases`; refused as a whole when there is an element of that key that leads
@@ -70,7 +70,7 @@ std::string purge();
 std::string open(const std::vector<Lease>& leases, std::chrono::seconds now);
 // Gives their elements the current time-out, and restores missing ones.
 std::string renew(const std::vector<Lease>& leases, std::chrono::seconds now);
-// It is no error when some are gone.
+// It is not an error when some are gone.
 std::string close(const std::vector<Lease>& leases);
 // Makes base and elements those of `leases`, no more and no less.
 std::string replace(const std::vector<Lease>& leases, std::chrono::seconds now, const Ways& ways = {});

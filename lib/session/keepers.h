@@ -31,7 +31,7 @@ constexpr std::chrono::seconds kLongestUse{600};
 // Makes the directory. Called first by every privileged user of this module.
 void prepare();
 
-// What a connection was verified for. It serves no session whose terms differ in one byte. `text` is a
+// The terms that a connection was verified for. It serves no session whose terms differ in one byte. `text` is a
 // record's (base/record.h): rule, account, versions of the files.
 struct Terms {
   std::string user;
@@ -39,7 +39,7 @@ struct Terms {
   std::string text;
 };
 
-// What is on record of a keeper: two records, the second being its terms.
+// The file about a keeper: two records, the second being its terms.
 struct Note {
   pid_t pid = 0;
   unsigned long long started = 0;  // process::Process::started: the number names no later process

@@ -65,7 +65,8 @@ File read(const Route& route, const std::string& user, uid_t uid) {
   if (roots && root_only::way_complaint(path)) {
     throw tool::Failure(
         tool::config,
-        fmt::format("key {}: {} cannot read it, and others than root may change a directory on its path", path, user));
+        fmt::format("key {}: {} cannot read it, and users other than root may change a directory on its path", path,
+                    user));
   }
   if (roots) {
     file = open_key(path);

@@ -33,7 +33,7 @@ class Privileged {
   static constexpr std::chrono::seconds kFirstLineTime{26};
   Deadline first_word() const { return spoke_ ? Deadline::never() : first_word_; }
   bool overdue() const { return first_word().over(); }
-  // So long did it take to speak; 0 before.
+  // How long it took to say something; 0 before that.
   std::chrono::milliseconds first_word_after() const { return first_word_after_; }
 
   // The text that sudo or the tool itself wrote to stderr, on one line.

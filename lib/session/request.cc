@@ -16,7 +16,7 @@ Request Request::from_record(const Record& record) {
   Request parsed;
   parsed.user = record.require("user");
   if (!accounts::is_name(parsed.user)) {
-    throw tool::Failure(tool::bad_input, fmt::format("user: '{}' is no account name", parsed.user));
+    throw tool::Failure(tool::bad_input, fmt::format("user: '{}' is not an account name", parsed.user));
   }
   parsed.client = Endpoint::require(record.require("client"), "client");
   parsed.proxy = Endpoint::require(record.require("proxy"), "proxy");

@@ -40,7 +40,7 @@ struct Asked {
   static Asked from_record(const Record& record);
   Record to_record() const;
 
-  // Whose session it is, for the log: "session=... user=... client=... proxy=...", and domain= if it is known.
+  // The session and its user, for the log: "session=... user=... client=... proxy=...", and domain= if it is known.
   std::string identity() const;
 };
 

@@ -165,7 +165,7 @@ std::string hint(const config::Rproxy& rproxy, const Request& request) {
   if (!rproxy.enabled || rproxy.rules.empty() || known) return "";
   if (request.client.ip.is_loopback())
     return "; the client is this host itself, as when something here (sslh, HAProxy) passes its connection on";
-  return "; no rule has that address: a REDIRECT in a firewall leads to the interface's first one, where DNAT could "
+  return "; no rule has that address: a REDIRECT in a firewall leads to the first address of the interface; DNAT can "
          "lead to a rule's";
 }
 

@@ -32,13 +32,13 @@ struct Facts {
 // a rule lead to its hosts all the same.
 std::optional<Route> first_match(const config::Rproxy& rproxy, const Request& request, const Facts& facts);
 
-// Whether the rule is for that user, whatever address and name they come by.
+// Whether the rule can match that user, whatever address and name they come by.
 bool is_for(const config::Rule& rule, const std::string& user, const Facts& facts);
 // Where the rule leads that user, whatever address they come by: to all of its hosts.
 Route route_for(const config::Rproxy& rproxy, const config::Rule& rule, const std::string& user);
 
-// What may be wrong on the way of a request that no rule is for, as the end of a sentence: "; no rule has that
-// address: …". Empty: nothing is to be seen.
+// Why no rule may match this request, if that can be seen, as the end of a sentence: "; no rule has that
+// address: …". Otherwise empty.
 std::string hint(const config::Rproxy& rproxy, const Request& request);
 
 // True if the name that the client asked for decides which rule applies, so that it has to be found

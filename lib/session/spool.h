@@ -122,7 +122,7 @@ bool was_offered(const std::string& id);
 std::size_t count();
 std::size_t count_of_rule(int rule);
 std::size_t count_of_user(const std::string& user);
-// Those that iptables forwards, of the address family of `client`.
+// How many sessions of the address family of `client` iptables forwards.
 std::size_t count_in_chain(const IpAddress& client);
 
 // True if new sessions are refused (asperaproxy drain). Needs no rights.

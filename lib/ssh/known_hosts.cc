@@ -73,8 +73,7 @@ bool hash_matches(std::string_view names, std::string_view name) {
   unsigned length = 0;
   if (!::HMAC(::EVP_sha1(), salt->data(), static_cast<int>(salt->size()),
               reinterpret_cast<const unsigned char*>(name.data()), name.size(), own, &length)) {
-    throw tool::Failure(tool::untrusted,
-                        "read known_hosts: HMAC-SHA1 is not to be had here, and names are hashed by it");
+    throw tool::Failure(tool::untrusted, "read known_hosts: HMAC-SHA1 is not available here, and hashed names need it");
   }
   return std::string_view(reinterpret_cast<char*>(own), length) == *hash;
 }

@@ -11,7 +11,7 @@ namespace upstream {
 // A private key without passphrase, which can sign.
 class Key {
  public:
-  // PEM or OpenSSH format. Failure{78} when it cannot be read, is no private
+  // PEM or OpenSSH format. Failure{78} when it cannot be read, is not a private
   // key, is encrypted, or is of no use to libssh.
   static Key load(const std::string& path);
   // The same from memory; `name` is for messages.

@@ -104,7 +104,8 @@ void bind_source(int fd, const IpAddress& source) {
   const socklen_t length = Endpoint{source, 0}.to_sockaddr(address);
   set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0) {
-    const char* const hint = errno == EADDRNOTAVAIL ? " (bind_source_address), which is no address of this host" : "";
+    const char* const hint =
+        errno == EADDRNOTAVAIL ? " (bind_source_address), which is not an address of this host" : "";
     tool::fail_errno(tool::os, "connect from " + source.text() + hint);
   }
 }

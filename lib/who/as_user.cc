@@ -78,7 +78,7 @@ std::string read_answer(const Fd& from, const Deadline& deadline) {
     if (got < 0) tool::fail_errno(tool::os, "read");
     text.append(chunk, static_cast<std::size_t>(got));
     if (text.size() > kMaxAnswer)
-      throw tool::Failure(tool::os, "work in the user's home directory: too long an answer");
+      throw tool::Failure(tool::os, "work in the user's home directory: the answer is too long");
   }
 }
 
@@ -119,7 +119,7 @@ Fd open_ssh_folder(bool make) {
   Fd folder(::openat(home.get(), ".ssh", kFlags | O_NOFOLLOW));
   if (!folder && !make && errno == ENOENT) return folder;
   if (!folder && (errno == ENOTDIR || errno == ELOOP)) {
-    throw tool::Failure(tool::not_permitted, "~/.ssh: must be a directory, and no symbolic link");
+    throw tool::Failure(tool::not_permitted, "~/.ssh: must be a directory, not a symbolic link");
   }
   if (!folder) tool::fail_errno(tool::os, "open ~/.ssh");
   own(folder, "~/.ssh");

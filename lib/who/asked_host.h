@@ -21,7 +21,7 @@ namespace asked_host {
 constexpr std::size_t kMaxLine = 1024;  // bytes, newline included
 constexpr std::chrono::seconds kPatience{2};
 
-// What the first bytes of a stream tell.
+// The name that the first bytes of a stream ask for.
 struct Opening {
   bool decided = false;          // more bytes would change nothing
   std::optional<HostPort> name;  // only when decided

@@ -181,7 +181,7 @@ Caller find(uid_t uid) {
     return true;
   };
   if (!any_above(see))
-    refuse(fmt::format("no process above is sshd's for {}: none holds a connection that root accepted", found.user));
+    refuse(fmt::format("no parent process is sshd's for {}: none holds a connection that root accepted", found.user));
   if (found.holder.real_uid() != uid)
     refuse(fmt::format("the SSH connection belongs to uid {}, not to {}", found.holder.real_uid(), found.user));
   if (is_stopped(found.holder.state)) refuse(kConnectionStopped);
@@ -204,7 +204,7 @@ void verify(Caller& caller, const Endpoint& client, const Endpoint& proxy) {
         fmt::format("the connection from {} was not accepted by root but by uid {}", client.text(), connection->owner));
   }
   if (std::find(caller.sockets.begin(), caller.sockets.end(), connection->inode) == caller.sockets.end())
-    refuse(fmt::format("no process above holds the connection from {}", client.text()));
+    refuse(fmt::format("no parent process holds the connection from {}", client.text()));
   caller.client = client;
   caller.proxy = proxy;
   caller.socket = connection->inode;

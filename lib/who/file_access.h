@@ -33,14 +33,14 @@ struct Access {
   Transfer downloads = Transfer::allow;
 };
 
-// What `document`, a valid aspera.conf, says for `user`, who has an account. Failure{71}.
+// The access that `document`, a valid aspera.conf, gives `user`, who has an account. Failure{71}.
 Access of_user(const config::xml::Element& document, const std::string& user);
 
 // What keeps the account in its docroot:
 //
 //   kernel     Landlock, on this host
 //   programs   asp-cp and ascmd themselves, on this host, whose kernel has no Landlock
-//   refusal    nothing is run: this host's kernel has no Landlock, or the docroot is no directory
+//   refusal    nothing is run: this host's kernel has no Landlock, or the docroot is not a directory
 //   server     the internal server, if anything; nothing on this host
 //
 // Empty: there is no docroot.

@@ -169,7 +169,7 @@ is "$(stat -c '%i %Y %Z' $conf) $(files)" "$before aspera.conf" 'nothing is writ
 fresh
 status 0 'a log level of the original that is higher than ours: exit 0' set_conf -x 'set_server_data;rproxy_log_level,3'
 is "$out" 'rproxy_log_level: not set -> "2"' 'is the highest that there is'
-like "$err" '^asconfigurator: warning: rproxy_log_level: 3 counts as 2, which is the highest here$' 'with a warning'
+like "$err" '^asconfigurator: warning: rproxy_log_level: 3 counts as 2, the highest value allowed$' 'with a warning'
 status 64 'but not any number' set_conf -x 'set_server_data;rproxy_log_level,99999999'
 
 # --- all or nothing -----------------------------------------------------------------------------
@@ -186,7 +186,7 @@ unchanged() {
 }
 fresh
 unchanged 64 "'maybe' is not valid" 'a wrong item after a good one' -x 'set_server_data;http_port,1' -x 'set_server_data;enable_http,maybe'
-unchanged 78 "nothing is changed: the file would be invalid: $conf:19:5: proxy: port_range_low 5000 is above port_range_high 80" \
+unchanged 78 "nothing was changed: the file would be invalid: $conf:19:5: proxy: port_range_low 5000 is above port_range_high 80" \
   'values that do not go together' -x 'set_server_data;http_port,1;proxy_port_range_high,80'
 unchanged 78 'the file would be invalid: .*: rule: needs a <host>' 'a rule that would lack its host' -x 'set_server_data;rproxy_enabled,true;rproxy_rules_rule_host,AS_NULL'
 sed -i 's,<host>.*</host>,<hosts><host>a</host></hosts>,' $conf
@@ -223,7 +223,7 @@ fresh
 printf 'set_server_data;http_port,81\nset_server_data;http_port,0\n' > $tmp/items
 unchanged 65 "$tmp/items:2: http_port: '0' is not valid" 'a wrong line' -f $tmp/items
 unchanged 65 'stdin: more than 65536 bytes' 'too many of them' -f - < /dev/zero
-unchanged 65 'stdin:1: control characters in an item; a file with DOS line ends' 'DOS line ends' -f - < <(printf 'set_server_data;http_port,81\r\n')
+unchanged 65 'stdin:1: an item has control characters; does the file have DOS' 'DOS line ends' -f - < <(printf 'set_server_data;http_port,81\r\n')
 unchanged 65 'stdin:1: control characters' 'a NUL' -f - < <(printf '\0set_server_data;http_port,81\n')
 
 # --- owner, mode and what else belongs to the file --------------------------------------------------------
@@ -258,7 +258,7 @@ rm $conf
 status 0 'AS_NULL where there is no file' set_conf -x 'set_server_data;http_port,AS_NULL'
 is "$(files)" '' 'makes none'
 (umask 077; set_conf -x 'set_server_data;http_port,81' 2> $tmp/err > /dev/null)
-like "$(< $tmp/err)" "$conf was not there; it is now" 'a file that is not there is made, and that is said'
+like "$(< $tmp/err)" "made $conf, which did not exist" 'a file that is not there is made, and that is said'
 is "$(stat -c '%U %a' $conf) $(files)" 'root 644 aspera.conf' 'readable by all'
 is "$(value http_port)" '"81"' 'and valid'
 

@@ -247,7 +247,7 @@ conduct 75 'an administrator ends it: exit 75' 'connected; wait_for_run; read -r
   'ask; say "verified rule=1"; ask; say "open session=x host=y"; until grep -q "upstream: run" /opt/tmp/diary; do sleep 0.01; done; say "closed reason=SIGTERM"'
 line 'An administrator of this proxy ended the session.'
 
-# The command is over, with its status: what happens to the rule then is no concern of its user's.
+# The command is over, with its status: what happens to the rule then is not a concern of its user's.
 over_with_3='connected; wait_for_run; echo "ended status=3" >&3; sleep 2; exit 3'
 until_over='ask; say "verified rule=1"; ask; say "open session=x host=y"; cat > /dev/null;'
 conduct 3 'the pinhole dies once the command is over: its status' "$over_with_3" "$until_over kill -KILL \$\$"

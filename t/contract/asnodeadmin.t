@@ -55,7 +55,7 @@ node_api_user                  xfer                  []
 a_rather_long_name@example.com bear                  [admin]' 'widens it'
 unlike "$(cat $users)" ':(password|x):' 'no password is in the file'
 status 64 'the guide as it is printed, a dash lost' admin -au other -p password x xfer
-like "$err" "^asnodeadmin: 'x' is no option; they begin with a dash: -x account; usage: " 'says what is missing'
+like "$err" "^asnodeadmin: 'x' is not an option; they begin with a dash: -x account; usage: " 'says what is missing'
 
 # --- change, delete -------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ status 1 'one who is not there cannot be modified' admin -m -u nobody -p x
 is "$err" 'asnodeadmin: nobody: there is no such user; see asnodeadmin -l' 'says so'
 status 1 'nor deleted' admin -d -u nobody
 status 1 'nor added twice' admin -a -u node_api_user -p x -x xfer
-is "$err" 'asnodeadmin: node_api_user: is there already; change it with -m' 'says so'
+is "$err" 'asnodeadmin: node_api_user: exists already; change it with -m' 'says so'
 ok 'and stays as he is' opens node_api_user 'se:cret ö'
 status 0 'delete' admin -du a_rather_long_name@example.com
 is "$(admin -l | tail -n +4)" 'node_api_user bear                  []' 'leaves the others'
@@ -232,24 +232,24 @@ refused() {
   is "$(grep -cv '^       asnodeadmin ' <<< "$err")" 1 'in a line, besides the forms of the usage'
 }
 refused 64 'one of -a, -m' nothing
-refused 64 'one thing at a time' 'two things' -a -d -u x
-refused 64 'one thing at a time' 'list and reload' -l --reload
+refused 64 'only one action at a time' 'two things' -a -d -u x
+refused 64 'only one action at a time' 'list and reload' -l --reload
 refused 64 '-u name is needed' 'no name' -a -x xfer -p x
 refused 64 '-x account is needed' 'no account' -a -u x -p x
 refused 64 'twice' 'two names' -d -u x -u y
 refused 64 'unknown option -z' 'an unknown option' -z
 refused 64 'unknown option --zz' 'an unknown long one' --zz
 refused 64 '--user needs an argument' 'an argument is missing' -au
-refused 64 'is no option' 'an operand' -l x
-refused 64 '-p does not go' 'a password to delete' -d -u x -p y
-refused 64 '-u does not go' 'a name to list' -l -u x
-refused 64 '--acl-del does not go' 'to take away from who is new' -a -u x -x xfer -p y --acl-del admin
-refused 64 "'root' is no ACL" 'another ACL' -m -u typist --acl-add root
-refused 64 'is no ACL' 'two ACLs' -m -u typist --acl-set admin,admin
-refused 64 "'' is no ACL" 'no ACL to add' -m -u typist --acl-add ''
+refused 64 'is not an option' 'an operand' -l x
+refused 64 '-p cannot be combined' 'a password to delete' -d -u x -p y
+refused 64 '-u cannot be combined' 'a name to list' -l -u x
+refused 64 '--acl-del cannot be combined' 'to take away from who is new' -a -u x -x xfer -p y --acl-del admin
+refused 64 "'root' is not an ACL" 'another ACL' -m -u typist --acl-add root
+refused 64 'is not an ACL' 'two ACLs' -m -u typist --acl-set admin,admin
+refused 64 "'' is not an ACL" 'no ACL to add' -m -u typist --acl-add ''
 refused 64 'one of --acl' 'add and delete' -m -u typist --acl-add admin --acl-del admin
 for name in '' '#x' -x 'a b' a:b a/b a,b $'a\nb' ä "$(printf '%065d' 0)"; do
-  refused 64 'is no name for a user' "the name $(printf %q "$name")" -a -u "$name" -x xfer -p x
+  refused 64 'is not a name for a user' "the name $(printf %q "$name")" -a -u "$name" -x xfer -p x
 done 2> /dev/null < /dev/null
 for account in nobody-here '' 'root:x' $'root\nx' -x; do
   refused 65 'there is no such account' "the account $(printf %q "$account")" -a -u new -p x -x "$account"
@@ -280,7 +280,7 @@ spoilt() {
   install -o root -g sallyport-node -m 640 $tmp/backup $users
 }
 spoilt 'node_users.conf:4: not name:hash' 'a line too many' "echo half >> $users"
-spoilt 'is there twice' 'a name twice' "cat $tmp/backup >> $users"
+spoilt 'is given twice' 'a name twice' "cat $tmp/backup >> $users"
 spoilt 'writable by root alone' 'writable by the group' "chmod 660 $users"
 spoilt 'writable by root alone' "another's" "chown xfer $users"
 spoilt 'larger than' 'a huge one' "truncate -s 2M $users"

@@ -114,7 +114,7 @@ nok "and nothing ran" test -e pwned
 
 chmod 640 three && touch -d '2001-02-03 04:05:06.789 UTC' three
 status 0 "a file goes up into a directory" cp three "127.0.0.1:$W/far/"
-is "$out$err" "" "silent where stderr is no terminal"
+is "$out$err" "" "silent where stderr is not a terminal"
 is "$(sum far/three)" "$(sum three)" "its bytes arrive"
 is "$(stat -c '%a %.Y' far/three)" "640 $(stat -c %.Y three)" "with permissions and time of modification"
 chmod 6755 three
@@ -180,7 +180,7 @@ like "$err" "^asp-cp: 127\.0\.0\.1: read $W/nothing: No such file or directory\$
 is "$(cat near/hello)" hello "and the others are copied"
 status 74 "a target directory that is not there" cp hello "127.0.0.1:$W/none/"
 like "$err" "^asp-cp: 127\.0\.0\.1: .*$W/none/: No such file or directory\$" "says so"
-status 74 "several sources into what is no directory" cp hello three "127.0.0.1:$W/far/hello"
+status 74 "several sources into what is not a directory" cp hello three "127.0.0.1:$W/far/hello"
 status 74 "a local target directory that is not there" cp "127.0.0.1:$W/far/hello" none/x
 mkdir -p far/clash/hello
 status 74 "a directory in a file's place" cp hello "127.0.0.1:$W/far/clash"

@@ -657,7 +657,7 @@ for each in rsa ec; do
   ssh-keygen -y -f "$tmp/id_pkcs8_$each" >> "$tmp/authorized_keys"
   status 0 "PKCS#8 form is right for others ($each)" d -i "$tmp/id_pkcs8_$each" "$main" -- true
 done
-status 78 "a file that is no key is 78" d -i "$tmp/known_hosts" "$main" -- true
+status 78 "a file that is not a key is 78" d -i "$tmp/known_hosts" "$main" -- true
 
 # --- reaching it --------------------------------------------------------------------
 
@@ -706,7 +706,7 @@ like "$err" "^asp-dial: resolve no-such-host.invalid: " "and said so"
 status 0 "the source address can be chosen" d -b 127.0.0.1 "$main" -- sh -c 'echo "$SSH_CLIENT"'
 like "$out" "^127.0.0.1 " "and is used"
 status 71 "a source address that is not ours is refused" d -b 192.0.2.7 "$main" -- true
-is "$err" "asp-dial: connect from 192.0.2.7 (bind_source_address), which is no address of this host: Cannot assign requested address" "and said so"
+is "$err" "asp-dial: connect from 192.0.2.7 (bind_source_address), which is not an address of this host: Cannot assign requested address" "and said so"
 status 0 "-4 reaches an IPv4 address" d -4 "$main" -- true
 status 69 "-6 does not" d -6 "$main" -- true
 like "$err" "^asp-dial: connect $main: it has no IPv6 address, by which the client came" "and said so"
@@ -723,7 +723,7 @@ fi
 
 keyed() { timeout -k 1 30 "$dial" -I 5 -k "$tmp/known_hosts" -l "$user" "$main" -- true 5< "$1"; }
 status 0 "-I: the key is read from a descriptor" keyed "$tmp/id"
-status 78 "-I: what is no key there is refused" keyed "$tmp/known_hosts"
+status 78 "-I: what is not a key there is refused" keyed "$tmp/known_hosts"
 like "$err" "read key on descriptor: not a private key" "and said"
 status 78 "-n: and by its name, if it has one" timeout 30 "$dial" -I 5 -n /etc/keys/bear -k "$tmp/known_hosts" -l "$user" "$main" -- true 5< "$tmp/known_hosts"
 like "$err" "read key /etc/keys/bear: not a private key" "which is said"

@@ -118,7 +118,7 @@ status 0 'the next time nobody is asked' setsid -w bin/asp-forward --proxy "dnat
 is "$out$err" '' 'nor told anything'
 sed -i "s/^[^ ]* /$(at impostor) /" "$mine/known_proxies"
 status 76 'another certificate than the remembered one' ask yes bin/asp-forward --proxy "dnats://alice@$(at impostor)" --to x -- true
-unlike "$out" 'yes/no' 'is no question any more'
+unlike "$out" 'yes/no' 'is not a question any more'
 like "$out" "fingerprint is $other, not the one that $mine/known_proxies has.*asp-forward --forget $(at impostor)" 'it is refused, with the way out'
 is "$(calls impostor)" 2 'and gets nothing'
 status 0 '--fingerprint says better' forward --proxy "dnats://alice@$(at impostor)" --fingerprint "$other" --to x -- true

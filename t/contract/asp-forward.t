@@ -100,7 +100,7 @@ is "$out$err" '' 'without a word'
 status 1 'once' plain --release "$id"
 like "$err" '^asp-forward: give back .*: There is no such lease\.$' 'then the proxy has none'
 capture bin/asp-forward --proxy "$(url http)" --to renew-60 --print
-like "$err" 'dnat:// is not encrypted.*to be renewed each 60 s \(--renew [0-9a-f-]{36}\); give it back with --release' 'clear text is warned of, and the next steps are told'
+like "$err" 'dnat:// is not encrypted.*to be renewed every 60 s \(--renew [0-9a-f-]{36}\); give it back with --release' 'clear text is warned of, and the next steps are told'
 status 0 'several UDP ports are printed as a range' to range --print
 like "$out" $'\nudp_port=5000:5009\n.*\nexpires=$' 'and a lease without a time has none'
 forget
@@ -160,7 +160,7 @@ like "$err" '^asp-forward: lease [^ ]* will not be renewed: You are not welcome 
 is "$(log)" 'POST /proxy/leases PUT /proxy/leases/ID DELETE /proxy/leases/ID' 'and gives back'
 forget
 status 0 'an answer about another lease' to swapped-1 -- bash -c 'wait_until 20 renewals 2'
-like "$err" '^asp-forward: renew lease [^ ]*: read answer of the proxy: it speaks of another lease; trying again$' 'is no renewal'
+like "$err" '^asp-forward: renew lease [^ ]*: read answer of the proxy: it is about another lease; trying again$' 'is no renewal'
 
 # --- the end ---------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ same(found - {same_port, valid}, {valid2}, "of much garbage only what is a lease
 ok(len(found & {same_port, valid}) == 1, "of two with one port, one")
 ok(short not in found, "one whose time was over in Redis is not")
 same(one.role(), "informed", "and it did not stop the master")
-ok(logged("not laid"), "the log says what was not laid, and why")
+ok(logged("not put in force"), "the log says what was not laid, and why")
 same(leases_of(redis) - found, set(), "what cannot be is removed from Redis")
 more = leased(one.service.open(inner), "and there are new leases")
 ok(int(more["ssh_port"]) != 5002, "none with a port that something else has there")

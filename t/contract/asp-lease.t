@@ -56,7 +56,7 @@ def waiting():
     return door
 
 
-# What a killed one has left is no obstacle.
+# What a killed one has left is not an obstacle.
 dead = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 dead.bind(SOCKET)
 dead.close()
@@ -121,18 +121,18 @@ refused(lease.open(inner, address="2001:db8:1::50", destination="2001:db8:1::50"
 
 TO = {"IPv4": {}, "IPv6": {"destination": "2001:db8:1::50", "address": "2001:db8:1::50"}}
 
-refused(lease.open(None), "bad_request", "no connection", "no connection came along")
+refused(lease.open(None), "bad_request", "no connection", "no connection came with the request")
 refused(ask_bytes(OPEN + b"\n", [inner, inner]), "bad_request", "two connections")
 reader, writer = os.pipe()
-refused(lease.open(reader), "bad_request", "a pipe for a connection", "no established TCP connection")
-refused(lease.open(four.socket), "bad_request", "a listener", "no established TCP connection")
+refused(lease.open(reader), "bad_request", "a pipe for a connection", "not an established TCP connection")
+refused(lease.open(four.socket), "bad_request", "a listener", "not an established TCP connection")
 datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 datagram.connect(("203.0.113.2", 9))
-refused(lease.open(datagram), "bad_request", "a UDP socket", "no established TCP connection")
-refused(lease.open(socket.socketpair()[0]), "bad_request", "a Unix socket", "no established TCP connection")
+refused(lease.open(datagram), "bad_request", "a UDP socket", "not an established TCP connection")
+refused(lease.open(socket.socketpair()[0]), "bad_request", "a Unix socket", "not an established TCP connection")
 gone, closed = four.connect("inner")
 closed.shutdown(socket.SHUT_RDWR)
-refused(lease.open(closed), "bad_request", "a connection that is closing", "no established TCP connection")
+refused(lease.open(closed), "bad_request", "a connection that is closing", "not an established TCP connection")
 refused(lease.open(far_end), "bad_request", "the client's own end of it", "another network namespace")
 refused(lease.open(other_port.connect("inner")[1]), "bad_request", "a connection to another port", "not made to the node service")
 # The service's account can have a network of its own, with anybody's addresses.

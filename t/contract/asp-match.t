@@ -149,22 +149,22 @@ bad() {  # name, text (as for printf %b), pattern
   like "$err" "^asp-match: .*$3" "says why: $3"
   is "$out" '' 'no route'
 }
-bad 'empty stdin' '' 'nothing there'
-bad 'only empty lines' '\n\n\n' 'nothing there'
-bad 'only comments' '# x\n' 'nothing there'
+bad 'empty stdin' '' 'no record'
+bad 'only empty lines' '\n\n\n' 'no record'
+bad 'only comments' '# x\n' 'no record'
 bad 'two requests' "$good\n$good" 'more than one record'
 bad 'no user' 'client=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'user is missing'
 bad 'no client' 'user=bear\nproxy=2.2.2.2:2\n' 'client is missing'
 bad 'no proxy' 'user=bear\nclient=1.1.1.1:1\n' 'proxy is missing'
 bad 'an unknown name' "${good}host=10.0.0.9:22\n" 'host does not belong here'
-bad 'a name twice' "${good}user=root\n" 'user is there twice'
+bad 'a name twice' "${good}user=root\n" 'user is given twice'
 bad 'no equals sign' "${good}garbage\n" "'garbage' is not name=value"
-bad 'no name' "${good}=x\n" 'is no field name'
-bad 'an upper-case name' "${good}USER=x\n" 'is no field name'
-bad 'a user with a slash' 'user=../../root\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
-bad 'a user with a dash in front' 'user=-l\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
-bad 'a user with a comma' 'user=a,b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
-bad 'an empty user' 'user=\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'no account name'
+bad 'no name' "${good}=x\n" 'is not a field name'
+bad 'an upper-case name' "${good}USER=x\n" 'is not a field name'
+bad 'a user with a slash' 'user=../../root\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'not an account name'
+bad 'a user with a dash in front' 'user=-l\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'not an account name'
+bad 'a user with a comma' 'user=a,b\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'not an account name'
+bad 'an empty user' 'user=\nclient=1.1.1.1:1\nproxy=2.2.2.2:2\n' 'not an account name'
 bad 'an address without port' 'user=bear\nclient=1.1.1.1\nproxy=2.2.2.2:2\n' "client: '1.1.1.1' is not address:port"
 bad 'port 0' 'user=bear\nclient=1.1.1.1:0\nproxy=2.2.2.2:2\n' 'not address:port'
 bad 'a name for an address' 'user=bear\nclient=localhost:1\nproxy=2.2.2.2:2\n' 'not address:port'
@@ -174,7 +174,7 @@ bad 'a NUL byte' "${good}command=a\\0000b\n" 'control character in command'
 bad 'an escape sequence' "${good}command=\\0033[31m\n" 'control character in command'
 bad 'escape sequences without a name' "\\0033]0;owned\\0007\n" ": '\\\\x1b]0;owned\\\\x07' is not"
 bad 'JSON' '{"user":"bear"}\n' 'not name=value'
-bad 'an overlong name' "$(printf 'a%.0s' {1..65})=x\n" 'is no field name'
+bad 'an overlong name' "$(printf 'a%.0s' {1..65})=x\n" 'is not a field name'
 bad 'too many lines' "${good}$(printf '#\\n%.0s' {1..62})" 'more than 64 lines'
 status 0 'just as many lines as are allowed' raw "${good}$(printf '#\\n%.0s' {1..61})"
 head -c 8100 /dev/zero | tr '\0' x > "$tmp/long"

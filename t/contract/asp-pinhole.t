@@ -215,7 +215,7 @@ for uid in '' x 1x -1 ' 1' 1.0 99999999999 0x1 $'1\n'; do
   status 77 "SUDO_UID='${uid//[!0-9a-z. -]/?}': refused" env SUDO_UID="$uid" $pinhole < <(request)
 done
 status 77 'a user that does not say so: no connection, no pinhole' env SUDO_UID=65534 $pinhole < <(request)
-like "$out" "^refused code=77 reason=\"no process above is sshd's for nobody" 'says why'
+like "$out" "^refused code=77 reason=\"no parent process is sshd's for nobody" 'says why'
 ok 'nothing is open' closed
 rm -r /run/sallyport
 
@@ -237,13 +237,13 @@ refused 65 'more than 64 lines' 'a record of 65 lines' < <(printf '#\n%.0s' {1..
 refused 65 'host does not belong here' 'a host in the request' < <(request host=203.0.113.10:22)
 refused 65 'keyfile does not belong here' 'a route of its own' < <(request keyfile=/etc/shadow)
 refused 65 'pid does not belong here' 'a process of its own choice' < <(request pid=1)
-refused 65 'user is there twice' 'two users' < <(printf 'user=root\n'; request)
+refused 65 'user is given twice' 'two users' < <(printf 'user=root\n'; request)
 refused 65 'session: not a UUID' 'a session id with a path in it' < <(request session=../../../etc/cron.d/x)
 refused 65 'session: not a UUID' 'a session id with a rule in it' < <(request session="$id -j ACCEPT")
 refused 65 'session is missing' 'no session id' < <(request session=-)
 refused 65 'client is missing' 'no client' < <(request client=-)
 refused 65 'not address:port' 'a client that is a name' < <(request client=localhost:51512)
-refused 65 'no account name' 'a user with a path in it' < <(request user=../root)
+refused 65 'not an account name' 'a user with a path in it' < <(request user=../root)
 status 65 'a second request instead of a host: refused with 65' sshd $pinhole < <(request; request)
 is "$out" 'verified rule=1
 refused code=65 reason="record: client does not belong here" logged=true' 'after the first was verified'
@@ -284,7 +284,7 @@ status 77 "in somebody else's session, likewise" sshd --uid 1 --holder 65534 /us
 status 77 'for root: refused' env SUDO_UID=0 timeout 5 $pinhole < <(sleep 5)
 began=$SECONDS
 status 75 'a session that asks for nothing: given up' sshd $pinhole < <(sleep 15)
-is "$out" 'refused code=75 reason="nothing was asked within 10 s" logged=true' 'says so'
+is "$out" 'refused code=75 reason="no request came within 10 s" logged=true' 'says so'
 ok 'after 10 s' test $((SECONDS - began)) -le 12
 status 75 'a request that never ends: given up, too' sshd $pinhole < <(printf 'user=nobody\n'; for i in {1..30}; do sleep 0.5; echo "#"; done)
 # crowd: the one that is let in hears nothing until the others have been refused, however slowly the machine starts them.
@@ -526,7 +526,7 @@ opened
 iptables -t nat -F
 exec {in}>&-
 wait $session
-is "$?/$(tail -n1 /opt/tmp/said)" '0/closed reason=EOF' 'a flushed firewall is no obstacle to closing'
+is "$?/$(tail -n1 /opt/tmp/said)" '0/closed reason=EOF' 'a flushed firewall is not an obstacle to closing'
 opened
 is "$(rules | wc -l)" 1 'nor to the next opening, which mends the base'
 iptables -t nat -F && iptables -F

@@ -42,7 +42,7 @@ nothing() {
   unlike "$out" 'sallyport_sessions\{' 'no user is there'
   status 1 "$1, a selector: exit 1" "$sessions" user=bear
   status 1 "$1, nobody to end: exit 1" "$sessions" --kill user=bear
-  is "$out$err" 'asp-sessions: nothing to end: no session or lease that lives is that' 'and says so'
+  is "$out$err" 'asp-sessions: nothing to end: no living session or lease matches' 'and says so'
 }
 nothing 'no /run/sallyport'
 nok 'and none was made by looking' test -e /run/sallyport

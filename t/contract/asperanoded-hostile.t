@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""asperanoded: TLS, and what comes from outside that is no request."""
+"""asperanoded: TLS, and what comes from outside that is not a request."""
 import os, socket, sys
 sys.path.insert(0, sys.path[0] + "/../lib")
 from node_story import *
@@ -22,7 +22,7 @@ same(out[1], '{"status":"ok"}\n', "curl trusts its certificate for its address")
 names = run("openssl", "x509", "-in", CERT, "-noout", "-ext", "subjectAltName")[1]
 ok(all(word in names for word in (socket.gethostname(), PROXY4, "2001:DB8:2:0:0:0:0:1")), "which has the host's name and addresses")
 
-# --- what is no request ---------------------------------------------------------------
+# --- what is not a request ---------------------------------------------------------------
 
 
 def raw(port, data, half=False):
@@ -128,7 +128,7 @@ ambiguous = {
     "bytes above 127 in the path": ping("GET /p\u00efng HTTP/1.1".encode()),
     "a backslash in the path": ping(b"GET /\\ping HTTP/1.1"),
     "NUL in the method": ping(b"GET\0 /ping HTTP/1.1"),
-    "a method that is no word": ping(b"G@T /ping HTTP/1.1"),
+    "a method that is not a word": ping(b"G@T /ping HTTP/1.1"),
     "a header as the first line": ping(b"Host: x"),
     "a version of other digits": ping(b"GET /ping HTTP/1.10"),
     "a version that is not there yet": ping(b"GET /ping HTTP/1.2"),

@@ -31,7 +31,7 @@ same(once("GET", "/metrics", client={"namespace": None, "address": "127.0.0.1", 
 users(alice="new", carol="third", op="boss")
 same(once("GET", "/info", client={"user": "carol:third"})[0], 200, "a new user is let in without a restart")
 no(401, "unauthorized", once("GET", "/info", client={"user": "alice:secret"}), "an old password no more, though it was right a moment ago")
-no(401, "unauthorized", once("GET", "/info", client={"user": "bob:other"}), "nor one who is no user any more")
+no(401, "unauthorized", once("GET", "/info", client={"user": "bob:other"}), "nor one who is not a user any more")
 write(NODE_USERS, "nonsense\n", 0o640, NODE_UID)
 no(500, "internal", once("GET", "/info", client={"user": "carol:third"}), "users that cannot be read let nobody in")
 three_users()

@@ -13,7 +13,7 @@ ok(until(lambda: once("GET", "/proxy/leases/" + short["id"])[0] == 404, 8), "wha
 write(CONF, "<CONF><server><proxy><bogus/></proxy></server></CONF>")
 since = len(log())
 node.send_signal(signal.SIGHUP)
-ok(until(lambda: re.search(r"asperanoded.*ERR .*bogus: unknown element.*stays so", log()[since:]), 3), "SIGHUP with a wrong file: the log says so")
+ok(until(lambda: re.search(r"asperanoded.*ERR .*bogus: unknown element.*stays in force", log()[since:]), 3), "SIGHUP with a wrong file: the log says so")
 same(once("GET", "/info")[1]["lifetime_seconds"], 1, "and nothing changes")
 configure("<enabled>true</enabled><authentication>false</authentication>")
 node.send_signal(signal.SIGHUP)

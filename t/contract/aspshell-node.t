@@ -216,6 +216,6 @@ is "$out" served 'and runs'
 status 1 'which changes nothing where there is one' run_as bear 'open("/srv/other/secret")'
 like "$err" 'PermissionError' 'and keeps it in'
 conf "<file_system><access><paths><path><absolute>/srv/bear</absolute></path><path><absolute>/srv/bear/sub</absolute></path></paths><confinement>if_possible</confinement></access></file_system>"
-status 78 'several <path> need it' old_kernel 'print("served")'
+status 78 'which several <path> need' old_kernel 'print("served")'
 kill $outsider $server
 done_testing

@@ -182,7 +182,7 @@ by=y
 ' "$(printf 'x%.0s' {1..20000})" 'healed='; do
   ask SET sallyport:mark:faulty-b:22 "$text" > /dev/null
   ask SADD sallyport:marks faulty-b:22 > /dev/null
-  is "$(tried node1)" 'a:22 b:22 c:22' "what is no mark is none: ${text:0:4}"
+  is "$(tried node1)" 'a:22 b:22 c:22' "what is not a mark is none: ${text:0:4}"
 done
 ask DEL sallyport:mark:faulty-b:22 > /dev/null
 ask LPUSH sallyport:mark:faulty-b:22 list > /dev/null

@@ -181,7 +181,7 @@ line '192.0.2.10 ED_KEY' '@revoked 192.0.2.10 ssh-rsa ED_BLOB' | asked 'yes no' 
 # --- @cert-authority --------------------------------------------------------------------
 
 line '@cert-authority * CA_KEY' | asked no 'only an authority, a server without certificate'
-line '@cert-authority * ED_KEY' | asked no 'the key of the authority is no host key'
+line '@cert-authority * ED_KEY' | asked no 'the key of the authority is not a host key'
 line '@cert-authority * CA_KEY' '192.0.2.10 ED_KEY' | asked yes 'an authority and the key'
 line '@cert-authority * CA_KEY' '[192.0.2.10]:2223 ED_KEY' | asked 'yes yes' 'a server with a certificate, its key enrolled' 192.0.2.10 2223
 line '@cert-authority * CA_KEY' | asked 'yes no' 'only an authority, a server with its certificate' 192.0.2.10 2223

@@ -45,7 +45,7 @@ status 0 'with sessions on both' node1 $sessions --cluster
 is "$(column NODE) $(column SEEN)" 'node1 node1 node2 node2 now now 0s 0s' 'this node first, as it is now'
 for text in garbage "$(printf 'sessions=1\n\nsession=x\n\n')" "$(printf '%02000000d' 0)"; do
   ask -x SET sallyport:sessions:node2 <<< "$text" > /dev/null
-  status 75 "what is no list: exit 75: ${text:0:8}" node1 $sessions --cluster
+  status 75 "what is not a list: exit 75: ${text:0:8}" node1 $sessions --cluster
   like "$err" '^asp-sessions: not known: node2: ' 'says whose'
   is "$(column NODE)" 'node1 node1' 'the rest is shown'
 done

@@ -96,7 +96,7 @@ status 0 '-m takes over what is there' adduser -s -m newt
 is "$err" "newt: took over from ~/.ssh, to $open/newt: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub), with no-pty,environment=\"A=b c\"
 newt: left in ~/.ssh, since $open/newt has that key with other options: $(on outside ssh-keygen -lf /home/newt/.ssh/id_added.pub)
 newt: left in ~/.ssh, since it lets others in: $(on outside ssh-keygen -lf /home/newt/.ssh/id_other.pub), with cert-authority" 'and shows whose fingerprints, and what limits them'
-is "$(tail -n +2 "$root$open/newt")" "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")" 'no limit is undone, and no authority comes in; what is no key is left out'
+is "$(tail -n +2 "$root$open/newt")" "$(sed 's/^/no-pty,environment="A=b c" /' "$client/home/newt/.ssh/id_added.pub")" 'no limit is undone, and no authority comes in; what is not a key is left out'
 status 0 'it opens the account then' added
 status 0 'again' adduser -s -m newt
 like "$err" '^newt: nothing to do' 'there is nothing to do'
@@ -109,7 +109,7 @@ like "$err" "newt: sshd does not read $open/newt: $LAB_PREFIX/etc/sshd_config.d/
 on dmz mv $sample.keep $sample
 cp "$pub" "$root$open/ghost"
 status 77 'keys of an account that is gone: exit 77' adduser -s ghost
-like "$err" "ghost: $open/ghost is there, of an account that is gone: remove it" 'open no new one'
+like "$err" "ghost: $open/ghost is left from an account that is gone: remove it" 'open no new one'
 is "$(on dmz getent passwd ghost)" '' 'which is not made'
 rm "$root$open/ghost"
 
@@ -123,7 +123,7 @@ is "$(account clerk | cut -d: -f 7) $(on dmz id -nG clerk) $(on dmz getent shado
 is "$(grep -c 'clerk: ' <<< "$err")" 4 'each is said' || diag "$err"
 on dmz usermod -L clerk
 status 0 'one that was locked' adduser -s clerk
-like "$err" 'clerk: unlocked the account, for keys alone$' 'is unlocked, and said so'
+like "$err" 'clerk: unlocked the account, for keys only$' 'is unlocked, and said so'
 on dmz usermod --expiredate 2099-01-01 clerk
 status 0 'one that will expire some day is none the worse' adduser -s clerk
 like "$err" 'nothing to do$' 'and is left so'
@@ -137,7 +137,7 @@ for name in root daemon nobody boss robot gone; do
 asp-adduser: $name: (cannot be a user of the proxy: it is|the account has expired)" 'says why'
 done
 for name in -x -- '' . .. ../x a/b a:b 'a b' 12345 $'a\tb' "$(printf 'a%.0s' {1..33})" 'ä' '$(user)'; do
-  status 64 "'$name' is no name: exit 64" adduser -- "$name"
+  status 64 "'$name' is not a name: exit 64" adduser -- "$name"
 done
 status 64 'no name: exit 64' adduser
 status 64 'an unknown type' adduser -t dsa x
@@ -321,7 +321,7 @@ on_exec outside setpriv --reuid "$uid" --clear-groups sleep 1000 < /dev/null > /
 elsewhere=$!
 ok '(a process of its number, elsewhere)' wait_until 10 eval '[ "$(ps -o uid= -p "$elsewhere" | xargs)" = "$uid" ]'
 status 71 "root's container has a process of that number: exit 71" deluser l1
-like "$err" "^asp-deluser: l1: the account is shut, but not removed: process $elsewhere \(sleep\), which has its number, is in a container" 'says which'
+like "$err" "^asp-deluser: l1: the account is shut, but not removed: process $elsewhere \(sleep\), which has the account's uid, is in a container" 'says which'
 is "$(on dmz getent shadow l1 | cut -d: -f 8)" 1 'the account is there, and shut'
 nok 'the process goes on' ended "$elsewhere"
 kill "$elsewhere"
@@ -358,7 +358,7 @@ for name in root daemon nobody boss robot mallory xfer; do
 done
 before=$(picture)
 for name in root daemon nobody boss robot mallory xfer; do
-  status 77 "$name is no user of the proxy: exit 77" deluser -r "$name"
+  status 77 "$name is not a user of the proxy: exit 77" deluser -r "$name"
 done
 status 64 'no name: exit 64' deluser
 status 64 'a name that is none: exit 64' deluser -r ../x

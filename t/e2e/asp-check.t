@@ -255,7 +255,7 @@ grant() { printf '%s\n' "$@" > "$dmz/etc/sudoers.d/planted"; chmod 440 "$dmz/etc
 for group in docker lxd libvirt; do
   on dmz sh -c "groupadd -f $group; usermod -aG $group bear"
   finds "the group $group" 'sudo user bear'
-  says "member of the group $group, who can become root" 'with its name'
+  says "member of the group $group, whose members can become root" 'with its name'
   on dmz sh -c "gpasswd -d bear $group; groupdel $group" > /dev/null
 done
 grant 'bear ALL = NOPASSWD: /sbin/iptables-restore'
@@ -374,7 +374,7 @@ names_itself /usr/sbin/sshd OpenSSH_9.2
 names_itself /usr/bin/ssh 'OpenSSH_9.2p1 Debian-2'
 packaged '1:9.2p1-2+deb12u2'
 finds 'a Debian package before its fix' 'sshd_version file /usr/sbin/sshd'
-says 'CVE-2024-6387.*a warning, no proof' 'says which, and how sure it is'
+says 'CVE-2024-6387.*a warning, not proof' 'says which, and how sure it is'
 packaged '1:9.2p1-2+deb12u1'
 finds 'before two fixes' 'sshd_version file /usr/sbin/sshd' 'sshd_version file /usr/sbin/sshd'
 packaged '1:9.2p1-2local1'

@@ -95,7 +95,7 @@ sed 's|other_hosts|no_hosts|' "$home/strangers" > "$home/nobody"
 printf 'Host *\n  IdentityFile ~/other\n  IdentitiesOnly yes\n' | cat - "$home/.ssh/config" > "$home/other_key"
 on outside chown -R bear: /home/bear
 fingerprint=$(ssh-keygen -lf "$LAB_DIR/keys/host-dmz.pub" | cut -d ' ' -f 2)
-fails 76 'host key' "another host key than before: ssh-ed25519 $(literally "$fingerprint")" "Do not go on. Ask the administrator of $SQUASH.*ssh-keygen -R '\[$SQUASH\]:33001'" \
+fails 76 'host key' "a different host key from before: ssh-ed25519 $(literally "$fingerprint")" "Do not go on. Ask the administrator of $SQUASH.*ssh-keygen -R '\[$SQUASH\]:33001'" \
   'a host key that has changed' outside -F strangers "bear@$SQUASH"
 fails 76 'host key' "not known here: ssh-ed25519 $(literally "$fingerprint")" 'Compare the fingerprint' \
   'a host key that is not known' outside -F nobody "bear@$SQUASH"
@@ -110,7 +110,7 @@ fails 69 'UDP there' "no datagram to $SQUASH port 33001 reaches" "your own firew
   'UDP dropped on the way there' outside "bear@$SQUASH"
 on dmz iptables -D FORWARD -p udp -s "$OUTSIDE" -j DROP
 on dmz iptables -I FORWARD -p udp -s "$INSIDE1" -j DROP
-fails 69 'UDP back' 'none of its own comes back' "own firewall to let the answers in from $SQUASH port 33001; if it does, ask the administrator of $SQUASH" \
+fails 69 'UDP back' 'its own do not arrive here' "own firewall to let the answers in from $SQUASH port 33001; if it does, ask the administrator of $SQUASH" \
   'UDP dropped on the way back' outside "bear@$SQUASH"
 like "$out" 'UDP there +ok' 'while the way there is well'
 on dmz iptables -D FORWARD -p udp -s "$INSIDE1" -j DROP
@@ -119,7 +119,7 @@ on dmz iptables -D FORWARD -p udp -s "$INSIDE1" -j DROP
 on router ip route replace "${SQUASH%.*}.0/24" dev wan mtu lock 1400
 on router ip route replace "${NATCLIENT%.*}.0/24" dev home mtu lock 1400
 status 0 'a way that is narrower than Ethernet is well, where routers say so' check natclient "bear@$SQUASH"
-like "$out" 'datagrams +ok +up to 1372 bytes there, 1372 back, and the network says so' 'and its size is found' || diag "$out"
+like "$out" 'datagrams +ok +up to 1372 bytes there, 1372 back, and the network tells whoever' 'and its size is found' || diag "$out"
 on router iptables -A OUTPUT -p icmp -j DROP
 for host in natclient inside1; do on "$host" ip -4 route flush cache; done  # what they were told
 status 1 'where ICMP is dropped it is not: status 1' check natclient "bear@$SQUASH"
@@ -128,7 +128,7 @@ like "$out" 'ascp -Z 1372.*administrator of your own firewall.*ICMP "fragmentati
 like "$out" 'speed +ok' 'and transfers work all the same'
 # And where their fragments vanish, too.
 on router iptables -t raw -A PREROUTING -p udp -m length --length 1300: -j DROP
-fails 69 speed 'there: the burst stands still after 0 of' 'own firewall whether it drops parts of datagrams' \
+fails 69 speed 'there: the burst stopped after 0 of' 'own firewall whether it drops parts of datagrams' \
   'large datagrams that vanish whole' natclient "bear@$SQUASH"
 on router iptables -t raw -F
 

@@ -126,7 +126,7 @@ for family in 4 6; do
   configure '' "${INSIDE1%10}99"
   status 71 'an address that the proxy does not have is refused' on outside -u bear ssh -p 33001 "bear@$SQUASH" cat < /dev/null
   unlike "$err" '203\.0\.113|2001:db8:2' 'and the client is told no internals'
-  like "$(lab_log dmz | grep ' ERR ' | tail -1)" "connect from ${INSIDE1%10}99 \(bind_source_address\), which is no address of this host" \
+  like "$(lab_log dmz | grep ' ERR ' | tail -1)" "connect from ${INSIDE1%10}99 \(bind_source_address\), which is not an address of this host" \
     'but the administrator is told which'
   kill "$LAB_UDP"
   wait "$LAB_UDP"

@@ -76,7 +76,7 @@ lab_family 4
 
 configure
 all_pass '(before: routes lead through)'
-like "$(verdict)" "^FAIL  border: not in force, so that everything may be forwarded, IPv4 and IPv6 between lan and wan; it would cut [0-9]+ flows that are forwarded now, such as .* to .* - asperaproxy reload" \
+like "$(verdict)" "^FAIL  border: not in force, so everything may be forwarded, IPv4 and IPv6 between lan and wan; it would cut [0-9]+ flows that are forwarded now, such as .* to .* - asperaproxy reload" \
   'check says so, and what would be cut'
 rules=$(on dmz iptables-save -t nat)
 status 0 'start: exit 0' proxy start
@@ -115,7 +115,7 @@ on dmz nft "table ip containers { chain out { type nat hook postrouting priority
 configure '<border>false</border>'
 status 0 'with <border>false</border>: reload' proxy reload
 all_pass 'it is off'
-like "$(verdict)" '^warn  border: off, so that others than sessions may be forwarded, .*; it would cut' 'check says so'
+like "$(verdict)" '^warn  border: off, so more than sessions may be forwarded, .*; it would cut' 'check says so'
 configure
 status 0 'with it on again: reload' proxy reload
 none_passes 'once more'
@@ -159,5 +159,5 @@ status 71 '(no border without nft:' on dmz sh -c "mount --bind /dev/null \$(ldco
 status 71 'start, without nft: exit 71' proxy start
 like "$err" '^asperaproxy: load libnftables.so.1: ' 'says why'
 is "$(forwards)" '0 0' 'nothing is forwarded'
-like "$(verdict)" '^FAIL  border: libnftables cannot be loaded, so that everything may be forwarded' 'and so does check'
+like "$(verdict)" '^FAIL  border: libnftables cannot be loaded, so everything may be forwarded' 'and so does check'
 done_testing

@@ -128,7 +128,7 @@ fault node_users warn '<authentication> is off' "sed -i 's|<enabled>|<authentica
 fine 'two users' "$bin/asnodeadmin -au second -x transfer_user -p x" "$mend"
 
 range='sysctl -qw net.ipv4.ip_local_port_range'
-fault lease_ports warn '9000 to 10000 are also of the ports' "$range='9000 60999'" "$range='32768 60999'"
+fault lease_ports warn '9000 to 10000 are also used by the kernel' "$range='9000 60999'" "$range='32768 60999'"
 fine 'a range that is reserved' "$range='9000 60999'; sysctl -qw net.ipv4.ip_local_reserved_ports=8000-10000" "$range='32768 60999'; sysctl -qw net.ipv4.ip_local_reserved_ports="
 listen root tcp,127.0.0.1,5432 udp,203.0.113.1,7777 tcp,0.0.0.0,10001 udp,0.0.0.0,4999
 fault lease_ports warn 'on ports of the range: 5432, 7777' true true

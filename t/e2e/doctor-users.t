@@ -21,9 +21,9 @@ fault 'sudoers|sudo' FAIL 'sallyport is missing' "mv $sudoers /root/" "mv /root/
 fault 'sudoers|sudo|writable|grants' FAIL 'others than root can write' "chmod g+w $sudoers" "chmod 440 $sudoers"
 fault 'sudoers|sudo|grants|not_judged' FAIL 'syntax error' "cp -p $sudoers /root/; echo '%sallyport = (' >> $sudoers" "cp -p /root/sallyport $sudoers"
 settings=/etc/sudoers.d/zz-sallyport
-fault sudoers FAIL 'zz-sallyport is missing, so that settings of this site' "mv $settings /root/"
+fault sudoers FAIL 'zz-sallyport is missing, so this site' "mv $settings /root/"
 fault 'sudoers|writable' FAIL 'can write to .*zz-sallyport' "chmod g+w $settings"
-fault sudoers FAIL 'zz-sallyport is not for the sudo that is here' "sed -i 5d $settings"
+fault sudoers FAIL 'zz-sallyport does not match the installed sudo' "sed -i 5d $settings"
 fault sudoers warn 'zz: bad permissions' "echo > /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
 fault sudo FAIL 'bear, bobcat cannot run .*asp-pinhole: sudo: a password is required' 'cp -p /etc/sudoers /root/; sed -i /includedir/d /etc/sudoers' 'cp -p /root/sudoers /etc/sudoers'
 fault 'sudo|grants' FAIL 'bobcat cannot run' "echo 'bobcat ALL = (root) PASSWD: ALL' > /etc/sudoers.d/zz; chmod 440 /etc/sudoers.d/zz" 'rm /etc/sudoers.d/zz'
@@ -31,7 +31,7 @@ fault grants FAIL 'sudo grants .*iptables-restore for bear' "echo 'bear ALL = (r
 sshd=/etc/ssh/sshd_config.d/sallyport.conf
 on dmz cp $sshd /root/sshd.conf
 loosen() { fault "${4-sshd}" "$1" "$2" "$3"; }
-# What sshd would take instead is no default that is safe by chance.
+# What sshd would take instead is not a default that is safe by chance.
 keeps_out() { fault sshd FAIL "$1" "$2" "cp /root/sshd.conf $sshd"; }
 keeps_out 'AllowUsers does not name bobcat' "sed -i '1i AllowUsers ops b?ar@198.51.100.*' $sshd"
 keeps_out 'DenyGroups keeps out bear, bobcat' "sed -i '1i DenyGroups sally*' $sshd"
@@ -55,7 +55,7 @@ open=/etc/ssh/authorized_keys
 for damage in "chmod g+w $open/bear" "chown bear $open/bear" "chmod o+w $open"; do
   fault writable FAIL "$open(/bear)? (may be written by|belongs to)" "$damage"
 done
-fault authorized_keys warn 'keys of bear are in ~/.ssh alone, where sshd does not read them' "mv $open/bear /home/bear/.ssh/authorized_keys" "mv /home/bear/.ssh/authorized_keys $open/bear"
+fault authorized_keys warn 'keys of bear are only in ~/.ssh, where sshd does not read them' "mv $open/bear /home/bear/.ssh/authorized_keys" "mv /home/bear/.ssh/authorized_keys $open/bear"
 fault 'authorized_keys|keys_at_home' warn " sshd does not read the keys of bear, bobcat in $open" "sed -i /AuthorizedKeysFile/d $sshd"
 fault 'keys_at_home|authorized_keys' warn ' sshd takes keys from /home/bear/.ssh/authorized_keys, where' "sed -i /AuthorizedKeysFile/d $sshd" "cp /root/sshd.conf $sshd"
 fault authorized_keys warn "$open/gone has keys of an account that is gone" "cp $open/bear $open/gone"
@@ -76,7 +76,7 @@ spoil() { fault "keyfile|servers${3+|$3}" FAIL "$1" "$2" "cp -p /root/key $key; 
 spoil "bear, bobcat: $key: must belong to root and be writable by root alone" "chown sallyport-dial $key"
 spoil "bear, bobcat: $etc/ssh_keys does not belong to root" "chown sallyport-dial $etc/ssh_keys" writable
 spoil "everybody on this host can read or write $key" "chmod 644 $key; chmod 755 $etc/ssh_keys" private_keys
-fault 'keyfile|private_keys' warn "bear, bobcat can read the key of a squash_user, $key, and need not" "chgrp sallyport $key $etc/ssh_keys; chmod 640 $key; chmod 750 $etc/ssh_keys" "chgrp root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"
+fault 'keyfile|private_keys' warn "bear, bobcat can read the key of a squash_user, $key, but need not" "chgrp sallyport $key $etc/ssh_keys; chmod 640 $key; chmod 750 $etc/ssh_keys" "chgrp root $key $etc/ssh_keys; chmod 600 $key; chmod 700 $etc/ssh_keys"
 fault 'dial_account|sudo|servers' FAIL 'there is no account sallyport-dial' 'cp -p /etc/passwd /root/; sed -i /^sallyport-dial/d /etc/passwd' 'cp -p /root/passwd /etc/passwd'
 fault dial_account FAIL 'in other groups' 'gpasswd -a sallyport-dial adm' 'gpasswd -d sallyport-dial adm'
 fault 'dial_account|host_keys|servers' FAIL 'sallyport-dial cannot read' "chmod 600 $etc/known_hosts" "chmod 644 $etc/known_hosts"

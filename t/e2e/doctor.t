@@ -35,8 +35,8 @@ fault "$unlooked" FAIL 'must belong to root' "chmod o+w $conf"
 fault "config|border|client_flows|servers" FAIL 'the reverse proxy is off' "sed -i 's/<enabled>true/<enabled>false/' $conf"
 on dmz sh -c "$back"
 fault "$unlooked" FAIL 'has no rules' "sed -i '/<rules>/,/<.rules>/d' $conf" "$back"
-fault 'config|servers' FAIL 'bear, bobcat cannot read .*aspera.conf, so that each of their sessions ends' "chmod 600 $conf"
-fault log_directory FAIL '/var/log/wide.*so that the log is in syslog' "install -d -m 777 /var/log/wide; sed -i 's|<rules>|<log_directory>/var/log/wide</log_directory>&|' $conf" "$back"
+fault 'config|servers' FAIL 'bear, bobcat cannot read .*aspera.conf, so each of their sessions ends' "chmod 600 $conf"
+fault log_directory FAIL '/var/log/wide.*so the log is in syslog' "install -d -m 777 /var/log/wide; sed -i 's|<rules>|<log_directory>/var/log/wide</log_directory>&|' $conf" "$back"
 fault log_directory FAIL '/var/log/none is no directory' "sed -i 's|<rules>|<log_directory>/var/log/none</log_directory>&|' $conf" "$back"
 fault 'tools|writable' FAIL 'can write to .*asp-dial' "chmod g+w $bin/asp-dial" "chmod g-w $bin/asp-dial"
 fault tools FAIL 'asp-match is missing' "mv $bin/asp-match $bin/away" "mv $bin/away $bin/asp-match"
@@ -82,21 +82,21 @@ else
 fi
 capture on dmz setpriv --bounding-set=-net_admin "$LAB_PREFIX/bin/asperaproxy" check
 like "$out" $'\nFAIL  netlink: ' 'netlink: a container without rights'
-fault 'border|client_flows' FAIL 'not in force, so that everything may be forwarded' 'nft delete table inet sallyport_border'
-fault border warn 'off, so that others than sessions may be forwarded' "sed -i 's|<server>|&<border>false</border>|' $conf; $bin/asperaproxy reload"
+fault 'border|client_flows' FAIL 'not in force, so everything may be forwarded' 'nft delete table inet sallyport_border'
+fault border warn 'off, so more than sessions may be forwarded' "sed -i 's|<server>|&<border>false</border>|' $conf; $bin/asperaproxy reload"
 on dmz sh -c "$back"
-fault 'border|host_keys|servers' warn 'closed, but not as aspera.conf and the routes are by now' 'ip link add dmz9 type dummy; ip link set dmz9 up; ip route add 192.0.2.200/32 dev dmz9; '"sed -i '0,/<host>/s|<host>[^<]*|<host>192.0.2.200|' $conf" "ip link del dmz9; $back"
+fault 'border|host_keys|servers' warn 'closed, but aspera.conf or the routes have changed since' 'ip link add dmz9 type dummy; ip link set dmz9 up; ip route add 192.0.2.200/32 dev dmz9; '"sed -i '0,/<host>/s|<host>[^<]*|<host>192.0.2.200|' $conf" "ip link del dmz9; $back"
 bounded() { fault client_flows warn "$1" "sed -i 's|<server>|&<max_flows_per_client>$2</max_flows_per_client>|; s|<rules>|$3<rules>|' $conf; ${4-$bin/asperaproxy reload}" "$back; $bin/asperaproxy reload"; }
-bounded 'no bound, so that one client may have all' 0 ''
-bounded 'the bound of 7 is not in force' 7 '' true
+bounded 'no limit, so one client may have all' 0 ''
+bounded 'the limit of 7 is not in force' 7 '' true
 bounded 'one user can fill that' 1000000 ''
 bounded '500 at most for each of the 10000 sessions that a user may have, and nf_conntrack_max is' 500 '<max_sessions>20000</max_sessions>'
 on dmz nft delete chain inet sallyport_border bounded
-like "$(lines)" $'\nwarn  client_flows: the bound of 512 is not in force.*reload' 'a bound that was taken away'
+like "$(lines)" $'\nwarn  client_flows: the limit of 512 is not in force.*reload' 'a bound that was taken away'
 on dmz "$bin/asp-reap"
 is "$(diff <(echo "$well") <(lines))" '' 'asp-reap puts it back'
-fault rules FAIL 'has taken a part' 'iptables -t nat -F SALLYPORT' "$bin/asp-reap; $bin/asperaproxy reload"
-fault rules FAIL 'has taken a part' 'ip6tables -F FORWARD'
+fault rules FAIL 'has removed or changed' 'iptables -t nat -F SALLYPORT' "$bin/asp-reap; $bin/asperaproxy reload"
+fault rules FAIL 'has removed or changed' 'ip6tables -F FORWARD'
 fault 'rules|state' FAIL 'rules of a stopped proxy' "touch $run/stopped" "rm $run/stopped"
 cured
 

@@ -85,7 +85,7 @@ ok 'no lease is left' wait_until 10 forward_nothing
 # What leads nowhere --------------------------------------------------------------------------
 
 status 64 'the proxy itself' alone 'asp-forward --to localhost -- true'
-like "$err" '^asp-forward: --to localhost: that is the proxy itself for the proxy, and no lease leads to it' 'in one line'
+like "$err" '^asp-forward: --to localhost: to the proxy, that name means the proxy itself, and no lease leads there' 'in one line'
 is "$(wc -l <<< "$err")" 1 'without the usage'
 status 77 'and by its address' alone 'asp-forward --to ::1 -- true'
 like "$err" '::1.*where no lease may lead' 'the proxy says why'

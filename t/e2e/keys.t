@@ -89,8 +89,8 @@ refused 'no established connection' 'another client address' "client=$OUTSIDE2:5
 refused 'no established connection' "another rule's address" "proxy=$INDIVIDUAL:33001"
 proxy_session other outside2 bear "$SQUASH" cat
 bears=$(on dmz ss -Htn state established sport = :33001 dst "$OUTSIDE2" | awk '{ print $4 }')
-refused 'no process above holds' "another user's connection" "client=$bears"
-like "$(without "$ask user=mallory client=$bears proxy=$SQUASH:33001")" "no process above is sshd's" 'refused: from no session at all'
+refused 'no parent process holds' "another user's connection" "client=$bears"
+like "$(without "$ask user=mallory client=$bears proxy=$SQUASH:33001")" "no parent process is sshd's" 'refused: from no session at all'
 proxy_end other
 wait_until 10 all_gone
 like "$(within "$ask --never-run --seconds 5 > /tmp/first & until pgrep -x asp-dial > /dev/null; do sleep 0.1; done; $ask; wait")" 'failed code=77 .*has an upstream connection already' 'refused: a second one at the same time'
@@ -98,7 +98,7 @@ wait_until 10 all_gone
 within "setsid sh -c 'while kill -0 \$PPID; do sleep 0.1; done; sleep 0.5; $ask > /tmp/late' > /dev/null 2>&1 < /dev/null &" > /dev/null
 ok '(a process of hers outlives the session)' wait_until 10 test -s "$root/tmp/late"
 unlike "$(cat "$root/tmp/late")" connected 'and gets nothing any more'
-like "$(cat "$root/tmp/late")" 'no established connection|no process above' 'for the session is over'
+like "$(cat "$root/tmp/late")" 'no established connection|no parent process' 'for the session is over'
 on outside -u mallory timeout 20 ssh -p 33001 "mallory@$SQUASH" "setsid $ask command='sleep 300' --seconds 60 > /tmp/long 2>&1" < /dev/null > /dev/null 2>&1 &
 long=$!
 ok '(a connection is open)' wait_until 10 eval '[ -n "$(lab_pids dmz asp-dial)" ] && sleep 1'
@@ -112,7 +112,7 @@ refused 'three descriptors' 'no descriptors' '--pass='
 refused 'three descriptors' 'two' '--pass pipe,pipe'
 refused 'three descriptors' 'four' '--pass pipe,pipe,pipe,pipe'
 refused 'is not name=value' 'no record' "--raw $'x\n\n'"
-refused 'more than a request' 'a flood of lines' '--flood'
+refused 'more came than a request' 'a flood of lines' '--flood'
 like "$(within "$ask --say $'rm\n'")" "connected.*failed code=65 .*expected 'run'" 'refused: another word than run'
 for odd in link,link,link own,own,own dir,dir,dir epoll,epoll,epoll proc,proc,proc tty,tty,tty path,path,path; do
   within "timeout 20 $ask --seconds 2 --pass $odd" > /dev/null
@@ -127,7 +127,7 @@ mine=/home/mallory/.ssh/id_ed25519
 without "mv $mine $mine.away; ln -s $key $mine" > /dev/null
 like "$(within "$ask" "$INDIVIDUAL")" "failed code=78 reason=\"open key $mine: Permission denied\"" 'a link in her home to the squash key is followed with her rights'
 on dmz sed -i "s|<keyfile>$key|<keyfile>$mine|" "$LAB_PREFIX/etc/aspera.conf"
-like "$(within "$ask")" 'failed code=78 .*others than root may change a directory' 'also where a squash rule names that path'
+like "$(within "$ask")" 'failed code=78 .*users other than root may change a directory' 'also where a squash rule names that path'
 without "rm $mine; mkfifo $mine" > /dev/null
 like "$(within "$ask" "$INDIVIDUAL")" 'failed code=78 .*not a regular file' 'a pipe there holds nobody up'
 without "rm $mine; head -c 100K /dev/zero > $mine" > /dev/null

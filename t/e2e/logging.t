@@ -97,7 +97,7 @@ size=$(on dmz stat -c %s $log)
 for _ in 1 2 3; do refused_pinhole; done
 is "$(on dmz stat -c %s $log)" "$size" 'then no more lines about him are in the file'
 ok 'but in syslog' wait_until 5 syslog_has 'asp-pinhole.*ERR Refused a pinhole to mallory'
-ok 'with the reason' syslog_has "asp-pinhole.*ERR the lines of uid $uid are as much today as one user may add (64 MiB); logging to syslog instead"
+ok 'with the reason' syslog_has "asp-pinhole.*ERR the lines of uid $uid have reached what one user may add in a day (64 MiB); logging to syslog instead"
 ask outside bear 'true share' > /dev/null 2>&1
 ok 'those about others are there' grep -q 'LOG Received .* user=bear .*command=true share' "$root$log"
 on dmz touch -d '1 day ago' "$share"
@@ -153,7 +153,7 @@ nok 'no secret of the key is there' grep -qF "${key:40:20}" "$root$log"
 
 ask outside bear forbidden > /dev/null 2>&1
 ok 'a refusal of aspshell is in syslog' wait_until 5 syslog_has 'aspshell\[[0-9]*\]: ERR Command not accepted user=bear from=[0-9. ]* command=forbidden$'
-# What the client says is no field of ours: those come first, and its words last.
+# What the client says is not a field of ours: those come first, and its words last.
 for words in 'x user=root from=192.0.2.1 1 2 3' 'user=root' 'user=root command=ls' $'x\tuser=root' $'x\nERR Command not accepted user=root' '" user="root'; do
   ask outside bear "$words" > /dev/null 2>&1
 done
@@ -162,7 +162,7 @@ is "$(grep -c . <<< "$refused")" 7 '(six that forge fields are refused)'
 is "$(grep -cE "ERR Command not accepted user=bear from=$OUTSIDE [0-9]+ $SQUASH 33001 command=" <<< "$refused")" 7 'each line has the real fields first'
 is "$(sed 's/ command=.*//' <<< "$refused" | grep -c -e root -e 192.0.2.1)" 0 'and no others before the client'"'"'s words'
 on dmz -u mallory sudo -n "$LAB_PREFIX/libexec/asp-pinhole" < <(printf 'session=x\n\n') > /dev/null 2>&1
-ok 'and one of asp-pinhole' grep -q "asp-pinhole\[[0-9]*\]: ERR Refused a pinhole to mallory: no process above is sshd's for mallory" "$root$log"
+ok 'and one of asp-pinhole' grep -q "asp-pinhole\[[0-9]*\]: ERR Refused a pinhole to mallory: no parent process is sshd's for mallory" "$root$log"
 
 on dmz -u mallory sudo -n "$LAB_PREFIX/libexec/asp-upstream" < /dev/null > /dev/null 2>&1
 ok 'and one of asp-upstream' grep -q 'asp-upstream\[[0-9]*\]: ERR No server for mallory: stdin must be one end of a Unix socket' "$root$log"

@@ -138,7 +138,7 @@ is "$(ask whole 'ascmd -V2')" 'inside1 whole' 'the first rule that applies is us
 # No rule for the name -----------------------------------------------------------------------
 by_name | configure
 like "$(ask garbage 'ascmd -V2')" 'failed 77 .*This proxy does not permit that' 'no name, and no other rule: refused'
-like "$(lab_log dmz)" 'asp-upstream.*ERR No server for bear: no rule is for bear at [0-9.:]+, who asks for no name \(see asp-match -e\) session=' 'the log says why'
+like "$(lab_log dmz)" 'asp-upstream.*ERR No server for bear: no rule matches bear at [0-9.:]+, who asks for no name \(see asp-match -e\) session=' 'the log says why'
 is "$(ask other-name 'ascmd -V2')" 'inside3 whole' 'a port in a rule is the one that the client connected to'
 is "$(on outside -u bear timeout 30 python3 "$ascmd" other-name ssh -p 22 "bear@$SQUASH" 'ascmd -V2' | cut -c 1-9)" 'failed 77' 'at another port it is not'
 done_testing

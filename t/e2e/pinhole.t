@@ -184,7 +184,7 @@ for family in 6 4; do
   refused "{ ask $OUTSIDE2_AT:5555; choose; }" 'no established connection' "a foreign client address is refused"
   proxy_session bears outside2 bear "$SQUASH" cat
   bears=$(on dmz ss -Htn state established sport = :33001 dst "$OUTSIDE2_AT" | awk '{ print $4 }')
-  refused "{ ask $bears; choose; }" 'no process above holds' "the living connection of somebody else is refused"
+  refused "{ ask $bears; choose; }" 'no parent process holds' "the living connection of somebody else is refused"
   is "$(proxy_rules)" 1 "and no rule was added"
   proxy_end bears
   refused '{ ask; choose $inside2; }' 'does not lead to' "a server outside of her rule is refused"
@@ -210,7 +210,7 @@ as 'ask > /tmp/ask; setsid -f bash -c "while kill -0 $PPID; do sleep 0.05; done;
   cat /tmp/ask | sudo -n $helper | cat > /tmp/orphan" > /dev/null 2>&1 < /dev/null'
 orphan=$(lab_root dmz)/tmp/orphan
 ok "a process that outlived its SSH connection is refused" wait_until 10 grep -qs '^refused ' "$orphan"
-like "$(cat "$orphan")" 'no established connection|no process above' "because its connection is gone"
+like "$(cat "$orphan")" 'no established connection|no parent process' "because its connection is gone"
 
 as '{ ask; choose; exec setsid sleep 60 3>&1 > /dev/null 2>&1; } 2> /dev/null | sudo -n $helper 2> /dev/null | cat > /tmp/kept &
   for _ in {1..200}; do grep -qs "open session=" /tmp/kept && break; sleep 0.05; done'

@@ -21,7 +21,7 @@ bare_files > "$TMPDIR/bare"
 status 0 'a dry run' setup --dry-run "${options[@]}" --password-file /root/password
 ok 'changes nothing' diff "$TMPDIR/bare" <(bare_files)
 like "$out" "\+ +<bind_ip_address>$DMZ_LAN</bind_ip_address>" 'and shows what it would'
-unlike "$out" 'sshd_config' 'sshd is no concern of it'
+unlike "$out" 'sshd_config' 'sshd is not a concern of it'
 status 64 'a password is wanted, and there is no terminal: exit 64' setup --yes "${options[@]}"
 like "$err" '^asperaproxy: node user: there is no terminal' 'it says at which step'
 is "$(wc -l <<< "$err")" 1 'in one line'

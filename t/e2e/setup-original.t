@@ -63,7 +63,7 @@ status 1 'taken over, but for lines of sudoers: exit 1' setup "${options[@]}"
 like "$out" 'left out 6:5: <wonderful>: ' 'it says what it has left out'
 like "$out" 'left out [0-9]+:[0-9]+: <rule>: .*only_for' 'a rule with something unknown is left out as a whole'
 is "$(grep -c '<rule ' "$conf")" 2 'the others are there'
-like "$out" 'old grants: 2 lines of sudoers go on to let people rewrite the whole firewall: --sudoers delete' 'lines of sudoers stay until they may go'
+like "$out" 'old grants: 2 lines of sudoers still let people rewrite the whole firewall: --sudoers delete' 'lines of sudoers stay until they may go'
 is "$(cat "$dmz/etc/sudoers")" "$sudoers" 'sudoers is as it was'
 like "$(on dmz id -nG bear) $(on dmz id -nG bobcat)" 'sallyport .*sallyport' 'users are in the group'
 is "$(cut -d ' ' -f 1,2 "$dmz/etc/ssh/authorized_keys/bear")" "$(cut -d ' ' -f 1,2 "$LAB_DIR/keys/client-bear.pub")" 'and their keys are root'"'s"

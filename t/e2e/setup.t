@@ -245,7 +245,7 @@ ok 'and so are all other files' diff <(strip "$TMPDIR/bare") <(bare_files | stri
 nok 'the journal is gone' test -e "$state"
 is "$(cd "$dmz/var/lib/sallyport/before-setup" && find . -type f)" ".$LAB_PREFIX/etc/aspera.conf" 'and the copies of files, but for that one'
 status 0 'to undo nothing: exit 0' setup --undo
-like "$out" 'nothing to take back' 'and it says so'
+like "$out" 'nothing to undo' 'and it says so'
 mv "$dmz/var/lib/sallyport/before-setup$LAB_PREFIX/etc/aspera.conf" "$dmz$LAB_PREFIX/etc/aspera.conf"
 status 64 'nobody to ask about a host key, and no fingerprint: exit 64' setup --yes --server "$INSIDE1" --address "$SQUASH"
 like "$err" "^asperaproxy: host keys: there is no terminal to ask on: --fingerprint is needed; $INSIDE1:22 shows $(literally "$(bare_fingerprint inside1)")" 'it says what is needed, and what the server shows'

@@ -190,7 +190,7 @@ for name in "${hanging[@]}"; do
   is "$(said $name status)|$(said $name out)|$(said $name err)" "71||$unserved" "$name: the session is given up, and the user told"
   ok "$name: within 30 s" test "$(said $name seconds)" -le 30
 done
-is "$(errors | grep -c 'ERR asp-upstream, which sudo is to start, has not answered within 26 s: .*user=bear .*(exit 71)$')" ${#hanging[@]} 'the log says so, in one line each'
+is "$(errors | grep -c 'ERR asp-upstream, which sudo starts, has not answered within 26 s: .*user=bear .*(exit 71)$')" ${#hanging[@]} 'the log says so, in one line each'
 like "$(grep ' sudo: ' "$TMPDIR/doctor.out")" "^FAIL .*: bear cannot run .*: sudo did not get .* to answer within 10 s.*(: ${hanging[-1]}|) - .*(${hanging[-1]}|/etc/pam.d/sudo)" 'the doctor names it'
 ok 'nothing is left of any of it' wait_until 5 nothing || diag "$(helpers | xargs ps -o pid,ppid,args)"
 
@@ -236,7 +236,7 @@ if knows log_input; then
   rm "$early"
 fi
 site "$dmz/etc/sudoers.d/zz-sallyport" '# of another sudo'
-like "$(check | grep sudoers)" '^FAIL  sudoers: .*/zz-sallyport is not for the sudo that is here - asperaproxy sudoers' 'the doctor knows one that is another'"'"'s'
+like "$(check | grep sudoers)" '^FAIL  sudoers: .*/zz-sallyport does not match the installed sudo - asperaproxy sudoers' 'the doctor knows one that is another'"'"'s'
 on dmz "$LAB_PREFIX/bin/asperaproxy" sudoers > /dev/null
 
 # The node service needs no sudo ------------------------------------------------------------------------

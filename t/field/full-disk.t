@@ -54,7 +54,7 @@ for kind in blocks inodes; do
   ok 'who transfers still goes on' transfers after-$kind
   capture on dmz timeout 30 "$bin/asperaproxy" stop
   if [ $kind = blocks ]; then is "$code" 0 'stop works'
-  else like "$code|$err" "^71.*all sessions are ended, but as soon as there is room, new ones will be taken: open $run/stopped: No space" 'stop ends all sessions, and says that new ones will come'; fi
+  else like "$code|$err" "^71.*all sessions are ended, but new ones will be accepted as soon as there is room: open $run/stopped: No space" 'stop ends all sessions, and says that new ones will come'; fi
   is "$(proxy_rules)/$(proxy_open_sessions)" 0/0 'nothing is left'
   proxy_end old
   room $run
@@ -75,7 +75,7 @@ for kind in blocks inodes; do
   session
   is "$code|$out" '0|hello' 'sessions come in'
   like "$(on dmz cat /var/log/syslog | grep -c 'ERR .*/var/log/asp.*: No space left on device; logging to syslog instead')" '^[1-9]' 'the log goes to syslog, and says why'
-  like "$(check log_directory)" '^FAIL .*cannot write to /var/log/asp: No space left on device, so that the log is in syslog' 'the doctor says so'
+  like "$(check log_directory)" '^FAIL .*cannot write to /var/log/asp: No space left on device, so the log is in syslog' 'the doctor says so'
   status 0 'asp-reap works' on dmz timeout 20 "$bin/asp-reap"
   room /var/log/asp
   : > "$dmz/var/log/syslog"

@@ -36,7 +36,7 @@ on_dmz "head -c 70000 /dev/zero > /etc/long; chmod 644 /etc/long; mkdir -m 777 /
 with_key /etc/long
 meets 'a key file that is too long' 78 "$misconfigured" "$no_server key /etc/long: more than 65536 bytes $of_server"
 with_key /srv/open/key
-meets 'a key where others may change the way to it' 78 "$misconfigured" "$no_server key /srv/open/key: bear cannot read it, and others than root may change a directory on its path $of_server"
+meets 'a key where others may change the way to it' 78 "$misconfigured" "$no_server key /srv/open/key: bear cannot read it, and users other than root may change a directory on its path $of_server"
 with_key /etc/bobcats
 meets "another user's key" 78 "$misconfigured" "$no_server key /etc/bobcats: must belong to root and be writable by root alone $of_server"
 with_key /etc/shared

@@ -91,7 +91,7 @@ proxy_session one outside bear "$SQUASH" cat
 refuse iptables-restore
 proxy_end one
 is "$proxy_status $(cat "$TMPDIR/one.err")" '0 ' 'the rule cannot be closed: the session has ended well'
-one_error 'Could not revoke session=UUID: run /usr/sbin/iptables-restore: line 3 failed; asp-reap will'
+one_error 'Could not revoke session=UUID: run /usr/sbin/iptables-restore: line 3 failed; asp-reap will do it'
 take iptables-restore
 status 0 'asp-reap does' on dmz "$LAB_PREFIX/bin/asp-reap"
 is "$(proxy_rules)/$(proxy_open_sessions)" 0/0 'nothing is left'

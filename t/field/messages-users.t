@@ -15,7 +15,7 @@ on_dmz() { on dmz sh -c "$1" > /dev/null; }
 host() { configure "s|<host>[^<]*</host>|<host>$1</host>${2-}|"; }
 on_dmz "echo '$INSIDE1 only4.example.com' >> /etc/hosts; echo '$INSIDE1_6 only6.example.com' >> /etc/hosts"
 host "$INSIDE1:22" '<bind_source_address>192.0.2.99</bind_source_address>'
-meets 'a source address that is not ours' 71 "$unserved" "$no_server server $INSIDE1:22: connect from 192.0.2.99 \\(bind_source_address\\), which is no address of this host: Cannot assign requested address $of_bear.*\\(exit 71\\)"
+meets 'a source address that is not ours' 71 "$unserved" "$no_server server $INSIDE1:22: connect from 192.0.2.99 \\(bind_source_address\\), which is not an address of this host: Cannot assign requested address $of_bear.*\\(exit 71\\)"
 host only4.example.com "<bind_source_address>$DMZ_LAN_6</bind_source_address>"
 meets 'a source address of another family than the name has' 78 "$misconfigured" "$no_server server only4.example.com:22: connect only4.example.com:22: it has no IPv6 address, as bind_source_address is $of_bear.*\\(exit 78\\)" 'sleep 0'
 host only6.example.com
@@ -40,7 +40,7 @@ like "$(errors | grep -v 'Marked server')" "^asp-upstream ERR $no_server all ser
 is "$(errors | grep -c 'Marked server')" 2 'of which there is one for each'
 for port in 2222 2223; do on dmz "$LAB_PREFIX/bin/asperaproxy" heal "$INSIDE1:$port" > /dev/null; done
 configure 's|<host>[^<]*</host>|<hosts><host>only6.example.com:22</host><host>only6.example.com:2222</host></hosts>|'
-meets 'two servers without an address of the family of the client' 69 "$no_address" "$no_server no server of rule 1 will do; just now server only6.example.com:22.*: .*it has no IPv4 address, by which the client came $of_bear.*\\(exit 69\\)"
+meets 'two servers without an address of the family of the client' 69 "$no_address" "$no_server no server of rule 1 can be used; just now server only6.example.com:22.*: .*it has no IPv4 address, by which the client came $of_bear.*\\(exit 69\\)"
 
 # Name servers that are silent.
 echo 'silent.example.net nothing' > "$TMPDIR/names"
@@ -74,12 +74,12 @@ configure
 of_mallory="session=UUID user=mallory .*client=$OUTSIDE:[0-9]+ proxy=$SQUASH:33001 "
 breaks_out 'a command that is not on the list' 77 "$unpermitted" "No server for mallory: the command is not on the list of aspshell: id $of_mallory.*\\(exit 77\\)" '$rproxy -- id'
 breaks_out 'a command that is not understood' 77 "$unpermitted" "No server for mallory: the command line is not understood $of_mallory.*\\(exit 77\\)" '$rproxy -- $(head -c 5000 /dev/zero | tr "\\0" x)'
-breaks_out 'no SSH_CONNECTION' 65 "$unserved" 'SSH_CONNECTION is not set: run by sshd only \(exit 65\)' 'unset SSH_CONNECTION; $rproxy -- cat'
+breaks_out 'no SSH_CONNECTION' 65 "$unserved" 'SSH_CONNECTION is not set: only sshd is to run this \(exit 65\)' 'unset SSH_CONNECTION; $rproxy -- cat'
 breaks_out 'an SSH_CONNECTION that is none' 65 "$unserved" "SSH_CONNECTION 'x' is not 'address port address port' \\(exit 65\\)" 'SSH_CONNECTION=x $rproxy -- cat'
 breaks_out 'a connection that is not there' 77 "$unpermitted" '(No server for|Refused a pinhole to) mallory: no established connection from 192.0.2.9:1 to 192.0.2.8:2 .*\(exit 77\)' 'SSH_CONNECTION="192.0.2.9 1 192.0.2.8 2" $rproxy -n -- sleep 0'
 proxy_session other outside2 bear "$SQUASH" cat
 theirs=$(on dmz ss -Htn state established "sport 33001 and dst $OUTSIDE2" | awk '{ sub(/.*:/, "", $4); print $4 }')
-breaks_out "somebody else's connection" 77 "$unpermitted" "(No server for|Refused a pinhole to) mallory: no process above holds the connection from $OUTSIDE2:$theirs .*\\(exit 77\\)" "SSH_CONNECTION='$OUTSIDE2 $theirs $SQUASH 33001' \$rproxy -n -- sleep 0"
+breaks_out "somebody else's connection" 77 "$unpermitted" "(No server for|Refused a pinhole to) mallory: no parent process holds the connection from $OUTSIDE2:$theirs .*\\(exit 77\\)" "SSH_CONNECTION='$OUTSIDE2 $theirs $SQUASH 33001' \$rproxy -n -- sleep 0"
 proxy_end other
 breaks_out 'a user who is out of descriptors' 71 "$unserved" "(pipe|socketpair): Too many open files $of_mallory.*\\(exit 71\\)" 'ulimit -n 8; $rproxy -- cat'
 breaks_out 'a second session at the same time' 77 "$unpermitted" "No server for mallory: the session has an upstream connection already .*\\(exit 77\\)" '$rproxy -n -- sleep 2 & until ls /proc/[0-9]*/comm | xargs grep -qs asp-dial; do :; done; $rproxy -n -- sleep 0; s=$?; wait; exit $s'

@@ -16,7 +16,7 @@ for _ in 1 2 3 4 5 6; do session bear "$INDIVIDUAL"; done 2> "$TMPDIR/said"
 is "$(wc -l < "$orders.log")" 2 'of six log-ins in a row that fail the server meets two'
 is "$(sort "$TMPDIR/said" | sed -E 's/[0-9]+ seconds/N seconds/' | uniq -c | xargs)" "2 $not_let_in 4 The server behind this proxy has refused this account again and again. Try again in N seconds." 'and the others are told to wait'
 status 75 'which is a temporary failure' session bear "$INDIVIDUAL"
-like "$(log_since | grep -F ' LOG Server')" "LOG Server bear@$INSIDE1:22 is not asked for 10 s: it has refused 2 log-ins in a row session=" 'the log says so once'
+like "$(log_since | grep -F ' LOG Server')" "LOG Server bear@$INSIDE1:22 is left out for 10 s: it has refused 2 log-ins in a row session=" 'the log says so once'
 is "$(on dmz stat -c '%U %a' "/run/sallyport/balance/marks/$(ls "$marks")")" 'root 600' 'the note is one of root alone'
 status 77 'another user asks all the same' session bobcat "$INDIVIDUAL"
 is "$(tail -1 "$orders.log")" 'login bobcat' 'and is heard'

@@ -21,7 +21,7 @@ ends_without_pinhole
 kill -KILL "$pinhole"
 wait "${proxy_pid[one]}"
 is "$? $(cat "$TMPDIR/one.err")" '0 ' 'asp-pinhole is stopped when its session ends, and is killed: the session ends well'
-one_error 'asp-pinhole died before it closed the rule of session=UUID; asp-reap will$'
+one_error 'asp-pinhole died before it closed the rule of session=UUID; asp-reap will do it$'
 ok 'asp-reap closes its rule' on dmz "$bin/asp-reap"
 
 # All at once. The same, and it stays stopped: 10 s. Its session is the first: the next one of the account would wait for
@@ -50,7 +50,7 @@ others_hardly_notice 8 "$SQUASH"
 
 wait "${proxy_pid[one]}"
 is "$? $(cat "$TMPDIR/one.err")" '0 ' 'asp-pinhole stays stopped when its session ends: the session ends well'
-like "$(errors | grep ascp_rproxy)" '^ascp_rproxy ERR asp-pinhole takes long to revoke session=UUID; asp-reap will see to it$' 'the log has one line of it'
+like "$(errors | grep ascp_rproxy)" '^ascp_rproxy ERR asp-pinhole is slow to revoke session=UUID; asp-reap will do it$' 'the log has one line of it'
 kill -KILL "$pinhole"
 ok 'it is killed: asp-reap closes its rule' on dmz "$bin/asp-reap"
 

@@ -29,7 +29,7 @@ cp "$dmz/root/pam" "$dmz/etc/pam.d/sudo"
 others_hardly_notice 8 "$INDIVIDUAL"
 over one 71 30 'the session is given up'
 is "$(cat "$TMPDIR/one.err")" "$unserved" 'its user is told'
-one_error "asp-(upstream|pinhole), which sudo is to start, has not answered within 26 s: .*user=bear .*\\(exit 71\\)"
+one_error "asp-(upstream|pinhole), which sudo starts, has not answered within 26 s: .*user=bear .*\\(exit 71\\)"
 # shellcheck disable=SC2086  # a list of numbers
 kill -CONT $stopped
 ok 'when it goes on, nothing is left' is_only_old 20

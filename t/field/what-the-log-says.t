@@ -1,6 +1,6 @@
 #!/bin/bash
 # What the log says is true: each way in which a session that lives can end is caused. One failure is
-# one line, which names the real cause and the thing; what is no failure is no error.
+# one line, which names the real cause and the thing; what is not a failure is not an error.
 . "${0%/*}/../lib/lab.sh"
 . "$LAB_LIB/tap.sh"
 . "$LAB_LIB/proxy.sh"

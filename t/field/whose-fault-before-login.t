@@ -20,7 +20,7 @@ algorithms   | host    | 76 | $unverified | server $INSIDE1:22: handshake with $
 other-key    | host    | 76 | $unverified | server $INSIDE1:22: verify host key of $INSIDE1: only keys of other types are in .*
 END
 
-# One connection that is turned away is no evidence: a busy sshd does that (MaxStartups).
+# One connection that is turned away is not evidence: a busy sshd does that (MaxStartups).
 for mode in close words kex-reset; do
   ask_for "$mode,fine"
   configure "$INSIDE1:22" "$INSIDE2:22"

@@ -43,7 +43,7 @@ on dmz "$LAB_PREFIX/bin/asconfigurator" -x 'set_server_data;proxy_enabled,true' 
 sockets() { on dmz "$LAB_PREFIX/bin/asperaproxy" check | grep ' lease_sockets: '; }
 is "$(sockets)" 'ok    lease_sockets: asp-lease reaches what it asks' 'the doctor sees that the sockets listen'
 on dmz systemctl mask --now --quiet asp-name.socket
-is "$(sockets)" 'FAIL  lease_sockets: asp-name.socket does not listen, so that asp-lease looks up no name - systemctl unmask asp-name.socket; systemctl enable --now asp-name.socket' 'and that one does not'
+is "$(sockets)" 'FAIL  lease_sockets: asp-name.socket does not listen, so asp-lease looks up no name - systemctl unmask asp-name.socket; systemctl enable --now asp-name.socket' 'and that one does not'
 on dmz sh -c "$(sockets | sed 's/.* - //')" 2> /dev/null
 like "$(sockets)" '^ok ' 'its cure helps'
 on dmz cp -p /root/keep.conf "$LAB_PREFIX/etc/aspera.conf"

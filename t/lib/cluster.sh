@@ -66,7 +66,7 @@ cluster_up() {
   cluster_start dmz keepalived || lab_die "keepalived does not start"
   cluster_takes_over dmz || lab_die "dmz does not become master"
   cluster_start dmz2 keepalived || lab_die "keepalived does not start"
-  wait_until 10 cluster_knows_its_place dmz2 || lab_die "dmz2 is no standby"
+  wait_until 10 cluster_knows_its_place dmz2 || lab_die "dmz2 is not a standby"
 }
 
 # What keepalived gives and takes is not there before.

@@ -14,7 +14,7 @@ stands for all later ones:
 
 Addresses that belong together are parted by commas; only those of the family
 that is asked for are in the answer. Questions for A and AAAA count apart.
-`nothing` is no answer at all. A name that is not there does not exist, and a
+`nothing` is not an answer at all. A name that is not there does not exist, and a
 line that was changed counts from its beginning. Prints "listening", then one
 line for each question: name, type, answer.
 """

@@ -11,7 +11,7 @@ SESSIONS = ["cmd/%s/*.cc" % name for name in "ascp_rproxy aspshell asp-upstream 
 SESSIONS += ["lib/base/tool.cc", "lib/balance/*.cc", "lib/session/*.cc", "lib/who/*.cc", "lib/ssh/*.cc", "lib/firewall/*.cc"]
 LEASES = ["cmd/asperanoded/*.cc", "cmd/asp-lease/*.cc", "lib/config/destination_policy.cc"]
 # What only a program that speaks HTTP by itself can be told, or what names the fault itself.
-OTHERS = re.compile(r"There is nothing of that name|Here only these methods|The body has more|Content-Type must|Metrics are for"
+OTHERS = re.compile(r"There is no such resource|Only these methods are allowed|The body has more|Content-Type must|Metrics are for"
                     r"|A lease has at most|The body is|is not valid|Port .* is not permitted")
 
 
@@ -48,7 +48,7 @@ def of_leases():
 
 def of_page():
     with open("man/sallyport-errors.7") as file:
-        page = file.read().split(".Ss Where no sentence comes")[0]
+        page = file.read().split(".Ss If there is no such sentence")[0]
     return {line.removeprefix(".It ").replace("\\&", "") for line in page.splitlines() if line.startswith(".It ")}
 
 

@@ -92,9 +92,9 @@ for tool in $(make_list BIN) $(make_list LIBEXEC); do
   [ ! -e "$page" ] || ok "$page describes each option" documents_options "$page" "$tool"
 done
 
-# long_options_of TOOL: those of its tables for getopt_long.
+# long_options_of TOOL: those of its tables for getopt_long, and of setup's table of answers.
 long_options_of() {
-  grep -ohE '\{"[a-z-]+", *(no|required|optional)_argument' cmd/"$1"/*.cc | cut -d'"' -f2
+  grep -ohE "\\{(\"[a-z-]+\", *(no|required|optional)_argument|'.', \"[a-z-]+\", take_)" cmd/"$1"/*.cc | cut -d'"' -f2
 }
 # documents_long_options PAGE TOOL
 documents_long_options() {

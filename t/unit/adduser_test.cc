@@ -54,9 +54,9 @@ TEST_CASE("public_key: comments are cleaned and bounded") {
 
 TEST_CASE("public_key: a line is refused, with its number") {
   CHECK(refusal("\nno-pty " + kKey) ==
-        "f:2: options in front of a key are not taken: write them to authorized_keys by hand");
+        "f:2: options in front of a key are not accepted: write them to authorized_keys by hand");
   CHECK(refusal("command=\"a b\" " + kKey).find("options") != std::string::npos);
-  CHECK(refusal("ssh-rsa " + kBlob) == "f:1: what is in the key is not ssh-rsa");
+  CHECK(refusal("ssh-rsa " + kBlob) == "f:1: the content of the key is not ssh-rsa");
   CHECK(refusal("ssh-ed25519 " + kBlob.substr(0, 67)) == "f:1: the key is not base64");
   CHECK(refusal("ssh-ed25519 " + kBlob.substr(0, 64)) == "f:1: the key is damaged");
   CHECK(refusal(kKey + "AAAA") == "f:1: the key is damaged");

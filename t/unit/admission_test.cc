@@ -86,18 +86,18 @@ TEST_CASE("admission: a lease that this node would never have given is refused")
   const std::vector<Case> cases{
       {"it lives too long", [](lease::Lease& lease) { lease.lifetime = seconds(86401); }},
       {"it lives too long", [](lease::Lease& lease) { lease.renew_seconds = seconds(86401); }},
-      {"that is no name of a user", [](lease::Lease& lease) { lease.user = "../alice"; }},
-      {"that is no name of a user", [](lease::Lease& lease) { lease.user = "alice\n"; }},
-      {"that is no time", [](lease::Lease& lease) { lease.started = "now"; }},
-      {"that is no time", [](lease::Lease& lease) { lease.started = std::string(33, '0'); }},
+      {"its user is not a valid name", [](lease::Lease& lease) { lease.user = "../alice"; }},
+      {"its user is not a valid name", [](lease::Lease& lease) { lease.user = "alice\n"; }},
+      {"its beginning is not a time", [](lease::Lease& lease) { lease.started = "now"; }},
+      {"its beginning is not a time", [](lease::Lease& lease) { lease.started = std::string(33, '0'); }},
       {"its address is not the shared one inside", [](lease::Lease& lease) { lease.proxy = ip("203.0.113.2"); }},
       {"its address is not the shared one inside", [](lease::Lease& lease) { lease.client = ip("2001:db8:2::20"); }},
-      {"its ports are none of the range",
+      {"its ports are outside of the range",
        [](lease::Lease& lease) {
          lease.ssh_port = 4999;
          lease.udp_ports = {4999, 5000};
        }},
-      {"its ports are none of the range",
+      {"its ports are outside of the range",
        [](lease::Lease& lease) {
          lease.ssh_port = 5009;
          lease.udp_ports = {5009, 5010};

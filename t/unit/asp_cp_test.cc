@@ -589,7 +589,7 @@ TEST_CASE("asp-cp receiver: a wrong digest leaves nothing, and the session goes 
   CHECK(directory.names() == std::vector<std::string>{"b"});
 }
 
-TEST_CASE("asp-cp receiver: data that stops early is no file, and can be gone on with") {
+TEST_CASE("asp-cp receiver: data that stops early is not a file, and can be gone on with") {
   const Directory directory;
   const std::string text(50'000, 'y');
   CHECK(receive_from(directory.path, false, "", [&](Control& control, Link& link) {

@@ -31,7 +31,7 @@ std::string hidden(std::string url) {
   return url;
 }
 
-// A lease with `more` in it; of a member that is there twice the last one counts.
+// A lease with `more` in it; of a member that is given twice the last one counts.
 std::string lease_with(const std::string& more) {
   return R"({"id":"3a9fd819-59c3-42bc-b0a2-d26304a1eb84","host":"203.0.113.1","ssh_port":5000,"udp_port":5000,"renew_seconds":60,)"
          R"("expires":"2026-11-22T15:07:05Z","later":{"more":[1]})" +
@@ -62,7 +62,7 @@ TEST_CASE("the URL of a proxy has scheme, user, password, host and port") {
   CHECK(ProxyUrl::parse("dnat://a%40b@h").user == "a@b");
 }
 
-TEST_CASE("what is no URL of a proxy is refused, and its password is in no message") {
+TEST_CASE("what is not a URL of a proxy is refused, and its password is in no message") {
   for (const char* text : {"",
                            "dnat",
                            "dnats:/h",

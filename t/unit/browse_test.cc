@@ -133,7 +133,7 @@ TEST_CASE("browse: a line is words, quoted or not") {
   for (const char* line : {"", "   ", "\r"}) CHECK_FALSE(parse(line));
 }
 
-TEST_CASE("browse: what is no request is refused") {
+TEST_CASE("browse: what is not a request is refused") {
   for (const char* line : {"ls /",
                            "as_ls",
                            "as_ls a b",

@@ -139,7 +139,7 @@ TEST_CASE("child: input is fed and both outputs are collected, however much it i
   CHECK(answer.err == "complaint");
 }
 
-TEST_CASE("child: input that the program does not want is no error") {
+TEST_CASE("child: input that the program does not want is not an error") {
   const auto answer = child::run(sh("exec <&-; echo done"), std::string(300000, 'i'), 1000, 10);
   CHECK(answer.status == 0);
   CHECK(answer.out == "done\n");

@@ -261,7 +261,7 @@ TEST_CASE("command line: near misses of the built-in ones are refused") {
                                  "\xEF\xBD\x81scp -S. -V1",   // full-width a
                                  "ascp\xE2\x80\x8B -S. -V1",  // zero-width space
                                  "ascp\xC2\xA0-S. -V1",       // no-break space
-                                 "ascp \xE2\x80\x90S. -V1",   // hyphen that is no minus
+                                 "ascp \xE2\x80\x90S. -V1",   // hyphen that is not a minus
                                  "\xEF\xBB\xBF"
                                  "ascp -S. -V1",  // byte order mark
                                  "ascmd\xCC\x81",

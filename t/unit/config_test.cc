@@ -373,7 +373,7 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
     std::string complaint;
   } cases[] = {
       {rproxy("<enabled>yes</enabled>"), "3:1: enabled: 'yes' is not valid; expected true or false"},
-      {rproxy("  <enabled>true</enabled><enabled>true</enabled>"), "3:26: enabled: is there twice in rproxy"},
+      {rproxy("  <enabled>true</enabled><enabled>true</enabled>"), "3:26: enabled: is given twice in rproxy"},
       {rproxy("<log_level>debug</log_level>"), "3:1: log_level: 'debug' is not valid; expected a number from 0 to 2"},
       {rproxy("<log_level>-1</log_level>"), "3:1: log_level: '-1' is not valid; expected a number from 0 to 2"},
       {rproxy("<log_directory>logs</log_directory>"),
@@ -389,12 +389,12 @@ TEST_CASE("config: each mistake is named with file, line, column and element") {
       {enabled("<rule><host>a</host></rule>"), "3:1: rule: needs a <keyfile>"},
       {enabled("<rule><host>a</host><keyfile/></rule>"), "3:1: rule: needs a <keyfile>"},
       {"<CONF>\n<server><rproxy a=\"b\"/></server></CONF>", "2:9: rproxy: unknown attribute 'a'"},
-      {"<CONF><server><rproxy/>\n <rproxy/></server></CONF>", "2:2: rproxy: is there twice in server"},
-      {"<CONF><server><rproxy/></server>\n<server><rproxy/></server></CONF>", "2:9: rproxy: is there twice in server"},
+      {"<CONF><server><rproxy/>\n <rproxy/></server></CONF>", "2:2: rproxy: is given twice in server"},
+      {"<CONF><server><rproxy/></server>\n<server><rproxy/></server></CONF>", "2:9: rproxy: is given twice in server"},
       {"\n\n<config/>", "3:1: config: the document element must be <CONF version=\"2\">"},
       {rule("<port>22</port>"), "5:1: port: unknown element in rule"},
       {rule("<hosts><host>a</host></hosts>"), "5:1: hosts: host and hosts together; keep one"},
-      {rule("<host>b</host>"), "5:1: host: is there twice in rule"},
+      {rule("<host>b</host>"), "5:1: host: is given twice in rule"},
       {rule("<hosts><name>a</name></hosts>"), "5:8: name: unknown element in hosts"},
       {rule("<hosts><host/></hosts>"), "5:8: host: '' is not valid" + host_help},
       {rule("<hosts a=\"b\"><host>a</host></hosts>"), "5:1: hosts: unknown attribute 'a'"},
@@ -454,7 +454,7 @@ TEST_CASE("config: elements that contradict each other are refused") {
     std::string complaint;
   } cases[] = {
       {rule("<src_port_filtering>true</src_port_filtering><source_port_filtering>true</source_port_filtering>"),
-       "5:46: source_port_filtering: is there twice in rule"},
+       "5:46: source_port_filtering: is given twice in rule"},
       {rule("<proxy_port>0</proxy_port><udp_port>1</udp_port>"),
        "5:27: udp_port: has no effect when ports are kept (proxy_port 0, or udp_port_reuse false); delete it"},
       {rule("<udp_port>1</udp_port><udp_port_reuse>false</udp_port_reuse>"),
@@ -464,9 +464,9 @@ TEST_CASE("config: elements that contradict each other are refused") {
       {"<CONF><server>\n<proxy><port_range_low>10001</port_range_low></proxy></server></CONF>",
        "2:1: proxy: port_range_low 10001 is above port_range_high 10000"},
       {"<CONF><server>\n<http_port>1</http_port></server><server><http_port>2</http_port></server></CONF>",
-       "2:42: http_port: is there twice in server"},
+       "2:42: http_port: is given twice in server"},
       {"<CONF><default><aspshell_commands/></default>\n<default><aspshell_commands/></default></CONF>",
-       "2:10: aspshell_commands: is there twice in default"},
+       "2:10: aspshell_commands: is given twice in default"},
   };
   for (const auto& c : cases) {
     CAPTURE(c.text);
@@ -474,7 +474,7 @@ TEST_CASE("config: elements that contradict each other are refused") {
   }
 }
 
-TEST_CASE("config: text that is no XML is refused at the place where it breaks") {
+TEST_CASE("config: text that is not XML is refused at the place where it breaks") {
   const struct {
     std::string text;
     std::string place;

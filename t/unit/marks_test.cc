@@ -96,7 +96,7 @@ TEST_CASE("marks: there is one file for each state, host, account and key") {
   CHECK(balance::mark_name(good()) == of_xfer);
 }
 
-TEST_CASE("marks: what is no name of a file, or too long for one, has a digest instead") {
+TEST_CASE("marks: what is not a name of a file, or too long for one, has a digest instead") {
   for (const auto& name : {std::string("10.0.0.10:22"), std::string("a..b"), std::string(200, 'a')})
     CHECK(balance::file_name(name) == name);
   for (const auto& name :

@@ -74,7 +74,7 @@ TEST_CASE("names: what an account may be called goes through records, status lin
   }
 }
 
-TEST_CASE("names: what could mislead a path, a list or a terminal is no name") {
+TEST_CASE("names: what could mislead a path, a list or a terminal is not a name") {
   for (const std::string& name : std::vector<std::string>{"",
                                                           ".",
                                                           "..",

@@ -45,7 +45,7 @@ TEST_CASE("nft listing: maps and their elements, sets, chains and their rules") 
   CHECK(listing.members[1].key == "13");
 }
 
-TEST_CASE("nft listing: there is no such table, or what there is is no listing") {
+TEST_CASE("nft listing: there is no such table, or what there is is not a listing") {
   CHECK(nft_listing::parse("").maps.empty());
   CHECK(nft_listing::parse(R"({"nftables": []})").chains.empty());
   for (

@@ -229,7 +229,7 @@ TEST_CASE("nft text: the base is present, damaged or absent") {
   CHECK(judge(other) == Base::damaged);
 }
 
-TEST_CASE("nft text: what is no list of nft's is refused") {
+TEST_CASE("nft text: what is not a list of nft's is refused") {
   for (const char* text : {"{", "[]", "{}", "{\"nftables\": [{\"map\": {}}]}",
                            "{\"nftables\": [{\"map\": {\"name\": \"open4\", \"elem\": [3]}}]}"}) {
     CAPTURE(text);

@@ -111,7 +111,7 @@ TEST_CASE("lease_request: what may not") {
   }
   CHECK(refused(with(",\"a\\u001b[2Jb\":1")) == "bad_request: Unknown member: a\\x1b[2Jb.");
   CHECK(refused(with(",\"x\":" + std::string(2000, '[') + std::string(2000, ']'))) ==
-        "bad_request: The body is nested.");
+        "bad_request: The body has nested values.");
   CHECK(refused(std::string(8000, '[')).starts_with("bad_request: "));
   CHECK(refused("{\"destination\":\"\xff\"}") == "bad_request: The body is not valid JSON.");
 }

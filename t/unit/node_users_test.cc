@@ -68,7 +68,7 @@ TEST_CASE("node_users: every line that is not as written is refused, with its nu
   const std::string good = "alice:" + kHash + ":xfer:\n";
   CHECK(complaint_of(good) == "(nothing)");
   CHECK(complaint_of(good + "x\n") == "78: users:2: not name:hash:account:ACLs");
-  CHECK(complaint_of(good + good) == "78: users:2: alice is there twice");
+  CHECK(complaint_of(good + good) == "78: users:2: alice is given twice");
   CHECK(complaint_of("a:" + kHash + ":xfer") == "78: users:1: not name:hash:account:ACLs");
   CHECK(complaint_of("a:" + kHash + ":xfer::") == "78: users:1: not name:hash:account:ACLs");
   for (const std::string name : {"", "-a", "a b", "a\x01", "a\xc3\xa4", "a/b", "a,b"}) {

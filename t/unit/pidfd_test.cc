@@ -27,7 +27,7 @@ TEST_CASE("pidfd: a process is held, told, and seen to end") {
   CHECK_THROWS_AS(pidfd::open(pid), tool::Failure);
 }
 
-TEST_CASE("pidfd: what is no number of a process is none") {
+TEST_CASE("pidfd: what is not a number of a process is none") {
   CHECK_FALSE(pidfd::find(0));
   CHECK_FALSE(pidfd::find(-1));
 }

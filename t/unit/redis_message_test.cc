@@ -97,7 +97,7 @@ TEST_CASE("redis_message: two messages at once are two") {
   CHECK_FALSE(inbox.empty());
 }
 
-TEST_CASE("redis_message: what is no value, or too much of one, is refused") {
+TEST_CASE("redis_message: what is not a value, or too much of one, is refused") {
   CHECK_FALSE(is_refused(list({"-", number(1), text("x"), list({})})));
   for (const std::string& value :
        {std::string(), std::string("x"), std::string("+OK\r\n"), std::string("--"), std::string(":1234567"),

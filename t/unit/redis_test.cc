@@ -242,7 +242,7 @@ TEST_CASE("resp: answers of each kind, however they are cut") {
   CHECK(parser.empty());
 }
 
-TEST_CASE("resp: what is no answer, or too large a one, is refused") {
+TEST_CASE("resp: what is not an answer, or too large a one, is refused") {
   const std::string deep(20, '*');
   for (const std::string& text :
        {std::string("hello\r\n"), std::string("\r\n"), std::string(":1x\r\n"), std::string(":\r\n"),
@@ -350,7 +350,7 @@ TEST_CASE(
   }
   CHECK(failure_of([&] {
           get(terms_of({master.end()}, {lying.end()}));
-        }).find("127.0.0.2:6379, which is none of <redis>") != std::string::npos);
+        }).find("127.0.0.2:6379, which is not in <redis>") != std::string::npos);
   CHECK(failure_of([&] {
           get(terms_of({master.end()}, {nobody, nobody}));
         }).find("none names a master") != std::string::npos);

@@ -53,7 +53,7 @@ TEST_CASE("hex: bytes and digits") {
   CHECK(hex::decode(hex::encode(all)) == all);
 }
 
-TEST_CASE("hex: what is no hex") {
+TEST_CASE("hex: what is not hex") {
   for (const char* const wrong : {"0", "000", "0g", "g0", "0x", " 0", "0 ", "-1", "0:", "a/", "@a", "`a", "\xff\xff"}) {
     CAPTURE(wrong);
     CHECK_FALSE(hex::decode(wrong));
