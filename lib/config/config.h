@@ -70,7 +70,7 @@ struct Proxy {
   bool enabled = false;
   bool authentication = true;
   std::optional<IpAddress> bind_ip_address;  // absent: every address of the host (0.0.0.0)
-  std::optional<int> netmask;  // of bind_ip_address, in bits; see serves()
+  std::optional<int> netmask;                // of bind_ip_address, in bits; see serves()
   Port port_range_low = 5000;
   Port port_range_high = 10000;
   std::chrono::seconds cleanup_interval{0};
