@@ -208,7 +208,7 @@ NFT_STORIES := $(patsubst %,nftables:t/e2e/%.t,pinhole death)
 NFT_STORIES_MORE := $(patsubst %,nftables:t/e2e/%.t,forged reap bind kept-ports linger sessions)
 # And with another sudo, where there is one: `deps` may just have installed it.
 SUDO_STORIES = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,sudo))
-SUDO_STORIES_MORE = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,bridge death keys limits sessions forward-lease))
+SUDO_STORIES_MORE = $(if $(shell command -v sudo-rs),$(patsubst %,sudo-rs:t/e2e/%.t,bridge death keys limits sessions setup forward-lease))
 
 # What tells in full what others tell in short: `make check-all` alone runs it.
 LONG := $(patsubst %,t/hosts/%.t,one-truth sshd managers install-hand install-live install-original) \

@@ -93,7 +93,7 @@ void take_browse(Command& command, const Options& given) {
   if (command.json && command.browse != Browse::ls && command.browse != Browse::du && !given.has(kCheck))
     options::fail_usage(kUsage, "--json goes with --ls, --du and --check");
   if (command.browse == Browse::no) return;
-  for (const char letter : {'O', 'R', 'l', 'q', 'r', 'v'}) {
+  for (const char letter : {'O', 'R', 'l', 'r', 'v'}) {
     if (given.has(letter)) options::fail_usage(kUsage, fmt::format("-{} is for transfers", letter));
   }
 }

@@ -18,7 +18,7 @@ constexpr Port kUdpPort = 33001;
 constexpr char kUsage[] = "asp-cp [-qrv] [-F ssh_config] [-i key] [-l rate] [-O udp_port] [-P ssh_port] [-R tries] "
                           "source... [user@]host:target\n"
                           "asp-cp ... [user@]host:source... target\n"
-                          "asp-cp --ls|--du|--mkdir|--rm [--json] [-F ssh_config] [-i key] [-P ssh_port] "
+                          "asp-cp --ls|--du|--mkdir|--rm [-q] [--json] [-F ssh_config] [-i key] [-P ssh_port] "
                           "[user@]host:path...\n"
                           "asp-cp --mv ... [user@]host:source [user@]host:target\n"
                           "asp-cp --check [-q] [--json] [-F ssh_config] [-i key] [-l rate] [-O udp_port] "

@@ -70,10 +70,8 @@ Connection Connection::verify(const Fd& socket, const config::Config& config, co
   const auto has_client = [&](const Network& network) { return network.contains(client); };
   if (std::any_of(own.begin(), own.end(), has_client))
     throw Refusal{"forbidden", "The proxy itself cannot have a lease."};
-  if (config.proxy.netmask && config.proxy.bind_ip_address &&
-      !has_client({*config.proxy.bind_ip_address, *config.proxy.netmask})) {
+  if (!config.proxy.serves(client, proxy.ip))
     throw Refusal{"forbidden", "Only clients of the proxy's own network can have a lease."};
-  }
   // The socket does not tell: the account of the node service could have connected from that port itself, to
   // whoever listens at the client's address.
   if (!conntrack::Table().was_begun_by(peer, proxy))

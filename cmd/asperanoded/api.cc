@@ -133,10 +133,8 @@ const Api::Route& Api::route_of(const std::string& path, std::string& id) {
 
 void Api::admit(const CallPointer& call) {
   const auto& request = call->request();
-  const auto& bound = call->proxy().bind_ip_address;
-  if (bound && call->proxy().netmask && !Network{*bound, *call->proxy().netmask}.contains(request.client.ip)) {
+  if (!call->proxy().serves(request.client.ip, request.local.ip))
     throw Refusal("forbidden", "This proxy does not serve your network.");
-  }
   if (!request.fault.empty()) throw Refusal("bad_request", request.fault);
   call->route = &route_of(request.path, call->id);
   if (!offers(call->route->methods, request.method)) {

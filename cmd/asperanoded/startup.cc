@@ -56,13 +56,6 @@ void check_settings(const config::Config& config) {
     fail("the forward proxy is not enabled: set <enabled>true</enabled> in <server><proxy> of aspera.conf "
          "(asconfigurator -x 'set_server_data;proxy_enabled,true')");
   }
-  if (config.proxy.netmask && !config.proxy.bind_ip_address) {
-    fail("<bind_ip_netmask> without <bind_ip_address>: set the address, whose network may then ask, or remove the "
-         "netmask");
-  }
-  if (config.proxy.netmask && !config.proxy.bind_ip_address->is_v4()) {
-    fail("<bind_ip_netmask> with an IPv6 <bind_ip_address>: netmasks are of IPv4; remove it");
-  }
 }
 
 void check_programs(const config::Node& node) {

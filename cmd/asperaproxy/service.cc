@@ -82,6 +82,11 @@ Stopped end_all() {
 
 void lay_base(Part part, const std::vector<session::Session>& living) {
   auto& backend = firewall::backend(part);
+  if (!backend.is_installed()) {
+    const bool nft = part == Part::nftables;
+    throw tool::Failure(tool::os, fmt::format("{0} is not installed: apt-get install {0}  # dnf install {1}",
+                                              nft ? "nftables" : "iptables", nft ? "nftables" : "iptables-nft"));
+  }
   if (backend.inspect_base() != Base::present) backend.lay(living);
 }
 

@@ -41,13 +41,6 @@ const config::xml::Element* at(const config::xml::Element& section, const config
 
 }  // namespace
 
-std::vector<Advice> proxy_advice(const config::xml::Element& document) {
-  const auto* const mask = at(document, {"server", "proxy", "bind_ip_netmask"});
-  if (!mask || at(document, {"server", "proxy", "bind_ip_address"})) return {};
-  return {{mask->position.line, "bind_ip_netmask: asperanoded does not start without <bind_ip_address>, whose network "
-                                "may then ask"}};
-}
-
 std::vector<Advice> docroot_advice(const config::xml::Element& document) {
   const auto* const enabled = at(document, {"server", "rproxy", "enabled"});
   const std::string standard = enabled && enabled->text == "true" ? "proxy" : "node";

@@ -17,9 +17,6 @@ struct Advice {
 // A docroot that nothing on this host enforces, since commands of its accounts run inside.
 std::vector<Advice> docroot_advice(const config::xml::Element& document);
 
-// A <bind_ip_netmask> of no address.
-std::vector<Advice> proxy_advice(const config::xml::Element& document);
-
 // A rule that can never match because one above it always does; a reverse proxy
 // that is on and has no rules; a rule whose host_ip is of another family than all
 // its hosts.

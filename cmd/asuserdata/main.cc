@@ -24,7 +24,6 @@ int validate(const std::string& path) {
   auto advice = asuserdata::advice(config.rproxy);
   const auto document = config::load_document(path);
   for (auto& more : asuserdata::docroot_advice(document)) advice.push_back(std::move(more));
-  for (auto& more : asuserdata::proxy_advice(document)) advice.push_back(std::move(more));
   for (auto& odd : config::schema::oddities(document)) advice.push_back({odd.line, std::move(odd.text)});
   for (const auto& line : advice) fmt::print(stderr, "{}:{}: {}\n", path, line.at, line.text);
   io::write_all(STDOUT_FILENO, path + ": valid\n");

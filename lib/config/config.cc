@@ -239,6 +239,8 @@ Proxy read_proxy(const std::string& file, Section section) {
   std::string mask;
   section.take("bind_ip_netmask", mask);
   proxy.netmask = config::value::netmask(mask);
+  if (proxy.netmask && proxy.bind_ip_address && !proxy.bind_ip_address->is_v4())
+    fail(file, section.element(), "bind_ip_netmask is of IPv4, but bind_ip_address of IPv6");
   section.take("port_range_low", proxy.port_range_low);
   section.take("port_range_high", proxy.port_range_high);
   if (proxy.port_range_low > proxy.port_range_high) {

@@ -70,7 +70,7 @@ struct Proxy {
   bool enabled = false;
   bool authentication = true;
   std::optional<IpAddress> bind_ip_address;  // absent: every address of the host (0.0.0.0)
-  std::optional<int> netmask;  // of bind_ip_address, in bits: clients within it may ask; absent: any client
+  std::optional<int> netmask;                // of bind_ip_address, in bits; see serves()
   Port port_range_low = 5000;
   Port port_range_high = 10000;
   std::chrono::seconds cleanup_interval{0};
@@ -79,6 +79,12 @@ struct Proxy {
   std::vector<Destination> allowed_destinations;  // empty: all
   std::vector<Destination> denied_destinations;
   unsigned max_leases_per_user = 0;
+  // True if a client that has connected to the host's address `local` may ask. A netmask of no address is of `local`.
+  bool serves(const IpAddress& client, const IpAddress& local) const {
+    if (!netmask) return true;
+    const IpAddress& base = bind_ip_address ? *bind_ip_address : local;
+    return base.is_v4() && Network{base, *netmask}.contains(client);
+  }
   bool operator==(const Proxy&) const = default;
 };
 

@@ -29,7 +29,7 @@ configure("<bogus/>")
 same(run(NODE, "-e")[0], 0, "-e with a wrong file: exit 0, so that the start says what is wrong")
 for server, proxy, why, name in [
         ("<enable_https>false</enable_https>", "", "no listeners: set <enable_http> or <enable_https>", "no listener"),
-        ("", "<bind_ip_netmask>255.255.255.0</bind_ip_netmask>", "<bind_ip_netmask> without <bind_ip_address>", "netmask alone"),
+        ("", "<bind_ip_address>2001:db8:2::1</bind_ip_address><bind_ip_netmask>255.255.255.0</bind_ip_netmask>", "bind_ip_netmask is of IPv4", "a netmask of an IPv6 address"),
         ("", "<bind_ip_address>192.0.2.77</bind_ip_address>", "bind 192.0.2.77:9092: .*no such address", "an address of somebody else"),
         (f"<cert_file>{CONF}</cert_file>", "", "<cert_file> without <key_file>", "certificate without key"),
         (f"<chain_file>{CONF}</chain_file>", "", "<chain_file> without <cert_file>", "chain alone"),
@@ -77,4 +77,14 @@ node.terminate()
 same(node.wait(timeout=15), 0, "SIGTERM: exit 0")
 ok(lease["id"] in run("nft", "list", "table", "inet", "sallyport_lease")[1], "leases go on")
 same(own_lines(since), ["LOG Ended; leases go on"], "says so")
+
+# --- a netmask of no address ----------------------------------------------------------------
+
+configure("<enabled>true</enabled><bind_ip_netmask>255.255.255.240</bind_ip_netmask>")
+node = start()
+same(once("GET", "/ping")[0], 200, "a client within the netmask of the address that it calls is served")
+no(403, "forbidden", once("GET", "/ping", client={"namespace": "inner2"}), "one beyond it")
+no(403, "forbidden", once("GET", "/ping", client={"address": PROXY6}), "one that calls by IPv6")
+node.terminate()
+node.wait(timeout=15)
 done()

@@ -195,6 +195,13 @@ status 1 'check of a host where nothing is set up: exit 1' timeout 60 "$proxy" c
 is "$(grep -vE '^(ok   |warn |FAIL ) [a-z0-9_]+: ' <<< "$out")" '' 'one line for each condition'
 is "$(grep -E '^(warn|FAIL) ' <<< "$out" | grep -vc ' - ')" 0 'each fault has its cure'
 is "$err" '' 'and nothing else'
+conditions() { awk '{ print $2 }' <<< "$out"; }
+all=$(conditions)
+status 1 'check --without: exit 1' timeout 60 "$proxy" check --without cron,room
+is "$(conditions)" "$(grep -vxE '(cron|room):' <<< "$all")" 'it leaves out those, and no other'
+like "$all" 'room:' '(and they are there without it)'
+status 64 'check --without a condition that there is not: exit 64' timeout 60 "$proxy" check --without cron,nothing
+like "$err" "there is no condition 'nothing'" 'says which'
 status 1 'check --json: exit 1' timeout 60 "$proxy" check --json
 ok 'is valid JSON' python3 -c 'import json, sys; assert {"ok", "FAIL"} <= {x["grade"] for x in json.load(sys.stdin)} <= {"ok", "warn", "FAIL"}' <<< "$out"
 hold one < <(record 1 bear 198.51.100.10)

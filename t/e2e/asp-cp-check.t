@@ -105,32 +105,51 @@ fails 77 log-in 'does not let bear in: .*Permission denied' \
 
 # UDP --------------------------------------------------------------------------------
 
-on dmz iptables -I FORWARD -p udp -s "$OUTSIDE" -j DROP
-fails 69 'UDP there' "no datagram to $SQUASH port 33001 reaches" "your own firewall to let UDP out to $SQUASH port 33001; if it does, ask the administrator of $SQUASH" \
-  'UDP dropped on the way there' outside "bear@$SQUASH"
-on dmz iptables -D FORWARD -p udp -s "$OUTSIDE" -j DROP
-on dmz iptables -I FORWARD -p udp -s "$INSIDE1" -j DROP
-fails 69 'UDP back' 'its own do not arrive here' "own firewall to let the answers in from $SQUASH port 33001; if it does, ask the administrator of $SQUASH" \
-  'UDP dropped on the way back' outside "bear@$SQUASH"
-like "$out" 'UDP there +ok' 'while the way there is well'
-on dmz iptables -D FORWARD -p udp -s "$INSIDE1" -j DROP
+forget() { for host in natclient inside1 dmz; do on "$host" ip "-$1" route flush cache; done; }
+for family in 4 6; do
+  lab_family $family
+  proxy_allow
+  if [ $family = 4 ]; then most=1372 icmp=icmp told=fragmentation-needed tells='fragmentation needed'
+  else most=1352 icmp=icmpv6 told=packet-too-big tells='packet too big'; fi
+  on dmz $IPTABLES -I FORWARD -p udp -s "$OUTSIDE" -j DROP
+  fails 69 'UDP there' "no datagram to $SQUASH port 33001 reaches" "your own firewall to let UDP out to $SQUASH port 33001; if it does, ask the administrator of $SQUASH" \
+    'UDP dropped on the way there' outside "bear@$SQUASH_AT"
+  on dmz $IPTABLES -D FORWARD -p udp -s "$OUTSIDE" -j DROP
+  on dmz $IPTABLES -I FORWARD -p udp -s "$INSIDE1" -j DROP
+  fails 69 'UDP back' 'its own do not arrive here' "own firewall to let the answers in from $SQUASH port 33001; if it does, ask the administrator of $SQUASH" \
+    'UDP dropped on the way back' outside "bear@$SQUASH_AT"
+  like "$out" 'UDP there +ok' 'while the way there is well'
+  on dmz $IPTABLES -D FORWARD -p udp -s "$INSIDE1" -j DROP
 
-# A narrow way: packets of 1400 bytes at most, between the router and either side.
-on router ip route replace "${SQUASH%.*}.0/24" dev wan mtu lock 1400
-on router ip route replace "${NATCLIENT%.*}.0/24" dev home mtu lock 1400
-status 0 'a way that is narrower than Ethernet is well, where routers say so' check natclient "bear@$SQUASH"
-like "$out" 'datagrams +ok +up to 1372 bytes there, 1372 back, and the network tells whoever' 'and its size is found' || diag "$out"
-on router iptables -A OUTPUT -p icmp -j DROP
-for host in natclient inside1; do on "$host" ip -4 route flush cache; done  # what they were told
-status 1 'where ICMP is dropped it is not: status 1' check natclient "bear@$SQUASH"
-like "$out" 'datagrams +NOTE +up to 1372 bytes there, 1372 back; larger ones vanish' 'the line says that larger datagrams vanish' || diag "$out"
-like "$out" 'ascp -Z 1372.*administrator of your own firewall.*ICMP "fragmentation needed"' 'what to do, and whom to ask for what'
-like "$out" 'speed +ok' 'and transfers work all the same'
-# And where their fragments vanish, too.
-on router iptables -t raw -A PREROUTING -p udp -m length --length 1300: -j DROP
-fails 69 speed 'there: the burst stopped after 0 of' 'own firewall whether it drops parts of datagrams' \
-  'large datagrams that vanish whole' natclient "bear@$SQUASH"
-on router iptables -t raw -F
+  # A narrow way: packets of 1400 bytes at most, between the router and either side.
+  if [ $family = 4 ]; then networks=("${SQUASH%.*}.0/24" "${NATCLIENT%.*}.0/24") metric=
+  else networks=("${SQUASH%::*}::/64" "${NATCLIENT%::*}::/64") metric='metric 256'; fi  # in the place of the kernel's own
+  # shellcheck disable=SC2086  # words
+  on router ip "-$family" route replace "${networks[0]}" dev wan $metric mtu lock 1400
+  # shellcheck disable=SC2086  # words
+  on router ip "-$family" route replace "${networks[1]}" dev home $metric mtu lock 1400
+  status 0 'a way that is narrower than Ethernet is well, where routers say so' check natclient "bear@$SQUASH_AT"
+  like "$out" "datagrams +ok +up to $most bytes there, $most back, and the network tells whoever" 'and its size is found' || diag "$out"
+  on router $IPTABLES -A OUTPUT -p "$icmp" "--$icmp-type" $told -j DROP
+  forget $family  # what they were told
+  vanish_whole() {
+    fails 69 speed 'there: the burst stopped after 0 of' 'own firewall whether it drops parts of datagrams' \
+      'large datagrams that vanish whole' natclient "bear@$SQUASH_AT"
+  }
+  # No router cuts a datagram of IPv6.
+  if [ $family = 4 ]; then status 1 'where ICMP is dropped it is not: status 1' check natclient "bear@$SQUASH_AT"
+  else vanish_whole; fi
+  like "$out" "datagrams +NOTE +up to $most bytes there, $most back; larger ones vanish" 'the line says that larger datagrams vanish' || diag "$out"
+  like "$out" "ascp -Z $most.*administrator of your own firewall.*ICMP \"$tells\"" 'what to do, and whom to ask for what'
+  [ $family = 4 ] || continue
+  like "$out" 'speed +ok' 'and transfers work all the same'
+  # And where their fragments vanish, too.
+  on router iptables -t raw -A PREROUTING -p udp -m length --length 1300: -j DROP
+  vanish_whole
+  on router iptables -t raw -F
+done
+lab_family 4
+proxy_allow
 
 # Behind the proxy -------------------------------------------------------------------
 

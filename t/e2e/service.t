@@ -276,6 +276,12 @@ kill "$(node)" "$door"
 ok 'both end' wait_until 5 ended "$(node)"
 status 0 'stop: exit 0' service stop
 lab_config <<< "$config"
+on dmz sh -c 'mkdir /run/sbin && cp -a /usr/sbin/. /run/sbin/ && rm /run/sbin/*tables* && mount --bind /run/sbin /usr/sbin'
+status 71 'start on a host without iptables: exit 71' service start
+is "$out$err" 'asperaproxy: iptables is not installed: apt-get install iptables  # dnf install iptables-nft' 'says what to do'
+like "$(state)" '^stopped=yes ' 'and the proxy stays stopped'
+on dmz umount /usr/sbin
+status 0 'start when it is there: exit 0' service start
 status 2 'the init script refuses what it does not know: exit 2' service bogus
 on dmz mv "$LAB_PREFIX/bin/asperaproxy" "$LAB_PREFIX/bin/away"
 status 5 'without the suite: exit 5' service start

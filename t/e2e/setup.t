@@ -258,8 +258,9 @@ is "$(cat "$dmz$LAB_PREFIX/etc/known_hosts")" '' 'no key is enrolled'
 own=(--own-names --user bobcat --key "$(cat "$LAB_DIR/keys/client-bobcat.pub")" --fingerprint "$(bare_fingerprint inside1)")
 status 1 'each with the own name' setup --yes "${own[@]}"
 like "$out" "from=\"$DMZ_LAN\",restrict ssh-ed25519 " "the user's own key is shown"
-ln -sf /etc/shadow "$dmz/home/bobcat/.ssh/id_ed25519.pub"
+chmod 600 "$dmz/root/bear.pub"
+ln -sf /root/bear.pub "$dmz/home/bobcat/.ssh/id_ed25519.pub"
 capture setup --yes
-unlike "$out" 'root:' "a link of theirs shows nothing of root's"
+unlike "$out" "$(literally "$(cut -d ' ' -f 2 "$dmz/root/bear.pub")")" "a link of theirs shows no file of root's, if it is a key, too"
 like "$out" 'restrict KEY +\(asp-adduser prints it\)' 'and what to do is said'
 done_testing

@@ -1,5 +1,6 @@
 #!/bin/bash
-# A test that a document names is there; and INSTALL has no command that no test runs.
+# A test that a document names is there; and INSTALL has no command behind a prompt that no test runs, and
+# nothing of the suite's that is not there.
 . "${0%/*}/../lib/tap.sh"
 cd "${0%/*}/../.." || exit 1
 for document in *.md INSTALL t/bench/README.md; do
@@ -13,4 +14,5 @@ while read -r chapter; do
   ok "a test follows the chapter: $chapter" grep -qF "'$chapter'" t/hosts/install*.t
 done < <(python3 t/lib/commands.py --chapters < INSTALL)
 is "$(grep -nE '^ {4,}[a-z]+[#$] ' INSTALL | grep -vE '^[0-9]+: {4,}(proxy|server|build)# |^[0-9]+: {4,}(outside|inside)\$ ')" '' 'and there is no other prompt'
+is "$(python3 t/lib/named.py < INSTALL)" '' 'what it names of this suite is there, also where no test runs it'
 done_testing

@@ -115,6 +115,8 @@ TEST_CASE("asp-cp command line: one end is remote, and only one") {
   CHECK(parse({"--", "-a", "host:"}).sources[0] == "-a");
   CHECK(parse({"-S"}).server);
   CHECK(parse({"-S", "-d", "."}).docroot == ".");
+  for (const char* verb : {"--ls", "--du", "--mkdir", "--rm"}) CHECK(parse({verb, "-q", "h:a"}).quiet);
+  CHECK(parse({"--mv", "-q", "h:a", "h:b"}).quiet);
   const auto ls = parse({"--ls", "--json", "-P", "33001", "bear@h:/a", "bear@h:"});
   CHECK(ls.browse == asp_cp::Browse::ls);
   CHECK(ls.json);
