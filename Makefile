@@ -59,6 +59,13 @@ LDLIBS   := -lssh $(LIB_SRT) -lcrypto -lnetfilter_conntrack -lmnl -lexpat -lfmt 
 HARDEN_CXX ?= -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
 HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 
+# Each build tests its own code with the same unit tests, which are compiled once: not optimised,
+# and without sanitizers, which would take longer there than in all the rest. So a sanitizer sees
+# what the code does with memory, but has no red zones around a test's own literals and arrays.
+UNIT_OBJ := $(patsubst %.cc,build/%.o,$(sort $(wildcard t/unit/*.cc)))
+UNIT_CXXFLAGS := $(CXXFLAGS) $(HARDEN_CXX) -O0 -U_FORTIFY_SOURCE
+UNIT_HEADERS := $(HEADERS)
+
 ifdef SAN
 BUILD := build-san
 # Unoptimised, it is built in less than half the time; with the headers that most
@@ -86,7 +93,6 @@ files   = $(sort $(wildcard $(1)/*.cc))
 parts   = $(if $(WHOLE_FOLDERS),$(filter %/main.cc,$(files)) $(patsubst %,$(1)/all.cc,$(firstword $(filter-out %/main.cc,$(files)))),$(files))
 objects = $(patsubst %.cc,$(BUILD)/%.o,$(parts))
 LIB_OBJ  := $(foreach folder,$(sort $(wildcard lib/*)),$(call objects,$(folder)))
-UNIT_OBJ := $(patsubst %.cc,$(BUILD)/%.o,$(sort $(wildcard t/unit/*.cc)))
 tool_obj  = $(call objects,cmd/$(1))
 # Tool-private code that has unit tests of its own: all but main.cc.
 PRIVATE_OBJ := $(filter-out %/main.o,$(foreach t,$(TOOLS),$(call tool_obj,$(t))))
@@ -106,7 +112,8 @@ $(BUILD)/libsallyport.a: $(LIB_OBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/unit-tests: $(UNIT_OBJ) $(PRIVATE_OBJ) $(BUILD)/libsallyport.a
+# What is tested comes first: of an inline function that both have, the linker takes the first.
+$(BUILD)/unit-tests: $(PRIVATE_OBJ) $(LIB_OBJ) $(UNIT_OBJ)
 	@echo '  LD  $@'
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LDLIBS)
 
@@ -127,15 +134,17 @@ $(BUILD)/fuzz/parsers.a: $(patsubst %.cc,$(BUILD)/%.o,t/fuzz/main.cc $(shell t/f
 	$(Q)$(AR) rcs $@ $^
 endif
 
-# Tests of what is optimised need not be so themselves.
-$(UNIT_OBJ): private CXXFLAGS += -O0 -U_FORTIFY_SOURCE
-
 $(addprefix $(BUILD)/,lib/base/tool.o lib/base/all.o cmd/asperanoded/api.o cmd/asperanoded/all.o cmd/ascmd/main.o): private CPPFLAGS += -DSALLYPORT_VERSION='"$(VERSION)"'
 
 $(BUILD)/%.o: %.cc $(HEADERS)
 	@mkdir -p $(@D)
 	@echo '  CXX $<'
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(HEADERS:%.gch=-include %) -MMD -MP -c -o $@ $<
+
+$(UNIT_OBJ): build/%.o: %.cc $(UNIT_HEADERS)
+	@mkdir -p $(@D)
+	@echo '  CXX $<'
+	$(Q)$(CXX) $(CPPFLAGS) $(UNIT_CXXFLAGS) $(UNIT_HEADERS:%.gch=-include %) -MMD -MP -c -o $@ $<
 
 # A folder in one; its directory changes when a file comes or goes. The warnings that are off are about
 # names that two of its files share.
@@ -154,7 +163,7 @@ $(BUILD)/lib/base/precompiled.h.gch: lib/base/precompiled.h
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -x c++-header -c -o $@ $<
 
 ifneq ($(MAKECMDGOALS),install)
--include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
+-include $(sort $(shell find $(BUILD) build/t/unit -name '*.d' -type f 2>/dev/null))
 endif
 
 help:

@@ -61,12 +61,12 @@ config::Rule only_rule(const std::string& text) {
 // Elements nested `depth` deep, the document element counted.
 std::string nested(int depth) {
   std::string open = "<CONF>";
-  std::string close = "</CONF>";
+  std::string close;
   for (int i = 1; i < depth; ++i) {
     open += "<x>";
-    close = "</x>" + close;
+    close += "</x>";
   }
-  return open + close;
+  return open + close + "</CONF>";
 }
 
 // A file in a directory of its own, gone at the end.

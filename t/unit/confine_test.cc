@@ -32,14 +32,11 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/io.h"
+#include "watched.h"
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kConfines = false;
-#else
-constexpr bool kConfines = true;
-#endif
+const bool kConfines = !watched();
 
 // What becomes of a process that is confined, and then acts: its exit status, or 128 + the signal's number.
 int end_of(const std::function<void()>& confined, const std::function<int()>& act) {
