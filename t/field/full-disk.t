@@ -91,6 +91,19 @@ for kind in blocks inodes; do
 done
 tap_about=
 
+# Somebody has the lock of the log's file, and does not end.
+on_exec dmz flock /var/log/asp/ascp_rproxy.log tail -f /dev/null &
+locker=$!
+ok '(somebody has the lock of the log)' wait_until 5 eval '! on dmz flock -n /var/log/asp/ascp_rproxy.log true'
+began=$SECONDS
+session
+is "$code|$out" '0|hello' 'the log is locked: sessions come in'
+ok 'soon' test $((SECONDS - began)) -le 15
+like "$(on dmz cat /var/log/syslog)" 'ERR write to /var/log/asp/ascp_rproxy.log: somebody else does, and does not end; logging to syslog instead' 'the log goes to syslog, and says why'
+# shellcheck disable=SC2046  # a list of numbers
+kill $(lab_pids dmz tail)
+wait "$locker" 2> /dev/null
+
 # What else is written to -----------------------------------------------------------------------
 
 small /var/lib/sallyport 4k 10
