@@ -41,9 +41,21 @@ constexpr const char* kLoggedInDial[] = {CONFINE_CALLS_OF_ALL};
 constexpr const char* kRedis[] = {CONFINE_CALLS_OF_ALL, "connect"};
 // asp-upstream, once the server is connected: to end its asp-dial, to remove its tokens, to look at the client's
 // connection, and to log.
-constexpr const char* kConnectedUpstreamCalls[] = {
-    CONFINE_CALLS_OF_ALL, "connect", "bind",   "open",    "openat",   "unlink",
-    "unlinkat",           "wait4",   "waitid", "waitpid", "readlink", "readlinkat"};
+constexpr const char* kConnectedUpstreamCalls[] = {CONFINE_CALLS_OF_ALL,
+                                                   "connect",
+                                                   "bind",
+                                                   "open",
+                                                   "openat",
+                                                   "unlink",
+                                                   "unlinkat",
+                                                   "wait4",
+                                                   "waitid",
+                                                   "waitpid",
+                                                   "readlink",
+                                                   "readlinkat",
+                                                   "flock",
+                                                   "ftruncate",
+                                                   "ftruncate64"};
 
 #undef CONFINE_CALLS_OF_ALL
 

@@ -2,17 +2,21 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include <fmt/core.h>
 
+#include "base/deadline.h"
 #include "base/failure.h"
 #include "base/fd.h"
 #include "base/io.h"
@@ -124,6 +128,33 @@ std::string take_of_share(uid_t uid, std::size_t size, std::time_t now) {
   return {};
 }
 
+// Nobody has the lock for longer than a write; whoever was stopped meanwhile keeps it. Once it was waited for in vain,
+// it is only tried.
+bool take_lock(const Fd& file) {
+  static bool in_vain = false;
+  constexpr std::chrono::seconds kPatience{2};
+  constexpr std::chrono::milliseconds kPause{1};
+  const auto deadline = in_vain ? Deadline::now() : Deadline::in(kPatience);
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if ((in_vain = deadline.over())) return false;
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
+// Empty, or the reason why nothing was written: a disk that is nearly full takes the beginning of a line.
+std::string write_line(const Fd& file, const std::string& line, const std::string& path) {
+  const off_t end = status_of(file, path).st_size;
+  ssize_t put = 0;
+  do {
+    put = ::write(file.get(), line.data(), line.size());
+  } while (put < 0 && errno == EINTR);
+  if (put == static_cast<ssize_t>(line.size())) return {};
+  const int error = put < 0 ? errno : ENOSPC;
+  if (put > 0 && ::ftruncate(file.get(), end) != 0) tool::fail_errno(tool::os, "cut half a line off " + path);
+  return fmt::format("write to {}: {}", path, std::strerror(error));
+}
+
 void make_directory(const std::string& directory) {
   if (::mkdir(directory.c_str(), 0755) == 0) {
     if (::chmod(directory.c_str(), 0755) != 0) tool::fail_errno(tool::os, "chmod " + directory);
@@ -149,12 +180,8 @@ std::string append(const std::string& directory, const std::string& line, std::o
   try {
     const Fd file = open_file(open_directory(directory), directory);
     if (const std::string why = of ? take_of_share(*of, line.size(), ::time(nullptr)) : ""; !why.empty()) return why;
-    ssize_t put = 0;
-    do {
-      put = ::write(file.get(), line.data(), line.size());
-    } while (put < 0 && errno == EINTR);
-    if (put == static_cast<ssize_t>(line.size())) return {};
-    return fmt::format("write to {}: {}", path_in(directory), put < 0 ? std::strerror(errno) : "no room");
+    if (!take_lock(file)) return fmt::format("write to {}: somebody else does, and does not end", path_in(directory));
+    return write_line(file, line, path_in(directory));
   } catch (const tool::Failure& failure) {
     return failure.what();
   }

@@ -4,6 +4,8 @@
 //
 // Root's processes alone write to it, and what they write on behalf of a user is bounded. Each line is one
 // write(2) on an O_APPEND descriptor of its own, so lines never mix, and they follow the file's name after a rotation.
+// A line is whole or absent: of one that did not fit, the beginning is cut off again, under the file's lock (flock(2)),
+// which each writer has for its write, and waits for at most 2 s.
 #pragma once
 
 #include <sys/types.h>

@@ -27,8 +27,9 @@ for kind in blocks inodes; do
   ok '(it dials)' wait_until 10 is_dialed
   fill $kind
   kill -CONT "$listener"
-  wait "${proxy_pid[one]}"
-  is "$? $(cat "$TMPDIR/one.err")" "71 $unserved" 'the session ends, and the user is told'
+  ok 'the session ends' wait_until 30 proxy_over "${proxy_pid[one]}"
+  proxy_end one
+  is "$proxy_status $(cat "$TMPDIR/one.err")" "71 $unserved" 'and the user is told'
   one_error "[^ ]+ .* bear: (write|open|mkdir) $run/[^:]*$full session=UUID .*\\(exit 71\\)"
   ok "somebody else's transfer goes on" goes_on "dials-$kind"
   room

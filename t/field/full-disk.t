@@ -47,9 +47,11 @@ for kind in blocks inodes; do
   is "$code|$out|$err" '71||This proxy could not serve the session. Tell the administrator.' 'nobody comes in, and the user is told' || diag "$(errors)"
   like "$(errors)" "(write|open|mkdir) $run/[^:]*: No space left on device" 'the log has the file and the reason'
   ok 'who transfers goes on' transfers during-$kind
+  proxy_forget_rules
   capture on dmz timeout 20 "$bin/asp-reap"
   if [ $kind = blocks ]; then is "$code|$err" '0|' 'asp-reap works'
   else like "$code|$err" "^71.asp-reap: open $run/logged/reap: No space left on device" 'asp-reap does all but to look after the log, and says so'; fi
+  is "$(proxy_rules)" 1 'it puts the rule back that the firewall had lost'
   like "$(check room)" "^FAIL .*cannot write to $run: No space left on device" 'the doctor says so'
   ok 'who transfers still goes on' transfers after-$kind
   capture on dmz timeout 30 "$bin/asperaproxy" stop
@@ -71,16 +73,36 @@ small /var/log/asp 64k 20
 for kind in blocks inodes; do
   tap_about="<log_directory> full, $kind: "
   on dmz rm -f /var/log/asp/ascp_rproxy.log
+  # Its last page has room for 50 bytes: a line of the session's would be cut there.
+  [ $kind = inodes ] || on dmz sh -c "umask 077; yes filler | head -c 4045 | { cat; echo; } > /var/log/asp/ascp_rproxy.log"
   fill /var/log/asp $kind
   session
   is "$code|$out" '0|hello' 'sessions come in'
+  [ $kind = inodes ] || is "$(on dmz stat -c %s /var/log/asp/ascp_rproxy.log)" 4046 'a line that does not fit is left out, not cut' ||
+    diag "$(on dmz tail -n 2 /var/log/asp/ascp_rproxy.log)"
   like "$(on dmz cat /var/log/syslog | grep -c 'ERR .*/var/log/asp.*: No space left on device; logging to syslog instead')" '^[1-9]' 'the log goes to syslog, and says why'
   like "$(check log_directory)" '^FAIL .*cannot write to /var/log/asp: No space left on device, so the log is in syslog' 'the doctor says so'
   status 0 'asp-reap works' on dmz timeout 20 "$bin/asp-reap"
   room /var/log/asp
+  session
+  is "$(on dmz grep -Ec ' dmz as.* dmz as' /var/log/asp/ascp_rproxy.log)" 0 'with room again, no line runs into another'
+  like "$(on dmz tail -n 1 /var/log/asp/ascp_rproxy.log)" ' LOG ' 'and the log goes on there'
   : > "$dmz/var/log/syslog"
 done
 tap_about=
+
+# Somebody has the lock of the log's file, and does not end.
+on_exec dmz flock /var/log/asp/ascp_rproxy.log tail -f /dev/null &
+locker=$!
+ok '(somebody has the lock of the log)' wait_until 5 eval '! on dmz flock -n /var/log/asp/ascp_rproxy.log true'
+began=$SECONDS
+session
+is "$code|$out" '0|hello' 'the log is locked: sessions come in'
+ok 'soon' test $((SECONDS - began)) -le 15
+like "$(on dmz cat /var/log/syslog)" 'ERR write to /var/log/asp/ascp_rproxy.log: somebody else does, and does not end; logging to syslog instead' 'the log goes to syslog, and says why'
+# shellcheck disable=SC2046  # a list of numbers
+kill $(lab_pids dmz tail)
+wait "$locker" 2> /dev/null
 
 # What else is written to -----------------------------------------------------------------------
 

@@ -22,13 +22,19 @@ packet() { on outside2 timeout 30 python3 "$LAB_LIB/udp.py" send "0.0.0.0:5001" 
 ok '(a transfer runs)' packet before
 
 dropped() { grep -c 'drop connection' "$dmz/var/log/syslog" "$inside1/var/log/syslog" | sed 's/.*://' | xargs; }
-# burst CLIENTS ADDRESSES COMMAND [SECONDS]; the transfer goes on meanwhile.
+# burst CLIENTS ADDRESSES COMMAND [SECONDS]; the transfer goes on meanwhile. sshd is stopped until they are there, so
+# that it meets up to 40 of them at once, however long their start takes.
+waiting() { [ "$(on dmz ss -Hltn 'sport = :33001' | awk '{ sum += $2 } END { print sum + 0 }')" -ge "$1" ]; }
 burst() {
-  local crowd
+  local crowd listener
+  listener=$(on dmz cat /run/sshd.pid)
+  [ "$1" -gt 40 ] || kill -STOP "$listener"
   : > "$dmz/var/log/syslog"
   : > "$inside1/var/log/syslog"
   on outside -u bear python3 "$LAB_LIB/burst.py" "$1" "${4-90}" "bear@$SQUASH" "$3" "${addresses[@]:0:$2}" > "$TMPDIR/burst" &
   crowd=$!
+  [ "$1" -gt 40 ] || ok "($1 clients come)" wait_until 60 waiting "$1"
+  kill -CONT "$listener"
   ok "$1 clients at once, of $2 addresses: the transfer goes on" packet "$1"
   wait $crowd
   out=$(cat "$TMPDIR/burst")
