@@ -30,7 +30,7 @@ struct View {
 };
 struct ClusterView {
   std::vector<View> views;
-  std::vector<std::string> missing;  // "dmz2: it has told nothing for 150 s"
+  std::vector<std::string> missing;  // "dmz2: it has reported nothing for 150 s"
 };
 
 // The list, with as many sessions as kMaxView holds. Pure.

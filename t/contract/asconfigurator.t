@@ -224,7 +224,7 @@ printf 'set_server_data;http_port,81\nset_server_data;http_port,0\n' > $tmp/item
 unchanged 65 "$tmp/items:2: http_port: '0' is not valid" 'a wrong line' -f $tmp/items
 unchanged 65 'stdin: more than 65536 bytes' 'too many of them' -f - < /dev/zero
 unchanged 65 'stdin:1: an item has control characters; does the file have DOS' 'DOS line ends' -f - < <(printf 'set_server_data;http_port,81\r\n')
-unchanged 65 'stdin:1: control characters' 'a NUL' -f - < <(printf '\0set_server_data;http_port,81\n')
+unchanged 65 'stdin:1: an item has control characters' 'a NUL' -f - < <(printf '\0set_server_data;http_port,81\n')
 
 # --- owner, mode and what else belongs to the file --------------------------------------------------------
 

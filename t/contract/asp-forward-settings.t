@@ -61,7 +61,7 @@ a port too large|ssh_port|ssh_port=65536
 a time too long|timeout|timeout=301
 UDP ports upside down|udp_port|udp_port=9:3
 a fingerprint that is none|fingerprint|fingerprint=12:34
-two kinds of trust|together|fingerprint=0000000000000000000000000000000000000000000000000000000000000000\nca=/x
+two kinds of trust|cannot be combined|fingerprint=0000000000000000000000000000000000000000000000000000000000000000\nca=/x
 a relative file|password_file|password_file=secret
 two parts|empty line|user=a\n\ntimeout=3
 a control character|control|user=a\tb

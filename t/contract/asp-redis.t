@@ -90,7 +90,7 @@ ask CONFIG SET requirepass secret-1 > /dev/null
 systemd setpriv --reuid 64322 --regid 64322 --clear-groups $helper
 # shellcheck disable=SC2046  # a command
 capture timeout 20 $(as_unit asp-lease@) $sessions --cluster
-is "$err" 'asp-sessions: not known: node2: it has told nothing for 150 s' 'with the rights of asp-lease@.service, at a socket: Redis answers'
+is "$err" 'asp-sessions: not known: node2: it has reported nothing for 150 s' 'with the rights of asp-lease@.service, at a socket: Redis answers'
 ok 'it ends with its connection' wait_until 5 eval '! helpers > /dev/null'
 kill $systemd
 rm /run/sallyport/asp-redis.sock
@@ -253,7 +253,7 @@ printf '#!/bin/sh\necho >> %s\nexec %s\n' $tmp/starts $tmp/asp-redis | fake
 : > $tmp/starts
 chmod 666 $tmp/starts
 capture node1 $sessions --cluster
-is "$(wc -l < $tmp/starts) $(grep -c 'told nothing' <<< "$err")" '1 2' 'several questions start it once'
+is "$(wc -l < $tmp/starts) $(grep -c 'reported nothing' <<< "$err")" '1 2' 'several questions start it once'
 rm -f /run/sallyport/redis-away
 : > $tmp/syslog
 status 0 'and it is used' node1 $tmp/asp-balance < $tmp/route

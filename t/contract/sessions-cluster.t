@@ -21,7 +21,7 @@ redis_up
 with_cluster "<enabled>true</enabled><redis>$redis</redis>"
 hold one < <(record 1 bear 198.51.100.10; record 2 bobcat 198.51.100.11)
 status 75 'nothing is known of the other node: exit 75' node2 $sessions --cluster
-is "$err" 'asp-sessions: not known: node1: it has told nothing for 150 s' 'says so'
+is "$err" 'asp-sessions: not known: node1: it has reported nothing for 150 s' 'says so'
 status 0 'asp-reap tells what is here' node1 $tmp/asp-reap
 is "$out$err" '' 'silently'
 status 0 'the other node sees it: exit 0' node2 $sessions --cluster

@@ -65,7 +65,7 @@ for page, section in sorted(set(re.findall(r"\b((?:asp|sallyport|asc|asn|asu)[\w
 for unit in sorted(set(re.findall(r"\b(asp[\w-]+\.(?:socket|service))\b", text))):
     if "systemd/" + unit not in files:
         missing(f"{unit}: there is no such unit")
-contents = re.findall(r"^    (\S.*?)(?: {2,}.*)?$", text.partition("\nDebian")[0], re.M)
+contents = re.findall(r"^    (\S.*?)(?: {2,}.*)?$", text.split("\n\n")[1], re.M)
 if contents != headings:
     missing(f"the list of chapters: {sorted(set(contents) ^ set(headings)) or 'another order'}")
 for said in re.findall(r"^(Th[ei][^\n]*?\.)(?: {2,}.*)?$", text.partition("\nWhen it does not work\n")[2].partition("\nWhat the administrator")[0], re.M):
