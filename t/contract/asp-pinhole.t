@@ -263,7 +263,7 @@ refused 77 'nobody asks for daemon' "a request in another user's name" < <(reque
 refused 71 'uid 4242 has no account' 'a user without an account' --uid 4242 < <(request)
 cp $conf $conf.good
 sed -i 's/198.51.100.39/198.51.100.99/' $conf
-refused 77 'no rule of aspera.conf is for nobody at 198.51.100.39:33001' 'no rule for it' < <(request)
+refused 77 'no rule of aspera.conf matches nobody at 198.51.100.39:33001' 'no rule for it' < <(request)
 sed 's/<enabled>true/<enabled>false/' $conf.good > $conf
 refused 77 'no rule of aspera.conf' 'the reverse proxy is off' < <(request)
 sed 's/<enabled>/<enable>/' $conf.good > $conf

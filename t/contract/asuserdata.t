@@ -39,8 +39,8 @@ cat > "$tmp/hidden.conf" << 'END'
 </rules></rproxy></server></CONF>
 END
 status 0 'a rule that can never match is no fault' "$asuserdata" -v -c "$tmp/hidden.conf"
-is "$err" "$tmp/hidden.conf:4: rule: can never match: the rule on line 2 takes all that it would
-$tmp/hidden.conf:6: rule: can never match: the rule on line 5 takes all that it would" 'but it is said, with both lines'
+is "$err" "$tmp/hidden.conf:4: rule: can never match: the rule on line 2 matches all that it would
+$tmp/hidden.conf:6: rule: can never match: the rule on line 5 matches all that it would" 'but it is said, with both lines'
 cat > "$tmp/mixed.conf" << 'END'
 <CONF version="2"><server><rproxy><enabled>true</enabled><rules>
 <rule host_ip="192.0.2.1"><host>2001:db8::10</host><keyfile>/k</keyfile></rule>
