@@ -17,7 +17,7 @@ proxy_session other outside2 bobcat "$SQUASH" cat
 meets 'the limit is reached' 75 "$busy" "Refused a pinhole to bear: the limit is reached: max_sessions of all rules is 1 $of_bear.*\\(exit 75\\)"
 proxy_end other
 configure "s|<rule host_ip=\"$SQUASH\">|<rule host_ip=\"192.0.2.77\">|"
-meets 'no rule' 77 "$unpermitted" "(No server for|Refused a pinhole to) bear: no rule (of aspera.conf )?is for bear at $SQUASH:33001.* $of_bear.*\\(exit 77\\)"
+meets 'no rule' 77 "$unpermitted" "(No server for|Refused a pinhole to) bear: no rule (of aspera.conf )?matches bear at $SQUASH:33001.* $of_bear.*\\(exit 77\\)"
 configure 's|<host>[^<]*</host>|<host>203.0.113.10:22222</host>|'
 meets 'nobody listens' 69 "$unreached" "No server for bear: server $INSIDE1:22222: connect $INSIDE1:22222: Connection refused $of_bear.*\\(exit 69\\)"
 configure 's|<host>[^<]*</host>|<host>no-such-host.invalid</host>|'
