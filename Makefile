@@ -181,6 +181,7 @@ help:
 	@echo 'make on RELEASE=trixie        check on a fresh Debian of that release (root);'
 	@echo '                              another target with DO=, as DO=demo'
 	@echo 'make fuzz       each parser of foreign bytes fed at random, for SECONDS=20; ONLY=status'
+	@echo 'make mutants    faults put into the code, one at a time: does a test see each? ONLY= (root; hours)'
 	@echo 'make soak       sessions at random, some killed, for 3 minutes (root)'
 	@echo 'make bench      what it costs, beside its rivals; ROWS= JSON= (root)'
 	@echo 'make lab-shell  a shell on each host of the lab (root)'
@@ -269,6 +270,11 @@ lean: deps deps-cluster
 check-vm: deps
 	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests deb
 	@BUILD=$(BUILD) TEST_JOBS=1 t/lib/run-tests $(or $(T),t/vm/*.t)
+
+# Does a test see it, if somebody breaks the code? ONLY='NAME...' of t/mutants/list (root; hours).
+mutants: deps deps-cluster
+	@$(MAKE) --no-print-directory all $(BUILD)/unit-tests
+	@t/mutants/run $(ONLY)
 
 # A target on a fresh machine of another Debian release (root).
 DO ?= check
@@ -373,5 +379,5 @@ deb: all
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all help deps deps-cluster deps-hosts deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check check-all check-vm test lean on cluster demo demo-cluster bench lab-shell install uninstall deb clean
+.PHONY: all help deps deps-cluster deps-hosts deps-fuzz fuzz fuzzers lint unit contract unit-contract e2e soak check check-all check-vm test lean mutants on cluster demo demo-cluster bench lab-shell install uninstall deb clean
 .DELETE_ON_ERROR:
