@@ -75,7 +75,7 @@ fi
 # REDIRECT -----------------------------------------------------------------------------------
 on dmz iptables -t nat -A PREROUTING -p tcp --dport 443 -j REDIRECT --to-ports 33001
 like "$(ssh_to -p 443 "bear@$SQUASH" cat < /dev/null)" '^This proxy does not permit that' 'a REDIRECT leads to an address without a rule'
-like "$(lab_log dmz)" "ERR .*no rule [^:]*for bear at $DMZ:33001[^:]*no rule has that address: a REDIRECT" 'the log says what it looks like'
+like "$(lab_log dmz)" "ERR .*no rule [^:]*matches bear at $DMZ:33001[^:]*no rule has that address: a REDIRECT" 'the log says what it looks like'
 on dmz iptables -t nat -F PREROUTING
 on dmz iptables -t nat -A PREROUTING -p tcp -d "$SQUASH" --dport 443 -j DNAT --to-destination "$SQUASH:33001"
 is "$(ssh_to -p 443 "bear@$SQUASH" cat <<< hello)" hello 'a DNAT does not'
@@ -92,7 +92,7 @@ while True:
         os.write(pairs[one], some)
 "
 like "$(ssh_to -p 444 "bear@$SQUASH" cat < /dev/null)" '^This proxy does not permit that' 'through a multiplexer on the host'
-like "$(lab_log dmz)" 'ERR .*no rule [^:]*for bear at 127.0.0.1:33001[^:]*the client is this host itself' 'the log says so'
+like "$(lab_log dmz)" 'ERR .*no rule [^:]*matches bear at 127.0.0.1:33001[^:]*the client is this host itself' 'the log says so'
 lab_guide_config | sed "s|<rules>|<rules><rule host_ip=\"127.0.0.1\"><host>$INSIDE1</host><squash_user>xfer</squash_user><keyfile>$LAB_PREFIX/etc/ssh_keys/id_ed25519</keyfile></rule>|;
   s|</CONF>|<default><aspshell_commands><command>cat</command></aspshell_commands></default></CONF>|" | lab_config
 is "$(ssh_to -p 444 "bear@$SQUASH" cat <<< hello)" hello 'with a rule for that address it works'
