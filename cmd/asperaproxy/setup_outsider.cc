@@ -63,6 +63,20 @@ std::string network_of(const std::string& process) {
   return std::filesystem::read_symlink(fmt::format("/proc/{}/ns/net", process), none);
 }
 
+// True while a TCP connection in the network namespace of `process` is not closed at both ends (proc_net(5): tcp).
+bool has_connections(pid_t process) {
+  constexpr std::string_view kTimeWait = "06";
+  for (const char* table : {"tcp", "tcp6"}) {
+    const std::string text = doctor::read_file(fmt::format("/proc/{}/net/{}", process, table));
+    const auto lines = cut::lines(text);
+    for (std::size_t i = 1; i < lines.size(); ++i) {
+      const auto fields = cut::words(lines[i]);
+      if (fields.size() > 3 && fields[3] != kTimeWait) return true;
+    }
+  }
+  return false;
+}
+
 child::Child namespace_holder() {
   auto holder = child::spawn({{"/usr/bin/unshare", "--net", "--", "/usr/bin/sleep", "600"}, env::allow({}), {}});
   const auto deadline = Deadline::in(std::chrono::seconds(5));
@@ -95,7 +109,18 @@ Outsider::Outsider(const IpAddress& proxy) : holder_(namespace_holder()) {
   within({kIp, proxy.is_v4() ? "-4" : "-6", "route", "add", "default", "via", pair.host, "dev", kPeer});
 }
 
-Outsider::~Outsider() { doctor::ask({kIp, "link", "delete", kLink}); }
+// sshd's end of a connection that is cut off would wait two minutes for its last answer, and keep the host's network
+// from ending meanwhile.
+Outsider::~Outsider() {
+  try {
+    const auto deadline = Deadline::in(std::chrono::seconds(2));
+    while (!deadline.over() && has_connections(holder_.pid()))
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  } catch (const std::exception& failure) {
+    logging::debug1("{}", logging::escape(failure.what()));
+  }
+  doctor::ask({kIp, "link", "delete", kLink});
+}
 
 child::Output Outsider::run(std::vector<std::string> argv, int seconds) const {
   argv.insert(argv.begin(), {"/usr/bin/nsenter", fmt::format("--net=/proc/{}/ns/net", holder_.pid()), "--"});

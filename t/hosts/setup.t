@@ -34,6 +34,7 @@ crosses() {
   on outside -u bear timeout 60 asp-cp -q -P 33001 "$1" "bear@$SQUASH:/tmp/" &&
     cmp "$(lab_root outside)/home/bear/$1" "$(lab_root inside1)/tmp/$1"
 }
+is "$(on dmz ss -Htan | grep -F 198.18. | grep -v ^TIME-WAIT)" '' 'and leaves no connection half closed'
 ok 'a file from outside crosses' crosses first
 lab_reboot dmz
 dmz=$(lab_root dmz)
