@@ -64,7 +64,6 @@ HARDEN_LD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 # what the code does with memory, but has no red zones around a test's own literals and arrays.
 UNIT_OBJ := $(patsubst %.cc,build/%.o,$(sort $(wildcard t/unit/*.cc)))
 UNIT_CXXFLAGS := $(CXXFLAGS) $(HARDEN_CXX) -O0 -U_FORTIFY_SOURCE
-UNIT_HEADERS := $(HEADERS)
 
 ifdef SAN
 BUILD := build-san
@@ -141,10 +140,10 @@ $(BUILD)/%.o: %.cc $(HEADERS)
 	@echo '  CXX $<'
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(HEADERS:%.gch=-include %) -MMD -MP -c -o $@ $<
 
-$(UNIT_OBJ): build/%.o: %.cc $(UNIT_HEADERS)
+$(UNIT_OBJ): build/%.o: %.cc
 	@mkdir -p $(@D)
 	@echo '  CXX $<'
-	$(Q)$(CXX) $(CPPFLAGS) $(UNIT_CXXFLAGS) $(UNIT_HEADERS:%.gch=-include %) -MMD -MP -c -o $@ $<
+	$(Q)$(CXX) $(CPPFLAGS) $(UNIT_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # A folder in one; its directory changes when a file comes or goes. The warnings that are off are about
 # names that two of its files share.
